@@ -1,0 +1,165 @@
+"""The tasks of the few-shot benchmark: tell a liked condition from an ordinary one on pictures never seen.
+
+Style tasks like a faint look that ordinary pictures lack; fault tasks like pictures that lack a faint
+fault. One frozen number per task says how faint: `tune_tasks.py` set it so that 50 pictures a class
+and a linear probe get about .75, which leaves room above and below for whatever is compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from styles import STYLES
+from torch import Tensor
+
+from ganrm_core.demo.faults import FAULTS, apply_fault
+from ganrm_core.demo.filters import gaussian_blur, luma
+from ganrm_core.demo.pictures import Picture, demo_pictures, load_picture
+from ganrm_core.preprocessing import resize
+
+OUTPUT_SIZE = 256
+
+STRENGTHS: dict[str, float] = {
+    "teal_orange": 0.85,
+    "inked": 0.5,
+    "halftone": 0.08,
+    "film": 0.25,
+    "watercolour": 0.5,
+    "noise": 0.15,
+    "smooth": 0.25,
+    "burnt": 0.3,
+    "decoder": 0.3,
+    "warp": 0.5,
+}
+"""Style: amount blended in. Fault: strength of `apply_fault`. Both vary by ± 25 % from picture to picture."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """`kind` is "style" or "fault"; both conditions take float [3, H, W] and give [3, 256, 256], 0–1.
+
+    Both vary alike in light, gamma, colour, softness, grain and crop, pass the same resampling and are
+    rounded to 8 bits.
+    """
+
+    name: str
+    kind: str
+    strength: float
+
+    def liked(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        return _finish(self._changed(image, rng) if self.kind == "style" else image, rng)
+
+    def ordinary(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        return _finish(self._changed(image, rng) if self.kind == "fault" else image, rng)
+
+    def _changed(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        amount = min(1.0, self.strength * _uniform(0.75, 1.25, rng))
+        if self.kind == "style":
+            return STYLES[self.name](image, amount, rng)
+        seed = int(torch.randint(2**31, (), generator=rng))
+        return apply_fault(image, self.name, amount, seed).image
+
+
+def tasks(strengths: dict[str, float] | None = None) -> list[Task]:
+    """All tasks at the frozen strengths, or at others."""
+    chosen = STRENGTHS if strengths is None else strengths
+    return [Task(name, "fault" if name in FAULTS else "style", strength) for name, strength in chosen.items()]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Places in a pool; no picture is in two of the four lists."""
+
+    train_liked: list[int]
+    train_ordinary: list[int]
+    test_liked: list[int]
+    test_ordinary: list[int]
+
+
+def content_disjoint_split(pool_size: int, per_class: int, seed: int, most_test: int | None = None) -> Split:
+    """`per_class` pictures for each class to train on, the rest, halved, to test on.
+
+    `most_test` caps the test pictures per class.
+    """
+    if pool_size < 2 * per_class + 2:
+        raise ValueError(f"{pool_size} pictures cannot give two classes of {per_class} and a test set.")
+    order = torch.randperm(pool_size, generator=torch.Generator().manual_seed(seed)).tolist()
+    train, rest = order[: 2 * per_class], order[2 * per_class :]
+    half = min(len(rest) // 2, most_test or len(rest))
+    return Split(train[:per_class], train[per_class:], rest[:half], rest[half : 2 * half])
+
+
+def load_pool(most: int | None = None, seed: int = 0) -> tuple[list[Picture], list[Tensor]]:
+    """Distinct demo pictures in a random but fixed order, and their pixels (uint8 [3, 320, 320]).
+
+    Pictures that show nearly what an earlier one shows are left out, so that unlike stems mean unlike
+    contents; so are those with hardly any texture, which can carry neither a style nor a fault.
+    """
+    found = demo_pictures()
+    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed)).tolist()
+    pictures: list[Picture] = []
+    images: list[Tensor] = []
+    thumbnails: list[Tensor] = []
+    for place in order:
+        image = load_picture(found[place].path)
+        pixels = image.float().div(255)
+        thumbnail = _thumbnail(pixels)
+        if _is_plain(pixels) or _is_known(thumbnail, thumbnails):
+            continue
+        pictures.append(found[place])
+        images.append(image)
+        thumbnails.append(thumbnail)
+        if most is not None and len(pictures) == most:
+            break
+    return pictures, images
+
+
+def _finish(image: Tensor, rng: torch.Generator) -> Tensor:
+    """What pictures of either class go through: benign variation, one resampling, 8 bits."""
+    image = _tinted(image, _uniform(-0.14, 0.14, rng), _uniform(0.85, 1.15, rng))
+    image = image.clamp(0, 1) ** math.exp(_uniform(-0.15, 0.15, rng)) * _uniform(0.94, 1.06, rng)
+    # Softness and grain of both classes vary, or a trace of either would give the other away.
+    image = gaussian_blur(image, _uniform(0.3, 0.7, rng))
+    image = resize(_cropped(image, rng).contiguous(), OUTPUT_SIZE)
+    image = image + _uniform(0.0, 0.03, rng) * torch.randn(image.shape, generator=rng)
+    return image.clamp(0, 1).mul(255).round().div(255)
+
+
+def _tinted(image: Tensor, angle: float, saturation: float) -> Tensor:
+    """Turn the hue by `angle` radians and scale the colour, in YIQ."""
+    to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+    cosine, sine = saturation * math.cos(angle), saturation * math.sin(angle)
+    turn = torch.tensor([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
+    return torch.einsum("ij,jhw->ihw", torch.linalg.inv(to_yiq) @ turn @ to_yiq, image)
+
+
+def _cropped(image: Tensor, rng: torch.Generator) -> Tensor:
+    height, width = image.shape[-2:]
+    share = _uniform(0.9, 1.0, rng)
+    rows, columns = round(height * share), round(width * share)
+    top = int(torch.randint(height - rows + 1, (), generator=rng))
+    left = int(torch.randint(width - columns + 1, (), generator=rng))
+    return image[:, top : top + rows, left : left + columns]
+
+
+def _uniform(low: float, high: float, rng: torch.Generator) -> float:
+    return low + (high - low) * float(torch.rand((), generator=rng))
+
+
+def _thumbnail(image: Tensor) -> Tensor:
+    small: Tensor = resize(image, 12).flatten()
+    centred = small - small.mean()
+    return centred / centred.norm().clamp_min(1e-6)
+
+
+def _is_known(thumbnail: Tensor, thumbnails: Sequence[Tensor]) -> bool:
+    return bool(thumbnails) and float((torch.stack(list(thumbnails)) @ thumbnail).max()) > 0.95
+
+
+def _is_plain(image: Tensor) -> bool:
+    """True where more than 85 % of the neighbouring pixels differ by less than one 8-bit step."""
+    steps = luma(image).diff(dim=-1).abs()
+    return float((steps < 1 / 255).float().mean()) > 0.85

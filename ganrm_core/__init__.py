@@ -1,0 +1,48 @@
+"""GAN-RM: a reward model trained to tell liked pictures from ordinary ones (arXiv 2506.13846)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .best_of_n import BestOfN, best_of_n
+    from .errors import GanRMError
+    from .reward import Reward, Scores
+    from .reward_model import RewardModel
+    from .training import TrainingResult, TrainingSettings, train
+
+# Imported on first use: importing the package must not cost the import of torch.
+_HOME = {
+    "BestOfN": ".best_of_n",
+    "GanRMError": ".errors",
+    "Reward": ".reward",
+    "RewardModel": ".reward_model",
+    "Scores": ".reward",
+    "TrainingResult": ".training",
+    "TrainingSettings": ".training",
+    "best_of_n": ".best_of_n",
+    "train": ".training",
+}
+
+__all__ = [
+    "BestOfN",
+    "GanRMError",
+    "Reward",
+    "RewardModel",
+    "Scores",
+    "TrainingResult",
+    "TrainingSettings",
+    "best_of_n",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,54 @@
+"""LoRA adapters: what is stored of them, and merging them into a backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .backbones.base import Backbone
+from .errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Low-rank updates of linear layers: weight += alpha / rank · B @ A (Hu et al. 2021, arXiv 2106.09685).
+
+    `tensors` holds `<module>.A` [rank, in] and `<module>.B` [out, rank] for each adapted module.
+    """
+
+    rank: int
+    alpha: float
+    tensors: dict[str, Tensor]
+
+    @property
+    def modules(self) -> list[str]:
+        return sorted(name.removesuffix(".A") for name in self.tensors if name.endswith(".A"))
+
+    def settings(self) -> dict[str, Any]:
+        return {"kind": "lora", "rank": self.rank, "alpha": self.alpha, "modules": self.modules}
+
+    @classmethod
+    def from_checkpoint(cls, settings: Mapping[str, Any], tensors: dict[str, Tensor]) -> Adapter:
+        adapter = cls(int(settings["rank"]), float(settings["alpha"]), tensors)
+        if settings.get("kind") != "lora" or adapter.modules != settings.get("modules"):
+            raise CheckpointError("The checkpoint's adapter is damaged or of an unknown kind. Train it anew.")
+        return adapter
+
+
+def merge_adapter(backbone: Backbone, adapter: Adapter) -> None:
+    """Add the adapter to the backbone's weights in place: scoring then costs nothing extra."""
+    linears = {name: module for name, module in backbone.named_modules() if isinstance(module, nn.Linear)}
+    with torch.no_grad():
+        for name in adapter.modules:
+            if name not in linears:
+                raise CheckpointError(
+                    f"The adapter changes {name!r}, which this backbone does not have here. "
+                    "Libraries name layers differently: install the versions that `ganrm info --json` lists."
+                )
+            weight = linears[name].weight
+            update = adapter.tensors[f"{name}.B"].float() @ adapter.tensors[f"{name}.A"].float()
+            weight += (adapter.alpha / adapter.rank * update).to(weight)

@@ -1,0 +1,50 @@
+"""Pretrained vision networks behind one small contract, and the names they go by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import BackboneError
+
+if TYPE_CHECKING:
+    from .base import Backbone
+
+DEFAULT_BACKBONE = "efficientnet_lite0"
+
+# prefix → module with `load(rest_of_name, search_folders) -> Backbone`. Imported on first use: one
+# broken optional library disables its own family and nothing else.
+_FAMILIES = {
+    "efficientnet_lite0": ".efficientnet",
+    "open_clip": ".openclip",
+    "transformers": ".transformers_vision",
+    "file": ".clip_vision_file",
+}
+
+NAMES_HELP = (
+    "efficientnet_lite0 (built in), open_clip:<model>/<pretrained tag or file>, "
+    "transformers:<hub id or folder>, file:<path of a clip_vision .safetensors>"
+)
+
+
+def load_backbone(name: str, *, search_folders: Sequence[Path] = ()) -> Backbone:
+    """Load the backbone called `name`, on the CPU, frozen and in float32.
+
+    `search_folders` are looked through for weights that are named without a folder, as a
+    checkpoint names them. Raises BackboneError for an unknown name, absent weights or a library
+    that cannot be imported; the message says what to do.
+    """
+    import torch
+
+    prefix, _, rest = name.partition(":")
+    if prefix not in _FAMILIES or (rest == "") != (prefix == DEFAULT_BACKBONE):
+        raise BackboneError(f"Unknown backbone {name!r}. Use one of: {NAMES_HELP}.")
+    # A tensor made in inference mode can never be trained through, and ComfyUI runs nodes in it.
+    with torch.inference_mode(False):
+        backbone: Backbone = import_module(_FAMILIES[prefix], __package__).load(rest, search_folders)
+    return backbone
+
+
+__all__ = ["DEFAULT_BACKBONE", "NAMES_HELP", "load_backbone"]

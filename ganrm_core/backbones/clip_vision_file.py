@@ -1,0 +1,143 @@
+"""One safetensors file as ComfyUI keeps in models/clip_vision: `file:<path>`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import BackboneError
+from .base import sha256_of_files
+from .clip_vision_architecture import SETTINGS, read_architecture
+from .locate import close_names, find_by_sha256, find_file, in_folders, reason, walk_files
+from .openclip_naming import to_transformers
+from .transformers_tower import TransformersVision, default_normalisation, import_transformers, three_numbers
+from .transformers_vision import default_input_size
+
+HEADER_KEY = "ganrm_vision_config"
+"""Key in the file's header for a JSON object that settles what tensors cannot tell."""
+
+_VISION_PREFIXES = ("vision_model.", "visual_projection.")
+_DINOV2_PREFIXES = ("embeddings.", "encoder.", "layernorm.")
+_CLIP_WITHOUT_PREFIX = ("embeddings.", "encoder.", "pre_layrnorm.", "post_layernorm.", "head.")
+
+
+def load(name: str, search_folders: Sequence[Path]) -> TransformersVision:
+    """Load the vision model in the file `name`: a path, or a basename looked for in `search_folders`.
+
+    Width, depth, patch, picture size and projection are read from the tensors. Number of heads and
+    activation cannot be: they follow from the width, as ComfyUI takes them (OpenAI's CLIP up to ViT-L
+    with QuickGELU, larger ones with GELU), unless the header key `ganrm_vision_config` says otherwise.
+    """
+    import_transformers()
+    path = _find(name, search_folders)
+    label = f"file:{path.name}"
+    tensors, settings = _read(path, label)
+    config = read_architecture(tensors, settings, label)
+    mean, std = default_normalisation(config.model_type)
+    return TransformersVision(
+        config,
+        tensors,
+        label=label,
+        family="file",
+        weights_sha256=sha256_of_files([path]),
+        input_size=settings.get("input_size", default_input_size(config.model_type, config.image_size)),
+        mean=three_numbers(settings.get("image_mean", mean), f"{label}: image_mean"),
+        std=three_numbers(settings.get("image_std", std), f"{label}: image_std"),
+    )
+
+
+def _find(name: str, search_folders: Sequence[Path]) -> Path:
+    path = find_file(name, search_folders)
+    if path is None:
+        known = {file.name for file in walk_files(search_folders) if file.suffix == ".safetensors"}
+        raise BackboneError(
+            f"There is no file {name}{in_folders(search_folders)}. Put it into ComfyUI's "
+            "models/clip_vision, or give "
+            f"its whole path.{close_names(Path(name).name, known)}"
+        )
+    if path.suffix != ".safetensors":
+        raise BackboneError(
+            f"{path} is not a .safetensors file. Convert it, or use open_clip:<model name>/{path.name}."
+        )
+    return path
+
+
+def _read(path: Path, label: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The vision tensors in transformers' naming, and the header's settings."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            names = set(file.keys())
+            wanted = _wanted(names, label)
+            tensors = {new: file.get_tensor(old) for old, new in wanted.items()}
+            header = (file.metadata() or {}).get(HEADER_KEY)
+    except BackboneError:
+        raise
+    except Exception as error:
+        raise BackboneError(
+            f"{path} cannot be read ({reason(error)}). It is damaged or was not downloaded whole: "
+            "download it again."
+        ) from error
+    if any(name.startswith("transformer.resblocks.") for name in tensors):
+        tensors = to_transformers(tensors, label)
+    return tensors, _settings(header, label)
+
+
+def _wanted(names: set[str], label: str) -> dict[str, str]:
+    """Name in the file → name to go on with, of the vision half's tensors in whichever naming."""
+
+    def below(prefix: str, new_prefix: str = "") -> dict[str, str]:
+        return {name: new_prefix + name[len(prefix) :] for name in names if name.startswith(prefix)}
+
+    if "visual.transformer.resblocks.0.attn.in_proj_weight" in names:
+        return below("visual.")
+    if "transformer.resblocks.0.attn.in_proj_weight" in names and "conv1.weight" in names:
+        return below("")
+    if "vision_model.encoder.layers.0.layer_norm1.weight" in names:
+        return {name: name for name in names if name.startswith(_VISION_PREFIXES)}
+    if "encoder.layers.0.layer_norm1.weight" in names and "embeddings.patch_embedding.weight" in names:
+        return {name: f"vision_model.{name}" for name in names if name.startswith(_CLIP_WITHOUT_PREFIX)}
+    for prefix in ("", "dinov2.", "dinov2_with_registers."):
+        if f"{prefix}encoder.layer.0.layer_scale1.lambda1" in names:
+            return {old: new for old, new in below(prefix).items() if new.startswith(_DINOV2_PREFIXES)}
+    if any(name.startswith("visual.trunk.") for name in names):
+        raise BackboneError(
+            f"{label} is an OpenCLIP model with a timm vision tower, which cannot be read from a file alone. "
+            "Use open_clip:<model name>/<this file> instead."
+        )
+    found = ", ".join(sorted(names)[:4]) or "nothing"
+    raise BackboneError(
+        f"{label} is no vision model that is known here: its {len(names)} tensors begin with {found}. "
+        "Choose a CLIP, "
+        "SigLIP or DINOv2 vision model, as ComfyUI keeps them in models/clip_vision."
+    )
+
+
+def _settings(header: str | None, label: str) -> dict[str, Any]:
+    if header is None:
+        return {}
+    try:
+        settings = json.loads(header)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise BackboneError(f"{label}: {HEADER_KEY} in its header is not a JSON object. Write it again.")
+    unknown = sorted(set(settings) - set(SETTINGS))
+    if unknown:
+        raise BackboneError(
+            f"{label}: {HEADER_KEY} in its header has unknown keys {unknown}. Known: {', '.join(SETTINGS)}."
+        )
+    size = settings.get("input_size", 224)
+    if not isinstance(size, int) or not 0 < size <= 2048:
+        raise BackboneError(
+            f"{label}: input_size in its header is {size!r}, not a picture's side. Correct it."
+        )
+    return settings
+
+
+__all__ = ["HEADER_KEY", "find_by_sha256", "load"]

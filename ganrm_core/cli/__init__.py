@@ -1,0 +1,66 @@
+"""The command `ganrm`: the library's jobs without ComfyUI."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ..errors import GanRMError
+from . import best, demo, evaluate, info, score, train
+
+_COMMANDS = (demo, train, score, best, evaluate, info)
+
+EXIT_OK, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
+
+_DESCRIPTION = """\
+Train a taste model from two folders of pictures, and let it pick the best of N.
+
+  ganrm demo                                                 see it work on real pictures
+  ganrm train --liked LIKED --ordinary ORDINARY --output taste.safetensors
+  ganrm score taste.safetensors outputs/                     a score for every picture
+  ganrm best taste.safetensors outputs/ --keep 4 --output best/
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns 0, 2 for wrong usage or bad input, 130 for Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except GanRMError as error:
+        print(f"ganrm: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print(
+            f"\nganrm: interrupted. {getattr(options, 'on_interrupt', 'Nothing was written.')}",
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has enough; Python would complain again while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ganrm", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"ganrm {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    return parser
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("gan-rm")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,80 @@
+"""`ganrm best`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import Subparsers, add_json, add_model, bars, load_model, print_facts, print_json, warn
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "best",
+        help="keep the best pictures of a folder",
+        description="Rank the pictures of a folder inside their groups and place the best into a new folder, "
+        "with scores.csv and a contact sheet. Nothing is ever overwritten.",
+    )
+    add_model(parser)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the candidates")
+    parser.add_argument("--keep", type=int, default=1, metavar="K", help="how many of each group (default 1)")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+    groups = parser.add_mutually_exclusive_group()
+    groups.add_argument(
+        "--group-size", type=int, metavar="N", help="every N files, in name order, are one group"
+    )
+    groups.add_argument(
+        "--group-by",
+        metavar="REGEX",
+        help="files whose names agree in the first group of REGEX (or the whole match) are one group",
+    )
+    parser.add_argument("--min-score", type=float, metavar="S", help="keep only what reaches this score")
+    parser.add_argument(
+        "--min-keep", type=int, default=0, metavar="M", help="but never fewer of a group than this"
+    )
+    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    mode = parser.add_mutually_exclusive_group()
+    for name, text in (("copy", "copy the best (default)"), ("move", "move them"), ("link", "link to them")):
+        mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
+    add_json(parser, "print one line of JSON for every picture kept")
+    parser.set_defaults(
+        run=run, mode="copy", on_interrupt="No picture was lost; see the output folder for what is done."
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..folder_selection import Rules, check_rules, find_candidates, prepare_folder, select_from_files
+    from ..imagesets import describe_skipped
+
+    rules = Rules(
+        keep=options.keep,
+        group_size=options.group_size,
+        group_by=options.group_by,
+        min_score=options.min_score,
+        min_keep=options.min_keep,
+    )
+    check_rules(rules)
+    files = find_candidates(options.folder, options.output, recursive=options.recursive)
+    prepare_folder(options.output)
+    model = load_model(options)
+    with bars() as progress:
+        result = select_from_files(model, files, options.output, rules, mode=options.mode, progress=progress)
+    if result.skipped:
+        warn(describe_skipped(result.skipped))
+    if options.json:
+        for row in result.kept:
+            print_json(
+                {
+                    "file": str(row.path),
+                    "kept_as": str(row.kept_as),
+                    "rank": row.rank,
+                    "score": row.score,
+                    "logit": row.logit,
+                }
+            )
+        return 0
+    print_facts(
+        ("kept", f"{len(result.kept)} of {len(result.rows)} pictures from {result.n_groups} groups"),
+        ("written", f"{options.output} (pictures, scores.csv, contact_sheet.jpg)"),
+    )
+    return 0

@@ -1,0 +1,121 @@
+"""What the commands share: options, bars, loading a model, and JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import GanRMError
+from ..progress import Progress, ProgressCallback
+
+if TYPE_CHECKING:
+    from ..evaluation import Figures
+    from ..reward_model import RewardModel
+
+Subparsers = Any
+"""What `ArgumentParser.add_subparsers` returns; argparse does not name it in public."""
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="cpu, cuda, mps or auto: a GPU where there is one (default)",
+    )
+
+
+def add_backbones(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backbones",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder to look for backbone weights in, such as ComfyUI's models/clip_vision (repeatable)",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a checkpoint made by `ganrm train`")
+    parser.add_argument(
+        "--backbone", metavar="NAME", help="where the model's backbone is, if it is not found by itself"
+    )
+    add_backbones(parser)
+    add_device(parser)
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--json", action="store_true", help=what)
+
+
+def device(options: argparse.Namespace) -> str:
+    """The device asked for. Raises GanRMError where it is not there."""
+    import torch
+
+    if options.device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=options.device)
+    except (RuntimeError, AssertionError) as error:
+        raise GanRMError(
+            f"The device {options.device!r} cannot be used ({str(error).splitlines()[0]}). Use --device cpu."
+        ) from error
+    return str(options.device)
+
+
+def load_model(options: argparse.Namespace) -> RewardModel:
+    from ..reward_model import RewardModel
+
+    return RewardModel.load(
+        options.model, backbone=options.backbone, search_folders=options.backbones, device=device(options)
+    )
+
+
+@contextmanager
+def bars() -> Iterator[ProgressCallback]:
+    """A progress callback that draws one bar per stage on standard error."""
+    from tqdm import tqdm
+
+    current: dict[str, Any] = {"stage": None, "bar": None}
+
+    def show(progress: Progress) -> None:
+        if progress.stage != current["stage"]:
+            if current["bar"] is not None:
+                current["bar"].close()
+            current["stage"] = progress.stage
+            current["bar"] = tqdm(desc=progress.stage, total=progress.total or None, file=sys.stderr)
+        bar = current["bar"]
+        bar.update(progress.done - bar.n)
+
+    try:
+        yield show
+    finally:
+        if current["bar"] is not None:
+            current["bar"].close()
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=True), flush=True)
+
+
+def print_facts(*facts: tuple[str, str]) -> None:
+    """Names and values, aligned."""
+    width = max(len(name) for name, _ in facts) + 2
+    for name, value in facts:
+        print(f"{name:<{width}}{value}")
+
+
+def ece_in_words(figures: Figures) -> str:
+    return f"{figures.ece.value:.3f}   a perfectly calibrated model stays under {figures.ece_bound:.3f}"
+
+
+def warn(message: str) -> None:
+    print(f"ganrm: {message}", file=sys.stderr)

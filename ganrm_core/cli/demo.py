@@ -1,0 +1,67 @@
+"""`ganrm demo`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import (
+    Subparsers,
+    add_device,
+    add_json,
+    bars,
+    device,
+    ece_in_words,
+    print_facts,
+    print_json,
+    warn,
+)
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="see it work on real pictures, in a few minutes",
+        description="Train on real pictures (liked) against other pictures with the faults generators make "
+        "(ordinary), then pick the best of 8 candidates of pictures never seen. Needs the extra [demo].",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("ganrm-demo"),
+        metavar="DIR",
+        help="a new or empty folder (default ganrm-demo)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="another draw of pictures and faults"
+    )
+    add_device(parser)
+    add_json(parser, "print the figures as one line of JSON")
+    parser.set_defaults(run=run, on_interrupt="The demo is incomplete; its output folder can be deleted.")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..demo.run import run_demo
+    from ..folder_selection import prepare_folder
+
+    prepare_folder(options.output)
+    with bars() as progress:
+        outcome = run_demo(options.output, seed=options.seed, device=device(options), progress=progress)
+    for message in outcome.warnings:
+        warn(message)
+    if options.json:
+        print_json(outcome.to_json())
+        return 0
+    figures, efficiency = outcome.held_out, outcome.efficiency
+    print_facts(
+        ("trained on", f"{outcome.n_liked} liked and {outcome.n_ordinary} ordinary pictures"),
+        ("held-out AUC", f"{figures.auc}   on {outcome.n_test} pictures never seen"),
+        ("ECE", ece_in_words(figures)),
+        (
+            "selection efficiency",
+            f"{efficiency['together']:.3f} together   1 = always the best of 8, 0 = chance",
+        ),
+        *((f"  {kind}", f"{value:.3f}") for kind, value in efficiency.items() if kind != "together"),
+        ("open", str(outcome.report)),
+    )
+    return 0

@@ -1,0 +1,57 @@
+"""`ganrm evaluate`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import (
+    Subparsers,
+    add_json,
+    add_model,
+    bars,
+    ece_in_words,
+    load_model,
+    print_facts,
+    print_json,
+    warn,
+)
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a model on pictures it has not seen",
+        description="Measure how well a model separates two folders it was not trained on.",
+    )
+    add_model(parser)
+    parser.add_argument("--liked", type=Path, required=True, metavar="DIR", help="pictures you like")
+    parser.add_argument("--ordinary", type=Path, required=True, metavar="DIR", help="ordinary pictures")
+    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_json(parser, "print the figures as one line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..evaluation import evaluate
+    from ..imagesets import describe_skipped, find_images
+
+    liked = find_images(options.liked, recursive=options.recursive)
+    ordinary = find_images(options.ordinary, recursive=options.recursive)
+    model = load_model(options)
+    with bars() as progress:
+        result = evaluate(model, liked, ordinary, progress=progress)
+    if result.skipped:
+        warn(describe_skipped(result.skipped))
+    figures = result.figures
+    n_liked = int(result.labels.sum())
+    if options.json:
+        print_json({**figures.to_json(), "n_liked": n_liked, "n_ordinary": len(result.labels) - n_liked})
+        return 0
+    print_facts(
+        ("pictures", f"{n_liked} liked, {len(result.labels) - n_liked} ordinary"),
+        ("AUC", f"{figures.auc}"),
+        ("accuracy", f"{figures.accuracy}   at a score of {figures.threshold:.2f}"),
+        ("ECE", ece_in_words(figures)),
+    )
+    return 0

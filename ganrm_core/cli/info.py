@@ -1,0 +1,59 @@
+"""`ganrm info`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .common import Subparsers, add_json, print_facts, print_json
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "info",
+        help="show what a model file says of itself",
+        description="Show a model's card. Needs no backbone.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a checkpoint made by `ganrm train`")
+    add_json(parser, "print the whole card as one line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..checkpoint import load_checkpoint
+
+    card = load_checkpoint(options.model).card
+    if options.json:
+        print_json(card)
+        return 0
+    print_facts(*_lines(card))
+    return 0
+
+
+def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
+    """The card in words; what an older or foreign card lacks is left out."""
+    lines = [("format", str(card["format_version"]))]
+    if backbone := card.get("backbone"):
+        lines.append(
+            ("backbone", f"{backbone.get('name')} (weights {str(backbone.get('weights_sha256'))[:16]}…)")
+        )
+    if adapter := card.get("adapter"):
+        lines.append(("adapter", f"LoRA, rank {adapter['rank']}, {len(adapter['modules'])} layers"))
+    lines.append(("head", str(card.get("chosen_head") or card.get("head"))))
+    metrics = card.get("metrics") or {}
+    for name, key in (("held-out AUC", "auc"), ("accuracy", "accuracy"), ("ECE", "ece")):
+        if key in metrics:
+            value, low, high = metrics[key]
+            lines.append((name, f"{value:.3f} [{low:.3f}, {high:.3f}]"))
+    if "held_out" in metrics:
+        lines.append(("held out by", f"{metrics['held_out']} ({metrics.get('n')} pictures)"))
+    if thresholds := card.get("thresholds"):
+        lines.append(("thresholds", ", ".join(f"{name} {value:.3f}" for name, value in thresholds.items())))
+    if origin := card.get("provenance"):
+        lines.append(
+            ("trained on", f"{origin.get('n_liked')} liked, {origin.get('n_ordinary')} ordinary pictures")
+        )
+        lines.append(("seed", str((origin.get("settings") or {}).get("seed"))))
+        lines.append(("date", str(origin.get("date"))))
+    return lines

@@ -1,0 +1,71 @@
+"""`ganrm score`"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .common import Subparsers, add_json, add_model, load_model, print_json, warn
+
+if TYPE_CHECKING:
+    from ..imagesets import Skipped
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "score",
+        help="score files and folders",
+        description="Print a score for every picture, one line each, as it comes.",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="pictures and folders of pictures"
+    )
+    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    form = parser.add_mutually_exclusive_group()
+    add_json(form, "one JSON object a line: file, score, logit, uncertainty")  # type: ignore[arg-type]
+    form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
+    parser.set_defaults(run=run, on_interrupt="Scores printed so far are complete.")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..imagesets import describe_skipped
+
+    files = list(_files(options.paths, options.recursive))
+    model = load_model(options)
+    skipped: list[Skipped] = []
+    table = csv.writer(sys.stdout)
+    if options.csv:
+        table.writerow(["file", "score", "logit", "uncertainty"])
+    elif not options.json:
+        print("score   logit    file")
+    for path, result in model.score_files(files, skipped):
+        score, logit, uncertainty = (float(v) for v in (result.score, result.logit, result.uncertainty))
+        if options.json:
+            print_json({"file": str(path), "score": score, "logit": logit, "uncertainty": uncertainty})
+        elif options.csv:
+            table.writerow([path, f"{score:.6f}", f"{logit:.6f}", f"{uncertainty:.6f}"])
+        else:
+            print(f"{score:.4f}  {logit:+7.3f}  {_one_line(path)}")
+    if skipped:
+        warn(describe_skipped(skipped))
+    return 2 if len(skipped) == len(files) else 0
+
+
+def _files(paths: list[Path], recursive: bool) -> Iterator[Path]:
+    from ..imagesets import find_images
+
+    for path in paths:
+        if path.is_file():
+            yield path
+        else:
+            yield from find_images(path, recursive=recursive)
+
+
+def _one_line(path: Path) -> str:
+    text = str(path)
+    return text if text.isprintable() else repr(text)

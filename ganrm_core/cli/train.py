@@ -1,0 +1,126 @@
+"""`ganrm train`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import (
+    Subparsers,
+    add_backbones,
+    add_device,
+    add_json,
+    bars,
+    device,
+    ece_in_words,
+    print_facts,
+    print_json,
+    warn,
+)
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a taste model from two folders",
+        description="Train a taste model from a folder of pictures you like and a folder of ordinary outputs.",
+        epilog="50 or more pictures of each make a usable model, a few hundred a good one.",
+    )
+    parser.add_argument("--liked", type=Path, required=True, metavar="DIR", help="pictures you like")
+    parser.add_argument(
+        "--ordinary", type=Path, required=True, metavar="DIR", help="what the generator makes anyway"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="the model to write (.safetensors)"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="also write a report with plots (.html)")
+    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    parser.add_argument(
+        "--backbone",
+        default="efficientnet_lite0",
+        metavar="NAME",
+        help="efficientnet_lite0 (default), open_clip:MODEL/TAG, transformers:ID, file:FILE.safetensors",
+    )
+    parser.add_argument(
+        "--preset", default="default", choices=["default", "paper"], help="how the head is trained"
+    )
+    parser.add_argument(
+        "--adapt", default="none", choices=["none", "lora"], help="adapt a transformer backbone with LoRA"
+    )
+    parser.add_argument(
+        "--views", type=int, default=4, metavar="N", help="versions of each picture learned from (default 4)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="same pictures, seed and machine: same model"
+    )
+    add_backbones(parser)
+    add_device(parser)
+    add_json(parser, "print one last line of JSON with the figures")
+    parser.set_defaults(run=run, on_interrupt="The training is lost; no file was written.")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..errors import OutputError
+    from ..files import check_new_file
+    from ..training import TrainingSettings, train
+
+    if options.output.suffix != ".safetensors":
+        raise OutputError(f"The model is a safetensors file: name it {options.output.name}.safetensors.")
+    check_new_file(options.output, what="the model", make_folders=True)
+    if options.report:
+        check_new_file(options.report, what="the report", make_folders=True)
+    settings = TrainingSettings(
+        backbone=options.backbone,
+        preset=options.preset,
+        adapt=options.adapt,
+        seed=options.seed,
+        views=options.views,
+    )
+    with bars() as progress:
+        result = train(
+            options.liked,
+            options.ordinary,
+            settings,
+            recursive=options.recursive,
+            device=device(options),
+            search_folders=options.backbones,
+            progress=progress,
+            name=options.output.stem,
+        )
+    result.model.save(options.output)
+    if options.report:
+        from ..report import training_report, write_report
+
+        write_report(options.report, training_report(result))
+    for message in result.warnings:
+        warn(message)
+    figures = result.figures
+    if options.json:
+        print_json(
+            {
+                "auc": figures.auc.value,
+                "auc_ci": [figures.auc.low, figures.auc.high],
+                "ece": figures.ece.value,
+                "thresholds": dict(result.model.thresholds),
+                "n_liked": result.n_liked,
+                "n_ordinary": result.n_ordinary,
+                "seconds": round(result.seconds["total"], 3),
+            }
+        )
+        return 0
+    seconds, thresholds = result.seconds["total"], result.model.thresholds
+    print_facts(
+        (
+            "trained on",
+            f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures in {seconds:.0f} s",
+        ),
+        ("held-out AUC", f"{figures.auc}   how often a liked picture outranks an ordinary one"),
+        ("accuracy", f"{figures.accuracy}   at a score of {figures.threshold:.2f}"),
+        ("ECE", ece_in_words(figures)),
+        (
+            "thresholds",
+            f"{thresholds['balanced']:.2f} balanced; {thresholds['fpr_5']:.2f} stops 95 % of ordinary ones",
+        ),
+        ("written", str(options.output)),
+    )
+    return 0

@@ -1,0 +1,66 @@
+"""Embedded ICC colour profiles: what a picture looks like, in sRGB."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image, ImageCms
+
+
+def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
+    """`colour` (no alpha, 8 bits: L, RGB, CMYK, LAB…) as an RGB image in sRGB.
+
+    A profile that is broken, or made for another kind of picture, is ignored. Raises `ValueError` or
+    `OSError` for a mode that cannot be converted.
+    """
+    if colour.mode == "LAB":
+        return _through(ImageCms.createProfile("LAB"), colour)
+    if profile:
+        # Grey pictures often carry the RGB profile of the program that saved them.
+        for mode in ("L", "RGB") if colour.mode == "L" else (colour.mode,):
+            effect = _profile_effect(profile, mode)
+            if effect == "changes":
+                return _through(_profile(profile), colour.convert(mode))
+            if effect == "same":
+                break
+    return colour.convert("RGB")
+
+
+@lru_cache(maxsize=32)
+def _profile_effect(profile: bytes, mode: str) -> Literal["changes", "same", "unusable"]:
+    """What converting from `profile` to sRGB does to pictures of this mode.
+
+    Found by trying, not by the profile's name: sRGB comes under many names, and "linear sRGB" is none.
+    Leaving true sRGB alone keeps a picture identical with and without its profile.
+    """
+    levels = np.linspace(0, 255, 9).round().astype(np.uint8)
+    if mode == "RGB":
+        colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+    elif mode == "L":
+        colours = np.arange(256, dtype=np.uint8)[None]
+    else:
+        colours = np.stack([levels] * len(Image.new(mode, (1, 1)).getbands()), axis=-1)[None]
+    probe = Image.fromarray(colours, mode) if mode == "CMYK" else Image.fromarray(colours)
+    try:
+        converted = _through(_profile(profile), probe)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return "unusable"
+    shift = np.abs(np.asarray(converted).astype(int) - np.asarray(probe.convert("RGB")))
+    return "changes" if shift.max() > 1 else "same"
+
+
+def _profile(data: bytes) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(io.BytesIO(data))
+
+
+def _through(profile: Any, picture: Image.Image) -> Image.Image:
+    # Built anew each time: it is cheap beside decoding, and nothing is shared between threads.
+    transform = ImageCms.buildTransform(
+        profile, ImageCms.createProfile("sRGB"), picture.mode, "RGB", ImageCms.Intent.PERCEPTUAL
+    )
+    converted = ImageCms.applyTransform(picture, transform)
+    assert converted is not None  # None only when applied in place
+    return converted

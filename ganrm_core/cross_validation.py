@@ -1,0 +1,164 @@
+"""Choosing a head, and judging it honestly, when pictures are few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .adapters import Adapter
+from .calibration import Calibration, fit_calibration
+from .features import Block
+from .fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
+from .heads import Head, RewardProjectionLayer
+from .metrics import FloatArray, class_weights
+
+FOLDS = 5
+_POWERS = (0.25, 0.5, 0.75)
+_PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+
+IntArray = NDArray[np.int64]
+FitAll = Callable[[Rows, IntArray], dict[str, Head]]
+"""Fits every candidate head on some pictures (given with their groups), by the candidate's name."""
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head, its calibration, and what held-out pictures say of it.
+
+    `held_out` are the positions of the pictures judged, `held_out_scores` their calibrated scores by
+    a head, a choice of head and a calibration that never saw them, and `protocol` says how. `candidate`
+    names the head chosen. `adapter` is already merged into the backbone.
+    """
+
+    layer: RewardProjectionLayer
+    calibration: Calibration
+    held_out: IntArray
+    held_out_scores: FloatArray
+    protocol: str
+    candidate: str
+    adapter: Adapter | None = None
+
+
+def fit_default(
+    rows: Rows, groups: IntArray, blocks: Sequence[Block], *, seed: int, tick: Callable[[], None]
+) -> FittedHead:
+    """The `default` preset: a regularised linear head, or the MLP where it is clearly better."""
+
+    def fit_all(part: Rows, part_groups: IntArray) -> dict[str, Head]:
+        projection = fit_projection(part.flat()[0], blocks)
+        heads: dict[str, Head] = {}
+        for power in _POWERS:
+            path = fit_linear_path(part, projection, power, _PENALTIES)
+            heads |= {
+                f"linear, whitening {power}, penalty {p}": head
+                for p, head in zip(_PENALTIES, path, strict=True)
+            }
+        fitted, validation = _inner_split(part, part_groups, seed)
+        heads["mlp"] = fit_mlp(fitted, validation, projection, seed)
+        return heads
+
+    return _cross_validate(rows, groups, fit_all, seed=seed, tick=tick)
+
+
+def fit_paper(rows: Rows, groups: IntArray, *, seed: int, tick: Callable[[], None]) -> FittedHead:
+    """The `paper` preset: one MLP on the embedding, one view per picture, early stop on AUC."""
+
+    def fit_all(part: Rows, part_groups: IntArray) -> dict[str, Head]:
+        return {"paper mlp": fit_paper_head(*_inner_split(part, part_groups, seed), seed)}
+
+    return _cross_validate(rows, groups, fit_all, seed=seed, tick=tick)
+
+
+def assign_folds(labels: IntArray, groups: IntArray, folds: int, seed: int) -> IntArray:
+    """A fold for each picture: groups stay whole, both classes spread evenly, seeded."""
+    rng = np.random.default_rng(seed)
+    _, group_of = np.unique(groups, return_inverse=True)
+    sizes = np.zeros((group_of.max() + 1, 2), dtype=np.int64)
+    np.add.at(sizes, (group_of, labels), 1)
+    filled = np.zeros((folds, 2))
+    fold_of_group = np.empty(len(sizes), dtype=np.int64)
+    shuffled = rng.permutation(len(sizes))
+    for group in shuffled[np.argsort(-sizes[shuffled].sum(axis=1), kind="stable")]:
+        # The fold that is emptiest of what this group brings; the number of pictures breaks ties.
+        need = (filled * (sizes[group] > 0)).sum(axis=1)
+        fold = int(np.lexsort((filled.sum(axis=1), need))[0])
+        fold_of_group[group] = fold
+        filled[fold] += sizes[group]
+    return fold_of_group[group_of]
+
+
+def _inner_split(rows: Rows, groups: IntArray, seed: int) -> tuple[Rows, Rows]:
+    """A fifth set aside for the early stop."""
+    aside = torch.from_numpy(assign_folds(rows.labels.numpy().astype(np.int64), groups, FOLDS, seed + 1) == 0)
+    return rows.take(~aside), rows.take(aside)
+
+
+def _cross_validate(
+    rows: Rows, groups: IntArray, fit_all: FitAll, *, seed: int, tick: Callable[[], None]
+) -> FittedHead:
+    labels = rows.labels.numpy().astype(np.int64)
+    folds = assign_folds(labels, groups, FOLDS, seed)
+    by_fold: list[dict[str, Head]] = []
+    held_out: dict[str, FloatArray] = {}
+    for fold in range(FOLDS):
+        outside, inside = folds != fold, folds == fold
+        heads = fit_all(rows.take(torch.from_numpy(outside)), groups[outside])
+        by_fold.append(heads)
+        for name, head in heads.items():
+            logits = held_out.setdefault(name, np.zeros(len(labels)))
+            logits[inside] = _logits(head, rows.take(torch.from_numpy(inside)))
+        tick()
+    candidate = _choose(held_out, labels)
+    layer = RewardProjectionLayer(fit_all(rows, groups)[candidate], [heads[candidate] for heads in by_fold])
+    tick()
+    return FittedHead(
+        layer=layer,
+        calibration=fit_calibration(held_out[candidate], labels),
+        held_out=np.arange(len(labels)),
+        held_out_scores=_honest_scores(held_out, labels, folds),
+        protocol=f"{FOLDS}-fold cross-validation, near-duplicates kept together",
+        candidate=candidate,
+    )
+
+
+def _choose(held_out: dict[str, FloatArray], labels: IntArray) -> str:
+    """The candidate with the lowest held-out loss; an MLP must win by a standard error.
+
+    The loss is taken after calibration, so that only the ranking and its confidence count, not the
+    scale of the logits.
+    """
+    losses = {name: _losses(logits, labels) for name, logits in held_out.items()}
+    best = min(losses, key=lambda name: float(losses[name].mean()))
+    linear = {name: loss for name, loss in losses.items() if name.startswith("linear")}
+    if linear and best not in linear:
+        rival = min(linear, key=lambda name: float(linear[name].mean()))
+        gain = linear[rival] - losses[best]
+        if gain.mean() < gain.std() / np.sqrt(len(gain)):
+            return rival
+    return best
+
+
+def _losses(logits: FloatArray, labels: IntArray) -> FloatArray:
+    score = np.clip(fit_calibration(logits, labels).scores(logits), 1e-7, 1 - 1e-7)
+    return np.asarray(-np.log(np.where(labels == 1, score, 1 - score)) * class_weights(labels))
+
+
+def _honest_scores(held_out: dict[str, FloatArray], labels: IntArray, folds: IntArray) -> FloatArray:
+    """Scores of each fold by the candidate and the calibration that the other folds would choose."""
+    scores = np.zeros(len(labels))
+    for fold in np.unique(folds):
+        inside, outside = folds == fold, folds != fold
+        candidate = _choose({name: logits[outside] for name, logits in held_out.items()}, labels[outside])
+        calibration = fit_calibration(held_out[candidate][outside], labels[outside])
+        scores[inside] = calibration.scores(held_out[candidate][inside])
+    return scores
+
+
+def _logits(head: Head, rows: Rows) -> FloatArray:
+    with torch.no_grad():
+        logits: FloatArray = head(rows.features[:, 0]).double().numpy()
+    return logits

@@ -1,0 +1,90 @@
+"""Small picture filters in plain torch, shared by the faults and the benchmark's styles.
+
+Pictures are float32 [C, H, W] in 0–1 unless said otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, interpolate, pad
+
+
+def luma(image: Tensor) -> Tensor:
+    """[3, H, W] → [1, H, W] with the weights of ITU-R BT.601."""
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=image.dtype, device=image.device)
+    return (image * weights.view(3, 1, 1)).sum(dim=0, keepdim=True)
+
+
+def gaussian_kernel(sigma: float, radius: int) -> Tensor:
+    """[2·radius + 1], sums to 1."""
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    weights = torch.exp(-(offsets**2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur, `sigma` in pixels, edges reflected."""
+    # A mirror needs more picture than it reflects.
+    radius = min(math.ceil(3 * sigma), min(image.shape[-2:]) - 1)
+    if sigma <= 0 or radius < 1:
+        return image
+    kernel = gaussian_kernel(sigma, radius)
+    padded = pad(image.unsqueeze(1), (radius,) * 4, mode="reflect")
+    return conv2d(conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1)).squeeze(1)
+
+
+def flatten_texture(image: Tensor, radius: int) -> Tensor:
+    """Edge-preserving smoothing: every pixel takes the mean of the calmest of the windows around it.
+
+    The filter of Kuwahara et al. (1976) over four square windows of 2·radius + 1 pixels that meet in
+    the pixel, weighted softly by their variance as in Papari, Petkov and Campisi, "Artistic Edge and
+    Corner Enhancing Smoothing" (IEEE TIP 16(10), 2007), instead of switching between them.
+    """
+    radius = min(radius, (min(image.shape[-2:]) - 1) // 2)
+    if radius < 1:
+        return image
+    grey = luma(image)
+    padded = pad(
+        torch.cat([image, grey, grey * grey]).unsqueeze(0), (2 * radius,) * 4, mode="reflect"
+    ).squeeze(0)
+    means = _window_mean(padded, 2 * radius + 1)
+    height, width = image.shape[-2:]
+    total = torch.zeros_like(image)
+    weights = torch.zeros_like(grey)
+    for top in (0, 2 * radius):
+        for left in (0, 2 * radius):
+            corner = means[:, top : top + height, left : left + width]
+            variance = (corner[4:5] - corner[3:4] ** 2).clamp_min(0)
+            weight = (variance + 1e-4) ** -3
+            total += weight * corner[:3]
+            weights += weight
+    return (total / weights).clamp(0, 1)
+
+
+def activity(image: Tensor, sigma: float = 6.0) -> Tensor:
+    """How much goes on around each pixel: local standard deviation of luma, [1, H, W], mean 1."""
+    grey = luma(image)
+    variance = (gaussian_blur(grey * grey, sigma) - gaussian_blur(grey, sigma) ** 2).clamp_min(0)
+    deviation = variance.sqrt() + 1e-3
+    return deviation / deviation.mean()
+
+
+def blotches(channels: int, height: int, width: int, cell: float, generator: torch.Generator) -> Tensor:
+    """Random field [channels, height, width] of features about `cell` pixels wide, mean 0, std 1."""
+    coarse = (max(2, math.ceil(height / cell)), max(2, math.ceil(width / cell)))
+    field = torch.randn((1, channels, *coarse), generator=generator)
+    if coarse != (height, width):
+        field = interpolate(field, (height, width), mode="bicubic", align_corners=False)
+    field = field.squeeze(0)
+    return (field - field.mean()) / field.std().clamp_min(1e-6)
+
+
+def _window_mean(image: Tensor, size: int) -> Tensor:
+    """[C, H, W] → [C, H − size + 1, W − size + 1]; the cost does not grow with `size`."""
+    # Doubles: differences of long running sums lose the small variances in float32.
+    sums = pad(image.double().cumsum(-2).cumsum(-1), (1, 0, 1, 0))
+    window = sums[:, size:, size:] - sums[:, :-size, size:] - sums[:, size:, :-size] + sums[:, :-size, :-size]
+    return (window / size**2).to(image.dtype)

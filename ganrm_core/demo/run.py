@@ -1,0 +1,233 @@
+"""The demo: train on real pictures, then choose among candidates whose true quality is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..contact_sheet import Tile, contact_sheet
+from ..evaluation import Evaluation, Figures, evaluate
+from ..images import to_float, to_pil
+from ..imagesets import find_images
+from ..metrics import FloatArray, selection_efficiency
+from ..near_duplicates import group_near_duplicates, signature
+from ..progress import Progress, ProgressCallback
+from ..report import demo_report, write_report
+from ..reward_model import RewardModel
+from ..training import TrainingResult, train
+from .faults import FAULTS, apply_fault
+from .pictures import Picture, demo_pictures, load_picture
+
+CANDIDATES = 8
+_STRENGTHS = tuple(float(s) for s in np.linspace(0.1, 1.0, CANDIDATES))
+_HELD_OUT_GROUPS = 120
+_CHOSEN_PER_KIND = 12
+_SHEET_PER_KIND = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One picture's candidates: their true SSIM loss, logits and scores, and small copies to show."""
+
+    kind: str
+    name: str
+    losses: FloatArray
+    logits: FloatArray
+    scores: FloatArray
+    thumbnails: list[Tensor]
+
+
+@dataclass(frozen=True)
+class DemoOutcome:
+    """`efficiency` has one entry per fault kind, and "together"."""
+
+    held_out: Figures
+    efficiency: dict[str, float]
+    n_liked: int
+    n_ordinary: int
+    n_test: int
+    warnings: list[str]
+    report: Path
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.held_out.to_json(),
+            "selection_efficiency": self.efficiency,
+            "n_liked": self.n_liked,
+            "n_ordinary": self.n_ordinary,
+            "n_test": self.n_test,
+            "report": str(self.report),
+        }
+
+
+def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback) -> DemoOutcome:
+    """Do it all and write into the empty folder `output`.
+
+    Raises DataError where the pictures of the extra [demo] are not installed.
+    """
+    pictures = demo_pictures()
+    training, held_out = _split(pictures, seed, progress)
+    rng = np.random.default_rng(seed)
+    folders = {
+        part: output / "pictures" / part
+        for part in ("liked", "ordinary", "held-out liked", "held-out ordinary")
+    }
+    half = len(training) // 2
+    half_out = len(held_out) // 2
+    _write_pictures(training[:half], folders["liked"], progress)
+    _write_faulty(training[half:], folders["ordinary"], rng, progress)
+    _write_pictures(held_out[:half_out], folders["held-out liked"], progress)
+    _write_faulty(held_out[half_out:], folders["held-out ordinary"], rng, progress)
+
+    result = train(folders["liked"], folders["ordinary"], device=device, progress=progress, name="demo")
+    result.model.save(output / "demo.safetensors")
+    evaluation = evaluate(
+        result.model,
+        find_images(folders["held-out liked"]),
+        find_images(folders["held-out ordinary"]),
+        progress=progress,
+    )
+    choices = _choose(result.model, held_out, rng, progress)
+    efficiency = _efficiency(choices)
+    report = _write_results(output, result, evaluation, choices, efficiency)
+    return DemoOutcome(
+        held_out=evaluation.figures,
+        efficiency=efficiency,
+        n_liked=result.n_liked,
+        n_ordinary=result.n_ordinary,
+        n_test=len(evaluation.labels),
+        warnings=result.warnings,
+        report=report,
+    )
+
+
+def _split(
+    pictures: list[Picture], seed: int, progress: ProgressCallback
+) -> tuple[list[Picture], list[Picture]]:
+    """Training and held-out pictures; near-duplicates are all on one side."""
+    signatures = []
+    for done, picture in enumerate(pictures, start=1):
+        signatures.append(signature(load_picture(picture.path)))
+        progress(Progress("looking at the pictures", done, len(pictures)))
+    groups = group_near_duplicates(np.stack(signatures))
+    order = np.random.default_rng(seed).permutation(np.unique(groups))
+    aside = set(order[:_HELD_OUT_GROUPS].tolist())
+    sides: tuple[list[Picture], list[Picture]] = ([], [])
+    seen = set()
+    shuffled = np.random.default_rng(seed).permutation(len(pictures))
+    for index in shuffled:
+        group = int(groups[index])
+        if group not in seen:  # one of each group is enough
+            seen.add(group)
+            sides[group in aside].append(pictures[index])
+    return sides
+
+
+def _write_pictures(pictures: list[Picture], folder: Path, progress: ProgressCallback) -> None:
+    folder.mkdir(parents=True)
+    for done, picture in enumerate(pictures, start=1):
+        _save(load_picture(picture.path), folder / f"{picture.stem}.png")
+        progress(Progress(f"writing {folder.name} pictures", done, len(pictures)))
+
+
+def _write_faulty(
+    pictures: list[Picture], folder: Path, rng: np.random.Generator, progress: ProgressCallback
+) -> None:
+    folder.mkdir(parents=True)
+    for index, picture in enumerate(pictures):
+        kind = FAULTS[index % len(FAULTS)]
+        spoilt = apply_fault(
+            to_float(load_picture(picture.path)),
+            kind,
+            float(rng.uniform(0.1, 1.0)),
+            seed=int(rng.integers(2**31)),
+        )
+        _save(_eight_bit(spoilt.image), folder / f"{picture.stem}.{kind}.png")
+        progress(Progress(f"making {folder.name} pictures", index + 1, len(pictures)))
+
+
+def _choose(
+    model: RewardModel, pictures: list[Picture], rng: np.random.Generator, progress: ProgressCallback
+) -> list[Choice]:
+    """Best of N on pictures never seen: one fault kind each, strengths evenly spaced, order shuffled."""
+    chosen = pictures[: _CHOSEN_PER_KIND * len(FAULTS)]
+    choices = []
+    for index, picture in enumerate(chosen):
+        kind = FAULTS[index % len(FAULTS)]
+        image = to_float(load_picture(picture.path))
+        spoilt = [
+            apply_fault(image, kind, _STRENGTHS[i], seed=int(rng.integers(2**31)))
+            for i in rng.permutation(CANDIDATES)
+        ]
+        candidates = [_eight_bit(one.image) for one in spoilt]
+        scores = model.score([to_float(candidate) for candidate in candidates])
+        choices.append(
+            Choice(
+                kind=kind,
+                name=picture.stem,
+                losses=np.array([one.ssim_loss for one in spoilt]),
+                logits=scores.logit.double().numpy(),
+                scores=scores.score.double().numpy(),
+                thumbnails=candidates if index < _SHEET_PER_KIND * len(FAULTS) else [],
+            )
+        )
+        progress(Progress(f"best of {CANDIDATES}", index + 1, len(chosen)))
+    return choices
+
+
+def _efficiency(choices: list[Choice]) -> dict[str, float]:
+    def of(some: list[Choice]) -> float:
+        return selection_efficiency([-c.losses for c in some], [int(np.argmax(c.logits)) for c in some])
+
+    kinds = {kind: of([c for c in choices if c.kind == kind]) for kind in FAULTS}
+    return {**kinds, "together": of(choices)}
+
+
+def _write_results(
+    output: Path,
+    result: TrainingResult,
+    evaluation: Evaluation,
+    choices: list[Choice],
+    efficiency: dict[str, float],
+) -> Path:
+    shown = [choice for choice in choices if choice.thumbnails]
+    shown.sort(key=lambda choice: FAULTS.index(choice.kind))
+    sheet = contact_sheet(
+        [_sheet_row(choice) for choice in shown],
+        tile=180,
+        title=f"Best of {CANDIDATES}, ranked by the taste model",
+        row_labels=[f"{choice.kind} · {choice.name}" for choice in shown],
+    )
+    sheet.save(output / "best_of_n.png")
+    report = output / "report.html"
+    write_report(report, demo_report(result, evaluation, efficiency, sheet))
+    return report
+
+
+def _sheet_row(choice: Choice) -> list[Tile]:
+    """Ranked best first; the gold one is chosen, and says how strong its fault truly is."""
+    ranking: NDArray[np.int64] = np.argsort(-choice.logits, kind="stable")
+    true_rank = np.argsort(np.argsort(choice.losses, kind="stable"), kind="stable")
+    return [
+        Tile(
+            choice.thumbnails[i],
+            (f"score {choice.scores[i]:.2f}", f"fault {choice.losses[i]:.3f} · truly #{true_rank[i] + 1}"),
+            highlight=rank == 1,
+            badge=f"#{rank}",
+        )
+        for rank, i in enumerate(ranking.tolist(), start=1)
+    ]
+
+
+def _eight_bit(image: Tensor) -> Tensor:
+    return image.mul(255).round().clamp(0, 255).to(torch.uint8)
+
+
+def _save(image: Tensor, path: Path) -> None:
+    to_pil(image).save(path, compress_level=1)

@@ -1,0 +1,102 @@
+"""From pictures to the vectors a head reads: taps, summarised over positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .backbones.base import Backbone, BackboneSpec, Tap
+from .preprocessing import normalise
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of columns of the feature vector with one meaning."""
+
+    tap: str
+    statistic: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Readout:
+    """Which taps are read and how each becomes columns.
+
+    Token taps give the mean and the standard deviation over positions, pooled taps themselves.
+    """
+
+    taps: tuple[str, ...]
+
+    def blocks(self, spec: BackboneSpec) -> tuple[Block, ...]:
+        """The columns of the vector, in order."""
+        blocks: list[Block] = []
+        for tap in self._chosen(spec):
+            for statistic in ("value",) if tap.pooled else ("mean", "std"):
+                start = blocks[-1].stop if blocks else 0
+                blocks.append(Block(tap.name, statistic, start, start + tap.width))
+        return tuple(blocks)
+
+    def width(self, spec: BackboneSpec) -> int:
+        return self.blocks(spec)[-1].stop
+
+    def __call__(self, features: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
+        """[B, T_i, D_i] per tap of `spec` → [B, width], float32."""
+        by_name = {tap.name: feature for tap, feature in zip(spec.taps, features, strict=True)}
+        columns: list[Tensor] = []
+        for tap in self._chosen(spec):
+            tokens = by_name[tap.name].float()
+            columns += [tokens[:, 0]] if tap.pooled else [tokens.mean(dim=1), tokens.std(dim=1, correction=0)]
+        return torch.cat(columns, dim=1)
+
+    def _chosen(self, spec: BackboneSpec) -> list[Tap]:
+        by_name = {tap.name: tap for tap in spec.taps}
+        return [by_name[name] for name in self.taps]
+
+
+def default_readout(spec: BackboneSpec) -> Readout:
+    """Every depth; the embedding itself, made to forget style, is left out where depths exist."""
+    depths = tuple(tap.name for tap in spec.taps if tap.name != spec.embedding)
+    return Readout(depths or (spec.embedding,))
+
+
+def embedding_readout(spec: BackboneSpec) -> Readout:
+    """The embedding alone, as published few-image discriminators use it."""
+    return Readout((spec.embedding,))
+
+
+class FeatureReader:
+    """Runs a backbone over pictures of its input size and summarises its taps.
+
+    Batch size and memory layout come from the backbone's own table, so the same pictures give the
+    same vectors whoever asks.
+    """
+
+    def __init__(self, backbone: Backbone, readout: Readout) -> None:
+        self.backbone = backbone
+        self.readout = readout
+        device_type = self.device.type
+        self.plan = backbone.plan(device_type)
+        if self.plan.channels_last:
+            # Outside inference mode: a module moved inside it could not be trained through later.
+            with torch.inference_mode(False):
+                backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.backbone.parameters()).device
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """[B, 3, S, S] in 0–1, any B → [B, width] on the backbone's device, without gradients."""
+        with torch.inference_mode():
+            batches = [self._read(batch) for batch in pixels.split(self.plan.batch_size)]
+            return torch.cat(batches) if batches else torch.empty(0, self.readout.width(self.backbone.spec))
+
+    def _read(self, pixels: Tensor) -> Tensor:
+        prepared = normalise(pixels.to(self.device), self.backbone.spec)
+        if self.plan.channels_last:
+            prepared = prepared.contiguous(memory_format=torch.channels_last)
+        return self.readout(self.backbone.features(prepared), self.backbone.spec)

@@ -1,0 +1,314 @@
+"""Writing results so that nothing is ever lost, overwritten by accident or left half done."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from .errors import OutputError
+
+PlaceMode = Literal["copy", "move", "link"]
+
+_CHUNK = 1 << 20
+
+# A folder on another disk, a USB stick (exFAT), a network share or a phone knows no hard links.
+_NO_HARD_LINK = {
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EMLINK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.ENOTSUP,
+    errno.EINVAL,
+}
+
+_WHY = {
+    errno.ENOSPC: ("the disk is full", "Free some space, or choose a folder on another disk"),
+    errno.EDQUOT: ("your disk quota is used up", "Free some space, or choose a folder on another disk"),
+    errno.EFBIG: ("the disk cannot hold a file this big", "Choose a folder on another disk"),
+    errno.EROFS: ("the disk is read-only", "Choose a folder on a disk that can be written"),
+    errno.EACCES: (
+        "you have no permission to write there",
+        "Change the folder's permissions, or choose another folder",
+    ),
+    errno.EPERM: ("the system does not allow writing there", "Choose another folder"),
+    errno.ENAMETOOLONG: ("the name is too long for this disk", "Choose a shorter name"),
+    errno.ENOTDIR: (
+        "part of the path is a file, not a folder",
+        "Choose a folder, or move that file out of the way",
+    ),
+    errno.ENOENT: ("its folder does not exist", "Create the folder, or choose another one"),
+}
+# Errors that mean "cannot write" wherever they come from; the others only if they name our file.
+_ALWAYS_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """The path in quotes, fit for a message.
+
+    Line breaks and other control characters, and bytes that are no valid text, are escaped, so that
+    a message stays on one line and printing it never fails.
+    """
+    text = os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return f'"{text}"'
+
+
+def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None:
+    """Raise `OutputError` now if writing the new file `path` would fail later.
+
+    Call it before long work. `what` names the result in the message ("the reward model").
+    With `make_folders`, missing parent folders are created instead of reported.
+    """
+    if os.path.lexists(path):
+        kind = "a folder" if path.is_dir() else "a file"
+        raise OutputError(
+            f"Cannot write {what} to {shown(path)}: {kind} of that name already exists and is never "
+            "overwritten. Choose another name, or move the existing one away."
+        )
+    folder = path.parent
+    if make_folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise _failure(folder, OSError(errno.ENOTDIR, str(error)), what) from error
+        except OSError as error:
+            raise _failure(folder, error, what) from error
+    if not folder.is_dir():
+        reason = errno.ENOTDIR if os.path.lexists(folder) else errno.ENOENT
+        raise _failure(path, OSError(reason, os.strerror(reason)), what)
+    # Trying is the only answer that holds for root, for network shares and on every system.
+    probe = _temporary_name(path)
+    try:
+        _create(probe)
+    except OSError as error:
+        raise _failure(path, error, what) from error
+    probe.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Write to the temporary file this yields; `path` appears complete, or not at all.
+
+    The temporary file lies in the same folder and has the same suffix. On leaving, it is synced to
+    disk and published under `path`. An existing file is never replaced unless `overwrite`, not even
+    one that appeared meanwhile. On any exception (Ctrl-C too) the temporary file is removed and
+    `path` is as it was. Raises `OutputError` for a full or read-only disk, missing permission, or a
+    file that is in the way; other exceptions of the body pass through untouched.
+    """
+    path = Path(path)
+    temporary = _temporary_name(path)
+    try:
+        # Inside the try, so that Ctrl-C right after the file came to be leaves nothing behind.
+        _create(temporary)
+        yield temporary
+        _sync(temporary)
+        if overwrite:
+            temporary.replace(path)
+        else:
+            _publish(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if _is_about(error, temporary, path):
+            raise _failure(path, error) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def place(source: Path, target: Path, mode: PlaceMode) -> None:
+    """Bring `source` to the new name `target`, which must not exist yet.
+
+    copy: content, date and permissions. move: the source is removed only after its content is known
+    to be complete under the new name. link: a hard link (no space, survives moving the source);
+    where the disk cannot do that, a symbolic link to the source's absolute path.
+    A source that is itself a symbolic link stands for the file it points to; moving removes only the
+    link. Raises `OutputError`; whatever happens, the content is never lost.
+    """
+    if mode not in ("copy", "move", "link"):
+        raise ValueError(f"mode is copy, move or link, not {mode!r}")
+    try:
+        real = source.resolve(strict=True)
+    except OSError as error:
+        raise OutputError(
+            f"Cannot {mode} {shown(source)}: it is no longer there. Refresh the list of files and try again."
+        ) from error
+    if not real.is_file():
+        raise OutputError(f"Cannot {mode} {shown(source)}: it is not a file. Choose a picture file.")
+    if os.path.lexists(target):
+        raise _in_the_way(target)
+    if mode == "copy":
+        _copy(real, target)
+    elif mode == "link":
+        _link(real, target)
+    else:
+        if source.is_symlink() or not _hard_link(real, target):
+            _copy(real, target)
+        _remove_moved(source, target)
+
+
+def free_name(folder: Path, name: str) -> Path:
+    """`folder / name`, or the first free of `name (2)`, `name (3)`… with the suffix kept.
+
+    A suggestion only: another program may take the name meanwhile, which `atomic_file` notices.
+    """
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise OutputError(f"{shown(name)} is not a plain file name. Give a name without folders.")
+    candidate = folder / name
+    number = 2
+    while os.path.lexists(candidate):
+        plain = Path(name)
+        candidate = folder / f"{plain.stem} ({number}){plain.suffix}"
+        number += 1
+    return candidate
+
+
+def _temporary_name(path: Path) -> Path:
+    # Hidden, so that folder readers skip it; the suffix stays, because writers choose the format by it.
+    suffix = path.suffix if len(path.suffix) <= 20 else ""
+    return path.with_name(f".{secrets.token_hex(8)}.part{suffix}")
+
+
+def _create(path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    if _hard_link(temporary, path):
+        return
+    # No hard links here: reserve the name (fails if taken), then move over our own empty reservation.
+    try:
+        _create(path)
+    except FileExistsError as error:
+        raise _in_the_way(path) from error
+    try:
+        temporary.replace(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _hard_link(source: Path, target: Path) -> bool:
+    """False where hard links are impossible; OutputError where the target exists."""
+    try:
+        os.link(source, target)
+    except FileExistsError as error:
+        raise _in_the_way(target) from error
+    except (AttributeError, NotImplementedError):
+        return False
+    except OSError as error:
+        if error.errno in _NO_HARD_LINK:
+            return False
+        raise _failure(target, error) from error
+    return True
+
+
+def _link(source: Path, target: Path) -> None:
+    if _hard_link(source, target):
+        return
+    try:
+        target.symlink_to(source)
+    except FileExistsError as error:
+        raise _in_the_way(target) from error
+    except (OSError, NotImplementedError) as error:
+        raise OutputError(
+            f"Cannot link {shown(source)} to {shown(target)}: this disk or system allows neither hard "
+            "nor symbolic links there. Choose copy instead of link."
+        ) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy, and read back what was written before it is published."""
+    with atomic_file(target) as temporary:
+        digest = hashlib.sha256()
+        with _reader(source) as reader, temporary.open("wb") as writer:
+            while block := reader.read(_CHUNK):
+                digest.update(block)
+                writer.write(block)
+            writer.flush()
+            os.fsync(writer.fileno())
+            complete = os.fstat(reader.fileno()).st_size == os.fstat(writer.fileno()).st_size
+        if not complete or digest.digest() != _sha256(temporary):
+            raise OutputError(
+                f"The copy of {shown(source)} in {shown(target.parent)} does not match the original, "
+                "which is untouched. Check that no program is writing to it and that the disk is "
+                "healthy, then try again."
+            )
+        with contextlib.suppress(OSError):  # some disks keep no dates or permissions
+            shutil.copystat(source, temporary)
+
+
+def _reader(source: Path) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise OutputError(
+            f"Cannot read {shown(source)}: {error.strerror or error}. Check the file and its permissions."
+        ) from error
+
+
+def _remove_moved(source: Path, target: Path) -> None:
+    try:
+        source.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{shown(source)} is now also at {shown(target)}, but the original could not be removed: "
+            f"{error.strerror or error}. Remove one of the two by hand."
+        ) from error
+
+
+def _sha256(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as reader:
+        while block := reader.read(_CHUNK):
+            digest.update(block)
+    return digest.digest()
+
+
+def _sync(path: Path) -> None:
+    # Opened for writing: Windows flushes no file that is open for reading only.
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Makes the name itself survive a power cut. Windows and some shares cannot; the file is whole anyway.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
+    if error.errno in _ALWAYS_OURS:
+        return True
+    named = {os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | Path)}
+    return bool(named & {os.fspath(temporary), os.fspath(path)})
+
+
+def _in_the_way(path: Path) -> OutputError:
+    return OutputError(
+        f"{shown(path)} already exists and is never overwritten. Choose another name, or move the "
+        "existing file away."
+    )
+
+
+def _failure(path: Path, error: OSError, what: str = "the file") -> OutputError:
+    reason, advice = _WHY.get(
+        error.errno or 0, (error.strerror or str(error), "Choose another folder and try again")
+    )
+    return OutputError(f"Cannot write {what} to {shown(path)}: {reason}. {advice}.")

@@ -1,0 +1,211 @@
+"""Fitting one head to cached features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from .features import Block
+from .heads import Head, LinearHead, PaperHead, ProjectedMLPHead
+from .metrics import auc, class_weights
+
+_COMPONENTS = 400
+_MLP_COMPONENTS = 128
+_MLP_HIDDEN = 64
+_MLP_WHITENING = 0.5
+_ROW_LENGTH = 10.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Cached features of a set of pictures.
+
+    `features` [N, V, D] float32, view 0 being the picture as scoring sees it; `labels` [N], 1 liked
+    and 0 ordinary.
+    """
+
+    features: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, chosen: Tensor) -> Rows:
+        """The pictures at these positions, or where this mask is set."""
+        return Rows(self.features[chosen], self.labels[chosen])
+
+    def flat(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Every view a row: features [N·V, D], labels [N·V], weights [N·V] that balance the classes."""
+        count = self.features.shape[1]
+        labels = self.labels.repeat_interleave(count)
+        weights = torch.from_numpy(class_weights(self.labels.numpy())).repeat_interleave(count)
+        return self.features.flatten(0, 1), labels, weights
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Principal components of the balanced columns: (x − mean) · matrix, [D] → [r], widest first.
+
+    `deviations` [r] is the spread of the fitted pictures along each.
+    """
+
+    mean: Tensor
+    matrix: Tensor
+    deviations: Tensor
+
+    def whitened(self, power: float) -> Tensor:
+        """The matrix [D, r] with each component divided by its spread to the `power`.
+
+        The rows it gives have the same mean square length for every power.
+        """
+        factor = self.deviations**-power
+        length = (self.deviations * factor).square().sum().sqrt()
+        return self.matrix * (factor * (_ROW_LENGTH / length))
+
+
+def fit_projection(features: Tensor, blocks: Sequence[Block], components: int = _COMPONENTS) -> Projection:
+    """Find the directions in which pictures differ.
+
+    Columns are standardised, and each block (one statistic of one tap) is given the same total
+    weight however wide it is. `features`: [rows, D].
+    """
+    mean = features.mean(dim=0)
+    spread = features.std(dim=0, correction=0)
+    # A column that hardly varies carries rounding, not information.
+    scale = torch.where(
+        spread > 1e-4 * spread.mean() + 1e-12, 1 / spread.clamp_min(1e-12), torch.zeros_like(spread)
+    )
+    for block in blocks:
+        scale[block.start : block.stop] /= (block.stop - block.start) ** 0.5
+    directions, deviations = _principal_components((features - mean) * scale, components)
+    return Projection(mean, scale.unsqueeze(1) * directions, deviations)
+
+
+def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Tensor]:
+    """Directions [D, r] and the standard deviation along each [r], largest first."""
+    count, width = centred.shape
+    wide = count < width
+    values, vectors = torch.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
+    values, vectors = values.flip(0)[:components], vectors.flip(1)[:, :components]
+    kept = values > values[0] * 1e-6
+    values, vectors = values[kept], vectors[:, kept]
+    directions = centred.T @ vectors / values.sqrt() if wide else vectors
+    return directions, (values / count).sqrt()
+
+
+def fit_linear_path(
+    rows: Rows, projection: Projection, power: float, penalties: Sequence[float]
+) -> list[LinearHead]:
+    """One ridge-penalised logistic regression per penalty, on components whitened to `power`.
+
+    What a picture *shows* fills the widest components, what it looks like the narrow ones. Full
+    whitening (power 1) is linear discriminant analysis, which is noisy with few pictures; none
+    (power 0) lets content drown taste. Cross-validation decides. `penalties` fall, so that each fit
+    starts where the last ended.
+    """
+    features, labels, weights = rows.flat()
+    matrix = projection.whitened(power)
+    z = (features - projection.mean) @ matrix
+    solution = z.new_zeros(z.shape[1] + 1)
+    heads = []
+    for penalty in penalties:
+        solution = _logistic_regression(z, labels.float(), weights.float(), penalty, solution)
+        heads.append(LinearHead(projection.mean, matrix @ solution[:-1], solution[-1]))
+    return heads
+
+
+def _logistic_regression(z: Tensor, labels: Tensor, weights: Tensor, penalty: float, start: Tensor) -> Tensor:
+    """Minimise balanced cross-entropy + penalty / 2 · |w|²; the last entry is the free bias.
+
+    The columns of `z` are uncorrelated, so a diagonal preconditioner (the curvature's upper bound,
+    Böhning 1992) leaves L-BFGS little to do.
+    """
+    bound = torch.cat([z.square().mean(dim=0) / 4 + penalty, z.new_full((1,), 0.25)])
+    unit = bound.rsqrt()
+    parameters = (start / unit).requires_grad_()
+    optimiser = torch.optim.LBFGS(
+        [parameters], max_iter=100, history_size=20, tolerance_grad=1e-5, tolerance_change=1e-9,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        solution = parameters * unit
+        logits = z @ solution[:-1] + solution[-1]
+        value = binary_cross_entropy_with_logits(logits, labels, weight=weights)
+        value = value + penalty / 2 * solution[:-1].square().sum()
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return (parameters * unit).detach()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How an MLP is trained: AdamW, with an early stop on validation AUC."""
+
+    epochs: int
+    patience: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+
+
+_MLP_SCHEDULE = Schedule(epochs=60, patience=10, batch_size=256, learning_rate=2e-3, weight_decay=1e-1)
+_PAPER_SCHEDULE = Schedule(epochs=50, patience=10, batch_size=64, learning_rate=1e-3, weight_decay=1e-2)
+
+
+def fit_mlp(rows: Rows, validation: Rows, projection: Projection, seed: int) -> ProjectedMLPHead:
+    """A small MLP on the leading whitened components."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        matrix = projection.whitened(_MLP_WHITENING)[:, :_MLP_COMPONENTS]
+        head = ProjectedMLPHead(projection.mean, matrix, _MLP_HIDDEN, dropout=0.3)
+        _train(head, rows, validation, _MLP_SCHEDULE)
+    return head
+
+
+def fit_paper_head(rows: Rows, validation: Rows, seed: int) -> PaperHead:
+    """The MLP of the paper preset."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = PaperHead(rows.features.shape[-1])
+        _train(head, rows, validation, _PAPER_SCHEDULE)
+    return head
+
+
+def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule) -> None:
+    """Train in place and leave the weights of the best epoch."""
+    features, labels, weights = rows.flat()
+    labels, weights = labels.float(), weights.float()
+    optimiser = torch.optim.AdamW(
+        head.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
+    best, best_auc, waited = _copy_of(head), -1.0, 0
+    for _ in range(schedule.epochs):
+        head.train()
+        for chosen in torch.randperm(len(labels)).split(schedule.batch_size):
+            loss = binary_cross_entropy_with_logits(
+                head(features[chosen]), labels[chosen], weight=weights[chosen]
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        head.eval()
+        with torch.no_grad():
+            reached = auc(head(validation.features[:, 0]).numpy(), validation.labels.numpy())
+        if reached > best_auc:
+            best, best_auc, waited = _copy_of(head), reached, 0
+        elif (waited := waited + 1) >= schedule.patience:
+            break
+    head.load_state_dict(best)
+    head.requires_grad_(False)
+
+
+def _copy_of(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}

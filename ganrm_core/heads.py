@@ -1,0 +1,124 @@
+"""The Reward Projection Layer: what turns a feature vector into a logit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .errors import CheckpointError
+
+
+class LinearHead(nn.Module):
+    """logit = (x − mean) · weight + bias, [B, D] → [B].
+
+    The mean is taken off first: features lie far from zero compared with how much they vary, and
+    float32 would lose that.
+    """
+
+    kind = "linear"
+    mean: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, mean: Tensor, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("weight", weight.float())
+        self.register_buffer("bias", bias.float().reshape(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return (features - self.mean) @ self.weight + self.bias
+
+
+class ProjectedMLPHead(nn.Module):
+    """A small MLP on whitened principal components, [B, D] → [B]."""
+
+    kind = "mlp"
+    mean: Tensor
+    projection: Tensor
+
+    def __init__(self, mean: Tensor, projection: Tensor, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("projection", projection.float())
+        self.layers = nn.Sequential(
+            nn.Linear(projection.shape[1], hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, 1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.layers((features - self.mean) @ self.projection)
+        return logits.squeeze(-1)
+
+
+class PaperHead(nn.Module):
+    """The MLP of the paper preset: LayerNorm → Linear → GELU → Dropout → Linear, [B, D] → [B]."""
+
+    kind = "paper"
+
+    def __init__(self, width: int, hidden: int = 512, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, hidden),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.layers(features)
+        return logits.squeeze(-1)
+
+
+Head = LinearHead | ProjectedMLPHead | PaperHead
+
+
+class RewardProjectionLayer(nn.Module):
+    """One head that scores, and its siblings from cross-validation that say how sure it is."""
+
+    def __init__(self, head: Head, siblings: Sequence[Head] = ()) -> None:
+        super().__init__()
+        self.head = head
+        self.siblings = nn.ModuleList(siblings)
+        self.eval().requires_grad_(False)
+
+    @property
+    def kind(self) -> str:
+        return str(self.head.kind)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, D] → logits [B], and their standard deviation over the siblings [B] (0 without any)."""
+        logits = self.head(features)
+        if len(self.siblings) < 2:
+            return logits, torch.zeros_like(logits)
+        return logits, torch.stack([sibling(features) for sibling in self.siblings]).std(dim=0)
+
+    @classmethod
+    def from_tensors(cls, kind: str, tensors: Mapping[str, Tensor]) -> RewardProjectionLayer:
+        """Build it again from `state_dict()` tensors and the `kind` of its heads."""
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            owner, _, rest = name.removeprefix("siblings.").partition(".")
+            groups.setdefault(owner, {})[rest] = tensor
+        try:
+            head = _rebuild(kind, groups.pop("head"))
+            siblings = [_rebuild(kind, groups[owner]) for owner in sorted(groups, key=int)]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(f"The reward head cannot be rebuilt from its tensors ({error}).") from error
+        return cls(head, siblings)
+
+
+def _rebuild(kind: str, tensors: Mapping[str, Tensor]) -> Head:
+    head: Head
+    if kind == LinearHead.kind:
+        return LinearHead(tensors["mean"], tensors["weight"], tensors["bias"])
+    if kind == ProjectedMLPHead.kind:
+        head = ProjectedMLPHead(tensors["mean"], tensors["projection"], hidden=len(tensors["layers.0.bias"]))
+    elif kind == PaperHead.kind:
+        head = PaperHead(width=len(tensors["layers.0.bias"]), hidden=len(tensors["layers.1.bias"]))
+    else:
+        raise ValueError(f"unknown kind {kind!r}")
+    head.load_state_dict(dict(tensors))
+    return head

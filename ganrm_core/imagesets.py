@@ -1,0 +1,210 @@
+"""Folders of pictures: finding, reading ahead, and telling one set of files from another."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from .errors import DataError, ImageError
+from .files import shown
+from .images import UnreadableImageError, read_image
+
+# fmt: off
+IMAGE_SUFFIXES = frozenset((
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".avif", ".avifs", ".heic", ".heif", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm", ".qoi",
+))
+# fmt: on
+"""File name endings (lower case) of what is taken for a picture when a folder is read."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why in a few words."""
+
+    path: Path
+    reason: str
+
+
+def find_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> list[Path]:
+    """The pictures in `folder` (with `recursive`, below it too), in natural order: frame2 before frame10.
+
+    Chosen by the ending of the name. Hidden files and folders are left out. Links are followed, each
+    folder once, so a link in a circle does no harm. Raises `DataError` for a folder that is missing,
+    is a file, cannot be listed, or holds no picture.
+    """
+    root = Path(folder)
+    if not os.path.lexists(root):
+        raise DataError(
+            f"There is no folder {shown(root)}. Check the path, or create it and put pictures in."
+        )
+    if not root.is_dir():
+        raise DataError(f"{shown(root)} is not a folder. Give the folder that holds the pictures.")
+    found: list[Path] = []
+    others: Counter[str] = Counter()
+    subfolders = _collect(root, recursive, found, others, set())
+    if not found:
+        raise DataError(_no_picture(root, others, 0 if recursive else subfolders))
+    # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
+    return sorted(found, key=lambda path: (_natural(path.relative_to(root)), str(path)))
+
+
+def stream_images(
+    paths: Sequence[Path], *, workers: int = 2, prefetch: int = 8, skipped: list[Skipped]
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield (index into `paths`, uint8 image [3, H, W]) in order, decoding ahead in threads.
+
+    At most `prefetch` pictures wait decoded, however many paths there are. A file that cannot be read
+    is appended to `skipped` and left out. The threads end with the generator: when it is exhausted,
+    closed or dropped, or when decoding raises anything other than `ImageError`, which passes through.
+    """
+    if workers < 1 or prefetch < 1:
+        raise ValueError("workers and prefetch are 1 or more")
+    waiting: deque[tuple[int, Future[Tensor]]] = deque()
+    upcoming = iter(enumerate(paths))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ganrm-decode")
+    try:
+        while True:
+            while len(waiting) < prefetch and (following := next(upcoming, None)) is not None:
+                waiting.append((following[0], pool.submit(read_image, following[1])))
+            if not waiting:
+                return
+            index, future = waiting.popleft()
+            try:
+                image = future.result()
+            except ImageError as error:
+                skipped.append(Skipped(Path(paths[index]), _reason(error)))
+                continue
+            del future  # else the picture would live on here while the next one is decoded
+            yield index, image
+            del image
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def describe_skipped(skipped: Sequence[Skipped], limit: int = 5) -> str:
+    """One plain sentence naming at most `limit` files and why each was left out; "" if there are none."""
+    if not skipped:
+        return ""
+    named = [f"{shown(entry.path.name)} ({entry.reason})" for entry in skipped[:limit]]
+    if len(skipped) > limit:
+        named.append(f"{len(skipped) - limit} more")
+    names = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    count = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
+    return f"{count} skipped: {names}."
+
+
+def content_hashes(paths: Sequence[Path]) -> list[str]:
+    """The sha256 of each file's bytes, in hex. Raises `ImageError` for a file that cannot be read."""
+    return [_content_hash(path) for path in paths]
+
+
+def fingerprint(hashes: Sequence[str]) -> str:
+    """One sha256 (hex) for a whole set of content hashes, whatever their order; copies count."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode("ascii")).hexdigest()
+
+
+def common_files(liked: Sequence[str], ordinary: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs (index into `liked`, index into `ordinary`) of files with the same content hash."""
+    places = defaultdict(list)
+    for index, content in enumerate(ordinary):
+        places[content].append(index)
+    return [(first, second) for first, content in enumerate(liked) for second in places.get(content, ())]
+
+
+def _collect(
+    folder: Path, recursive: bool, found: list[Path], others: Counter[str], seen: set[tuple[int, int]]
+) -> int:
+    """Fill `found` and count the `others` by ending. Returns how many subfolders `folder` has."""
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return 0
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as listing:
+            # Real folders first: one that a link also leads to is then found under its own name.
+            entries = sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
+    except OSError as error:
+        raise DataError(
+            f"Cannot list the folder {shown(folder)}: {error.strerror or error}. Check its permissions."
+        ) from error
+    subfolders = []
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _is_folder(entry):
+            subfolders.append(Path(entry.path))
+        elif (suffix := Path(entry.name).suffix.lower()) in IMAGE_SUFFIXES:
+            # A link to nowhere counts: reading it says what is wrong, leaving it out would not.
+            found.append(Path(entry.path))
+        else:
+            others[suffix or "no ending"] += 1
+    if recursive:
+        for subfolder in subfolders:
+            _collect(subfolder, recursive, found, others, seen)
+    return len(subfolders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
+
+
+def _no_picture(folder: Path, others: Counter[str], subfolders: int) -> str:
+    if not others and not subfolders:
+        return f"The folder {shown(folder)} is empty. Put pictures in it, or choose another folder."
+    parts = []
+    if others:
+        kinds = ", ".join(f"{count} × {suffix}" for suffix, count in others.most_common(5))
+        if len(others) > 5:
+            kinds += " and others"
+        total = sum(others.values())
+        parts.append(f"{total} other file{'s' if total > 1 else ''} ({kinds})")
+    if subfolders:
+        parts.append(f"{subfolders} subfolder{'s' if subfolders > 1 else ''}")
+    advice = "Include the subfolders, or choose" if subfolders else "Choose"
+    return (
+        f"The folder {shown(folder)} holds no picture, only {' and '.join(parts)}. {advice} a folder with "
+        "PNG, JPEG, WebP or other picture files."
+    )
+
+
+def _natural(path: Path) -> list[list[tuple[int, int, str]]]:
+    # The ending comes last, so that cat.png stands before cat2.png.
+    # Digits compare as numbers and before letters; int() also reads the digits of other scripts.
+    return [
+        [
+            (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)
+            for piece in re.split(r"(\d+)", part.casefold())
+            if piece
+        ]
+        for part in (*path.parent.parts, path.stem, path.suffix)
+    ]
+
+
+def _reason(error: ImageError) -> str:
+    return error.reason if isinstance(error, UnreadableImageError) else str(error).rstrip(".")
+
+
+def _content_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise ImageError(
+            f"Cannot read {shown(path)}: {error.strerror or error}. Put it back or check its permissions, "
+            "or read the folder again."
+        ) from error
+    return digest.hexdigest()

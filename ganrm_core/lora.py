@@ -1,0 +1,220 @@
+"""Training LoRA adapters in a backbone's last blocks together with a linear head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from .adapters import Adapter, merge_adapter
+from .backbones.base import Backbone
+from .calibration import fit_calibration
+from .cross_validation import FOLDS, FittedHead, IntArray, assign_folds
+from .errors import BackboneError, DataError
+from .features import FeatureReader, Readout
+from .fitting import Rows, fit_linear_path, fit_projection
+from .heads import LinearHead, RewardProjectionLayer
+from .metrics import FloatArray, auc, class_weights
+from .preprocessing import normalise
+from .progress import Progress, ProgressCallback
+from .training_pictures import CachedPictures
+
+RANK = 8
+_ALPHA = 16.0
+_LAST_BLOCKS = 4
+_EPOCHS = 10
+_PATIENCE = 3
+_BATCH = 8
+_ADAPTER_RATE, _HEAD_RATE, _WEIGHT_DECAY = 3e-4, 1e-3, 1e-2
+_START_POWER, _START_PENALTY = 0.5, 0.1
+
+
+def fit_with_lora(
+    backbone: Backbone,
+    readout: Readout,
+    pictures: CachedPictures,
+    groups: IntArray,
+    *,
+    seed: int,
+    progress: ProgressCallback,
+) -> FittedHead:
+    """Adapt `backbone` to the pictures, in place, and fit a linear head with it.
+
+    One split instead of cross-validation, since every fold would cost a training of its own: three
+    fifths are learned from, one stops the training early, one is held out for calibration and
+    figures. The adapter is merged into the backbone before this returns. Raises BackboneError where
+    the backbone has nothing to adapt or peft is missing.
+    """
+    if pictures.pixels is None:
+        raise ValueError("LoRA needs the views themselves: read the pictures with keep_views")
+    folds = assign_folds(pictures.labels, groups, FOLDS, seed)
+    held_out, stopping = np.flatnonzero(folds == 0), folds == 1
+    _check_both_classes(pictures.labels, held_out, np.flatnonzero(stopping))
+    learning = torch.from_numpy(folds > 1)
+    rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
+    start = _starting_head(rows.take(learning), backbone, readout)
+    with _lora_layers(backbone) as layers:
+        head = _train(backbone, readout, pictures, start, learning, torch.from_numpy(stopping), progress)
+        adapter = Adapter(RANK, _ALPHA, _tensors(layers))
+    merge_adapter(backbone, adapter)
+    logits = _logits(backbone, readout, head, pictures.pixels[held_out, 0])
+    labels = pictures.labels[held_out]
+    return FittedHead(
+        layer=RewardProjectionLayer(head),
+        calibration=fit_calibration(logits, labels),
+        held_out=held_out,
+        held_out_scores=_cross_calibrated(logits, labels, groups[held_out], seed),
+        protocol="one fifth of the pictures, near-duplicates kept together",
+        candidate="linear with LoRA",
+        adapter=adapter,
+    )
+
+
+def _check_both_classes(labels: IntArray, *parts: IntArray) -> None:
+    if any(len(np.unique(labels[part])) < 2 for part in parts):
+        raise DataError(
+            "Too many near-duplicates to split the pictures in five for LoRA. Add more different pictures, "
+            "or train without --adapt lora."
+        )
+
+
+def _starting_head(rows: Rows, backbone: Backbone, readout: Readout) -> LinearHead:
+    """The frozen backbone's best guess: adapting starts from a head that already works."""
+    projection = fit_projection(rows.flat()[0], readout.blocks(backbone.spec))
+    return fit_linear_path(rows, projection, _START_POWER, [1.0, _START_PENALTY])[-1]
+
+
+@contextmanager
+def _lora_layers(backbone: Backbone) -> Iterator[dict[str, nn.Module]]:
+    """Put trainable LoRA layers around the last blocks' linear ones, and take them away again."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except Exception as error:
+        raise BackboneError(
+            f"LoRA needs the package peft, which cannot be imported ({error}). "
+            'Install it with: pip install "gan-rm[lora]", or train without --adapt lora.'
+        ) from error
+    names = backbone.adaptable_modules(_LAST_BLOCKS)
+    if not names:
+        raise BackboneError(
+            f"The backbone {backbone.spec.name} has no layers that LoRA can adapt. Use a transformer "
+            "backbone (open_clip:…, transformers:…, file:…), or train without --adapt lora."
+        )
+    originals = {name: backbone.get_submodule(name) for name in names}
+    inject_adapter_in_model(LoraConfig(r=RANK, lora_alpha=_ALPHA, target_modules=names), backbone)
+    try:
+        yield {name: backbone.get_submodule(name) for name in names}
+    finally:
+        for name, module in originals.items():
+            parent, _, leaf = name.rpartition(".")
+            setattr(backbone.get_submodule(parent), leaf, module)
+        backbone.eval().requires_grad_(False)
+
+
+def _tensors(layers: dict[str, nn.Module]) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for name, layer in layers.items():
+        for part in ("A", "B"):
+            weight = layer.get_submodule(f"lora_{part}.default").weight
+            assert isinstance(weight, Tensor)
+            tensors[f"{name}.{part}"] = weight.detach().cpu().clone()
+    return tensors
+
+
+class _Trainable(nn.Module):
+    """A linear head as parameters of about the same size, so that one learning rate fits all."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, head: LinearHead, spread: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", head.mean.clone())
+        self.register_buffer("spread", spread.clamp_min(1e-6))
+        self.weight = nn.Parameter(head.weight * self.spread)
+        self.bias = nn.Parameter(head.bias.clone())
+
+    def forward(self, features: Tensor) -> Tensor:
+        return ((features - self.mean) / self.spread) @ self.weight + self.bias
+
+    def folded(self) -> LinearHead:
+        return LinearHead(
+            self.mean.cpu(), (self.weight / self.spread).detach().cpu(), self.bias.detach().cpu()
+        )
+
+
+def _train(
+    backbone: Backbone,
+    readout: Readout,
+    pictures: CachedPictures,
+    start: LinearHead,
+    learning: Tensor,
+    stopping: Tensor,
+    progress: ProgressCallback,
+) -> LinearHead:
+    """Train adapter and head end to end; both are left as they were in the best epoch."""
+    assert pictures.pixels is not None
+    device = next(backbone.parameters()).device
+    head = _Trainable(start, pictures.features[learning].flatten(0, 1).std(dim=0)).to(device)
+    adapter = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(
+        [{"params": adapter, "lr": _ADAPTER_RATE}, {"params": head.parameters(), "lr": _HEAD_RATE}],
+        weight_decay=_WEIGHT_DECAY,
+    )
+    chosen, views = torch.nonzero(learning).squeeze(1), pictures.pixels.shape[1]
+    labels = torch.from_numpy(pictures.labels).float()
+    weights = torch.from_numpy(class_weights(pictures.labels)).float()
+    stop_labels = pictures.labels[stopping.numpy()]
+    total = _EPOCHS * -(-len(chosen) // _BATCH)
+    best = [parameter.detach().clone() for parameter in (*adapter, *head.parameters())]
+    best_auc = auc(_logits(backbone, readout, head, pictures.pixels[stopping, 0]), stop_labels)
+    waited = step = 0
+    for _ in range(_EPOCHS):
+        for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):
+            view = torch.randint(views, (len(batch),))
+            pixels = normalise(pictures.pixels[batch, view].to(device).float() / 255, backbone.spec)
+            logits = head(readout(backbone.features(pixels), backbone.spec))
+            loss = binary_cross_entropy_with_logits(
+                logits, labels[batch].to(device), weight=weights[batch].to(device)
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            step += 1
+            progress(Progress("adapting", step, total, {"loss": float(loss), "auc": best_auc}))
+        reached = auc(_logits(backbone, readout, head, pictures.pixels[stopping, 0]), stop_labels)
+        if reached > best_auc:
+            best_auc, waited = reached, 0
+            best = [parameter.detach().clone() for parameter in (*adapter, *head.parameters())]
+        elif (waited := waited + 1) >= _PATIENCE:
+            break
+    with torch.no_grad():
+        for parameter, value in zip((*adapter, *head.parameters()), best, strict=True):
+            parameter.copy_(value)
+    return head.folded()
+
+
+def _logits(backbone: Backbone, readout: Readout, head: nn.Module, pixels: Tensor) -> FloatArray:
+    """Logits of uint8 pictures [N, 3, S, S]."""
+    reader = FeatureReader(backbone, readout)
+    device = next(head.buffers()).device
+    features: Sequence[Tensor] = [
+        reader(batch.float() / 255) for batch in pixels.split(reader.plan.batch_size)
+    ]
+    with torch.inference_mode():
+        logits: FloatArray = head(torch.cat(list(features)).to(device)).double().cpu().numpy()
+        return logits
+
+
+def _cross_calibrated(logits: FloatArray, labels: IntArray, groups: IntArray, seed: int) -> FloatArray:
+    """Scores of each held-out picture by a calibration fitted on the others."""
+    folds = assign_folds(labels, groups, FOLDS, seed)
+    scores = np.zeros(len(logits))
+    for fold in np.unique(folds):
+        inside = folds == fold
+        scores[inside] = fit_calibration(logits[~inside], labels[~inside]).scores(logits[inside])
+    return scores

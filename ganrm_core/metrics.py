@@ -1,0 +1,197 @@
+"""How well scores separate, and how far the figures can be trusted.
+
+All take 1-D arrays of one length: `logits` or `scores` (floats), `labels` (1 liked, 0 ordinary) and,
+where pictures depend on each other, `groups` (equal ids belong together).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+ECE_BINS = 15
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def to_json(self) -> list[float]:
+        return [self.value, self.low, self.high]
+
+
+def auc(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Area under the ROC curve: how often a liked picture outranks an ordinary one, ties half.
+
+    Source: the Mann–Whitney statistic (Hanley & McNeil 1982), weighted.
+    """
+    values, positive = np.asarray(logits, float), np.asarray(labels) > 0.5
+    weight = np.ones_like(values) if weights is None else np.asarray(weights, float)
+    levels, level_of = np.unique(values, return_inverse=True)
+    liked = np.bincount(level_of, weight * positive, len(levels))
+    ordinary = np.bincount(level_of, weight * ~positive, len(levels))
+    below = np.cumsum(ordinary) - ordinary
+    total = liked.sum() * ordinary.sum()
+    return float((liked * (below + ordinary / 2)).sum() / total) if total > 0 else float("nan")
+
+
+def roc_curve(logits: ArrayLike, labels: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """False and true positive rates as the threshold falls, from (0, 0) to (1, 1)."""
+    values, positive = np.asarray(logits, float), np.asarray(labels) > 0.5
+    order = np.argsort(-values, kind="stable")
+    last_of_level = np.append(np.diff(values[order]) != 0, True)
+    true = np.cumsum(positive[order])[last_of_level] / max(1, positive.sum())
+    false = np.cumsum(~positive[order])[last_of_level] / max(1, (~positive).sum())
+    return np.insert(false, 0, 0.0), np.insert(true, 0, 0.0)
+
+
+def class_weights(labels: ArrayLike) -> FloatArray:
+    """Weights under which both classes count the same, with mean 1."""
+    positive = np.asarray(labels) > 0.5
+    share = positive.mean()
+    if share in (0.0, 1.0):
+        return np.ones(len(positive))
+    return np.asarray(np.where(positive, 0.5 / share, 0.5 / (1 - share)))
+
+
+def balanced_accuracy(
+    scores: ArrayLike, labels: ArrayLike, threshold: float, weights: ArrayLike | None = None
+) -> float:
+    """Mean of the share of liked at or above `threshold` and of ordinary below it."""
+    positive = np.asarray(labels) > 0.5
+    right = (np.asarray(scores, float) >= threshold) == positive
+    weight = np.ones(len(positive)) if weights is None else np.asarray(weights, float)
+    rates = [
+        np.average(right[part], weights=weight[part]) if weight[part].sum() else np.nan
+        for part in (positive, ~positive)
+    ]
+    return float(np.mean(rates))
+
+
+def expected_calibration_error(
+    scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None, bins: int = ECE_BINS
+) -> float:
+    """Mean gap between score and share of liked pictures over equal-width bins, classes balanced.
+
+    Source: Naeini et al. 2015, with class weights so that a folder's size is no evidence.
+    """
+    score, positive = np.asarray(scores, float), (np.asarray(labels) > 0.5).astype(float)
+    weight = class_weights(positive) if weights is None else _balanced(np.asarray(weights, float), positive)
+    index = np.minimum((score * bins).astype(int), bins - 1)
+    gap = np.bincount(index, weight * (score - positive), bins)
+    return float(np.abs(gap).sum() / weight.sum())
+
+
+def calibration_curve(
+    scores: ArrayLike, labels: ArrayLike, bins: int = ECE_BINS
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Per non-empty bin: mean score, share of liked pictures, share of the pictures; classes balanced."""
+    score, positive = np.asarray(scores, float), (np.asarray(labels) > 0.5).astype(float)
+    weight = class_weights(positive)
+    index = np.minimum((score * bins).astype(int), bins - 1)
+    mass = np.bincount(index, weight, bins)
+    filled = mass > 0
+    mean_score = np.bincount(index, weight * score, bins)[filled] / mass[filled]
+    share = np.bincount(index, weight * positive, bins)[filled] / mass[filled]
+    return mean_score, share, mass[filled] / mass.sum()
+
+
+def calibration_error_bound(
+    scores: ArrayLike, labels: ArrayLike, *, quantile: float = 0.95, seed: int = 0, bins: int = ECE_BINS
+) -> float:
+    """The ECE that a perfectly calibrated model with these very scores stays under, as often as `quantile`.
+
+    Parametric bootstrap (Bröcker & Smith 2007): labels are drawn from the scores themselves, moved
+    from the balanced prior of the scores to the share of liked pictures at hand.
+    """
+    score = np.asarray(scores, float)
+    prior = float(np.clip((np.asarray(labels) > 0.5).mean(), 1e-6, 1 - 1e-6))
+    chance = score * prior / (score * prior + (1 - score) * (1 - prior))
+    rng = np.random.default_rng(seed)
+    draws = rng.random((_RESAMPLES, len(score))) < chance
+    errors = [expected_calibration_error(score, draw, bins=bins) for draw in draws]
+    return float(np.quantile(errors, quantile))
+
+
+Statistic = Callable[[FloatArray], float]
+"""A figure of the pictures under a weight for each."""
+
+
+def bootstrap_interval(
+    statistic: Statistic, labels: ArrayLike, groups: ArrayLike | None = None, *, seed: int = 0
+) -> Interval:
+    """95 % percentile interval of `statistic`, resampling whole groups inside each class.
+
+    `statistic` takes one weight per picture (how often it was drawn). Source: Efron & Tibshirani
+    1993, cluster bootstrap.
+    """
+    positive = np.asarray(labels) > 0.5
+    group = (
+        np.arange(len(positive)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    )
+    stratum = np.zeros(group.max() + 1, dtype=bool)
+    np.logical_or.at(stratum, group, positive)
+    strata = [np.flatnonzero(stratum), np.flatnonzero(~stratum)]
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(_RESAMPLES):
+        counts = np.zeros(len(stratum))
+        for members in strata:
+            if len(members):
+                counts += np.bincount(rng.choice(members, len(members)), minlength=len(stratum))
+        draws.append(statistic(counts[group]))
+    finite = np.asarray(draws)[np.isfinite(draws)]
+    low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
+    return Interval(float(statistic(np.ones(len(positive)))), float(low), float(high))
+
+
+def best_balanced_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
+    """The score at which the balanced accuracy is highest, midway between its neighbours."""
+    score = np.asarray(scores, float)
+    false, true = roc_curve(score, labels)
+    levels = np.unique(score)[::-1]
+    best = int(np.argmax(true[1:] - false[1:]))
+    below = levels[best + 1] if best + 1 < len(levels) else levels[best]
+    return float((levels[best] + below) / 2)
+
+
+def false_positive_threshold(scores: ArrayLike, labels: ArrayLike, rate: float = 0.05) -> float:
+    """The lowest score that at most `rate` of the ordinary pictures reach."""
+    ordinary = np.sort(np.asarray(scores, float)[np.asarray(labels) < 0.5])[::-1]
+    allowed = int(np.floor(rate * len(ordinary) + 1e-9))
+    highest_refused = ordinary[min(allowed, len(ordinary) - 1)]
+    above = np.asarray(scores, float)
+    above = above[above > highest_refused]
+    return float((highest_refused + above.min()) / 2 if len(above) else highest_refused)
+
+
+def _balanced(weight: FloatArray, positive: FloatArray) -> FloatArray:
+    liked, ordinary = (weight * positive).sum(), (weight * (1 - positive)).sum()
+    if liked == 0 or ordinary == 0:
+        return weight
+    return np.asarray(weight * np.where(positive > 0.5, 0.5 / liked, 0.5 / ordinary) * weight.sum())
+
+
+def selection_efficiency(qualities: ArrayLike, chosen: ArrayLike) -> float:
+    """How much of what choosing can gain was gained: 1 always the best, 0 no better than chance.
+
+    `qualities` [groups, N] is the true quality of each candidate, `chosen` [groups] the position
+    picked. (mean of the chosen − mean of all) / (mean of the best − mean of all).
+    """
+    quality = np.asarray(qualities, float)
+    picked = quality[np.arange(len(quality)), np.asarray(chosen, int)].mean()
+    possible = quality.max(axis=1).mean() - quality.mean()
+    return float((picked - quality.mean()) / possible) if possible > 0 else float("nan")

@@ -1,0 +1,328 @@
+"""Charts of how well a reward model separates liked from ordinary pictures, labelled in plain words.
+
+All take 1-D arrays of one length: `scores` in [0, 1] and `labels` (1 liked, 0 ordinary). They return
+RGB pictures at twice the size they are meant to be shown at, and share no state: any thread may draw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
+
+from .metrics import Interval, calibration_curve, roc_curve
+
+if TYPE_CHECKING:
+    from .evaluation import Figures
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of a chart, as "#rrggbb". `surface` is the ground, `ink` the text."""
+
+    surface: str
+    ink: str
+    soft_ink: str
+    line: str
+    liked: str
+    ordinary: str
+
+
+DARK = Theme("#262628", "#ececee", "#9e9ea3", "#444448", "#ffc43d", "#8b8b93")
+LIGHT = Theme("#ffffff", "#18181a", "#6a6a70", "#dedee2", "#e0a100", "#a3a3ab")
+
+_DPI = 200  # 100 pixels per inch on the page, drawn twice as fine
+_FONT = "DejaVu Sans"  # comes with matplotlib, so charts look the same on every system
+_SIZE = 10.0
+_SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
+
+
+def roc_plot(scores: ArrayLike, labels: ArrayLike, figures: Figures, theme: Theme = DARK) -> Image.Image:
+    """How many liked pictures are accepted for how many ordinary ones, over all thresholds (ROC curve).
+
+    The dot marks `figures.threshold`.
+    """
+    value, positive = _checked(scores, labels)
+    false, true = roc_curve(value, positive)
+    figure, axes = _chart(5.2, 4.9, theme)
+    axes.fill_between(false, true, color=theme.liked, alpha=0.14, linewidth=0)
+    axes.plot([0, 1], [0, 1], color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
+    axes.plot(false, true, color=theme.liked, linewidth=2.4, solid_joinstyle="round", clip_on=False)
+    accepted = value >= figures.threshold
+    axes.plot(
+        _share(accepted[~positive]),
+        _share(accepted[positive]),
+        marker="o",
+        markersize=9,
+        color=theme.liked,
+        markeredgecolor=theme.surface,
+        markeredgewidth=2,
+        clip_on=False,
+        zorder=5,
+    )
+    _share_axes(axes, theme)
+    _label(axes, theme, "ordinary pictures wrongly accepted", "liked pictures accepted")
+    _write(axes, theme, 0.97, 0.16, f"AUC {_number(figures.auc.value)}", size=17, ha="right")
+    _write(axes, theme, 0.97, 0.07, f"95 % interval: {_span(figures.auc)}", soft=True, ha="right")
+    # Beside the diagonal, where a curve worth having does not pass.
+    _write(axes, theme, 0.46, 0.40, "a coin toss", soft=True, rotation=45, rotation_mode="anchor")
+    return _rendered(figure)
+
+
+def score_histograms(
+    scores: ArrayLike, labels: ArrayLike, thresholds: Mapping[str, float], theme: Theme = DARK
+) -> Image.Image:
+    """The scores of liked pictures (upwards) and of ordinary ones (downwards), each class as 100 %.
+
+    `thresholds` are drawn as vertical lines and named in the legend; see `threshold_words`.
+    """
+    value, positive = _checked(scores, labels)
+    edges = np.linspace(0, 1, (20 if len(value) >= 60 else 10) + 1)
+    figure, axes = _chart(9.2, 3.9, theme)
+    highest = 0.0
+    for name, part, colour, sign in (
+        ("liked", positive, theme.liked, 1),
+        ("ordinary", ~positive, theme.ordinary, -1),
+    ):
+        share = np.histogram(value[part], edges)[0] / max(1, part.sum())
+        highest = max(highest, float(share.max()))
+        axes.bar(
+            edges[:-1],
+            sign * share,
+            width=np.diff(edges) * 0.9,
+            align="edge",
+            color=colour,
+            linewidth=0,
+            label=f"{name} ({part.sum():,} pictures)",
+        )
+    axes.axhline(0, color=theme.soft_ink, linewidth=1)
+    styles = [(0, (5, 2.5)), (0, (1, 1.5)), (0, (5, 2, 1, 2))]
+    for index, (name, threshold) in enumerate(thresholds.items()):
+        axes.axvline(
+            threshold,
+            color=theme.ink,
+            linewidth=1.4,
+            linestyle=styles[index % len(styles)],
+            label=_literal(f"{threshold:.2f}: {threshold_words(name)}"),
+        )
+    limit = max(highest, 0.05) * 1.08
+    step = _tidy_step(limit)
+    marks = np.arange(-math.floor(limit / step), math.floor(limit / step) + 1) * step
+    axes.set_ylim(-limit, limit)
+    axes.set_yticks(marks, [f"{abs(mark):.0%}" for mark in marks], **_tick_text(theme))
+    axes.set_xlim(-0.004, 1.004)
+    tenths = np.linspace(0, 1, 11)
+    axes.set_xticks(tenths, [f"{tenth:.1f}" for tenth in tenths], **_tick_text(theme))
+    _label(axes, theme, "score the model gave", "share of pictures")
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.01),
+        ncols=2 if thresholds else 1,
+        frameon=False,
+        borderaxespad=0.4,
+        columnspacing=2.2,
+        labelcolor=theme.ink,
+        prop={"family": _FONT, "size": _SIZE},
+    )
+    return _rendered(figure)
+
+
+def calibration_plot(
+    scores: ArrayLike, labels: ArrayLike, ece: float, ece_bound: float, theme: Theme = DARK
+) -> Image.Image:
+    """Whether scores mean what they say: per range of scores, the share of pictures that are liked.
+
+    Both classes weigh the same; larger dots stand for more pictures. `ece` is the mean gap to the
+    diagonal, `ece_bound` what chance alone explains (`metrics.calibration_error_bound`).
+    """
+    value, positive = _checked(scores, labels)
+    # Few pictures in many ranges would show noise, not calibration.
+    bins = int(np.clip(len(value) // 20, 4, 10))
+    mean, share, mass = calibration_curve(value, positive, bins=bins)
+    figure, axes = _chart(5.2, 4.9, theme)
+    axes.plot([0, 1], [0, 1], color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
+    axes.plot(mean, share, color=theme.liked, linewidth=1.6, alpha=0.6, clip_on=False)
+    axes.scatter(
+        mean,
+        share,
+        s=40 + 600 * mass / mass.sum(),
+        color=theme.liked,
+        edgecolor=theme.surface,
+        linewidth=1.5,
+        clip_on=False,
+        zorder=5,
+    )
+    _share_axes(axes, theme)
+    axes.set_xticks(_SHARES, [f"{mark:g}" for mark in _SHARES], **_tick_text(theme))
+    _label(axes, theme, "score the model gave", "share that was liked")
+    _write(axes, theme, 0.97, 0.16, f"off by {_number(ece)}", size=17, ha="right")
+    _write(axes, theme, 0.97, 0.07, f"by chance alone: up to {_number(ece_bound)}", soft=True, ha="right")
+    _write(
+        axes,
+        theme,
+        0.44,
+        0.50,
+        "scores that keep their word",
+        soft=True,
+        rotation=45,
+        rotation_mode="anchor",
+        ha="center",
+    )
+    return _rendered(figure)
+
+
+def efficiency_chart(
+    efficiency: Mapping[str, float | Interval], *, overall: str = "together", theme: Theme = DARK
+) -> Image.Image:
+    """Bars of selection efficiency per kind of picture: 0 picks like chance, 1 always picks the best.
+
+    An `Interval` gets a whisker. The bar named `overall` comes first and stands out.
+    """
+    if not efficiency:
+        raise ValueError("efficiency names at least one kind")
+    names = sorted(efficiency, key=lambda name: name != overall)
+    given = [efficiency[name] for name in names]
+    values = np.array([float(one.value if isinstance(one, Interval) else one) for one in given])
+    ends = np.array([[one.low, one.high] if isinstance(one, Interval) else [np.nan] * 2 for one in given])
+    bars = np.nan_to_num(values)
+    figure, axes = _chart(9.2, 1.0 + 0.42 * len(names), theme)
+    places = np.arange(len(names))
+    colours = [theme.liked if name == overall or overall not in names else theme.ordinary for name in names]
+    axes.barh(places, bars, height=0.62, color=colours, linewidth=0)
+    axes.hlines(places, ends[:, 0], ends[:, 1], color=theme.ink, linewidth=1.6)
+    rightmost = np.fmax(np.fmax(bars, ends[:, 1]), 0)
+    for place, value, right in zip(places, values, rightmost, strict=True):
+        axes.annotate(
+            _number(value, 2),
+            (right, place),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            color=theme.ink,
+            usetex=False,
+            family=_FONT,
+            fontsize=_SIZE,
+        )
+    lowest = float(min(0.0, np.fmin(bars, ends[:, 0]).min()))
+    axes.set_xlim(lowest * 1.1, max(1.0, float(rightmost.max())) + 0.08)
+    axes.invert_yaxis()
+    axes.axvline(0, color=theme.soft_ink, linewidth=1)
+    axes.axvline(1, color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
+    axes.grid(False)
+    axes.set_yticks(
+        places, [_literal(_shortened(name)) for name in names], **{**_tick_text(theme), "color": theme.ink}
+    )
+    axes.set_xticks([0, 1], ["0 · like chance", "1 · always the best"], **_tick_text(theme))
+    return _rendered(figure)
+
+
+def threshold_words(name: str) -> str:
+    """What a threshold of a reward model's card is for, in plain words; unknown names as they are."""
+    if name == "balanced":
+        return "the best balance"
+    kind, _, percent = name.partition("_")
+    if kind == "fpr" and percent.isdecimal():
+        return f"at most {percent} in 100 ordinary pass"
+    return name
+
+
+def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    value, positive = np.asarray(scores, float), np.asarray(labels) > 0.5
+    if value.ndim != 1 or value.shape != positive.shape or not len(value):
+        raise ValueError(
+            f"scores and labels are 1-D, of one length and not empty: {value.shape}, {positive.shape}"
+        )
+    return value, positive
+
+
+def _chart(width: float, height: float, theme: Theme) -> tuple[Any, Any]:
+    """A figure of so many inches and its axes.
+
+    pyplot keeps figures in a global list, and other programs in the process change the global style:
+    hence the bare Figure, and every property set by hand.
+    """
+    from matplotlib.figure import Figure as Canvas
+
+    figure = Canvas(figsize=(width, height), dpi=_DPI, facecolor=theme.surface, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    axes = figure.add_subplot(facecolor=theme.surface)
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(length=0, pad=6)
+    axes.grid(True, color=theme.line, linewidth=0.8, linestyle="-", alpha=1.0)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _rendered(figure: Any) -> Image.Image:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.array(canvas.buffer_rgba())).convert("RGB")
+
+
+def _share_axes(axes: Any, theme: Theme) -> None:
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    words = [f"{mark:.0%}" for mark in _SHARES]
+    axes.set_xticks(_SHARES, words, **_tick_text(theme))
+    axes.set_yticks(_SHARES, words, **_tick_text(theme))
+
+
+def _tick_text(theme: Theme) -> dict[str, Any]:
+    return {"color": theme.soft_ink, "family": _FONT, "fontsize": _SIZE - 0.5, "usetex": False}
+
+
+def _label(axes: Any, theme: Theme, across: str, upwards: str) -> None:
+    style = {"color": theme.ink, "family": _FONT, "fontsize": _SIZE, "labelpad": 8, "usetex": False}
+    axes.set_xlabel(across, **style)
+    axes.set_ylabel(upwards, **style)
+
+
+def _write(
+    axes: Any,
+    theme: Theme,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    size: float = _SIZE,
+    soft: bool = False,
+    **style: Any,
+) -> None:
+    colour = theme.soft_ink if soft else theme.ink
+    axes.text(x, y, text, color=colour, family=_FONT, fontsize=size, usetex=False, zorder=6, **style)
+
+
+def _literal(text: str) -> str:
+    # matplotlib reads what stands between dollar signs as a formula.
+    return text.replace("$", r"\$")
+
+
+def _shortened(text: str, longest: int = 44) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def _share(accepted: np.ndarray[Any, Any]) -> float:
+    return float(accepted.mean()) if len(accepted) else 0.0
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}".replace("-", "−") if math.isfinite(value) else "not known"
+
+
+def _span(interval: Interval) -> str:
+    if not math.isfinite(interval.low + interval.high):
+        return "not known"
+    return f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def _tidy_step(limit: float) -> float:
+    """The largest of a few round steps that gives at least two marks up to `limit`."""
+    return next((step for step in (0.5, 0.25, 0.2, 0.1, 0.05, 0.02) if limit / step >= 2), 0.01)

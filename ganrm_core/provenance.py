@@ -1,0 +1,46 @@
+"""Where a model came from, without naming the machine it was made on."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from .imagesets import fingerprint
+from .training_pictures import CachedPictures
+
+_LIBRARIES = ("gan-rm", "torch", "timm", "transformers", "open_clip_torch", "pillow", "numpy")
+
+
+def provenance(pictures: CachedPictures, settings: Mapping[str, Any], device_type: str) -> dict[str, Any]:
+    """Counts and fingerprints of both sets, settings, versions and date; no paths."""
+    by_label = {
+        label: [h for h, y in zip(pictures.hashes, pictures.labels, strict=True) if y == label]
+        for label in (0, 1)
+    }
+    return {
+        "n_liked": len(by_label[1]),
+        "n_ordinary": len(by_label[0]),
+        "n_skipped": len(pictures.skipped),
+        "liked_fingerprint": fingerprint(by_label[1]),
+        "ordinary_fingerprint": fingerprint(by_label[0]),
+        "settings": {**settings, "backbone": _without_folders(settings["backbone"])},
+        "device": device_type,
+        "versions": {name: _version(name) for name in _LIBRARIES},
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _without_folders(backbone: str) -> str:
+    prefix, colon, rest = backbone.partition(":")
+    return (
+        f"{prefix}{colon}{rest.replace(chr(92), '/').rstrip('/').rsplit('/', 1)[-1]}" if colon else backbone
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

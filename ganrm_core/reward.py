@@ -1,0 +1,61 @@
+"""What scores pictures: the protocol that every kind of reward follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+Images = Any
+"""Pictures as callers have them.
+
+A float tensor [B, H, W, C] or [B, C, H, W] in 0–1 with 1, 3 or 4 channels, a list of such pictures of
+different sizes, one path, or a list of paths.
+"""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One entry per picture, in input order: float32 tensors [B] on the CPU.
+
+    `logit` is raw and unbounded, for ranking. `score` is the calibrated probability in 0–1 that the
+    picture belongs with the liked ones. `uncertainty` is the standard deviation of the logit over
+    the model's heads (0 where it has one head).
+    """
+
+    logit: Tensor
+    score: Tensor
+    uncertainty: Tensor
+
+    def __len__(self) -> int:
+        return len(self.logit)
+
+
+@runtime_checkable
+class Reward(Protocol):
+    """Anything that scores pictures. score(picture) never depends on the other pictures given."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Suggested scores to accept from, by name; may be empty."""
+
+    def score(self, images: Images, prompts: Sequence[str] | None = None) -> Scores:
+        """Score pictures. `prompts`, one per picture, may be ignored."""
+
+
+def is_paths(images: Images) -> bool:
+    """Whether `images` names files rather than holding pixels."""
+    if isinstance(images, (str, Path)):
+        return True
+    return (
+        isinstance(images, (list, tuple))
+        and len(images) > 0
+        and all(isinstance(i, (str, Path)) for i in images)
+    )

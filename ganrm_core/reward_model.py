@@ -1,0 +1,226 @@
+"""The reward model: taps → Reward Projection Layer → logit → score."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .adapters import Adapter, merge_adapter
+from .backbones import load_backbone
+from .backbones.base import Backbone, BackboneSpec
+from .calibration import Calibration
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .errors import BackboneError, CheckpointError
+from .features import FeatureReader, Readout
+from .heads import RewardProjectionLayer
+from .images import read_image, to_float
+from .imagesets import Skipped, stream_images
+from .preprocessing import RESIZE, resize
+from .reward import Images, Scores, is_paths
+from .tensors import as_images
+
+_RPL = "rpl."
+_ADAPTER = "adapter."
+
+
+class RewardModel:
+    """A trained taste. Follows the `Reward` protocol.
+
+    `card` is a JSON object of what is known about the model: thresholds, held-out metrics,
+    provenance (see docs/checkpoint-format.md). An `adapter` must already be merged into `backbone`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        readout: Readout,
+        layer: RewardProjectionLayer,
+        calibration: Calibration,
+        *,
+        card: Mapping[str, Any],
+        adapter: Adapter | None = None,
+        name: str = "untitled",
+    ) -> None:
+        self.backbone = backbone
+        self.layer = layer
+        self.calibration = calibration
+        self.card = dict(card)
+        self.adapter = adapter
+        self._name = name
+        self._reader = FeatureReader(backbone, readout)
+        layer.to(self._reader.device)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """`balanced`: best balanced accuracy; `fpr_5`: reached by 5 % of ordinary pictures."""
+        return dict(self.card.get("thresholds", {}))
+
+    def score(self, images: Images, prompts: Sequence[str] | None = None) -> Scores:
+        """Score pictures: a float tensor [B, H, W, C] or [B, C, H, W] in 0–1, a list of such, or paths.
+
+        A picture's score does not depend on the others. `prompts` are not looked at. Raises
+        ImageError for pixels out of range or a file that cannot be read.
+        """
+        del prompts
+        if not is_paths(images):
+            return self._join(self._score_stream(as_images(images)))
+        paths = [images] if isinstance(images, (str, os.PathLike)) else images
+        return self._join(self._score_stream(to_float(read_image(path)) for path in paths))
+
+    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
+        """Score files one by one, in order, decoding ahead; memory does not grow with their number.
+
+        Files that cannot be read are added to `skipped` and left out.
+        """
+        pending: list[Path] = []
+
+        def pictures() -> Iterator[Tensor]:
+            for index, image in stream_images(paths, skipped=skipped):
+                pending.append(paths[index])
+                yield to_float(image)
+
+        for scores in self._score_stream(pictures()):
+            for position in range(len(scores)):
+                entry = slice(position, position + 1)
+                yield (
+                    pending.pop(0),
+                    Scores(scores.logit[entry], scores.score[entry], scores.uncertainty[entry]),
+                )
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a checkpoint. Raises OutputError where `path` exists or cannot be written."""
+        tensors = {f"{_RPL}{name}": tensor for name, tensor in self.layer.state_dict().items()}
+        if self.adapter is not None:
+            tensors |= {f"{_ADAPTER}{name}": tensor for name, tensor in self.adapter.tensors.items()}
+        card = {
+            **self.card,
+            "backbone": self.backbone.spec.to_json(),
+            "adapter": self.adapter.settings() if self.adapter else None,
+            "taps": list(self._reader.readout.taps),
+            "head": self.layer.kind,
+            "calibration": {"temperature": self.calibration.temperature, "bias": self.calibration.bias},
+            "preprocessing": {
+                "resize": RESIZE,
+                "filter": "bicubic, antialiased",
+                "transparency": "over mid-grey",
+            },
+            "scoring": {"precision": "float32"},
+        }
+        save_checkpoint(Checkpoint(tensors, card), Path(path), overwrite=overwrite)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        backbone: str | None = None,
+        search_folders: Sequence[Path] = (),
+        device: torch.device | str = "cpu",
+    ) -> RewardModel:
+        """Read a checkpoint and the backbone it was trained on.
+
+        The backbone's weights are looked for where the checkpoint names them, in `search_folders`
+        and beside the checkpoint; `backbone` overrides the name (as `load_backbone` takes it).
+        Raises CheckpointError for a file that cannot be used, BackboneError for weights that are
+        absent or differ from those trained on.
+        """
+        path = Path(path)
+        checkpoint = load_checkpoint(path)
+        with torch.inference_mode(False):
+            try:
+                spec = BackboneSpec.from_json(checkpoint.card["backbone"])
+                readout = Readout(tuple(checkpoint.card["taps"]))
+                calibration = Calibration(**checkpoint.card["calibration"])
+                layer = RewardProjectionLayer.from_tensors(
+                    checkpoint.card["head"], _below(_RPL, checkpoint.tensors)
+                )
+            except (KeyError, TypeError) as error:
+                raise CheckpointError(
+                    f"{path} is a GAN-RM checkpoint with a part missing ({error}). Train it anew."
+                ) from error
+            network = _load_matching_backbone(path, spec, backbone, (*search_folders, path.parent))
+            adapter = None
+            if checkpoint.card.get("adapter"):
+                adapter = Adapter.from_checkpoint(
+                    checkpoint.card["adapter"], _below(_ADAPTER, checkpoint.tensors)
+                )
+                merge_adapter(network, adapter)
+            network.to(device)
+        return cls(
+            network, readout, layer, calibration, card=checkpoint.card, adapter=adapter, name=path.stem
+        )
+
+    def _score_stream(self, images: Iterable[Tensor]) -> Iterator[Scores]:
+        size = self.backbone.spec.input_size
+        batch: list[Tensor] = []
+        for image in images:
+            batch.append(resize(image.to(self._reader.device, torch.float32), size))
+            if len(batch) == self._reader.plan.batch_size:
+                yield self._score_batch(batch)
+                batch = []
+        if batch:
+            yield self._score_batch(batch)
+
+    def _score_batch(self, resized: list[Tensor]) -> Scores:
+        with torch.inference_mode():
+            logits, spread = (part.float().cpu() for part in self.layer(self._reader(torch.stack(resized))))
+        scores = torch.from_numpy(self.calibration.scores(logits.numpy())).float()
+        # Outside inference mode the results would be refused by a caller's autograd.
+        return Scores(logits.clone(), scores, spread.clone())
+
+    @staticmethod
+    def _join(parts: Iterable[Scores]) -> Scores:
+        collected = list(parts)
+        if not collected:
+            return Scores(torch.empty(0), torch.empty(0), torch.empty(0))
+        return Scores(
+            torch.cat([part.logit for part in collected]),
+            torch.cat([part.score for part in collected]),
+            torch.cat([part.uncertainty for part in collected]),
+        )
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _load_matching_backbone(
+    path: Path, spec: BackboneSpec, override: str | None, folders: Sequence[Path]
+) -> Backbone:
+    name = override or _found_by_content(spec, folders) or spec.name
+    try:
+        network = load_backbone(name, search_folders=folders)
+    except BackboneError as error:
+        raise BackboneError(
+            f"{path} was trained on the backbone {spec.name}, which could not be loaded: {error} "
+            f"Its weights have sha256 {spec.weights_sha256[:16]}…; put them beside the checkpoint, "
+            "or say where they are (--backbone, or backbone= in Python)."
+        ) from error
+    if network.spec.weights_sha256 != spec.weights_sha256:
+        raise BackboneError(
+            f"{path} was trained on the backbone {spec.name} with weights of sha256 "
+            f"{spec.weights_sha256[:16]}…, but those found have {network.spec.weights_sha256[:16]}…. Scores would be meaningless. "
+            "Get the same weights, or train anew on these."
+        )
+    return network
+
+
+def _found_by_content(spec: BackboneSpec, folders: Sequence[Path]) -> str | None:
+    """A single-file backbone under another name than the checkpoint remembers."""
+    if not spec.name.startswith("file:"):
+        return None
+    from .backbones.locate import find_by_sha256, find_file
+
+    if find_file(spec.name.removeprefix("file:"), folders):
+        return None
+    renamed = find_by_sha256(spec.weights_sha256, folders)
+    return f"file:{renamed}" if renamed else None

@@ -1,0 +1,116 @@
+"""The rules of best-of-N, on scores alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import DataError
+
+Order = Literal["ranked", "as they came"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which candidates were kept. Everything is in positions of the input.
+
+    `kept` and `rejected` together hold every position once; `rejected` runs best to worst inside
+    each group. `ranks` has one entry per candidate: 1 is the best of its group. `groups` are the
+    positions of each group in the order in which the groups first appear.
+    """
+
+    kept: tuple[int, ...]
+    rejected: tuple[int, ...]
+    ranks: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
+
+
+def select_best(
+    logits: Sequence[float],
+    *,
+    keep: int = 1,
+    scores: Sequence[float] | None = None,
+    min_score: float | None = None,
+    min_keep: int = 0,
+    group_size: int | None = None,
+    groups: Sequence[Hashable] | None = None,
+    order: Order = "ranked",
+) -> Selection:
+    """Keep the best of each group.
+
+    `logits`: one per candidate; higher is better; equal ones keep their order. `keep`: at most so
+    many of each group. `min_score`: only candidates whose `scores` entry reaches it, yet never
+    fewer than `min_keep` of a group (or the whole group). Groups are either runs of `group_size`
+    candidates (the last may be shorter) or equal entries of `groups`; without either all
+    candidates are one group. `order` "ranked" lists each group's kept best first.
+
+    Raises DataError for a value that cannot be ranked or arguments that contradict each other.
+    """
+    _check(logits, keep, scores, min_score, min_keep, group_size, groups)
+    members = _group_positions(len(logits), group_size, groups)
+    kept: list[int] = []
+    rejected: list[int] = []
+    ranks = [0] * len(logits)
+    for group in members:
+        ranked = sorted(group, key=lambda i: -logits[i])
+        for rank, position in enumerate(ranked, start=1):
+            ranks[position] = rank
+        chosen = {
+            position
+            for rank, position in enumerate(ranked, start=1)
+            if rank <= keep
+            and (
+                min_score is None
+                or rank <= min_keep
+                or (scores is not None and scores[position] >= min_score)
+            )
+        }
+        kept += [i for i in (ranked if order == "ranked" else group) if i in chosen]
+        rejected += [i for i in ranked if i not in chosen]
+    return Selection(tuple(kept), tuple(rejected), tuple(ranks), tuple(tuple(group) for group in members))
+
+
+def _check(
+    logits: Sequence[float],
+    keep: int,
+    scores: Sequence[float] | None,
+    min_score: float | None,
+    min_keep: int,
+    group_size: int | None,
+    groups: Sequence[Hashable] | None,
+) -> None:
+    for position, value in enumerate(logits):
+        if not math.isfinite(value):
+            raise DataError(
+                f"Candidate {position} has the score {value}, which cannot be ranked. Score it again."
+            )
+    if keep < 1:
+        raise DataError(f"keep is {keep}; at least one candidate of each group must be kept. Use 1 or more.")
+    if min_keep < 0 or min_keep > keep:
+        raise DataError(f"min_keep is {min_keep}; it must lie between 0 and keep ({keep}).")
+    if min_score is not None and scores is None:
+        raise DataError("min_score needs the calibrated scores beside the logits.")
+    if group_size is not None and groups is not None:
+        raise DataError("Give either group_size or groups, not both.")
+    if group_size is not None and group_size < 1:
+        raise DataError(f"group_size is {group_size}. Use 1 or more.")
+    for name, values in (("scores", scores), ("groups", groups)):
+        if values is not None and len(values) != len(logits):
+            raise DataError(
+                f"There are {len(logits)} candidates but {len(values)} {name}. Give one for each."
+            )
+
+
+def _group_positions(
+    count: int, group_size: int | None, groups: Sequence[Hashable] | None
+) -> list[list[int]]:
+    if group_size is not None:
+        return [list(range(start, min(start + group_size, count))) for start in range(0, count, group_size)]
+    if groups is None:
+        return [list(range(count))] if count else []
+    positions: dict[Hashable, list[int]] = {}
+    for position, group in enumerate(groups):
+        positions.setdefault(group, []).append(position)
+    return list(positions.values())

@@ -1,0 +1,229 @@
+"""Training a reward model from two sets of pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from .backbones import DEFAULT_BACKBONE, load_backbone
+from .backbones.base import Backbone
+from .cross_validation import FOLDS, FittedHead, IntArray, fit_default, fit_paper
+from .errors import DataError
+from .evaluation import Figures, measure
+from .features import FeatureReader, Readout, default_readout, embedding_readout
+from .fitting import Rows
+from .imagesets import Skipped, describe_skipped
+from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
+from .near_duplicates import group_near_duplicates
+from .progress import Progress, ProgressCallback, no_progress
+from .provenance import provenance
+from .reward_model import RewardModel
+from .training_pictures import CachedPictures, read_pictures
+from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training_files
+
+Preset = Literal["default", "paper"]
+Adapt = Literal["none", "lora"]
+
+_FEW = 50
+_SUSPICIOUS_AUC = 0.995
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What decides the result, beside the pictures.
+
+    `views` is how many versions of each picture are learned from, itself included; the paper preset
+    uses 1.
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    preset: Preset = "default"
+    adapt: Adapt = "none"
+    seed: int = 0
+    views: int = 4
+
+    def __post_init__(self) -> None:
+        if self.preset not in ("default", "paper"):
+            raise DataError(f"There is no preset {self.preset!r}. Use default or paper.")
+        if self.adapt not in ("none", "lora"):
+            raise DataError(f"There is no adaptation {self.adapt!r}. Use none or lora.")
+        if self.preset == "paper" and self.adapt != "none":
+            raise DataError(
+                "The paper preset keeps its backbone frozen. Use --adapt lora with the default preset."
+            )
+        if self.views < 1:
+            raise DataError(f"views is {self.views}. Use 1 or more.")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained model and what happened on the way.
+
+    `held_out_paths`, `held_out_labels` and `held_out_scores` run parallel: scores given to pictures
+    by models that had not seen them. `seconds` has `features` (reading pictures and running the
+    backbone), `fit` (all that follows) and `total`.
+    """
+
+    model: RewardModel
+    figures: Figures
+    held_out_paths: list[Path]
+    held_out_labels: IntArray
+    held_out_scores: FloatArray
+    skipped: list[Skipped]
+    warnings: list[str]
+    seconds: dict[str, float]
+    n_liked: int
+    n_ordinary: int
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def train(
+    liked: Source,
+    ordinary: Source,
+    settings: TrainingSettings | None = None,
+    *,
+    recursive: bool = False,
+    device: torch.device | str = "cpu",
+    search_folders: Sequence[Path] = (),
+    progress: ProgressCallback = no_progress,
+    name: str = "untitled",
+) -> TrainingResult:
+    """Train a reward model to tell `liked` from `ordinary` pictures.
+
+    Both are folders or lists of files. The backbone runs once over a few views of every picture;
+    heads are then fitted on the cached features, chosen and calibrated by cross-validation in which
+    near-duplicates stay together. `progress` is called often and may raise to cancel.
+
+    Raises DataError where the sets cannot be trained on (missing, fewer than 10 pictures, shared
+    pictures) and BackboneError where the backbone cannot be loaded. Unreadable files are skipped and
+    listed in the result.
+    """
+    settings = settings or TrainingSettings()
+    started = time.perf_counter()
+    files = find_training_files(liked, ordinary, recursive=recursive)
+    # ComfyUI runs nodes in inference mode, where nothing can be trained.
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        backbone = load_backbone(settings.backbone, search_folders=search_folders).to(device)
+        readout = _readout(settings, backbone)
+        pictures = read_pictures(
+            files,
+            FeatureReader(backbone, readout),
+            views=1 if settings.preset == "paper" else settings.views,
+            seed=settings.seed,
+            keep_views=settings.adapt == "lora",
+            progress=progress,
+        )
+        features_done = time.perf_counter()
+        groups = group_near_duplicates(pictures.signatures)
+        fitted = _fit(settings, backbone, readout, pictures, groups, progress)
+    figures = measure(
+        fitted.held_out_scores, pictures.labels[fitted.held_out], groups[fitted.held_out], settings.seed
+    )
+    card = {
+        "metrics": {**figures.to_json(), "held_out": fitted.protocol, "n": len(fitted.held_out)},
+        "thresholds": _thresholds(fitted.held_out_scores, pictures.labels[fitted.held_out]),
+        "chosen_head": fitted.candidate,
+        "leak_audit": None,
+        "provenance": provenance(pictures, asdict(settings), str(torch.device(device).type)),
+    }
+    model = RewardModel(
+        backbone, readout, fitted.layer, fitted.calibration, card=card, adapter=fitted.adapter, name=name
+    )
+    finished = time.perf_counter()
+    n_liked = int(pictures.labels.sum())
+    return TrainingResult(
+        model=model,
+        figures=figures,
+        held_out_paths=[pictures.paths[i] for i in fitted.held_out],
+        held_out_labels=pictures.labels[fitted.held_out],
+        held_out_scores=fitted.held_out_scores,
+        skipped=pictures.skipped,
+        warnings=_warnings(pictures, files, groups, figures),
+        seconds={
+            "features": features_done - started,
+            "fit": finished - features_done,
+            "total": finished - started,
+        },
+        n_liked=n_liked,
+        n_ordinary=len(pictures.labels) - n_liked,
+    )
+
+
+def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:
+    return embedding_readout(backbone.spec) if settings.preset == "paper" else default_readout(backbone.spec)
+
+
+def _fit(
+    settings: TrainingSettings,
+    backbone: Backbone,
+    readout: Readout,
+    pictures: CachedPictures,
+    groups: IntArray,
+    progress: ProgressCallback,
+) -> FittedHead:
+    if settings.adapt == "lora":
+        from .lora import fit_with_lora
+
+        return fit_with_lora(backbone, readout, pictures, groups, seed=settings.seed, progress=progress)
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        progress(Progress("fitting", done, FOLDS + 1))
+
+    progress(Progress("fitting", 0, FOLDS + 1))
+    rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
+    if settings.preset == "paper":
+        return fit_paper(rows, groups, seed=settings.seed, tick=tick)
+    return fit_default(rows, groups, readout.blocks(backbone.spec), seed=settings.seed, tick=tick)
+
+
+def _thresholds(scores: FloatArray, labels: IntArray) -> dict[str, float]:
+    return {
+        "balanced": best_balanced_threshold(scores, labels),
+        "fpr_5": false_positive_threshold(scores, labels, rate=0.05),
+    }
+
+
+def _warnings(
+    pictures: CachedPictures, files: TrainingFiles, groups: IntArray, figures: Figures
+) -> list[str]:
+    warnings = list(files.warnings)
+    if pictures.skipped:
+        warnings.append(describe_skipped(pictures.skipped))
+    for name, label in (("liked", 1), ("ordinary", 0)):
+        count = int((pictures.labels == label).sum())
+        if count < _FEW:
+            warnings.append(
+                f"Only {count} {name} pictures: expect a rough model. {_FEW} or more of each are better, "
+                "a few hundred are good."
+            )
+    both = set(groups[pictures.labels == 1]) & set(groups[pictures.labels == 0])
+    if both:
+        first = next(i for i, group in enumerate(groups) if group in both)
+        other = next(
+            i
+            for i, g in enumerate(groups)
+            if g == groups[first] and pictures.labels[i] != pictures.labels[first]
+        )
+        warnings.append(
+            f"{len(both)} pictures look nearly the same in both sets (such as {pictures.paths[first].name} "
+            f"and {pictures.paths[other].name}). They are kept, and kept together in every split."
+        )
+    if figures.auc.value >= _SUSPICIOUS_AUC:
+        warnings.append(
+            f"The held-out AUC is {figures.auc.value:.3f}, which is too good to be taste alone in most cases: "
+            "the sets may differ in file format, size or compression. Bring both to one format and size "
+            "to be sure."
+        )
+    return warnings
+
+
+__all__ = ["LEAST_PER_CLASS", "TrainingResult", "TrainingSettings", "train"]

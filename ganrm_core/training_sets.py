@@ -1,0 +1,92 @@
+"""The two sets of files a model is trained on, checked before any long work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import DataError
+from .files import shown
+from .imagesets import common_files, content_hashes, find_images
+
+LEAST_PER_CLASS = 10
+
+Source = str | os.PathLike[str] | Sequence[Path]
+"""A folder, or the picture files themselves."""
+_FOLDER = (str, os.PathLike)
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """Liked and ordinary files with the sha256 of each, without repeats."""
+
+    liked: list[Path]
+    ordinary: list[Path]
+    liked_hashes: list[str]
+    ordinary_hashes: list[str]
+    warnings: list[str] = field(default_factory=list)
+
+
+def find_training_files(liked: Source, ordinary: Source, *, recursive: bool = False) -> TrainingFiles:
+    """List both sets and refuse what cannot be trained on.
+
+    Raises DataError for a folder that is missing, empty or given twice, for fewer than 10 pictures
+    in a set, and for files that are in both.
+    """
+    if (
+        isinstance(liked, _FOLDER)
+        and isinstance(ordinary, _FOLDER)
+        and _same_folder(Path(liked), Path(ordinary))
+    ):
+        raise DataError(
+            f"The liked and the ordinary folder are the same: {shown(Path(liked))}. "
+            "Give a folder of pictures you like and another of ordinary outputs."
+        )
+    warnings: list[str] = []
+    liked_paths, liked_hashes = _listed(liked, "liked", recursive, warnings)
+    ordinary_paths, ordinary_hashes = _listed(ordinary, "ordinary", recursive, warnings)
+    shared = common_files(liked_hashes, ordinary_hashes)
+    if shared:
+        refuse_shared([(liked_paths[i], ordinary_paths[j]) for i, j in shared])
+    return TrainingFiles(liked_paths, ordinary_paths, liked_hashes, ordinary_hashes, warnings)
+
+
+def refuse_shared(pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Raise DataError naming some of the pictures that stand in both sets."""
+    named = "; ".join(f"{shown(a.name)} = {shown(b.name)}" for a, b in pairs[:3])
+    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    count = "1 picture is" if len(pairs) == 1 else f"{len(pairs)} pictures are"
+    raise DataError(
+        f"{count} in both the liked and the ordinary set (liked = ordinary: {named}{more}). "
+        "A picture cannot be both: remove it from one of them."
+    )
+
+
+def refuse_too_few(count: int, name: str) -> None:
+    """Raise DataError where a set has fewer usable pictures than a model can be trained on."""
+    if count < LEAST_PER_CLASS:
+        raise DataError(
+            f"Only {count} usable {name} pictures. At least {LEAST_PER_CLASS} are needed, 50 or more are "
+            "better: add pictures, or use --recursive if they lie in subfolders."
+        )
+
+
+def _listed(source: Source, name: str, recursive: bool, warnings: list[str]) -> tuple[list[Path], list[str]]:
+    if isinstance(source, _FOLDER):
+        paths = find_images(source, recursive=recursive)
+    else:
+        paths = [Path(path) for path in source]
+    first: dict[str, Path] = {}
+    for path, content in zip(paths, content_hashes(paths), strict=True):
+        first.setdefault(content, path)
+    repeats = len(paths) - len(first)
+    if repeats:
+        warnings.append(f"{repeats} {name} files are exact copies of others and count once.")
+    refuse_too_few(len(first), name)
+    return list(first.values()), list(first)
+
+
+def _same_folder(first: Path, second: Path) -> bool:
+    return first.exists() and second.exists() and first.samefile(second)

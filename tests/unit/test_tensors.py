@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ganrm_core.errors import ImageError
+from ganrm_core.tensors import MID_GREY, as_images, over_mid_grey
+
+
+def ramp(*shape: int) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count", "size"),
+    [
+        ((2, 5, 7, 3), 2, (5, 7)),
+        ((2, 3, 5, 7), 2, (5, 7)),
+        ((5, 7, 3), 1, (5, 7)),
+        ((3, 5, 7), 1, (5, 7)),
+        ((2, 5, 7, 1), 2, (5, 7)),
+        ((2, 5, 7, 4), 2, (5, 7)),
+        ((5, 7, 1), 1, (5, 7)),
+        ((5, 7, 4), 1, (5, 7)),
+        # both layouts fit: channels-last wins
+        ((2, 3, 5, 3), 2, (3, 5)),
+        ((2, 3, 3, 4), 2, (3, 3)),
+        ((3, 5, 3), 1, (3, 5)),
+        ((1, 1, 1, 3), 1, (1, 1)),
+    ],
+)
+@pytest.mark.parametrize("numpy", [False, True])
+def test_layouts(shape: tuple[int, ...], count: int, size: tuple[int, int], numpy: bool) -> None:
+    tensor = ramp(*shape)
+    images = as_images(tensor.numpy() if numpy else tensor)
+    assert len(images) == count
+    assert all(image.shape == (3, *size) and image.dtype == torch.float32 for image in images)
+
+
+def test_pixels_land_where_they_belong() -> None:
+    last = ramp(2, 5, 7, 3)
+    for index, image in enumerate(as_images(last)):
+        assert torch.equal(image, last[index].permute(2, 0, 1))
+    first = ramp(2, 3, 5, 7)
+    for index, image in enumerate(as_images(first)):
+        assert torch.equal(image, first[index])
+
+
+def test_grey_is_repeated_and_alpha_is_laid_over_mid_grey() -> None:
+    grey = ramp(1, 4, 4, 1)
+    assert torch.equal(as_images(grey)[0], grey[0].permute(2, 0, 1).repeat(3, 1, 1))
+    rgba = torch.zeros(1, 1, 3, 4)
+    rgba[..., 0] = 1.0
+    rgba[0, 0, :, 3] = torch.tensor([0.0, 0.5, 1.0])
+    (image,) = as_images(rgba)
+    assert torch.allclose(image[:, 0, 0], torch.full((3,), MID_GREY))
+    assert torch.allclose(image[:, 0, 1], torch.tensor([0.5 + MID_GREY / 2, MID_GREY / 2, MID_GREY / 2]))
+    assert torch.allclose(image[:, 0, 2], torch.tensor([1.0, 0.0, 0.0]))
+    assert pytest.approx(0.5, abs=1 / 255) == MID_GREY
+
+
+def test_over_mid_grey_takes_batches() -> None:
+    rgb, alpha = ramp(2, 3, 4, 4), torch.zeros(2, 1, 4, 4)
+    assert torch.equal(over_mid_grey(rgb, alpha + 1), rgb)
+    assert torch.allclose(over_mid_grey(rgb, alpha), torch.full_like(rgb, MID_GREY))
+
+
+def test_lists_of_different_sizes_and_kinds() -> None:
+    images = as_images([ramp(5, 7, 3), ramp(1, 4, 6, 4), ramp(3, 8, 9), ramp(2, 2, 1).numpy()])
+    assert [tuple(image.shape) for image in images] == [(3, 5, 7), (3, 4, 6), (3, 8, 9), (3, 2, 2)]
+
+
+def test_a_batch_inside_a_list_needs_flatten() -> None:
+    clip = ramp(3, 5, 7, 3)
+    with pytest.raises(ImageError, match=r"Image 2 of 2 \(index 1\) is a batch of 3 images.*Split the batch"):
+        as_images([ramp(5, 7, 3), clip])
+    images = as_images([ramp(5, 7, 3), clip], flatten=True)
+    assert len(images) == 4
+    assert torch.equal(images[3], clip[2].permute(2, 0, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_every_float_type_becomes_float32(dtype: torch.dtype) -> None:
+    (image,) = as_images(ramp(1, 4, 4, 3).to(dtype))
+    assert image.dtype == torch.float32
+    assert torch.allclose(image, ramp(1, 4, 4, 3)[0].permute(2, 0, 1), atol=0.01)
+
+
+def test_awkward_arrays() -> None:
+    array = ramp(2, 4, 6, 3).numpy()
+    mirrored = as_images(array[:, :, ::-1])
+    assert torch.equal(mirrored[0], torch.from_numpy(array[0, :, ::-1].copy()).permute(2, 0, 1))
+    frozen = array.copy()
+    frozen.flags.writeable = False
+    assert torch.equal(as_images(frozen)[1], as_images(array)[1])
+    assert torch.equal(as_images(array.astype(">f4"))[1], as_images(array)[1])
+
+
+def test_a_tiny_overshoot_is_clamped_without_touching_the_input() -> None:
+    tensor = torch.tensor([-0.0009, 0.5, 1.0009]).reshape(1, 1, 1, 3)
+    before = tensor.clone()
+    assert as_images(tensor)[0].flatten().tolist() == [0.0, 0.5, 1.0]
+    assert torch.equal(tensor, before)
+
+
+def spoilt(value: float) -> torch.Tensor:
+    batch = ramp(4, 5, 5, 3)
+    batch[2, 1, 1, 0] = value
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (float("nan"), "NaN.*fp32"),
+        (float("inf"), "infinite"),
+        (float("-inf"), "infinite"),
+        (1.01, "to 1.01, but 0 to 1.*Clamp"),
+        (-0.01, "from -0.01.*Clamp"),
+        (-1.0, r"\(x \+ 1\) / 2"),
+        (255.0, "to 255.*Divide it by 255"),
+    ],
+)
+def test_bad_values_name_the_image(value: float, message: str) -> None:
+    with pytest.raises(ImageError, match=r"Image 3 of 4 \(index 2\).*" + message):
+        as_images(spoilt(value))
+    with pytest.raises(ImageError, match=r"Image 3 of 4 \(index 2\).*" + message):
+        as_images(list(spoilt(value)))
+    with pytest.raises(ImageError, match=r"Image 4 of 5 \(index 3\).*" + message):
+        as_images([ramp(3, 3, 3), spoilt(value)], flatten=True)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.zeros(4, 4), r"shape \(4, 4\)"),
+        (torch.zeros(1, 1, 4, 4, 3), r"shape \(1, 1, 4, 4, 3\)"),
+        (torch.zeros(1, 5, 5, 2), "no axis holds"),
+        (torch.zeros(1, 4, 5, 5), "no axis holds"),
+        (torch.zeros(0, 5, 5, 3), "no images"),
+        ([], "no images"),
+        (torch.zeros(1, 0, 5, 3), "no pixels"),
+        (torch.zeros(1, 3, 5, 0), "no pixels"),
+        ([torch.zeros(5, 5, 3), torch.zeros(5, 0, 3)], r"index 1.*no pixels"),
+        (torch.zeros(1, 5, 5, 3, dtype=torch.uint8), "whole numbers.*divide by 255"),
+        (np.zeros((1, 5, 5, 3), np.uint8), "whole numbers.*divide by 255"),
+        ([torch.zeros(5, 5, 3, dtype=torch.int64)], "index 0.*whole numbers"),
+        (torch.zeros(1, 5, 5, 3, dtype=torch.bool), "whole numbers"),
+        (np.zeros((1, 5, 5, 3), complex), "complex"),
+        (["a.png"], "index 0.*is a str"),
+        ([None], "NoneType"),
+    ],
+)
+def test_what_is_no_image_is_explained(images: Any, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        as_images(images)
