@@ -34,7 +34,7 @@ class Theme:
 
 
 DARK = Theme("#262628", "#ececee", "#9e9ea3", "#444448", "#ffc43d", "#8b8b93")
-LIGHT = Theme("#ffffff", "#18181a", "#6a6a70", "#dedee2", "#e0a100", "#a3a3ab")
+LIGHT = Theme("#ffffff", "#18181a", "#6a6a70", "#dedee2", "#e8a600", "#a3a3ab")
 
 _DPI = 200  # 100 pixels per inch on the page, drawn twice as fine
 _FONT = "DejaVu Sans"  # comes with matplotlib, so charts look the same on every system
@@ -49,7 +49,7 @@ def roc_plot(scores: ArrayLike, labels: ArrayLike, figures: Figures, theme: Them
     """
     value, positive = _checked(scores, labels)
     false, true = roc_curve(value, positive)
-    figure, axes = _chart(5.2, 4.9, theme)
+    figure, axes = _chart(4.7, 4.5, theme)
     axes.fill_between(false, true, color=theme.liked, alpha=0.14, linewidth=0)
     axes.plot([0, 1], [0, 1], color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
     axes.plot(false, true, color=theme.liked, linewidth=2.4, solid_joinstyle="round", clip_on=False)
@@ -68,7 +68,7 @@ def roc_plot(scores: ArrayLike, labels: ArrayLike, figures: Figures, theme: Them
     _share_axes(axes, theme)
     _label(axes, theme, "ordinary pictures wrongly accepted", "liked pictures accepted")
     _write(axes, theme, 0.97, 0.16, f"AUC {_number(figures.auc.value)}", size=17, ha="right")
-    _write(axes, theme, 0.97, 0.07, f"95 % interval: {_span(figures.auc)}", soft=True, ha="right")
+    _write(axes, theme, 0.97, 0.07, f"95% interval: {_span(figures.auc)}", soft=True, ha="right")
     # Beside the diagonal, where a curve worth having does not pass.
     _write(axes, theme, 0.46, 0.40, "a coin toss", soft=True, rotation=45, rotation_mode="anchor")
     return _rendered(figure)
@@ -83,7 +83,7 @@ def score_histograms(
     """
     value, positive = _checked(scores, labels)
     edges = np.linspace(0, 1, (20 if len(value) >= 60 else 10) + 1)
-    figure, axes = _chart(9.2, 3.9, theme)
+    figure, axes = _chart(10.2, 4.1, theme)
     highest = 0.0
     for name, part, colour, sign in (
         ("liked", positive, theme.liked, 1),
@@ -119,7 +119,12 @@ def score_histograms(
     tenths = np.linspace(0, 1, 11)
     axes.set_xticks(tenths, [f"{tenth:.1f}" for tenth in tenths], **_tick_text(theme))
     _label(axes, theme, "score the model gave", "share of pictures")
+    axes.grid(False, axis="x")
+    lines, line_names = axes.get_legend_handles_labels()
+    bars_first = [*range(len(thresholds), len(lines)), *range(len(thresholds))]
     axes.legend(
+        [lines[i] for i in bars_first],
+        [line_names[i] for i in bars_first],
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.01),
         ncols=2 if thresholds else 1,
@@ -144,7 +149,7 @@ def calibration_plot(
     # Few pictures in many ranges would show noise, not calibration.
     bins = int(np.clip(len(value) // 20, 4, 10))
     mean, share, mass = calibration_curve(value, positive, bins=bins)
-    figure, axes = _chart(5.2, 4.9, theme)
+    figure, axes = _chart(4.7, 4.5, theme)
     axes.plot([0, 1], [0, 1], color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
     axes.plot(mean, share, color=theme.liked, linewidth=1.6, alpha=0.6, clip_on=False)
     axes.scatter(
@@ -161,18 +166,9 @@ def calibration_plot(
     axes.set_xticks(_SHARES, [f"{mark:g}" for mark in _SHARES], **_tick_text(theme))
     _label(axes, theme, "score the model gave", "share that was liked")
     _write(axes, theme, 0.97, 0.16, f"off by {_number(ece)}", size=17, ha="right")
-    _write(axes, theme, 0.97, 0.07, f"by chance alone: up to {_number(ece_bound)}", soft=True, ha="right")
-    _write(
-        axes,
-        theme,
-        0.44,
-        0.50,
-        "scores that keep their word",
-        soft=True,
-        rotation=45,
-        rotation_mode="anchor",
-        ha="center",
-    )
+    _write(axes, theme, 0.97, 0.07, f"chance alone: {_number(ece_bound)}", soft=True, ha="right")
+    # The corner of low scores and many liked pictures, where no calibrated curve passes.
+    _write(axes, theme, 0.03, 0.93, "dotted: as promised", soft=True)
     return _rendered(figure)
 
 
@@ -190,7 +186,7 @@ def efficiency_chart(
     values = np.array([float(one.value if isinstance(one, Interval) else one) for one in given])
     ends = np.array([[one.low, one.high] if isinstance(one, Interval) else [np.nan] * 2 for one in given])
     bars = np.nan_to_num(values)
-    figure, axes = _chart(9.2, 1.0 + 0.42 * len(names), theme)
+    figure, axes = _chart(10.2, 1.0 + 0.42 * len(names), theme)
     places = np.arange(len(names))
     colours = [theme.liked if name == overall or overall not in names else theme.ordinary for name in names]
     axes.barh(places, bars, height=0.62, color=colours, linewidth=0)
@@ -247,9 +243,10 @@ def _chart(width: float, height: float, theme: Theme) -> tuple[Any, Any]:
     hence the bare Figure, and every property set by hand.
     """
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Canvas(figsize=(width, height), dpi=_DPI, facecolor=theme.surface, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Canvas(figsize=(width, height), dpi=_DPI, facecolor=theme.surface, layout=layout)
     axes = figure.add_subplot(facecolor=theme.surface)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)

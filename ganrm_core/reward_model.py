@@ -208,8 +208,8 @@ def _load_matching_backbone(
     if network.spec.weights_sha256 != spec.weights_sha256:
         raise BackboneError(
             f"{path} was trained on the backbone {spec.name} with weights of sha256 "
-            f"{spec.weights_sha256[:16]}…, but those found have {network.spec.weights_sha256[:16]}…. Scores would be meaningless. "
-            "Get the same weights, or train anew on these."
+            f"{spec.weights_sha256[:16]}…, but those found have {network.spec.weights_sha256[:16]}…. "
+            "Scores would be meaningless: get the same weights, or train anew on these."
         )
     return network
 

@@ -91,7 +91,17 @@ def run(options: argparse.Namespace) -> int:
     if options.report:
         from ..report import training_report, write_report
 
-        write_report(options.report, training_report(result))
+        report = training_report(
+            scores=result.held_out_scores,
+            labels=result.held_out_labels,
+            paths=result.held_out_paths,
+            figures=result.figures,
+            thresholds=result.model.thresholds,
+            warnings=result.warnings,
+            counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
+            title=options.output.stem,
+        )
+        write_report(options.report, report)
     for message in result.warnings:
         warn(message)
     figures = result.figures

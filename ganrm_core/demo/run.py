@@ -18,11 +18,12 @@ from ..imagesets import find_images
 from ..metrics import FloatArray, selection_efficiency
 from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback
-from ..report import demo_report, write_report
+from ..report import write_report
 from ..reward_model import RewardModel
 from ..training import TrainingResult, train
 from .faults import FAULTS, apply_fault
 from .pictures import Picture, demo_pictures, load_picture
+from .report import demo_report
 
 CANDIDATES = 8
 _STRENGTHS = tuple(float(s) for s in np.linspace(0.1, 1.0, CANDIDATES))

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from ganrm_core import cross_validation
+from ganrm_core.cross_validation import FOLDS, FittedHead, assign_folds, fit_default, fit_paper
+from ganrm_core.errors import DataError
+from ganrm_core.features import Block
+from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
+from ganrm_core.heads import Head, LinearHead
+from ganrm_core.metrics import auc
+
+FitAll = Callable[[Rows, np.ndarray], dict[str, Head]]
+
+
+def no_tick() -> None:
+    """For tests that do not count."""
+
+
+def blocks(width: int) -> tuple[Block, ...]:
+    return Block("a", "mean", 0, width // 2), Block("a", "std", width // 2, width)
+
+
+def rows(count: int = 60, width: int = 16, shift: float = 0.0, seed: int = 0) -> Rows:
+    generator = torch.Generator().manual_seed(seed)
+    labels = (torch.arange(count) < count // 2).float()
+    features = torch.randn(count, 1, width, generator=generator)
+    features[:, :, 0] += shift * labels[:, None]
+    return Rows(features, labels)
+
+
+def default(given: Rows, groups: np.ndarray | None = None, seed: int = 0) -> FittedHead:
+    groups = np.arange(len(given)) if groups is None else groups
+    return fit_default(given, groups, blocks(given.features.shape[-1]), seed=seed, tick=no_tick)
+
+
+def one_linear_head(given: Rows, _: np.ndarray) -> dict[str, Head]:
+    projection = fit_projection(given.flat()[0], blocks(given.features.shape[-1]))
+    return {"linear": fit_linear_path(given, projection, 0.5, (0.1,))[0]}
+
+
+def cross_validate(given: Rows, fit_all: FitAll, groups: np.ndarray | None = None) -> FittedHead:
+    groups = np.arange(len(given)) if groups is None else groups
+    return cross_validation._cross_validate(given, groups, fit_all, seed=0, tick=no_tick)
+
+
+class TestFolds:
+    def test_both_classes_spread_evenly(self) -> None:
+        labels = np.repeat([1, 0], [33, 57])
+        folds = assign_folds(labels, np.arange(90), 5, seed=0)
+        counts = np.array([[((folds == k) & (labels == y)).sum() for y in (0, 1)] for k in range(5)])
+        assert (counts.max(axis=0) - counts.min(axis=0) <= 1).all()
+        assert counts.sum(axis=1).max() - counts.sum(axis=1).min() <= 1
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_groups_stay_whole_and_classes_even(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        labels = np.repeat([1, 0], [60, 100])
+        # Some groups hold both classes.
+        groups = np.where(rng.random(160) < 0.3, rng.integers(0, 12, 160), 1000 + np.arange(160))
+        folds = assign_folds(labels, groups, 5, seed)
+        assert set(folds) == set(range(5))
+        for group in np.unique(groups):
+            assert len(set(folds[groups == group])) == 1
+        for label, ideal in ((1, 12), (0, 20)):
+            counts = np.bincount(folds[labels == label], minlength=5)
+            assert np.abs(counts - ideal).max() <= 3
+
+    def test_one_large_group_gets_a_fold_of_its_own(self) -> None:
+        labels = np.repeat([1, 0], 50)
+        groups = np.r_[np.zeros(20, int), np.arange(1, 81)]
+        folds = assign_folds(labels, groups, 5, seed=0)
+        alone = folds[0]
+        assert ((folds == alone) & (labels == 1)).sum() == 20
+        others = [((folds == k) & (labels == 1)).sum() for k in range(5) if k != alone]
+        assert max(others) - min(others) <= 1
+
+    def test_the_seed_decides(self) -> None:
+        labels, groups = np.repeat([1, 0], 30), np.arange(60)
+        first, again, other = (assign_folds(labels, groups, 5, seed) for seed in (1, 1, 2))
+        assert (first == again).all()
+        assert (first != other).any()
+
+    def test_names_of_groups_do_not_matter(self) -> None:
+        labels = np.repeat([1, 0], 30)
+        groups = np.arange(60) // 3
+        assert (assign_folds(labels, groups, 5, 0) == assign_folds(labels, groups * 7 + 100, 5, 0)).all()
+
+
+class Memory(torch.nn.Module):
+    """Knows by heart what it was shown, and nothing else: the label of the nearest picture."""
+
+    def __init__(self, shown: Rows) -> None:
+        super().__init__()
+        self.features, self.labels = shown.features[:, 0], shown.labels
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        nearest = torch.cdist(features, self.features).argmin(dim=1)
+        return self.labels[nearest] * 8 - 4
+
+
+class TestNothingLeaks:
+    def test_no_head_judges_what_it_or_its_group_was_shown(self) -> None:
+        given = rows(60)
+        numbers = torch.arange(60.0)
+        given = Rows(torch.stack([numbers] * 3, dim=1).unsqueeze(1), given.labels)
+        groups = np.arange(60) // 2
+        shown: list[set[int]] = []
+        judged: dict[int, set[int]] = {}
+
+        class Spy(LinearHead):
+            def __init__(self, number: int) -> None:
+                super().__init__(torch.zeros(3), torch.ones(3), torch.tensor(0.0))
+                self.number = number
+
+            def forward(self, features: torch.Tensor) -> torch.Tensor:
+                judged.setdefault(self.number, set()).update(features[:, 0].int().tolist())
+                return super().forward(features)
+
+        def fit_all(part: Rows, part_groups: np.ndarray) -> dict[str, Head]:
+            pictures = part.features[:, 0, 0].int().tolist()
+            assert (groups[pictures] == part_groups).all()
+            shown.append(set(pictures))
+            return {"linear": Spy(len(shown) - 1)}
+
+        cross_validate(given, fit_all, groups)
+        assert len(shown) == FOLDS + 1
+        assert shown[-1] == set(range(60))
+        assert sorted(picture for fold in range(FOLDS) for picture in judged[fold]) == list(range(60))
+        for fold in range(FOLDS):
+            assert not {groups[i] for i in shown[fold]} & {groups[i] for i in judged[fold]}
+
+    def test_learning_by_heart_earns_nothing(self) -> None:
+        given = rows(200, seed=1)
+        fitted = cross_validate(given, lambda part, _: {"memory": Memory(part)})  # type: ignore[dict-item]
+        assert auc(fitted.held_out_scores, given.labels.numpy()) < 0.65
+
+    def test_near_duplicates_earn_nothing_if_they_are_grouped(self) -> None:
+        once = rows(100, seed=2)
+        noise = 0.01 * torch.randn(once.features.shape, generator=torch.Generator().manual_seed(3))
+        twice = Rows(torch.cat([once.features, once.features + noise]), torch.cat([once.labels] * 2))
+
+        def reached(groups: np.ndarray) -> float:
+            fitted = cross_validate(twice, lambda part, _: {"memory": Memory(part)}, groups)  # type: ignore[dict-item]
+            return auc(fitted.held_out_scores, twice.labels.numpy())
+
+        assert reached(np.tile(np.arange(100), 2)) < 0.65
+        assert reached(np.arange(200)) > 0.8  # what the groups protect from
+
+    def test_the_head_of_a_fold_does_not_depend_on_that_fold(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        folds = np.arange(60) % FOLDS
+        monkeypatch.setattr(cross_validation, "assign_folds", lambda *_: folds)
+        given = rows(60, shift=1.0)
+        inside = torch.from_numpy(folds == 2)
+        changed = Rows(given.features.clone(), given.labels.clone())
+        changed.features[inside] = 3 - 2 * changed.features[inside]
+        changed.labels[inside] = 1 - changed.labels[inside]
+        before, after = (cross_validate(r, one_linear_head).layer.siblings for r in (given, changed))
+        for fold in range(FOLDS):
+            same = torch.equal(before[fold].weight, after[fold].weight)  # type: ignore[arg-type]
+            assert same == (fold == 2)
+
+    def test_calibration_and_choice_of_a_fold_come_from_the_others(self) -> None:
+        """Changing the logits of one fold must change no score through that fold's own calibration."""
+        rng = np.random.default_rng(0)
+        labels = np.repeat([1, 0], 50)
+        folds = np.arange(100) % FOLDS
+        good = labels * 2.0 + rng.normal(size=100)
+        held_out = {"linear a": good, "linear b": rng.normal(size=100)}
+        before = cross_validation._honest_scores(held_out, labels, folds)
+        inside = folds == 1
+        # In fold 1 the good head now fails and the bad one shines: fold 1 itself must not notice.
+        spoilt = {
+            "linear a": np.where(inside, -5 * good, good),
+            "linear b": np.where(inside, 50 * labels, held_out["linear b"]),
+        }
+        flipped = np.where(inside, 1 - labels, labels)
+        same_logits = cross_validation._honest_scores(held_out, flipped, folds)
+        np.testing.assert_allclose(same_logits[inside], before[inside])
+        after = cross_validation._honest_scores(spoilt, labels, folds)
+        assert auc(after[inside], labels[inside]) < 0.5
+
+    def test_shuffled_labels_give_chance(self) -> None:
+        reached = []
+        for seed in range(5):
+            given = rows(100, seed=10 + seed)
+            reached.append(auc(default(given, seed=seed).held_out_scores, given.labels.numpy()))
+        # One AUC has a standard deviation of about 0.07, the mean of five about 0.03.
+        assert 0.4 < np.mean(reached) < 0.59
+
+
+class TestDefault:
+    def test_separable_pictures_are_separated(self) -> None:
+        given = rows(shift=4.0)
+        ticks = []
+        fitted = fit_default(given, np.arange(60), blocks(16), seed=0, tick=lambda: ticks.append(1))
+        assert auc(fitted.held_out_scores, given.labels.numpy()) > 0.97
+        assert len(ticks) == FOLDS + 1
+        assert fitted.held_out.tolist() == list(range(60))
+        assert fitted.candidate.startswith("linear")
+        assert fitted.layer.kind == "linear"
+        assert len(fitted.layer.siblings) == FOLDS
+        unseen = rows(shift=4.0, seed=5)
+        logits, spread = fitted.layer(unseen.features[:, 0])
+        assert auc(logits.numpy(), unseen.labels.numpy()) > 0.97
+        assert (spread > 0).all()
+        scores = fitted.calibration.scores(logits.numpy())
+        assert scores[:30].mean() > 0.85
+        assert scores[30:].mean() < 0.15
+
+    def test_the_mlp_where_no_line_divides(self) -> None:
+        generator = torch.Generator().manual_seed(1)
+        corners = torch.randint(0, 2, (200, 2), generator=generator) * 2.0 - 1
+        features = torch.randn(200, 4, generator=generator) * 0.3
+        features[:, :2] += 2 * corners
+        given = Rows(features.unsqueeze(1), (corners.prod(dim=1) > 0).float())
+        fitted = default(given)
+        assert fitted.candidate == "mlp"
+        assert fitted.layer.kind == "mlp"
+        assert auc(fitted.held_out_scores, given.labels.numpy()) > 0.9
+
+    def test_repeats_to_the_bit(self) -> None:
+        given = rows(40, shift=1.0)
+        first = default(given, seed=3)
+        torch.manual_seed(123)
+        again = default(given, seed=3)
+        assert first.candidate == again.candidate
+        assert first.calibration == again.calibration
+        np.testing.assert_array_equal(first.held_out_scores, again.held_out_scores)
+        for name, tensor in first.layer.state_dict().items():
+            assert torch.equal(tensor, again.layer.state_dict()[name]), name
+
+    def test_only_the_first_view_is_judged(self) -> None:
+        given = rows(40, shift=2.0)
+        noise = torch.randn(given.features.shape, generator=torch.Generator().manual_seed(8))
+        views = Rows(torch.cat([given.features, given.features + 0.1 * noise], dim=1), given.labels)
+        fitted = cross_validate(views, one_linear_head)
+        folds = assign_folds(given.labels.numpy().astype(int), np.arange(40), FOLDS, 0)
+        for fold in range(FOLDS):
+            logits = fitted.layer.siblings[fold](views.features[folds == fold, 0]).numpy()
+            order = np.argsort(fitted.held_out_scores[folds == fold])
+            np.testing.assert_array_equal(order, np.argsort(logits))
+
+    def test_what_the_tick_raises_passes_through(self) -> None:
+        class Cancelled(BaseException):
+            pass
+
+        def cancel() -> None:
+            raise Cancelled
+
+        with pytest.raises(Cancelled):
+            fit_default(rows(30), np.arange(30), blocks(16), seed=0, tick=cancel)
+
+    @pytest.mark.parametrize(
+        "groups",
+        [
+            np.zeros(40, int),
+            np.r_[np.zeros(20, int), np.arange(1, 21)],
+        ],
+        ids=["all pictures alike", "all liked pictures alike"],
+    )
+    def test_refuses_what_cannot_be_split(self, groups: np.ndarray) -> None:
+        with pytest.raises(DataError):
+            default(rows(40, shift=1.0), groups)
+
+
+class TestPaper:
+    def test_separable_pictures_are_separated(self) -> None:
+        given = rows(100, shift=5.0)
+        fitted = fit_paper(given, np.arange(100), seed=0, tick=no_tick)
+        assert fitted.candidate == "paper mlp"
+        assert fitted.layer.kind == "paper"
+        assert auc(fitted.held_out_scores, given.labels.numpy()) > 0.9
+
+
+class TestChoice:
+    labels = np.repeat([1, 0], 100)
+
+    def logits(self, strength: float, seed: int = 0) -> np.ndarray:
+        return strength * (2 * self.labels - 1) + np.random.default_rng(seed).normal(size=200)
+
+    def choose(self, **held_out: np.ndarray) -> str:
+        named = {name.replace("_", " "): logits for name, logits in held_out.items()}
+        return cross_validation._choose(named, self.labels)
+
+    def test_the_better_linear_head(self) -> None:
+        assert self.choose(linear_a=self.logits(0.3), linear_b=self.logits(1.0)) == "linear b"
+
+    def test_the_scale_of_logits_does_not_count(self) -> None:
+        assert self.choose(linear_a=0.5 * self.logits(0.3), linear_b=100 * self.logits(1.0)) == "linear b"
+        assert self.choose(linear_a=0.5 * self.logits(0.3), linear_b=0.001 * self.logits(1.0) + 7) == "linear b"
+
+    def test_a_clearly_better_mlp(self) -> None:
+        assert self.choose(linear_a=self.logits(0.5), mlp=self.logits(1.5, seed=1)) == "mlp"
+
+    def test_not_an_mlp_that_is_as_good(self) -> None:
+        linear = self.logits(1.0)
+        assert self.choose(linear_a=linear, mlp=linear.copy()) == "linear a"
+
+    def test_not_an_mlp_that_wins_by_less_than_a_standard_error(self) -> None:
+        linear, better = self.logits(1.0), self.logits(1.0)
+        worst = np.argmin(better * (2 * self.labels - 1))
+        better[worst] *= -1
+        losses = cross_validation._losses(better, self.labels), cross_validation._losses(linear, self.labels)
+        assert losses[0].mean() < losses[1].mean()
+        assert self.choose(linear_a=linear, mlp=better) == "linear a"
+
+    def test_an_mlp_alone(self) -> None:
+        assert self.choose(paper_mlp=self.logits(0.0)) == "paper mlp"

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from ganrm_core.features import Block
+from ganrm_core.fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
+from ganrm_core.metrics import auc
+from sklearn.linear_model import LogisticRegression
+
+PENALTIES = (1.0, 0.1, 0.01, 0.001)
+
+
+def rows(count: int = 120, width: int = 24, views: int = 1, liked: float = 0.5, seed: int = 0) -> Rows:
+    """Pictures that lean to one side along the first column, the columns of very different size."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = (torch.arange(count) < count * liked).float()
+    pictures = torch.randn(count, 1, width, generator=generator)
+    features = pictures + 0.1 * torch.randn(count, views, width, generator=generator)
+    features[:, :, 0] += 1.5 * labels[:, None]
+    return Rows(features * torch.logspace(0, -2, width) + 5, labels)
+
+
+def blobs_on_the_diagonals(count: int, seed: int) -> Rows:
+    """Four blobs, liked ones in two opposite corners: no line divides them."""
+    generator = torch.Generator().manual_seed(seed)
+    corners = torch.randint(0, 2, (count, 2), generator=generator) * 2.0 - 1
+    features = torch.randn(count, 4, generator=generator) * 0.3
+    features[:, :2] += 2 * corners
+    return Rows(features.unsqueeze(1), (corners.prod(dim=1) > 0).float())
+
+
+def blocks(width: int, first: int | None = None) -> tuple[Block, ...]:
+    split = width // 2 if first is None else first
+    return Block("a", "mean", 0, split), Block("a", "std", split, width)
+
+
+class TestRows:
+    def test_take_by_position_and_by_mask(self) -> None:
+        whole = rows(6)
+        part = whole.take(torch.tensor([4, 1]))
+        assert torch.equal(part.features, whole.features[[4, 1]])
+        assert part.labels.tolist() == [0, 1]
+        assert len(whole.take(whole.labels > 0)) == 3
+
+    def test_flat_keeps_views_of_a_picture_together(self) -> None:
+        whole = rows(8, views=3, liked=0.25)
+        features, labels, weights = whole.flat()
+        assert torch.equal(features[3:6], whole.features[1])
+        assert labels.tolist() == [1] * 6 + [0] * 18
+        assert float(weights[labels == 1].sum()) == pytest.approx(float(weights[labels == 0].sum()))
+        assert float(weights.mean()) == pytest.approx(1)
+
+
+class TestProjection:
+    @pytest.mark.parametrize(("count", "width"), [(120, 24), (30, 60)])
+    def test_full_whitening_gives_the_identity(self, count: int, width: int) -> None:
+        features = rows(count, width).flat()[0]
+        projection = fit_projection(features, blocks(width))
+        components = ((features - projection.mean) @ projection.whitened(1.0)).double()
+        covariance = components.T @ components / count
+        expected = torch.eye(len(covariance), dtype=torch.float64) * covariance.diagonal().mean()
+        assert len(covariance) == min(count - 1, width)
+        torch.testing.assert_close(covariance, expected, atol=1e-3 * float(covariance[0, 0]), rtol=1e-3)
+
+    @pytest.mark.parametrize("power", [0.0, 0.25, 0.5, 0.75, 1.0])
+    def test_rows_have_one_length_and_components_fall_off_by_the_power(self, power: float) -> None:
+        features = rows().flat()[0]
+        projection = fit_projection(features, blocks(24))
+        components = (features - projection.mean) @ projection.whitened(power)
+        assert float(components.square().sum(dim=1).mean()) == pytest.approx(100, rel=1e-3)
+        spread = components.std(dim=0, correction=0)
+        falling = projection.deviations ** (1 - power)
+        torch.testing.assert_close(spread / spread[0], falling / falling[0], atol=1e-3, rtol=1e-3)
+
+    def test_components_come_widest_first_and_no_more_than_asked(self) -> None:
+        projection = fit_projection(rows().flat()[0], blocks(24), components=5)
+        assert projection.matrix.shape == (24, 5)
+        assert (projection.deviations.diff() <= 0).all()
+
+    def test_each_block_has_the_same_say_however_wide(self) -> None:
+        features = torch.randn(400, 24, generator=torch.Generator().manual_seed(1))
+        narrow = torch.zeros(24, dtype=torch.bool)
+        narrow[:4] = True
+        projection = fit_projection(features, blocks(24, first=4))
+        components = (features - projection.mean) @ projection.matrix
+        total = components.square().sum(dim=1).mean()
+        scaled = (features - projection.mean) / features.std(dim=0, correction=0)
+        assert float(total) == pytest.approx(2, rel=1e-3)
+        assert float(scaled[:, narrow].square().sum(dim=1).mean() / 4) == pytest.approx(1, rel=1e-3)
+        # The widest components belong to the narrow block, whose columns weigh more each.
+        assert (projection.matrix[narrow, :4].square().sum() / projection.matrix[:, :4].square().sum()) > 0.9
+
+    def test_a_column_that_never_varies_is_left_out(self) -> None:
+        features = rows().flat()[0].clone()
+        features[:, 3] = 1e4
+        projection = fit_projection(features, blocks(24))
+        assert projection.matrix[3].abs().max() == 0
+        assert torch.isfinite(projection.matrix).all()
+        assert projection.matrix.shape[1] == 23
+
+    def test_identical_pictures_give_finite_heads(self) -> None:
+        same = Rows(torch.ones(20, 1, 8), (torch.arange(20) < 10).float())
+        projection = fit_projection(same.flat()[0], blocks(8))
+        (head,) = fit_linear_path(same, projection, 0.5, (0.1,))
+        assert head(same.features[:, 0]).abs().max() < 1e-3
+
+    def test_the_unit_of_one_tap_does_not_silence_another(self) -> None:
+        features = rows().flat()[0].clone()
+        features[:, :12] *= 1e6
+        projection = fit_projection(features, blocks(24))
+        assert (projection.matrix[12:].abs().sum(dim=1) > 0).all()
+
+
+class TestLinearPath:
+    @pytest.mark.parametrize("power", [0.25, 0.75])
+    @pytest.mark.parametrize(("views", "liked"), [(1, 0.5), (2, 0.15)])
+    def test_equals_scikit_learn(self, power: float, views: int, liked: float) -> None:
+        given = rows(views=views, liked=liked)
+        features, labels, weights = given.flat()
+        projection = fit_projection(features, blocks(24))
+        z = ((features - projection.mean) @ projection.whitened(power)).double().numpy()
+        for penalty, head in zip(PENALTIES, fit_linear_path(given, projection, power, PENALTIES), strict=True):
+            exact = LogisticRegression(C=1 / (penalty * len(z)), tol=1e-10, max_iter=100_000)
+            exact.fit(z, labels.numpy(), sample_weight=weights.numpy())
+            expected = exact.decision_function(z)
+            error = np.abs(head(features).numpy() - expected).max()
+            assert error < 1e-3 * max(1.0, np.abs(expected).max())
+
+    def test_a_class_repeated_changes_nothing(self) -> None:
+        once = rows()
+        repeated = once.take(torch.cat([torch.arange(120), *[torch.arange(60)] * 4]))
+        projection = fit_projection(once.flat()[0], blocks(24))
+        for before, after in zip(
+            fit_linear_path(once, projection, 0.5, PENALTIES),
+            fit_linear_path(repeated, projection, 0.5, PENALTIES),
+            strict=True,
+        ):
+            features = once.features[:, 0]
+            torch.testing.assert_close(after(features), before(features), atol=0.02, rtol=2e-3)
+
+    def test_a_stronger_penalty_gives_smaller_weights(self) -> None:
+        given = rows()
+        heads = fit_linear_path(given, fit_projection(given.flat()[0], blocks(24)), 0.5, PENALTIES)
+        spreads = [float(head(given.features[:, 0]).std()) for head in heads]
+        assert spreads == sorted(spreads)
+        assert spreads[-1] > 2 * spreads[0]
+
+    def test_repeats_to_the_bit(self) -> None:
+        given = rows()
+        first, again = (
+            fit_linear_path(given, fit_projection(given.flat()[0], blocks(24)), 0.5, (0.1,))[0] for _ in range(2)
+        )
+        assert torch.equal(first.weight, again.weight)
+        assert torch.equal(first.bias, again.bias)
+
+
+class TestMLP:
+    def fitted(self, seed: int = 0, validation: Rows | None = None) -> torch.nn.Module:
+        given = blobs_on_the_diagonals(300, seed=1)
+        projection = fit_projection(given.flat()[0], (Block("a", "value", 0, 4),))
+        return fit_mlp(given, validation or blobs_on_the_diagonals(40, seed=2), projection, seed)
+
+    def test_learns_what_no_line_divides(self) -> None:
+        given, unseen = blobs_on_the_diagonals(300, seed=1), blobs_on_the_diagonals(100, seed=3)
+        projection = fit_projection(given.flat()[0], (Block("a", "value", 0, 4),))
+        features, labels = unseen.features[:, 0], unseen.labels.numpy()
+        best_linear = max(
+            auc(head(features).numpy(), labels) for head in fit_linear_path(given, projection, 0.5, PENALTIES)
+        )
+        assert best_linear < 0.7
+        assert auc(self.fitted()(features).numpy(), labels) > 0.9
+
+    def test_the_seed_decides_and_nothing_else(self) -> None:
+        state = torch.random.get_rng_state()
+        first = self.fitted(seed=1)
+        assert torch.equal(torch.random.get_rng_state(), state)
+        torch.manual_seed(99)
+        again, other = self.fitted(seed=1), self.fitted(seed=2)
+        for name, tensor in first.state_dict().items():
+            assert torch.equal(tensor, again.state_dict()[name]), name
+        assert not torch.equal(first.layers[0].weight, other.layers[0].weight)  # type: ignore[union-attr,index]
+
+    def test_is_frozen_and_in_evaluation_mode(self) -> None:
+        head = self.fitted()
+        assert not head.training
+        assert not any(parameter.requires_grad for parameter in head.parameters())
+
+    def test_is_trained_where_the_validation_has_one_class_only(self) -> None:
+        validation = blobs_on_the_diagonals(40, seed=2)
+        head = self.fitted(validation=validation.take(validation.labels > 0))
+        unseen = blobs_on_the_diagonals(100, seed=3)
+        assert auc(head(unseen.features[:, 0]).numpy(), unseen.labels.numpy()) > 0.8
+
+
+class TestPaperHead:
+    def test_learns_and_repeats(self) -> None:
+        given, unseen = rows(seed=1), rows(seed=2)
+        first, again = (fit_paper_head(given, rows(40, seed=3), seed=4) for _ in range(2))
+        assert auc(first(unseen.features[:, 0]).numpy(), unseen.labels.numpy()) > 0.75
+        for name, tensor in first.state_dict().items():
+            assert torch.equal(tensor, again.state_dict()[name]), name

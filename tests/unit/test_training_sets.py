@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+from ganrm_core.errors import DataError
+from ganrm_core.training_sets import LEAST_PER_CLASS, find_training_files, refuse_too_few
+from PIL import Image
+
+
+def folder(path: Path, count: int, shade: int) -> Path:
+    path.mkdir(parents=True)
+    for index in range(count):
+        Image.new("RGB", (3, 3), (shade, index, 0)).save(path / f"{index}.png")
+    return path
+
+
+@pytest.fixture
+def liked(tmp_path: Path) -> Path:
+    return folder(tmp_path / "liked", LEAST_PER_CLASS, 10)
+
+
+@pytest.fixture
+def ordinary(tmp_path: Path) -> Path:
+    return folder(tmp_path / "ordinary", LEAST_PER_CLASS + 2, 200)
+
+
+class TestFound:
+    def test_files_in_order_with_their_hashes(self, liked: Path, ordinary: Path) -> None:
+        files = find_training_files(liked, str(ordinary))
+        assert [path.name for path in files.liked] == [f"{i}.png" for i in range(10)]
+        assert len(files.ordinary) == len(files.ordinary_hashes) == 12
+        for path, content in zip(files.liked, files.liked_hashes, strict=True):
+            assert content == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert files.warnings == []
+
+    def test_lists_of_files(self, liked: Path, ordinary: Path) -> None:
+        paths = sorted(liked.iterdir(), reverse=True)
+        files = find_training_files(paths, sorted(ordinary.iterdir()))
+        assert files.liked == paths
+
+    def test_subfolders_only_when_asked(self, liked: Path, ordinary: Path) -> None:
+        folder(liked / "more", 3, 90)
+        assert len(find_training_files(liked, ordinary).liked) == 10
+        assert len(find_training_files(liked, ordinary, recursive=True).liked) == 13
+
+    def test_exact_copies_count_once_and_are_told(self, liked: Path, ordinary: Path) -> None:
+        shutil.copy(liked / "3.png", liked / "a copy.png")
+        shutil.copy(liked / "3.png", liked / "another.jpg")
+        files = find_training_files(liked, ordinary)
+        assert len(files.liked) == len(set(files.liked_hashes)) == 10
+        assert liked / "3.png" in files.liked
+        (warning,) = files.warnings
+        assert "2 liked files" in warning
+
+    def test_a_file_that_cannot_be_read_does_not_stop_it(self, liked: Path, ordinary: Path) -> None:
+        (liked / "gone.png").symlink_to(liked / "nowhere.png")
+        assert len(find_training_files(liked, ordinary).liked) >= 10
+
+    def test_two_empty_files_are_not_one_picture(self, liked: Path, ordinary: Path) -> None:
+        (liked / "broken.png").touch()
+        (ordinary / "download.png").touch()
+        assert len(find_training_files(liked, ordinary).liked) >= 10
+
+
+class TestRefused:
+    def test_the_same_folder(self, liked: Path) -> None:
+        with pytest.raises(DataError, match="are the same") as caught:
+            find_training_files(liked, str(liked))
+        assert str(liked) in str(caught.value)
+
+    def test_the_same_folder_under_another_name(self, liked: Path, tmp_path: Path) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(liked, target_is_directory=True)
+        for first, second in ((liked, link), (link, liked), (liked, liked / ".." / "liked")):
+            with pytest.raises(DataError, match="are the same"):
+                find_training_files(first, second)
+
+    def test_shared_files_are_named(self, liked: Path, ordinary: Path) -> None:
+        shutil.copy(liked / "4.png", ordinary / "renamed.png")
+        with pytest.raises(DataError, match="1 picture is in both") as caught:
+            find_training_files(liked, ordinary)
+        assert '"4.png" = "renamed.png"' in str(caught.value)
+
+    def test_many_shared_files_are_counted(self, liked: Path, ordinary: Path) -> None:
+        for index in range(5):
+            shutil.copy(liked / f"{index}.png", ordinary / f"shared{index}.png")
+        with pytest.raises(DataError, match="5 pictures are in both") as caught:
+            find_training_files(liked, ordinary)
+        assert "and 2 more" in str(caught.value)
+
+    def test_a_folder_inside_the_other(self, liked: Path) -> None:
+        inner = folder(liked / "bad", 12, 70)
+        find_training_files(liked, inner)
+        with pytest.raises(DataError, match="12 pictures are in both"):
+            find_training_files(liked, inner, recursive=True)
+
+    def test_too_few(self, liked: Path, ordinary: Path) -> None:
+        (liked / "0.png").unlink()
+        with pytest.raises(DataError, match=r"Only 9 usable liked pictures\. At least 10"):
+            find_training_files(liked, ordinary)
+        with pytest.raises(DataError, match="Only 9 usable ordinary pictures"):
+            find_training_files(ordinary, liked)
+
+    def test_copies_do_not_make_up_the_number(self, liked: Path, ordinary: Path) -> None:
+        (liked / "0.png").unlink()
+        shutil.copy(liked / "1.png", liked / "copy.png")
+        with pytest.raises(DataError, match="Only 9 usable liked"):
+            find_training_files(liked, ordinary)
+
+    def test_missing_and_empty(self, liked: Path, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="no folder"):
+            find_training_files(liked, tmp_path / "nowhere")
+        with pytest.raises(DataError, match="no folder"):
+            find_training_files(tmp_path / "nowhere", tmp_path / "nowhere")
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(DataError, match="is empty"):
+            find_training_files(tmp_path / "empty", liked)
+        with pytest.raises(DataError, match="Only 0 usable"):
+            find_training_files([], liked)
+
+    def test_the_least_is_enough(self) -> None:
+        refuse_too_few(LEAST_PER_CLASS, "liked")
+        with pytest.raises(DataError):
+            refuse_too_few(LEAST_PER_CLASS - 1, "liked")
