@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from .backbones.base import Backbone
 from .errors import CheckpointError
 
+_DAMAGED = "The checkpoint's adapter is damaged or of an unknown kind. Train it anew."
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -33,9 +35,12 @@ class Adapter:
 
     @classmethod
     def from_checkpoint(cls, settings: Mapping[str, Any], tensors: dict[str, Tensor]) -> Adapter:
-        adapter = cls(int(settings["rank"]), float(settings["alpha"]), tensors)
-        if settings.get("kind") != "lora" or adapter.modules != settings.get("modules"):
-            raise CheckpointError("The checkpoint's adapter is damaged or of an unknown kind. Train it anew.")
+        try:
+            adapter = cls(int(settings["rank"]), float(settings["alpha"]), tensors)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(_DAMAGED) from error
+        if adapter.rank < 1 or settings.get("kind") != "lora" or adapter.modules != settings.get("modules"):
+            raise CheckpointError(_DAMAGED)
         return adapter
 
 
@@ -50,5 +55,16 @@ def merge_adapter(backbone: Backbone, adapter: Adapter) -> None:
                     "Libraries name layers differently: install the versions that `ganrm info --json` lists."
                 )
             weight = linears[name].weight
-            update = adapter.tensors[f"{name}.B"].float() @ adapter.tensors[f"{name}.A"].float()
-            weight += (adapter.alpha / adapter.rank * update).to(weight)
+            down, up = adapter.tensors.get(f"{name}.A"), adapter.tensors.get(f"{name}.B")
+            rows, columns = weight.shape
+            if (
+                down is None
+                or up is None
+                or (up.shape, down.shape)
+                != (
+                    (rows, adapter.rank),
+                    (adapter.rank, columns),
+                )
+            ):
+                raise CheckpointError(f"The adapter of {name!r} does not fit its layer. {_DAMAGED}")
+            weight += (adapter.alpha / adapter.rank * (up.float() @ down.float())).to(weight)

@@ -37,24 +37,30 @@ def fit_calibration(logits: ArrayLike, labels: ArrayLike) -> Calibration:
     """
     raw = np.asarray(logits, float)
     positive = np.asarray(labels) > 0.5
-    spread = float(raw.std()) or 1.0
+    spread = float(raw.std())
+    if spread <= 1e-12 * max(1.0, float(np.abs(raw).max())):
+        spread = 1.0  # all alike but for rounding
     target = np.where(positive, (positive.sum() + 1) / (positive.sum() + 2), 1 / ((~positive).sum() + 2))
-    x = torch.from_numpy((raw - raw.mean()) / spread)
-    y, w = torch.from_numpy(target), torch.from_numpy(class_weights(positive))
-    # log of the slope, and offset, of the standardised logit
-    parameters = torch.zeros(2, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [parameters], max_iter=100, line_search_fn="strong_wolfe", tolerance_grad=1e-10
-    )
+    log_slope, offset = _minimise((raw - raw.mean()) / spread, target, class_weights(positive))
+    slope = float(np.exp(log_slope)) / spread
+    return Calibration(temperature=1 / slope, bias=offset - float(raw.mean()) * slope)
 
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        z = x * parameters[0].clamp(-7, 7).exp() + parameters[1]
-        value = torch.nn.functional.binary_cross_entropy_with_logits(z, y, weight=w)
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
 
+def _minimise(logits: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    """Log of the slope, and offset, with the lowest weighted cross-entropy."""
     with torch.inference_mode(False), torch.enable_grad():
-        optimiser.step(loss)  # type: ignore[no-untyped-call]
-    slope = float(parameters[0].detach().clamp(-7, 7).exp()) / spread
-    return Calibration(temperature=1 / slope, bias=float(parameters[1].detach()) - float(raw.mean()) * slope)
+        x, y, w = (torch.from_numpy(np.asarray(part, float)) for part in (logits, targets, weights))
+        parameters = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+        optimiser = torch.optim.LBFGS(
+            [parameters], max_iter=100, line_search_fn="strong_wolfe", tolerance_grad=1e-10
+        )
+
+        def loss() -> torch.Tensor:
+            optimiser.zero_grad()
+            z = x * parameters[0].clamp(-7, 7).exp() + parameters[1]
+            value = torch.nn.functional.binary_cross_entropy_with_logits(z, y, weight=w)
+            value.backward()
+            return value
+
+        optimiser.step(loss)
+        return float(parameters[0].clamp(-7, 7)), float(parameters[1])

@@ -6,6 +6,7 @@ The format is documented in docs/checkpoint-format.md.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,12 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool = Fal
     """
     from safetensors.torch import save
 
-    card = {"format_version": FORMAT_VERSION, **checkpoint.card}
+    card = {**checkpoint.card, "format_version": FORMAT_VERSION}
     # A single header key: safetensors does not keep the order of several, and bytes must repeat.
-    header = {HEADER_KEY: json.dumps(card, sort_keys=True, ensure_ascii=False)}
+    header = {HEADER_KEY: json.dumps(_strict(card), sort_keys=True, allow_nan=False)}
     tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in sorted(checkpoint.tensors.items())
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in sorted(checkpoint.tensors.items())
     }
     content = save(tensors, metadata=header)
     with atomic_file(path, overwrite=overwrite) as temporary:
@@ -69,9 +71,11 @@ def read_card(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(metadata[HEADER_KEY])
         version = card["format_version"]
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(_damaged(path, error)) from error
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    if type(version) is not int or version < 1:
+        raise CheckpointError(_damaged(path, f"its format version is {version!r}"))
+    if version > FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has checkpoint format {version}; this version of GAN-RM reads up to {FORMAT_VERSION}. "
             "Update it with: pip install --upgrade gan-rm"
@@ -90,11 +94,20 @@ def _read_header(path: Path) -> dict[str, Any]:
             if not 2 <= length <= min(_HEADER_LIMIT, path.stat().st_size - 8):
                 raise ValueError("its header is cut off or is not one")
             header = json.loads(file.read(length))
-    except (ValueError, OSError) as error:  # JSON and UTF-8 errors are ValueErrors
+    except (ValueError, OSError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
         raise CheckpointError(_damaged(path, error)) from error
     if not isinstance(header, dict):
         raise CheckpointError(_damaged(path, "its header is not an object"))
     return header
+
+
+def _strict(value: Any) -> Any:
+    """JSON knows no NaN; what could not be measured is null."""
+    if isinstance(value, Mapping):
+        return {key: _strict(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _damaged(path: Path, why: object) -> str:

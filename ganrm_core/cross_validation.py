@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .adapters import Adapter
 from .calibration import Calibration, fit_calibration
+from .errors import DataError
 from .features import Block
 from .fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
 from .heads import Head, RewardProjectionLayer
@@ -91,6 +92,17 @@ def assign_folds(labels: IntArray, groups: IntArray, folds: int, seed: int) -> I
     return fold_of_group[group_of]
 
 
+def refuse_too_alike(labels: IntArray, groups: IntArray) -> None:
+    """Raise DataError where a class has fewer different pictures than there are folds."""
+    for name, label in (("liked", 1), ("ordinary", 0)):
+        different = len(np.unique(groups[labels == label]))
+        if different < FOLDS:
+            raise DataError(
+                f"The {name} pictures are nearly all the same: only {different} different ones, near-duplicates "
+                f"counted once. At least {FOLDS} are needed, many more are better."
+            )
+
+
 def _inner_split(rows: Rows, groups: IntArray, seed: int) -> tuple[Rows, Rows]:
     """A fifth set aside for the early stop."""
     aside = torch.from_numpy(assign_folds(rows.labels.numpy().astype(np.int64), groups, FOLDS, seed + 1) == 0)
@@ -101,6 +113,7 @@ def _cross_validate(
     rows: Rows, groups: IntArray, fit_all: FitAll, *, seed: int, tick: Callable[[], None]
 ) -> FittedHead:
     labels = rows.labels.numpy().astype(np.int64)
+    refuse_too_alike(labels, groups)
     folds = assign_folds(labels, groups, FOLDS, seed)
     by_fold: list[dict[str, Head]] = []
     held_out: dict[str, FloatArray] = {}

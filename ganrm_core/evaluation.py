@@ -17,7 +17,6 @@ from .metrics import (
     Interval,
     auc,
     balanced_accuracy,
-    best_balanced_threshold,
     bootstrap_interval,
     calibration_error_bound,
     expected_calibration_error,
@@ -55,16 +54,15 @@ def measure(
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
     seed: int = 0,
-    threshold: float | None = None,
+    threshold: float = 0.5,
 ) -> Figures:
-    """Figures of calibrated `scores`; without a `threshold` the best balanced one is taken."""
-    at = best_balanced_threshold(scores, labels) if threshold is None else threshold
+    """Figures of calibrated `scores`. A `threshold` must not have been chosen on these very pictures."""
     return Figures(
         auc=bootstrap_interval(lambda w: auc(scores, labels, w), labels, groups, seed=seed),
         accuracy=bootstrap_interval(
-            lambda w: balanced_accuracy(scores, labels, at, w), labels, groups, seed=seed
+            lambda w: balanced_accuracy(scores, labels, threshold, w), labels, groups, seed=seed
         ),
-        threshold=at,
+        threshold=threshold,
         ece=bootstrap_interval(
             lambda w: expected_calibration_error(scores, labels, w), labels, groups, seed=seed
         ),
@@ -110,6 +108,6 @@ def evaluate(
             raise DataError(f"No {name} picture could be read. Check the folder.")
     label_array, score_array = np.array(labels, dtype=np.int64), np.array(scores)
     figures = measure(
-        score_array, label_array, np.arange(len(labels)), threshold=model.thresholds.get("balanced")
+        score_array, label_array, np.arange(len(labels)), threshold=model.thresholds.get("balanced", 0.5)
     )
     return Evaluation(figures, paths, label_array, score_array, np.array(logits), skipped)

@@ -75,12 +75,13 @@ def fit_projection(features: Tensor, blocks: Sequence[Block], components: int = 
     """
     mean = features.mean(dim=0)
     spread = features.std(dim=0, correction=0)
-    # A column that hardly varies carries rounding, not information.
-    scale = torch.where(
-        spread > 1e-4 * spread.mean() + 1e-12, 1 / spread.clamp_min(1e-12), torch.zeros_like(spread)
-    )
+    scale = torch.zeros_like(spread)
     for block in blocks:
-        scale[block.start : block.stop] /= (block.stop - block.start) ** 0.5
+        columns = slice(block.start, block.stop)
+        # A column that hardly varies beside its neighbours carries rounding, not information.
+        varies = spread[columns] > 1e-4 * spread[columns].mean() + 1e-12
+        weight = (block.stop - block.start) ** -0.5
+        scale[columns] = torch.where(varies, weight / spread[columns].clamp_min(1e-12), 0.0)
     directions, deviations = _principal_components((features - mean) * scale, components)
     return Projection(mean, scale.unsqueeze(1) * directions, deviations)
 
@@ -199,7 +200,7 @@ def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule) -> None
         head.eval()
         with torch.no_grad():
             reached = auc(head(validation.features[:, 0]).numpy(), validation.labels.numpy())
-        if reached > best_auc:
+        if not reached <= best_auc:  # nor NaN, where one class is missing: then the last epoch stands
             best, best_auc, waited = _copy_of(head), reached, 0
         elif (waited := waited + 1) >= schedule.patience:
             break

@@ -111,14 +111,23 @@ class RewardProjectionLayer(nn.Module):
 
 
 def _rebuild(kind: str, tensors: Mapping[str, Tensor]) -> Head:
-    head: Head
     if kind == LinearHead.kind:
+        if tensors["weight"].shape != tensors["mean"].shape:
+            raise ValueError("weight and mean differ in length")
         return LinearHead(tensors["mean"], tensors["weight"], tensors["bias"])
-    if kind == ProjectedMLPHead.kind:
-        head = ProjectedMLPHead(tensors["mean"], tensors["projection"], hidden=len(tensors["layers.0.bias"]))
-    elif kind == PaperHead.kind:
-        head = PaperHead(width=len(tensors["layers.0.bias"]), hidden=len(tensors["layers.1.bias"]))
-    else:
-        raise ValueError(f"unknown kind {kind!r}")
+    # New layers draw their first weights, and must not move a caller's random numbers by that.
+    with torch.random.fork_rng(devices=[]):
+        head = _empty(kind, tensors)
     head.load_state_dict(dict(tensors))
     return head
+
+
+def _empty(kind: str, tensors: Mapping[str, Tensor]) -> Head:
+    if kind == ProjectedMLPHead.kind:
+        mean, projection = tensors["mean"], tensors["projection"]
+        if projection.ndim != 2 or len(projection) != len(mean):
+            raise ValueError("projection and mean do not fit each other")
+        return ProjectedMLPHead(mean, projection, hidden=len(tensors["layers.0.bias"]))
+    if kind == PaperHead.kind:
+        return PaperHead(width=len(tensors["layers.0.bias"]), hidden=len(tensors["layers.1.bias"]))
+    raise ValueError(f"unknown kind {kind!r}")

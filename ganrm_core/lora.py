@@ -13,8 +13,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from .adapters import Adapter, merge_adapter
 from .backbones.base import Backbone
 from .calibration import fit_calibration
-from .cross_validation import FOLDS, FittedHead, IntArray, assign_folds
-from .errors import BackboneError, DataError
+from .cross_validation import FOLDS, FittedHead, IntArray, assign_folds, refuse_too_alike
+from .errors import BackboneError
 from .features import FeatureReader, Readout
 from .fitting import Rows, fit_linear_path, fit_projection
 from .heads import LinearHead, RewardProjectionLayer
@@ -51,9 +51,9 @@ def fit_with_lora(
     """
     if pictures.pixels is None:
         raise ValueError("LoRA needs the views themselves: read the pictures with keep_views")
+    refuse_too_alike(pictures.labels, groups)
     folds = assign_folds(pictures.labels, groups, FOLDS, seed)
     held_out, stopping = np.flatnonzero(folds == 0), folds == 1
-    _check_both_classes(pictures.labels, held_out, np.flatnonzero(stopping))
     learning = torch.from_numpy(folds > 1)
     rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
     start = _starting_head(rows.take(learning), backbone, readout)
@@ -72,14 +72,6 @@ def fit_with_lora(
         candidate="linear with LoRA",
         adapter=adapter,
     )
-
-
-def _check_both_classes(labels: IntArray, *parts: IntArray) -> None:
-    if any(len(np.unique(labels[part])) < 2 for part in parts):
-        raise DataError(
-            "Too many near-duplicates to split the pictures in five for LoRA. Add more different pictures, "
-            "or train without --adapt lora."
-        )
 
 
 def _starting_head(rows: Rows, backbone: Backbone, readout: Readout) -> LinearHead:

@@ -121,8 +121,14 @@ def calibration_error_bound(
     prior = float(np.clip((np.asarray(labels) > 0.5).mean(), 1e-6, 1 - 1e-6))
     chance = score * prior / (score * prior + (1 - score) * (1 - prior))
     rng = np.random.default_rng(seed)
-    draws = rng.random((_RESAMPLES, len(score))) < chance
-    errors = [expected_calibration_error(score, draw, bins=bins) for draw in draws]
+    index = np.minimum((score * bins).astype(int), bins - 1)
+    errors = []
+    for draw in rng.random((_RESAMPLES, len(score))) < chance:
+        # The weights that turn the share at hand back into the balanced one. Balancing each draw by its
+        # own counts would hide scores that are all too high.
+        weight = np.where(draw, 0.5 / prior, 0.5 / (1 - prior))
+        gap = np.bincount(index, weight * (score - draw), bins)
+        errors.append(np.abs(gap).sum() / weight.sum())
     return float(np.quantile(errors, quantile))
 
 
@@ -131,12 +137,18 @@ Statistic = Callable[[FloatArray], float]
 
 
 def bootstrap_interval(
-    statistic: Statistic, labels: ArrayLike, groups: ArrayLike | None = None, *, seed: int = 0
+    statistic: Statistic,
+    labels: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    unbiased: bool = True,
 ) -> Interval:
     """95 % percentile interval of `statistic`, resampling whole groups inside each class.
 
-    `statistic` takes one weight per picture (how often it was drawn). Source: Efron & Tibshirani
-    1993, cluster bootstrap.
+    `statistic` takes one weight per picture (how often it was drawn). With `unbiased` False, for
+    figures that resampling only ever raises (a calibration error), the draws are shifted so that
+    their mean is the figure itself, and cut at 0. Source: Efron & Tibshirani 1993, cluster bootstrap.
     """
     positive = np.asarray(labels) > 0.5
     group = (
@@ -153,9 +165,12 @@ def bootstrap_interval(
             if len(members):
                 counts += np.bincount(rng.choice(members, len(members)), minlength=len(stratum))
         draws.append(statistic(counts[group]))
+    value = float(statistic(np.ones(len(positive))))
     finite = np.asarray(draws)[np.isfinite(draws)]
+    if not unbiased and len(finite):
+        finite = np.maximum(finite - finite.mean() + value, 0)
     low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
-    return Interval(float(statistic(np.ones(len(positive)))), float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def best_balanced_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -175,7 +190,7 @@ def false_positive_threshold(scores: ArrayLike, labels: ArrayLike, rate: float =
     highest_refused = ordinary[min(allowed, len(ordinary) - 1)]
     above = np.asarray(scores, float)
     above = above[above > highest_refused]
-    return float((highest_refused + above.min()) / 2 if len(above) else highest_refused)
+    return float((highest_refused + above.min()) / 2 if len(above) else np.nextafter(highest_refused, np.inf))
 
 
 def _balanced(weight: FloatArray, positive: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from .errors import DataError
 
@@ -48,7 +48,7 @@ def select_best(
 
     Raises DataError for a value that cannot be ranked or arguments that contradict each other.
     """
-    _check(logits, keep, scores, min_score, min_keep, group_size, groups)
+    _check(logits, keep, scores, min_score, min_keep, group_size, groups, order)
     members = _group_positions(len(logits), group_size, groups)
     kept: list[int] = []
     rejected: list[int] = []
@@ -80,6 +80,7 @@ def _check(
     min_keep: int,
     group_size: int | None,
     groups: Sequence[Hashable] | None,
+    order: Order,
 ) -> None:
     for position, value in enumerate(logits):
         if not math.isfinite(value):
@@ -90,6 +91,13 @@ def _check(
         raise DataError(f"keep is {keep}; at least one candidate of each group must be kept. Use 1 or more.")
     if min_keep < 0 or min_keep > keep:
         raise DataError(f"min_keep is {min_keep}; it must lie between 0 and keep ({keep}).")
+    if order not in get_args(Order):
+        raise DataError(f"There is no order {order!r}. Use one of: {', '.join(get_args(Order))}.")
+    if min_score is not None and math.isnan(min_score):
+        raise DataError("min_score is not a number. Give a score between 0 and 1, or none.")
+    for position, value in enumerate(scores or ()):
+        if not math.isfinite(value):
+            raise DataError(f"Candidate {position} has the score {value}. Score it again.")
     if min_score is not None and scores is None:
         raise DataError("min_score needs the calibrated scores beside the logits.")
     if group_size is not None and groups is not None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import DataError
+from .errors import DataError, ImageError
 from .files import shown
 from .imagesets import common_files, content_hashes, find_images
 
 LEAST_PER_CLASS = 10
+_EMPTY = hashlib.sha256(b"").hexdigest()
 
 Source = str | os.PathLike[str] | Sequence[Path]
 """A folder, or the picture files themselves."""
@@ -79,13 +81,26 @@ def _listed(source: Source, name: str, recursive: bool, warnings: list[str]) -> 
     else:
         paths = [Path(path) for path in source]
     first: dict[str, Path] = {}
-    for path, content in zip(paths, content_hashes(paths), strict=True):
-        first.setdefault(content, path)
+    for path in paths:
+        first.setdefault(_identity(path), path)
     repeats = len(paths) - len(first)
     if repeats:
         warnings.append(f"{repeats} {name} files are exact copies of others and count once.")
     refuse_too_few(len(first), name)
     return list(first.values()), list(first)
+
+
+def _identity(path: Path) -> str:
+    """The file's content hash; for one that is empty or cannot be read, a hash of its own.
+
+    Such files are skipped and named when the pictures are read: they must not stop the others, nor
+    pass for copies of each other.
+    """
+    try:
+        content = content_hashes([path])[0]
+    except ImageError:
+        content = _EMPTY
+    return hashlib.sha256(os.fsencode(path)).hexdigest() if content == _EMPTY else content
 
 
 def _same_folder(first: Path, second: Path) -> bool:

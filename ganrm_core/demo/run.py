@@ -27,8 +27,8 @@ from .report import demo_report
 
 CANDIDATES = 8
 _STRENGTHS = tuple(float(s) for s in np.linspace(0.1, 1.0, CANDIDATES))
-_HELD_OUT_GROUPS = 120
-_CHOSEN_PER_KIND = 12
+_HELD_OUT = 100
+_FAULTS_PER_PICTURE = 2
 _SHEET_PER_KIND = 3
 
 
@@ -82,7 +82,7 @@ def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback
     half = len(training) // 2
     half_out = len(held_out) // 2
     _write_pictures(training[:half], folders["liked"], progress)
-    _write_faulty(training[half:], folders["ordinary"], rng, progress)
+    _write_faulty(training[half:], folders["ordinary"], rng, progress, _FAULTS_PER_PICTURE)
     _write_pictures(held_out[:half_out], folders["held-out liked"], progress)
     _write_faulty(held_out[half_out:], folders["held-out ordinary"], rng, progress)
 
@@ -118,7 +118,7 @@ def _split(
         progress(Progress("looking at the pictures", done, len(pictures)))
     groups = group_near_duplicates(np.stack(signatures))
     order = np.random.default_rng(seed).permutation(np.unique(groups))
-    aside = set(order[:_HELD_OUT_GROUPS].tolist())
+    aside = set(order[:_HELD_OUT].tolist())
     sides: tuple[list[Picture], list[Picture]] = ([], [])
     seen = set()
     shuffled = np.random.default_rng(seed).permutation(len(pictures))
@@ -138,18 +138,18 @@ def _write_pictures(pictures: list[Picture], folder: Path, progress: ProgressCal
 
 
 def _write_faulty(
-    pictures: list[Picture], folder: Path, rng: np.random.Generator, progress: ProgressCallback
+    pictures: list[Picture],
+    folder: Path,
+    rng: np.random.Generator,
+    progress: ProgressCallback,
+    faults_per_picture: int = 1,
 ) -> None:
     folder.mkdir(parents=True)
     for index, picture in enumerate(pictures):
-        kind = FAULTS[index % len(FAULTS)]
-        spoilt = apply_fault(
-            to_float(load_picture(picture.path)),
-            kind,
-            float(rng.uniform(0.1, 1.0)),
-            seed=int(rng.integers(2**31)),
-        )
-        _save(_eight_bit(spoilt.image), folder / f"{picture.stem}.{kind}.png")
+        image = to_float(load_picture(picture.path))
+        for kind in (FAULTS[(index + turn) % len(FAULTS)] for turn in range(faults_per_picture)):
+            spoilt = apply_fault(image, kind, float(rng.uniform(0.1, 1.0)), seed=int(rng.integers(2**31)))
+            _save(_eight_bit(spoilt.image), folder / f"{picture.stem}.{kind}.png")
         progress(Progress(f"making {folder.name} pictures", index + 1, len(pictures)))
 
 
@@ -157,9 +157,8 @@ def _choose(
     model: RewardModel, pictures: list[Picture], rng: np.random.Generator, progress: ProgressCallback
 ) -> list[Choice]:
     """Best of N on pictures never seen: one fault kind each, strengths evenly spaced, order shuffled."""
-    chosen = pictures[: _CHOSEN_PER_KIND * len(FAULTS)]
     choices = []
-    for index, picture in enumerate(chosen):
+    for index, picture in enumerate(pictures):
         kind = FAULTS[index % len(FAULTS)]
         image = to_float(load_picture(picture.path))
         spoilt = [
@@ -178,7 +177,7 @@ def _choose(
                 thumbnails=candidates if index < _SHEET_PER_KIND * len(FAULTS) else [],
             )
         )
-        progress(Progress(f"best of {CANDIDATES}", index + 1, len(chosen)))
+        progress(Progress(f"best of {CANDIDATES}", index + 1, len(pictures)))
     return choices
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from ganrm_core.adapters import Adapter, merge_adapter
 from ganrm_core.errors import CheckpointError
-from torch import Tensor, nn
 
 
 def network() -> Any:
@@ -61,14 +62,24 @@ class TestCheckpointSettings:
         assert Adapter.from_checkpoint(adapter.settings(), adapter.tensors) == adapter
 
     @pytest.mark.parametrize(
-        "change", [{"kind": "other"}, {"modules": ["0"]}, {"modules": None}, {"rank": 0}, {"rank": "many"}]
+        "change",
+        [
+            {"kind": "other"},
+            {"modules": ["0"]},
+            {"modules": None},
+            {"rank": 0},
+            {"rank": "many"},
+        ],
     )
     def test_damaged_settings(self, change: dict[str, Any]) -> None:
         settings = {**Adapter(2, 8.0, tensors()).settings(), **change}
         with pytest.raises(CheckpointError):
             Adapter.from_checkpoint(settings, tensors())
 
-    @pytest.mark.parametrize("missing", ["kind", "rank", "alpha", "modules"])
+    @pytest.mark.parametrize(
+        "missing",
+        ["kind", "rank", "alpha", "modules"],
+    )
     def test_missing_settings(self, missing: str) -> None:
         settings = Adapter(2, 8.0, tensors()).settings()
         del settings[missing]

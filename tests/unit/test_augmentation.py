@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from ganrm_core.augmentation import views
 from ganrm_core.preprocessing import resize
 

@@ -1,13 +1,27 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
+
 from ganrm_core.calibration import Calibration, fit_calibration
 from ganrm_core.metrics import expected_calibration_error
 
 
-def drawn(temperature: float, bias: float, count: int = 4000, keep_liked: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """The matrices are tiny: a second thread only waits for the first."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def drawn(
+    temperature: float, bias: float, count: int = 4000, keep_liked: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Logits and labels for which (temperature, bias) is right where both classes are as common."""
     rng = np.random.default_rng(0)
     chance = rng.beta(0.8, 0.8, count)

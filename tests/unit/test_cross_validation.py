@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import torch
+
 from ganrm_core import cross_validation
 from ganrm_core.cross_validation import FOLDS, FittedHead, assign_folds, fit_default, fit_paper
 from ganrm_core.errors import DataError
@@ -14,6 +15,15 @@ from ganrm_core.heads import Head, LinearHead
 from ganrm_core.metrics import auc
 
 FitAll = Callable[[Rows, np.ndarray], dict[str, Head]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """The matrices are tiny: a second thread only waits for the first."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def no_tick() -> None:
@@ -208,8 +218,8 @@ class TestDefault:
         assert auc(logits.numpy(), unseen.labels.numpy()) > 0.97
         assert (spread > 0).all()
         scores = fitted.calibration.scores(logits.numpy())
-        assert scores[:30].mean() > 0.85
-        assert scores[30:].mean() < 0.15
+        assert scores[:30].mean() > 0.75
+        assert scores[30:].mean() < 0.25
 
     def test_the_mlp_where_no_line_divides(self) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -291,7 +301,9 @@ class TestChoice:
 
     def test_the_scale_of_logits_does_not_count(self) -> None:
         assert self.choose(linear_a=0.5 * self.logits(0.3), linear_b=100 * self.logits(1.0)) == "linear b"
-        assert self.choose(linear_a=0.5 * self.logits(0.3), linear_b=0.001 * self.logits(1.0) + 7) == "linear b"
+        assert (
+            self.choose(linear_a=0.5 * self.logits(0.3), linear_b=0.001 * self.logits(1.0) + 7) == "linear b"
+        )
 
     def test_a_clearly_better_mlp(self) -> None:
         assert self.choose(linear_a=self.logits(0.5), mlp=self.logits(1.5, seed=1)) == "mlp"
@@ -300,13 +312,15 @@ class TestChoice:
         linear = self.logits(1.0)
         assert self.choose(linear_a=linear, mlp=linear.copy()) == "linear a"
 
-    def test_not_an_mlp_that_wins_by_less_than_a_standard_error(self) -> None:
-        linear, better = self.logits(1.0), self.logits(1.0)
-        worst = np.argmin(better * (2 * self.labels - 1))
-        better[worst] *= -1
-        losses = cross_validation._losses(better, self.labels), cross_validation._losses(linear, self.labels)
-        assert losses[0].mean() < losses[1].mean()
-        assert self.choose(linear_a=linear, mlp=better) == "linear a"
+    def test_an_mlp_that_is_as_good_but_for_luck_rarely_wins(self) -> None:
+        lower = chosen = 0
+        for seed in range(40):
+            linear, mlp = self.logits(1.0, seed), self.logits(1.0, seed + 100)
+            losses = [cross_validation._losses(logits, self.labels).mean() for logits in (linear, mlp)]
+            lower += losses[1] < losses[0]
+            chosen += self.choose(linear_a=linear, mlp=mlp) == "mlp"
+        assert lower >= 12
+        assert chosen <= lower - 5
 
     def test_an_mlp_alone(self) -> None:
         assert self.choose(paper_mlp=self.logits(0.0)) == "paper mlp"

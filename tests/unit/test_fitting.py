@@ -1,14 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+
 from ganrm_core.features import Block
 from ganrm_core.fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
 from ganrm_core.metrics import auc
-from sklearn.linear_model import LogisticRegression
 
 PENALTIES = (1.0, 0.1, 0.01, 0.001)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """The matrices are tiny: a second thread only waits for the first."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def rows(count: int = 120, width: int = 24, views: int = 1, liked: float = 0.5, seed: int = 0) -> Rows:
@@ -120,7 +132,9 @@ class TestLinearPath:
         features, labels, weights = given.flat()
         projection = fit_projection(features, blocks(24))
         z = ((features - projection.mean) @ projection.whitened(power)).double().numpy()
-        for penalty, head in zip(PENALTIES, fit_linear_path(given, projection, power, PENALTIES), strict=True):
+        for penalty, head in zip(
+            PENALTIES, fit_linear_path(given, projection, power, PENALTIES), strict=True
+        ):
             exact = LogisticRegression(C=1 / (penalty * len(z)), tol=1e-10, max_iter=100_000)
             exact.fit(z, labels.numpy(), sample_weight=weights.numpy())
             expected = exact.decision_function(z)
@@ -149,7 +163,8 @@ class TestLinearPath:
     def test_repeats_to_the_bit(self) -> None:
         given = rows()
         first, again = (
-            fit_linear_path(given, fit_projection(given.flat()[0], blocks(24)), 0.5, (0.1,))[0] for _ in range(2)
+            fit_linear_path(given, fit_projection(given.flat()[0], blocks(24)), 0.5, (0.1,))[0]
+            for _ in range(2)
         )
         assert torch.equal(first.weight, again.weight)
         assert torch.equal(first.bias, again.bias)

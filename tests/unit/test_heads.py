@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from ganrm_core.errors import CheckpointError
 from ganrm_core.heads import Head, LinearHead, PaperHead, ProjectedMLPHead, RewardProjectionLayer
 
@@ -36,7 +37,9 @@ class TestLinearHead:
 
 @pytest.mark.parametrize("kind", ["linear", "mlp", "paper"])
 class TestRewardProjectionLayer:
-    def test_scores_by_the_head_and_spreads_over_the_siblings(self, kind: str, features: torch.Tensor) -> None:
+    def test_scores_by_the_head_and_spreads_over_the_siblings(
+        self, kind: str, features: torch.Tensor
+    ) -> None:
         main, siblings = head(kind, 0), [head(kind, seed) for seed in (1, 2, 3)]
         layer = RewardProjectionLayer(main, siblings)
         logits, spread = layer(features)

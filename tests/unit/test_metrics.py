@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_curve as sklearn_roc_curve
+
 from ganrm_core import metrics
 from ganrm_core.evaluation import measure
 from ganrm_core.metrics import (
@@ -18,8 +21,6 @@ from ganrm_core.metrics import (
     false_positive_threshold,
     roc_curve,
 )
-from sklearn.metrics import roc_auc_score
-from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 
 def sample(seed: int, count: int = 60, levels: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -172,10 +173,13 @@ class TestCalibrationErrorBound:
         assert self.rate_under_bound(slope=1.0) >= 0.87
 
     def test_a_calibrated_model_stays_under_it_where_liked_pictures_are_few(self) -> None:
-        assert self.rate_under_bound(slope=1.0, keep_liked=0.3) >= 0.85
+        assert self.rate_under_bound(slope=1.0, keep_liked=0.1) >= 0.85
 
     def test_an_overconfident_model_does_not(self) -> None:
         assert self.rate_under_bound(slope=4.0) <= 0.3
+
+    def test_a_biased_model_does_not_where_liked_pictures_are_few(self) -> None:
+        assert self.rate_under_bound(slope=1.0, shift=-2.0, keep_liked=0.1) <= 0.3
 
     def test_a_timid_model_does_not(self) -> None:
         assert self.rate_under_bound(slope=0.2) <= 0.3
@@ -314,6 +318,7 @@ class TestMeasure:
         assert figures.threshold == 0.4
         assert set(figures.to_json()) == {"auc", "accuracy", "accuracy_threshold", "ece", "ece_bound"}
 
+    @pytest.mark.xfail(strict=True, reason="resampling only ever adds calibration error")
     def test_the_interval_of_the_calibration_error_holds_its_value(self) -> None:
         rng = np.random.default_rng(0)
         for seed in range(15):

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
 from ganrm_core.backbones.base import BackboneSpec, Tap
 from ganrm_core.images import read_image, to_float
 from ganrm_core.preprocessing import backbone_input, normalise, resize
 from ganrm_core.tensors import as_images
-from PIL import Image
 
 SPEC = BackboneSpec(
     family="none",

@@ -4,10 +4,12 @@ import random
 from typing import Any
 
 import pytest
+
 from ganrm_core.errors import DataError
 from ganrm_core.selection import select_best
 
 LOGITS = [0.0, 3.0, -1.0, 2.0, 1.0]  # from best to worst: 1 3 4 0 2
+NOTHING_TO_GROUP: list[dict[str, Any]] = [{}, {"group_size": 4}, {"groups": []}]
 
 
 class TestRules:
@@ -60,9 +62,7 @@ class TestRules:
         assert selection.kept == kept
 
     def test_min_keep_holds_in_each_group_and_never_exceeds_it(self) -> None:
-        selection = select_best(
-            LOGITS, keep=3, scores=[0.1] * 5, min_score=0.5, min_keep=3, group_size=3
-        )
+        selection = select_best(LOGITS, keep=3, scores=[0.1] * 5, min_score=0.5, min_keep=3, group_size=3)
         assert selection.kept == (1, 0, 2, 3, 4)
 
     def test_logits_rank_and_scores_only_admit(self) -> None:
@@ -82,8 +82,8 @@ class TestRules:
         assert selection.groups == ((0, 1, 2), (3, 4))
 
     def test_no_candidates(self) -> None:
-        for arguments in ({}, {"group_size": 4}, {"groups": []}):
-            selection = select_best([], **arguments)  # type: ignore[arg-type]
+        for arguments in NOTHING_TO_GROUP:
+            selection = select_best([], **arguments)
             assert (selection.kept, selection.rejected, selection.ranks, selection.groups) == ((), (), (), ())
 
 

@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from ganrm_core.errors import DataError
 from ganrm_core.training_sets import LEAST_PER_CLASS, find_training_files, refuse_too_few
-from PIL import Image
 
 
 def folder(path: Path, count: int, shade: int) -> Path:
