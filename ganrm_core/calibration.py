@@ -63,4 +63,4 @@ def _minimise(logits: FloatArray, targets: FloatArray, weights: FloatArray) -> t
             return value
 
         optimiser.step(loss)
-        return float(parameters[0].clamp(-7, 7)), float(parameters[1])
+        return float(parameters[0].detach().clamp(-7, 7)), float(parameters[1].detach())
