@@ -15,7 +15,7 @@ from .imagesets import Skipped
 from .metrics import (
     FloatArray,
     Interval,
-    auc,
+    auc_interval,
     balanced_accuracy,
     bootstrap_interval,
     calibration_error_bound,
@@ -58,13 +58,17 @@ def measure(
 ) -> Figures:
     """Figures of calibrated `scores`. A `threshold` must not have been chosen on these very pictures."""
     return Figures(
-        auc=bootstrap_interval(lambda w: auc(scores, labels, w), labels, groups, seed=seed),
+        auc=auc_interval(scores, labels, groups, seed=seed),
         accuracy=bootstrap_interval(
             lambda w: balanced_accuracy(scores, labels, threshold, w), labels, groups, seed=seed
         ),
         threshold=threshold,
         ece=bootstrap_interval(
-            lambda w: expected_calibration_error(scores, labels, w), labels, groups, seed=seed
+            lambda w: expected_calibration_error(scores, labels, w),
+            labels,
+            groups,
+            seed=seed,
+            unbiased=False,
         ),
         ece_bound=calibration_error_bound(scores, labels, seed=seed),
     )

@@ -78,8 +78,8 @@ def fit_projection(features: Tensor, blocks: Sequence[Block], components: int = 
     scale = torch.zeros_like(spread)
     for block in blocks:
         columns = slice(block.start, block.stop)
-        # A column that hardly varies beside its neighbours carries rounding, not information.
-        varies = spread[columns] > 1e-4 * spread[columns].mean() + 1e-12
+        # A column that hardly varies beside its own size carries rounding, not information.
+        varies = spread[columns] > 1e-5 * mean[columns].abs() + 1e-12
         weight = (block.stop - block.start) ** -0.5
         scale[columns] = torch.where(varies, weight / spread[columns].clamp_min(1e-12), 0.0)
     directions, deviations = _principal_components((features - mean) * scale, components)
@@ -90,8 +90,9 @@ def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Ten
     """Directions [D, r] and the standard deviation along each [r], largest first."""
     count, width = centred.shape
     wide = count < width
-    values, vectors = torch.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
-    values, vectors = values.flip(0)[:components], vectors.flip(1)[:, :components]
+    exact = centred.double()  # float32 would blur the narrow components, where taste lies
+    values, vectors = torch.linalg.eigh(exact @ exact.T if wide else exact.T @ exact)
+    values, vectors = values.flip(0)[:components].float(), vectors.flip(1)[:, :components].float()
     kept = values > values[0] * 1e-6
     values, vectors = values[kept], vectors[:, kept]
     directions = centred.T @ vectors / values.sqrt() if wide else vectors
@@ -181,13 +182,14 @@ def fit_paper_head(rows: Rows, validation: Rows, seed: int) -> PaperHead:
 
 
 def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule) -> None:
-    """Train in place and leave the weights of the best epoch."""
+    """Train in place and leave the weights of the best epoch; the last where nothing can be judged."""
+    judged = len(validation.labels.unique()) == 2
     features, labels, weights = rows.flat()
     labels, weights = labels.float(), weights.float()
     optimiser = torch.optim.AdamW(
         head.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
     )
-    best, best_auc, waited = _copy_of(head), -1.0, 0
+    best, best_reached, waited = _copy_of(head), (-1.0, 0.0), 0
     for _ in range(schedule.epochs):
         head.train()
         for chosen in torch.randperm(len(labels)).split(schedule.batch_size):
@@ -199,13 +201,19 @@ def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule) -> None
             optimiser.step()
         head.eval()
         with torch.no_grad():
-            reached = auc(head(validation.features[:, 0]).numpy(), validation.labels.numpy())
-        if not reached <= best_auc:  # nor NaN, where one class is missing: then the last epoch stands
-            best, best_auc, waited = _copy_of(head), reached, 0
+            reached = _quality(head(validation.features[:, 0]), validation.labels)
+        if not judged or reached > best_reached:
+            best, best_reached, waited = _copy_of(head), reached, 0
         elif (waited := waited + 1) >= schedule.patience:
             break
     head.load_state_dict(best)
     head.requires_grad_(False)
+
+
+def _quality(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """AUC, and the loss to decide between equal ones; larger is better."""
+    loss = float(binary_cross_entropy_with_logits(logits, labels.float()))
+    return auc(logits.numpy(), labels.numpy()), -loss
 
 
 def _copy_of(module: nn.Module) -> dict[str, Tensor]:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from .contact_sheet import Tile, contact_sheet, grid
 from .errors import DataError, OutputError
-from .files import PlaceMode, atomic_file, place, shown
+from .files import PlaceMode, atomic_file, check_new_file, place, shown
 from .images import read_image, to_pil
-from .imagesets import Skipped, find_images
+from .imagesets import Skipped, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
 from .reward_model import RewardModel
 from .selection import Selection, select_best
 
+_TABLE, _SHEET = "scores.csv", "contact_sheet.jpg"
 _SHEET_ROWS, _SHEET_COLUMNS = 50, 8
 
 
@@ -33,7 +34,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate. `kept_as` is its place in the output folder, None where it was rejected."""
+    """One candidate. `kept_as` is its place in the output folder, None where it was rejected.
+
+    `group` counts from 0 in file order, groups without a readable picture included.
+    """
 
     path: Path
     group: int
@@ -80,17 +84,18 @@ def find_candidates(folder: Path, output: Path, *, recursive: bool = False) -> l
 
 
 def prepare_folder(output: Path) -> None:
-    """Make the output folder. Raises OutputError where it holds anything already."""
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(
-            f"{shown(output)} already exists and is not an empty folder. Choose another --output."
-        )
+    """Make the output folder. Raises OutputError where it holds anything already or cannot be written to."""
     try:
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise OutputError(
+                f"{shown(output)} already exists and is not an empty folder. Choose another --output."
+            )
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"The folder {shown(output)} cannot be made ({error.strerror}). Choose another."
         ) from error
+    check_new_file(output / _TABLE, what="the selection")
 
 
 def select_from_files(
@@ -108,14 +113,16 @@ def select_from_files(
     come first: whatever happens to the files afterwards is on record. Raises DataError where no file
     can be scored, OutputError where something cannot be written.
     """
-    group_of_file = dict(zip(files, _group_names(files, rules), strict=True))
+    names = _group_names(files, rules)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    group_of = {path: numbers[name] for path, name in zip(files, names, strict=True)}
     skipped: list[Skipped] = []
     scored = []
     for path, result in model.score_files(files, skipped):
         scored.append((path, float(result.score), float(result.logit), float(result.uncertainty)))
         progress(Progress("scoring", len(scored) + len(skipped), len(files)))
     if not scored:
-        raise DataError("None of the files could be read as a picture. Nothing was selected.")
+        raise DataError(f"No picture could be read, so nothing was selected. {describe_skipped(skipped)}")
     paths = [entry[0] for entry in scored]
     selection = select_best(
         [entry[2] for entry in scored],
@@ -123,19 +130,18 @@ def select_from_files(
         scores=[entry[1] for entry in scored],
         min_score=rules.min_score,
         min_keep=rules.min_keep,
-        groups=[group_of_file[path] for path in paths],
+        groups=[group_of[path] for path in paths],
     )
-    group_of = {position: number for number, group in enumerate(selection.groups) for position in group}
     rows = [
-        Row(path, group_of[i], selection.ranks[i], score, logit, uncertainty)
+        Row(path, group_of[path], selection.ranks[i], score, logit, uncertainty)
         for i, (path, score, logit, uncertainty) in enumerate(scored)
     ]
     for position, target in zip(
         selection.kept, _targets([paths[i] for i in selection.kept], output), strict=True
     ):
         rows[position] = replace(rows[position], kept_as=target)
-    _write_table(output / "scores.csv", rows)
-    _write_sheet(output / "contact_sheet.jpg", rows, selection, progress)
+    _write_table(output / _TABLE, rows)
+    _write_sheet(output / _SHEET, rows, selection, progress)
     kept = [rows[position] for position in selection.kept]
     for done, row in enumerate(kept, start=1):
         assert row.kept_as is not None
@@ -164,7 +170,7 @@ def _group_names(files: Sequence[Path], rules: Rules) -> list[Hashable]:
 
 def _targets(sources: Sequence[Path], output: Path) -> list[Path]:
     """A free name in `output` for each source; equal names from different folders are numbered."""
-    taken = {"scores.csv", "contact_sheet.jpg"}
+    taken = {_TABLE, _SHEET}
     targets = []
     for source in sources:
         name, number = source.name, 2
@@ -212,7 +218,7 @@ def _write_sheet(path: Path, rows: Sequence[Row], selection: Selection, progress
     if single:
         sheet = grid(tiles[0], _SHEET_COLUMNS, title=title)
     else:
-        sheet = contact_sheet(tiles, title=title, row_labels=[f"group {i + 1}" for i in range(len(groups))])
+        sheet = contact_sheet(tiles, title=title, row_labels=[f"group {rows[group[0]].group + 1}" for group in groups])
     with atomic_file(path) as temporary:
         sheet.convert("RGB").save(temporary, quality=92)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from .adapters import Adapter, merge_adapter
 from .backbones.base import Backbone
 from .calibration import fit_calibration
 from .cross_validation import FOLDS, FittedHead, IntArray, assign_folds, refuse_too_alike
-from .errors import BackboneError
+from .errors import BackboneError, DataError
 from .features import FeatureReader, Readout
 from .fitting import Rows, fit_linear_path, fit_projection
 from .heads import LinearHead, RewardProjectionLayer
@@ -54,6 +55,11 @@ def fit_with_lora(
     refuse_too_alike(pictures.labels, groups)
     folds = assign_folds(pictures.labels, groups, FOLDS, seed)
     held_out, stopping = np.flatnonzero(folds == 0), folds == 1
+    if any(len(np.unique(pictures.labels[part])) < 2 for part in (held_out, stopping)):
+        raise DataError(
+            "Too many near-duplicates stand in both sets to split the pictures in five for LoRA. Remove some, or "
+            "train without --adapt lora."
+        )
     learning = torch.from_numpy(folds > 1)
     rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
     start = _starting_head(rows.take(learning), backbone, readout)
@@ -74,6 +80,33 @@ def fit_with_lora(
     )
 
 
+def check_adaptable(backbone: Backbone) -> None:
+    """Raise BackboneError now where `fit_with_lora` would later: peft missing, or nothing to adapt."""
+    _import_peft()
+    _layers_to_adapt(backbone)
+
+
+def _import_peft() -> Any:
+    try:
+        import peft
+    except Exception as error:
+        raise BackboneError(
+            f"LoRA needs the package peft, which cannot be imported ({error}). "
+            'Install it with: pip install "gan-rm[lora]", or train without --adapt lora.'
+        ) from error
+    return peft
+
+
+def _layers_to_adapt(backbone: Backbone) -> list[str]:
+    names = backbone.adaptable_modules(_LAST_BLOCKS)
+    if not names:
+        raise BackboneError(
+            f"The backbone {backbone.spec.name} has no layers that LoRA can adapt. Use a transformer "
+            "backbone (open_clip:…, transformers:…, file:…), or train without --adapt lora."
+        )
+    return names
+
+
 def _starting_head(rows: Rows, backbone: Backbone, readout: Readout) -> LinearHead:
     """The frozen backbone's best guess: adapting starts from a head that already works."""
     projection = fit_projection(rows.flat()[0], readout.blocks(backbone.spec))
@@ -83,21 +116,10 @@ def _starting_head(rows: Rows, backbone: Backbone, readout: Readout) -> LinearHe
 @contextmanager
 def _lora_layers(backbone: Backbone) -> Iterator[dict[str, nn.Module]]:
     """Put trainable LoRA layers around the last blocks' linear ones, and take them away again."""
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except Exception as error:
-        raise BackboneError(
-            f"LoRA needs the package peft, which cannot be imported ({error}). "
-            'Install it with: pip install "gan-rm[lora]", or train without --adapt lora.'
-        ) from error
-    names = backbone.adaptable_modules(_LAST_BLOCKS)
-    if not names:
-        raise BackboneError(
-            f"The backbone {backbone.spec.name} has no layers that LoRA can adapt. Use a transformer "
-            "backbone (open_clip:…, transformers:…, file:…), or train without --adapt lora."
-        )
+    peft, names = _import_peft(), _layers_to_adapt(backbone)
     originals = {name: backbone.get_submodule(name) for name in names}
-    inject_adapter_in_model(LoraConfig(r=RANK, lora_alpha=_ALPHA, target_modules=names), backbone)
+    settings = peft.LoraConfig(r=RANK, lora_alpha=_ALPHA, target_modules=names)
+    peft.inject_adapter_in_model(settings, backbone)
     try:
         yield {name: backbone.get_submodule(name) for name in names}
     finally:

@@ -173,6 +173,23 @@ def bootstrap_interval(
     return Interval(value, float(low), float(high))
 
 
+def auc_interval(
+    logits: ArrayLike, labels: ArrayLike, groups: ArrayLike | None = None, *, seed: int = 0
+) -> Interval:
+    """The AUC with its 95 % interval.
+
+    Where the classes separate without a single exception, resampling has nothing to vary: then the
+    lower end is that of the rule of three (Hanley & Lippman-Hand 1983) on the smaller class.
+    """
+    interval = bootstrap_interval(lambda w: auc(logits, labels, w), labels, groups, seed=seed)
+    if interval.low < 1:
+        return interval
+    positive = np.asarray(labels) > 0.5
+    group = np.arange(len(positive)) if groups is None else np.asarray(groups)
+    fewest = min(len(np.unique(group[part])) for part in (positive, ~positive))
+    return Interval(interval.value, max(0.0, 1 - 3 / fewest), interval.high)
+
+
 def best_balanced_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
     """The score at which the balanced accuracy is highest, midway between its neighbours."""
     score = np.asarray(scores, float)

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from .adapters import Adapter, merge_adapter
 from .backbones import load_backbone
-from .backbones.base import Backbone, BackboneSpec
+from .backbones.base import Backbone, BackboneSpec, sha256_of_files
 from .calibration import Calibration
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .errors import BackboneError, CheckpointError
 from .features import FeatureReader, Readout
+from .files import shown
 from .heads import RewardProjectionLayer
 from .images import read_image, to_float
 from .imagesets import Skipped, stream_images
@@ -53,7 +54,9 @@ class RewardModel:
         self.adapter = adapter
         self._name = name
         self._reader = FeatureReader(backbone, readout)
-        layer.to(self._reader.device)
+        # Outside inference mode: a module moved inside it could not be trained through later.
+        with torch.inference_mode(False):
+            layer.to(self._reader.device)
 
     @property
     def name(self) -> str:
@@ -139,21 +142,26 @@ class RewardModel:
             try:
                 spec = BackboneSpec.from_json(checkpoint.card["backbone"])
                 readout = Readout(tuple(checkpoint.card["taps"]))
+                readout.width(spec)  # fails now rather than at the first picture
                 calibration = Calibration(**checkpoint.card["calibration"])
                 layer = RewardProjectionLayer.from_tensors(
                     checkpoint.card["head"], _below(_RPL, checkpoint.tensors)
                 )
-            except (KeyError, TypeError) as error:
+            except (LookupError, TypeError, CheckpointError) as error:
                 raise CheckpointError(
-                    f"{path} is a GAN-RM checkpoint with a part missing ({error}). Train it anew."
+                    f"{shown(path)} is a GAN-RM checkpoint with a part missing or damaged ({error}). "
+                    "Copy it again, or train it anew."
                 ) from error
             network = _load_matching_backbone(path, spec, backbone, (*search_folders, path.parent))
             adapter = None
             if checkpoint.card.get("adapter"):
-                adapter = Adapter.from_checkpoint(
-                    checkpoint.card["adapter"], _below(_ADAPTER, checkpoint.tensors)
-                )
-                merge_adapter(network, adapter)
+                try:
+                    adapter = Adapter.from_checkpoint(
+                        checkpoint.card["adapter"], _below(_ADAPTER, checkpoint.tensors)
+                    )
+                    merge_adapter(network, adapter)
+                except CheckpointError as error:
+                    raise CheckpointError(f"{shown(path)} cannot be used. {error}") from error
             network.to(device)
         return cls(
             network, readout, layer, calibration, card=checkpoint.card, adapter=adapter, name=path.stem
@@ -201,13 +209,13 @@ def _load_matching_backbone(
         network = load_backbone(name, search_folders=folders)
     except BackboneError as error:
         raise BackboneError(
-            f"{path} was trained on the backbone {spec.name}, which could not be loaded: {error} "
+            f"{shown(path)} was trained on the backbone {spec.name}, which could not be loaded: {error} "
             f"Its weights have sha256 {spec.weights_sha256[:16]}…; put them beside the checkpoint, "
             "or say where they are (--backbone, or backbone= in Python)."
         ) from error
     if network.spec.weights_sha256 != spec.weights_sha256:
         raise BackboneError(
-            f"{path} was trained on the backbone {spec.name} with weights of sha256 "
+            f"{shown(path)} was trained on the backbone {spec.name} with weights of sha256 "
             f"{spec.weights_sha256[:16]}…, but those found have {network.spec.weights_sha256[:16]}…. "
             "Scores would be meaningless: get the same weights, or train anew on these."
         )
@@ -215,12 +223,13 @@ def _load_matching_backbone(
 
 
 def _found_by_content(spec: BackboneSpec, folders: Sequence[Path]) -> str | None:
-    """A single-file backbone under another name than the checkpoint remembers."""
+    """A single-file backbone, if need be under another name than the checkpoint remembers."""
     if not spec.name.startswith("file:"):
         return None
     from .backbones.locate import find_by_sha256, find_file
 
-    if find_file(spec.name.removeprefix("file:"), folders):
-        return None
+    found = find_file(spec.name.removeprefix("file:"), folders)
+    if found and sha256_of_files([found]) == spec.weights_sha256:
+        return f"file:{found}"
     renamed = find_by_sha256(spec.weights_sha256, folders)
     return f"file:{renamed}" if renamed else None

@@ -95,7 +95,7 @@ def _check(
         raise DataError(f"There is no order {order!r}. Use one of: {', '.join(get_args(Order))}.")
     if min_score is not None and math.isnan(min_score):
         raise DataError("min_score is not a number. Give a score between 0 and 1, or none.")
-    for position, value in enumerate(scores or ()):
+    for position, value in enumerate(() if scores is None else scores):
         if not math.isfinite(value):
             raise DataError(f"Candidate {position} has the score {value}. Score it again.")
     if min_score is not None and scores is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -18,6 +18,7 @@ from .evaluation import Figures, measure
 from .features import FeatureReader, Readout, default_readout, embedding_readout
 from .fitting import Rows
 from .imagesets import Skipped, describe_skipped
+from .lora import check_adaptable, fit_with_lora
 from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
 from .near_duplicates import group_near_duplicates
 from .progress import Progress, ProgressCallback, no_progress
@@ -58,6 +59,8 @@ class TrainingSettings:
             )
         if self.views < 1:
             raise DataError(f"views is {self.views}. Use 1 or more.")
+        if not 0 <= self.seed < 2**64:
+            raise DataError(f"The seed is {self.seed}. Use a whole number from 0 to {2**64 - 1}.")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,6 @@ class TrainingResult:
     seconds: dict[str, float]
     n_liked: int
     n_ordinary: int
-    card: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -110,6 +112,8 @@ def train(
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         backbone = load_backbone(settings.backbone, search_folders=search_folders).to(device)
+        if settings.adapt == "lora":
+            check_adaptable(backbone)
         readout = _readout(settings, backbone)
         pictures = read_pictures(
             files,
@@ -168,8 +172,6 @@ def _fit(
     progress: ProgressCallback,
 ) -> FittedHead:
     if settings.adapt == "lora":
-        from .lora import fit_with_lora
-
         return fit_with_lora(backbone, readout, pictures, groups, seed=settings.seed, progress=progress)
     done = 0
 

@@ -65,8 +65,8 @@ def read_pictures(
         kept.append(index)
         progress(Progress("reading pictures", index + 1, len(paths)))
     labels = np.array([1 if index < len(files.liked) else 0 for index in kept], dtype=np.int64)
-    refuse_too_few(int((labels == 1).sum()), "liked")
-    refuse_too_few(int((labels == 0).sum()), "ordinary")
+    for label, name in ((1, "liked"), (0, "ordinary")):
+        refuse_too_few(int((labels == label).sum()), name, skipped=skipped)
     kept_paths = [paths[index] for index in kept]
     _refuse_same_pixels(contents, labels, kept_paths)
     return CachedPictures(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import DataError, ImageError
 from .files import shown
-from .imagesets import common_files, content_hashes, find_images
+from .imagesets import Skipped, common_files, content_hashes, describe_skipped, find_images
 
 LEAST_PER_CLASS = 10
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -66,12 +66,16 @@ def refuse_shared(pairs: Sequence[tuple[Path, Path]]) -> None:
     )
 
 
-def refuse_too_few(count: int, name: str) -> None:
+def refuse_too_few(
+    count: int, name: str, *, source: Source | None = None, skipped: Sequence[Skipped] = ()
+) -> None:
     """Raise DataError where a set has fewer usable pictures than a model can be trained on."""
     if count < LEAST_PER_CLASS:
+        where = f" to {shown(source)}" if isinstance(source, _FOLDER) else ""
         raise DataError(
             f"Only {count} usable {name} pictures. At least {LEAST_PER_CLASS} are needed, 50 or more are "
-            "better: add pictures, or use --recursive if they lie in subfolders."
+            f"better: add pictures{where}, or use --recursive if they lie in subfolders. "
+            f"{describe_skipped(skipped)}".rstrip()
         )
 
 
@@ -86,7 +90,8 @@ def _listed(source: Source, name: str, recursive: bool, warnings: list[str]) -> 
     repeats = len(paths) - len(first)
     if repeats:
         warnings.append(f"{repeats} {name} files are exact copies of others and count once.")
-    refuse_too_few(len(first), name)
+    if len(first) < least:
+        refuse_too_few(len(first), name, source=source)
     return list(first.values()), list(first)
 
 
@@ -97,7 +102,8 @@ def _identity(path: Path) -> str:
     pass for copies of each other.
     """
     try:
-        content = content_hashes([path])[0]
+        # Nothing but files: a pipe would wait for ever.
+        content = content_hashes([path])[0] if path.is_file() else _EMPTY
     except ImageError:
         content = _EMPTY
     return hashlib.sha256(os.fsencode(path)).hexdigest() if content == _EMPTY else content

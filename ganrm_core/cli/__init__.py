@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -26,10 +28,32 @@ Train a taste model from two folders of pictures, and let it pick the best of N.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns 0, 2 for wrong usage or bad input, 130 for Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    code = EXIT_OK
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # Python would try once more to flush at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.ENOSPC:
+            print("ganrm: The disk is full: what was printed is not complete. Free space.", file=sys.stderr)
+            return EXIT_BAD_INPUT
+        # A closed pipe only means that the reader (`| head`) has enough.
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name that cannot be shown must not cost the output.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stop:  # argparse has printed what there is to say
+        return EXIT_BAD_INPUT if stop.code else EXIT_OK
     try:
         code: int = options.run(options)
-        sys.stdout.flush()
         return code
     except GanRMError as error:
         print(f"ganrm: {error}", file=sys.stderr)
@@ -40,10 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has enough; Python would complain again while flushing at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import Subparsers, add_json, add_model, bars, load_model, print_facts, print_json, warn
+from .common import (
+    Subparsers,
+    add_json,
+    add_model,
+    bars,
+    folders_taken_back,
+    load_model,
+    print_facts,
+    print_json,
+    warn,
+)
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -55,10 +65,13 @@ def run(options: argparse.Namespace) -> int:
     )
     check_rules(rules)
     files = find_candidates(options.folder, options.output, recursive=options.recursive)
-    prepare_folder(options.output)
-    model = load_model(options)
-    with bars() as progress:
-        result = select_from_files(model, files, options.output, rules, mode=options.mode, progress=progress)
+    with folders_taken_back(options.output):
+        prepare_folder(options.output)
+        model = load_model(options)
+        with bars() as progress:
+            result = select_from_files(
+                model, files, options.output, rules, mode=options.mode, progress=progress
+            )
     if result.skipped:
         warn(describe_skipped(result.skipped))
     if options.json:

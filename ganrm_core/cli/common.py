@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,18 @@ def load_model(options: argparse.Namespace) -> RewardModel:
     return RewardModel.load(
         options.model, backbone=options.backbone, search_folders=options.backbones, device=device(options)
     )
+
+
+@contextmanager
+def folders_taken_back(*folders: Path) -> Iterator[None]:
+    """Remove the folders that are made inside, where in the end nothing lies in them."""
+    absent = [part for folder in folders for part in (folder, *folder.parents) if not part.exists()]
+    try:
+        yield
+    finally:
+        for folder in absent:
+            with suppress(OSError):  # not made, or not empty: it stays
+                folder.rmdir()
 
 
 @contextmanager

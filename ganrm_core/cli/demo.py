@@ -12,6 +12,7 @@ from .common import (
     bars,
     device,
     ece_in_words,
+    folders_taken_back,
     print_facts,
     print_json,
     warn,
@@ -44,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     from ..demo.run import run_demo
     from ..folder_selection import prepare_folder
 
-    prepare_folder(options.output)
-    with bars() as progress:
+    with folders_taken_back(options.output), bars() as progress:
+        prepare_folder(options.output)
         outcome = run_demo(options.output, seed=options.seed, device=device(options), progress=progress)
     for message in outcome.warnings:
         warn(message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +42,9 @@ def run(options: argparse.Namespace) -> int:
     skipped: list[Skipped] = []
     table = csv.writer(sys.stdout)
     if options.csv:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # As in scores.csv: every name comes out as it is, whatever the terminal's encoding.
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="")
         table.writerow(["file", "score", "logit", "uncertainty"])
     elif not options.json:
         print("score   logit    file")
@@ -57,13 +62,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _files(paths: list[Path], recursive: bool) -> Iterator[Path]:
+    from ..errors import DataError
+    from ..files import shown
     from ..imagesets import find_images
 
     for path in paths:
-        if path.is_file():
+        if path.is_dir():
+            yield from find_images(path, recursive=recursive)
+        elif os.path.lexists(path):
             yield path
         else:
-            yield from find_images(path, recursive=recursive)
+            raise DataError(f"There is no file or folder {shown(path)}. Check the path.")
 
 
 def _one_line(path: Path) -> str:

@@ -13,6 +13,7 @@ from .common import (
     bars,
     device,
     ece_in_words,
+    folders_taken_back,
     print_facts,
     print_json,
     warn,
@@ -60,14 +61,18 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..errors import OutputError
+    with folders_taken_back(*(path.parent for path in (options.output, options.report) if path)):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     from ..files import check_new_file
     from ..training import TrainingSettings, train
 
-    if options.output.suffix != ".safetensors":
-        raise OutputError(f"The model is a safetensors file: name it {options.output.name}.safetensors.")
+    _check_ending(options.output, "model", ".safetensors")
     check_new_file(options.output, what="the model", make_folders=True)
     if options.report:
+        _check_ending(options.report, "report", ".html")
         check_new_file(options.report, what="the report", make_folders=True)
     settings = TrainingSettings(
         backbone=options.backbone,
@@ -88,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
             name=options.output.stem,
         )
     result.model.save(options.output)
+    options.on_interrupt = "The model is written and complete."
     if options.report:
         from ..report import training_report, write_report
 
@@ -134,3 +140,11 @@ def run(options: argparse.Namespace) -> int:
         ("written", str(options.output)),
     )
     return 0
+
+
+def _check_ending(path: Path, what: str, ending: str) -> None:
+    from ..errors import OutputError
+    from ..files import shown
+
+    if path.suffix.lower() != ending:
+        raise OutputError(f"The {what} cannot be named {shown(path.name)}: give it a name that ends in {ending}.")

@@ -318,7 +318,6 @@ class TestMeasure:
         assert figures.threshold == 0.4
         assert set(figures.to_json()) == {"auc", "accuracy", "accuracy_threshold", "ece", "ece_bound"}
 
-    @pytest.mark.xfail(strict=True, reason="resampling only ever adds calibration error")
     def test_the_interval_of_the_calibration_error_holds_its_value(self) -> None:
         rng = np.random.default_rng(0)
         for seed in range(15):
