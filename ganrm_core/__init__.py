@@ -6,22 +6,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .best_of_n import BestOfN, best_of_n
     from .errors import GanRMError
+    from .picking import BestOfN, best_of_n
     from .reward import Reward, Scores
     from .reward_model import RewardModel
     from .training import TrainingResult, TrainingSettings, train
 
-# Imported on first use: importing the package must not cost the import of torch.
+# Imported on first use: importing the package must not cost the import of torch. No module may be
+# called like a name here, since once imported it would stand in the name's place.
 _HOME = {
-    "BestOfN": ".best_of_n",
+    "BestOfN": ".picking",
     "GanRMError": ".errors",
     "Reward": ".reward",
     "RewardModel": ".reward_model",
     "Scores": ".reward",
     "TrainingResult": ".training",
     "TrainingSettings": ".training",
-    "best_of_n": ".best_of_n",
+    "best_of_n": ".picking",
     "train": ".training",
 }
 

@@ -13,13 +13,13 @@ from .adapters import Adapter
 from .calibration import Calibration, fit_calibration
 from .errors import DataError
 from .features import Block
-from .fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
+from .fitting import Projection, Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
 from .heads import Head, RewardProjectionLayer
 from .metrics import FloatArray, class_weights
 
 FOLDS = 5
-_POWERS = (0.25, 0.5, 0.75)
-_PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+_POWERS = (0.0, 0.25, 0.5, 0.75)
+_PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 
 IntArray = NDArray[np.int64]
 FitAll = Callable[[Rows, IntArray], dict[str, Head]]
@@ -51,18 +51,22 @@ def fit_default(
 
     def fit_all(part: Rows, part_groups: IntArray) -> dict[str, Head]:
         projection = fit_projection(part.flat()[0], blocks)
-        heads: dict[str, Head] = {}
-        for power in _POWERS:
-            path = fit_linear_path(part, projection, power, _PENALTIES)
-            heads |= {
-                f"linear, whitening {power}, penalty {p}": head
-                for p, head in zip(_PENALTIES, path, strict=True)
-            }
+        heads = _linear_candidates(part, projection)
         fitted, validation = _inner_split(part, part_groups, seed)
         heads["mlp"] = fit_mlp(fitted, validation, projection, seed)
         return heads
 
     return _cross_validate(rows, groups, fit_all, seed=seed, tick=tick)
+
+
+def _linear_candidates(rows: Rows, projection: Projection) -> dict[str, Head]:
+    heads: dict[str, Head] = {}
+    for power in _POWERS:
+        for penalty, head in zip(
+            _PENALTIES, fit_linear_path(rows, projection, power, _PENALTIES), strict=True
+        ):
+            heads[f"linear, whitening {power}, penalty {penalty}"] = head
+    return heads
 
 
 def fit_paper(rows: Rows, groups: IntArray, *, seed: int, tick: Callable[[], None]) -> FittedHead:

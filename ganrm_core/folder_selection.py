@@ -218,7 +218,9 @@ def _write_sheet(path: Path, rows: Sequence[Row], selection: Selection, progress
     if single:
         sheet = grid(tiles[0], _SHEET_COLUMNS, title=title)
     else:
-        sheet = contact_sheet(tiles, title=title, row_labels=[f"group {rows[group[0]].group + 1}" for group in groups])
+        sheet = contact_sheet(
+            tiles, title=title, row_labels=[f"group {rows[group[0]].group + 1}" for group in groups]
+        )
     with atomic_file(path) as temporary:
         sheet.convert("RGB").save(temporary, quality=92)
 

@@ -199,7 +199,7 @@ def _train(
             loss.backward()
             optimiser.step()
             step += 1
-            progress(Progress("adapting", step, total, {"loss": float(loss), "auc": best_auc}))
+            progress(Progress("adapting", step, total, {"loss": float(loss.detach()), "auc": best_auc}))
         reached = auc(_logits(backbone, readout, head, pictures.pixels[stopping, 0]), stop_labels)
         if reached > best_auc:
             best_auc, waited = reached, 0

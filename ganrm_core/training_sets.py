@@ -31,11 +31,13 @@ class TrainingFiles:
     warnings: list[str] = field(default_factory=list)
 
 
-def find_training_files(liked: Source, ordinary: Source, *, recursive: bool = False) -> TrainingFiles:
-    """List both sets and refuse what cannot be trained on.
+def find_training_files(
+    liked: Source, ordinary: Source, *, recursive: bool = False, least: int = LEAST_PER_CLASS
+) -> TrainingFiles:
+    """List both sets and refuse what cannot be trained on, or with `least` 1 judged by.
 
-    Raises DataError for a folder that is missing, empty or given twice, for fewer than 10 pictures
-    in a set, and for files that are in both.
+    Raises DataError for a folder that is missing, empty or given twice, for fewer than `least`
+    pictures in a set, and for files that are in both.
     """
     if (
         isinstance(liked, _FOLDER)
@@ -47,8 +49,8 @@ def find_training_files(liked: Source, ordinary: Source, *, recursive: bool = Fa
             "Give a folder of pictures you like and another of ordinary outputs."
         )
     warnings: list[str] = []
-    liked_paths, liked_hashes = _listed(liked, "liked", recursive, warnings)
-    ordinary_paths, ordinary_hashes = _listed(ordinary, "ordinary", recursive, warnings)
+    liked_paths, liked_hashes = _listed(liked, "liked", recursive, least, warnings)
+    ordinary_paths, ordinary_hashes = _listed(ordinary, "ordinary", recursive, least, warnings)
     shared = common_files(liked_hashes, ordinary_hashes)
     if shared:
         refuse_shared([(liked_paths[i], ordinary_paths[j]) for i, j in shared])
@@ -79,7 +81,9 @@ def refuse_too_few(
         )
 
 
-def _listed(source: Source, name: str, recursive: bool, warnings: list[str]) -> tuple[list[Path], list[str]]:
+def _listed(
+    source: Source, name: str, recursive: bool, least: int, warnings: list[str]
+) -> tuple[list[Path], list[str]]:
     if isinstance(source, _FOLDER):
         paths = find_images(source, recursive=recursive)
     else:

@@ -34,15 +34,16 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..evaluation import evaluate
-    from ..imagesets import describe_skipped, find_images
+    from ..imagesets import describe_skipped
+    from ..training_sets import find_training_files
 
-    liked = find_images(options.liked, recursive=options.recursive)
-    ordinary = find_images(options.ordinary, recursive=options.recursive)
+    files = find_training_files(options.liked, options.ordinary, recursive=options.recursive, least=1)
     model = load_model(options)
     with bars() as progress:
-        result = evaluate(model, liked, ordinary, progress=progress)
-    if result.skipped:
-        warn(describe_skipped(result.skipped))
+        result = evaluate(model, files.liked, files.ordinary, progress=progress)
+    for message in (*files.warnings, describe_skipped(result.skipped)):
+        if message:
+            warn(message)
     figures = result.figures
     n_liked = int(result.labels.sum())
     if options.json:

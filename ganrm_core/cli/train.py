@@ -74,6 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.report:
         _check_ending(options.report, "report", ".html")
         check_new_file(options.report, what="the report", make_folders=True)
+        _check_matplotlib()
     settings = TrainingSettings(
         backbone=options.backbone,
         preset=options.preset,
@@ -147,4 +148,19 @@ def _check_ending(path: Path, what: str, ending: str) -> None:
     from ..files import shown
 
     if path.suffix.lower() != ending:
-        raise OutputError(f"The {what} cannot be named {shown(path.name)}: give it a name that ends in {ending}.")
+        raise OutputError(
+            f"The {what} cannot be named {shown(path.name)}: give it a name that ends in {ending}."
+        )
+
+
+def _check_matplotlib() -> None:
+    """The plots come last: find out now whether they can be drawn."""
+    from ..errors import OutputError
+
+    try:
+        import matplotlib.figure  # noqa: F401
+    except Exception as error:
+        raise OutputError(
+            f"The report's plots need matplotlib, which cannot be imported ({error}). "
+            "Install it with: pip install matplotlib, or leave out --report."
+        ) from error

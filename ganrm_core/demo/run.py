@@ -28,7 +28,7 @@ from .report import demo_report
 CANDIDATES = 8
 _STRENGTHS = tuple(float(s) for s in np.linspace(0.1, 1.0, CANDIDATES))
 _HELD_OUT = 100
-_FAULTS_PER_PICTURE = 2
+_FAULTS_PER_PICTURE = 3
 _SHEET_PER_KIND = 3
 
 
@@ -200,7 +200,7 @@ def _write_results(
     shown.sort(key=lambda choice: FAULTS.index(choice.kind))
     sheet = contact_sheet(
         [_sheet_row(choice) for choice in shown],
-        tile=180,
+        tile=140,
         title=f"Best of {CANDIDATES}, ranked by the taste model",
         row_labels=[f"{choice.kind} · {choice.name}" for choice in shown],
     )

@@ -1,0 +1,245 @@
+"""What the end-to-end tests share: small pictures, tiny backbones, and one trained model."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganrm_core.backbones import load_backbone
+from ganrm_core.calibration import Calibration
+from ganrm_core.checkpoint import load_checkpoint
+from ganrm_core.cli import main
+from ganrm_core.features import FeatureReader, default_readout
+from ganrm_core.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.progress import ProgressCallback, no_progress
+from ganrm_core.reward_model import RewardModel
+from ganrm_core.training import TrainingResult, TrainingSettings, train
+
+SIDE = 48
+COUNT = 14
+VIT = {"image_size": 32, "patch_size": 8, "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 1}
+
+Draw = Callable[[str, int], Image.Image]
+MakeFolder = Callable[..., Path]
+MakeModel = Callable[[str], RewardModel]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    # Several threads gain nothing on pictures this small, and fight where tests run side by side.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def draw() -> Draw:
+    """(kind, number) → a picture: "liked" are clean, "ordinary" noisy, no two alike."""
+    return _draw
+
+
+@pytest.fixture(scope="session")
+def make_folder() -> MakeFolder:
+    """(folder, kind, count, first=0) → the folder, filled with PNGs named by kind and number."""
+    return _make_folder
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that has run."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
+@pytest.fixture(scope="session")
+def ganrm() -> Callable[..., Ran]:
+    """Run the command line in this process."""
+    return _ganrm
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model trained by the command line on `liked` and `ordinary`, and what it printed."""
+
+    liked: Path
+    ordinary: Path
+    checkpoint: Path
+    report: Path
+    ran: Ran
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    liked = _make_folder(folder / "liked", "liked", COUNT)
+    ordinary = _make_folder(folder / "ordinary", "ordinary", COUNT + 1)
+    checkpoint, report = folder / "models" / "taste.safetensors", folder / "models" / "taste.html"
+    ran = _ganrm(
+        *("train", "--liked", liked, "--ordinary", ordinary, "--output", checkpoint, "--report", report),
+        *("--views", 2, "--json"),
+    )
+    assert ran.code == 0, ran.err
+    return Trained(liked, ordinary, checkpoint, report, ran)
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Two folders to train on, and settings that make it quick."""
+
+    liked: Path
+    ordinary: Path
+    settings: TrainingSettings
+
+    def train(self, progress: ProgressCallback = no_progress, **changes: Any) -> TrainingResult:
+        return train(self.liked, self.ordinary, replace(self.settings, **changes), progress=progress)
+
+    @staticmethod
+    def undated(result: TrainingResult, path: Path) -> bytes:
+        """The bytes of the checkpoint, written to `path`, with the date blotted out."""
+        result.model.save(path)
+        date = load_checkpoint(path).card["provenance"]["date"]
+        content = path.read_bytes()
+        assert content.count(date.encode()) == 1
+        return content.replace(date.encode(), b"0" * len(date))
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory: pytest.TempPathFactory, tiny_transformer: str) -> Sets:
+    folder = tmp_path_factory.mktemp("sets")
+    return Sets(
+        _make_folder(folder / "liked", "liked", 12),
+        _make_folder(folder / "ordinary", "ordinary", 13),
+        TrainingSettings(backbone=tiny_transformer, views=2),
+    )
+
+
+@pytest.fixture(scope="session")
+def model(trained: Trained) -> RewardModel:
+    return RewardModel.load(trained.checkpoint)
+
+
+@pytest.fixture(scope="session")
+def tiny_transformer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a `transformers:` backbone with random weights, quick to train on."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(3)
+    network = transformers.Dinov2Model(transformers.Dinov2Config(**VIT, mlp_ratio=2))
+    folder = tmp_path_factory.mktemp("transformers") / "tiny-dinov2"
+    _enlivened(network).save_pretrained(folder)
+    return f"transformers:{folder}"
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as in ComfyUI's models/clip_vision, with random weights."""
+    return write_clip_vision(tmp_path_factory.mktemp("clip_vision") / "tiny.safetensors", seed=4)
+
+
+@pytest.fixture(scope="session")
+def make_clip_vision() -> Callable[..., Path]:
+    """(path, seed) → the path, at which a clip_vision file with random weights now lies."""
+    return write_clip_vision
+
+
+@pytest.fixture(scope="session")
+def tiny_open_clip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of an `open_clip:` backbone with random weights."""
+    open_clip = pytest.importorskip("open_clip")
+    folder = tmp_path_factory.mktemp("open_clip")
+    vision = {"image_size": 32, "layers": 4, "width": 32, "head_width": 8, "patch_size": 8}
+    text = {"context_length": 8, "vocab_size": 16, "width": 16, "heads": 2, "layers": 1}
+    about = {"embed_dim": 24, "vision_cfg": vision, "text_cfg": text}
+    (folder / "tiny-shared.json").write_text(json.dumps(about))
+    open_clip.add_model_config(folder)
+    torch.manual_seed(5)
+    weights = folder / "weights.pt"
+    torch.save(_enlivened(open_clip.create_model("tiny-shared")).state_dict(), weights)
+    yield f"open_clip:tiny-shared/{weights}"
+    open_clip.factory._MODEL_CONFIGS.pop("tiny-shared")
+    open_clip.factory._MODEL_CONFIG_PATHS.remove(folder)
+
+
+@pytest.fixture(scope="session")
+def untrained_model() -> MakeModel:
+    """Backbone name → a reward model with a random head, whose logits spread by about 1."""
+    return _untrained_model
+
+
+def write_clip_vision(path: Path, seed: int) -> Path:
+    transformers = pytest.importorskip("transformers")
+    from safetensors.torch import save_file
+
+    torch.manual_seed(seed)
+    config = transformers.CLIPVisionConfig(**VIT, intermediate_size=96, projection_dim=24)
+    network = _enlivened(transformers.CLIPVisionModelWithProjection(config))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, str(path))
+    return path
+
+
+def _enlivened(network: Any) -> Any:
+    """First weights are too tame: every picture would look the same to the network."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return network.eval()
+
+
+def _untrained_model(name: str) -> RewardModel:
+    backbone = load_backbone(name)
+    readout = default_readout(backbone.spec)
+    size = backbone.spec.input_size
+    coarse = torch.rand(8, 3, 5, 5, generator=torch.Generator().manual_seed(6))
+    pixels = torch.nn.functional.interpolate(coarse, size, mode="bilinear")
+    features = FeatureReader(backbone, readout)(pixels).clone()
+    weight = torch.randn(features.shape[1], generator=torch.Generator().manual_seed(7))
+    weight = weight / ((features - features.mean(dim=0)) @ weight).std()
+    head = LinearHead(features.mean(dim=0), weight, torch.tensor(0.0))
+    return RewardModel(backbone, readout, RewardProjectionLayer(head), Calibration(), card={}, name="random")
+
+
+def _ganrm(*arguments: object) -> Ran:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+def _make_folder(folder: Path, kind: str, count: int, first: int = 0) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        _draw(kind, number).save(folder / f"{kind}{number:02}.png")
+    return folder
+
+
+def _draw(kind: str, number: int) -> Image.Image:
+    rng = np.random.default_rng([number, kind == "liked"])
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / (SIDE - 1)
+    angle = rng.uniform(0, 2 * np.pi)
+    ramp = x * np.cos(angle) + y * np.sin(angle)
+    ramp = ((ramp - ramp.min()) / np.ptp(ramp))[..., None]
+    start, end, motif = rng.uniform(0, 255, (3, 3))
+    pixels = start + (end - start) * ramp
+    centre_x, centre_y = rng.uniform(0.25, 0.75, 2)
+    pixels[(x - centre_x) ** 2 + (y - centre_y) ** 2 < rng.uniform(0.01, 0.04)] = motif
+    if kind == "ordinary":
+        pixels = pixels + rng.normal(0, 40, pixels.shape)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))

@@ -1,0 +1,298 @@
+"""What each command prints, writes and returns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from ganrm_core import cli
+from ganrm_core.checkpoint import read_card
+from ganrm_core.reward_model import RewardModel
+
+Ganrm = Callable[..., Any]
+Draw = Callable[[str, int], Image.Image]
+ROOT = Path(__file__).parents[2]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, draw: Draw) -> Path:
+    """Four pictures, none of which the model has seen: 0 and 2 liked, 1 and 3 ordinary."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for number in range(4):
+        draw("ordinary" if number % 2 else "liked", 40 + number).save(folder / f"{number}.png")
+    return folder
+
+
+class TestTrain:
+    def test_json_is_one_last_line_with_the_figures(self, trained: Any) -> None:
+        (line,) = trained.ran.json
+        assert list(line) == ["auc", "auc_ci", "ece", "thresholds", "n_liked", "n_ordinary", "seconds"]
+        low, high = line["auc_ci"]
+        assert 0.5 < low <= line["auc"] <= high <= 1
+        assert 0 <= line["ece"] < 0.5
+        assert set(line["thresholds"]) == {"balanced", "fpr_5"}
+        assert all(0 < value < 1 for value in line["thresholds"].values())
+        assert (line["n_liked"], line["n_ordinary"]) == (14, 15)
+        assert line["seconds"] > 0
+
+    def test_it_writes_the_model_and_the_report_and_nothing_else(self, trained: Any) -> None:
+        assert names(trained.checkpoint.parent) == ["taste.html", "taste.safetensors"]
+        assert read_card(trained.checkpoint)["metrics"]["auc"][0] == trained.ran.json[0]["auc"]
+        assert "<html" in trained.report.read_text(encoding="utf-8")
+        assert len(names(trained.liked)) == 14
+
+    def test_progress_and_warnings_go_to_standard_error(self, trained: Any) -> None:
+        assert "reading pictures" in trained.ran.err
+        assert re.search(r"^ganrm: Only 14 liked pictures: expect a rough model\.", trained.ran.err, re.M)
+
+    def test_words(self, trained: Any, tiny_transformer: str, tmp_path: Path, ganrm: Ganrm) -> None:
+        ran = ganrm(
+            *("train", "--liked", trained.liked, "--ordinary", trained.ordinary, "--preset", "paper"),
+            *("--backbone", tiny_transformer, "--output", tmp_path / "deep" / "er" / "a.safetensors"),
+        )
+        assert ran.code == 0
+        for beginning in ("trained on   ", "held-out AUC ", "accuracy ", "ECE ", "thresholds ", "written  "):
+            assert any(line.startswith(beginning) for line in ran.lines), beginning
+        assert names(tmp_path / "deep" / "er") == ["a.safetensors"]
+
+    def test_lora(self, trained: Any, tiny_transformer: str, tmp_path: Path, ganrm: Ganrm) -> None:
+        pytest.importorskip("peft")
+        ran = ganrm(
+            *(
+                "train",
+                "--liked",
+                trained.liked,
+                "--ordinary",
+                trained.ordinary,
+                "--adapt",
+                "lora",
+                "--views",
+                2,
+            ),
+            *("--backbone", tiny_transformer, "--output", tmp_path / "a.safetensors", "--json"),
+        )
+        assert (ran.code, len(ran.json)) == (0, 1)
+        about = ganrm("info", tmp_path / "a.safetensors")
+        assert re.search(r"^adapter +LoRA, rank 8, 24 layers$", about.out, re.M)
+
+    def test_subfolders_only_when_asked(
+        self, trained: Any, tiny_transformer: str, tmp_path: Path, ganrm: Ganrm
+    ) -> None:
+        shutil.copytree(trained.liked, tmp_path / "liked" / "deeper")
+        call = ["train", "--liked", tmp_path / "liked", "--ordinary", trained.ordinary, "--preset", "paper"]
+        call += ["--backbone", tiny_transformer, "--output", tmp_path / "a.safetensors", "--json"]
+        assert ganrm(*call).code == 2
+        ran = ganrm(*call, "--recursive")
+        assert (ran.code, ran.json[0]["n_liked"]) == (0, 14)
+
+
+class TestScore:
+    def test_a_table_of_a_folder(self, trained: Any, mixed: Path, ganrm: Ganrm) -> None:
+        ran = ganrm("score", trained.checkpoint, mixed)
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.lines[0].split() == ["score", "logit", "file"]
+        rows = [line.split(maxsplit=2) for line in ran.lines[1:]]
+        assert [row[2] for row in rows] == [str(mixed / f"{n}.png") for n in range(4)]
+        scores = [float(row[0]) for row in rows]
+        assert min(scores[0], scores[2]) > 0.5 > max(scores[1], scores[3])
+
+    def test_json_and_csv_say_the_same_as_the_library(
+        self, trained: Any, model: RewardModel, mixed: Path, ganrm: Ganrm
+    ) -> None:
+        expected = model.score(sorted(mixed.iterdir()))
+        lines = ganrm("score", trained.checkpoint, mixed, "--json").json
+        table = list(csv.DictReader(io.StringIO(ganrm("score", trained.checkpoint, mixed, "--csv").out)))
+        assert [list(line) for line in lines] == [["file", "score", "logit", "uncertainty"]] * 4
+        assert [list(row) for row in table] == [["file", "score", "logit", "uncertainty"]] * 4
+        for number, (line, row) in enumerate(zip(lines, table, strict=True)):
+            assert line["file"] == row["file"] == str(mixed / f"{number}.png")
+            for key in ("score", "logit", "uncertainty"):
+                assert line[key] == pytest.approx(float(getattr(expected, key)[number]), abs=1e-5)
+                assert float(row[key]) == pytest.approx(line[key], abs=1e-6)
+
+    def test_files_and_folders_in_the_order_given(self, trained: Any, mixed: Path, ganrm: Ganrm) -> None:
+        (mixed / "sub").mkdir()
+        shutil.copy(mixed / "1.png", mixed / "sub" / "deep.png")
+        lines = ganrm("score", trained.checkpoint, mixed / "3.png", mixed, mixed / "0.png", "--json").json
+        assert [Path(line["file"]).name for line in lines] == [
+            "3.png",
+            "0.png",
+            "1.png",
+            "2.png",
+            "3.png",
+            "0.png",
+        ]
+        assert lines[0]["logit"] == pytest.approx(lines[4]["logit"], abs=1e-5)
+        deep = ganrm("score", trained.checkpoint, mixed, "--json", "--recursive").json
+        assert [Path(line["file"]).name for line in deep] == ["0.png", "1.png", "2.png", "3.png", "deep.png"]
+
+    def test_what_cannot_be_read_is_named_and_the_rest_scored(
+        self, trained: Any, mixed: Path, ganrm: Ganrm
+    ) -> None:
+        (mixed / "1.png").write_bytes(b"")
+        (mixed / "link.png").symlink_to(mixed / "gone.png")
+        ran = ganrm("score", trained.checkpoint, mixed, mixed / "link.png", "--json")
+        assert (ran.code, len(ran.json)) == (0, 3)
+        assert ran.err.startswith(
+            'ganrm: 3 files were skipped: "1.png" (the file is empty (0 bytes)), "link.png"'
+        )
+        ran = ganrm("score", trained.checkpoint, mixed / "1.png")
+        assert (ran.code, len(ran.lines)) == (2, 1)
+        assert "1 file was skipped" in ran.err
+
+    def test_a_backbone_of_ones_own(
+        self, tiny_file: Path, untrained_model: Callable[[str], RewardModel], mixed: Path, ganrm: Ganrm
+    ) -> None:
+        checkpoint = mixed.parent / "small.safetensors"
+        untrained_model(f"file:{tiny_file}").save(checkpoint)
+        assert ganrm("score", checkpoint, mixed).code == 2
+        by_folder = ganrm("score", checkpoint, mixed, "--backbones", mixed, "--backbones", tiny_file.parent)
+        by_name = ganrm("score", checkpoint, mixed, "--backbone", f"file:{tiny_file}")
+        assert (by_folder.code, by_folder.err) == (by_name.code, by_name.err) == (0, "")
+        assert by_folder.out == by_name.out
+
+    @pytest.mark.parametrize(
+        "name", ["two\nlines.png", 'it\'s "quoted", really.png', " -x 画.png", "\x1b[31m.png"]
+    )
+    def test_awkward_names(self, name: str, trained: Any, mixed: Path, ganrm: Ganrm) -> None:
+        path = (mixed / "0.png").rename(mixed / name)
+        assert ganrm("score", trained.checkpoint, path, "--json").json[0]["file"] == str(path)
+        (row,) = csv.DictReader(
+            io.StringIO(ganrm("score", trained.checkpoint, path, "--csv").out, newline="")
+        )
+        assert row["file"] == str(path)
+        ran = ganrm("score", trained.checkpoint, path)
+        assert len(ran.lines) == 2
+        assert all(line.isprintable() for line in ran.lines)
+
+    @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are text there")
+    @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+    def test_names_that_are_no_text(
+        self, encoding: str, trained: Any, mixed: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = mixed / os.fsdecode(b"caf\xe9 \xe7\x94\xbb.png")
+        (mixed / "0.png").rename(path)
+        for form, expected in (
+            ("--csv", b"caf\xe9 \xe7\x94\xbb.png"),
+            ("--json", rb"caf\udce9 \u753b.png"),
+            ("--device=cpu", rb"caf\udce9 " + ("画" if encoding == "utf-8" else r"\u753b").encode()),
+        ):
+            # As where the terminal or the pipe takes no such characters.
+            written = io.BytesIO()
+            monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+            assert cli.main(["score", str(trained.checkpoint), str(path), form]) == 0
+            assert expected in written.getvalue()
+            if form == "--json":
+                assert json.loads(written.getvalue())["file"] == str(path)
+
+
+class TestEvaluate:
+    def test_json(self, trained: Any, make_folder: Any, tmp_path: Path, ganrm: Ganrm) -> None:
+        liked, ordinary = (make_folder(tmp_path / kind, kind, 5, first=70) for kind in ("liked", "ordinary"))
+        ran = ganrm("evaluate", trained.checkpoint, "--liked", liked, "--ordinary", ordinary, "--json")
+        (line,) = ran.json
+        assert ran.code == 0
+        assert line["auc"][0] > 0.9
+        assert line["auc"][1] <= line["auc"][0] <= line["auc"][2]
+        assert (line["n_liked"], line["n_ordinary"]) == (5, 5)
+        card = read_card(trained.checkpoint)
+        assert line["accuracy_threshold"] == card["thresholds"]["balanced"]
+
+    def test_words(self, trained: Any, make_folder: Any, tmp_path: Path, ganrm: Ganrm) -> None:
+        liked, ordinary = (make_folder(tmp_path / kind, kind, 4, first=70) for kind in ("liked", "ordinary"))
+        shutil.copy(liked / "liked70.png", liked / "again.png")
+        ran = ganrm("evaluate", trained.checkpoint, "--liked", liked, "--ordinary", ordinary)
+        assert ran.code == 0
+        assert ran.lines[0].split(maxsplit=1)[1] == "4 liked, 4 ordinary"
+        assert [line.split()[0] for line in ran.lines] == ["pictures", "AUC", "accuracy", "ECE"]
+        assert "ganrm: 1 liked files are exact copies" in ran.err
+
+
+class TestInfo:
+    def test_json_is_the_whole_card(self, trained: Any, ganrm: Ganrm) -> None:
+        ran = ganrm("info", trained.checkpoint, "--json")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.json == [read_card(trained.checkpoint)]
+
+    def test_words(self, trained: Any, ganrm: Ganrm) -> None:
+        ran = ganrm("info", trained.checkpoint)
+        assert (ran.code, ran.err) == (0, "")
+        told = {line[:14].strip(): line[14:] for line in ran.lines}
+        assert told["backbone"].startswith("efficientnet_lite0 (weights ")
+        assert told["trained on"] == "14 liked, 15 ordinary pictures"
+        assert told["held out by"].endswith("(29 pictures)")
+        assert told["seed"] == "0"
+
+    def test_no_backbone_is_needed(
+        self, tiny_file: Path, untrained_model: Callable[[str], RewardModel], tmp_path: Path, ganrm: Ganrm
+    ) -> None:
+        untrained_model(f"file:{tiny_file}").save(tmp_path / "small.safetensors")
+        ran = ganrm("info", tmp_path / "small.safetensors")
+        assert ran.code == 0
+        assert "file:tiny.safetensors" in ran.out
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        "command", [[], ["demo"], ["train"], ["score"], ["best"], ["evaluate"], ["info"]]
+    )
+    def test_help(self, command: list[str], ganrm: Ganrm) -> None:
+        ran = ganrm(*command, "--help")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out.startswith("usage: ganrm")
+
+    def test_version(self, ganrm: Ganrm) -> None:
+        ran = ganrm("--version")
+        assert ran.code == 0
+        assert ran.out.startswith("ganrm ")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            "",
+            "trian",
+            "train",
+            "train --liked a --ordinary b",
+            "train --liked a --ordinary b --output c.safetensors --views few",
+            "score model.safetensors",
+            "score model.safetensors a.png --json --csv",
+            "best model.safetensors folder",
+            "best model.safetensors folder --output x --keep some",
+            "best model.safetensors folder --output x --copy --move",
+            "best model.safetensors folder --output x --group-size 2 --group-by x",
+            "info",
+        ],
+    )
+    def test_wrong_usage(self, arguments: str, ganrm: Ganrm) -> None:
+        ran = ganrm(*arguments.split())
+        assert (ran.code, ran.out) == (2, "")
+        assert "usage: ganrm" in ran.err
+        assert "error: " in ran.err
+
+    def test_a_device_that_is_not_there(self, trained: Any, mixed: Path, ganrm: Ganrm) -> None:
+        ran = ganrm("score", trained.checkpoint, mixed, "--device", "abacus")
+        assert (ran.code, ran.out) == (2, "")
+        assert re.fullmatch(r"ganrm: The device 'abacus' cannot be used .*Use --device cpu\.\n", ran.err)
+
+    def test_as_a_module(self) -> None:
+        call = [sys.executable, "-m", "ganrm_core.cli", "train", "--output", "x"]
+        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "required: --liked, --ordinary" in done.stderr
