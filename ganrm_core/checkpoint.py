@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from .errors import CheckpointError
-from .files import atomic_file
+from .files import atomic_file, shown
 
 FORMAT_VERSION = 1
 HEADER_KEY = "ganrm"
@@ -66,7 +66,7 @@ def read_card(path: Path) -> dict[str, Any]:
     metadata = _read_header(path).get("__metadata__", {})
     if not isinstance(metadata, Mapping) or HEADER_KEY not in metadata:
         raise CheckpointError(
-            f"{path} is a safetensors file but not a GAN-RM checkpoint. Choose a file made by `ganrm train`."
+            f"{shown(path)} is a safetensors file but not a GAN-RM checkpoint. Choose a file made by `ganrm train`."
         )
     try:
         card = json.loads(metadata[HEADER_KEY])
@@ -77,7 +77,7 @@ def read_card(path: Path) -> dict[str, Any]:
         raise CheckpointError(_damaged(path, f"its format version is {version!r}"))
     if version > FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} has checkpoint format {version}; this version of GAN-RM reads up to {FORMAT_VERSION}. "
+            f"{shown(path)} has checkpoint format {version}; this version of GAN-RM reads up to {FORMAT_VERSION}. "
             "Update it with: pip install --upgrade gan-rm"
         )
     return dict(card)
@@ -86,7 +86,7 @@ def read_card(path: Path) -> dict[str, Any]:
 def _read_header(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(
-            f"There is no checkpoint at {path}. Check the path, or train one with `ganrm train`."
+            f"There is no checkpoint at {shown(path)}. Check the path, or train one with `ganrm train`."
         )
     try:
         with path.open("rb") as file:
@@ -112,6 +112,6 @@ def _strict(value: Any) -> Any:
 
 def _damaged(path: Path, why: object) -> str:
     return (
-        f"{path} is damaged or is not a safetensors file ({why}). "
+        f"{shown(path)} is damaged or is not a safetensors file ({why}). "
         "Copy or download it again, or train it anew with `ganrm train`."
     )

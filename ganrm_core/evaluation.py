@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .imagesets import Skipped
+from .imagesets import Skipped, describe_skipped
 from .metrics import (
     FloatArray,
     Interval,
@@ -109,7 +109,7 @@ def evaluate(
             logits.append(float(result.logit))
             progress(Progress("scoring", len(paths), total))
         if label not in labels:
-            raise DataError(f"No {name} picture could be read. Check the folder.")
+            raise DataError(f"None of the {name} pictures could be read. {describe_skipped(skipped)}")
     label_array, score_array = np.array(labels, dtype=np.int64), np.array(scores)
     figures = measure(
         score_array, label_array, np.arange(len(labels)), threshold=model.thresholds.get("balanced", 0.5)

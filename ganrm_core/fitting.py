@@ -201,7 +201,7 @@ def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule) -> None
             optimiser.step()
         head.eval()
         with torch.no_grad():
-            reached = _quality(head(validation.features[:, 0]), validation.labels)
+            reached = quality(head(validation.features[:, 0]), validation.labels)
         if not judged or reached > best_reached:
             best, best_reached, waited = _copy_of(head), reached, 0
         elif (waited := waited + 1) >= schedule.patience:
@@ -210,7 +210,7 @@ def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule) -> None
     head.requires_grad_(False)
 
 
-def _quality(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+def quality(logits: Tensor, labels: Tensor) -> tuple[float, float]:
     """AUC, and the loss to decide between equal ones; larger is better."""
     loss = float(binary_cross_entropy_with_logits(logits, labels.float()))
     return auc(logits.numpy(), labels.numpy()), -loss

@@ -17,9 +17,9 @@ from .calibration import fit_calibration
 from .cross_validation import FOLDS, FittedHead, IntArray, assign_folds, refuse_too_alike
 from .errors import BackboneError, DataError
 from .features import FeatureReader, Readout
-from .fitting import Rows, fit_linear_path, fit_projection
+from .fitting import Rows, fit_linear_path, fit_projection, quality
 from .heads import LinearHead, RewardProjectionLayer
-from .metrics import FloatArray, auc, class_weights
+from .metrics import FloatArray, class_weights
 from .preprocessing import normalise
 from .progress import Progress, ProgressCallback
 from .training_pictures import CachedPictures
@@ -66,7 +66,10 @@ def fit_with_lora(
     with _lora_layers(backbone) as layers:
         head = _train(backbone, readout, pictures, start, learning, torch.from_numpy(stopping), progress)
         adapter = Adapter(RANK, _ALPHA, _tensors(layers))
-    merge_adapter(backbone, adapter)
+    # An untouched LoRA layer's B is zero: then no epoch was better than the frozen backbone.
+    helped = any(bool(tensor.any()) for name, tensor in adapter.tensors.items() if name.endswith(".B"))
+    if helped:
+        merge_adapter(backbone, adapter)
     logits = _logits(backbone, readout, head, pictures.pixels[held_out, 0])
     labels = pictures.labels[held_out]
     return FittedHead(
@@ -75,8 +78,10 @@ def fit_with_lora(
         held_out=held_out,
         held_out_scores=_cross_calibrated(logits, labels, groups[held_out], seed),
         protocol="one fifth of the pictures, near-duplicates kept together",
-        candidate="linear with LoRA",
-        adapter=adapter,
+        candidate="linear with LoRA"
+        if helped
+        else "linear, since LoRA gained nothing over the frozen backbone",
+        adapter=adapter if helped else None,
     )
 
 
@@ -185,7 +190,14 @@ def _train(
     stop_labels = pictures.labels[stopping.numpy()]
     total = _EPOCHS * -(-len(chosen) // _BATCH)
     best = [parameter.detach().clone() for parameter in (*adapter, *head.parameters())]
-    best_auc = auc(_logits(backbone, readout, head, pictures.pixels[stopping, 0]), stop_labels)
+
+    stop_pixels = pictures.pixels[stopping, 0]
+
+    def judge() -> tuple[float, float]:
+        logits = _logits(backbone, readout, head, stop_pixels)
+        return quality(torch.from_numpy(logits), torch.from_numpy(stop_labels))
+
+    best_reached = judge()
     waited = step = 0
     for _ in range(_EPOCHS):
         for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):
@@ -199,10 +211,12 @@ def _train(
             loss.backward()
             optimiser.step()
             step += 1
-            progress(Progress("adapting", step, total, {"loss": float(loss.detach()), "auc": best_auc}))
-        reached = auc(_logits(backbone, readout, head, pictures.pixels[stopping, 0]), stop_labels)
-        if reached > best_auc:
-            best_auc, waited = reached, 0
+            progress(
+                Progress("adapting", step, total, {"loss": float(loss.detach()), "auc": best_reached[0]})
+            )
+        reached = judge()
+        if reached > best_reached:
+            best_reached, waited = reached, 0
             best = [parameter.detach().clone() for parameter in (*adapter, *head.parameters())]
         elif (waited := waited + 1) >= _PATIENCE:
             break

@@ -109,7 +109,7 @@ def train(
     started = time.perf_counter()
     files = find_training_files(liked, ordinary, recursive=recursive)
     # ComfyUI runs nodes in inference mode, where nothing can be trained.
-    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+    with torch.inference_mode(False), torch.random.fork_rng(devices=_gpus()):
         torch.manual_seed(settings.seed)
         backbone = load_backbone(settings.backbone, search_folders=search_folders).to(device)
         if settings.adapt == "lora":
@@ -157,6 +157,11 @@ def train(
         n_liked=n_liked,
         n_ordinary=len(pictures.labels) - n_liked,
     )
+
+
+def _gpus() -> list[int]:
+    """Seeding reaches every GPU's generator, so every one is put back afterwards."""
+    return list(range(torch.cuda.device_count()))
 
 
 def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:

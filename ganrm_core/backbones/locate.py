@@ -41,9 +41,13 @@ def find_by_sha256(sha256: str, folders: Sequence[Path]) -> Path | None:
 
 
 def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
+    """The files in `folders` and at most two levels below: a checkpoint may lie in someone's home."""
     for folder in folders:
         for root, subfolders, names in os.walk(folder):
-            subfolders.sort()
+            depth = len(Path(root).relative_to(folder).parts)
+            subfolders[:] = (
+                sorted(name for name in subfolders if not name.startswith(".")) if depth < 2 else []
+            )
             yield from (Path(root) / name for name in sorted(names))
 
 

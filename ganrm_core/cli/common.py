@@ -125,6 +125,15 @@ def print_facts(*facts: tuple[str, str]) -> None:
         print(f"{name:<{width}}{value}")
 
 
+def figures_as_json(figures: Figures) -> dict[str, Any]:
+    """Each figure as a number, and its interval under the same name with `_ci`."""
+    result: dict[str, Any] = {}
+    for name in ("auc", "accuracy", "ece"):
+        interval = getattr(figures, name)
+        result |= {name: interval.value, f"{name}_ci": [interval.low, interval.high]}
+    return {**result, "accuracy_threshold": figures.threshold, "ece_bound": figures.ece_bound}
+
+
 def ece_in_words(figures: Figures) -> str:
     return f"{figures.ece.value:.3f}   a perfectly calibrated model stays under {figures.ece_bound:.3f}"
 

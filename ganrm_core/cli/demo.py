@@ -12,6 +12,7 @@ from .common import (
     bars,
     device,
     ece_in_words,
+    figures_as_json,
     folders_taken_back,
     print_facts,
     print_json,
@@ -51,7 +52,16 @@ def run(options: argparse.Namespace) -> int:
     for message in outcome.warnings:
         warn(message)
     if options.json:
-        print_json(outcome.to_json())
+        print_json(
+            {
+                **figures_as_json(outcome.held_out),
+                "selection_efficiency": outcome.efficiency,
+                "n_liked": outcome.n_liked,
+                "n_ordinary": outcome.n_ordinary,
+                "n_test": outcome.n_test,
+                "report": str(outcome.report),
+            }
+        )
         return 0
     figures, efficiency = outcome.held_out, outcome.efficiency
     print_facts(

@@ -11,6 +11,7 @@ from .common import (
     add_model,
     bars,
     ece_in_words,
+    figures_as_json,
     load_model,
     print_facts,
     print_json,
@@ -47,7 +48,9 @@ def run(options: argparse.Namespace) -> int:
     figures = result.figures
     n_liked = int(result.labels.sum())
     if options.json:
-        print_json({**figures.to_json(), "n_liked": n_liked, "n_ordinary": len(result.labels) - n_liked})
+        print_json(
+            {**figures_as_json(figures), "n_liked": n_liked, "n_ordinary": len(result.labels) - n_liked}
+        )
         return 0
     print_facts(
         ("pictures", f"{n_liked} liked, {len(result.labels) - n_liked} ordinary"),

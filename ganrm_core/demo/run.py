@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ CANDIDATES = 8
 _STRENGTHS = tuple(float(s) for s in np.linspace(0.1, 1.0, CANDIDATES))
 _HELD_OUT = 100
 _FAULTS_PER_PICTURE = 3
+_GROUPS_PER_PICTURE = 2
 _SHEET_PER_KIND = 3
 
 
@@ -55,16 +55,6 @@ class DemoOutcome:
     n_test: int
     warnings: list[str]
     report: Path
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **self.held_out.to_json(),
-            "selection_efficiency": self.efficiency,
-            "n_liked": self.n_liked,
-            "n_ordinary": self.n_ordinary,
-            "n_test": self.n_test,
-            "report": str(self.report),
-        }
 
 
 def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback) -> DemoOutcome:
@@ -156,29 +146,36 @@ def _write_faulty(
 def _choose(
     model: RewardModel, pictures: list[Picture], rng: np.random.Generator, progress: ProgressCallback
 ) -> list[Choice]:
-    """Best of N on pictures never seen: one fault kind each, strengths evenly spaced, order shuffled."""
+    """Best of N on pictures never seen, each in two groups of candidates with one fault kind each."""
     choices = []
     for index, picture in enumerate(pictures):
-        kind = FAULTS[index % len(FAULTS)]
         image = to_float(load_picture(picture.path))
-        spoilt = [
-            apply_fault(image, kind, _STRENGTHS[i], seed=int(rng.integers(2**31)))
-            for i in rng.permutation(CANDIDATES)
-        ]
-        candidates = [_eight_bit(one.image) for one in spoilt]
-        scores = model.score([to_float(candidate) for candidate in candidates])
-        choices.append(
-            Choice(
-                kind=kind,
-                name=picture.stem,
-                losses=np.array([one.ssim_loss for one in spoilt]),
-                logits=scores.logit.double().numpy(),
-                scores=scores.score.double().numpy(),
-                thumbnails=candidates if index < _SHEET_PER_KIND * len(FAULTS) else [],
-            )
-        )
+        for turn in range(_GROUPS_PER_PICTURE):
+            kind = FAULTS[(index + turn) % len(FAULTS)]
+            shown = turn == 0 and index < _SHEET_PER_KIND * len(FAULTS)
+            choices.append(_ranked(model, picture.stem, image, kind, rng, shown))
         progress(Progress(f"best of {CANDIDATES}", index + 1, len(pictures)))
     return choices
+
+
+def _ranked(
+    model: RewardModel, name: str, image: Tensor, kind: str, rng: np.random.Generator, shown: bool
+) -> Choice:
+    """Strengths evenly spaced, in random order: position must tell nothing."""
+    spoilt = [
+        apply_fault(image, kind, _STRENGTHS[i], seed=int(rng.integers(2**31)))
+        for i in rng.permutation(CANDIDATES)
+    ]
+    candidates = [_eight_bit(one.image) for one in spoilt]
+    scores = model.score([to_float(candidate) for candidate in candidates])
+    return Choice(
+        kind=kind,
+        name=name,
+        losses=np.array([one.ssim_loss for one in spoilt]),
+        logits=scores.logit.double().numpy(),
+        scores=scores.score.double().numpy(),
+        thumbnails=candidates if shown else [],
+    )
 
 
 def _efficiency(choices: list[Choice]) -> dict[str, float]:

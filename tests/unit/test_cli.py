@@ -209,8 +209,8 @@ class TestEvaluate:
         ran = ganrm("evaluate", trained.checkpoint, "--liked", liked, "--ordinary", ordinary, "--json")
         (line,) = ran.json
         assert ran.code == 0
-        assert line["auc"][0] > 0.9
-        assert line["auc"][1] <= line["auc"][0] <= line["auc"][2]
+        assert line["auc"] > 0.9
+        assert line["auc_ci"][0] <= line["auc"] <= line["auc_ci"][1]
         assert (line["n_liked"], line["n_ordinary"]) == (5, 5)
         card = read_card(trained.checkpoint)
         assert line["accuracy_threshold"] == card["thresholds"]["balanced"]
