@@ -34,7 +34,7 @@ def ever_better() -> Iterator[None]:
     """Every epoch of LoRA counts as the best so far: pictures this few leave that to chance."""
     rising = itertools.count()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lora, "auc", lambda *_: next(rising) / 100)
+        patch.setattr(lora, "quality", lambda *_: (next(rising) / 100, 0.0))
         yield
 
 
@@ -94,11 +94,14 @@ class TestLora:
     ) -> None:
         pytest.importorskip("peft")
         falling, steps = itertools.count(), []
-        monkeypatch.setattr(lora, "auc", lambda *_: 1 - next(falling) / 100)
+        monkeypatch.setattr(lora, "quality", lambda *_: (1 - next(falling) / 100, 0.0))
         result = sets.train(steps.append, adapt="lora")
         assert next(falling) == 1 + lora._PATIENCE
-        assert result.model.adapter is not None
-        assert all(not t.any() for name, t in result.model.adapter.tensors.items() if name.endswith(".B"))
+        # The best was the start, so there is nothing to store, and the card does not claim it.
+        assert result.model.adapter is None
+        assert "gained nothing" in result.model.card["chosen_head"]
+        plain = load_backbone(sets.settings.backbone).state_dict()
+        assert all(torch.equal(t, plain[name]) for name, t in result.model.backbone.state_dict().items())
 
     def test_one_fifth_is_held_out(self, adapted: TrainingResult) -> None:
         assert len(adapted.held_out_paths) == len(adapted.held_out_scores) == len(adapted.held_out_labels)
