@@ -31,7 +31,7 @@ class FittedHead:
     """A head, its calibration, and what held-out pictures say of it.
 
     `held_out` are the positions of the pictures judged, `held_out_scores` their calibrated scores by
-    a head, a choice of head and a calibration that never saw them, and `protocol` says how. `candidate`
+    heads that never saw them (see `_honest_scores`), and `protocol` says how. `candidate`
     names the head chosen. `adapter` is already merged into the backbone.
     """
 

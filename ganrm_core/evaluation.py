@@ -107,7 +107,7 @@ def evaluate(
             labels.append(label)
             scores.append(float(result.score))
             logits.append(float(result.logit))
-            progress(Progress("scoring", len(paths), total))
+            progress(Progress("scoring", len(paths) + len(skipped), total))
         if label not in labels:
             raise DataError(f"None of the {name} pictures could be read. {describe_skipped(skipped)}")
     label_array, score_array = np.array(labels, dtype=np.int64), np.array(scores)

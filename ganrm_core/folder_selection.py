@@ -80,7 +80,9 @@ def check_rules(rules: Rules) -> None:
 def find_candidates(folder: Path, output: Path, *, recursive: bool = False) -> list[Path]:
     """The pictures of `folder` without what an earlier run placed into `output` below it."""
     inside = output.resolve()
-    return [path for path in find_images(folder, recursive=recursive) if inside not in path.resolve().parents]
+    found = find_images(folder, recursive=recursive)
+    homes = {parent: parent.resolve() for parent in {path.parent for path in found}}
+    return [path for path in found if inside not in (homes[path.parent], *homes[path.parent].parents)]
 
 
 def prepare_folder(output: Path) -> None:
@@ -159,7 +161,7 @@ def _group_names(files: Sequence[Path], rules: Rules) -> list[Hashable]:
     names: list[Hashable] = []
     for path in files:
         match = re.search(rules.group_by, path.name)
-        if match is None:
+        if match is None or (match.re.groups and match.group(1) is None):
             raise DataError(
                 f"The name {shown(path.name)} does not match --group-by {rules.group_by!r}, so its group is "
                 "unknown. Change the pattern or leave that file out."

@@ -10,7 +10,7 @@ from typing import Any
 from .imagesets import fingerprint
 from .training_pictures import CachedPictures
 
-_LIBRARIES = ("gan-rm", "torch", "timm", "transformers", "open_clip_torch", "pillow", "numpy")
+_LIBRARIES = ("gan-rm", "torch", "timm", "transformers", "open_clip_torch", "peft", "pillow", "numpy")
 
 
 def provenance(pictures: CachedPictures, settings: Mapping[str, Any], device_type: str) -> dict[str, Any]:
@@ -25,18 +25,11 @@ def provenance(pictures: CachedPictures, settings: Mapping[str, Any], device_typ
         "n_skipped": len(pictures.skipped),
         "liked_fingerprint": fingerprint(by_label[1]),
         "ordinary_fingerprint": fingerprint(by_label[0]),
-        "settings": {**settings, "backbone": _without_folders(settings["backbone"])},
+        "settings": dict(settings),
         "device": device_type,
         "versions": {name: _version(name) for name in _LIBRARIES},
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
-
-
-def _without_folders(backbone: str) -> str:
-    prefix, colon, rest = backbone.partition(":")
-    return (
-        f"{prefix}{colon}{rest.replace(chr(92), '/').rstrip('/').rsplit('/', 1)[-1]}" if colon else backbone
-    )
 
 
 def _version(name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -142,12 +143,19 @@ class RewardModel:
             try:
                 spec = BackboneSpec.from_json(checkpoint.card["backbone"])
                 readout = Readout(tuple(checkpoint.card["taps"]))
-                readout.width(spec)  # fails now rather than at the first picture
                 calibration = Calibration(**checkpoint.card["calibration"])
                 layer = RewardProjectionLayer.from_tensors(
                     checkpoint.card["head"], _below(_RPL, checkpoint.tensors)
                 )
-            except (LookupError, TypeError, CheckpointError) as error:
+                _check_parts(checkpoint.card, readout.width(spec), calibration, layer)
+            except (
+                LookupError,
+                TypeError,
+                ValueError,
+                AttributeError,
+                RuntimeError,
+                CheckpointError,
+            ) as error:
                 raise CheckpointError(
                     f"{shown(path)} is a GAN-RM checkpoint with a part missing or damaged ({error}). "
                     "Copy it again, or train it anew."
@@ -171,7 +179,8 @@ class RewardModel:
         size = self.backbone.spec.input_size
         batch: list[Tensor] = []
         for image in images:
-            batch.append(resize(image.to(self._reader.device, torch.float32), size))
+            # On the CPU, as in training: another device's bicubic differs, and MPS may have none.
+            batch.append(resize(image.to("cpu", torch.float32), size))
             if len(batch) == self._reader.plan.batch_size:
                 yield self._score_batch(batch)
                 batch = []
@@ -195,6 +204,19 @@ class RewardModel:
             torch.cat([part.score for part in collected]),
             torch.cat([part.uncertainty for part in collected]),
         )
+
+
+def _check_parts(
+    card: Mapping[str, Any], width: int, calibration: Calibration, layer: RewardProjectionLayer
+) -> None:
+    """Raise ValueError now for what would otherwise fail, or give NaN, at the first picture."""
+    if not (calibration.temperature > 0 and math.isfinite(calibration.temperature + calibration.bias)):
+        raise ValueError(f"temperature {calibration.temperature}, bias {calibration.bias}")
+    if not all(math.isfinite(value) for value in card.get("thresholds", {}).values()):
+        raise ValueError("thresholds that are no numbers")
+    logits, _ = layer(torch.zeros(1, width))
+    if not bool(torch.isfinite(logits).all()):
+        raise ValueError("a head that gives no number")
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

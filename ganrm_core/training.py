@@ -134,7 +134,9 @@ def train(
         "thresholds": _thresholds(fitted.held_out_scores, pictures.labels[fitted.held_out]),
         "chosen_head": fitted.candidate,
         "leak_audit": None,
-        "provenance": provenance(pictures, asdict(settings), str(torch.device(device).type)),
+        "provenance": provenance(
+            pictures, {**asdict(settings), "backbone": backbone.spec.name}, str(torch.device(device).type)
+        ),
     }
     model = RewardModel(
         backbone, readout, fitted.layer, fitted.calibration, card=card, adapter=fitted.adapter, name=name

@@ -96,6 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     result.model.save(options.output)
     options.on_interrupt = "The model is written and complete."
     if options.report:
+        from ..errors import OutputError
         from ..report import training_report, write_report
 
         report = training_report(
@@ -108,7 +109,10 @@ def _run(options: argparse.Namespace) -> int:
             counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
             title=options.output.stem,
         )
-        write_report(options.report, report)
+        try:
+            write_report(options.report, report)
+        except OutputError as error:
+            raise OutputError(f"{error} The model itself is written: {options.output}.") from error
     for message in result.warnings:
         warn(message)
     figures = result.figures

@@ -31,8 +31,8 @@ def demo_report(
     chosen = Section(
         "Best of 8",
         "Each row is one picture the model had never seen, in eight strengths of one fault, ranked by the "
-        "model from left to right. The gold one is its choice. Under each picture stand the score and what "
-        "the fault truly cost (SSIM lost), with the true rank.",
+        "model from left to right. The gold one is its choice. Under each picture stand the score and the "
+        "fault's true strength and rank. Three of the groups of each fault are shown.",
         [(sheet, "")],
     )
     gained = Section(

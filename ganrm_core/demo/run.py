@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..contact_sheet import Tile, contact_sheet
 from ..evaluation import Evaluation, Figures, evaluate
+from ..files import atomic_file
 from ..images import to_float, to_pil
 from ..imagesets import find_images
 from ..metrics import FloatArray, selection_efficiency
@@ -19,8 +20,8 @@ from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback
 from ..report import write_report
 from ..reward_model import RewardModel
-from ..training import TrainingResult, train
-from .faults import FAULTS, apply_fault
+from ..training import TrainingResult, TrainingSettings, train
+from .faults import FAULTS, MAX_LOSS, apply_fault
 from .pictures import Picture, demo_pictures, load_picture
 from .report import demo_report
 
@@ -62,6 +63,7 @@ def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback
 
     Raises DataError where the pictures of the extra [demo] are not installed.
     """
+    settings = TrainingSettings(seed=seed)  # refuses a bad seed before any work
     pictures = demo_pictures()
     training, held_out = _split(pictures, seed, progress)
     rng = np.random.default_rng(seed)
@@ -76,7 +78,9 @@ def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback
     _write_pictures(held_out[:half_out], folders["held-out liked"], progress)
     _write_faulty(held_out[half_out:], folders["held-out ordinary"], rng, progress)
 
-    result = train(folders["liked"], folders["ordinary"], device=device, progress=progress, name="demo")
+    result = train(
+        folders["liked"], folders["ordinary"], settings, device=device, progress=progress, name="demo"
+    )
     result.model.save(output / "demo.safetensors")
     evaluation = evaluate(
         result.model,
@@ -201,7 +205,8 @@ def _write_results(
         title=f"Best of {CANDIDATES}, ranked by the taste model",
         row_labels=[f"{choice.kind} · {choice.name}" for choice in shown],
     )
-    sheet.save(output / "best_of_n.png")
+    with atomic_file(output / "best_of_n.png") as temporary:
+        sheet.save(temporary)
     report = output / "report.html"
     write_report(report, demo_report(result, evaluation, efficiency, sheet))
     return report
@@ -214,7 +219,10 @@ def _sheet_row(choice: Choice) -> list[Tile]:
     return [
         Tile(
             choice.thumbnails[i],
-            (f"score {choice.scores[i]:.2f}", f"fault {choice.losses[i]:.3f} · truly #{true_rank[i] + 1}"),
+            (
+                f"score {choice.scores[i]:.2f}",
+                f"fault {choice.losses[i] / MAX_LOSS:.2f} · truly #{true_rank[i] + 1}",
+            ),
             highlight=rank == 1,
             badge=f"#{rank}",
         )
@@ -227,4 +235,5 @@ def _eight_bit(image: Tensor) -> Tensor:
 
 
 def _save(image: Tensor, path: Path) -> None:
-    to_pil(image).save(path, compress_level=1)
+    with atomic_file(path) as temporary:
+        to_pil(image).save(temporary, compress_level=1)

@@ -299,3 +299,9 @@ class TestUsage:
         done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert "required: --liked, --ordinary" in done.stderr
+
+
+def test_the_demo_refuses_a_bad_seed_before_any_work(tmp_path: Path, ganrm: Ganrm) -> None:
+    ran = ganrm("demo", "--output", tmp_path / "demo", "--seed", -1)
+    assert ran.code == 2
+    assert not (tmp_path / "demo").exists()

@@ -242,3 +242,28 @@ def test_rules_that_make_no_sense(options: list[object], message: str, best: Gan
     assert (ran.code, ran.out) == (2, "")
     assert re.fullmatch(rf"ganrm: .*{message}.*\n", ran.err)
     assert not (tmp_path / "best").exists()
+
+
+def test_a_link_that_leads_to_itself_is_skipped_and_named(trained: Any, tmp_path: Path, ganrm: Ganrm) -> None:
+    folder = tmp_path / "in"
+    shutil.copytree(trained.liked, folder)
+    (folder / "loop.png").symlink_to("loop.png")
+    ran = ganrm("best", trained.checkpoint, folder, "--output", tmp_path / "out")
+    assert ran.code == 0
+    assert "loop.png" in ran.err
+
+
+def test_a_name_whose_group_did_not_take_part_is_refused(trained: Any, tmp_path: Path, ganrm: Ganrm) -> None:
+    ran = ganrm(
+        *(
+            "best",
+            trained.checkpoint,
+            trained.liked,
+            "--group-by",
+            r"(never)?\w",
+            "--output",
+            tmp_path / "out",
+        )
+    )
+    assert ran.code == 2
+    assert "does not match --group-by" in ran.err

@@ -37,3 +37,7 @@ def test_local_links_lead_somewhere() -> None:
     for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_no_figure_is_still_to_come() -> None:
+    assert not re.search(r"\b[A-Z]+_FIGURES\b|\bTODO\b|\bTBD\b", README)
