@@ -22,11 +22,6 @@ class Calibration:
         scaled = np.asarray(logits, float) / self.temperature + self.bias
         return np.asarray(0.5 * (1 + np.tanh(scaled / 2)))
 
-    def logits(self, scores: ArrayLike) -> FloatArray:
-        """The raw logits at which these scores lie."""
-        score = np.clip(np.asarray(scores, float), 1e-9, 1 - 1e-9)
-        return np.asarray((np.log(score / (1 - score)) - self.bias) * self.temperature)
-
 
 def fit_calibration(logits: ArrayLike, labels: ArrayLike) -> Calibration:
     """Fit temperature and bias on held-out logits, both classes weighing the same.
