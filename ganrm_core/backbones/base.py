@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import BackboneError
@@ -131,7 +130,3 @@ def _digest(file: Any) -> str:  # Python 3.10 has no hashlib.file_digest
 def with_spatial_tokens(feature_map: Tensor) -> Tensor:
     """[B, D, H, W] → [B, H·W, D]."""
     return feature_map.flatten(2).transpose(1, 2)
-
-
-def checked_device_type(device: torch.device | str) -> str:
-    return torch.device(device).type
