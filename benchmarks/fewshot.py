@@ -36,6 +36,7 @@ from ganrm_core.cross_validation import fit_default, fit_paper
 from ganrm_core.features import FeatureReader, Readout, default_readout, embedding_readout
 from ganrm_core.fitting import Rows
 from ganrm_core.metrics import auc
+from ganrm_core.progress import no_progress
 
 SIZES = (25, 50, 100, 200)
 METHODS = ("centroid", "pooled", "multi-tap", "paper", "default")
@@ -140,10 +141,10 @@ class Bench:
         rows = Rows(train, torch.from_numpy(labels).float())
         groups = np.arange(len(labels))
         if preset == "paper":
-            fitted = fit_paper(rows, groups, seed=seed, tick=lambda: None)
+            fitted = fit_paper(rows, groups, seed=seed, progress=no_progress)
         else:
             blocks = self.depths.blocks(self.backbone.spec)
-            fitted = fit_default(rows, groups, blocks, seed=seed, tick=lambda: None)
+            fitted = fit_default(rows, groups, blocks, seed=seed, progress=no_progress)
         return np.asarray(fitted.layer(test)[0].double().numpy())
 
 

@@ -15,14 +15,15 @@ from .errors import DataError
 from .features import Block
 from .fitting import Projection, Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
 from .heads import Head, RewardProjectionLayer
-from .metrics import FloatArray, class_weights
+from .metrics import FloatArray, auc, class_weights
+from .progress import History, Progress, ProgressCallback
 
 FOLDS = 5
 _POWERS = (0.0, 0.25, 0.5, 0.75)
 _PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 
 IntArray = NDArray[np.int64]
-FitAll = Callable[[Rows, IntArray], dict[str, Head]]
+FitAll = Callable[[Rows, IntArray, "_Steps"], dict[str, Head]]
 """Fits every candidate head on some pictures (given with their groups), by the candidate's name."""
 
 
@@ -32,7 +33,7 @@ class FittedHead:
 
     `held_out` are the positions of the pictures judged, `held_out_scores` their calibrated scores by
     heads that never saw them (see `_honest_scores`), and `protocol` says how. `candidate`
-    names the head chosen. `adapter` is already merged into the backbone.
+    names the head chosen, `history` how its fit went. `adapter` is already merged into the backbone.
     """
 
     layer: RewardProjectionLayer
@@ -41,41 +42,86 @@ class FittedHead:
     held_out_scores: FloatArray
     protocol: str
     candidate: str
+    history: History
     adapter: Adapter | None = None
 
 
+class _Steps:
+    """Reports every candidate fitted, and every epoch in between, so that a cancel is never far off."""
+
+    def __init__(self, progress: ProgressCallback, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self.history: History | None = None
+        self.report()
+
+    def report(self) -> None:
+        self._progress(Progress("fitting", self._done, self._total, history=self.history))
+
+    def fitted(self) -> None:
+        self._done += 1
+        self.report()
+
+    def epoch(self, _loss: float, _auc: float) -> None:
+        self.report()
+
+    def plotted_epoch(self, loss: float, auc_value: float) -> None:
+        past = self.history or History("epoch")
+        self.history = History("epoch", (*past.loss, loss), (*past.auc, auc_value))
+        self.report()
+
+
 def fit_default(
-    rows: Rows, groups: IntArray, blocks: Sequence[Block], *, seed: int, tick: Callable[[], None]
+    rows: Rows, groups: IntArray, blocks: Sequence[Block], *, seed: int, progress: ProgressCallback
 ) -> FittedHead:
     """The `default` preset: a regularised linear head, or the MLP where it is clearly better."""
 
-    def fit_all(part: Rows, part_groups: IntArray) -> dict[str, Head]:
+    def fit_all(part: Rows, part_groups: IntArray, steps: _Steps) -> dict[str, Head]:
         projection = fit_projection(part.flat()[0], blocks)
-        heads = _linear_candidates(part, projection)
+        heads = _linear_candidates(part, projection, steps)
         fitted, validation = _inner_split(part, part_groups, seed)
-        heads["mlp"] = fit_mlp(fitted, validation, projection, seed)
+        heads["mlp"] = fit_mlp(fitted, validation, projection, seed, steps.epoch)
+        steps.fitted()
         return heads
 
-    return _cross_validate(rows, groups, fit_all, seed=seed, tick=tick)
+    candidates = len(_POWERS) * len(_PENALTIES) + 1
+    steps = _Steps(progress, (FOLDS + 1) * candidates)
+    return _cross_validate(rows, groups, fit_all, _path_history, seed=seed, steps=steps)
 
 
-def _linear_candidates(rows: Rows, projection: Projection) -> dict[str, Head]:
+def _linear_candidates(rows: Rows, projection: Projection, steps: _Steps) -> dict[str, Head]:
     heads: dict[str, Head] = {}
     for power in _POWERS:
-        for penalty, head in zip(
-            _PENALTIES, fit_linear_path(rows, projection, power, _PENALTIES), strict=True
-        ):
-            heads[f"linear, whitening {power}, penalty {penalty}"] = head
+        fitted = fit_linear_path(rows, projection, power, _PENALTIES, steps.fitted)
+        heads |= {_linear_name(power, penalty): head for penalty, head in zip(_PENALTIES, fitted, strict=True)}
     return heads
 
 
-def fit_paper(rows: Rows, groups: IntArray, *, seed: int, tick: Callable[[], None]) -> FittedHead:
+def _linear_name(power: float, penalty: float) -> str:
+    return f"linear, whitening {power}, penalty {penalty}"
+
+
+def _path_history(held_out: dict[str, FloatArray], labels: IntArray) -> History:
+    """Held-out loss and AUC along the penalties, at the whitening that reaches the lowest loss."""
+    paths = [[held_out[_linear_name(power, penalty)] for penalty in _PENALTIES] for power in _POWERS]
+    losses = [[float(_losses(logits, labels).mean()) for logits in path] for path in paths]
+    best = min(range(len(paths)), key=lambda i: min(losses[i]))
+    return History(
+        "regularisation, strong to weak",
+        tuple(losses[best]),
+        tuple(auc(logits, labels) for logits in paths[best]),
+    )
+
+
+def fit_paper(rows: Rows, groups: IntArray, *, seed: int, progress: ProgressCallback) -> FittedHead:
     """The `paper` preset: one MLP on the embedding, one view per picture, early stop on AUC."""
 
-    def fit_all(part: Rows, part_groups: IntArray) -> dict[str, Head]:
-        return {"paper mlp": fit_paper_head(*_inner_split(part, part_groups, seed), seed)}
+    def fit_all(part: Rows, part_groups: IntArray, steps: _Steps) -> dict[str, Head]:
+        steps.history = None
+        head = fit_paper_head(*_inner_split(part, part_groups, seed), seed, steps.plotted_epoch)
+        steps.fitted()
+        return {"paper mlp": head}
 
-    return _cross_validate(rows, groups, fit_all, seed=seed, tick=tick)
+    return _cross_validate(rows, groups, fit_all, None, seed=seed, steps=_Steps(progress, FOLDS + 1))
 
 
 def assign_folds(labels: IntArray, groups: IntArray, folds: int, seed: int) -> IntArray:
@@ -114,8 +160,15 @@ def _inner_split(rows: Rows, groups: IntArray, seed: int) -> tuple[Rows, Rows]:
 
 
 def _cross_validate(
-    rows: Rows, groups: IntArray, fit_all: FitAll, *, seed: int, tick: Callable[[], None]
+    rows: Rows,
+    groups: IntArray,
+    fit_all: FitAll,
+    history_of: Callable[[dict[str, FloatArray], IntArray], History] | None,
+    *,
+    seed: int,
+    steps: _Steps,
 ) -> FittedHead:
+    """`history_of` draws the history from held-out logits; without it the last fit's epochs are kept."""
     labels = rows.labels.numpy().astype(np.int64)
     refuse_too_alike(labels, groups)
     folds = assign_folds(labels, groups, FOLDS, seed)
@@ -123,15 +176,18 @@ def _cross_validate(
     held_out: dict[str, FloatArray] = {}
     for fold in range(FOLDS):
         outside, inside = folds != fold, folds == fold
-        heads = fit_all(rows.take(torch.from_numpy(outside)), groups[outside])
+        heads = fit_all(rows.take(torch.from_numpy(outside)), groups[outside], steps)
         by_fold.append(heads)
         for name, head in heads.items():
             logits = held_out.setdefault(name, np.zeros(len(labels)))
             logits[inside] = _logits(head, rows.take(torch.from_numpy(inside)))
-        tick()
+        judged = folds <= fold
+        if history_of:
+            steps.history = history_of({n: v[judged] for n, v in held_out.items()}, labels[judged])
+            steps.report()
     candidate = _choose(held_out, labels)
-    layer = RewardProjectionLayer(fit_all(rows, groups)[candidate], [heads[candidate] for heads in by_fold])
-    tick()
+    final = fit_all(rows, groups, steps)[candidate]
+    layer = RewardProjectionLayer(final, [heads[candidate] for heads in by_fold])
     return FittedHead(
         layer=layer,
         calibration=fit_calibration(held_out[candidate], labels),
@@ -139,6 +195,7 @@ def _cross_validate(
         held_out_scores=_honest_scores(held_out, labels, folds),
         protocol=f"{FOLDS}-fold cross-validation, near-duplicates kept together",
         candidate=candidate,
+        history=steps.history or History("epoch"),
     )
 
 

@@ -22,7 +22,7 @@ from .metrics import (
     expected_calibration_error,
 )
 from .progress import Progress, ProgressCallback, no_progress
-from .reward_model import RewardModel
+from .reward import Reward
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: RewardModel,
+    model: Reward,
     liked: Sequence[Path],
     ordinary: Sequence[Path],
     *,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .backbones.base import Backbone, BackboneSpec, Tap
+from .backbones.base import Backbone, BackboneSpec, ExecutionPlan, Tap
+from .device_memory import free_cached_memory, is_out_of_memory
 from .preprocessing import normalise
 
 
@@ -78,8 +79,7 @@ class FeatureReader:
     def __init__(self, backbone: Backbone, readout: Readout) -> None:
         self.backbone = backbone
         self.readout = readout
-        device_type = self.device.type
-        self.plan = backbone.plan(device_type)
+        self._affordable: dict[torch.device, int] = {}
         if self.plan.channels_last:
             # Outside inference mode: a module moved inside it could not be trained through later.
             with torch.inference_mode(False):
@@ -89,11 +89,38 @@ class FeatureReader:
     def device(self) -> torch.device:
         return next(self.backbone.parameters()).device
 
+    @property
+    def plan(self) -> ExecutionPlan:
+        """Asked anew each time: a host may move the backbone between two calls."""
+        return self.backbone.plan(self.device.type)
+
+    @property
+    def batch_size(self) -> int:
+        """How many pictures run at once: the plan's number, less where the device's memory is short."""
+        return self._affordable.get(self.device, self.plan.batch_size)
+
     def __call__(self, pixels: Tensor) -> Tensor:
-        """[B, 3, S, S] in 0–1, any B → [B, width] on the backbone's device, without gradients."""
+        """[B, 3, S, S] in 0–1, any B → [B, width] on the backbone's device, without gradients.
+
+        Where the device runs out of memory the batch is halved, down to one picture.
+        """
         with torch.inference_mode():
-            batches = [self._read(batch) for batch in pixels.split(self.plan.batch_size)]
-            return torch.cat(batches) if batches else torch.empty(0, self.readout.width(self.backbone.spec))
+            done: list[Tensor] = []
+            position = 0
+            while position < len(pixels):
+                batch = pixels[position : position + self.batch_size]
+                try:
+                    done.append(self._read(batch))
+                except Exception as error:
+                    if len(batch) == 1 or not is_out_of_memory(error):
+                        raise
+                    self._affordable[self.device] = len(batch) // 2
+                else:
+                    position += len(batch)
+                    continue
+                # Only here, with the exception gone, are the tensors of the failed attempt freed.
+                free_cached_memory(self.device)
+            return torch.cat(done) if done else torch.empty(0, self.readout.width(self.backbone.spec))
 
     def _read(self, pixels: Tensor) -> Tensor:
         prepared = normalise(pixels.to(self.device), self.backbone.spec)

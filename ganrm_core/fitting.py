@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,9 @@ _MLP_COMPONENTS = 128
 _MLP_HIDDEN = 64
 _MLP_WHITENING = 0.5
 _ROW_LENGTH = 10.0
+
+OnEpoch = Callable[[float, float], None]
+"""Called after every epoch with the validation loss and AUC. What it raises passes through."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +103,18 @@ def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Ten
 
 
 def fit_linear_path(
-    rows: Rows, projection: Projection, power: float, penalties: Sequence[float]
+    rows: Rows,
+    projection: Projection,
+    power: float,
+    penalties: Sequence[float],
+    on_fit: Callable[[], None] = lambda: None,
 ) -> list[LinearHead]:
     """One ridge-penalised logistic regression per penalty, on components whitened to `power`.
 
     What a picture *shows* fills the widest components, what it looks like the narrow ones. Full
     whitening (power 1) is linear discriminant analysis, which is noisy with few pictures; none
     (power 0) lets content drown taste. Cross-validation decides. `penalties` fall, so that each fit
-    starts where the last ended.
+    starts where the last ended. `on_fit` is called after each.
     """
     features, labels, weights = rows.flat()
     matrix = projection.whitened(power)
@@ -117,6 +124,7 @@ def fit_linear_path(
     for penalty in penalties:
         solution = _logistic_regression(z, labels.float(), weights.float(), penalty, solution)
         heads.append(LinearHead(projection.mean, matrix @ solution[:-1], solution[-1]))
+        on_fit()
     return heads
 
 
@@ -162,26 +170,32 @@ _MLP_SCHEDULE = Schedule(epochs=60, patience=10, batch_size=256, learning_rate=2
 _PAPER_SCHEDULE = Schedule(epochs=50, patience=10, batch_size=64, learning_rate=1e-3, weight_decay=1e-2)
 
 
-def fit_mlp(rows: Rows, validation: Rows, projection: Projection, seed: int) -> ProjectedMLPHead:
+def fit_mlp(
+    rows: Rows, validation: Rows, projection: Projection, seed: int, on_epoch: OnEpoch | None = None
+) -> ProjectedMLPHead:
     """A small MLP on the leading whitened components."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         matrix = projection.whitened(_MLP_WHITENING)[:, :_MLP_COMPONENTS]
         head = ProjectedMLPHead(projection.mean, matrix, _MLP_HIDDEN, dropout=0.3)
-        _train(head, rows, validation, _MLP_SCHEDULE)
+        _train(head, rows, validation, _MLP_SCHEDULE, on_epoch)
     return head
 
 
-def fit_paper_head(rows: Rows, validation: Rows, seed: int) -> PaperHead:
+def fit_paper_head(
+    rows: Rows, validation: Rows, seed: int, on_epoch: OnEpoch | None = None
+) -> PaperHead:
     """The MLP of the paper preset."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = PaperHead(rows.features.shape[-1])
-        _train(head, rows, validation, _PAPER_SCHEDULE)
+        _train(head, rows, validation, _PAPER_SCHEDULE, on_epoch)
     return head
 
 
-def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule) -> None:
+def _train(
+    head: Head, rows: Rows, validation: Rows, schedule: Schedule, on_epoch: OnEpoch | None
+) -> None:
     """Train in place and leave the weights of the best epoch; the last where nothing can be judged."""
     judged = len(validation.labels.unique()) == 2
     features, labels, weights = rows.flat()
@@ -202,6 +216,8 @@ def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule) -> None
         head.eval()
         with torch.no_grad():
             reached = quality(head(validation.features[:, 0]), validation.labels)
+        if on_epoch:
+            on_epoch(-reached[1], reached[0])
         if not judged or reached > best_reached:
             best, best_reached, waited = _copy_of(head), reached, 0
         elif (waited := waited + 1) >= schedule.patience:

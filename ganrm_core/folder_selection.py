@@ -14,7 +14,7 @@ from .files import PlaceMode, atomic_file, check_new_file, place, shown
 from .images import read_image, to_pil
 from .imagesets import Skipped, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
-from .reward_model import RewardModel
+from .reward import Reward
 from .selection import Selection, select_best
 
 _TABLE, _SHEET = "scores.csv", "contact_sheet.jpg"
@@ -101,7 +101,7 @@ def prepare_folder(output: Path) -> None:
 
 
 def select_from_files(
-    model: RewardModel,
+    model: Reward,
     files: Sequence[Path],
     output: Path,
     rules: Rules,

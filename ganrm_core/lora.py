@@ -21,7 +21,7 @@ from .fitting import Rows, fit_linear_path, fit_projection, quality
 from .heads import LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, class_weights
 from .preprocessing import normalise
-from .progress import Progress, ProgressCallback
+from .progress import History, Progress, ProgressCallback
 from .training_pictures import CachedPictures
 
 RANK = 8
@@ -64,7 +64,9 @@ def fit_with_lora(
     rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
     start = _starting_head(rows.take(learning), backbone, readout)
     with _lora_layers(backbone) as layers:
-        head = _train(backbone, readout, pictures, start, learning, torch.from_numpy(stopping), progress)
+        head, history = _train(
+            backbone, readout, pictures, start, learning, torch.from_numpy(stopping), progress
+        )
         adapter = Adapter(RANK, _ALPHA, _tensors(layers))
     # An untouched LoRA layer's B is zero: then no epoch was better than the frozen backbone.
     helped = any(bool(tensor.any()) for name, tensor in adapter.tensors.items() if name.endswith(".B"))
@@ -81,6 +83,7 @@ def fit_with_lora(
         candidate="linear with LoRA"
         if helped
         else "linear, since LoRA gained nothing over the frozen backbone",
+        history=history,
         adapter=adapter if helped else None,
     )
 
@@ -174,8 +177,11 @@ def _train(
     learning: Tensor,
     stopping: Tensor,
     progress: ProgressCallback,
-) -> LinearHead:
-    """Train adapter and head end to end; both are left as they were in the best epoch."""
+) -> tuple[LinearHead, History]:
+    """Train adapter and head end to end; both are left as they were in the best epoch.
+
+    The history starts with the frozen backbone.
+    """
     assert pictures.pixels is not None
     device = next(backbone.parameters()).device
     head = _Trainable(start, pictures.features[learning].flatten(0, 1).std(dim=0)).to(device)
@@ -198,6 +204,7 @@ def _train(
         return quality(torch.from_numpy(logits), torch.from_numpy(stop_labels))
 
     best_reached = judge()
+    history = History("epoch", (-best_reached[1],), (best_reached[0],))
     waited = step = 0
     for _ in range(_EPOCHS):
         for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):
@@ -212,9 +219,16 @@ def _train(
             optimiser.step()
             step += 1
             progress(
-                Progress("adapting", step, total, {"loss": float(loss.detach()), "auc": best_reached[0]})
+                Progress(
+                    "adapting",
+                    step,
+                    total,
+                    {"loss": float(loss.detach()), "auc": best_reached[0]},
+                    history,
+                )
             )
         reached = judge()
+        history = History("epoch", (*history.loss, -reached[1]), (*history.auc, reached[0]))
         if reached > best_reached:
             best_reached, waited = reached, 0
             best = [parameter.detach().clone() for parameter in (*adapter, *head.parameters())]
@@ -223,7 +237,7 @@ def _train(
     with torch.no_grad():
         for parameter, value in zip((*adapter, *head.parameters()), best, strict=True):
             parameter.copy_(value)
-    return head.folded()
+    return head.folded(), history
 
 
 def _logits(backbone: Backbone, readout: Readout, head: nn.Module, pixels: Tensor) -> FloatArray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
+
+from .imagesets import Skipped
+from .progress import ProgressCallback, no_progress
 
 Images = Any
 """Pictures as callers have them.
@@ -46,8 +49,22 @@ class Reward(Protocol):
     def thresholds(self) -> Mapping[str, float]:
         """Suggested scores to accept from, by name; may be empty."""
 
-    def score(self, images: Images, prompts: Sequence[str] | None = None) -> Scores:
-        """Score pictures. `prompts`, one per picture, may be ignored."""
+    def score(
+        self,
+        images: Images,
+        prompts: Sequence[str] | None = None,
+        progress: ProgressCallback = no_progress,
+    ) -> Scores:
+        """Score pictures. `prompts`, one per picture, may be ignored.
+
+        `progress` is called often; what it raises passes through and so cancels.
+        """
+
+    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
+        """Score files one by one, in order, with memory that does not grow with their number.
+
+        Files that cannot be read are added to `skipped` and left out.
+        """
 
 
 def is_paths(images: Images) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ import torch
 
 from .backbones import DEFAULT_BACKBONE, load_backbone
 from .backbones.base import Backbone
-from .cross_validation import FOLDS, FittedHead, IntArray, fit_default, fit_paper
+from .cross_validation import FittedHead, IntArray, fit_default, fit_paper
 from .errors import DataError
 from .evaluation import Figures, measure
 from .features import FeatureReader, Readout, default_readout, embedding_readout
@@ -21,7 +21,7 @@ from .imagesets import Skipped, describe_skipped
 from .lora import check_adaptable, fit_with_lora
 from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
 from .near_duplicates import group_near_duplicates
-from .progress import Progress, ProgressCallback, no_progress
+from .progress import History, ProgressCallback, no_progress
 from .provenance import provenance
 from .reward_model import RewardModel
 from .training_pictures import CachedPictures, read_pictures
@@ -68,7 +68,7 @@ class TrainingResult:
     """A trained model and what happened on the way.
 
     `held_out_paths`, `held_out_labels` and `held_out_scores` run parallel: scores given to pictures
-    by models that had not seen them. `seconds` has `features` (reading pictures and running the
+    by models that had not seen them. `history` is how the fit went. `seconds` has `features` (reading pictures and running the
     backbone), `fit` (all that follows) and `total`.
     """
 
@@ -77,6 +77,7 @@ class TrainingResult:
     held_out_paths: list[Path]
     held_out_labels: IntArray
     held_out_scores: FloatArray
+    history: History
     skipped: list[Skipped]
     warnings: list[str]
     seconds: dict[str, float]
@@ -92,12 +93,15 @@ def train(
     recursive: bool = False,
     device: torch.device | str = "cpu",
     search_folders: Sequence[Path] = (),
+    load: Callable[[str], Backbone] | None = None,
     progress: ProgressCallback = no_progress,
     name: str = "untitled",
 ) -> TrainingResult:
     """Train a reward model to tell `liked` from `ordinary` pictures.
 
-    Both are folders or lists of files. The backbone runs once over a few views of every picture;
+    Both are folders or lists of files. A host that manages a device's memory itself gives `load`,
+    which takes the backbone's name and returns it where it shall run; `device` and `search_folders`
+    are then not looked at. The backbone runs once over a few views of every picture;
     heads are then fitted on the cached features, chosen and calibrated by cross-validation in which
     near-duplicates stay together. `progress` is called often and may raise to cancel.
 
@@ -107,11 +111,14 @@ def train(
     """
     settings = settings or TrainingSettings()
     started = time.perf_counter()
-    files = find_training_files(liked, ordinary, recursive=recursive)
+    files = find_training_files(liked, ordinary, recursive=recursive, progress=progress)
     # ComfyUI runs nodes in inference mode, where nothing can be trained.
     with torch.inference_mode(False), torch.random.fork_rng(devices=_gpus()):
         torch.manual_seed(settings.seed)
-        backbone = load_backbone(settings.backbone, search_folders=search_folders).to(device)
+        if load is None:
+            backbone = load_backbone(settings.backbone, search_folders=search_folders).to(device)
+        else:
+            backbone = load(settings.backbone)
         if settings.adapt == "lora":
             check_adaptable(backbone)
         readout = _readout(settings, backbone)
@@ -135,7 +142,9 @@ def train(
         "chosen_head": fitted.candidate,
         "leak_audit": None,
         "provenance": provenance(
-            pictures, {**asdict(settings), "backbone": backbone.spec.name}, str(torch.device(device).type)
+            pictures,
+            {**asdict(settings), "backbone": backbone.spec.name},
+            next(backbone.parameters()).device.type,
         ),
     }
     model = RewardModel(
@@ -149,6 +158,7 @@ def train(
         held_out_paths=[pictures.paths[i] for i in fitted.held_out],
         held_out_labels=pictures.labels[fitted.held_out],
         held_out_scores=fitted.held_out_scores,
+        history=fitted.history,
         skipped=pictures.skipped,
         warnings=_warnings(pictures, files, groups, figures),
         seconds={
@@ -180,18 +190,10 @@ def _fit(
 ) -> FittedHead:
     if settings.adapt == "lora":
         return fit_with_lora(backbone, readout, pictures, groups, seed=settings.seed, progress=progress)
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        progress(Progress("fitting", done, FOLDS + 1))
-
-    progress(Progress("fitting", 0, FOLDS + 1))
     rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
     if settings.preset == "paper":
-        return fit_paper(rows, groups, seed=settings.seed, tick=tick)
-    return fit_default(rows, groups, readout.blocks(backbone.spec), seed=settings.seed, tick=tick)
+        return fit_paper(rows, groups, seed=settings.seed, progress=progress)
+    return fit_default(rows, groups, readout.blocks(backbone.spec), seed=settings.seed, progress=progress)
 
 
 def _thresholds(scores: FloatArray, labels: IntArray) -> dict[str, float]:

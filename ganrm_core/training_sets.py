@@ -11,6 +11,7 @@ from pathlib import Path
 from .errors import DataError, ImageError
 from .files import shown
 from .imagesets import Skipped, common_files, content_hashes, describe_skipped, find_images
+from .progress import Progress, ProgressCallback, no_progress
 
 LEAST_PER_CLASS = 10
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -32,7 +33,12 @@ class TrainingFiles:
 
 
 def find_training_files(
-    liked: Source, ordinary: Source, *, recursive: bool = False, least: int = LEAST_PER_CLASS
+    liked: Source,
+    ordinary: Source,
+    *,
+    recursive: bool = False,
+    least: int = LEAST_PER_CLASS,
+    progress: ProgressCallback = no_progress,
 ) -> TrainingFiles:
     """List both sets and refuse what cannot be trained on, or with `least` 1 judged by.
 
@@ -49,8 +55,8 @@ def find_training_files(
             "Give a folder of pictures you like and another of ordinary outputs."
         )
     warnings: list[str] = []
-    liked_paths, liked_hashes = _listed(liked, "liked", recursive, least, warnings)
-    ordinary_paths, ordinary_hashes = _listed(ordinary, "ordinary", recursive, least, warnings)
+    liked_paths, liked_hashes = _listed(liked, "liked", recursive, least, warnings, progress)
+    ordinary_paths, ordinary_hashes = _listed(ordinary, "ordinary", recursive, least, warnings, progress)
     shared = common_files(liked_hashes, ordinary_hashes)
     if shared:
         refuse_shared([(liked_paths[i], ordinary_paths[j]) for i, j in shared])
@@ -82,15 +88,22 @@ def refuse_too_few(
 
 
 def _listed(
-    source: Source, name: str, recursive: bool, least: int, warnings: list[str]
+    source: Source,
+    name: str,
+    recursive: bool,
+    least: int,
+    warnings: list[str],
+    progress: ProgressCallback,
 ) -> tuple[list[Path], list[str]]:
     if isinstance(source, _FOLDER):
         paths = find_images(source, recursive=recursive)
     else:
         paths = [Path(path) for path in source]
     first: dict[str, Path] = {}
-    for path in paths:
+    progress(Progress(f"looking at the {name} files", 0, len(paths)))
+    for done, path in enumerate(paths, start=1):
         first.setdefault(_identity(path), path)
+        progress(Progress(f"looking at the {name} files", done, len(paths)))
     repeats = len(paths) - len(first)
     if repeats:
         warnings.append(f"{repeats} {name} files are exact copies of others and count once.")

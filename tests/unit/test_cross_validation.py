@@ -13,8 +13,9 @@ from ganrm_core.features import Block
 from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
 from ganrm_core.heads import Head, LinearHead
 from ganrm_core.metrics import auc
+from ganrm_core.progress import Progress, no_progress
 
-FitAll = Callable[[Rows, np.ndarray], dict[str, Head]]
+FitAll = Callable[[Rows, np.ndarray, cross_validation._Steps], dict[str, Head]]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,10 +25,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def no_tick() -> None:
-    """For tests that do not count."""
 
 
 def blocks(width: int) -> tuple[Block, ...]:
@@ -44,17 +41,18 @@ def rows(count: int = 60, width: int = 16, shift: float = 0.0, seed: int = 0) ->
 
 def default(given: Rows, groups: np.ndarray | None = None, seed: int = 0) -> FittedHead:
     groups = np.arange(len(given)) if groups is None else groups
-    return fit_default(given, groups, blocks(given.features.shape[-1]), seed=seed, tick=no_tick)
+    return fit_default(given, groups, blocks(given.features.shape[-1]), seed=seed, progress=no_progress)
 
 
-def one_linear_head(given: Rows, _: np.ndarray) -> dict[str, Head]:
+def one_linear_head(given: Rows, _: np.ndarray, __: object) -> dict[str, Head]:
     projection = fit_projection(given.flat()[0], blocks(given.features.shape[-1]))
     return {"linear": fit_linear_path(given, projection, 0.5, (0.1,))[0]}
 
 
 def cross_validate(given: Rows, fit_all: FitAll, groups: np.ndarray | None = None) -> FittedHead:
     groups = np.arange(len(given)) if groups is None else groups
-    return cross_validation._cross_validate(given, groups, fit_all, seed=0, tick=no_tick)
+    steps = cross_validation._Steps(no_progress, 1)
+    return cross_validation._cross_validate(given, groups, fit_all, None, seed=0, steps=steps)
 
 
 class TestFolds:
@@ -130,7 +128,7 @@ class TestNothingLeaks:
                 judged.setdefault(self.number, set()).update(features[:, 0].int().tolist())
                 return super().forward(features)
 
-        def fit_all(part: Rows, part_groups: np.ndarray) -> dict[str, Head]:
+        def fit_all(part: Rows, part_groups: np.ndarray, _: object) -> dict[str, Head]:
             pictures = part.features[:, 0, 0].int().tolist()
             assert (groups[pictures] == part_groups).all()
             shown.append(set(pictures))
@@ -145,7 +143,7 @@ class TestNothingLeaks:
 
     def test_learning_by_heart_earns_nothing(self) -> None:
         given = rows(200, seed=1)
-        fitted = cross_validate(given, lambda part, _: {"memory": Memory(part)})  # type: ignore[dict-item]
+        fitted = cross_validate(given, lambda part, *_: {"memory": Memory(part)})  # type: ignore[dict-item]
         assert auc(fitted.held_out_scores, given.labels.numpy()) < 0.65
 
     def test_near_duplicates_earn_nothing_if_they_are_grouped(self) -> None:
@@ -154,7 +152,7 @@ class TestNothingLeaks:
         twice = Rows(torch.cat([once.features, once.features + noise]), torch.cat([once.labels] * 2))
 
         def reached(groups: np.ndarray) -> float:
-            fitted = cross_validate(twice, lambda part, _: {"memory": Memory(part)}, groups)  # type: ignore[dict-item]
+            fitted = cross_validate(twice, lambda part, *_: {"memory": Memory(part)}, groups)  # type: ignore[dict-item]
             return auc(fitted.held_out_scores, twice.labels.numpy())
 
         assert reached(np.tile(np.arange(100), 2)) < 0.65
@@ -205,10 +203,12 @@ class TestNothingLeaks:
 class TestDefault:
     def test_separable_pictures_are_separated(self) -> None:
         given = rows(shift=4.0)
-        ticks = []
-        fitted = fit_default(given, np.arange(60), blocks(16), seed=0, tick=lambda: ticks.append(1))
+        steps: list[Progress] = []
+        fitted = fit_default(given, np.arange(60), blocks(16), seed=0, progress=steps.append)
         assert auc(fitted.held_out_scores, given.labels.numpy()) > 0.97
-        assert len(ticks) == FOLDS + 1
+        assert [step.done for step in steps] == sorted(step.done for step in steps)
+        assert steps[-1].done == steps[-1].total
+        assert len({step.done for step in steps}) == steps[-1].total + 1
         assert fitted.held_out.tolist() == list(range(60))
         assert fitted.candidate.startswith("linear")
         assert fitted.layer.kind == "linear"
@@ -254,15 +254,15 @@ class TestDefault:
             order = np.argsort(fitted.held_out_scores[folds == fold])
             np.testing.assert_array_equal(order, np.argsort(logits))
 
-    def test_what_the_tick_raises_passes_through(self) -> None:
+    def test_what_the_progress_raises_passes_through(self) -> None:
         class Cancelled(BaseException):
             pass
 
-        def cancel() -> None:
+        def cancel(_: Progress) -> None:
             raise Cancelled
 
         with pytest.raises(Cancelled):
-            fit_default(rows(30), np.arange(30), blocks(16), seed=0, tick=cancel)
+            fit_default(rows(30), np.arange(30), blocks(16), seed=0, progress=cancel)
 
     @pytest.mark.parametrize(
         "groups",
@@ -280,7 +280,7 @@ class TestDefault:
 class TestPaper:
     def test_separable_pictures_are_separated(self) -> None:
         given = rows(100, shift=5.0)
-        fitted = fit_paper(given, np.arange(100), seed=0, tick=no_tick)
+        fitted = fit_paper(given, np.arange(100), seed=0, progress=no_progress)
         assert fitted.candidate == "paper mlp"
         assert fitted.layer.kind == "paper"
         assert auc(fitted.held_out_scores, given.labels.numpy()) > 0.9

@@ -197,7 +197,8 @@ class TestCancel:
         steps: list[Progress] = []
         sets.train(steps.append, preset="paper")
         stages = {stage: list(group) for stage, group in itertools.groupby(steps, key=lambda s: s.stage)}
-        assert list(stages) == ["reading pictures", "fitting"]
+        looking = ["looking at the liked files", "looking at the ordinary files"]
+        assert list(stages) == [*looking, "reading pictures", "fitting"]
         for group in stages.values():
             assert [step.done for step in group] == list(range(group[-1].total + 1))
 
