@@ -200,7 +200,9 @@ class TestCancel:
         looking = ["looking at the liked files", "looking at the ordinary files"]
         assert list(stages) == [*looking, "reading pictures", "fitting"]
         for group in stages.values():
-            assert [step.done for step in group] == list(range(group[-1].total + 1))
+            done = [step.done for step in group]
+            assert done == sorted(done)
+            assert sorted(set(done)) == list(range(group[-1].total + 1))
 
 
 class TestPictures:
