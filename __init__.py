@@ -1,7 +1,17 @@
-"""The door ComfyUI comes in by. It has no nodes yet, and imports nothing heavy."""
+"""The door ComfyUI comes in by. It imports nothing until ComfyUI asks for the nodes."""
 
 from __future__ import annotations
 
-NODE_CLASS_MAPPINGS: dict[str, type] = {}
+from typing import Any
 
-__all__ = ["NODE_CLASS_MAPPINGS"]
+WEB_DIRECTORY = "./nodes/web"
+
+
+async def comfy_entrypoint() -> Any:
+    """What ComfyUI calls once, at its start."""
+    from .nodes.extension import start
+
+    return start()
+
+
+__all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]

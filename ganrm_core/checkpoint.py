@@ -35,18 +35,23 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool = Fal
 
     Raises OutputError where `path` exists (unless `overwrite`) or cannot be written.
     """
+    content = to_bytes(checkpoint)
+    with atomic_file(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content)
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """The content of the file. Equal checkpoints give equal bytes."""
     from safetensors.torch import save
 
     card = {**checkpoint.card, "format_version": FORMAT_VERSION}
     # A single header key: safetensors does not keep the order of several, and bytes must repeat.
-    header = {HEADER_KEY: json.dumps(_strict(card), sort_keys=True, allow_nan=False)}
+    header = {HEADER_KEY: json.dumps(strict_json(card), sort_keys=True, allow_nan=False)}
     tensors = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in sorted(checkpoint.tensors.items())
     }
-    content = save(tensors, metadata=header)
-    with atomic_file(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(content)
+    return bytes(save(tensors, metadata=header))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -101,12 +106,12 @@ def _read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _strict(value: Any) -> Any:
+def strict_json(value: Any) -> Any:
     """JSON knows no NaN; what could not be measured is null."""
     if isinstance(value, Mapping):
-        return {key: _strict(entry) for key, entry in value.items()}
+        return {key: strict_json(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_strict(entry) for entry in value]
+        return [strict_json(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

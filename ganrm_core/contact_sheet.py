@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-import torch
 from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 
+from .drawing import ACCENT, BADGE, CARD, DARK_INK, PAGE, SOFT_TEXT, TEXT, fitted, rounded, write
 from .errors import ImageError
 from .lettering import fitting_text
-
-# Neutral greys: a tinted surround would change how the colours of the pictures look.
-_PAGE = (24, 24, 25)
-_CARD = (38, 38, 40)
-_DARK_INK = (17, 17, 18)
-_TEXT = (236, 236, 238)
-_SOFT_TEXT = (158, 158, 163)
-_BADGE = (66, 66, 70)
-_ACCENT = (255, 196, 61)
-
-_SCALE = 3  # shapes are drawn this much larger and reduced, because Pillow's own edges are jagged
 
 
 @dataclass(frozen=True)
 class Tile:
     """One picture with what is written beneath it.
 
-    `image` is uint8 [3, H, W] (0–255) or a PIL image. The first line of `caption` is prominent. `badge`
+    `image` is uint8 [3, H, W] (0–255) or a PIL image of any mode, seen over mid-grey where transparent.
+    The first line of `caption` is prominent. `badge`
     (such as a rank) is drawn beside it. `highlight` marks a winner: True for gold, or a colour that PIL
     knows ("#4caf50").
     """
@@ -65,14 +54,14 @@ def contact_sheet(
 
     width = 2 * margin + columns * layout.card_width + (columns - 1) * gap
     height = 2 * margin + title_height + sum(heights) + len(rows) * label_height + (len(rows) - 1) * gap
-    sheet = Image.new("RGB", (width, height), _PAGE)
+    sheet = Image.new("RGB", (width, height), PAGE)
     draw = ImageDraw.Draw(sheet)
     if title:
-        _write(draw, (margin, margin), title, layout.title_size, _TEXT, width - 2 * margin)
+        write(draw, (margin, margin), title, layout.title_size, TEXT, width - 2 * margin)
     top = margin + title_height
     for index, row in enumerate(rows):
         if row_labels is not None:
-            _write(draw, (margin, top), row_labels[index], layout.label_size, _SOFT_TEXT, width - 2 * margin)
+            write(draw, (margin, top), row_labels[index], layout.label_size, SOFT_TEXT, width - 2 * margin)
             top += label_height
         for column, entry in enumerate(row):
             left = margin + column * (layout.card_width + gap)
@@ -130,9 +119,9 @@ def _draw_card(
 ) -> None:
     accent = _accent(entry.highlight)
     box = (left, top, left + layout.card_width, top + height)
-    _rounded(sheet, box, layout.radius, _CARD, accent, layout.border if accent else 0)
+    rounded(sheet, box, layout.radius, CARD, accent, layout.border if accent else 0)
     frame = (left + layout.pad, top + layout.pad)
-    picture = _fitted(entry.image, layout.tile)
+    picture = fitted(entry.image, layout.tile, layout.tile)
     sheet.paste(
         picture,
         (frame[0] + (layout.tile - picture.width) // 2, frame[1] + (layout.tile - picture.height) // 2),
@@ -149,8 +138,8 @@ def _draw_card(
             y += first
         elif line > 1:
             y += layout.line_height(line)
-        size, colour = (layout.text_size, _TEXT) if line == 0 else (layout.small_size, _SOFT_TEXT)
-        _write(draw, (x, y), text, size, colour, room)
+        size, colour = (layout.text_size, TEXT) if line == 0 else (layout.small_size, SOFT_TEXT)
+        write(draw, (x, y), text, size, colour, room)
 
 
 def _draw_badge(
@@ -170,68 +159,17 @@ def _draw_badge(
     height = round(size * 1.55)
     width = max(height, round(font.getlength(text)) + 2 * side)
     top = y + (layout.text_size * 6 // 5 - height) // 2
-    _rounded(sheet, (x, top, x + width, top + height), height // 2, accent or _BADGE, None, 0)
-    ink = _TEXT if accent is None or _is_dark(accent) else _DARK_INK
+    rounded(sheet, (x, top, x + width, top + height), height // 2, accent or BADGE, None, 0)
+    ink = TEXT if accent is None or _is_dark(accent) else DARK_INK
     draw.text((x + width / 2, top + height / 2), text, font=font, fill=ink, anchor="mm")
     return width + layout.pad
-
-
-def _fitted(image: Tensor | Image.Image, tile: int) -> Image.Image:
-    """RGB, as large as fits into the tile, at least one pixel each way."""
-    if isinstance(image, Tensor):
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
-            raise ImageError(
-                f"A tile needs a uint8 image [3, H, W], got {image.dtype} {tuple(image.shape)}. Convert it "
-                "first."
-            )
-        image = Image.fromarray(image.detach().cpu().permute(1, 2, 0).contiguous().numpy())
-    rgb = image.convert("RGB")
-    scale = min(tile / rgb.width, tile / rgb.height, 2.0)
-    size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
-    return rgb if size == rgb.size else rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-
-
-def _rounded(
-    sheet: Image.Image,
-    box: tuple[int, int, int, int],
-    radius: int,
-    fill: tuple[int, int, int],
-    outline: tuple[int, int, int] | None,
-    border: int,
-) -> None:
-    left, top, right, bottom = box
-    if outline is not None and border:
-        sheet.paste(outline, box, _rounded_mask(right - left, bottom - top, radius))
-        box = (left + border, top + border, right - border, bottom - border)
-        radius = max(0, radius - border)
-    sheet.paste(fill, box, _rounded_mask(box[2] - box[0], box[3] - box[1], radius))
-
-
-@lru_cache(maxsize=64)
-def _rounded_mask(width: int, height: int, radius: int) -> Image.Image:
-    large = Image.new("L", (width * _SCALE, height * _SCALE), 0)
-    corner = (width * _SCALE - 1, height * _SCALE - 1)
-    ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius * _SCALE, fill=255)
-    return large.resize((width, height), Image.Resampling.BOX)
-
-
-def _write(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[int, int],
-    text: str,
-    size: int,
-    colour: tuple[int, int, int],
-    room: int,
-) -> None:
-    text, font = fitting_text(text, size, room)
-    draw.text(place, text, font=font, fill=colour, anchor="la")
 
 
 def _accent(highlight: bool | str) -> tuple[int, int, int] | None:
     if not highlight:
         return None
     if highlight is True:
-        return _ACCENT
+        return ACCENT
     red, green, blue, *_ = ImageColor.getrgb(highlight)
     return red, green, blue
 

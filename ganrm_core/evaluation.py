@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,20 @@ class Figures:
             "ece": self.ece.to_json(),
             "ece_bound": self.ece_bound,
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Figures:
+        """What `to_json` gave, also after its way through JSON, where what is not known is null.
+
+        Raises LookupError, TypeError or ValueError for anything else.
+        """
+        return cls(
+            auc=_interval(data["auc"]),
+            accuracy=_interval(data["accuracy"]),
+            threshold=_number(data["accuracy_threshold"]),
+            ece=_interval(data["ece"]),
+            ece_bound=_number(data["ece_bound"]),
+        )
 
 
 def measure(
@@ -115,3 +129,12 @@ def evaluate(
         score_array, label_array, np.arange(len(labels)), threshold=model.thresholds.get("balanced", 0.5)
     )
     return Evaluation(figures, paths, label_array, score_array, np.array(logits), skipped)
+
+
+def _interval(values: Sequence[float | None]) -> Interval:
+    value, low, high = map(_number, values)
+    return Interval(value, low, high)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

@@ -14,10 +14,10 @@ from .files import PlaceMode, atomic_file, check_new_file, place, shown
 from .images import read_image, to_pil
 from .imagesets import Skipped, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
+from .result_folders import COLUMNS, SHEET, TABLE
 from .reward import Reward
-from .selection import Selection, select_best
+from .selection import select_best
 
-_TABLE, _SHEET = "scores.csv", "contact_sheet.jpg"
 _SHEET_ROWS, _SHEET_COLUMNS = 50, 8
 
 
@@ -34,9 +34,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate. `kept_as` is its place in the output folder, None where it was rejected.
+    """One candidate.
 
-    `group` counts from 0 in file order, groups without a readable picture included.
+    `group` counts from 0 in file order, groups without a readable picture included. `rank` 1 is the
+    best of its group. `kept_as` is its place in the output folder, None before it is placed there.
     """
 
     path: Path
@@ -45,15 +46,29 @@ class Row:
     score: float
     logit: float
     uncertainty: float
+    kept: bool = False
     kept_as: Path | None = None
 
 
 @dataclass(frozen=True)
 class FolderSelection:
+    """All candidates in file order, and the files that could not be read."""
+
     rows: list[Row]
-    kept: list[Row]
-    n_groups: int
     skipped: list[Skipped]
+
+    @property
+    def kept(self) -> list[Row]:
+        """Group after group, each group's best first."""
+        return [row for group in self.groups for row in sorted(group, key=_rank) if row.kept]
+
+    @property
+    def groups(self) -> list[list[Row]]:
+        """The candidates of each group that has any, in file order."""
+        members: dict[int, list[Row]] = {}
+        for row in self.rows:
+            members.setdefault(row.group, []).append(row)
+        return list(members.values())
 
 
 def check_rules(rules: Rules) -> None:
@@ -97,7 +112,7 @@ def prepare_folder(output: Path) -> None:
         raise OutputError(
             f"The folder {shown(output)} cannot be made ({error.strerror}). Choose another."
         ) from error
-    check_new_file(output / _TABLE, what="the selection")
+    check_new_file(output / TABLE, what="the selection")
 
 
 def select_from_files(
@@ -109,47 +124,74 @@ def select_from_files(
     mode: PlaceMode = "copy",
     progress: ProgressCallback = no_progress,
 ) -> FolderSelection:
-    """Score `files`, and place the best of each group into the empty folder `output`.
+    """`rank_files`, then `place_selection` with a contact sheet, into the empty folder `output`."""
+    return place_selection(rank_files(model, files, rules, progress=progress), output, mode, progress)
 
-    Also writes `scores.csv`, one row per candidate, and `contact_sheet.jpg`. The table and the sheet
-    come first: whatever happens to the files afterwards is on record. Raises DataError where no file
-    can be scored, OutputError where something cannot be written.
+
+def rank_files(
+    model: Reward,
+    files: Sequence[Path],
+    rules: Rules | None,
+    *,
+    progress: ProgressCallback = no_progress,
+) -> FolderSelection:
+    """Score `files` and rank them in their groups; nothing is written.
+
+    Without `rules` they are one group, and none is kept. Raises DataError where no file can be scored.
     """
-    names = _group_names(files, rules)
+    names = _group_names(files, rules or Rules())
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     group_of = {path: numbers[name] for path, name in zip(files, names, strict=True)}
     skipped: list[Skipped] = []
     scored = []
+    progress(Progress("scoring", 0, len(files)))
     for path, result in model.score_files(files, skipped):
         scored.append((path, float(result.score), float(result.logit), float(result.uncertainty)))
         progress(Progress("scoring", len(scored) + len(skipped), len(files)))
     if not scored:
         raise DataError(f"No picture could be read, so nothing was selected. {describe_skipped(skipped)}")
-    paths = [entry[0] for entry in scored]
+    groups = [group_of[entry[0]] for entry in scored]
+    chosen = rules or Rules()
     selection = select_best(
         [entry[2] for entry in scored],
-        keep=rules.keep,
+        keep=chosen.keep,
         scores=[entry[1] for entry in scored],
-        min_score=rules.min_score,
-        min_keep=rules.min_keep,
-        groups=[group_of[path] for path in paths],
+        min_score=chosen.min_score,
+        min_keep=chosen.min_keep,
+        groups=groups,
     )
+    kept = set(selection.kept) if rules else set()
     rows = [
-        Row(path, group_of[path], selection.ranks[i], score, logit, uncertainty)
+        Row(path, groups[i], selection.ranks[i], score, logit, uncertainty, kept=i in kept)
         for i, (path, score, logit, uncertainty) in enumerate(scored)
     ]
-    for position, target in zip(
-        selection.kept, _targets([paths[i] for i in selection.kept], output), strict=True
-    ):
-        rows[position] = replace(rows[position], kept_as=target)
-    _write_table(output / _TABLE, rows)
-    _write_sheet(output / _SHEET, rows, selection, progress)
-    kept = [rows[position] for position in selection.kept]
-    for done, row in enumerate(kept, start=1):
-        assert row.kept_as is not None
-        place(row.path, row.kept_as, mode)
-        progress(Progress(f"{mode} the best", done, len(kept)))
-    return FolderSelection(rows, kept, len(selection.groups), skipped)
+    return FolderSelection(rows, skipped)
+
+
+def place_selection(
+    selection: FolderSelection,
+    output: Path,
+    mode: PlaceMode = "copy",
+    progress: ProgressCallback = no_progress,
+    *,
+    sheet: bool = True,
+) -> FolderSelection:
+    """Place what was kept into the empty folder `output`.
+
+    Also writes `scores.csv`, one row per candidate, and with `sheet` `contact_sheet.jpg`. The table and
+    the sheet come first: whatever happens to the files afterwards is on record. Raises OutputError where
+    something cannot be written.
+    """
+    sources = [row.path for row in selection.kept]
+    targets = dict(zip(sources, _targets(sources, output), strict=True))
+    placed = replace(selection, rows=[replace(row, kept_as=targets.get(row.path)) for row in selection.rows])
+    _write_table(output / TABLE, placed.rows)
+    if sheet:
+        _write_sheet(output / SHEET, placed, progress)
+    for done, (source, target) in enumerate(targets.items(), start=1):
+        place(source, target, mode)
+        progress(Progress(f"{mode} the best", done, len(targets)))
+    return placed
 
 
 def _group_names(files: Sequence[Path], rules: Rules) -> list[Hashable]:
@@ -172,7 +214,7 @@ def _group_names(files: Sequence[Path], rules: Rules) -> list[Hashable]:
 
 def _targets(sources: Sequence[Path], output: Path) -> list[Path]:
     """A free name in `output` for each source; equal names from different folders are numbered."""
-    taken = {_TABLE, _SHEET}
+    taken = {TABLE, SHEET}
     targets = []
     for source in sources:
         name, number = source.name, 2
@@ -189,47 +231,48 @@ def _write_table(path: Path, rows: Sequence[Row]) -> None:
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         table = csv.writer(file)
-        table.writerow(["file", "group", "rank", "kept", "score", "logit", "uncertainty", "kept_as"])
+        table.writerow(COLUMNS)
         for row in rows:
             kept_as = row.kept_as.name if row.kept_as else ""
             figures = [f"{value:.6f}" for value in (row.score, row.logit, row.uncertainty)]
-            table.writerow(
-                [row.path, row.group + 1, row.rank, int(row.kept_as is not None), *figures, kept_as]
-            )
+            table.writerow([row.path, row.group + 1, row.rank, int(row.kept), *figures, kept_as])
 
 
-def _write_sheet(path: Path, rows: Sequence[Row], selection: Selection, progress: ProgressCallback) -> None:
+def _write_sheet(path: Path, selection: FolderSelection, progress: ProgressCallback) -> None:
     """Groups as rows, best first; a single group as a grid. Very many are cut, and the title says so."""
-    single = len(selection.groups) == 1
-    groups = selection.groups[:_SHEET_ROWS]
+    rows, all_groups = selection.rows, selection.groups
+    single = len(all_groups) == 1
     most = _SHEET_COLUMNS * (6 if single else 1)
-    shown_groups = [sorted(group, key=lambda i: rows[i].rank)[:most] for group in groups]
-    total = sum(len(group) for group in shown_groups)
+    groups = [sorted(group, key=_rank)[:most] for group in all_groups[:_SHEET_ROWS]]
+    total = sum(len(group) for group in groups)
     tiles: list[list[Tile]] = []
     done = 0
-    for group in shown_groups:
+    for group in groups:
         tiles.append([])
-        for position in group:
-            tiles[-1].append(_tile(rows[position]))
+        for row in group:
+            tiles[-1].append(_tile(row))
             done += 1
             progress(Progress("drawing the contact sheet", done, total))
-    title = f"{len(selection.kept)} kept of {len(rows)}"
+    title = f"{sum(row.kept for row in rows)} kept of {len(rows)}"
     if total < len(rows):
-        cut = "all" if single else f"each of {len(groups)} out of {len(selection.groups)} groups"
+        cut = "all" if single else f"each of {len(groups)} out of {len(all_groups)} groups"
         title += f", the best {most} of {cut} shown"
     if single:
         sheet = grid(tiles[0], _SHEET_COLUMNS, title=title)
     else:
         sheet = contact_sheet(
-            tiles, title=title, row_labels=[f"group {rows[group[0]].group + 1}" for group in groups]
+            tiles, title=title, row_labels=[f"group {group[0].group + 1}" for group in groups]
         )
     with atomic_file(path) as temporary:
         sheet.convert("RGB").save(temporary, quality=92)
 
 
 def _tile(row: Row) -> Tile:
-    kept = row.kept_as is not None
     # A thumbnail at once: a sheet of full-size pictures would not fit in memory.
     picture = to_pil(read_image(row.path))
     picture.thumbnail((440, 440))
-    return Tile(picture, (f"{row.score:.3f}", row.path.name), highlight=kept, badge=f"#{row.rank}")
+    return Tile(picture, (f"{row.score:.3f}", row.path.name), highlight=row.kept, badge=f"#{row.rank}")
+
+
+def _rank(row: Row) -> int:
+    return row.rank

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from torch import Tensor
@@ -197,14 +198,21 @@ def _reason(error: ImageError) -> str:
 
 
 def _content_hash(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with Path(path).open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        about = Path(path).stat()
+        return _hash_once(os.fspath(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
     except OSError as error:
         raise ImageError(
             f"Cannot read {shown(path)}: {error.strerror or error}. Put it back or check its permissions, "
             "or read the folder again."
         ) from error
+
+
+@lru_cache(maxsize=1 << 16)
+def _hash_once(path: str, _inode: int, _size: int, _modified: int, _changed: int) -> str:
+    """Sets of thousands of files are read again and again, mostly unchanged."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()

@@ -20,12 +20,7 @@ def fitting_text(text: str, size: int, room: float) -> tuple[str, Font]:
     `size` is the letter height in pixels. Characters that no font at hand has are replaced by their
     plain form (é by e, — by -) or by "?".
     """
-    text = " ".join(text.split())
-    fonts = _fonts(size)
-    # A plain dash in the nicer font beats a long one in the other.
-    wanted = [char for char in text if char not in _PLAIN]
-    font = next((font for font in fonts if all(_has_glyph(char, font) for char in wanted)), fonts[-1])
-    text = "".join(_drawable(char, font) for char in text)
+    text, font = _spelled(" ".join(text.split()), size)
     if font.getlength(text) <= room:
         return text, font
     ellipsis = _drawable("…", font)
@@ -38,6 +33,47 @@ def fitting_text(text: str, size: int, room: float) -> tuple[str, Font]:
         else:
             high = middle - 1
     return (text[:low].rstrip() + ellipsis if low else ""), font
+
+
+def wrapped_text(text: str, size: int, room: float) -> tuple[list[str], Font]:
+    """`text` in lines of at most `room` pixels, and the font to draw them with; nothing is left out.
+
+    Lines break at spaces and where `text` has line breaks; a longer word, such as a path, breaks anywhere.
+    """
+    text, font = _spelled(text, size)
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}" if line else word
+            if font.getlength(longer) <= room:
+                line = longer
+                continue
+            if line:
+                lines.append(line)
+            *full, line = _pieces(word, font, room)
+            lines += full
+        lines.append(line)
+    return lines, font
+
+
+def _pieces(word: str, font: Font, room: float) -> list[str]:
+    """`word` broken into pieces that fit; one character at least each, however narrow the room."""
+    pieces = [""]
+    for char in word:
+        if pieces[-1] and font.getlength(pieces[-1] + char) > room:
+            pieces.append("")
+        pieces[-1] += char
+    return pieces
+
+
+def _spelled(text: str, size: int) -> tuple[str, Font]:
+    """`text` in characters that the best font for it has, and that font. Line breaks stay."""
+    fonts = _fonts(size)
+    # A plain dash in the nicer font beats a long one in the other.
+    wanted = [char for char in text if char not in _PLAIN and char != "\n"]
+    font = next((font for font in fonts if all(_has_glyph(char, font) for char in wanted)), fonts[-1])
+    return "".join(char if char == "\n" else _drawable(char, font) for char in text), font
 
 
 def _drawable(char: str, font: Font) -> str:

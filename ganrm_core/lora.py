@@ -58,7 +58,7 @@ def fit_with_lora(
     if any(len(np.unique(pictures.labels[part])) < 2 for part in (held_out, stopping)):
         raise DataError(
             "Too many near-duplicates stand in both sets to split the pictures in five for LoRA. Remove some, or "
-            "train without --adapt lora."
+            "set adapt to none."
         )
     learning = torch.from_numpy(folds > 1)
     rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
@@ -100,7 +100,7 @@ def _import_peft() -> Any:
     except Exception as error:
         raise BackboneError(
             f"LoRA needs the package peft, which cannot be imported ({error}). "
-            'Install it with: pip install "gan-rm[lora]", or train without --adapt lora.'
+            'Install it with: pip install "gan-rm[lora]", or set adapt to none.'
         ) from error
     return peft
 
@@ -110,7 +110,7 @@ def _layers_to_adapt(backbone: Backbone) -> list[str]:
     if not names:
         raise BackboneError(
             f"The backbone {backbone.spec.name} has no layers that LoRA can adapt. Use a transformer "
-            "backbone (open_clip:…, transformers:…, file:…), or train without --adapt lora."
+            "backbone (open_clip:…, transformers:…, file:…), or set adapt to none."
         )
     return names
 

@@ -1,55 +1,60 @@
 """Charts of how well a reward model separates liked from ordinary pictures, labelled in plain words.
 
 All take 1-D arrays of one length: `scores` in [0, 1] and `labels` (1 liked, 0 ordinary). They return
-RGB pictures at twice the size they are meant to be shown at, and share no state: any thread may draw.
+RGB pictures of `size` inches, at twice the size they are meant to be shown at, and share no state: any
+thread may draw.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from .chart import (
+    DARK,
+    FONT,
+    LIGHT,
+    SHARES,
+    SIZE,
+    Theme,
+    chart,
+    label_axes,
+    literal,
+    number_text,
+    rendered,
+    share_axes,
+    shortened,
+    tick_text,
+    write_in,
+)
 from .metrics import Interval, calibration_curve, roc_curve
 
 if TYPE_CHECKING:
     from .evaluation import Figures
 
 
-@dataclass(frozen=True)
-class Theme:
-    """The colours of a chart, as "#rrggbb". `surface` is the ground, `ink` the text."""
-
-    surface: str
-    ink: str
-    soft_ink: str
-    line: str
-    liked: str
-    ordinary: str
-
-
-DARK = Theme("#262628", "#ececee", "#9e9ea3", "#444448", "#ffc43d", "#8b8b93")
-LIGHT = Theme("#ffffff", "#18181a", "#6a6a70", "#dedee2", "#e8a600", "#a3a3ab")
-
 _DPI = 200  # 100 pixels per inch on the page, drawn twice as fine
-_FONT = "DejaVu Sans"  # comes with matplotlib, so charts look the same on every system
-_SIZE = 10.0
-_SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
-def roc_plot(scores: ArrayLike, labels: ArrayLike, figures: Figures, theme: Theme = DARK) -> Image.Image:
+def roc_plot(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    figures: Figures,
+    theme: Theme = DARK,
+    size: tuple[float, float] = (4.7, 4.5),
+) -> Image.Image:
     """How many liked pictures are accepted for how many ordinary ones, over all thresholds (ROC curve).
 
     The dot marks `figures.threshold`.
     """
     value, positive = _checked(scores, labels)
     false, true = roc_curve(value, positive)
-    figure, axes = _chart(4.7, 4.5, theme)
+    figure, axes = chart(*size, theme, _DPI)
     axes.fill_between(false, true, color=theme.liked, alpha=0.14, linewidth=0)
     axes.plot([0, 1], [0, 1], color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
     axes.plot(false, true, color=theme.liked, linewidth=2.4, solid_joinstyle="round", clip_on=False)
@@ -65,17 +70,21 @@ def roc_plot(scores: ArrayLike, labels: ArrayLike, figures: Figures, theme: Them
         clip_on=False,
         zorder=5,
     )
-    _share_axes(axes, theme)
-    _label(axes, theme, "ordinary pictures wrongly accepted", "liked pictures accepted")
-    _write(axes, theme, 0.97, 0.16, f"AUC {_number(figures.auc.value)}", size=17, ha="right")
-    _write(axes, theme, 0.97, 0.07, f"95% interval: {_span(figures.auc)}", soft=True, ha="right")
+    share_axes(axes, theme)
+    label_axes(axes, theme, "ordinary pictures wrongly accepted", "liked pictures accepted")
+    write_in(axes, theme, 0.97, 0.16, f"AUC {number_text(figures.auc.value)}", size=17, ha="right")
+    write_in(axes, theme, 0.97, 0.07, f"95% interval: {_span(figures.auc)}", soft=True, ha="right")
     # Beside the diagonal, where a curve worth having does not pass.
-    _write(axes, theme, 0.46, 0.40, "a coin toss", soft=True, rotation=45, rotation_mode="anchor")
-    return _rendered(figure)
+    write_in(axes, theme, 0.46, 0.40, "a coin toss", soft=True, rotation=45, rotation_mode="anchor")
+    return rendered(figure)
 
 
 def score_histograms(
-    scores: ArrayLike, labels: ArrayLike, thresholds: Mapping[str, float], theme: Theme = DARK
+    scores: ArrayLike,
+    labels: ArrayLike,
+    thresholds: Mapping[str, float],
+    theme: Theme = DARK,
+    size: tuple[float, float] = (10.2, 4.1),
 ) -> Image.Image:
     """The scores of liked pictures (upwards) and of ordinary ones (downwards), each class as 100 %.
 
@@ -83,7 +92,7 @@ def score_histograms(
     """
     value, positive = _checked(scores, labels)
     edges = np.linspace(0, 1, (20 if len(value) >= 60 else 10) + 1)
-    figure, axes = _chart(10.2, 4.1, theme)
+    figure, axes = chart(*size, theme, _DPI)
     highest = 0.0
     for name, part, colour, sign in (
         ("liked", positive, theme.liked, 1),
@@ -108,17 +117,17 @@ def score_histograms(
             color=theme.ink,
             linewidth=1.4,
             linestyle=styles[index % len(styles)],
-            label=_literal(f"{threshold:.2f}: {threshold_words(name)}"),
+            label=literal(f"{threshold:.2f}: {threshold_words(name)}"),
         )
     limit = max(highest, 0.05) * 1.08
     step = _tidy_step(limit)
     marks = np.arange(-math.floor(limit / step), math.floor(limit / step) + 1) * step
     axes.set_ylim(-limit, limit)
-    axes.set_yticks(marks, [f"{abs(mark):.0%}" for mark in marks], **_tick_text(theme))
+    axes.set_yticks(marks, [f"{abs(mark):.0%}" for mark in marks], **tick_text(theme))
     axes.set_xlim(-0.004, 1.004)
     tenths = np.linspace(0, 1, 11)
-    axes.set_xticks(tenths, [f"{tenth:.1f}" for tenth in tenths], **_tick_text(theme))
-    _label(axes, theme, "score the model gave", "share of pictures")
+    axes.set_xticks(tenths, [f"{tenth:.1f}" for tenth in tenths], **tick_text(theme))
+    label_axes(axes, theme, "score the model gave", "share of pictures")
     axes.grid(False, axis="x")
     lines, line_names = axes.get_legend_handles_labels()
     bars_first = [*range(len(thresholds), len(lines)), *range(len(thresholds))]
@@ -132,13 +141,18 @@ def score_histograms(
         borderaxespad=0.4,
         columnspacing=2.2,
         labelcolor=theme.ink,
-        prop={"family": _FONT, "size": _SIZE},
+        prop={"family": FONT, "size": SIZE},
     )
-    return _rendered(figure)
+    return rendered(figure)
 
 
 def calibration_plot(
-    scores: ArrayLike, labels: ArrayLike, ece: float, ece_bound: float, theme: Theme = DARK
+    scores: ArrayLike,
+    labels: ArrayLike,
+    ece: float,
+    ece_bound: float,
+    theme: Theme = DARK,
+    size: tuple[float, float] = (4.7, 4.5),
 ) -> Image.Image:
     """Whether scores mean what they say: per range of scores, the share of pictures that are liked.
 
@@ -149,7 +163,7 @@ def calibration_plot(
     # Few pictures in many ranges would show noise, not calibration.
     bins = int(np.clip(len(value) // 20, 4, 10))
     mean, share, mass = calibration_curve(value, positive, bins=bins)
-    figure, axes = _chart(4.7, 4.5, theme)
+    figure, axes = chart(*size, theme, _DPI)
     axes.plot([0, 1], [0, 1], color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
     axes.plot(mean, share, color=theme.liked, linewidth=1.6, alpha=0.6, clip_on=False)
     axes.scatter(
@@ -162,14 +176,14 @@ def calibration_plot(
         clip_on=False,
         zorder=5,
     )
-    _share_axes(axes, theme)
-    axes.set_xticks(_SHARES, [f"{mark:g}" for mark in _SHARES], **_tick_text(theme))
-    _label(axes, theme, "score the model gave", "share that was liked")
-    _write(axes, theme, 0.97, 0.16, f"off by {_number(ece)}", size=17, ha="right")
-    _write(axes, theme, 0.97, 0.07, f"chance alone: {_number(ece_bound)}", soft=True, ha="right")
+    share_axes(axes, theme)
+    axes.set_xticks(SHARES, [f"{mark:g}" for mark in SHARES], **tick_text(theme))
+    label_axes(axes, theme, "score the model gave", "share that was liked")
+    write_in(axes, theme, 0.97, 0.16, f"off by {number_text(ece)}", size=17, ha="right")
+    write_in(axes, theme, 0.97, 0.07, f"chance alone: {number_text(ece_bound)}", soft=True, ha="right")
     # The corner of low scores and many liked pictures, where no calibrated curve passes.
-    _write(axes, theme, 0.03, 0.93, "dotted: as promised", soft=True)
-    return _rendered(figure)
+    write_in(axes, theme, 0.03, 0.93, "dotted: as promised", soft=True)
+    return rendered(figure)
 
 
 def efficiency_chart(
@@ -186,7 +200,7 @@ def efficiency_chart(
     values = np.array([float(one.value if isinstance(one, Interval) else one) for one in given])
     ends = np.array([[one.low, one.high] if isinstance(one, Interval) else [np.nan] * 2 for one in given])
     bars = np.nan_to_num(values)
-    figure, axes = _chart(10.2, 1.0 + 0.42 * len(names), theme)
+    figure, axes = chart(10.2, 1.0 + 0.42 * len(names), theme, _DPI)
     places = np.arange(len(names))
     colours = [theme.liked if name == overall or overall not in names else theme.ordinary for name in names]
     axes.barh(places, bars, height=0.62, color=colours, linewidth=0)
@@ -194,15 +208,15 @@ def efficiency_chart(
     rightmost = np.fmax(np.fmax(bars, ends[:, 1]), 0)
     for place, value, right in zip(places, values, rightmost, strict=True):
         axes.annotate(
-            _number(value, 2),
+            number_text(value, 2),
             (right, place),
             xytext=(7, 0),
             textcoords="offset points",
             va="center",
             color=theme.ink,
             usetex=False,
-            family=_FONT,
-            fontsize=_SIZE,
+            family=FONT,
+            fontsize=SIZE,
         )
     lowest = float(min(0.0, np.fmin(bars, ends[:, 0]).min()))
     axes.set_xlim(lowest * 1.1, max(1.0, float(rightmost.max())) + 0.08)
@@ -211,10 +225,10 @@ def efficiency_chart(
     axes.axvline(1, color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
     axes.grid(False)
     axes.set_yticks(
-        places, [_literal(_shortened(name)) for name in names], **{**_tick_text(theme), "color": theme.ink}
+        places, [literal(shortened(name)) for name in names], **{**tick_text(theme), "color": theme.ink}
     )
-    axes.set_xticks([0, 1], ["0 · like chance", "1 · always the best"], **_tick_text(theme))
-    return _rendered(figure)
+    axes.set_xticks([0, 1], ["0 · like chance", "1 · always the best"], **tick_text(theme))
+    return rendered(figure)
 
 
 def threshold_words(name: str) -> str:
@@ -236,82 +250,8 @@ def _checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray[Any, Any]
     return value, positive
 
 
-def _chart(width: float, height: float, theme: Theme) -> tuple[Any, Any]:
-    """A figure of so many inches and its axes.
-
-    pyplot keeps figures in a global list, and other programs in the process change the global style:
-    hence the bare Figure, and every property set by hand.
-    """
-    from matplotlib.figure import Figure as Canvas
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    figure = Canvas(figsize=(width, height), dpi=_DPI, facecolor=theme.surface, layout=layout)
-    axes = figure.add_subplot(facecolor=theme.surface)
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(length=0, pad=6)
-    axes.grid(True, color=theme.line, linewidth=0.8, linestyle="-", alpha=1.0)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _rendered(figure: Any) -> Image.Image:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.array(canvas.buffer_rgba())).convert("RGB")
-
-
-def _share_axes(axes: Any, theme: Theme) -> None:
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    words = [f"{mark:.0%}" for mark in _SHARES]
-    axes.set_xticks(_SHARES, words, **_tick_text(theme))
-    axes.set_yticks(_SHARES, words, **_tick_text(theme))
-
-
-def _tick_text(theme: Theme) -> dict[str, Any]:
-    return {"color": theme.soft_ink, "family": _FONT, "fontsize": _SIZE - 0.5, "usetex": False}
-
-
-def _label(axes: Any, theme: Theme, across: str, upwards: str) -> None:
-    style = {"color": theme.ink, "family": _FONT, "fontsize": _SIZE, "labelpad": 8, "usetex": False}
-    axes.set_xlabel(across, **style)
-    axes.set_ylabel(upwards, **style)
-
-
-def _write(
-    axes: Any,
-    theme: Theme,
-    x: float,
-    y: float,
-    text: str,
-    *,
-    size: float = _SIZE,
-    soft: bool = False,
-    **style: Any,
-) -> None:
-    colour = theme.soft_ink if soft else theme.ink
-    axes.text(x, y, text, color=colour, family=_FONT, fontsize=size, usetex=False, zorder=6, **style)
-
-
-def _literal(text: str) -> str:
-    # matplotlib reads what stands between dollar signs as a formula.
-    return text.replace("$", r"\$")
-
-
-def _shortened(text: str, longest: int = 44) -> str:
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
-
-
 def _share(accepted: np.ndarray[Any, Any]) -> float:
     return float(accepted.mean()) if len(accepted) else 0.0
-
-
-def _number(value: float, digits: int = 3) -> str:
-    return f"{value:.{digits}f}".replace("-", "−") if math.isfinite(value) else "not known"
 
 
 def _span(interval: Interval) -> str:
@@ -323,3 +263,15 @@ def _span(interval: Interval) -> str:
 def _tidy_step(limit: float) -> float:
     """The largest of a few round steps that gives at least two marks up to `limit`."""
     return next((step for step in (0.5, 0.25, 0.2, 0.1, 0.05, 0.02) if limit / step >= 2), 0.01)
+
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "Theme",
+    "calibration_plot",
+    "efficiency_chart",
+    "roc_plot",
+    "score_histograms",
+    "threshold_words",
+]

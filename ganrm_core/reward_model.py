@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from .adapters import Adapter, merge_adapter
 from .backbones import load_backbone
 from .backbones.base import Backbone, BackboneSpec, sha256_of_files
 from .calibration import Calibration
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
 from .features import FeatureReader, Readout
 from .files import shown
@@ -23,6 +23,7 @@ from .heads import RewardProjectionLayer
 from .images import read_image, to_float
 from .imagesets import Skipped, stream_images
 from .preprocessing import RESIZE, resize
+from .progress import Progress, ProgressCallback, no_progress
 from .reward import Images, Scores, is_paths
 from .tensors import as_images
 
@@ -49,15 +50,12 @@ class RewardModel:
         name: str = "untitled",
     ) -> None:
         self.backbone = backbone
-        self.layer = layer
+        self.layer = layer.cpu()
         self.calibration = calibration
         self.card = dict(card)
         self.adapter = adapter
         self._name = name
         self._reader = FeatureReader(backbone, readout)
-        # Outside inference mode: a module moved inside it could not be trained through later.
-        with torch.inference_mode(False):
-            layer.to(self._reader.device)
 
     @property
     def name(self) -> str:
@@ -68,17 +66,32 @@ class RewardModel:
         """`balanced`: best balanced accuracy; `fpr_5`: reached by 5 % of ordinary pictures."""
         return dict(self.card.get("thresholds", {}))
 
-    def score(self, images: Images, prompts: Sequence[str] | None = None) -> Scores:
+    def score(
+        self,
+        images: Images,
+        prompts: Sequence[str] | None = None,
+        progress: ProgressCallback = no_progress,
+    ) -> Scores:
         """Score pictures: a float tensor [B, H, W, C] or [B, C, H, W] in 0–1, a list of such, or paths.
 
-        A picture's score does not depend on the others. `prompts` are not looked at. Raises
-        ImageError for pixels out of range or a file that cannot be read.
+        A picture's score does not depend on the others. `prompts` are not looked at. `progress` is
+        called after every batch. Raises ImageError for pixels out of range or a file that cannot be
+        read.
         """
         del prompts
-        if not is_paths(images):
-            return self._join(self._score_stream(as_images(images)))
-        paths = [images] if isinstance(images, (str, os.PathLike)) else images
-        return self._join(self._score_stream(to_float(read_image(path)) for path in paths))
+        pictures: Iterable[Tensor]
+        if is_paths(images):
+            paths = [images] if isinstance(images, (str, os.PathLike)) else images
+            total, pictures = len(paths), (to_float(read_image(path)) for path in paths)
+        else:
+            pictures = as_images(images)
+            total = len(pictures)
+        progress(Progress("scoring", 0, total))
+        parts: list[Scores] = []
+        for part in self._score_stream(pictures):
+            parts.append(part)
+            progress(Progress("scoring", sum(map(len, parts)), total))
+        return self._join(parts)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
         """Score files one by one, in order, decoding ahead; memory does not grow with their number.
@@ -102,6 +115,14 @@ class RewardModel:
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write a checkpoint. Raises OutputError where `path` exists or cannot be written."""
+        save_checkpoint(self.checkpoint(), Path(path), overwrite=overwrite)
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes."""
+        return to_bytes(self.checkpoint())
+
+    def checkpoint(self) -> Checkpoint:
+        """What it takes to have this model again, given its backbone."""
         tensors = {f"{_RPL}{name}": tensor for name, tensor in self.layer.state_dict().items()}
         if self.adapter is not None:
             tensors |= {f"{_ADAPTER}{name}": tensor for name, tensor in self.adapter.tensors.items()}
@@ -119,7 +140,7 @@ class RewardModel:
             },
             "scoring": {"precision": "float32"},
         }
-        save_checkpoint(Checkpoint(tensors, card), Path(path), overwrite=overwrite)
+        return Checkpoint(tensors, card)
 
     @classmethod
     def load(
@@ -129,11 +150,17 @@ class RewardModel:
         backbone: str | None = None,
         search_folders: Sequence[Path] = (),
         device: torch.device | str = "cpu",
+        offline: bool = False,
+        load: Callable[[str], Backbone] | None = None,
+        name: str = "",
     ) -> RewardModel:
         """Read a checkpoint and the backbone it was trained on.
 
         The backbone's weights are looked for where the checkpoint names them, in `search_folders`
         and beside the checkpoint; `backbone` overrides the name (as `load_backbone` takes it).
+        `offline` fetches nothing. `name` is what the model is called, the file's stem by default.
+        A host that has the backbone gives `load`, which takes its name and is asked instead: the
+        weights are compared all the same, and a LoRA adapter is merged into what it returns.
         Raises CheckpointError for a file that cannot be used, BackboneError for weights that are
         absent or differ from those trained on.
         """
@@ -160,7 +187,9 @@ class RewardModel:
                     f"{shown(path)} is a GAN-RM checkpoint with a part missing or damaged ({error}). "
                     "Copy it again, or train it anew."
                 ) from error
-            network = _load_matching_backbone(path, spec, backbone, (*search_folders, path.parent))
+            folders = (*search_folders, path.parent)
+            find = load or (lambda called: _find_backbone(called, spec, backbone is None, folders, offline))
+            network = _load_matching_backbone(path, spec, backbone or spec.name, find)
             adapter = None
             if checkpoint.card.get("adapter"):
                 try:
@@ -172,7 +201,13 @@ class RewardModel:
                     raise CheckpointError(f"{shown(path)} cannot be used. {error}") from error
             network.to(device)
         return cls(
-            network, readout, layer, calibration, card=checkpoint.card, adapter=adapter, name=path.stem
+            network,
+            readout,
+            layer,
+            calibration,
+            card=checkpoint.card,
+            adapter=adapter,
+            name=name or path.stem,
         )
 
     def _score_stream(self, images: Iterable[Tensor]) -> Iterator[Scores]:
@@ -181,7 +216,7 @@ class RewardModel:
         for image in images:
             # On the CPU, as in training: another device's bicubic differs, and MPS may have none.
             batch.append(resize(image.to("cpu", torch.float32), size))
-            if len(batch) == self._reader.plan.batch_size:
+            if len(batch) == self._reader.batch_size:
                 yield self._score_batch(batch)
                 batch = []
         if batch:
@@ -189,20 +224,20 @@ class RewardModel:
 
     def _score_batch(self, resized: list[Tensor]) -> Scores:
         with torch.inference_mode():
-            logits, spread = (part.float().cpu() for part in self.layer(self._reader(torch.stack(resized))))
+            # The head stays on the CPU: it is tiny, and a host may move the backbone at any time.
+            logits, spread = self.layer(self._reader(torch.stack(resized)).cpu())
         scores = torch.from_numpy(self.calibration.scores(logits.numpy())).float()
         # Outside inference mode the results would be refused by a caller's autograd.
         return Scores(logits.clone(), scores, spread.clone())
 
     @staticmethod
-    def _join(parts: Iterable[Scores]) -> Scores:
-        collected = list(parts)
-        if not collected:
+    def _join(parts: Sequence[Scores]) -> Scores:
+        if not parts:
             return Scores(torch.empty(0), torch.empty(0), torch.empty(0))
         return Scores(
-            torch.cat([part.logit for part in collected]),
-            torch.cat([part.score for part in collected]),
-            torch.cat([part.uncertainty for part in collected]),
+            torch.cat([part.logit for part in parts]),
+            torch.cat([part.score for part in parts]),
+            torch.cat([part.uncertainty for part in parts]),
         )
 
 
@@ -223,12 +258,18 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _load_matching_backbone(
-    path: Path, spec: BackboneSpec, override: str | None, folders: Sequence[Path]
+def _find_backbone(
+    name: str, spec: BackboneSpec, any_name: bool, folders: Sequence[Path], offline: bool
 ) -> Backbone:
-    name = override or _found_by_content(spec, folders) or spec.name
+    found = _found_by_content(spec, folders) if any_name else None
+    return load_backbone(found or name, search_folders=folders, offline=offline)
+
+
+def _load_matching_backbone(
+    path: Path, spec: BackboneSpec, name: str, find: Callable[[str], Backbone]
+) -> Backbone:
     try:
-        network = load_backbone(name, search_folders=folders)
+        network = find(name)
     except BackboneError as error:
         raise BackboneError(
             f"{shown(path)} was trained on the backbone {spec.name}, which could not be loaded: {error} "

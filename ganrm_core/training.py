@@ -21,7 +21,7 @@ from .imagesets import Skipped, describe_skipped
 from .lora import check_adaptable, fit_with_lora
 from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
 from .near_duplicates import group_near_duplicates
-from .progress import History, ProgressCallback, no_progress
+from .progress import History, Progress, ProgressCallback, no_progress
 from .provenance import provenance
 from .reward_model import RewardModel
 from .training_pictures import CachedPictures, read_pictures
@@ -29,6 +29,9 @@ from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training
 
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
+
+METHOD = 1
+"""Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50
 _SUSPICIOUS_AUC = 0.995
@@ -55,7 +58,7 @@ class TrainingSettings:
             raise DataError(f"There is no adaptation {self.adapt!r}. Use none or lora.")
         if self.preset == "paper" and self.adapt != "none":
             raise DataError(
-                "The paper preset keeps its backbone frozen. Use --adapt lora with the default preset."
+                "The paper preset keeps its backbone frozen. Use the default preset to adapt it with lora."
             )
         if self.views < 1:
             raise DataError(f"views is {self.views}. Use 1 or more.")
@@ -68,8 +71,9 @@ class TrainingResult:
     """A trained model and what happened on the way.
 
     `held_out_paths`, `held_out_labels` and `held_out_scores` run parallel: scores given to pictures
-    by models that had not seen them. `history` is how the fit went. `seconds` has `features` (reading pictures and running the
-    backbone), `fit` (all that follows) and `total`.
+    by models that had not seen them. `history` is how the fit went. `warnings` begin with those of the
+    files themselves. `seconds` has `features` (reading pictures and running the backbone), `fit` (all
+    that follows) and `total`.
     """
 
     model: RewardModel
@@ -109,16 +113,30 @@ def train(
     pictures) and BackboneError where the backbone cannot be loaded. Unreadable files are skipped and
     listed in the result.
     """
-    settings = settings or TrainingSettings()
-    started = time.perf_counter()
     files = find_training_files(liked, ordinary, recursive=recursive, progress=progress)
+    return train_on_files(
+        files,
+        settings or TrainingSettings(),
+        load=load or _loader(search_folders, device),
+        progress=progress,
+        name=name,
+    )
+
+
+def train_on_files(
+    files: TrainingFiles,
+    settings: TrainingSettings,
+    *,
+    load: Callable[[str], Backbone],
+    progress: ProgressCallback = no_progress,
+    name: str = "untitled",
+) -> TrainingResult:
+    """As `train`, on files that `find_training_files` has already looked at."""
+    started = time.perf_counter()
     # ComfyUI runs nodes in inference mode, where nothing can be trained.
     with torch.inference_mode(False), torch.random.fork_rng(devices=_gpus()):
         torch.manual_seed(settings.seed)
-        if load is None:
-            backbone = load_backbone(settings.backbone, search_folders=search_folders).to(device)
-        else:
-            backbone = load(settings.backbone)
+        backbone = load(settings.backbone)
         if settings.adapt == "lora":
             check_adaptable(backbone)
         readout = _readout(settings, backbone)
@@ -133,6 +151,7 @@ def train(
         features_done = time.perf_counter()
         groups = group_near_duplicates(pictures.signatures)
         fitted = _fit(settings, backbone, readout, pictures, groups, progress)
+    progress(Progress("measuring", 0, 1, history=fitted.history))
     figures = measure(
         fitted.held_out_scores, pictures.labels[fitted.held_out], groups[fitted.held_out], settings.seed
     )
@@ -150,6 +169,7 @@ def train(
     model = RewardModel(
         backbone, readout, fitted.layer, fitted.calibration, card=card, adapter=fitted.adapter, name=name
     )
+    progress(Progress("measuring", 1, 1, history=fitted.history))
     finished = time.perf_counter()
     n_liked = int(pictures.labels.sum())
     return TrainingResult(
@@ -169,6 +189,10 @@ def train(
         n_liked=n_liked,
         n_ordinary=len(pictures.labels) - n_liked,
     )
+
+
+def _loader(search_folders: Sequence[Path], device: torch.device | str) -> Callable[[str], Backbone]:
+    return lambda name: load_backbone(name, search_folders=search_folders).to(device)
 
 
 def _gpus() -> list[int]:
@@ -237,4 +261,4 @@ def _warnings(
     return warnings
 
 
-__all__ = ["LEAST_PER_CLASS", "TrainingResult", "TrainingSettings", "train"]
+__all__ = ["LEAST_PER_CLASS", "METHOD", "TrainingResult", "TrainingSettings", "train", "train_on_files"]

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 
-# prefix → module with `load(rest_of_name, search_folders) -> Backbone`. Imported on first use: one
-# broken optional library disables its own family and nothing else.
+# prefix → module with `load(rest_of_name, search_folders) -> Backbone`, and `offline` as well where it
+# could fetch anything. Imported on first use: one broken optional library disables its own family and
+# nothing else.
 _FAMILIES = {
     "efficientnet_lite0": ".efficientnet",
     "open_clip": ".openclip",
     "transformers": ".transformers_vision",
     "file": ".clip_vision_file",
 }
+_CAN_DOWNLOAD = ("open_clip", "transformers")
 
 NAMES_HELP = (
     "efficientnet_lite0 (built in), open_clip:<model>/<pretrained tag or file>, "
@@ -29,21 +31,25 @@ NAMES_HELP = (
 )
 
 
-def load_backbone(name: str, *, search_folders: Sequence[Path] = ()) -> Backbone:
+def load_backbone(name: str, *, search_folders: Sequence[Path] = (), offline: bool = False) -> Backbone:
     """Load the backbone called `name`, on the CPU, frozen and in float32.
 
     `search_folders` are looked through for weights that are named without a folder, as a
-    checkpoint names them. Raises BackboneError for an unknown name, absent weights or a library
-    that cannot be imported; the message says what to do.
+    checkpoint names them, and for those that `downloads.download` put there. With `offline` nothing
+    is ever fetched: weights come from there or from the caches that the libraries keep. Raises
+    BackboneError for an unknown name, absent weights or a library that cannot be imported; the
+    message says what to do.
     """
     import torch
 
     prefix, _, rest = name.partition(":")
     if prefix not in _FAMILIES or (rest == "") != (prefix == DEFAULT_BACKBONE):
         raise BackboneError(f"Unknown backbone {name!r}. Use one of: {NAMES_HELP}.")
+    options = {"offline": offline} if prefix in _CAN_DOWNLOAD else {}
     # A tensor made in inference mode can never be trained through, and ComfyUI runs nodes in it.
     with torch.inference_mode(False):
-        backbone: Backbone = import_module(_FAMILIES[prefix], __package__).load(rest, search_folders)
+        family = import_module(_FAMILIES[prefix], __package__)
+        backbone: Backbone = family.load(rest, search_folders, **options)
     return backbone
 
 

@@ -6,22 +6,24 @@ Also `open_clip:hf-hub:<owner>/<repository>` for models that bring their own con
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import BackboneError
 from .base import BackboneSpec, freeze, sha256_of_files
-from .locate import close_names, find_file, in_folders, looks_like_path, reason
+from .downloads import HUB_WEIGHTS, WEIGHT_SUFFIXES, how_to_get, in_hub_cache, in_library_cache, is_downloaded
+from .locate import close_names, find_file, find_folder, in_folders, looks_like_path, reason
+from .openclip_tensors import visual_tensors
 from .vit import EMBEDDING, Layout, VitBackbone, probe, tap_depths
 
 _HUB = "hf-hub:"
-_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
-_VISUAL = "visual."
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+_HUB_CONFIG = "open_clip_config.json"
 # The library builds a picture tower only together with a text tower: one this small costs nothing,
 # and needs no tokenizer from the hub.
 _NO_TEXT = {"context_length": 4, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}
@@ -87,16 +89,44 @@ class OpenClipVision(VitBackbone):
         )
 
 
-def load(name: str, search_folders: Sequence[Path]) -> OpenClipVision:
+def load(name: str, search_folders: Sequence[Path], *, offline: bool = False) -> OpenClipVision:
     """Load `<model>/<tag>`, `<model>/<weights file>` or `hf-hub:<owner>/<repository>`.
 
     A file is a path or a basename looked for in `search_folders`. QuickGELU is used where the tag
     says its weights were trained with it, or, for a file, where the model's configuration does
-    (so OpenAI's own weights as a file want a `…-quickgelu` model).
+    (so OpenAI's own weights as a file want a `…-quickgelu` model). A tag's weights are taken from
+    `search_folders` where `downloads.download` put them there, a hub repository's from a folder of
+    its name; else from the library's cache, which is filled first unless `offline`.
     """
     open_clip = _import_open_clip()
     if name.startswith(_HUB):
-        return OpenClipVision(_from_hub(open_clip, name))
+        return OpenClipVision(_from_hub(open_clip, name, search_folders, offline))
+    model, weights, config = _model_and_weights(open_clip, name)
+    about = open_clip.get_pretrained_cfg(model, weights)
+    if about:
+        path = _weights_of_tag(open_clip, f"open_clip:{name}", about, search_folders, offline)
+        return OpenClipVision(_from_tag(open_clip, f"open_clip:{name}", path, config, about))
+    return OpenClipVision(_from_file(open_clip, model, weights, config, search_folders))
+
+
+def pretrained_tag(name: str) -> dict[str, Any]:
+    """What OpenCLIP knows of the weights `open_clip:<model>/<tag>`. Raises BackboneError for other names."""
+    family, _, rest = name.partition(":")
+    if family != "open_clip" or rest.startswith(_HUB):
+        raise BackboneError(
+            f"The weights of {name} cannot be downloaded into a folder. That works for "
+            "open_clip:<model>/<pretrained tag>."
+        )
+    open_clip = _import_open_clip()
+    model, tag, _ = _model_and_weights(open_clip, rest)
+    about: dict[str, Any] = open_clip.get_pretrained_cfg(model, tag)
+    if not about:
+        raise _no_such_tag(open_clip, model, tag)
+    return about
+
+
+def _model_and_weights(open_clip: Any, name: str) -> tuple[str, str, dict[str, Any]]:
+    """The model's name, its tag or file, and its configuration."""
     model, _, weights = name.partition("/")
     config = open_clip.get_model_config(model)
     if config is None:
@@ -110,10 +140,7 @@ def load(name: str, search_folders: Sequence[Path]) -> OpenClipVision:
             f"open_clip:{model} does not say which weights. Add one of its tags or a file: "
             f"{_tags(open_clip, model)}."
         )
-    tag = open_clip.get_pretrained_cfg(model, weights)
-    if tag:
-        return OpenClipVision(_from_tag(open_clip, model, weights, config, tag))
-    return OpenClipVision(_from_file(open_clip, model, weights, config, search_folders))
+    return model, weights, config
 
 
 def _import_open_clip() -> Any:
@@ -127,12 +154,27 @@ def _import_open_clip() -> Any:
     return open_clip
 
 
-def _from_tag(open_clip: Any, model: str, tag: str, config: dict[str, Any], about: dict[str, Any]) -> _Source:
-    name = f"open_clip:{model}/{tag}"
+def _weights_of_tag(
+    open_clip: Any, name: str, about: dict[str, Any], folders: Sequence[Path], offline: bool
+) -> Path:
+    if downloaded := is_downloaded(name, folders):
+        return downloaded
+    if offline:
+        if cached := in_library_cache(about):
+            return cached
+        raise BackboneError(
+            f"The weights of {name} are not on this machine, and nothing is downloaded here. To use them, "
+            f"{how_to_get(name, about, folders)}"
+        )
     try:
-        weights = Path(open_clip.download_pretrained(about))
+        return Path(open_clip.download_pretrained(about))
     except Exception as error:
-        raise _unreachable(name, f"open_clip:{model}/<path>", error) from error
+        raise _unreachable(name, f"{name.partition('/')[0]}/<path>", error) from error
+
+
+def _from_tag(
+    open_clip: Any, name: str, weights: Path, config: dict[str, Any], about: dict[str, Any]
+) -> _Source:
     # The library would only warn where the tag's activation is not the model's, and run the wrong one.
     mean, std = (
         about.get("mean") or open_clip.OPENAI_DATASET_MEAN,
@@ -145,40 +187,77 @@ def _from_file(
     open_clip: Any, model: str, file: str, config: dict[str, Any], folders: Sequence[Path]
 ) -> _Source:
     path = find_file(file, folders)
-    if path is None and (looks_like_path(file) or "/" in file or file.endswith(_SUFFIXES)):
+    if path is None and (looks_like_path(file) or "/" in file or file.endswith(WEIGHT_SUFFIXES)):
         raise BackboneError(
             f"There is no weights file {file}{in_folders(folders)}. Check the path, or use one of the "
             f"tags of {model}: "
             f"{_tags(open_clip, model)}."
         )
     if path is None:
+        raise _no_such_tag(open_clip, model, file)
+    if path.suffix not in WEIGHT_SUFFIXES:
         raise BackboneError(
-            f"{model} has no pretrained tag {file!r}. Its tags are: {_tags(open_clip, model)}."
-        )
-    if path.suffix not in _SUFFIXES:
-        raise BackboneError(
-            f"{path} is not a weights file that can be read safely. Use {', '.join(_SUFFIXES)}."
+            f"{path} is not a weights file that can be read safely. Use {', '.join(WEIGHT_SUFFIXES)}."
         )
     mean, std = _usual_normalisation(open_clip, model)
     quick_gelu = bool(config.get("quick_gelu", False))
     return _Source(f"open_clip:{model}/{path.name}", config, path, quick_gelu, mean, std)
 
 
-def _from_hub(open_clip: Any, name: str) -> _Source:
-    from open_clip.pretrained import download_pretrained_from_hf
-
-    repo = name.removeprefix(_HUB)
+def _from_hub(open_clip: Any, name: str, folders: Sequence[Path], offline: bool) -> _Source:
+    about_file, weights = _files_of_repository(name.removeprefix(_HUB), folders, offline)
     try:
-        about = json.loads(
-            Path(download_pretrained_from_hf(repo, filename="open_clip_config.json")).read_text()
+        about = json.loads(about_file.read_text(encoding="utf-8"))
+        config, preprocessing = about.get("model_cfg", about), about.get("preprocess_cfg", {})
+        trunk = str(config["vision_cfg"].get("timm_model_name", ""))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackboneError(
+            f"{about_file} does not describe an OpenCLIP model ({reason(error)}). Download it again, or "
+            "choose another."
+        ) from error
+    if offline and ":" in trunk:
+        raise BackboneError(
+            f"open_clip:{name} is built on {trunk}, which would have to be looked up on the hub, and nothing "
+            "is downloaded here. Choose another backbone."
         )
-        weights = Path(download_pretrained_from_hf(repo))
-    except Exception as error:
-        raise _unreachable(f"open_clip:{name}", "open_clip:<its architecture>/<path>", error) from error
-    config, preprocessing = about.get("model_cfg", about), about.get("preprocess_cfg", {})
     mean = tuple(preprocessing.get("mean", open_clip.OPENAI_DATASET_MEAN))
     std = tuple(preprocessing.get("std", open_clip.OPENAI_DATASET_STD))
     return _Source(f"open_clip:{name}", config, weights, bool(config.get("quick_gelu", False)), mean, std)
+
+
+def _files_of_repository(repo: str, folders: Sequence[Path], offline: bool) -> tuple[Path, Path]:
+    """A hub repository's configuration and weights."""
+    if not _HUB_ID.fullmatch(repo):
+        raise BackboneError(
+            f"{repo!r} is no hub repository. Name it as open_clip:hf-hub:<owner>/<repository>."
+        )
+    if folder := find_folder(repo, folders, _HUB_CONFIG):
+        weights = [folder / name for name in HUB_WEIGHTS if (folder / name).is_file()]
+        if not weights:
+            raise BackboneError(f"{folder} holds no weights. Put {HUB_WEIGHTS[0]} beside its {_HUB_CONFIG}.")
+        return folder / _HUB_CONFIG, weights[0]
+    if offline:
+        about, cached = in_hub_cache(repo, [_HUB_CONFIG]), in_hub_cache(repo, HUB_WEIGHTS)
+        if about and cached:
+            return about, cached
+        where = f"{folders[0] / repo.partition('/')[2]}" if folders else "a folder of that name"
+        raise BackboneError(
+            f"open_clip:hf-hub:{repo} is not on this machine, and nothing is downloaded here. To use it, get "
+            f"{_HUB_CONFIG} and {HUB_WEIGHTS[0]} from huggingface.co/{repo} and put both into {where}."
+        )
+    from open_clip.pretrained import download_pretrained_from_hf
+
+    try:
+        about = Path(download_pretrained_from_hf(repo, filename=_HUB_CONFIG))
+        return about, Path(download_pretrained_from_hf(repo))
+    except Exception as error:
+        raise _unreachable(
+            f"open_clip:hf-hub:{repo}", "open_clip:<its architecture>/<path>", error
+        ) from error
+
+
+def _no_such_tag(open_clip: Any, model: str, tag: str) -> BackboneError:
+    return BackboneError(f"{model} has no pretrained tag {tag!r}. Its tags are: {_tags(open_clip, model)}.")
 
 
 def _unreachable(name: str, instead: str, error: Exception) -> BackboneError:
@@ -223,7 +302,7 @@ def _visual_tower(source: _Source) -> nn.Module:
             "Choose another model, or update with: pip install --upgrade open_clip_torch timm"
         ) from error
     visual: nn.Module = model.visual
-    tensors = _visual_tensors(source.weights, visual)
+    tensors = visual_tensors(source.weights, visual)
     try:
         visual.load_state_dict(tensors)
     except RuntimeError as error:
@@ -239,46 +318,6 @@ def _visual_tower(source: _Source) -> nn.Module:
             f"({', '.join(odd[:4])}). Name the model that these weights were made with."
         ) from error
     return visual
-
-
-def _visual_tensors(path: Path, visual: nn.Module) -> dict[str, Tensor]:
-    """The picture tower's tensors in the file, which may hold the whole model or that tower alone."""
-    try:
-        tensors = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    except Exception as error:
-        raise BackboneError(
-            f"{path} cannot be read ({reason(error)}). It is damaged, incomplete or holds code, which is "
-            "never run: "
-            "download it again, as .safetensors if there is one."
-        ) from error
-    tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    of_tower = {
-        name.removeprefix(_VISUAL): tensor for name, tensor in tensors.items() if name.startswith(_VISUAL)
-    }
-    if of_tower:
-        return of_tower
-    if set(tensors) & set(visual.state_dict()):
-        return tensors
-    raise BackboneError(
-        f"{path} holds no OpenCLIP vision tower: its {len(tensors)} tensors begin with "
-        f"{', '.join(sorted(tensors)[:3]) or 'nothing'}. For a file in transformers' naming use file:<path>."
-    )
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import safe_open
-
-    with safe_open(str(path), framework="pt") as file:
-        names = list(file.keys())
-        # A whole model's text half is half a gigabyte that nobody asked for.
-        visual = [name for name in names if name.removeprefix("module.").startswith(_VISUAL)]
-        return {name: file.get_tensor(name) for name in visual or names}
-
-
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    data = torch.load(path, map_location="cpu", weights_only=True)
-    data = data.get("state_dict", data)
-    return {name: value for name, value in data.items() if isinstance(value, Tensor)}
 
 
 def _square(size: Any, label: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import BackboneError
 from .base import sha256_of_files
+from .downloads import in_hub_cache
 from .locate import close_names, find_folder, in_folders, looks_like_path, reason
 from .transformers_tower import (
     TransformersVision,
@@ -20,16 +21,21 @@ from .transformers_tower import (
 
 _CONFIG = "config.json"
 _SINGLE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_WEIGHTS_OR_INDEX = (*_SINGLE_WEIGHTS, *(f"{name}.index.json" for name in _SINGLE_WEIGHTS))
 _PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
+_ALL_FILES = (_CONFIG, _PREPROCESSING[0], _SINGLE_WEIGHTS[0])
 # These stop at any other size, and their embedding is only as good as the size they were trained at.
 _ONE_SIZE = ("clip_vision_model", "siglip_vision_model")
 _DINOV2_SIZE = 224  # trained up to 518, but what its authors' own preprocessing crops to
 
 
-def load(name: str, search_folders: Sequence[Path]) -> TransformersVision:
-    """Load the vision half of the model `name`: a folder, one found in `search_folders`, or a hub id."""
+def load(name: str, search_folders: Sequence[Path], *, offline: bool = False) -> TransformersVision:
+    """Load the vision half of the model `name`: a folder, one found in `search_folders`, or a hub id.
+
+    A hub id is read from the hub's local cache, which is filled first unless `offline`.
+    """
     import_transformers()
-    folder, label = _folder(name, search_folders)
+    folder, label = _folder(name, search_folders, offline)
     config = _vision_config(folder, label)
     preprocessing = _preprocessing(folder, label)
     mean, std = _normalisation(preprocessing, config.model_type, label)
@@ -50,7 +56,7 @@ def default_input_size(model_type: str, image_size: int) -> int:
     return min(image_size, _DINOV2_SIZE) if model_type.startswith("dinov2") else image_size
 
 
-def _folder(name: str, search_folders: Sequence[Path]) -> tuple[Path, str]:
+def _folder(name: str, search_folders: Sequence[Path], offline: bool) -> tuple[Path, str]:
     """Where the files are, and the backbone's name without this machine's folders."""
     found = find_folder(name, search_folders, _CONFIG)
     is_hub_id = not looks_like_path(name) and name.count("/") == 1 and not Path(name).exists()
@@ -67,7 +73,34 @@ def _folder(name: str, search_folders: Sequence[Path]) -> tuple[Path, str]:
             f"There is no folder {name}. Check the path, or use a hub id such as "
             "openai/clip-vit-base-patch32."
         )
-    return _download(name, search_folders), f"transformers:{name}"
+    folder = _cached(name, search_folders) if offline else _download(name, search_folders)
+    return folder, f"transformers:{name}"
+
+
+def _cached(repo: str, search_folders: Sequence[Path]) -> Path:
+    """The folder of the hub's local cache with the model's files, all of them."""
+    config = in_hub_cache(repo, [_CONFIG])
+    missing = []
+    if config is None or not any((config.parent / name).is_file() for name in _WEIGHTS_OR_INDEX):
+        missing = list(_ALL_FILES)
+    elif in_hub_cache(repo, _PREPROCESSING) is None and not _known_absent(repo, _PREPROCESSING):
+        # Another program may have fetched the weights alone; guessing how to feed them would be silent.
+        missing = [_PREPROCESSING[0]]
+    if config is not None and not missing:
+        return config.parent
+    where = search_folders[0] / repo.rpartition("/")[2] if search_folders else "a folder of that name"
+    raise BackboneError(
+        f"transformers:{repo} is not on this machine{in_folders(search_folders)} ({', '.join(missing)} missing), "
+        f"and nothing is downloaded here. To use it, get {', '.join(_ALL_FILES)} from huggingface.co/{repo} "
+        f"and put them into {where}."
+    )
+
+
+def _known_absent(repo: str, names: Sequence[str]) -> bool:
+    """Whether the hub has been asked for each of `names` before, and had none."""
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+
+    return all(try_to_load_from_cache(repo, name) is _CACHED_NO_EXIST for name in names)
 
 
 def _download(repo: str, search_folders: Sequence[Path]) -> Path:
@@ -138,13 +171,20 @@ def _vision_config(folder: Path, label: str) -> Any:
     transformers = import_transformers()
     try:
         with quiet_transformers():
-            config = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+            config = transformers.AutoConfig.from_pretrained(
+                str(folder), trust_remote_code=False, local_files_only=True
+            )
     except Exception as error:
         raise BackboneError(
             f"{label}: {folder / _CONFIG} cannot be used with transformers {transformers.__version__} "
             f"({reason(error)}). Update transformers, or choose a CLIP, SigLIP or DINOv2 model."
         ) from error
     vision = getattr(config, "vision_config", config)
+    if "/" in str(getattr(vision, "_attn_implementation", None)):
+        raise BackboneError(
+            f"{label}: {folder / _CONFIG} asks for code from the hub ({vision._attn_implementation}), which is "
+            "never run. Remove attn_implementation from it, or choose another model."
+        )
     if vision.model_type == "siglip2_vision_model":
         raise BackboneError(
             f"{label} is a SigLIP 2 NaFlex model, which takes pictures of any shape. Use one of fixed size, "

@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
             )
         return 0
     print_facts(
-        ("kept", f"{len(result.kept)} of {len(result.rows)} pictures from {result.n_groups} groups"),
+        ("kept", f"{len(result.kept)} of {len(result.rows)} pictures from {len(result.groups)} groups"),
         ("written", f"{options.output} (pictures, scores.csv, contact_sheet.jpg)"),
     )
     return 0

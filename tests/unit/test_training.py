@@ -198,7 +198,7 @@ class TestCancel:
         sets.train(steps.append, preset="paper")
         stages = {stage: list(group) for stage, group in itertools.groupby(steps, key=lambda s: s.stage)}
         looking = ["looking at the liked files", "looking at the ordinary files"]
-        assert list(stages) == [*looking, "reading pictures", "fitting"]
+        assert list(stages) == [*looking, "reading pictures", "fitting", "measuring"]
         for group in stages.values():
             done = [step.done for step in group]
             assert done == sorted(done)

@@ -22,6 +22,7 @@ from ganrm_core.reward_model import RewardModel
 from ganrm_core.training import TrainingResult
 
 Sets = Any  # as in conftest.py
+LOOKING = {"looking at the liked files", "looking at the ordinary files"}
 
 
 @pytest.fixture(scope="module")
@@ -135,15 +136,15 @@ class TestLora:
     ) -> None:
         monkeypatch.setitem(sys.modules, "peft", None)
         steps: list[Progress] = []
-        with pytest.raises(BackboneError, match=r"peft.*pip install.*without --adapt lora"):
+        with pytest.raises(BackboneError, match=r"peft.*pip install.*adapt.*none"):
             sets.train(steps.append, adapt="lora")
-        assert steps == []
+        assert {step.stage for step in steps} <= LOOKING
 
     def test_a_backbone_that_cannot_be_adapted(self, sets: Sets) -> None:
         pytest.importorskip("peft")
         steps: list[Progress] = []
         with pytest.raises(
-            BackboneError, match=r"efficientnet_lite0 has no layers.*transformer.*without --adapt"
+            BackboneError, match=r"efficientnet_lite0 has no layers.*transformer.*adapt.*none"
         ):
             sets.train(steps.append, adapt="lora", backbone="efficientnet_lite0")
-        assert steps == []
+        assert {step.stage for step in steps} <= LOOKING

@@ -1,0 +1,144 @@
+"""How a fit went: loss and held-out AUC over its steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from .chart import DARK, FONT, SIZE, Theme, bare, chart, literal, number_text, rendered, shortened, tick_text
+from .progress import History
+
+_TICKS = ((0.9, 0.02), (0.8, 0.05), (0.5, 0.1), (0.0, 0.2))  # where the axis of the AUC starts, and its step
+
+_LABELLED, _PLAIN = 0.64, 0.19  # inches beside the chart, with and without numbers
+
+
+def has_curve(history: History | None) -> bool:
+    """Whether there is something to draw: two points of loss or of AUC."""
+    return history is not None and max(len(history.loss), len(history.auc)) >= 2
+
+
+def last_figures(history: History) -> list[tuple[str, str]]:
+    """Name and value of what the last step came to, such as ("loss", "0.412")."""
+    return [
+        (name, number_text(values[-1]))
+        for name, values in (("loss", history.loss), ("held-out AUC", history.auc))
+        if values
+    ]
+
+
+def history_plot(
+    history: History, *, size: tuple[float, float] = (10.2, 3.4), dpi: float = 200, theme: Theme = DARK
+) -> Image.Image:
+    """An RGB chart of `size` inches: loss on the left axis, AUC on the right one, steps counted from 1.
+
+    The last values stand above their axes, in the colour of their lines. Values that are not finite leave
+    a gap. Needs matplotlib.
+    """
+    left_margin, right_margin = (_LABELLED if values else _PLAIN for values in (history.loss, history.auc))
+    # The axis drawn first carries the grid, or the grid would run across the line of the other.
+    figure, right = chart(*size, theme, dpi, margins=(left_margin, 0.62, right_margin, 0.4))
+    left = right.twinx()
+    bare(left)
+    right.yaxis.tick_right()
+    left.yaxis.tick_left()
+    right.grid(False, axis="x")
+    count = max(len(history.loss), len(history.auc))
+    _loss_axis(left, history.loss, theme)
+    _auc_axis(right, history.auc, theme)
+    if not history.auc:
+        right.grid(False)
+        left.grid(True, axis="y", color=theme.line, linewidth=0.8, linestyle="-")
+        left.set_axisbelow(True)
+    _draw(left, history.loss, theme.ink, theme)
+    _draw(right, history.auc, theme.liked, theme)
+    _step_axis(right, count, history.step, theme)
+    figures = dict(last_figures(history))
+    _head(left, "loss", figures, theme.ink, "left", left_margin)
+    _head(right, "held-out AUC", figures, theme.liked, "right", right_margin)
+    return rendered(figure)
+
+
+def _head(axes: Any, name: str, figures: dict[str, str], colour: str, side: str, margin: float) -> None:
+    """The last value over the numbers of its axis, so that no one has to ask which is which."""
+    if name not in figures:
+        return
+    outwards = 72 * (margin - _PLAIN)
+    axes.annotate(
+        f"{name}  {figures[name]}",
+        (0 if side == "left" else 1, 1),
+        xytext=(-outwards if side == "left" else outwards, 11),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha=side,
+        color=colour,
+        family=FONT,
+        fontsize=SIZE + 1,
+        fontweight="bold",
+        usetex=False,
+    )
+
+
+def _draw(axes: Any, values: Sequence[float], colour: str, theme: Theme) -> None:
+    if not values:
+        return
+    steps = range(1, len(values) + 1)
+    known = [value if math.isfinite(value) else math.nan for value in values]
+    dots = {"marker": "o", "markersize": 4.5} if len(values) <= 16 else {}
+    axes.plot(steps, known, color=colour, linewidth=2.2, solid_joinstyle="round", clip_on=False, **dots)
+    axes.plot(
+        [len(values)],
+        [known[-1]],
+        marker="o",
+        markersize=8,
+        color=colour,
+        markeredgecolor=theme.surface,
+        markeredgewidth=1.6,
+        clip_on=False,
+        zorder=5,
+    )
+
+
+def _loss_axis(axes: Any, values: Sequence[float], theme: Theme) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        axes.set_yticks([])
+        return
+    low, high = min(finite), max(finite)
+    spare = 0.08 * (high - low) or 0.05 * abs(high) or 0.05
+    axes.set_ylim(low - spare, high + spare)
+    marks = [mark for mark in MaxNLocator(5).tick_values(low, high) if low - spare <= mark <= high + spare]
+    axes.set_yticks(marks, _alike(marks), **tick_text(theme))
+
+
+def _alike(marks: Sequence[float]) -> list[str]:
+    """Figures with equally many decimals, so many that none is rounded."""
+    digits = next((n for n in range(5) if all(abs(round(mark, n) - mark) < 1e-9 for mark in marks)), None)
+    form = ".3g" if digits is None or max(map(abs, marks)) >= 1e5 else f".{digits}f"
+    return [format(mark, form).replace("-", "−") for mark in marks]
+
+
+def _auc_axis(axes: Any, values: Sequence[float], theme: Theme) -> None:
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        axes.set_yticks([])
+        return
+    low, step = next((entry for entry in _TICKS if entry[0] <= min(finite) - 0.005), _TICKS[-1])
+    marks = [low + index * step for index in range(round((1 - low) / step) + 1)]
+    axes.set_ylim(low, 1)
+    axes.set_yticks(marks, [f"{mark:.2f}" for mark in marks], **tick_text(theme))
+
+
+def _step_axis(axes: Any, count: int, step: str, theme: Theme) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    marks = [mark for mark in MaxNLocator(8, integer=True).tick_values(1, count) if 1 <= mark <= count]
+    axes.set_xlim(1 - 0.015 * (count - 1), count + 0.015 * (count - 1) if count > 1 else 2)
+    axes.set_xticks(marks, [f"{mark:.0f}" for mark in marks], **tick_text(theme))
+    words = literal(shortened(" ".join(step.split())))
+    axes.set_xlabel(words, color=theme.ink, family=FONT, fontsize=SIZE, labelpad=6, usetex=False)

@@ -1,0 +1,73 @@
+"""The card that a node shows while it trains: what is going on, how far it is, and the curves so far."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageDraw
+
+from .chart import DARK, NO_CHARTS, charts_available
+from .drawing import CARD, SOFT_TEXT, TEXT, progress_bar, text_width, write
+from .history_plot import has_curve, history_plot, last_figures
+from .progress import History
+
+_WIDTH, _HEIGHT = 640, 400  # the size that the lengths below are meant for
+
+
+def live_plot(
+    history: History | None, *, stage: str, done: int, total: int, size: tuple[int, int] = (640, 400)
+) -> Image.Image:
+    """An RGB card of `size` pixels, at least 160 × 100; readable down to 400 pixels of width.
+
+    `stage` names what is going on, `done` of `total` units are finished (`total` 0 means unknown). Once
+    `history` holds two points, its curves are drawn; without matplotlib its last figures are written. Any
+    thread may draw.
+    """
+    width, height = max(160, size[0]), max(100, size[1])
+    scale = min(width / _WIDTH, height / _HEIGHT)
+    card = Image.new("RGB", (width, height), CARD)
+    margin = round(24 * scale)
+    head = round(78 * scale)
+    if history is None or not (history.loss or history.auc):
+        _draw_stage(card, (height - head) // 2, margin, scale, stage, done, total)
+        return card
+    if not has_curve(history) or not charts_available():
+        top = (height - round(170 * scale)) // 2
+        _draw_stage(card, top, margin, scale, stage, done, total)
+        _draw_figures(card, top + head + margin, margin, scale, history)
+        return card
+    top = round(18 * scale)
+    _draw_stage(card, top, margin, scale, stage, done, total)
+    below = top + head
+    # The sizes of letters are fixed in points: at this resolution they come to 18 pixels at full size.
+    dpi = 128 * scale
+    curves = history_plot(history, size=(width / dpi, (height - below) / dpi), dpi=dpi, theme=DARK)
+    card.paste(curves, (0, below))
+    return card
+
+
+def _draw_stage(
+    card: Image.Image, top: int, margin: int, scale: float, stage: str, done: int, total: int
+) -> None:
+    draw = ImageDraw.Draw(card)
+    right, base = card.width - margin, top + round(28 * scale)
+    count = f"{done:,} of {total:,}" if total > 0 else f"{done:,} so far" if done else ""
+    count_size = round(21 * scale)
+    taken = text_width(count, count_size) + margin if count else 0
+    words = stage[:1].upper() + stage[1:]
+    room = right - margin - taken
+    write(draw, (margin, base), words, round(27 * scale), TEXT, room, anchor="ls")
+    write(draw, (right, base), count, count_size, SOFT_TEXT, right - margin, anchor="rs")
+    bar = (margin, top + round(46 * scale), right, top + round(60 * scale))
+    progress_bar(card, bar, done / total if total > 0 else 0.0)
+
+
+def _draw_figures(card: Image.Image, top: int, margin: int, scale: float, history: History) -> None:
+    draw = ImageDraw.Draw(card)
+    x, base = float(margin), top + round(30 * scale)
+    for name, value in last_figures(history):
+        room = card.width - margin - x
+        x += write(draw, (x, base), name, round(21 * scale), SOFT_TEXT, room, anchor="ls") + 10 * scale
+        room = card.width - margin - x
+        x += write(draw, (x, base), value, round(30 * scale), TEXT, room, anchor="ls") + margin
+    if has_curve(history):
+        place = (margin, base + round(44 * scale))
+        write(draw, place, NO_CHARTS, round(19 * scale), SOFT_TEXT, card.width - 2 * margin, anchor="ls")

@@ -1,0 +1,43 @@
+"""Numbers as a person types them: 1 4 7-9."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import DataError
+from .files import shown
+
+_EXAMPLE = "Type numbers such as 1 4 7-9, or all."
+# Also the commas and dashes of other keyboards.
+_BETWEEN = re.compile(r"[\s,;，、；]+")
+_DASH = re.compile(r"\s*[-–—~]\s*")
+
+
+def picked_numbers(text: str, count: int) -> list[int]:
+    """Positions from 0, ascending, for the numbers from 1 to `count` in `text`.
+
+    Spaces and commas separate, 7-9 is 7 8 9, "all" is all of them, nothing typed is none. Raises
+    DataError for anything else.
+    """
+    text = _DASH.sub("-", text.strip())
+    if text.casefold() == "all":
+        return list(range(count))
+    chosen: set[int] = set()
+    for piece in filter(None, _BETWEEN.split(text)):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", piece)
+        if not match:
+            raise DataError(f"{shown(piece)} is no number to pick. {_EXAMPLE}")
+        if max(len(digits or "") for digits in match.groups()) > 9:
+            raise DataError(_no_such(piece, count))
+        first, last = sorted((int(match[1]), int(match[2] or match[1])))
+        if first < 1 or last > count:
+            raise DataError(_no_such(piece, count))
+        chosen.update(range(first - 1, last))
+    return sorted(chosen)
+
+
+def _no_such(piece: str, count: int) -> str:
+    there = "is only image 1" if count == 1 else f"are {count} images, numbered 1 to {count}"
+    return (
+        f"There is no image {shown(piece)} to pick: there {there}. Correct the numbers, or leave pick empty."
+    )

@@ -1,0 +1,1 @@
+"""The ComfyUI face of GAN-RM: sockets, tooltips, what the artist sees."""

@@ -1,0 +1,140 @@
+"""Evaluate GAN-RM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from comfy_api.latest import io
+
+from ..ganrm_core.checkpoint import strict_json
+from ..ganrm_core.errors import DataError
+from ..ganrm_core.evaluation import Evaluation, evaluate
+from ..ganrm_core.imagesets import describe_skipped, fingerprint
+from ..ganrm_core.report_card import report_card
+from ..ganrm_core.report_words import lead
+from ..ganrm_core.reward import Reward
+from ..ganrm_core.training_sets import TrainingFiles, find_training_files
+from .host.memory import ManagedReward
+from .host.progress import check_cancel, progress_bar
+from .previews import as_image, in_node
+from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward
+from .words import marked
+
+
+class Evaluate(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GANRMEvaluate",
+            display_name="Evaluate GAN-RM",
+            category=CATEGORY,
+            description="Measures how well a reward tells liked pictures from ordinary ones. Give pictures it was "
+            "not trained on: only those show what it is worth.",
+            is_output_node=True,
+            inputs=[
+                GanRMReward.Input("reward", tooltip="The taste to test: from Load GAN-RM or Train GAN-RM."),
+                GanRMDataset.Input("liked", tooltip="Pictures you like that the model has not seen."),
+                GanRMDataset.Input("ordinary", tooltip="Ordinary pictures that the model has not seen."),
+            ],
+            outputs=[
+                io.String.Output(
+                    "metrics", display_name="metrics", tooltip="All figures, as JSON for scripts."
+                ),
+                io.Image.Output(
+                    "report",
+                    display_name="report",
+                    tooltip="The report card: how good the model is here, and its best and worst judgements.",
+                ),
+                io.Float.Output(
+                    "auc",
+                    display_name="AUC",
+                    tooltip="How often a liked picture scores higher than an ordinary one: 0.5 is a coin toss, 1 is "
+                    "never wrong.",
+                ),
+                io.String.Output("summary", display_name="summary", tooltip="The report card in words."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, reward: Reward, liked: Dataset, ordinary: Dataset) -> io.NodeOutput:  # type: ignore[override]
+        for dataset, kind in ((liked, "liked"), (ordinary, "ordinary")):
+            if not len(dataset):
+                raise DataError(
+                    f"There are no {kind} pictures to evaluate on. Connect a dataset that holds some."
+                )
+        show = progress_bar()
+        files = find_training_files(liked.paths, ordinary.paths, least=1, progress=show)
+        result = evaluate(reward, files.liked, files.ordinary, progress=show)
+        check_cancel()
+        warnings = [*files.warnings, *_warnings(reward, result, files)]
+        n_liked = int(result.labels.sum())
+        n_ordinary = len(result.labels) - n_liked
+        card = report_card(
+            title=f"{reward.name}, evaluated",
+            scores=result.scores,
+            labels=result.labels,
+            paths=result.paths,
+            figures=result.figures,
+            thresholds=reward.thresholds,
+            warnings=warnings,
+            counts={"liked pictures": n_liked, "ordinary pictures": n_ordinary},
+        )
+        metrics = strict_json(
+            {
+                "reward": reward.name,
+                **result.figures.to_json(),
+                "thresholds": dict(reward.thresholds),
+                "n_liked": n_liked,
+                "n_ordinary": n_ordinary,
+                "n_skipped": len(result.skipped),
+                "warnings": warnings,
+            }
+        )
+        auc = result.figures.auc
+        lines = [
+            f"{reward.name}: AUC {auc} on {n_liked} liked and {n_ordinary} ordinary pictures",
+            lead(result.figures),
+            *marked(warnings),
+        ]
+        summary = "\n".join(lines)
+        return io.NodeOutput(
+            json.dumps(metrics, allow_nan=False, ensure_ascii=False),
+            as_image(card),
+            auc.value,
+            summary,
+            ui=in_node(card, metrics=[metrics], summary=[summary]),
+        )
+
+
+def _warnings(reward: Reward, result: Evaluation, files: TrainingFiles) -> list[str]:
+    warnings = [describe_skipped(result.skipped)] if result.skipped else []
+    seen = _seen_in_training(reward, result, files)
+    if seen:
+        warnings.append(
+            f"The {' and the '.join(seen)} pictures are the very ones this model was trained on, so these figures "
+            "are too good. Evaluate on pictures it has not seen."
+        )
+    if result.figures.auc.high < 0.5:
+        warnings.append(
+            "The ordinary pictures score higher than the liked ones. Are the two datasets connected the wrong way "
+            "round?"
+        )
+    return warnings
+
+
+def _seen_in_training(reward: Reward, result: Evaluation, files: TrainingFiles) -> Sequence[str]:
+    """The sets known to be those of the training. A card keeps no single picture, so a part passes unseen."""
+    if not isinstance(reward, ManagedReward):
+        return ()
+    origin = reward.model.card.get("provenance") or {}
+    used = set(result.paths)
+    found = []
+    for kind, paths, hashes in (
+        ("liked", files.liked, files.liked_hashes),
+        ("ordinary", files.ordinary, files.ordinary_hashes),
+    ):
+        same = fingerprint([content for path, content in zip(paths, hashes, strict=True) if path in used])
+        if same == origin.get(f"{kind}_fingerprint"):
+            found.append(kind)
+    return found

@@ -1,0 +1,40 @@
+"""The list of nodes."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .datasets import AddToDataset, ImageFolder, ImagesToDataset
+from .evaluation import Evaluate
+from .folder_scoring import ScoreFolder
+from .host import folders
+from .loaders import LoadModel, SaveModel
+from .saving import SaveImages
+from .scoring import Score
+from .selection import BestOfN
+from .training import Train
+
+NODES: list[type[io.ComfyNode]] = [
+    LoadModel,
+    ImageFolder,
+    ImagesToDataset,
+    Train,
+    SaveModel,
+    Score,
+    BestOfN,
+    Evaluate,
+    ScoreFolder,
+    AddToDataset,
+    SaveImages,
+]
+
+
+class GanRMExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES
+
+
+def start() -> GanRMExtension:
+    """Register our folders; then ComfyUI may ask for the nodes."""
+    folders.register()
+    return GanRMExtension()

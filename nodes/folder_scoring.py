@@ -1,0 +1,262 @@
+"""Score Folder."""
+
+from __future__ import annotations
+
+import csv
+import io as text_io
+from pathlib import Path
+from typing import Literal
+
+from comfy_api.latest import io
+from PIL import Image
+
+from ..ganrm_core.errors import DataError, GanRMError
+from ..ganrm_core.files import shown
+from ..ganrm_core.folder_selection import (
+    FolderSelection,
+    Rules,
+    check_rules,
+    place_selection,
+    rank_files,
+)
+from ..ganrm_core.images import read_image, to_pil
+from ..ganrm_core.imagesets import describe_skipped, find_images
+from ..ganrm_core.progress import Progress, ProgressCallback
+from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet
+from ..ganrm_core.result_folders import check_folder, free_folder, outside_results, whole_folder
+from ..ganrm_core.reward import Reward
+from .host import folders
+from .host.fingerprints import folder_fingerprint
+from .host.progress import progress_bar
+from .outputs import blocked
+from .previews import as_image, in_node
+from .sheets import MOST, short, spread_words, thumbnail_size
+from .types import CATEGORY, GanRMReward, advanced
+
+
+class ScoreFolder(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GANRMScoreFolder",
+            display_name="Score Folder (GAN-RM)",
+            category=CATEGORY,
+            description="Scores every picture of a folder and copies the best ones into a new folder. However many "
+            "there are, they are read one after another.",
+            is_output_node=True,
+            inputs=[
+                io.Combo.Input(
+                    "folder",
+                    options=folders.folder_choices(),
+                    tooltip="The pictures to score. New folders appear after pressing R on the page.",
+                ),
+                GanRMReward.Input(
+                    "reward", tooltip="The taste to judge by: from Load GAN-RM or Train GAN-RM."
+                ),
+                io.Int.Input(
+                    "keep",
+                    default=10,
+                    min=0,
+                    max=1_000_000,
+                    tooltip="How many of the best are copied. 0 copies none and only scores.",
+                ),
+                io.String.Input(
+                    "save_to",
+                    display_name="save to",
+                    default="best",
+                    tooltip="A new folder below output for the copies. One that is taken is never touched: best "
+                    "becomes best (2).",
+                ),
+                advanced(
+                    io.Boolean.Input(
+                        "recursive",
+                        display_name="include subfolders",
+                        default=False,
+                        tooltip="Also score the pictures in folders inside this one. What this node saved there "
+                        "earlier is left out.",
+                    )
+                ),
+                advanced(
+                    io.Float.Input(
+                        "min_score",
+                        display_name="minimum score",
+                        default=0.0,
+                        min=0.0,
+                        max=1.0,
+                        step=0.01,
+                        round=0.001,
+                        tooltip="Only pictures with at least this score are copied. 0 switches it off.",
+                    )
+                ),
+                advanced(
+                    io.Combo.Input(
+                        "place",
+                        options=["copy", "link"],
+                        default="copy",
+                        tooltip="Copy the best, or link to them, which takes no space. Your own files always stay "
+                        "where they are.",
+                    )
+                ),
+            ],
+            outputs=[
+                io.String.Output(
+                    "table",
+                    display_name="table",
+                    tooltip="Every picture with its rank and score as CSV text, best first.",
+                ),
+                io.String.Output(
+                    "best_folder",
+                    display_name="best folder",
+                    tooltip="Where the copies are, as Image Folder names it. Empty where nothing was copied: what "
+                    "hangs on it is then skipped.",
+                ),
+                io.Image.Output(
+                    "preview",
+                    display_name="preview",
+                    tooltip="The best pictures ranked, each with its score; those copied have a gold frame.",
+                ),
+                io.String.Output(
+                    "summary", display_name="summary", tooltip="What was found and copied, in words."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, folder: str | None = None) -> bool | str:
+        if folder is None:  # it comes over a link
+            return True
+        try:
+            folders.resolve_folder(folder)
+        except GanRMError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(
+        cls,
+        folder: str | None = None,
+        reward: None = None,  # noqa: ARG003
+        keep: int | None = None,  # noqa: ARG003
+        save_to: str | None = None,  # noqa: ARG003
+        recursive: bool | None = None,
+        min_score: float | None = None,  # noqa: ARG003
+        place: str | None = None,  # noqa: ARG003
+    ) -> str:
+        return folder_fingerprint(folder, bool(recursive), results=False)
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls,
+        folder: str,
+        reward: Reward,
+        keep: int = 10,
+        save_to: str = "best",
+        recursive: bool = False,
+        min_score: float = 0.0,
+        place: Literal["copy", "link"] = "copy",
+    ) -> io.NodeOutput:
+        home = folders.resolve_folder(folder)
+        files = _candidates(home, folder, recursive)
+        rules, output = None, None
+        if keep:
+            rules = Rules(keep, min_score=min_score or None)
+            check_rules(rules)
+            if place not in ("copy", "link"):
+                raise DataError(f"There is no way to place files called {place!r}. Choose copy or link.")
+            wanted = folders.new_folder(save_to, "the folder for the best", default="output")
+            output = free_folder(wanted)
+            check_folder(output)
+        progress = progress_bar()
+        selection = rank_files(reward, files, rules, progress=progress)
+        sheet = _sheet(selection, reward, progress)
+        if output is None or not selection.kept:
+            output = None
+        else:
+            with whole_folder(output) as staging:
+                # Without a sheet of its own: as a picture among the copies it would be trained on.
+                place_selection(selection, staging, place, progress, sheet=False)
+        summary = _summary(selection, reward, keep, min_score, output)
+        best = [_name(row.path, home) for row in selection.kept]
+        return io.NodeOutput(
+            _table(selection, home),
+            folders.shown_name(output) if output else blocked(),
+            as_image(sheet),
+            summary,
+            ui=in_node(
+                sheet,
+                best=best,
+                best_scores=[row.score for row in selection.kept],
+                best_folder=[folders.shown_name(output)] if output else [],
+                summary=[summary],
+            ),
+        )
+
+
+def _candidates(home: Path, folder: str, recursive: bool) -> list[Path]:
+    try:
+        found = find_images(home, recursive=recursive)
+    except DataError as error:
+        # Said in the word that the artist chose, and where that is.
+        raise DataError(str(error).replace(shown(home), f"{shown(folder)} ({home})")) from error
+    files = outside_results(home, found)
+    if not files:
+        raise DataError(
+            f"The folder {shown(folder)} ({home}) holds only pictures that were selected earlier. Choose the "
+            "folder of one selection to score it again, or another folder."
+        )
+    return files
+
+
+def _sheet(selection: FolderSelection, reward: Reward, progress: ProgressCallback) -> Image.Image:
+    """The best, read again one by one; the others count in the figures above and are never shown."""
+    best = set(sorted(range(len(selection.rows)), key=lambda i: selection.rows[i].rank)[:MOST])
+    nothing = Image.new("RGB", (1, 1))
+    entries: list[Ranked] = []
+    drawn = 0
+    for position, row in enumerate(selection.rows):
+        picture = nothing
+        if position in best:
+            picture = _thumbnail(row.path, thumbnail_size(len(best)))
+            drawn += 1
+            progress(Progress("drawing the best", drawn, len(best)))
+        entries.append(Ranked(picture, position + 1, row.rank, row.score, kept=row.kept))
+    return ranked_sheet(entries, thresholds=reward.thresholds, model=reward.name, most=MOST)
+
+
+def _thumbnail(path: Path, size: int) -> Image.Image:
+    picture = to_pil(read_image(path))
+    picture.thumbnail((size, size))
+    return picture
+
+
+def _table(selection: FolderSelection, home: Path) -> str:
+    """Best first; `number` is the one on the sheet."""
+    numbered = [(row, number) for number, row in enumerate(selection.rows, start=1)]
+    text = text_io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["file", "rank", "score", "kept", "number"])
+    for row, number in sorted(numbered, key=lambda entry: entry[0].rank):
+        table.writerow([_name(row.path, home), row.rank, f"{row.score:.6f}", int(row.kept), number])
+    return text.getvalue()
+
+
+def _name(path: Path, home: Path) -> str:
+    # A name that is no valid text could not be shown, saved or sent.
+    return path.relative_to(home).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _summary(
+    selection: FolderSelection, reward: Reward, keep: int, min_score: float, output: Path | None
+) -> str:
+    scores = [row.score for row in selection.rows]
+    count = f"{len(scores)} pictures" if len(scores) > 1 else "1 picture"
+    spread = spread_words(scores, reward.thresholds, reward.name)
+    skipped = f" · {describe_skipped(selection.skipped)}" if selection.skipped else ""
+    if output is not None:
+        return f"{count}, {len(selection.kept)} kept in {folders.shown_name(output)} · {spread}{skipped}"
+    if not keep:
+        return f"{count} scored, none copied (keep is 0) · {spread}{skipped}"
+    return (
+        f"None of {count} reached the minimum score of {short(min_score)}, so nothing was copied: lower it, or set "
+        f"it to 0. · {spread}{skipped}"
+    )

@@ -1,0 +1,1 @@
+"""The only door to ComfyUI itself: its folders, memory, progress and cancel."""

@@ -1,0 +1,30 @@
+"""Pictures of ours on ComfyUI's sockets and in its nodes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..ganrm_core.files import atomic_file
+from .host import folders
+
+
+def as_image(picture: Image.Image) -> Tensor:
+    """An IMAGE socket's [1, H, W, 3] in 0–1."""
+    return torch.from_numpy(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255).unsqueeze(0)
+
+
+def in_node(picture: Image.Image, **figures: list[Any]) -> dict[str, Any]:
+    """What a node returns as `ui`: the picture for the page, and figures, lists all, for API clients."""
+    rgb = picture.convert("RGB")
+    home = folders.temporary_folder()
+    # Named by content: the page shows a changed picture at once and an unchanged one from its cache.
+    path = home / f"{hashlib.sha256(rgb.tobytes()).hexdigest()[:20]}.png"
+    with atomic_file(path, overwrite=True) as temporary:
+        rgb.save(temporary, compress_level=4)
+    return {"images": [{"filename": path.name, "subfolder": home.name, "type": "temp"}], **figures}

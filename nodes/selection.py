@@ -1,0 +1,252 @@
+"""Best of N."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..ganrm_core.errors import DataError
+from ..ganrm_core.reward import Reward
+from ..ganrm_core.selection import Order, Selection, select_best
+from .candidates import Candidates, Latent, Unit, check_finite
+from .host.progress import progress_bar
+from .outputs import blocked, or_blocked
+from .previews import as_image, in_node
+from .scoring import candidate_input, group_size_input
+from .sheets import count_words, sheet_of, short, spread_words
+from .types import CATEGORY, GanRMReward, advanced
+
+
+class BestOfN(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GANRMBestOfN",
+            display_name="Best of N (GAN-RM)",
+            category=CATEGORY,
+            description="Keeps the best pictures and passes the others on as rejected. Latents and masks follow "
+            "their pictures.",
+            is_input_list=True,
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("images", tooltip="A batch, or a list of pictures of any sizes."),
+                io.Int.Input(
+                    "keep",
+                    default=1,
+                    min=1,
+                    max=10_000,
+                    tooltip="How many are kept at most (of each group, where there are groups).",
+                ),
+                group_size_input(),
+                io.Float.Input(
+                    "min_score",
+                    display_name="minimum score",
+                    default=0.0,
+                    min=-1000.0,
+                    max=1000.0,
+                    step=0.01,
+                    round=0.001,
+                    tooltip="Only pictures with at least this score are kept. 0 switches it off. The model's own "
+                    "suggestion stands in the preview.",
+                ),
+                advanced(
+                    io.Int.Input(
+                        "min_keep",
+                        display_name="keep at least",
+                        default=0,
+                        min=0,
+                        max=10_000,
+                        tooltip="Keep so many even if they miss the minimum score, so that the graph never starves.",
+                    )
+                ),
+                advanced(
+                    io.Combo.Input(
+                        "order",
+                        options=list(get_args(Order)),
+                        default="ranked",
+                        tooltip="The order of what is kept: best first, or as the pictures came.",
+                    )
+                ),
+                candidate_input(),
+                GanRMReward.Input(
+                    "reward",
+                    optional=True,
+                    tooltip="The taste to judge by. Or connect scores of another pack instead.",
+                ),
+                io.Latent.Input(
+                    "latents", optional=True, tooltip="The pictures' latents: they follow the selection."
+                ),
+                io.Mask.Input(
+                    "masks", optional=True, tooltip="The pictures' masks: they follow the selection."
+                ),
+                io.Float.Input(
+                    "given_scores",
+                    display_name="scores from elsewhere",
+                    optional=True,
+                    force_input=True,
+                    tooltip="One score per picture from another pack's scorer, higher is better. Instead of a reward.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "best", display_name="best", is_output_list=True, tooltip="The pictures kept, untouched."
+                ),
+                io.Latent.Output(
+                    "best_latents", display_name="best latents", is_output_list=True, tooltip="Their latents."
+                ),
+                io.Mask.Output(
+                    "best_masks", display_name="best masks", is_output_list=True, tooltip="Their masks."
+                ),
+                io.Image.Output(
+                    "rejected",
+                    display_name="rejected",
+                    is_output_list=True,
+                    tooltip="The others, best to worst.",
+                ),
+                io.Float.Output(
+                    "scores",
+                    display_name="scores",
+                    is_output_list=True,
+                    tooltip="The score of every picture that came in, in that order.",
+                ),
+                io.Int.Output(
+                    "indices",
+                    display_name="indices",
+                    is_output_list=True,
+                    tooltip="Where each kept picture stood in the batch, counted from 0.",
+                ),
+                io.Float.Output(
+                    "best_scores",
+                    display_name="best scores",
+                    is_output_list=True,
+                    tooltip="The scores of the pictures kept, in the order of `best`.",
+                ),
+                io.String.Output(
+                    "summary", display_name="summary", tooltip="What was kept, and the scores in a line."
+                ),
+                io.Image.Output(
+                    "preview",
+                    display_name="preview",
+                    tooltip="All pictures ranked, those kept framed in gold.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls,
+        images: list[Tensor],
+        keep: list[int],
+        group_size: list[int],
+        min_score: list[float],
+        min_keep: list[int],
+        order: list[Order],
+        candidate: list[Unit],
+        reward: list[Reward | None] | None = None,
+        latents: list[Latent | None] | None = None,
+        masks: list[Tensor | None] | None = None,
+        given_scores: list[Any] | None = None,
+    ) -> io.NodeOutput:
+        def select(logits: list[float], scores: list[float]) -> Selection:
+            return select_best(
+                logits,
+                keep=keep[0],
+                scores=scores,
+                min_score=min_score[0] or None,
+                min_keep=min_keep[0],
+                group_size=group_size[0] or None,
+                order=order[0],
+            )
+
+        candidates = Candidates(images, candidate[0])
+        given_latents, given_masks = _present(latents), _present(masks)
+        # What makes no sense is refused before the long work.
+        select([], [])
+        for follow, given in ((candidates.latents, given_latents), (candidates.masks, given_masks)):
+            if given:
+                follow(given, ())
+        judge = _only(reward)
+        logits, scores = _scores(candidates, judge, _present(given_scores))
+        selection = select(logits, scores)
+        kept = list(selection.kept)
+        thresholds, model = (judge.thresholds, judge.name) if judge else ({}, "")
+        summary = _summary(selection, scores, min_score[0], spread_words(scores, thresholds, model))
+        sheet = sheet_of(candidates, scores, selection, marked=set(kept), thresholds=thresholds, model=model)
+        best_scores = [scores[position] for position in kept]
+        return io.NodeOutput(
+            or_blocked(candidates.choose(kept)),
+            or_blocked(candidates.latents(given_latents, kept)) if given_latents else blocked(),
+            or_blocked(candidates.masks(given_masks, kept)) if given_masks else blocked(),
+            or_blocked(candidates.choose(selection.rejected)),
+            scores,
+            or_blocked(kept),
+            or_blocked(best_scores),
+            summary,
+            as_image(sheet),
+            ui=in_node(
+                sheet,
+                scores=scores,
+                indices=kept,
+                best_scores=best_scores,
+                ranks=list(selection.ranks),
+                summary=[summary],
+            ),
+        )
+
+
+def _scores(
+    candidates: Candidates, judge: Reward | None, given: list[Any]
+) -> tuple[list[float], list[float]]:
+    """What to rank by, and what to show."""
+    if judge is not None and given:
+        raise DataError("Both a reward and scores from elsewhere are connected. Connect one of the two.")
+    if judge is not None:
+        result = candidates.score(judge, progress_bar())
+        return result.logit.tolist(), result.score.tolist()
+    if not given:
+        raise DataError(
+            "Nothing to judge by: connect a reward (Load GAN-RM or Train GAN-RM), or scores from another pack."
+        )
+    scores = _flat(given)
+    if len(scores) != len(candidates):
+        raise DataError(
+            f"There are {len(candidates)} candidates but {len(scores)} scores from elsewhere. Connect a scorer that "
+            "gives one score for each, not their average."
+        )
+    check_finite(scores)
+    return scores, scores
+
+
+def _flat(values: Any) -> list[float]:
+    """Packs give scores as a list, a list in a list, a tensor or an array."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, (list, tuple)):
+        return [score for entry in values for score in _flat(entry)]
+    try:
+        return [float(values)]
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"The scores from elsewhere hold {values!r:.100}, which is no number. Connect a scorer's FLOAT output."
+        ) from error
+
+
+def _only(values: list[Reward | None] | None) -> Reward | None:
+    return values[0] if values else None
+
+
+def _present(values: list[Any] | None) -> list[Any]:
+    return [value for value in values or [] if value is not None]
+
+
+def _summary(selection: Selection, scores: list[float], min_score: float, spread: str) -> str:
+    if selection.kept:
+        numbers = ", ".join(str(position + 1) for position in selection.kept[:16])
+        more = " …" if len(selection.kept) > 16 else ""
+        return f"{count_words(selection)}, {len(selection.kept)} kept: {numbers}{more} · {spread}"
+    return (
+        f"{count_words(selection)}, none kept: the best score is {short(max(scores))}, the minimum score "
+        f"{short(min_score)}. Lower it, make more candidates, or raise 'keep at least'. · {spread}"
+    )

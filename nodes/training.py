@@ -1,0 +1,223 @@
+"""Train GAN-RM."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from comfy_api.latest import io
+from PIL import Image
+
+from ..ganrm_core.backbones import DEFAULT_BACKBONE
+from ..ganrm_core.backbones.base import Backbone
+from ..ganrm_core.errors import BackboneError
+from ..ganrm_core.live_plot import live_plot
+from ..ganrm_core.progress import Progress, ProgressCallback
+from ..ganrm_core.report_card import report_card
+from ..ganrm_core.report_words import lead
+from ..ganrm_core.training import Adapt, Preset, TrainingResult, TrainingSettings, train_on_files
+from ..ganrm_core.training_sets import TrainingFiles, find_training_files
+from . import backbone_choice
+from .host import folders
+from .host.memory import ManagedBackbone, ManagedReward
+from .host.progress import check_cancel, progress_bar, show_last
+from .previews import as_image, in_node
+from .training_cache import TrainingCache, training_key
+from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
+from .words import marked, threshold_words
+
+
+class Train(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GANRMTrain",
+            display_name="Train GAN-RM",
+            category=CATEGORY,
+            description="Learns your taste from pictures you like and ordinary ones. Pictures and settings that have "
+            "not changed are never trained on twice, not even after a restart.",
+            is_output_node=True,
+            inputs=[
+                GanRMDataset.Input(
+                    "liked", tooltip="Pictures you like: at least 10, better 50, a few hundred are good."
+                ),
+                GanRMDataset.Input(
+                    "ordinary",
+                    tooltip="What your generator makes anyway. Of the same size and file format as the liked ones, "
+                    "or the model learns that difference instead of your taste.",
+                ),
+                io.String.Input(
+                    "name", default="my_taste", tooltip="What the model is called in reports and summaries."
+                ),
+                io.Combo.Input(
+                    "backbone",
+                    options=backbone_choice.choices(),
+                    default=DEFAULT_BACKBONE,
+                    tooltip=backbone_choice.tooltip(),
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=["default", "paper"],
+                    default="default",
+                    tooltip="default: what works best with few pictures. paper: as in the GAN-RM paper, one small "
+                    "network on the backbone's embedding.",
+                ),
+                advanced(
+                    io.Combo.Input(
+                        "adapt",
+                        options=["none", "lora"],
+                        default="none",
+                        tooltip="lora also trains the backbone's last layers a little: slower, for transformers "
+                        "(file:…, open_clip:…) and a few hundred pictures.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "views",
+                        default=4,
+                        min=1,
+                        max=16,
+                        tooltip="From how many versions of each picture (cropped, mirrored) is learned. More take "
+                        "longer and help when pictures are few.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "seed",
+                        default=0,
+                        min=0,
+                        max=2**32 - 1,
+                        control_after_generate=False,
+                        tooltip="The same pictures, settings and seed give the same model.",
+                    )
+                ),
+            ],
+            outputs=[
+                GanRMReward.Output(
+                    "reward", display_name="reward", tooltip="The trained taste, ready to use."
+                ),
+                io.LossMap.Output(
+                    "loss", display_name="loss", tooltip="How the fit went, for ComfyUI's Plot Loss Graph."
+                ),
+                io.Image.Output(
+                    "report",
+                    display_name="report",
+                    tooltip="The report card: how good the model is, and its best and worst judgements.",
+                ),
+                io.String.Output("summary", display_name="summary", tooltip="The report card in words."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, backbone: str | None = None) -> bool | str:
+        try:
+            if backbone is not None:  # else it comes over a link
+                backbone_choice.check(backbone)
+        except BackboneError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, backbone: str | None = None, **_: Any) -> str:
+        return backbone_choice.fingerprint(backbone)
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls,
+        liked: Dataset,
+        ordinary: Dataset,
+        name: str,
+        backbone: str,
+        preset: Preset,
+        adapt: Adapt,
+        views: int,
+        seed: int,
+    ) -> io.NodeOutput:
+        backbone_choice.check(backbone)
+        settings = TrainingSettings(backbone, preset, adapt, seed, views)
+        name = name.strip() or "untitled"
+        show = progress_bar(_live)
+        files = find_training_files(liked.paths, ordinary.paths, progress=show)
+        reward, result, reused = _trained(files, settings, name, show)
+        check_cancel()
+        card = _card(result, name, reused)
+        show_last(card)
+        summary = _summary(result, name, reused)
+        losses = _plottable(result.history.loss)
+        shown = in_node(card, summary=[summary], auc=[result.figures.auc.value], loss=losses, reused=[reused])
+        return io.NodeOutput(reward, {"loss": losses}, as_image(card), summary, ui=shown)
+
+
+def _trained(
+    files: TrainingFiles, settings: TrainingSettings, name: str, show: ProgressCallback
+) -> tuple[ManagedReward, TrainingResult, bool]:
+    """The model, what training gave, and whether it was kept from before."""
+    cache = TrainingCache(folders.cache_folder() / "training")
+    key = training_key(files, settings, backbone_choice.identity(settings.backbone))
+    kept = cache.load(key, files, name=name, load=lambda _: backbone_choice.load(settings.backbone, show))
+    if kept:
+        return ManagedReward(kept.model), kept, True
+    brought: list[ManagedBackbone] = []
+
+    def bring(value: str) -> Backbone:
+        managed = ManagedBackbone(backbone_choice.load(value, show))
+        managed.bring(pictures=(len(files.liked) + len(files.ordinary)) * settings.views)
+        brought.append(managed)
+        return managed.backbone
+
+    result = train_on_files(files, settings, load=bring, progress=show, name=name)
+    cache.store(key, result, files)
+    return ManagedReward(result.model, brought[0]), result, False
+
+
+def _live(step: Progress) -> Image.Image:
+    return live_plot(step.history, stage=step.stage, done=step.done, total=step.total)
+
+
+def _card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
+    seconds = _duration(result.seconds["total"])
+    return report_card(
+        title=name,
+        scores=result.held_out_scores,
+        labels=result.held_out_labels,
+        paths=result.held_out_paths,
+        figures=result.figures,
+        thresholds=result.model.thresholds,
+        warnings=result.warnings,
+        counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
+        history=result.history,
+        facts=[
+            ("Backbone", result.model.backbone.spec.name),
+            ("Training", "reused\nnothing had changed" if reused else seconds),
+        ],
+    )
+
+
+def _summary(result: TrainingResult, name: str, reused: bool) -> str:
+    backbone, seconds = result.model.backbone.spec.name, _duration(result.seconds["total"])
+    lines = [
+        f"{name}: held-out AUC {result.figures.auc}",
+        lead(result.figures),
+        threshold_words(result.model.thresholds),
+        f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures, {backbone}, trained in {seconds}.",
+        "Reused: nothing had changed." if reused else "",
+        *marked(result.warnings),
+        "Connect Save GAN-RM to keep it in models/ganrm.",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _plottable(losses: Sequence[float]) -> list[float]:
+    """At least two values that differ: ComfyUI's plot divides by their spread.
+
+    A fit of one step, or one that never moved, is drawn by a nudge far below what is written beside it.
+    """
+    values = [value for value in losses if math.isfinite(value)] or [0.0]
+    if len(set(values)) == 1:
+        values.append(values[-1] * (1 + 1e-9) + 1e-9)
+    return values

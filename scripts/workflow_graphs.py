@@ -1,0 +1,347 @@
+"""The shipped workflows: what stands in each graph, where, and what its notes tell the artist.
+
+`make_workflows.py` lays them out in ComfyUI's real page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Link = list[Any]
+
+_OURS = "#223844"
+_NOTE = "#432"
+
+
+@dataclass
+class Graph:
+    """A prompt in API format with its layout, built node by node."""
+
+    name: str
+    prompt: dict[str, dict[str, Any]] = field(default_factory=dict)
+    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self, kind: str, at: tuple[int, int], size: tuple[int, int], title: str = "", **inputs: Any
+    ) -> Node:
+        """`inputs` are widget values, or outputs of other nodes."""
+        number = str(len(self.prompt) + 1)
+        self.prompt[number] = {"class_type": kind, "inputs": inputs}
+        self.nodes[number] = {"pos": list(at), "size": list(size)}
+        if title:
+            self.nodes[number]["title"] = title
+        if kind.startswith("GANRM"):
+            self.nodes[number]["color"] = _OURS
+        return Node(number)
+
+    def note(self, at: tuple[int, int], size: tuple[int, int], text: str) -> None:
+        self.notes.append({"text": text, "pos": list(at), "size": list(size), "color": _NOTE})
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        return {"nodes": self.nodes, "notes": self.notes, "control_after_generate": "fixed"}
+
+
+@dataclass(frozen=True)
+class Node:
+    number: str
+
+    def __getitem__(self, output: int) -> Link:
+        return [self.number, output]
+
+
+def train() -> Graph:
+    graph = Graph("ganrm_1_train_your_taste")
+    liked = _folder(graph, (0, 0), "input/liked", "Pictures you like")
+    ordinary = _folder(graph, (0, 190), "input/ordinary", "Ordinary pictures")
+    trained = _train(graph, (400, 0), liked[0], ordinary[0])
+    _save_model(graph, (960, 0), trained[0])
+    graph.add("LossGraphNode", (960, 170), (360, 420), loss=trained[1], filename_prefix="GAN-RM/loss")
+    graph.add("PreviewAny", (960, 640), (360, 260), "In words", source=trained[3])
+    graph.note(
+        (0, 380),
+        (360, 520),
+        "### Train your taste\n\n"
+        "1. Make two folders in ComfyUI's `input`: **liked** with pictures you wish your generator made, and "
+        "**ordinary** with what it makes anyway. 50 of each are good, a few hundred better.\n"
+        "2. Press **R**, choose them in the two nodes above.\n"
+        "3. Press **Run**. On a CPU it takes about a minute for 100 + 100.\n\n"
+        "Both folders should come from the same tool, in the same format and size: else the model may learn "
+        "file formats instead of taste.\n\n"
+        "The report card says how often a liked picture it had *not* seen scored higher. The model is saved in "
+        "`models/ganrm`.",
+    )
+    return graph
+
+
+def best_of_16() -> Graph:
+    graph = Graph("ganrm_2_best_of_16")
+    sampled = _sampler(graph, batch=16)
+    model = _load_model(graph, (0, 470))
+    best = _best(graph, (1140, 0), sampled.images, model, keep=4, latents=sampled.latents[0])
+    _save(graph, (1700, 0), best, model)
+    graph.add("PreviewImage", (1700, 500), (420, 420), "Rejected, best to worst", images=best[3])
+    graph.note(
+        (0, 600),
+        (360, 320),
+        "### The best 4 of 16\n\n"
+        "Choose your checkpoint, your prompt and your taste (**Load GAN-RM**), then press **Run**.\n\n"
+        "**keep** says how many are kept. **minimum score** drops what is not good enough; the suggested "
+        "threshold stands above the pictures.\n\n"
+        "The four best are saved with their score inside the file. To keep an order of your own, look at the "
+        "numbers under the pictures.",
+    )
+    return graph
+
+
+def score_folder() -> Graph:
+    graph = Graph("ganrm_3_score_a_folder")
+    model = _load_model(graph, (0, 0))
+    scored = graph.add(
+        "GANRMScoreFolder",
+        (400, 0),
+        (560, 900),
+        folder="output",
+        reward=model[0],
+        keep=12,
+        save_to="best",
+        recursive=False,
+        min_score=0.0,
+        place="copy",
+    )
+    graph.add("PreviewAny", (1000, 0), (460, 620), "Every picture, best first", source=scored[0])
+    graph.add("PreviewAny", (1000, 670), (460, 230), "In words", source=scored[3])
+    graph.note(
+        (0, 210),
+        (360, 420),
+        "### Score a folder\n\n"
+        "Choose the folder and your taste, press **Run**. Every picture is scored; the best are *copied* to a new "
+        "folder below `output`. Nothing is moved or overwritten.\n\n"
+        "**keep** 0 copies nothing and only lists the scores.\n\n"
+        "A folder outside ComfyUI: write its full path into `user/ganrm_folders.txt`, one a line, and press **R**.",
+    )
+    return graph
+
+
+def train_and_choose() -> Graph:
+    graph = Graph("ganrm_4_train_evaluate_choose")
+    liked = _folder(graph, (0, 0), "input/liked", "Pictures you like")
+    ordinary = _folder(graph, (0, 170), "input/ordinary", "Ordinary pictures")
+    trained = _train(graph, (400, 0), liked[0], ordinary[0])
+    more_liked = _folder(graph, (0, 340), "input/liked_test", "Liked, kept apart")
+    more_ordinary = _folder(graph, (0, 510), "input/ordinary_test", "Ordinary, kept apart")
+    graph.add(
+        "GANRMEvaluate",
+        (960, 0),
+        (520, 900),
+        reward=trained[0],
+        liked=more_liked[0],
+        ordinary=more_ordinary[0],
+    )
+    sampled = _sampler(graph, batch=8, top=960)
+    best = _best(graph, (1140, 960), sampled.images, trained, keep=1)
+    _save(graph, (1700, 960), best, trained)
+    graph.note(
+        (0, 680),
+        (360, 250),
+        "### Train, test, choose\n\n"
+        "Trains on two folders, tests on two *others* (pictures kept apart, so that the figures are honest), and "
+        "keeps the best of 8 new pictures.\n\n"
+        "Run again: unchanged folders are not trained on again.",
+    )
+    return graph
+
+
+def winner_again() -> Graph:
+    graph = Graph("ganrm_5_refine_the_winner")
+    sampled = _sampler(graph, batch=8)
+    model = _load_model(graph, (0, 470))
+    best = _best(graph, (1140, 0), sampled.images, model, keep=1, latents=sampled.latents[0])
+    larger = graph.add(
+        "LatentUpscaleBy",
+        (1700, 0),
+        (320, 110),
+        samples=best[1],
+        upscale_method="bicubic",
+        scale_by=1.5,
+    )
+    refined = graph.add(
+        "KSampler",
+        (1700, 160),
+        (320, 280),
+        "Refine (img2img)",
+        model=sampled.model[0],
+        positive=sampled.positive[0],
+        negative=sampled.negative[0],
+        latent_image=larger[0],
+        seed=7,
+        steps=20,
+        cfg=6.0,
+        sampler_name="dpmpp_2m",
+        scheduler="karras",
+        denoise=0.5,
+    )
+    decoded = graph.add("VAEDecode", (1700, 490), (320, 60), samples=refined[0], vae=sampled.model[2])
+    graph.add("SaveImage", (2070, 0), (520, 620), images=decoded[0], filename_prefix="GAN-RM/refined")
+    graph.note(
+        (0, 600),
+        (360, 300),
+        "### Refine the winner\n\n"
+        "Makes 8 small pictures, keeps the best one's **latent**, enlarges it and samples it again at half strength "
+        "(**denoise** 0.5: lower stays closer to the winner).\n\n"
+        "Set the model, the prompt and your taste, then press **Run**.",
+    )
+    return graph
+
+
+def grow() -> Graph:
+    graph = Graph("ganrm_6_grow_your_dataset")
+    sampled = _sampler(graph, batch=16)
+    model = _load_model(graph, (0, 470), "Your taste so far")
+    graph.add(
+        "GANRMScore",
+        (1140, 0),
+        (520, 900),
+        images=sampled.images[0],
+        reward=model[0],
+        group_size=0,
+        candidate="each image",
+    )
+    picked = graph.add(
+        "GANRMAddToDataset",
+        (1700, 0),
+        (420, 560),
+        "Pick what you like",
+        images=sampled.images[0],
+        dataset_name="my_likes",
+        pick="",
+    )
+    ordinary = _folder(graph, (1700, 620), "input/ordinary", "Ordinary pictures")
+    trained = _train(graph, (2160, 0), picked[0], ordinary[0])
+    _save_model(graph, (2720, 0), trained[0])
+    graph.note(
+        (0, 620),
+        (360, 380),
+        "### Grow your dataset\n\n"
+        "1. **Run**: 16 pictures, each with a number.\n"
+        "2. Type the numbers you like into **pick** (`1 4 7-9`) and **Run** again: they join the dataset "
+        "`my_likes`, and the model is trained on all of it. The pictures are not made anew.\n"
+        "3. Change the **seed**, empty **pick**, and go on.\n\n"
+        "Training starts as soon as the dataset holds ten pictures. Until then it stops with a message, and your "
+        "picks are safe.",
+    )
+    return graph
+
+
+WORKFLOWS = (train, best_of_16, score_folder, train_and_choose, winner_again, grow)
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    model: Node
+    positive: Node
+    negative: Node
+    latents: Node
+    images: Node
+
+
+def _sampler(graph: Graph, *, batch: int, top: int = 0) -> _Sampled:
+    model = graph.add("CheckpointLoaderSimple", (0, top), (360, 110), ckpt_name="sd_xl_base_1.0.safetensors")
+    positive = graph.add(
+        "CLIPTextEncode",
+        (400, top),
+        (340, 180),
+        "What you want",
+        clip=model[1],
+        text="portrait of a lighthouse keeper, oil painting, warm evening light",
+    )
+    negative = graph.add(
+        "CLIPTextEncode",
+        (400, top + 230),
+        (340, 130),
+        "What you do not want",
+        clip=model[1],
+        text="blurry, watermark",
+    )
+    empty = graph.add(
+        "EmptyLatentImage", (0, top + 160), (360, 120), "How many", width=1024, height=1024, batch_size=batch
+    )
+    latents = graph.add(
+        "KSampler",
+        (780, top),
+        (320, 280),
+        model=model[0],
+        positive=positive[0],
+        negative=negative[0],
+        latent_image=empty[0],
+        seed=42,
+        steps=25,
+        cfg=6.0,
+        sampler_name="dpmpp_2m",
+        scheduler="karras",
+        denoise=1.0,
+    )
+    images = graph.add("VAEDecode", (780, top + 330), (320, 60), samples=latents[0], vae=model[2])
+    return _Sampled(model, positive, negative, latents, images)
+
+
+def _folder(graph: Graph, at: tuple[int, int], folder: str, title: str) -> Node:
+    return graph.add("GANRMImageFolder", at, (360, 110), title, folder=folder, recursive=False)
+
+
+def _train(graph: Graph, at: tuple[int, int], liked: Link, ordinary: Link) -> Node:
+    return graph.add(
+        "GANRMTrain",
+        at,
+        (520, 900),
+        liked=liked,
+        ordinary=ordinary,
+        name="my_taste",
+        backbone="efficientnet_lite0",
+        preset="default",
+        adapt="none",
+        views=4,
+        seed=0,
+    )
+
+
+def _save_model(graph: Graph, at: tuple[int, int], reward: Link) -> Node:
+    return graph.add("GANRMSaveModel", at, (360, 110), reward=reward, name="my_taste")
+
+
+def _load_model(graph: Graph, at: tuple[int, int], title: str = "Your taste") -> Node:
+    return graph.add("GANRMLoadModel", at, (360, 90), title, model="my_taste.safetensors")
+
+
+def _best(graph: Graph, at: tuple[int, int], images: Node, reward: Node, *, keep: int, **more: Link) -> Node:
+    return graph.add(
+        "GANRMBestOfN",
+        at,
+        (520, 900),
+        images=images[0],
+        keep=keep,
+        group_size=0,
+        min_score=0.0,
+        min_keep=0,
+        order="ranked",
+        candidate="each image",
+        reward=reward[0],
+        **more,
+    )
+
+
+def _save(graph: Graph, at: tuple[int, int], best: Node, reward: Node) -> Node:
+    return graph.add(
+        "GANRMSaveImages",
+        at,
+        (420, 440),
+        images=best[0],
+        filename_prefix="GAN-RM/best",
+        format="png",
+        quality=95,
+        scores=best[6],
+        indices=best[5],
+        reward=reward[0],
+    )

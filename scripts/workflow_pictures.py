@@ -1,0 +1,75 @@
+"""Real pictures for the screenshots of the workflows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageEnhance, ImageFilter
+
+from ganrm_core.demo.pictures import demo_pictures, load_picture
+from ganrm_core.images import to_pil
+
+_SETS = {
+    "input/liked": 70,
+    "input/ordinary": 70,
+    "input/liked_test": 25,
+    "input/ordinary_test": 25,
+    "output": 24,
+}
+_CANDIDATES = 16
+
+
+def fill_folders(base: Path) -> None:
+    """Liked pictures are real ones, ordinary ones others spoilt a little; `output` and `candidates` hold both."""
+    pictures = iter(demo_pictures())
+    for name, count in {**_SETS, "candidates": _CANDIDATES}.items():
+        folder = base / name
+        folder.mkdir(parents=True, exist_ok=True)
+        mixed = name in ("output", "candidates")
+        for index in range(count):
+            picture = to_pil(load_picture(next(pictures).path, 384))
+            if "ordinary" in name or (mixed and index % 8 not in (2, 5)):
+                picture = _spoilt(picture, index)
+            picture.save(folder / f"{index + 1:03}.png")
+
+
+def _spoilt(picture: Image.Image, index: int) -> Image.Image:
+    """As generators do on a bad day: flat, blurred, or burnt; more or less of it."""
+    amount = 0.3 + 0.7 * ((index * 5) % 7) / 6
+    if index % 3 == 0:
+        return picture.filter(ImageFilter.GaussianBlur(0.6 + 1.8 * amount))
+    if index % 3 == 1:
+        return ImageEnhance.Color(ImageEnhance.Contrast(picture).enhance(1 - 0.45 * amount)).enhance(
+            1 - 0.5 * amount
+        )
+    return ImageEnhance.Color(ImageEnhance.Contrast(picture).enhance(1 + 0.9 * amount)).enhance(
+        1 + 1.2 * amount
+    )
+
+
+def stand_in_pack(folder: Path, candidates: Path) -> Path:
+    """A pack whose VAE Decode gives the pictures in `candidates` where the tiny generator would give patches."""
+    pack = folder / "stand_in.py"
+    pack.write_text(_PACK.format(candidates=str(candidates)), encoding="utf-8")
+    return pack
+
+
+_PACK = """
+import glob
+
+import nodes
+import numpy as np
+import torch
+from PIL import Image
+
+NODE_CLASS_MAPPINGS = {{}}
+
+
+def decode(self, vae, samples):
+    paths = sorted(glob.glob({candidates!r} + "/*.png"))
+    wanted = [paths[i % len(paths)] for i in range(len(samples["samples"]))]
+    return (torch.stack([torch.from_numpy(np.asarray(Image.open(p), np.float32) / 255) for p in wanted]),)
+
+
+nodes.VAEDecode.decode = decode
+"""

@@ -1,0 +1,101 @@
+"""The suite that runs a real ComfyUI server's real page, in every page version at hand."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browser_support.frontends import Frontend, other_frontends, server_frontend
+from browser_support.page import ComfyPage, OpenPage, chromium_path, launch_chromium, open_page
+from host_support.fixtures import comfyui, skip_without_comfyui, tiny_generator  # noqa: F401
+from host_support.install import ComfyUI, find_comfyui, header
+from host_support.server import Server, link
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_HARNESS_PACK = Path(__file__).resolve().parents[1] / "browser_support" / "harness_pack"
+
+
+def pytest_report_header() -> str:
+    return header()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    skip_without_comfyui(items, config, Path(__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    if chromium_path() is None:
+        pytest.skip("no Chromium found: set CHROMIUM to its program")
+    with playwright.sync_playwright() as started:
+        launched = launch_chromium(started)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def harness_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pack that the driver itself is tried on: a help page and a template with a thumbnail."""
+    pack = tmp_path_factory.mktemp("packs") / "harness_pack"
+    shutil.copytree(_HARNESS_PACK, pack, ignore=shutil.ignore_patterns("__pycache__"))
+    Image.new("RGB", (64, 64), "green").save(pack / "web" / "docs" / "there.png")
+    Image.new("RGB", (64, 64), "green").save(pack / "workflows" / "first.jpg")
+    return pack
+
+
+def _frontends() -> list[Any]:
+    found = find_comfyui()
+    others = other_frontends(found.path if found else None)
+    if not others:
+        why = "no second page version: name its folder in COMFYUI_FRONTENDS"
+        return [server_frontend(), pytest.param(None, id="another page", marks=pytest.mark.skip(reason=why))]
+    return [server_frontend(), *others]
+
+
+@pytest.fixture(scope="session", params=_frontends(), ids=lambda frontend: frontend.label if frontend else None)
+def frontend(request: pytest.FixtureRequest) -> Frontend:
+    chosen: Frontend = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def page_server(
+    frontend: Frontend,
+    comfyui: ComfyUI,  # noqa: F811
+    tiny_generator: Path,  # noqa: F811
+    harness_pack: Path,
+) -> Iterator[Server]:
+    """A server with this page version, this pack, the harness pack and the tiny generator's files."""
+    args = ["--front-end-root", str(frontend.root)] if frontend.root else []
+    with tempfile.TemporaryDirectory(prefix="comfyui-page-") as base:
+        server = Server(comfyui, Path(base), args=args, packs={"harness_pack": harness_pack})
+        for source in tiny_generator.glob("*/*.safetensors"):
+            target = server.folder("models", source.parent.name, source.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            link(source, target)
+        with server:
+            yield server
+
+
+@pytest.fixture
+def open_comfy(browser: Browser, page_server: Server) -> OpenPage:
+    """`with open_comfy(nodes="vue", pixel_ratio=2, …) as page`: a page of the test's own."""
+    return lambda **options: open_page(browser, page_server.url, **options)
+
+
+@pytest.fixture
+def page(open_comfy: OpenPage) -> Iterator[ComfyPage]:
+    """A fresh page on an empty graph. The test fails if the page complained of anything it did not clear."""
+    with open_comfy() as opened:
+        yield opened
+        complaints = opened.console.unexpected()
+    assert not complaints, "\n".join(map(str, complaints))

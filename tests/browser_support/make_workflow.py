@@ -1,0 +1,147 @@
+"""Makes a workflow file in ComfyUI's real page, from an API-format prompt and a layout.
+
+    PYTHONPATH=tests python -m browser_support.make_workflow prompt.json layout.json --name train_a_taste
+
+writes `workflows/<name>.json` (UI format) and `workflows/api/<name>.json` (API format). The layout:
+
+    {"nodes": {"1": {"title": …, "pos": [x, y], "size": [w, h], "color": "green" or "#232",
+                     "collapsed": false, "widgets": {"control_after_generate": "randomize"}}, …},
+     "notes": [{"text": "Markdown", "pos": …, "size": …, "title": …, "color": …}, …],
+     "groups": [{"title": …, "nodes": ["1", "2"] or "bounding": [x, y, w, h], "color": "#3f789e"}, …],
+     "control_after_generate": "fixed"}
+
+`pos` is the top left corner of a node's body, its title lies 30 above. Every node needs one. The same input gives
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .page import ComfyPage, launch_chromium, open_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+_LAYOUT = Path(__file__).with_name("layout_helpers.js")
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_PACK = "gan-rm"
+_OUR_NODES = "GANRM"
+# A fixed namespace makes the graph's id, random in the page, the same for the same name.
+_IDS = uuid.UUID("5f0c3b0e-6a53-4c7e-9d0b-0d1f0a7e6c11")
+
+
+class LayoutError(ValueError):
+    """The layout does not fit the prompt, or the nodes overlap or are too small; the message lists it all."""
+
+
+def make_workflow(
+    page: ComfyPage, name: str, prompt: dict[str, Any], layout: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Open the prompt in the page, lay it out there, and return (UI format, API format) as the page makes them.
+
+    Every node class has to be known to the page's server. Use the oldest page version that should open the file:
+    newer ones read older files, not the other way round.
+    """
+    known = page.raw.evaluate("Object.keys(LiteGraph.registered_node_types)")
+    unknown = sorted({node["class_type"] for node in prompt.values()} - set(known))
+    if unknown:
+        raise LayoutError(f"{name}: the page knows no node {', '.join(unknown)}; does the server load the pack?")
+    page.raw.evaluate("async ([api, name]) => { await app.loadApiJson(api, name) }", [prompt, name])
+    problems = page.raw.evaluate(_LAYOUT.read_text(encoding="utf-8").rstrip().rstrip(";"), layout)
+    if problems:
+        raise LayoutError(f"{name}: " + "; ".join(problems))
+    made = page.graph()
+    return _tidy_graph(made["workflow"], name), _tidy_prompt(made["output"])
+
+
+def write_workflow(
+    page: ComfyPage, name: str, prompt: dict[str, Any], layout: dict[str, Any], folder: Path
+) -> tuple[Path, Path]:
+    """Make both files: `<folder>/<name>.json`, `<folder>/api/<name>.json`."""
+    graph, api = make_workflow(page, name, prompt, layout)
+    paths = folder / f"{name}.json", folder / "api" / f"{name}.json"
+    for path, content in zip(paths, (graph, api), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return paths
+
+
+def pack_version() -> str:
+    """The version in pyproject.toml, read without tomllib, which Python 3.10 lacks."""
+    text = (_REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'^version\s*=\s*"([^"]+)"', text, re.MULTILINE)
+    if found is None:
+        raise ValueError("pyproject.toml states no version")
+    return found[1]
+
+
+def _tidy_graph(graph: dict[str, Any], name: str) -> dict[str, Any]:
+    """Strip what differs from run to run; number the links anew; name the pack in our nodes."""
+    graph["id"] = str(uuid.uuid5(_IDS, name))
+    graph["revision"] = 0
+    # Without a stored view, both page versions fit the graph into the artist's window.
+    graph["extra"] = {}
+    graph["nodes"].sort(key=lambda node: int(node["id"]))
+    for node in graph["nodes"]:
+        node["pos"] = [round(value) for value in node["pos"]]
+        node["size"] = [round(value) for value in node["size"]]
+        if node["type"].startswith(_OUR_NODES):
+            # By these the Manager finds the pack for whoever lacks it.
+            node["properties"].update(cnr_id=_PACK, ver=pack_version())
+    for group in graph.get("groups", []):
+        group["bounding"] = [round(value) for value in group["bounding"]]
+    _renumber_links(graph)
+    return graph
+
+
+def _renumber_links(graph: dict[str, Any]) -> None:
+    """Number links by where they end: the page counts those it made and dropped while it loaded the prompt."""
+    # A link is [id, from node, from slot, to node, to slot, type].
+    graph["links"].sort(key=lambda link: (int(link[3]), link[4]))
+    new = {link[0]: number for number, link in enumerate(graph["links"], start=1)}
+    for link in graph["links"]:
+        link[0] = new[link[0]]
+    for node in graph["nodes"]:
+        for slot in node.get("inputs", []):
+            if slot.get("link") is not None:
+                slot["link"] = new[slot["link"]]
+        for slot in node.get("outputs", []):
+            if slot.get("links"):
+                slot["links"] = sorted(new[link] for link in slot["links"])
+    graph["last_link_id"] = len(new)
+
+
+def _tidy_prompt(prompt: dict[str, Any]) -> dict[str, Any]:
+    return {node_id: prompt[node_id] for node_id in sorted(prompt, key=int)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("prompt", type=Path, help="API-format prompt, JSON")
+    parser.add_argument("layout", type=Path, help="layout, JSON")
+    parser.add_argument("--name", required=True, help="the workflow's name: of both files, and in the page")
+    parser.add_argument("--url", required=True, help="a running ComfyUI that has the pack, e.g. http://127.0.0.1:8188")
+    parser.add_argument("--folder", type=Path, default=_REPOSITORY / "workflows", help="where to write")
+    arguments = parser.parse_args()
+
+    from playwright.sync_api import sync_playwright
+
+    with ExitStack() as stack:
+        browser: Browser = launch_chromium(stack.enter_context(sync_playwright()))
+        page = stack.enter_context(open_page(browser, arguments.url))
+        prompt, layout = (
+            json.loads(path.read_text(encoding="utf-8")) for path in (arguments.prompt, arguments.layout)
+        )
+        for path in write_workflow(page, arguments.name, prompt, layout, arguments.folder):
+            print(path)
+
+
+if __name__ == "__main__":
+    main()

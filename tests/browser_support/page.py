@@ -1,0 +1,216 @@
+"""Drives ComfyUI's real page in headless Chromium: open it, drop files onto it, press Run, read what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from .console_log import ConsoleLog, is_loopback
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Route
+
+_HELPERS = Path(__file__).with_name("page_helpers.js")
+_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_READY = "window.app?.vueAppReady && app.graph && app.extensionManager?.workflow?.activeWorkflow"
+_SETTINGS: dict[str, Any] = {
+    "Comfy.TutorialCompleted": True,  # else the template browser opens by itself
+    "Comfy.Minimap.Visible": False,
+    "Comfy.Graph.CanvasInfo": False,
+    "Comfy.Notification.ShowVersionUpdates": False,
+    "Comfy.Window.UnloadConfirmation": False,
+    "LiteGraph.Canvas.LowQualityRenderingZoomThreshold": 0,  # else small nodes lose their text
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
+}
+
+
+class RunRefusedError(AssertionError):
+    """The server did not queue the graph; the message is its answer, node errors included."""
+
+
+class RunFailedError(AssertionError):
+    """The run ended with an error or an interruption; `detail` is that event's content."""
+
+    def __init__(self, kind: str, detail: dict[str, Any]) -> None:
+        super().__init__(f"{kind}: {detail.get('node_type')}: {detail.get('exception_message')}")
+        self.kind = kind
+        self.detail = detail
+
+
+def chromium_path() -> str | None:
+    """$CHROMIUM, or the system's Chromium; None where there is neither."""
+    path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    return path if Path(path).exists() else None
+
+
+def launch_chromium(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=chromium_path(), args=list(_ARGUMENTS))
+
+
+class ComfyPage:
+    """One open page of one server. Nothing outside this machine is reached from it."""
+
+    def __init__(self, context: BrowserContext, raw: Page, console: ConsoleLog) -> None:
+        self.raw = raw
+        self.console = console
+        self.version: str = raw.evaluate("window.__COMFYUI_FRONTEND_VERSION__")
+        self._context = context
+        self._devtools = context.new_cdp_session(raw)
+
+    def drop_file(self, path: Path, *, wait: bool = True) -> None:
+        """Drop a file of this machine onto empty canvas, as a file manager does.
+
+        With `wait`, returns once the page has opened it as a workflow or refused it for nodes it does not know.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        before = self.raw.evaluate("__harness.opened()")
+        x, y = self._empty_spot()
+        data = {"items": [], "files": [str(path.resolve())], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self._devtools.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+        if wait:
+            self.raw.wait_for_function("before => __harness.opened() > before", arg=before)
+            self.raw.evaluate("__harness.frames(5)")
+
+    def run(self) -> str:
+        """Press the Run button. Returns the prompt's id once the server has taken it."""
+        with self.raw.expect_response(
+            lambda r: r.request.method == "POST" and r.url.endswith("/api/prompt")
+        ) as caught:
+            self.run_button().click()
+        answer = caught.value
+        if answer.status != 200:
+            raise RunRefusedError(answer.text())
+        return cast(str, answer.json()["prompt_id"])
+
+    def wait_done(self, prompt_id: str, seconds: float = 60) -> None:
+        """Wait for the run's end as the page's own events tell it; a failed run raises RunFailedError."""
+        end = self.wait_outcome(prompt_id, seconds)
+        if end["type"] != "execution_success":
+            raise RunFailedError(end["type"], end["detail"])
+
+    def wait_outcome(self, prompt_id: str, seconds: float = 60) -> dict[str, Any]:
+        """The event that ended the run: `type` execution_success, _error or _interrupted, and its `detail`."""
+        handle = self.raw.wait_for_function(
+            "id => __harness.outcome(id)", arg=prompt_id, timeout=seconds * 1000
+        )
+        self.raw.evaluate("__harness.frames(2)")
+        return cast("dict[str, Any]", handle.json_value())
+
+    def run_and_wait(self, seconds: float = 60) -> str:
+        prompt_id = self.run()
+        self.wait_done(prompt_id, seconds)
+        return prompt_id
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The server's messages as the page saw them, in order: `{type, detail}`."""
+        events = cast("list[dict[str, Any]]", self.raw.evaluate("__harness.events"))
+        return [event for event in events if kind in (None, event["type"])]
+
+    def graph(self) -> dict[str, Any]:
+        """`{workflow, output}`: the open graph in UI format and in API format."""
+        return cast("dict[str, Any]", self.raw.evaluate("app.graphToPrompt()"))
+
+    def set_widget(self, node_id: int, name: str, value: object) -> None:
+        """Set a widget's value and tell the page so, as typing would."""
+        self.raw.evaluate(_SET_WIDGET, [node_id, name, value])
+
+    def run_button(self) -> Locator:
+        # A split button holds the button in one page version and is the button in the other.
+        found = self.raw.get_by_test_id("queue-button")
+        inner = found.locator("button")
+        return inner.first if inner.count() else found
+
+    def close(self) -> None:
+        self._context.close()
+
+    def _empty_spot(self) -> tuple[float, float]:
+        """A point of bare canvas: a node such as Load Image would keep a file dropped on it for itself."""
+        spot = self.raw.evaluate(_EMPTY_SPOT)
+        return spot["x"], spot["y"]
+
+
+@contextmanager
+def open_page(
+    browser: Browser,
+    url: str,
+    *,
+    nodes: Literal["classic", "vue"] = "classic",
+    pixel_ratio: float = 1,
+    size: tuple[int, int] = (1600, 1000),
+    locale: str = "en",
+) -> Iterator[ComfyPage]:
+    """Open the page of the server at `url` on an empty graph, with no dialog in the way.
+
+    `nodes`: drawn on the canvas (the default of 1.27 and 1.58) or as DOM ("Nodes 2.0"). `pixel_ratio` 2 makes
+    sharp screenshots. `size` is the window's, in CSS pixels.
+    """
+    _store_settings(url, {**_SETTINGS, "Comfy.VueNodes.Enabled": nodes == "vue", "Comfy.Locale": locale})
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, device_scale_factor=pixel_ratio, locale=locale
+    )
+    try:
+        context.route("**/*", _stay_on_this_machine)
+        context.add_init_script(path=_HELPERS)
+        raw = context.new_page()
+        console = ConsoleLog()
+        console.attach(raw)
+        raw.goto(url)
+        raw.wait_for_function(_READY, timeout=60_000)
+        raw.evaluate("__harness.listen()")
+        # The page starts with its default graph, whose missing model newer versions complain about.
+        raw.evaluate("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
+        raw.wait_for_function("app.graph._nodes.length === 0")
+        dismiss = raw.get_by_test_id("error-overlay-dismiss")
+        if dismiss.count():
+            dismiss.click()
+        yield ComfyPage(context, raw, console)
+    finally:
+        context.close()
+
+
+OpenPage = Callable[..., AbstractContextManager[ComfyPage]]
+"""`open_page` for one server: takes its options."""
+
+
+def _stay_on_this_machine(route: Route) -> None:
+    if is_loopback(route.request.url):
+        route.continue_()
+    else:
+        route.abort()
+
+
+def _store_settings(url: str, settings: dict[str, Any]) -> None:
+    request = urllib.request.Request(
+        f"{url.rstrip('/')}/api/settings",
+        data=json.dumps(settings).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+
+
+_SET_WIDGET = """([id, name, value]) => {
+  const node = __harness.node(id);
+  const widget = node.widgets?.find((w) => w.name === name);
+  if (!widget) throw new Error(`node ${id} has no widget ${name}`);
+  widget.value = value;
+  widget.callback?.(value, app.canvas, node);
+  app.canvas.setDirty(true, true);
+}"""
+
+_EMPTY_SPOT = """() => {
+  const canvas = app.canvas.canvas, outer = canvas.getBoundingClientRect(), { scale, offset } = app.canvas.ds;
+  for (let y = outer.y + 120; y < outer.bottom - 80; y += 20)
+    for (let x = outer.x + 320; x < outer.right - 80; x += 20) {
+      const at = [(x - outer.x) / scale - offset[0], (y - outer.y) / scale - offset[1]];
+      if (!app.graph.getNodeOnPos(...at) && document.elementFromPoint(x, y) === canvas) return { x, y };
+    }
+  throw new Error("no empty spot on the canvas to drop a file on");
+}"""

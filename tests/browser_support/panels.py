@@ -1,0 +1,169 @@
+"""What the page shows around the graph: its dialogs, errors, help panel and template browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+    from .page import ComfyPage
+
+# Page 1.27 opens dialogs; page 1.58 an overlay that names the trouble and a side panel with the details.
+_DIALOG = ".p-dialog:visible"
+_OVERLAY = "[data-testid=error-overlay]:visible"
+_ISSUES = "[data-testid=properties-panel]:visible"
+_MISSING = ".p-dialog:has(.comfy-missing-nodes), [data-testid=missing-node-card]"
+_HELP = ".node-help-content:visible"
+_CARDS = "[data-testid^=template-workflow-]"
+_NOT_CARDS = ("template-workflow-detail", "template-workflows-content")
+
+
+@dataclass(frozen=True)
+class Help:
+    """A node's help page as shown: its text, and the addresses of pictures in it that did not load."""
+
+    text: str
+    pictures: int
+    broken_pictures: list[str]
+
+
+@dataclass(frozen=True)
+class Template:
+    name: str
+    title: str
+    thumbnail_loaded: bool
+
+
+def missing_nodes_dialog(page: ComfyPage) -> str:
+    """What the page says about nodes it does not know in the open workflow; empty when it is content."""
+    page.raw.evaluate("__harness.frames(10)")
+    if page.raw.evaluate(_UNKNOWN):
+        page.raw.locator(f"{_MISSING}, {_OVERLAY}").first.wait_for(state="attached", timeout=5000)
+    # The overlay names a single node; of several only the details do, and those are folded.
+    overlay = _texts(page.raw.locator(_OVERLAY)) if page.raw.evaluate(_UNKNOWN) else ""
+    _open_details(page)
+    for fold in page.raw.locator("[data-testid=missing-node-pack-expand][aria-expanded=false]").all():
+        fold.click()
+    return "\n".join(filter(None, (overlay, _texts(page.raw.locator(_MISSING)))))
+
+
+def error_text(page: ComfyPage, seconds: float = 5) -> str:
+    """The error dialog's text, details included; waits for one, and is empty if none comes.
+
+    Page 1.58 shows a node's own message only among the details, which this opens.
+    """
+    from playwright.sync_api import TimeoutError as NothingShownError
+
+    try:
+        page.raw.locator(f"{_DIALOG}, {_OVERLAY}").first.wait_for(timeout=seconds * 1000)
+    except NothingShownError:
+        return ""
+    overlay = _texts(page.raw.locator(_OVERLAY))
+    _open_details(page)
+    return "\n".join(filter(None, (overlay, _texts(page.raw.locator(f"{_DIALOG}, {_ISSUES}")))))
+
+
+def open_dialogs(page: ComfyPage) -> str:
+    """The text of whatever stands in front of the graph now; empty when nothing does."""
+    return _texts(page.raw.locator(f"{_DIALOG}, {_OVERLAY}, [role=dialog]:visible"))
+
+
+def close_dialogs(page: ComfyPage) -> None:
+    for selector in (".p-dialog-close-button:visible", "[data-testid=error-overlay-dismiss]:visible"):
+        for button in reversed(page.raw.locator(selector).all()):
+            button.click()
+    if page.raw.locator("[role=dialog]:visible").count():
+        page.raw.keyboard.press("Escape")
+    page.raw.wait_for_function("!document.querySelector('.p-dialog, [data-testid=error-overlay]')")
+
+
+def open_help(page: ComfyPage, node_type: str, path: Path | None = None) -> Help:
+    """Open a node's help as an artist does: select it, press the info button above it.
+
+    A node of that type is added if the graph has none. `path` takes a picture of the panel, which stays open.
+    """
+    node_id = page.raw.evaluate(_FIND_OR_ADD, node_type)
+    page.raw.evaluate(
+        "async id => __harness.show(__harness.nodeBounds(id), {x: 700, y: 200, width: 500, height: 600}, 1)", node_id
+    )
+    page.raw.evaluate("id => __harness.select(id)", node_id)
+    page.raw.get_by_test_id("info-button").click()
+    content = page.raw.locator(_HELP).first
+    content.wait_for()
+    page.raw.wait_for_function(_HELP_READY)
+    # Pictures far down load only when they come into view.
+    for picture in content.locator("img").all():
+        picture.scroll_into_view_if_needed()
+    page.raw.wait_for_function(f"{_HELP_PICTURES}.every((img) => img.complete)")
+    broken = page.raw.evaluate(f"{_HELP_PICTURES}.filter((img) => !img.naturalWidth).map((img) => img.src)")
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content.screenshot(path=path)
+    return Help(content.inner_text(), content.locator("img").count(), broken)
+
+
+def open_templates(page: ComfyPage, pack: str = "gan-rm") -> list[Template]:
+    """Open the template browser at the pack's own entry (`pack`: its folder's name) and list what it offers."""
+    page.raw.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    dialog = page.raw.get_by_role("dialog")
+    dialog.get_by_text(pack, exact=True).first.click()
+    # The cards of the entry before are replaced a moment later.
+    page.raw.wait_for_function(
+        "() => !document.querySelector('[data-testid=template-workflow-default]')"
+        f" && document.querySelector('{_CARDS} img')"
+    )
+    return [_template(card) for card in dialog.locator(_CARDS).all() if _test_id(card) not in _NOT_CARDS]
+
+
+def open_template(page: ComfyPage, name: str) -> None:
+    """Click a card of the open template browser and wait for its graph."""
+    page.raw.get_by_test_id(f"template-workflow-{name}").first.click()
+    page.raw.wait_for_function("app.graph._nodes.length > 0")
+    page.raw.evaluate("__harness.frames(5)")
+
+
+def _open_details(page: ComfyPage) -> None:
+    details = page.raw.get_by_test_id("error-overlay-see-errors")
+    if details.count():
+        details.first.click()
+        page.raw.locator(_ISSUES).first.wait_for()
+        page.raw.evaluate("__harness.frames(5)")
+
+
+def _texts(found: Locator) -> str:
+    return "\n".join(element.inner_text() for element in found.all())
+
+
+def _template(card: Locator) -> Template:
+    picture = card.locator("img").first
+    picture.scroll_into_view_if_needed()
+    loaded = picture.evaluate(
+        "async (img) => { await img.decode().catch(() => {}); return img.complete && img.naturalWidth > 0 }"
+    )
+    title = card.inner_text().strip().removeprefix("Node graph").strip().split("\n")[0]
+    return Template(_test_id(card).removeprefix("template-workflow-"), title, bool(loaded))
+
+
+def _test_id(card: Locator) -> str:
+    return cast(str, card.get_attribute("data-testid"))
+
+
+_UNKNOWN = "__harness.unknownNodes().length > 0"
+
+_HELP_PICTURES = "[...document.querySelectorAll('.node-help-content img')]"
+
+# The text comes after the panel, from a file of the pack.
+_HELP_READY = """() => [...document.querySelectorAll(".node-help-content")].some(
+  (e) => e.offsetParent && e.innerText.trim() && !e.querySelector(".p-progressspinner"))"""
+
+_FIND_OR_ADD = """(type) => {
+  const found = app.graph._nodes.find((n) => n.type === type);
+  if (found) return String(found.id);
+  const made = LiteGraph.createNode(type);
+  if (!made) throw new Error(`the page knows no node ${type}`);
+  app.graph.add(made);
+  return String(made.id);
+}"""

@@ -1,0 +1,214 @@
+"""Pictures the page shows: those in its nodes, read back as pixels, and screenshots of the graph."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from .page import ComfyPage
+
+_MARGIN = 24
+_MENUS = (80, 110, 0, 80)  # what the page's menus take of the window: left, top, right, bottom
+_LARGEST_WINDOW = 3200  # CSS pixels; what a software-rendered page still draws in a second
+# All but the graph: menus, panels, dialogs, toasts.
+_BARE_GRAPH = """
+  body * { visibility: hidden !important; }
+  body :is(#graph-canvas, .dom-widget, .dom-widget *, .lg-node, .lg-node *) { visibility: visible !important; }
+"""
+
+
+def node_images(page: ComfyPage, node_id: int, seconds: float = 15) -> list[Image.Image]:
+    """The pictures (RGB, full size) that the node shows, of its latest run."""
+    page.raw.wait_for_function(
+        "id => Boolean(__harness.freshPictures(id))", arg=node_id, timeout=seconds * 1000
+    )
+    urls = page.raw.evaluate("id => __harness.pictures(id).map(__harness.dataUrl)", node_id)
+    return [_decode(url) for url in urls]
+
+
+def node_image(page: ComfyPage, node_id: int, seconds: float = 15) -> Image.Image:
+    """The node's only picture; an AssertionError if it shows more."""
+    images = node_images(page, node_id, seconds)
+    if len(images) != 1:
+        raise AssertionError(f"node {node_id} shows {len(images)} pictures, not one")
+    return images[0]
+
+
+def shown_picture(page: ComfyPage, node_id: int, seconds: float = 15) -> Image.Image:
+    """The node's first picture as it is on the screen: cut out of a screenshot, at the screen's size.
+
+    Unlike `node_image` this proves that nothing covers it and that the page really drew it.
+    """
+    node_images(page, node_id, seconds)
+    with _bare(page):
+        _show_node(page, node_id)
+        boxes = page.raw.evaluate("id => __harness.pictureBoxes(id)", node_id)
+        if not boxes:
+            raise AssertionError(f"node {node_id} holds a picture but does not draw it")
+        return _cut(page, boxes[0])
+
+
+def node_screenshot(page: ComfyPage, node_id: int, path: Path | None = None) -> Image.Image:
+    """The whole node, title included, at most at its own size times the pixel ratio."""
+    with _bare(page):
+        picture = _cut(page, _show_node(page, node_id))
+    if path is not None:
+        _save(picture, path)
+    return picture
+
+
+def watch_previews(page: ComfyPage, node_id: int) -> None:
+    """From now to the end of the next run, copy every new picture that the node shows."""
+    page.raw.evaluate("id => __harness.watch(id)", node_id)
+
+
+def previews_seen(page: ComfyPage, node_id: int) -> list[Image.Image]:
+    """The live previews that the node was seen showing while the run went on, in order."""
+    return [_decode(url) for url in page.raw.evaluate("id => __harness.previews(id)", node_id)]
+
+
+def wait_preview(page: ComfyPage, node_id: int, seconds: float = 30) -> Image.Image:
+    """Wait, in the middle of a watched run, for the node's first live preview."""
+    page.raw.wait_for_function(
+        "id => __harness.previews(id).length > 0", arg=node_id, timeout=seconds * 1000
+    )
+    return previews_seen(page, node_id)[0]
+
+
+def screenshot(
+    page: ComfyPage, path: Path, *, chrome: bool = False, zoom: float = 1.0, width: int | None = None
+) -> Image.Image:
+    """Save a picture of the whole graph; JPEG or PNG by the suffix.
+
+    chrome: with the page's menus around it, in the window as it is; else the bare graph, cut to its bounds, in a
+    window as large as the graph at `zoom` needs. width: shrink the file to so many pixels.
+    """
+    picture = _window_shot(page) if chrome else _graph_shot(page, zoom)
+    if width is not None and width < picture.width:
+        height = round(picture.height * width / picture.width)
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    _save(picture, path)
+    return picture
+
+
+def thumbnail(page: ComfyPage, path: Path, *, side: int = 512) -> Image.Image:
+    """Save the graph's picture as a template thumbnail: a square, as the cards are, on the canvas' own colour."""
+    picture = _graph_shot(page, 1.0)
+    corner = cast("tuple[int, ...]", picture.getpixel((2, 2)))
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    card = Image.new("RGB", (side, side), corner[:3])
+    card.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    _save(card, path)
+    return card
+
+
+def _graph_shot(page: ComfyPage, zoom: float) -> Image.Image:
+    bounds = page.raw.evaluate("__harness.graphBounds()")
+    before: Any = page.raw.viewport_size
+    canvas = _canvas(page)
+    # Page 1.27 keeps its menus beside the canvas, page 1.58 above it.
+    beside = {"width": before["width"] - canvas["width"], "height": before["height"] - canvas["height"]}
+    window = {
+        side: min(_LARGEST_WINDOW, max(400, round(bounds[side] * zoom + beside[side]) + 2 * _MARGIN))
+        for side in beside
+    }
+    try:
+        page.raw.set_viewport_size(cast(Any, window))
+        with _bare(page):
+            box = _show(page, bounds, zoom)
+            grown = {
+                "x": box["x"] - _MARGIN,
+                "y": box["y"] - _MARGIN,
+                "width": box["width"] + 2 * _MARGIN,
+                "height": box["height"] + 2 * _MARGIN,
+            }
+            return _cut(page, grown)
+    finally:
+        page.raw.set_viewport_size(before)
+
+
+def _window_shot(page: ComfyPage) -> Image.Image:
+    _show(page, page.raw.evaluate("__harness.graphBounds()"), 1.0, clear_of=_MENUS)
+    return _decode_bytes(page.raw.screenshot())
+
+
+def _show_node(page: ComfyPage, node_id: int) -> dict[str, float]:
+    return _show(page, page.raw.evaluate("id => __harness.nodeBounds(id)", node_id), 1.0)
+
+
+def _show(
+    page: ComfyPage,
+    bounds: dict[str, float],
+    zoom: float,
+    *,
+    clear_of: tuple[int, int, int, int] = (0, 0, 0, 0),
+) -> dict[str, float]:
+    """Bring a box of the graph to the middle of the canvas, clear of the window's left, top, right and bottom."""
+    # Where the mouse rests, the page lights pictures up.
+    page.raw.mouse.move(1, 1)
+    page.raw.evaluate("app.canvas.deselectAll?.(); app.canvas.graph_mouse[0] = app.canvas.graph_mouse[1] = -1e6")
+    window: Any = page.raw.viewport_size
+    # The canvas follows a new window size a little later.
+    page.raw.wait_for_function(_CANVAS_FILLS, arg=window)
+    canvas = _canvas(page)
+    left = max(canvas["x"], clear_of[0]) + _MARGIN
+    top = max(canvas["y"], clear_of[1]) + _MARGIN
+    frame = {
+        "x": left,
+        "y": top,
+        "width": window["width"] - clear_of[2] - _MARGIN - left,
+        "height": window["height"] - clear_of[3] - _MARGIN - top,
+    }
+    placed = page.raw.evaluate(
+        "async ([b, f, z]) => { await __harness.frames(3); return __harness.show(b, f, z) }", [bounds, frame, zoom]
+    )
+    page.raw.wait_for_timeout(150)  # note and text widgets are placed over the canvas a moment later
+    return cast("dict[str, float]", placed)
+
+
+def _canvas(page: ComfyPage) -> dict[str, float]:
+    box = page.raw.evaluate("app.canvas.canvas.getBoundingClientRect().toJSON()")
+    return cast("dict[str, float]", box)
+
+
+@contextmanager
+def _bare(page: ComfyPage) -> Iterator[None]:
+    style = page.raw.add_style_tag(content=_BARE_GRAPH)
+    try:
+        yield
+    finally:
+        style.evaluate("element => element.remove()")
+
+
+def _cut(page: ComfyPage, box: dict[str, float]) -> Image.Image:
+    return _decode_bytes(page.raw.screenshot(clip=cast(Any, box)))
+
+
+def _decode(data_url: str) -> Image.Image:
+    return _decode_bytes(base64.b64decode(data_url.partition(",")[2]))
+
+
+def _decode_bytes(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.convert("RGB")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        picture.save(path, quality=90, optimize=True)
+    else:
+        picture.save(path, optimize=True)
+
+
+_CANVAS_FILLS = """(window) => {
+  const box = app.canvas.canvas.getBoundingClientRect();
+  return Math.abs(box.right - window.width) < 2 && Math.abs(box.bottom - window.height) < 2;
+}"""

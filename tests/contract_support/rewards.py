@@ -1,0 +1,45 @@
+"""A reward whose taste is plain: the brighter, the better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+
+class Bright:
+    """Follows `ganrm_core.reward.Reward`: the logit is the mean of all pixels, the score its half."""
+
+    def __init__(self, pack: Any, thresholds: Mapping[str, float] | None = None, step: int = 1) -> None:
+        self._pack = pack
+        self._step = step
+        self.thresholds: Mapping[str, float] = thresholds or {}
+        self.name = "brightness"
+        self.seen: list[tuple[int, ...]] = []
+        """The shapes of what was scored."""
+
+    def score(self, images: Any, prompts: Any = None, progress: Any = lambda _: None) -> Any:
+        assert prompts is None
+        step = self._pack.module("ganrm_core.progress").Progress
+        pictures = self._pack.module("ganrm_core.tensors").as_images(images)
+        self.seen += [tuple(image.shape) for image in images]
+        for done in range(0, len(pictures), self._step):
+            progress(step("scoring", done, len(pictures)))
+        return self._scores([float(picture.mean()) for picture in pictures])
+
+    def score_files(self, paths: Sequence[Path], skipped: list[Any]) -> Iterator[tuple[Path, Any]]:
+        for path in paths:
+            try:
+                with Image.open(path) as picture:
+                    value = torch.tensor(list(picture.convert("RGB").getdata()), dtype=torch.float32).mean()
+            except OSError:
+                skipped.append(self._pack.module("ganrm_core.imagesets").Skipped(path, "it is no picture"))
+                continue
+            yield path, self._scores([float(value) / 255])
+
+    def _scores(self, logits: list[float]) -> Any:
+        logit = torch.tensor(logits)
+        return self._pack.module("ganrm_core.reward").Scores(logit, logit / 2, torch.zeros_like(logit))

@@ -1,0 +1,260 @@
+"""A real ComfyUI server in a temporary base directory, killed wholly when done."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from host_support.client import Client
+from host_support.install import PACK, ComfyUI
+
+PACK_FOLDER = "ComfyUI-GAN-RM"
+PROBE_FOLDER = "host_probe"
+PROBE_PACK = Path(__file__).resolve().parent / "probe_pack"
+_FOLDERS = ("custom_nodes", "early_nodes", "input", "output", "temp", "user", "models")
+_TAIL = 60  # lines of the server's log shown when something fails
+
+
+class ServerFailedError(RuntimeError):
+    """The server did not start, or died; the message ends with its log."""
+
+
+class Server:
+    """One ComfyUI on a free port of the loopback, with this pack and the probe pack linked in.
+
+    base: its base directory; kept on stop(), so that start() again finds its files (persistence tests)
+    args: more options for main.py, e.g. ("--front-end-root", folder) or ("--disable-metadata",)
+    env: more environment variables for it; None as a value takes one away
+    packs: more custom node packs, name in custom_nodes → folder or file
+    broken_modules: top-level modules whose import fails for every pack, as if they were not installed
+    pack: whether this pack is linked in at all
+    cpu: False for a machine whose accelerator the test needs
+    """
+
+    def __init__(
+        self,
+        comfyui: ComfyUI,
+        base: Path,
+        *,
+        args: Sequence[str] = (),
+        env: Mapping[str, str | None] | None = None,
+        packs: Mapping[str, Path] | None = None,
+        broken_modules: Sequence[str] = (),
+        pack: bool = True,
+        cpu: bool = True,
+    ) -> None:
+        self.comfyui = comfyui
+        self.base = base
+        self.args = [*(["--cpu"] if cpu else []), *args]
+        self.env = dict(env or {})
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
+        for name in _FOLDERS:
+            self.folder(name).mkdir(parents=True, exist_ok=True)
+        own = {PACK_FOLDER: PACK} if pack else {}
+        for name, source in {**own, PROBE_FOLDER: PROBE_PACK, **(packs or {})}.items():
+            link(source, self.folder("custom_nodes") / name)
+        self._break(broken_modules)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def log_path(self) -> Path:
+        """The log of the latest start."""
+        return self.base / f"server-{self._starts}.log"
+
+    def folder(self, *names: str) -> Path:
+        """A place in the base directory: folder("input"), folder("models", "ganrm")."""
+        return self.base.joinpath(*names)
+
+    def start(self, timeout: float = 180) -> Server:
+        """Starts it and waits until it answers; at most `timeout` seconds."""
+        if self.running:
+            return self
+        self.port = _free_port()
+        self._starts += 1
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                cwd=self.base,  # never the repository: there `import nodes` would find ours
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        atexit.register(self.stop)
+        self._wait_until_it_answers(timeout)
+        return self
+
+    def stop(self, kill: bool = False) -> None:
+        """Ends it with everything it started. kill: at once, as a power cut would."""
+        atexit.unregister(self.stop)
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if not kill and process.poll() is None:
+            process.terminate()
+            _wait(process, seconds=10)
+        _kill_group(process)
+        process.wait()
+
+    def restart(self, kill: bool = False) -> Server:
+        """A new server on the same base directory (and another port)."""
+        self.stop(kill=kill)
+        return self.start()
+
+    def log(self) -> str:
+        """All it has written since its latest start."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.is_file() else ""
+
+    def log_tail(self) -> str:
+        lines = self.log().splitlines()[-_TAIL:]
+        return "\n".join([f"--- the end of the server's log ({len(lines)} lines) ---", *lines])
+
+    def import_times(self) -> dict[str, float]:
+        """Pack's folder → seconds its import took (one decimal), as the server's log says; failed ones too."""
+        return {name: seconds for name, seconds, _ in self._imports()}
+
+    def failed_imports(self) -> list[str]:
+        """Folders of the packs that could not be imported."""
+        return [name for name, _, failed in self._imports() if failed]
+
+    def client(self, **options: Any) -> Client:
+        """A new client; close it, or use it in a `with`."""
+        return Client(self.address, explain=self.log_tail, **options)
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _command(self) -> list[str]:
+        command = [str(self.comfyui.python), "-u", str(self.comfyui.path / "main.py")]
+        command += ["--listen", "127.0.0.1", "--port", str(self.port), "--base-directory", str(self.base)]
+        command += ["--disable-auto-launch", "--disable-api-nodes"]
+        if self.comfyui.knows_option("--database-url"):
+            # Its default lies in ComfyUI's own folder, which tests leave alone.
+            command += ["--database-url", f"sqlite:///{self.folder('user', 'comfyui.db')}"]
+        if "--preview-method" not in self.args:
+            command += ["--preview-method", "latent2rgb"]
+        early = self.folder("early_nodes.yaml")
+        if early.is_file():
+            command += ["--extra-model-paths-config", str(early)]
+        return command + self.args
+
+    def _environment(self) -> dict[str, str]:
+        wanted: dict[str, str | None] = {
+            **os.environ,
+            "PYTHONPATH": None,
+            "PYTHONHOME": None,
+            "VIRTUAL_ENV": None,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1))),
+            "HOST_TEST_PARENT": str(os.getpid()),
+            **self.env,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def _break(self, modules: Sequence[str]) -> None:
+        # Packs load in the order the disk lists them, but the default search path comes before all others.
+        if not modules:
+            return
+        lines = ["import sys", f"for name in {list(modules)!r}:", "    sys.modules[name] = None"]
+        lines += ["NODE_CLASS_MAPPINGS = {}", ""]
+        (self.folder("early_nodes") / "break_modules.py").write_text("\n".join(lines), encoding="utf-8")
+        places = {"tests": {"is_default": True, "custom_nodes": str(self.folder("early_nodes"))}}
+        # JSON is YAML.
+        self.folder("early_nodes.yaml").write_text(json.dumps(places), encoding="utf-8")
+
+    def _wait_until_it_answers(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if not self.running:
+                code = self._process.returncode if self._process else None
+                self.stop()
+                raise ServerFailedError(f"ComfyUI ended with {code} while starting\n{self.log_tail()}")
+            try:
+                with urllib.request.urlopen(f"{self.url}/system_stats", timeout=5) as answer:
+                    answer.read()
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.1)
+        self.stop(kill=True)
+        raise ServerFailedError(f"ComfyUI did not answer within {timeout:g} s\n{self.log_tail()}")
+
+    def _imports(self) -> list[tuple[str, float, bool]]:
+        lines = re.findall(r"^\s*([\d.]+) seconds( \(IMPORT FAILED\))?: (.+)$", self.log(), re.MULTILINE)
+        return [(Path(path.strip()).name, float(seconds), bool(failed)) for seconds, failed, path in lines]
+
+
+def link(source: Path, target: Path) -> None:
+    """target becomes a link to source; a copy where links are not allowed (Windows without the right)."""
+    if target.is_symlink() or target.exists():
+        return
+    try:
+        target.symlink_to(source, target_is_directory=source.is_dir())
+    except OSError:
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns(".git", "__pycache__"))
+        else:
+            shutil.copyfile(source, target)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+        return
+    try:
+        # The server leads a session of its own, so its group is its children and nobody else.
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

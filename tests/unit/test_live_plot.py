@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import builtins
+import math
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image, ImageChops
+
+from ganrm_core import live_plot as module
+from ganrm_core.chart import NO_CHARTS
+from ganrm_core.history_plot import history_plot, last_figures
+from ganrm_core.live_plot import live_plot
+from ganrm_core.progress import History
+
+GOLD = (255, 196, 61)
+HISTORY = History("epoch", (0.7, 0.5, 0.41), (0.6, 0.8, 0.87))
+
+
+def gold(card: Image.Image) -> np.ndarray:
+    return (np.asarray(card) == GOLD).all(axis=-1)
+
+
+def same(first: Image.Image, second: Image.Image) -> bool:
+    return first.size == second.size and ImageChops.difference(first, second).getbbox() is None
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that Pillow writes on the card."""
+    found: list[str] = []
+    write = module.write
+
+    def recording(draw, place, text, *rest, **options):  # type: ignore[no-untyped-def]
+        found.append(text)
+        return write(draw, place, text, *rest, **options)
+
+    monkeypatch.setattr(module, "write", recording)
+    return found
+
+
+@pytest.fixture(params=["missing", "broken"])
+def no_matplotlib(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "missing":
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        return
+    ordinary: Callable[..., object] = builtins.__import__
+
+    def failing(name: str, *rest: object, **options: object) -> object:
+        if name.startswith("matplotlib"):
+            raise AttributeError("built for another numpy")
+        return ordinary(name, *rest, **options)
+
+    monkeypatch.setattr(builtins, "__import__", failing)
+
+
+def test_before_there_are_figures_the_card_says_what_is_going_on(written: list[str]) -> None:
+    for history in (None, History("epoch")):
+        written.clear()
+        card = live_plot(history, stage="reading pictures", done=1340, total=6000)
+        assert card.size == (640, 400)
+        assert card.mode == "RGB"
+        assert written == ["Reading pictures", "1,340 of 6,000"]
+
+
+def test_the_bar_is_as_long_as_what_is_done() -> None:
+    widths = [
+        gold(live_plot(None, stage="s", done=done, total=100)).any(axis=0).sum() for done in (0, 25, 50, 100)
+    ]
+    assert widths[0] == 0
+    assert widths[1:] == pytest.approx([148, 296, 592], abs=2)
+    assert gold(live_plot(None, stage="s", done=900, total=100)).any(axis=0).sum() == widths[3]
+
+
+def test_an_unknown_total_shows_no_share(written: list[str]) -> None:
+    assert not gold(live_plot(None, stage="looking", done=7, total=0)).any()
+    assert written == ["Looking", "7 so far"]
+
+
+def test_one_point_is_written_and_two_are_drawn(written: list[str]) -> None:
+    live_plot(History("epoch", (0.7,), (0.6,)), stage="training", done=1, total=9)
+    assert written[2:] == ["loss", "0.700", "held-out AUC", "0.600"]
+    cards = [
+        live_plot(History("epoch", HISTORY.loss[:n], HISTORY.auc[:n]), stage="training", done=1, total=9)
+        for n in (2, 3)
+    ]
+    assert not same(*cards)
+    # The golden line ends at the right, below the bar.
+    assert gold(cards[1])[200:, 320:].any()
+
+
+def test_curves_of_either_kind_alone_and_with_gaps() -> None:
+    gaps = (0.5, math.nan, 0.5, math.inf)
+    for loss, auc in ((gaps, ()), ((), gaps), (gaps, (1.0, 1.0)), ((math.nan,) * 3, (math.nan,) * 3)):
+        card = live_plot(History("$step_", loss, auc), stage="training", done=1, total=9)
+        assert card.size == (640, 400)
+
+
+def test_last_figures() -> None:
+    assert last_figures(HISTORY) == [("loss", "0.410"), ("held-out AUC", "0.870")]
+    assert last_figures(History("epoch", (math.nan,))) == [("loss", "not known")]
+
+
+@pytest.mark.usefixtures("no_matplotlib")
+def test_without_matplotlib_the_figures_are_written(written: list[str]) -> None:
+    card = live_plot(HISTORY, stage="training", done=3, total=9)
+    assert written[:2] == ["Training", "3 of 9"]
+    assert written[2:] == ["loss", "0.410", "held-out AUC", "0.870", NO_CHARTS]
+    assert "matplotlib" in NO_CHARTS
+    assert gold(card).any()
+
+
+@pytest.mark.parametrize("size", [(640, 400), (400, 250), (1280, 400), (300, 900), (1, 1)])
+@pytest.mark.parametrize("history", [None, HISTORY])
+def test_any_size_with_letters_inside(size: tuple[int, int], history: History | None) -> None:
+    card = live_plot(history, stage="W" * 200, done=123_456_789, total=987_654_321, size=size)
+    assert card.size == (max(160, size[0]), max(100, size[1]))
+    pixels = np.asarray(card)
+    edge = max(2, round(8 * min(card.width / 640, card.height / 400)))
+    for border in (pixels[:, :edge], pixels[:, -edge:], pixels[:edge], pixels[-edge:]):
+        assert (border == (38, 38, 40)).all()
+
+
+def test_the_same_from_many_threads_and_under_another_style() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+
+    def draw(_: int) -> bytes:
+        return live_plot(HISTORY, stage="training", done=3, total=9).tobytes()
+
+    alone = draw(0)
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(draw, range(8))) == {alone}
+    style = {
+        "font.size": 30,
+        "text.color": "red",
+        "axes.facecolor": "red",
+        "lines.marker": "x",
+        "grid.alpha": 0.1,
+    }
+    with matplotlib.rc_context(style):
+        assert draw(0) == alone
+
+
+def test_the_chart_has_the_size_asked_for() -> None:
+    assert history_plot(HISTORY, size=(4, 2), dpi=100).size == (400, 200)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+from PIL import Image, ImageChops
+
+from ganrm_core.errors import ImageError
+from ganrm_core.numbered_sheet import Numbered, numbered_sheet
+
+GOLD = (255, 196, 61)
+
+
+def tiles(count: int, size: tuple[int, int] = (64, 64), **values: object) -> list[Numbered]:
+    return [Numbered(Image.new("RGB", size, (0, 90, 200)), i + 1, **values) for i in range(count)]  # type: ignore[arg-type]
+
+
+def share(sheet: Image.Image, colour: tuple[int, int, int]) -> float:
+    difference = ImageChops.difference(sheet, Image.new("RGB", sheet.size, colour)).convert("L")
+    return difference.histogram()[0] / (sheet.width * sheet.height)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 16, 64])
+@pytest.mark.parametrize("size", [(64, 64), (64, 256), (256, 32)])
+def test_pictures_take_most_of_the_width(count: int, size: tuple[int, int]) -> None:
+    sheet = numbered_sheet(tiles(count, size), title="t")
+    assert sheet.mode == "RGB"
+    assert 1200 <= sheet.width <= 1700
+    assert sheet.height < 4 * sheet.width
+    assert share(sheet, (0, 90, 200)) > 0.05
+
+
+def test_only_marked_pictures_have_gold() -> None:
+    plain, marked = numbered_sheet(tiles(4), title="t"), numbered_sheet(tiles(4, marked=True), title="t")
+    assert share(plain, GOLD) == 0
+    assert share(marked, GOLD) > 0.01
+
+
+def test_numbers_and_notes_are_drawn() -> None:
+    one, other = tiles(4), tiles(4)
+    other[2] = Numbered(other[2].image, 33)
+    noted = [*one[:3], Numbered(one[3].image, 4, "added")]
+    sheets = [numbered_sheet(entries, title="t").tobytes() for entries in (one, other, noted)]
+    assert len(set(sheets)) == 3
+
+
+def test_of_too_many_the_marked_ones_stay() -> None:
+    entries = tiles(80)
+    entries[79] = Numbered(entries[79].image, 80, marked=True)
+    assert share(numbered_sheet(entries, title="t", most=16), GOLD) > 0
+    assert (
+        numbered_sheet(entries, title="t", most=16).height < numbered_sheet(entries, title="t").height * 1.2
+    )
+
+
+def test_nothing_to_draw() -> None:
+    with pytest.raises(ImageError, match="at least one"):
+        numbered_sheet([], title="t")
