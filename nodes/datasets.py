@@ -223,7 +223,7 @@ def _looked_at(candidates: Candidates, folder: Path, picked: set[int]) -> tuple[
         known = (folder / content_name(picture)).exists()
         if known:
             had.append(position)
-        note = "in it" if known else "added" if position in picked else ""
+        note = "in it" if known else "new" if position in picked else ""
         tiles.append(Numbered(_thumbnail(picture), position + 1, note, marked=position in picked))
         progress(Progress("Looking at pictures", position + 1, len(candidates)))
     return tiles, had

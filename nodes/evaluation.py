@@ -15,6 +15,7 @@ from ..ganrm_core.report_card import report_card
 from ..ganrm_core.report_words import lead
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.training_sets import TrainingFiles, find_training_files
+from .cards import top_of
 from .host.memory import ManagedReward
 from .host.progress import check_cancel, progress_bar
 from .previews import as_image, in_node
@@ -44,7 +45,8 @@ class Evaluate(io.ComfyNode):
                 io.Image.Output(
                     "report",
                     display_name="report",
-                    tooltip="The report card: how good the model is here, and its best and worst judgements.",
+                    tooltip="The report card: how good the model is here, and its best and worst judgements. Connect "
+                    "Preview Image to see all of it.",
                 ),
                 io.Float.Output(
                     "auc",
@@ -103,7 +105,7 @@ class Evaluate(io.ComfyNode):
             as_image(card),
             auc.value,
             summary,
-            ui=in_node(card, metrics=[metrics], summary=[summary]),
+            ui=in_node(top_of(card), metrics=[metrics], summary=[summary]),
         )
 
 

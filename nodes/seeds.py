@@ -43,6 +43,9 @@ def _seeds(prompt: Mapping[str, Any], node: str) -> Iterator[int | None]:
             value = inputs[name]
             yield _linked(prompt, value) if isinstance(value, list) else _whole(value)
             return
+    # Custom sampling has its seed in the noise that is fed in: as near as the sampler itself.
+    if isinstance(inputs.get("noise"), list) and (seed := _linked(prompt, inputs["noise"])) is not None:
+        yield seed
 
 
 def _linked(prompt: Mapping[str, Any], link: list[Any]) -> int | None:

@@ -19,13 +19,14 @@ from ..ganrm_core.report_words import lead
 from ..ganrm_core.training import Adapt, Preset, TrainingResult, TrainingSettings, train_on_files
 from ..ganrm_core.training_sets import TrainingFiles, find_training_files
 from . import backbone_choice
+from .cards import top_of
 from .host import folders
 from .host.memory import ManagedBackbone, ManagedReward
 from .host.progress import check_cancel, progress_bar, show_last
 from .previews import as_image, in_node
 from .training_cache import TrainingCache, training_key
 from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
-from .words import marked, threshold_words
+from .words import marked, threshold_sentence
 
 
 class Train(io.ComfyNode):
@@ -103,7 +104,8 @@ class Train(io.ComfyNode):
                 io.Image.Output(
                     "report",
                     display_name="report",
-                    tooltip="The report card: how good the model is, and its best and worst judgements.",
+                    tooltip="The report card: how good the model is, and its best and worst judgements. Connect Preview "
+                    "Image to see all of it.",
                 ),
                 io.String.Output("summary", display_name="summary", tooltip="The report card in words."),
             ],
@@ -142,10 +144,11 @@ class Train(io.ComfyNode):
         reward, result, reused = _trained(files, settings, name, show)
         check_cancel()
         card = _card(result, name, reused)
-        show_last(card)
+        top = top_of(card)
+        show_last(top)
         summary = _summary(result, name, reused)
         losses = _plottable(result.history.loss)
-        shown = in_node(card, summary=[summary], auc=[result.figures.auc.value], loss=losses, reused=[reused])
+        shown = in_node(top, summary=[summary], auc=[result.figures.auc.value], loss=losses, reused=[reused])
         return io.NodeOutput(reward, {"loss": losses}, as_image(card), summary, ui=shown)
 
 
@@ -199,7 +202,7 @@ def _summary(result: TrainingResult, name: str, reused: bool) -> str:
     lines = [
         f"{name}: held-out AUC {result.figures.auc}",
         lead(result.figures),
-        threshold_words(result.model.thresholds),
+        threshold_sentence(result.model.thresholds),
         f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures, {backbone}, trained in {seconds}.",
         "Reused: nothing had changed." if reused else "",
         *marked(result.warnings),

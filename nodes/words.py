@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_THRESHOLDS = {
-    "balanced": "{} (the best balance)",
-    "fpr_5": "{} (only 5 % of ordinary ones pass)",
-}
+from ..ganrm_core.plots import threshold_words as what_for
+
 _FEW = 50
 
 
-def threshold_words(thresholds: Mapping[str, float]) -> str:
+def threshold_sentence(thresholds: Mapping[str, float]) -> str:
     """Where to cut, as a sentence; "" where the model suggests nothing."""
-    named = [_THRESHOLDS.get(name, f"{{}} ({name})").format(f"{v:.2f}") for name, v in thresholds.items()]
+    named = [f"{value:.2f} ({what_for(name)})" for name, value in thresholds.items()]
     return f"Keep pictures from a score of {', or of '.join(named)}." if named else ""
 
 
@@ -26,7 +24,7 @@ def about_card(name: str, card: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"held-out AUC {interval}" + (f", {metrics['held_out']}" if "held_out" in metrics else "")
         )
-    if thresholds := threshold_words(_object(card.get("thresholds"))):
+    if thresholds := threshold_sentence(_object(card.get("thresholds"))):
         lines.append(thresholds)
     if "n_liked" in origin and "n_ordinary" in origin:
         lines.append(f"trained on {origin['n_liked']} liked and {origin['n_ordinary']} ordinary pictures")

@@ -61,7 +61,9 @@ def _frontends() -> list[Any]:
     return [server_frontend(), *others]
 
 
-@pytest.fixture(scope="session", params=_frontends(), ids=lambda frontend: frontend.label if frontend else None)
+@pytest.fixture(
+    scope="session", params=_frontends(), ids=lambda frontend: frontend.label if frontend else None
+)
 def frontend(request: pytest.FixtureRequest) -> Frontend:
     chosen: Frontend = request.param
     return chosen

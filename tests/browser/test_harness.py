@@ -162,7 +162,9 @@ def test_help_shows_the_page_and_finds_lost_pictures(page: ComfyPage, workflow: 
     assert found.pictures == 2
     assert [address.rpartition("/")[2] for address in found.broken_pictures] == ["gone.png"]
     assert Image.open(tmp_path / "help.png").width > 100
-    assert [complaint.where.rpartition("/")[2] for complaint in page.console.mentioning(["gone"])] == ["gone.png"]
+    assert [complaint.where.rpartition("/")[2] for complaint in page.console.mentioning(["gone"])] == [
+        "gone.png"
+    ]
     page.console.clear()
 
 
@@ -194,7 +196,9 @@ def test_workflow_files_say_what_the_layout_says(workflow: Path) -> None:
     assert nodes[5]["type"] == "MarkdownNote"
     assert "Press **Run**" in nodes[5]["widgets_values"][0]
     assert [group["title"] for group in graph["groups"]] == ["Outputs"]
-    assert same_prompt(json.loads((workflow.parent / "api" / "first.json").read_text(encoding="utf-8")), PROMPT)
+    assert same_prompt(
+        json.loads((workflow.parent / "api" / "first.json").read_text(encoding="utf-8")), PROMPT
+    )
 
 
 def test_a_layout_that_does_not_fit_lists_all_its_faults(page: ComfyPage) -> None:

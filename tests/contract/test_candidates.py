@@ -88,7 +88,7 @@ class TestPictures:
     @pytest.mark.parametrize("unit", ["each image", "each list item"])
     @pytest.mark.parametrize("images", [[], [torch.zeros(0, 4, 4, 3)]])
     def test_no_picture(self, candidates: Any, image_error: Any, images: list[Tensor], unit: str) -> None:
-        with pytest.raises(image_error, match="no images|is empty"):
+        with pytest.raises(image_error, match=r"no images|is empty"):
             candidates(images, unit)
 
     @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ class TestPictures:
             candidates([batch(1), item], "each image")
 
     def test_an_unknown_kind_of_candidate(self, candidates: Any, data_error: Any) -> None:
-        with pytest.raises(data_error, match="no candidate 'each frame'.*each image, each list item"):
+        with pytest.raises(data_error, match=r"no candidate 'each frame'.*each image, each list item"):
             candidates([batch(1)], "each frame")
 
 

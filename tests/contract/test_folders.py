@@ -45,7 +45,7 @@ ELSEWHERE = [
 
 
 @pytest.fixture
-def places(pack: Any, folders: Any) -> Any:
+def places(pack: Any, folders: Any) -> Any:  # noqa: ARG001
     return pack.module("nodes.host.folders")
 
 
@@ -243,7 +243,7 @@ def test_where_new_folders_go(places: Any, errors: Any, folders: Any, tmp_path: 
     for value in ("input", "input/a", "input\\a"):
         with pytest.raises(errors.OutputError, match="only read"):
             places.new_folder(value, "the dataset", default="datasets")
-    for value in ("", " ", "/".join("..."[:1]), "output", "datasets/"):
+    for value in ("", " ", ".", "output", "datasets/"):
         with pytest.raises(errors.OutputError, match="Give the dataset a name"):
             places.new_folder(value, "the dataset", default="datasets")
     outside = tmp_path / "outside"
@@ -262,7 +262,7 @@ def test_models_are_found_and_named(places: Any, errors: Any, folders: Any) -> N
     assert places.model_path("mine\\a.safetensors") == home / "mine" / "a.safetensors"
     assert places.new_model_path(" my.taste ") == home / "my.taste.safetensors"
     assert places.new_model_path("sub/b.safetensors") == home / "sub" / "b.safetensors"
-    with pytest.raises(errors.CheckpointError, match="not on this machine.*put it into"):
+    with pytest.raises(errors.CheckpointError, match=r"not on this machine.*put it into"):
         places.model_path("theirs.safetensors")
     with pytest.raises(errors.OutputError) as caught:
         places.new_model_path("/tmp/evil")
@@ -270,7 +270,7 @@ def test_models_are_found_and_named(places: Any, errors: Any, folders: Any) -> N
 
 
 def test_a_models_folder_that_cannot_be_made_does_not_stop_the_pack(
-    places: Any, folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    places: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import folder_paths
 

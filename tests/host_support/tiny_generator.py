@@ -2,8 +2,8 @@
 
 `write_tiny_generator` fills a models folder so that core's nodes run unchanged: CheckpointLoaderSimple →
 CLIPTextEncode → EmptySD3LatentImage → KSampler → VAEDecode, and VAEEncode for img2img. The pictures are soft coloured
-patches which differ by seed and by prompt. The MMDiT is random; the autoencoder is laid out by hand so that it keeps
-an image's colours at an eighth of its size.
+patches which differ by seed and by prompt. The MMDiT is random; the autoencoder is laid out by hand so that an
+encoded image comes back blurred, but in its own colours.
 
 Names and shapes are those the loader of ComfyUI 0.3.64 asks for: SD3's MMDiT (hidden size 64 · depth), CLIP-L under
 `text_encoders.clip_l.transformer.`, TAESD with 16 channels.
@@ -11,6 +11,7 @@ Names and shapes are those the loader of ComfyUI 0.3.64 asks for: SD3's MMDiT (h
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -29,7 +30,9 @@ _CONTEXT, _POOLED = 4096, 2048  # what SD3 pads its text encoders' outputs to
 _VAE_WIDTH = 64
 _ENCODER_STAGES = ((1,), (3, 4, 5), (7, 8, 9), (11, 12, 13))
 _DECODER_STAGES = ((3, 4, 5), (8, 9, 10), (13, 14, 15), (18,))
-_RANGE = 4.0  # latents of pixel values 0 and 1 lie this far apart
+_RANGE = 0.8  # latents of pixel values 0 and 1 lie this far apart
+_BLUR = 3.0
+_POOL = 1_000_003  # random numbers drawn for one tensor; a prime, so that repeats fall on no row
 
 
 def write_tiny_generator(models: Path, seed: int = 0) -> None:
@@ -75,7 +78,7 @@ def _mmdit(random: torch.Generator) -> Tensors:
                 linear(f"{block}.mlp.fc1", width, 4 * width)
                 linear(f"{block}.mlp.fc2", 4 * width, width)
     linear("final_layer.adaLN_modulation.1", width, 2 * width)
-    linear("final_layer.linear", width, _PATCH**2 * _LATENT, gain=0.5)
+    linear("final_layer.linear", width, _PATCH**2 * _LATENT)
     return found
 
 
@@ -101,7 +104,10 @@ def _clip_l(random: torch.Generator) -> Tensors:
 
 
 def _vae(random: torch.Generator) -> Tensors:
-    """Channels 0 to 2 carry the colours through; every residual block adds nothing to them."""
+    """A hand-made autoencoder: colours averaged over 8 × 8 pixels going in, blurred coming out.
+
+    The decoder blurs because the MMDiT is random: what it leaves of the noise becomes soft patches, not grain.
+    """
     latents = {"vae_scale": torch.tensor(1.5305), "vae_shift": torch.tensor(0.0609)}  # SD3's own
     return {**_encoder(), **_decoder(random), **latents}
 
@@ -119,20 +125,31 @@ def _encoder() -> Tensors:
 
 
 def _decoder(random: torch.Generator) -> Tensors:
+    """Channels 0 to 2 carry what is brighter than grey, 3 to 5 what is darker: neither is lost in a ReLU, and the
+    zeros around a picture's edge are grey."""
     first, last = _conv(_LATENT, _VAE_WIDTH), _conv(_VAE_WIDTH, 3)
-    # The channels an encoded image leaves empty give a generated one its finer colours.
-    first["weight"][:3, 3:, 1, 1] = 0.05 * torch.randn(3, _LATENT - 3, generator=random)
+    # The latent channels that an encoded picture leaves empty give a generated one more colour.
+    colours = torch.cat([torch.eye(3), 0.2 * torch.randn(3, _LATENT - 3, generator=random)], dim=1)
+    first["weight"][:6, :, 1, 1] = torch.cat([colours, -colours])
     for colour in range(3):
-        first["weight"][colour, colour, 1, 1] = 1 / _RANGE
-        first["bias"][colour] = 0.5
-        last["weight"][colour, colour, 1, 1] = 1.0
+        last["weight"][colour, colour, 1, 1] = 1 / _RANGE
+        last["weight"][colour, colour + 3, 1, 1] = -1 / _RANGE
+        last["bias"][colour] = 0.5
     found = _named("taesd_decoder.1", first) | _named("taesd_decoder.19", last)
-    for number in (7, 12, 17):
-        found[f"taesd_decoder.{number}.weight"] = _smoothing()
-    return found | _blocks("taesd_decoder", _DECODER_STAGES)
+    found |= _blocks("taesd_decoder", _DECODER_STAGES)
+    blurring = _DECODER_STAGES[0]
+    for number in blurring:
+        for part, gain in ((0, 1.0), (2, 1.0), (4, _BLUR)):
+            found[f"taesd_decoder.{number}.conv.{part}.weight"] = gain * _blur()
+    # Each of those blocks gave out 1 part of what came in and _BLUR parts of its blur.
+    found["taesd_decoder.7.weight"] = _blur() / (1 + _BLUR) ** len(blurring)
+    for number in (12, 17):
+        found[f"taesd_decoder.{number}.weight"] = _blur()
+    return found
 
 
 def _blocks(name: str, stages: tuple[tuple[int, ...], ...]) -> Tensors:
+    """Residual blocks that add nothing."""
     numbers = [number for stage in stages for number in stage]
     convs = [f"{name}.{number}.conv.{part}" for number in numbers for part in (0, 2, 4)]
     return {key: each for conv in convs for key, each in _named(conv, _conv(_VAE_WIDTH, _VAE_WIDTH)).items()}
@@ -146,12 +163,12 @@ def _halving() -> torch.Tensor:
     return weight
 
 
-def _smoothing() -> torch.Tensor:
-    """A binomial blur, to turn blown-up pixels into soft patches."""
+def _blur() -> torch.Tensor:
+    """A binomial blur of the six channels that carry colour."""
     weight = torch.zeros(_VAE_WIDTH, _VAE_WIDTH, 3, 3)
     line = torch.tensor([0.25, 0.5, 0.25])
-    for colour in range(3):
-        weight[colour, colour] = torch.outer(line, line)
+    for channel in range(6):
+        weight[channel, channel] = torch.outer(line, line)
     return weight
 
 
@@ -169,5 +186,7 @@ def _linear(random: torch.Generator, name: str, inputs: int, outputs: int, gain:
 
 
 def _normal(random: torch.Generator, shape: tuple[int, ...], fan_in: int) -> torch.Tensor:
-    made: torch.Tensor = torch.randn(shape, generator=random) / fan_in**0.5
-    return made
+    # Drawing 123 million numbers for CLIP would take longer than all the rest.
+    count = math.prod(shape)
+    pool = torch.randn(min(count, _POOL), generator=random) / fan_in**0.5
+    return pool.repeat(-(-count // _POOL))[:count].reshape(shape)

@@ -19,7 +19,7 @@ def share(sheet: Image.Image, colour: tuple[int, int, int]) -> float:
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 16, 64])
-@pytest.mark.parametrize("size", [(64, 64), (64, 256), (256, 32)])
+@pytest.mark.parametrize("size", [(600, 600), (300, 1200), (1600, 400)])
 def test_pictures_take_most_of_the_width(count: int, size: tuple[int, int]) -> None:
     sheet = numbered_sheet(tiles(count, size), title="t")
     assert sheet.mode == "RGB"

@@ -1,0 +1,129 @@
+"""The shipped workflows in the real page: dropped, run, and read back from the pixels in the nodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_support.page import ComfyPage
+from browser_support.panels import missing_nodes_dialog, open_dialogs, open_help, open_templates
+from browser_support.pictures import node_image, previews_seen, shown_picture, watch_previews
+from host_support.server import PACK_FOLDER, Server
+from host_support.tiny_generator import CHECKPOINT
+from PIL import Image
+
+WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
+HELP = WORKFLOWS.parent / "nodes" / "web" / "docs"
+NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+GOLD = np.array((255, 196, 61))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures(page_server: Server) -> None:
+    """Liked pictures are warm, ordinary ones cold, and no two are alike."""
+    rng = np.random.default_rng(0)
+    for name in ("liked", "ordinary", "liked_test", "ordinary_test"):
+        folder = page_server.folder("input", name)
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in range(14):
+            coarse = rng.uniform(40, 215, (6, 6, 3))
+            coarse[..., 0 if name.startswith("liked") else 2] += 40
+            picture = Image.fromarray(coarse.clip(0, 255).astype(np.uint8)).resize(
+                (96, 96), Image.Resampling.BICUBIC
+            )
+            picture.save(folder / f"{index}.png")
+
+
+@pytest.fixture
+def dropped(page: ComfyPage, tmp_path: Path) -> Iterator[Any]:
+    """drop(name): the shipped workflow as it is, but with the tiny generator's file names and sizes."""
+
+    def drop(name: str) -> dict[str, Any]:
+        graph = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+        for node in graph["nodes"]:
+            values = node.get("widgets_values") or []
+            if node["type"] == "CheckpointLoaderSimple":
+                values[0] = CHECKPOINT
+            if node["type"] == "EmptyLatentImage":
+                values[:2] = [64, 64]
+            if node["type"] == "KSampler":
+                values[2] = 2
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(graph), encoding="utf-8")
+        page.drop_file(path)
+        return {node["type"]: node["id"] for node in graph["nodes"]}
+
+    return drop
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_workflow_opens_without_complaint(page: ComfyPage, name: str) -> None:
+    page.drop_file(WORKFLOWS / f"{name}.json")
+    assert missing_nodes_dialog(page) == ""
+    assert open_dialogs(page) == ""
+    made = page.graph()["output"]
+    twin = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    assert {key: node["inputs"] for key, node in made.items()} == {
+        key: node["inputs"] for key, node in twin.items()
+    }
+
+
+def test_training_shows_a_live_plot_and_leaves_its_report_card(page: ComfyPage, dropped: Any) -> None:
+    nodes = dropped("ganrm_1_train_your_taste")
+    watch_previews(page, nodes["GANRMTrain"])
+    page.run_and_wait(seconds=300)
+    seen = previews_seen(page, nodes["GANRMTrain"])
+    assert len(seen) >= 2
+    plots = [np.asarray(picture.convert("RGB")) for picture in seen]
+    assert any(_gold(plot) > 0.001 for plot in plots)  # the bar and the curve
+    card = shown_picture(page, nodes["GANRMTrain"])
+    assert card.width > 200
+    assert _gold(np.asarray(card.convert("RGB"))) > 0.001
+    assert node_image(page, nodes["LossGraphNode"]).size == (500, 300)
+
+
+def test_the_ranked_sheet_is_in_the_node(page: ComfyPage, dropped: Any, page_server: Server) -> None:
+    dropped("ganrm_1_train_your_taste")
+    page.run_and_wait(seconds=300)
+    saved = page_server.folder("models", "ganrm") / "my_taste.safetensors"
+    assert saved.is_file()
+    nodes = dropped("ganrm_2_best_of_16")
+    page.run_and_wait(seconds=300)
+    sheet = np.asarray(shown_picture(page, nodes["GANRMBestOfN"]).convert("RGB"))
+    # Four of sixteen tiles are framed in gold, on a dark page.
+    assert 0.002 < _gold(sheet) < 0.2
+    assert (sheet.max(axis=-1) < 50).mean() > 0.1
+    assert node_image(page, nodes["GANRMSaveImages"]).size[0] == 64
+    files = sorted(page_server.folder("output", "GAN-RM").glob("best_*.png"))
+    assert len(files) == 4
+    with Image.open(files[0]) as picture:
+        noted = json.loads(picture.info["ganrm"])
+    assert noted["model"] == "my_taste"
+    assert noted["seed"] == 42
+    assert 0 <= noted["score"] <= 1
+    page.raw.evaluate("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
+    page.raw.wait_for_function("app.graph._nodes.length === 0")
+    page.drop_file(files[0])
+    assert "GANRMBestOfN" in {node["class_type"] for node in page.graph()["output"].values()}
+
+
+def test_the_template_browser_shows_all(page: ComfyPage) -> None:
+    shown = {template.name: template for template in open_templates(page, PACK_FOLDER)}
+    assert set(NAMES) <= set(shown)
+    assert all(shown[name].thumbnail_loaded for name in NAMES)
+
+
+@pytest.mark.parametrize("kind", sorted(path.stem for path in HELP.glob("*.md")))
+def test_the_help_page_shows_with_its_picture(page: ComfyPage, kind: str) -> None:
+    shown = open_help(page, kind)
+    assert "Outputs" in shown.text
+    assert shown.pictures >= 1
+    assert not shown.broken_pictures
+
+
+def _gold(pixels: np.ndarray) -> float:
+    return float((np.abs(pixels.astype(int) - GOLD).max(axis=-1) < 40).mean())

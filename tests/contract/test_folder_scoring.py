@@ -1,0 +1,436 @@
+"""Score Folder: what it copies, what it never touches, and when it runs again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_support.rewards import Bright
+from PIL import Image
+
+from .conftest import Folders, Pack
+
+NODE = "GANRMScoreFolder"
+LEVELS = {"a.png": 40, "b.png": 200, "c.png": 120, "d.png": 250, "e.png": 10}
+
+
+@pytest.fixture
+def shots(folders: Folders) -> Path:
+    return fill(folders.input / "shots", LEVELS)
+
+
+@pytest.fixture
+def bright(pack: Pack) -> Bright:
+    return Bright(pack, {"balanced": 0.31})
+
+
+@pytest.fixture
+def errors(pack: Pack) -> Any:
+    return pack.module("ganrm_core.errors")
+
+
+def fill(folder: Path, levels: dict[str, int]) -> Path:
+    for name, level in levels.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 9), (level, level, level)).save(path)
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def rows(table: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(table)))
+
+
+def run(pack: Pack, reward: Any, **inputs: Any) -> Any:
+    return pack.run(NODE, **{"folder": "input/shots", "reward": reward, "keep": 2, **inputs})
+
+
+def fingerprint(pack: Pack, folder: str = "input/shots", recursive: bool = False) -> str:
+    value: str = pack.node(NODE).fingerprint_inputs(
+        folder=folder, reward=None, keep=2, save_to="best", recursive=recursive, min_score=0.0, place="copy"
+    )
+    return value
+
+
+def is_blocked(pack: Pack, value: Any) -> bool:
+    return isinstance(value, pack.module("nodes.outputs").ExecutionBlocker) and value.message is None
+
+
+def test_the_schema(pack: Pack) -> None:
+    schema = pack.schema(NODE)
+    assert (schema.display_name, schema.category) == ("Score Folder (GAN-RM)", "GAN-RM")
+    assert schema.is_output_node
+    assert not schema.is_input_list
+    assert [(socket.id, socket.default) for socket in schema.inputs if hasattr(socket, "default")] == [
+        ("folder", None),
+        ("keep", 10),
+        ("save_to", "best"),
+        ("recursive", False),
+        ("min_score", 0.0),
+        ("place", "copy"),
+    ]
+    assert [socket.id for socket in schema.inputs][:3] == ["folder", "reward", "keep"]
+    assert schema.inputs[-1].options == ["copy", "link"]
+    assert [(socket.id, socket.io_type, socket.is_output_list) for socket in schema.outputs] == [
+        ("table", "STRING", False),
+        ("best_folder", "STRING", False),
+        ("preview", "IMAGE", False),
+        ("summary", "STRING", False),
+    ]
+    assert all(socket.tooltip for socket in [*schema.inputs, *schema.outputs])
+    advanced = [socket.id for socket in schema.inputs if (socket.extra_dict or {}).get("advanced")]
+    assert advanced == ["recursive", "min_score", "place"]
+
+
+class TestWhatIsCopied:
+    def test_the_best(self, pack: Pack, bright: Bright, shots: Path, folders: Folders) -> None:
+        before = {path.name: path.read_bytes() for path in shots.iterdir()}
+        result = run(pack, bright)
+        best = folders.output / "best"
+        assert files(folders.output) == ["best", "best/b.png", "best/d.png", "best/scores.csv"]
+        assert (best / "d.png").read_bytes() == before["d.png"]
+        assert {path.name: path.read_bytes() for path in shots.iterdir()} == before
+        assert result["best_folder"] == "output/best"
+        assert pack.module("nodes.host.folders").resolve_folder(result["best_folder"]) == best
+        assert result["preview"].shape[0] == 1
+        assert result["summary"] == (
+            "5 pictures, 2 kept in output/best · min .02 · median .24 · max .49 · suggested threshold .31"
+            " · model brightness"
+        )
+        assert result.ui["best"] == ["d.png", "b.png"]
+        assert result.ui["best_scores"] == pytest.approx([250 / 510, 200 / 510])
+        assert result.ui["best_folder"] == ["output/best"]
+        assert result.ui["summary"] == [result["summary"]]
+        assert len(result.ui["images"]) == 1
+
+    @pytest.mark.usefixtures("shots")
+    def test_the_table_has_every_picture_best_first(self, pack: Pack, bright: Bright) -> None:
+        table = rows(run(pack, bright)["table"])
+        assert [row["file"] for row in table] == ["d.png", "b.png", "c.png", "a.png", "e.png"]
+        assert [row["rank"] for row in table] == list("12345")
+        assert [row["kept"] for row in table] == list("11000")
+        assert [row["number"] for row in table] == list("42315")
+        assert [float(row["score"]) for row in table] == pytest.approx(
+            [level / 510 for level in sorted(LEVELS.values(), reverse=True)], abs=1e-6
+        )
+
+    def test_a_copy_among_the_results_is_no_picture_of_its_own(
+        self, pack: Pack, bright: Bright, shots: Path, folders: Folders
+    ) -> None:
+        run(pack, bright)
+        dataset = pack.run("GANRMImageFolder", folder="output/best")["dataset"]
+        assert [path.name for path in dataset.paths] == ["b.png", "d.png"]
+        assert shots.is_dir()
+        assert folders.output.is_dir()
+
+    @pytest.mark.usefixtures("shots")
+    def test_more_than_there_are(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        run(pack, bright, keep=99)
+        assert files(folders.output / "best") == [*sorted(LEVELS), "scores.csv"]
+
+    @pytest.mark.usefixtures("shots")
+    def test_a_minimum_score(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        result = run(pack, bright, keep=4, min_score=0.2)
+        assert files(folders.output / "best") == ["b.png", "c.png", "d.png", "scores.csv"]
+        assert "5 pictures, 3 kept" in result["summary"]
+
+    def test_linking(self, pack: Pack, bright: Bright, shots: Path, folders: Folders) -> None:
+        run(pack, bright, place="link")
+        assert (folders.output / "best" / "d.png").samefile(shots / "d.png")
+        assert files(shots) == sorted(LEVELS)
+
+    def test_subfolders_and_equal_names(
+        self, pack: Pack, bright: Bright, shots: Path, folders: Folders
+    ) -> None:
+        fill(shots, {"more/d.png": 240})
+        result = run(pack, bright, recursive=True)
+        assert files(folders.output / "best") == ["d (2).png", "d.png", "scores.csv"]
+        assert [row["file"] for row in rows(result["table"])][:2] == ["d.png", "more/d.png"]
+
+    @pytest.mark.usefixtures("shots")
+    def test_below_datasets(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        result = run(pack, bright, save_to="datasets/liked")
+        assert result["best_folder"] == "datasets/liked"
+        assert files(folders.models / "ganrm_datasets") == [
+            "liked",
+            "liked/b.png",
+            "liked/d.png",
+            "liked/scores.csv",
+        ]
+
+    def test_bad_files_are_left_out_and_named(self, pack: Pack, bright: Bright, shots: Path) -> None:
+        (shots / "d.png").write_bytes(b"no picture")
+        result = run(pack, bright)
+        assert [row["file"] for row in rows(result["table"])] == ["b.png", "c.png", "a.png", "e.png"]
+        assert '1 file was skipped: "d.png"' in result["summary"]
+
+    def test_the_sheet_of_very_many_reads_only_the_best(
+        self, pack: Pack, bright: Bright, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(folders.input / "shots", {f"{number}.png": number for number in range(80)})
+        module = pack.module("nodes.folder_scoring")
+        read, real = [], module.read_image
+        monkeypatch.setattr(module, "read_image", lambda path: read.append(path.name) or real(path))
+        result = run(pack, bright, keep=0)
+        assert len(rows(result["table"])) == 80
+        assert sorted(read) == sorted(f"{number}.png" for number in range(16, 80))
+
+
+class TestNothingCopied:
+    @pytest.mark.usefixtures("shots")
+    def test_keep_zero_only_scores(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        result = run(pack, bright, keep=0, save_to="../nowhere", place="move")
+        assert files(folders.output) == []
+        assert is_blocked(pack, result["best_folder"])
+        assert result["summary"].startswith("5 pictures scored, none copied (keep is 0) · min .02")
+        assert [row["kept"] for row in rows(result["table"])] == ["0"] * 5
+        assert result.ui["best_folder"] == result.ui["best"] == []
+
+    @pytest.mark.usefixtures("shots")
+    def test_none_is_good_enough(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        result = run(pack, bright, min_score=0.9)
+        assert files(folders.output) == []
+        assert is_blocked(pack, result["best_folder"])
+        assert result["summary"].startswith(
+            "None of 5 pictures reached the minimum score of .90, so nothing was copied: lower it"
+        )
+
+
+class TestTheNewFolder:
+    @pytest.mark.usefixtures("shots")
+    def test_one_that_is_taken_is_not_touched(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        fill(folders.output / "best", {"mine.png": 1})
+        (folders.output / "best (2)").write_text("a file")
+        assert run(pack, bright)["best_folder"] == "output/best (3)"
+        assert files(folders.output / "best") == ["mine.png"]
+        assert run(pack, bright)["best_folder"] == "output/best (4)"
+
+    @pytest.mark.usefixtures("shots")
+    def test_an_empty_one_is_used(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        (folders.output / "best").mkdir()
+        assert run(pack, bright)["best_folder"] == "output/best"
+        assert files(folders.output) == ["best", "best/b.png", "best/d.png", "best/scores.csv"]
+
+    @pytest.mark.parametrize(
+        "name", ["../escaped", "/tmp/escaped", "a/../../escaped", "", "input/shots", "C:\\x"]
+    )
+    def test_it_lies_where_writing_is_allowed_or_nothing_is_scored(
+        self,
+        pack: Pack,
+        bright: Bright,
+        shots: Path,
+        folders: Folders,
+        errors: Any,
+        name: str,
+        tmp_path: Path,
+    ) -> None:
+        before = files(tmp_path)
+        monitored = bright.score_files
+        bright.score_files = lambda *_: pytest.fail("scored")  # type: ignore[method-assign]
+        with pytest.raises(errors.OutputError):
+            run(pack, bright, save_to=name)
+        bright.score_files = monitored  # type: ignore[method-assign]
+        assert files(tmp_path) == before
+        assert shots.is_dir()
+        assert files(folders.output) == []
+
+    @pytest.mark.usefixtures("shots")
+    def test_files_are_never_moved(self, pack: Pack, bright: Bright, errors: Any) -> None:
+        with pytest.raises(
+            errors.DataError, match="no way to place files called 'move'. Choose copy or link"
+        ):
+            run(pack, bright, place="move")
+
+    @pytest.mark.usefixtures("shots")
+    def test_a_folder_that_cannot_be_made_is_said_before_scoring(
+        self, pack: Pack, bright: Bright, folders: Folders, errors: Any
+    ) -> None:
+        (folders.output / "taken").write_text("a file")
+        bright.score_files = lambda *_: pytest.fail("scored")  # type: ignore[method-assign]
+        with pytest.raises(errors.OutputError, match="part of the path is a file"):
+            run(pack, bright, save_to="taken/best")
+        assert files(folders.output) == ["taken"]
+
+
+class TestCancel:
+    @pytest.mark.parametrize("after", [0, 1, 3, 6, 9, 11, 12])
+    @pytest.mark.usefixtures("shots")
+    def test_at_any_moment_leaves_nothing(
+        self, pack: Pack, bright: Bright, folders: Folders, monkeypatch: pytest.MonkeyPatch, after: int
+    ) -> None:
+        class CancelledError(Exception):
+            pass
+
+        calls: list[int] = []
+
+        def check() -> None:
+            if len(calls) == after:
+                raise CancelledError
+            calls.append(1)
+
+        management = pack.module("nodes.host.progress").comfy.model_management
+        monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", check)
+        with pytest.raises(CancelledError):
+            run(pack, bright, save_to="deep/below/best")
+        assert len(calls) == after
+        assert files(folders.output) == []
+
+    @pytest.mark.usefixtures("shots")
+    def test_a_full_disk_leaves_nothing(
+        self, pack: Pack, bright: Bright, folders: Folders, errors: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls = []
+        real = os.link
+
+        def full(source: Any, target: Any, **more: Any) -> None:
+            calls.append(target)
+            if len(calls) == 3:
+                raise OSError(28, "No space left on device", str(target))
+            real(source, target, **more)
+
+        monkeypatch.setattr(os, "link", full)
+        with pytest.raises(errors.OutputError, match="the disk is full"):
+            run(pack, bright)
+        assert files(folders.output) == []
+
+
+class TestEarlierResults:
+    def test_are_not_scored_again(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        fill(folders.output, {f"run/{name}": level for name, level in LEVELS.items()})
+        for name in ("best", "best (2)", "run/best"):
+            save_to = "best" if name != "run/best" else name
+            result = run(pack, bright, folder="output", recursive=True, save_to=save_to)
+            assert result["best_folder"] == f"output/{name}"
+            assert sorted(row["file"] for row in rows(result["table"])) == [
+                f"run/{n}" for n in sorted(LEVELS)
+            ]
+
+    @pytest.mark.usefixtures("shots")
+    def test_can_be_scored_by_themselves(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        run(pack, bright)
+        fill(folders.output / "best", {"contact_sheet.jpg": 255})
+        result = run(pack, bright, folder="output/best", keep=1)
+        assert [row["file"] for row in rows(result["table"])] == ["d.png", "b.png"]
+        assert result["best_folder"] == "output/best (2)"
+
+    @pytest.mark.usefixtures("shots")
+    def test_and_nothing_else(self, pack: Pack, bright: Bright, errors: Any) -> None:
+        run(pack, bright)
+        with pytest.raises(
+            errors.DataError, match='"output" .* holds only pictures that were selected earlier'
+        ):
+            run(pack, bright, folder="output", recursive=True)
+
+    def test_a_table_of_someone_else_makes_no_result(self, pack: Pack, bright: Bright, shots: Path) -> None:
+        fill(shots, {"more/x.png": 5})
+        (shots / "more" / "scores.csv").write_text("player,points\n")
+        assert len(rows(run(pack, bright, recursive=True)["table"])) == 6
+
+
+class TestFolder:
+    @pytest.mark.parametrize("value", ["../x", "/etc", "input/../../x", "C:\\pictures", "somewhere"])
+    def test_one_that_may_not_be_read(
+        self, pack: Pack, bright: Bright, errors: Any, folders: Folders, value: str
+    ) -> None:
+        message = pack.node(NODE).validate_inputs(folder=value)
+        with pytest.raises(errors.DataError) as raised:
+            run(pack, bright, folder=value)
+        assert message == str(raised.value)
+        assert files(folders.output) == []
+
+    @pytest.mark.usefixtures("shots")
+    @pytest.mark.parametrize("value", ["input/shots", None])
+    def test_one_that_may(self, pack: Pack, value: str | None) -> None:
+        assert pack.node(NODE).validate_inputs(folder=value) is True
+
+    def test_missing_or_without_a_picture(
+        self, pack: Pack, bright: Bright, errors: Any, folders: Folders
+    ) -> None:
+        with pytest.raises(errors.DataError, match=r'no folder "input/shots" \(.*shots\)'):
+            run(pack, bright)
+        (folders.input / "shots").mkdir()
+        with pytest.raises(errors.DataError, match="is empty. Put pictures in it"):
+            run(pack, bright)
+
+    def test_without_a_readable_picture(
+        self, pack: Pack, bright: Bright, errors: Any, folders: Folders
+    ) -> None:
+        (folders.input / "shots").mkdir()
+        (folders.input / "shots" / "a.png").write_bytes(b"")
+        with pytest.raises(errors.DataError, match="No picture could be read"):
+            run(pack, bright)
+        assert files(folders.output) == []
+
+
+class TestFingerprint:
+    def test_changes_with_the_pictures(self, pack: Pack, shots: Path) -> None:
+        seen = [fingerprint(pack)]
+
+        def is_new() -> bool:
+            seen.append(fingerprint(pack))
+            return seen[-1] not in seen[:-1]
+
+        assert fingerprint(pack) == seen[0]
+        fill(shots, {"new.png": 3})
+        assert is_new()
+        os.utime(shots / "a.png", ns=(1, 1))
+        assert is_new()
+        (shots / "b.png").write_bytes((shots / "b.png").read_bytes() + b" ")
+        assert is_new()
+        (shots / "c.png").rename(shots / "z.png")
+        assert is_new()
+        (shots / "z.png").unlink()
+        assert is_new()
+
+    def test_minds_subfolders_only_where_they_are_read(self, pack: Pack, shots: Path) -> None:
+        flat, deep = fingerprint(pack), fingerprint(pack, recursive=True)
+        fill(shots, {"more/x.png": 5})
+        assert fingerprint(pack) == flat
+        assert fingerprint(pack, recursive=True) != deep
+
+    def test_does_not_change_by_its_own_results(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        fill(folders.output, {f"run/{name}": level for name, level in LEVELS.items()})
+        before = fingerprint(pack, "output", recursive=True)
+        run(pack, bright, folder="output", recursive=True)
+        run(pack, bright, folder="output", recursive=True)
+        assert (folders.output / "best (2)").is_dir()
+        assert fingerprint(pack, "output", recursive=True) == before
+
+    def test_of_image_folder_sees_those_results(self, pack: Pack, bright: Bright, folders: Folders) -> None:
+        fill(folders.output, {f"run/{name}": level for name, level in LEVELS.items()})
+        image_folder = pack.node("GANRMImageFolder")
+        before = image_folder.fingerprint_inputs(folder="output", recursive=True)
+        run(pack, bright, folder="output", recursive=True)
+        assert image_folder.fingerprint_inputs(folder="output", recursive=True) != before
+
+    @pytest.mark.parametrize("value", ["../x", "/etc", "input/none", "nowhere", "input/a\0b", "input/\udce9"])
+    def test_never_raises(self, pack: Pack, folders: Folders, value: str) -> None:
+        assert folders.input.is_dir()
+        assert fingerprint(pack, value) == fingerprint(pack, value)
+
+    def test_of_a_folder_that_comes_and_goes(self, pack: Pack, shots: Path) -> None:
+        there = fingerprint(pack)
+        kept = shots.with_name("elsewhere")
+        shutil.move(shots, kept)
+        gone = fingerprint(pack)
+        assert gone != there
+        shutil.move(kept, shots)
+        assert fingerprint(pack) == there
+
+    def test_a_link_to_nowhere_counts(self, pack: Pack, shots: Path) -> None:
+        before = fingerprint(pack)
+        (shots / "f.png").symlink_to("nowhere.png")
+        assert fingerprint(pack) != before
+
+    def test_linked_inputs(self, pack: Pack) -> None:
+        value = pack.node(NODE).fingerprint_inputs(folder=None, recursive=None)
+        assert value == pack.node(NODE).fingerprint_inputs(folder=None, recursive=None)

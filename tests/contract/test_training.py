@@ -1,0 +1,426 @@
+"""Train GAN-RM."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+TINY = "file:tiny.safetensors"
+
+
+class CancelError(Exception):
+    """As ComfyUI's own: a plain Exception, which a careless handler would swallow."""
+
+
+@pytest.fixture
+def previews(pack: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, Any]]:
+    """What the node's bar was told: (value, total, preview)."""
+    told: list[tuple[int, int, Any]] = []
+
+    class Bar:
+        def __init__(self, total: int) -> None:
+            self.total = total
+
+        def update_absolute(self, value: int, total: int | None = None, preview: Any = None) -> None:
+            told.append((value, total or self.total, preview))
+
+    monkeypatch.setattr(pack.module("nodes.host.progress").comfy.utils, "ProgressBar", Bar)
+    return told
+
+
+@pytest.fixture
+def tiny(folders: Any, make_vision_file: Callable[..., Path]) -> Path:
+    """A backbone in models/clip_vision that is quick to train on."""
+    return make_vision_file(folders.models / "clip_vision" / "tiny.safetensors")
+
+
+@pytest.fixture
+def train(pack: Any, tiny: Path, taste: Any, dataset: Callable[..., Any]) -> Callable[..., Any]:
+    """Run the node quickly."""
+
+    def run(liked: Any = taste.liked, ordinary: Any = taste.ordinary, **inputs: Any) -> Any:
+        quick = {"backbone": TINY, "preset": "paper", "views": 1}
+        return pack.run("GANRMTrain", liked=dataset(liked), ordinary=dataset(ordinary), **{**quick, **inputs})
+
+    return run
+
+
+@pytest.fixture
+def never_trains(pack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("it trained")
+
+    monkeypatch.setattr(pack.module("nodes.training"), "train_on_files", refuse)
+
+
+def copied(taste: Any, folder: Path) -> tuple[Path, Path]:
+    for kind in ("liked", "ordinary"):
+        (folder / kind).mkdir(parents=True)
+        for path in getattr(taste, kind).iterdir():
+            (folder / kind / path.name).write_bytes(path.read_bytes())
+    return folder / "liked", folder / "ordinary"
+
+
+class TestSchema:
+    def test_ids_and_their_order_are_for_ever(self, pack: Any, folders: Any) -> None:
+        schema = pack.schema("GANRMTrain")
+        inputs = ["liked", "ordinary", "name", "backbone", "preset", "adapt", "views", "seed"]
+        assert [socket.id for socket in schema.inputs] == inputs
+        assert [socket.id for socket in schema.outputs] == ["reward", "loss", "report", "summary"]
+        assert [socket.io_type for socket in schema.outputs] == [
+            "GANRM_REWARD",
+            "LOSS_MAP",
+            "IMAGE",
+            "STRING",
+        ]
+        assert all(socket.tooltip for socket in (*schema.inputs, *schema.outputs))
+        assert schema.is_output_node
+
+    def test_the_page_does_not_roll_the_seed(self, pack: Any, folders: Any) -> None:
+        seed = next(socket for socket in pack.schema("GANRMTrain").inputs if socket.id == "seed")
+        assert not seed.control_after_generate
+
+    def test_backbones_have_stable_names_and_the_tooltip_says_what_they_take(
+        self, pack: Any, folders: Any, tiny: Path
+    ) -> None:
+        def backbone() -> Any:
+            return next(socket for socket in pack.schema("GANRMTrain").inputs if socket.id == "backbone")
+
+        known = pack.module("ganrm_core.backbones.downloads").KNOWN
+        before = backbone()
+        assert before.options == ["efficientnet_lite0", TINY, *(entry.name for entry in known)]
+        assert before.default == "efficientnet_lite0"
+        assert f"{known[0].name} ({known[0].gigabytes:.2g} GB)" in before.tooltip
+        assert "models/ganrm_backbones" in before.tooltip
+        stem = known[0].name.replace(":", "--").replace("/", "--")
+        (folders.models / "ganrm_backbones" / f"{stem}.safetensors").touch()
+        after = backbone()
+        assert after.options == before.options
+        assert f"Downloaded already: {known[0].name}." in after.tooltip
+
+
+class TestResult:
+    def test_it_trains_untouched_and_hands_on_everything(
+        self, pack: Any, folders: Any, taste: Any, dataset: Callable[..., Any], previews: list[Any]
+    ) -> None:
+        result = pack.run("GANRMTrain", liked=dataset(taste.liked), ordinary=dataset(taste.ordinary), views=1)
+        reward = result["reward"]
+        assert reward.name == "my_taste"
+        liked, ordinary = (
+            reward.score(sorted(folder.iterdir())).score for folder in (taste.liked, taste.ordinary)
+        )
+        assert liked.min() > ordinary.max()
+        report = result["report"]
+        assert report.shape[0] == 1
+        assert report.shape[3] == 3
+        assert 0 <= report.min() < report.max() <= 1
+        lines = result["summary"].splitlines()
+        assert lines[0].startswith("my_taste: held-out AUC 1.000 [")
+        assert any("efficientnet_lite0, trained in" in line for line in lines)
+        assert any(line.startswith("! Only 12 liked pictures") for line in lines)
+        assert "Save GAN-RM" in lines[-1]
+        assert "Reused" not in result["summary"]
+        assert set(result.ui) == {"images", "summary", "auc", "loss", "reused"}
+        assert all(isinstance(value, list) for value in result.ui.values())
+        json.dumps(result.ui, allow_nan=False)
+        assert result.ui["loss"] == result["loss"]["loss"]
+
+    def test_the_reward_is_the_model_that_was_trained_under_the_same_manager(self, train: Any) -> None:
+        reward = train()["reward"]
+        assert reward._backbone.backbone is reward.model.backbone
+        assert not any(parameter.is_inference() for parameter in reward.model.backbone.parameters())
+
+    def test_steps_are_shown_with_pictures_and_the_last_is_the_report(
+        self, train: Any, previews: list[tuple[int, int, Any]]
+    ) -> None:
+        result = train()
+        reading = [value for value, total, _ in previews if total == 25]
+        assert reading[0] == 0
+        assert reading[-1] == 25
+        pictures = [preview for _, _, preview in previews if preview]
+        assert len(pictures) > 4
+        assert all(kind == "JPEG" and isinstance(image, Image.Image) for kind, image, _ in pictures)
+        report = result["report"]
+        last = pictures[-1][1]
+        assert last.size == (report.shape[2], min(report.shape[1], last.height))
+        shown = torch.tensor(list(last.crop((0, 0, last.width, 40)).getdata())).reshape(40, -1, 3) / 255
+        torch.testing.assert_close(shown, report[0, :40].clone(), atol=1e-3, rtol=0)
+
+    def test_the_loss_can_be_plotted_by_comfyui(self, pack: Any, train: Any) -> None:
+        plottable = pack.module("nodes.training")._plottable
+        cases = [
+            train()["loss"]["loss"],
+            *(plottable(v) for v in ([], [0.7], [0.0], [0.3, 0.3], [0.5, nan()])),
+        ]
+        for values in cases:
+            spread = max(values) - min(values)  # what core's plot divides by
+            assert len(values) >= 2
+            assert spread > 0
+        assert plottable([0.9, 0.4]) == [0.9, 0.4]
+
+    def test_an_empty_name(self, train: Any) -> None:
+        assert train(name="  ")["reward"].name == "untitled"
+
+    def test_without_matplotlib(self, train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        assert train()["report"].shape[2] > 1000
+
+
+def nan() -> float:
+    return float("nan")
+
+
+class TestReuse:
+    def test_unchanged_pictures_and_settings(
+        self, train: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    ) -> None:
+        first = train(name="first")
+        request.getfixturevalue("never_trains")
+        again = train(name="second")
+        assert "Reused: nothing had changed." in again["summary"]
+        assert again.ui["reused"] == [True]
+        assert again["reward"].name == "second"
+        assert again["reward"].model.to_bytes() == first["reward"].model.to_bytes()
+        assert again["loss"] == first["loss"]
+        assert again["report"].shape[2] == first["report"].shape[2]
+
+    def test_renamed_pictures(
+        self, train: Any, taste: Any, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        liked, ordinary = copied(taste, tmp_path / "a")
+        train(liked, ordinary)
+        for path in sorted(liked.iterdir()):
+            path.rename(liked / f"renamed {path.name}")
+        request.getfixturevalue("never_trains")
+        assert train(liked, ordinary).ui["reused"] == [True]
+
+    @pytest.mark.parametrize("change", ["new", "removed", "changed"])
+    def test_one_picture_makes_the_difference(
+        self, train: Any, taste: Any, tmp_path: Path, change: str, make_pictures: Callable[..., list[Path]]
+    ) -> None:
+        liked, ordinary = copied(taste, tmp_path / "a")
+        train(liked, ordinary)
+        (first,) = make_pictures(liked, "liked", 1, first=0 if change != "new" else 40)
+        if change == "removed":
+            first.unlink()
+        elif change == "changed":
+            Image.open(first).rotate(90).save(first)
+        again = train(liked, ordinary)
+        assert again.ui["reused"] == [False]
+        assert again["reward"].model.card["provenance"]["n_liked"] == {"new": 13, "removed": 11}.get(
+            change, 12
+        )
+
+    def test_the_backbone_file_is_known_by_content(
+        self, train: Any, tiny: Path, make_vision_file: Callable[..., Path]
+    ) -> None:
+        train()
+        tiny.rename(tiny.with_name("other name.safetensors"))
+        assert train(backbone="file:other name.safetensors").ui["reused"] == [True]
+        make_vision_file(tiny.with_name("other name.safetensors"), seed=9)
+        assert train(backbone="file:other name.safetensors").ui["reused"] == [False]
+
+    def test_an_adapted_backbone_is_adapted_again(
+        self, train: Any, taste: Any, request: pytest.FixtureRequest
+    ) -> None:
+        pytest.importorskip("peft")
+        first = train(adapt="lora", preset="default")
+        request.getfixturevalue("never_trains")
+        again = train(adapt="lora", preset="default")
+        paths = sorted(taste.liked.iterdir())
+        torch.testing.assert_close(
+            again["reward"].score(paths).logit, first["reward"].score(paths).logit, atol=1e-4, rtol=0
+        )
+
+    def test_the_node_notices_a_replaced_backbone_file(
+        self, pack: Any, tiny: Path, make_vision_file: Callable[..., Path]
+    ) -> None:
+        fingerprint = pack.node("GANRMTrain").fingerprint_inputs
+        before = fingerprint(backbone=TINY, liked=None)
+        assert fingerprint(backbone=TINY, liked=None) == before
+        tiny.write_bytes(tiny.read_bytes() + b"\0")
+        assert fingerprint(backbone=TINY, liked=None) != before
+        tiny.unlink()
+        assert fingerprint(backbone=TINY, liked=None) == "missing"
+        assert fingerprint(backbone=None) == ""
+
+
+class TestCancel:
+    @pytest.mark.parametrize(
+        "stage", ["looking at the ordinary files", "reading pictures", "fitting", "measuring"]
+    )
+    def test_at_every_stage_nothing_is_left(
+        self, pack: Any, folders: Any, train: Any, stage: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The picture drawn for a step is on the way of every step; the press comes during that stage."""
+        module, choice = pack.module("nodes.training"), pack.module("nodes.backbone_choice")
+        management = pack.module("nodes.host.progress").comfy.model_management
+        seen: list[str] = []
+        loaded: list[weakref.ref[Any]] = []
+        load = choice.load
+
+        def live(step: Any) -> Image.Image:
+            seen.append(step.stage)
+            return Image.new("RGB", (8, 8))
+
+        def press() -> None:
+            if stage in seen:
+                raise CancelError
+
+        def loading(*arguments: Any) -> Any:
+            backbone = load(*arguments)
+            loaded.append(weakref.ref(backbone))
+            return backbone
+
+        monkeypatch.setattr(module, "_live", live)
+        monkeypatch.setattr(choice, "load", loading)
+        monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", press)
+        with pytest.raises(CancelError) as caught:
+            train()
+        assert seen[-1] == stage
+        del caught
+        gc.collect()
+        assert len(loaded) == (0 if stage.startswith("looking") else 1)
+        assert [ref() for ref in loaded] == [None] * len(loaded)
+        kept = folders.user / "__ganrm" / "training"
+        assert not kept.exists() or not list(kept.iterdir())
+
+
+class TestDownload:
+    @pytest.fixture
+    def name(self, pack: Any) -> str:
+        name: str = pack.module("ganrm_core.backbones.downloads").KNOWN[0].name
+        return name
+
+    def test_what_is_not_here_is_fetched_with_the_bar_and_then_read_offline(
+        self, pack: Any, folders: Any, train: Any, tiny: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        choice = pack.module("nodes.backbone_choice")
+        load_backbone = choice.load_backbone
+        progress = pack.module("ganrm_core.progress").Progress
+        asked: list[Any] = []
+
+        def download(wanted: str, folder: Path, report: Any) -> None:
+            asked.append((wanted, folder))
+            report(progress("downloading", 1, 2))
+
+        def load(wanted: str, *, search_folders: Any, offline: bool) -> Any:
+            asked.append((wanted, offline))
+            return load_backbone(f"file:{tiny}")
+
+        monkeypatch.setattr(choice, "find_weights", lambda *_: None)
+        monkeypatch.setattr(choice, "download", download)
+        monkeypatch.setattr(choice, "load_backbone", load)
+        train(backbone=name)
+        assert asked == [(name, folders.models / "ganrm_backbones"), (name, True)]
+
+    def test_what_is_here_is_not_fetched(
+        self, pack: Any, train: Any, tiny: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        choice = pack.module("nodes.backbone_choice")
+        load_backbone = choice.load_backbone
+
+        def download(*_: Any) -> None:
+            raise AssertionError("it downloads")
+
+        monkeypatch.setattr(choice, "find_weights", lambda *_: tiny)
+        monkeypatch.setattr(choice, "download", download)
+        monkeypatch.setattr(choice, "load_backbone", lambda *_, **__: load_backbone(f"file:{tiny}"))
+        assert train(backbone=name)["reward"].name == "my_taste"
+
+    def test_cancel_stops_it(self, pack: Any, train: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        choice = pack.module("nodes.backbone_choice")
+
+        def download(*_: Any) -> None:
+            raise CancelError
+
+        monkeypatch.setattr(choice, "find_weights", lambda *_: None)
+        monkeypatch.setattr(choice, "download", download)
+        with pytest.raises(CancelError):
+            train(backbone=name)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "",
+            "resnet",
+            "file:",
+            "file:absent.safetensors",
+            "file:../tiny.safetensors",
+            "file:/etc/passwd",
+            "file:..\\..\\secret.safetensors",
+            "open_clip:ViT-B-32//etc/passwd",
+            "open_clip:ViT-B-32/openai",
+            "transformers:evil/repository",
+            "open_clip:hf-hub:evil/repository",
+        ],
+    )
+    def test_only_backbones_on_offer(self, pack: Any, train: Any, value: str) -> None:
+        with pytest.raises(
+            pack.module("ganrm_core.errors").BackboneError, match="models/clip_vision"
+        ) as caught:
+            train(backbone=value)
+        assert "press R" in str(caught.value)
+        assert pack.node("GANRMTrain").validate_inputs(backbone=value) == str(caught.value)
+
+    def test_the_pages_own_check_lets_ours_speak(self, pack: Any, tiny: Path) -> None:
+        validate = pack.node("GANRMTrain").validate_inputs
+        assert validate(backbone=TINY) is True
+        assert validate(backbone=None) is True
+        assert validate() is True
+
+    @pytest.mark.parametrize(
+        "bad", [{"preset": "best"}, {"adapt": "all"}, {"preset": "paper", "adapt": "lora"}]
+    )
+    def test_settings(self, pack: Any, train: Any, bad: dict[str, str]) -> None:
+        with pytest.raises(pack.module("ganrm_core.errors").DataError):
+            train(**bad)
+
+    def test_lora_on_the_built_in_backbone(self, pack: Any, train: Any) -> None:
+        pytest.importorskip("peft")
+        with pytest.raises(pack.module("ganrm_core.errors").BackboneError, match="adapt to none"):
+            train(backbone="efficientnet_lite0", adapt="lora", preset="default")
+
+    def test_too_few_pictures(self, pack: Any, train: Any, taste: Any) -> None:
+        few = sorted(taste.liked.iterdir())[:9]
+        with pytest.raises(pack.module("ganrm_core.errors").DataError, match="Only 9 usable liked pictures"):
+            train(liked=few)
+        with pytest.raises(
+            pack.module("ganrm_core.errors").DataError, match="Only 0 usable ordinary pictures"
+        ):
+            train(ordinary=[])
+
+    def test_the_same_pictures_twice(self, pack: Any, train: Any, taste: Any) -> None:
+        with pytest.raises(
+            pack.module("ganrm_core.errors").DataError, match="both the liked and the ordinary"
+        ):
+            train(ordinary=taste.liked)
+
+    def test_without_timm_the_built_in_backbone_alone_is_gone(
+        self, pack: Any, train: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "timm", None)
+        with pytest.raises(pack.module("ganrm_core.errors").BackboneError, match="timm"):
+            train(backbone="efficientnet_lite0")
+        assert train()["reward"].name == "my_taste"
+
+    def test_bad_files_are_skipped_and_named(self, train: Any, taste: Any, tmp_path: Path) -> None:
+        liked, ordinary = copied(taste, tmp_path / "a")
+        (liked / "empty.png").touch()
+        for again in (False, True):
+            result = train(liked, ordinary)
+            assert result.ui["reused"] == [again]
+            assert 'skipped: "empty.png"' in result["summary"]
