@@ -116,12 +116,11 @@ class SaveImages(io.ComfyNode):
         if format[0] not in _FORMATS:
             raise DataError(f"Pictures are not saved as {format[0]!r}. Use one of: {', '.join(_FORMATS)}.")
         pictures = Candidates(images, "each image")
-        count, clips = len(pictures), [len(item) if item.ndim == 4 else 1 for item in images]
-        of_scores = _one_each(_figures(scores, float, "scores"), "scores", count, clips)
-        of_indices = _one_each(_figures(indices, int, "indices"), "indices", count, clips)
-        of_seeds = _one_each(
-            seed if seed else _found_seed(cls.hidden), "seeds", count, clips, one_for_all=True
-        )
+        count = len(pictures)
+        of_scores = _one_each(_figures(scores, float, "scores"), "scores", count)
+        of_indices = _one_each(_figures(indices, int, "indices"), "indices", count)
+        seeds = _figures(seed, int, "seeds") or _found_seed(cls.hidden)
+        of_seeds = _one_each(seeds, "seeds", count, one_for_all=True)
         model = reward[0].name if reward else None
 
         texts = metadata.page_texts(cls.hidden.prompt, cls.hidden.extra_pnginfo) if metadata.wanted() else {}
@@ -182,15 +181,12 @@ def _plain(values: Sequence[float | None]) -> list[float | None]:
 
 
 def _one_each(
-    values: list[_Figure], name: str, count: int, clips: list[int], *, one_for_all: bool = False
+    values: list[_Figure], name: str, count: int, *, one_for_all: bool = False
 ) -> list[_Figure | None]:
-    """One value per picture; of as many values as clips, each stands for all frames of its clip."""
     if not values:
         return [None] * count
     if len(values) == count:
         return list(values)
-    if len(values) == len(clips):
-        return [value for value, frames in zip(values, clips, strict=True) for _ in range(frames)]
     if one_for_all and len(values) == 1:
         return [values[0]] * count
     raise DataError(

@@ -27,7 +27,7 @@ from browser_support.pictures import node_screenshot, screenshot, thumbnail  # n
 from host_support.install import find_comfyui  # noqa: E402
 from host_support.server import Server, link  # noqa: E402
 from host_support.tiny_generator import CHECKPOINT, write_tiny_generator  # noqa: E402
-from workflow_graphs import WORKFLOWS, Graph  # noqa: E402
+from workflow_graphs import WORKFLOWS, Graph, images_to_dataset  # noqa: E402
 from workflow_pictures import fill_folders, stand_in_pack  # noqa: E402
 
 FOLDER = ROOT / "workflows"
@@ -47,6 +47,7 @@ def main() -> None:
         if options.pictures:
             for make in WORKFLOWS:
                 _show(page, make())
+            _show_unused(page)
 
 
 @contextmanager
@@ -94,6 +95,15 @@ def _show(page: ComfyPage, graph: Graph) -> None:
         picture = HELP / f"{node['class_type']}.jpg"
         if node["class_type"].startswith("GANRM"):
             node_screenshot(page, int(number), picture)
+    print(f"{graph.name}: run and pictured", flush=True)
+
+
+def _show_unused(page: ComfyPage) -> None:
+    graph = images_to_dataset()
+    with tempfile.TemporaryDirectory() as folder:
+        page.drop_file(write_workflow(page, graph.name, graph.prompt, graph.layout, Path(folder))[0])
+    number = next(n for n, node in graph.prompt.items() if node["class_type"] == "GANRMImagesToDataset")
+    node_screenshot(page, int(number), HELP / "GANRMImagesToDataset.jpg")
 
 
 def _settings(graph: Graph) -> Iterator[tuple[int, tuple[str, Any]]]:

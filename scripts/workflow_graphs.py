@@ -58,7 +58,7 @@ def train() -> Graph:
     ordinary = _folder(graph, (0, 190), "input/ordinary", "Ordinary pictures")
     trained = _train(graph, (400, 0), liked[0], ordinary[0])
     _save_model(graph, (960, 0), trained[0])
-    graph.add("LossGraphNode", (960, 170), (360, 420), loss=trained[1], filename_prefix="GAN-RM/loss")
+    graph.add("LossGraphNode", (960, 170), (360, 420), loss=trained[1], filename_prefix="GAN-RM_loss")
     graph.add("PreviewAny", (960, 640), (360, 260), "In words", source=trained[3])
     graph.note(
         (0, 380),
@@ -232,6 +232,14 @@ def grow() -> Graph:
         "Training starts as soon as the dataset holds ten pictures. Until then it stops with a message, and your "
         "picks are safe.",
     )
+    return graph
+
+
+def images_to_dataset() -> Graph:
+    """Not shipped: shows the one node that stands in no workflow, for its help page."""
+    graph = Graph("images_to_dataset")
+    sampled = _sampler(graph, batch=16)
+    graph.add("GANRMImagesToDataset", (1140, 0), (360, 90), images=sampled.images[0])
     return graph
 
 

@@ -83,6 +83,8 @@ def test_a_dropped_workflow_runs_and_shows_its_pictures(
         assert open_dialogs(fresh) == ""
         assert same_prompt(fresh.graph()["output"], PROMPT)
 
+        # A node served from the cache sends no previews.
+        fresh.set_widget(3, "seed", {"classic": 1, "vue": 2}[nodes])
         watch_previews(fresh, 3)
         prompt_id = fresh.run()
         assert colour(wait_preview(fresh, 3))[1:] == pytest.approx(RED[1:], abs=8)

@@ -98,23 +98,24 @@ window.__harness = (() => {
   }
 
   // Where the node's pictures lie in the window, in CSS pixels. The classic page draws them on its canvas, by
-  // rules that differ between versions: the drawing itself is asked.
-  function pictureBoxes(id) {
+  // rules that differ between versions (1.58 a frame later than the node): the drawing itself is asked.
+  async function pictureBoxes(id) {
     const shown = pictures(id);
     if (vueNodes()) return shown.map(containedBox);
-    const boxes = [];
+    const boxes = new Map();
     const canvas = app.canvas.canvas;
     const original = CanvasRenderingContext2D.prototype.drawImage;
     CanvasRenderingContext2D.prototype.drawImage = function (image, ...where) {
-      if (shown.includes(image) && this.canvas === canvas) boxes.push(drawnBox(this, canvas, image, where));
+      if (shown.includes(image) && this.canvas === canvas) boxes.set(image, drawnBox(this, canvas, image, where));
       return original.call(this, image, ...where);
     };
     try {
       app.canvas.draw(true, true);
+      await frames(3);
     } finally {
       CanvasRenderingContext2D.prototype.drawImage = original;
     }
-    return boxes;
+    return shown.filter((image) => boxes.has(image)).map((image) => boxes.get(image));
   }
 
   function drawnBox(context, canvas, image, where) {

@@ -217,7 +217,7 @@ def test_a_file_in_the_way(pack: Pack, folders: Folders, errors: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["scores", "indices"])
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [1, 2, 4])
 def test_figures_that_do_not_fit_are_counted(
     pack: Pack, folders: Folders, errors: Any, name: str, count: int
 ) -> None:
@@ -225,12 +225,6 @@ def test_figures_that_do_not_fit_are_counted(
         with pytest.raises(errors.DataError, match=f"There are 3 images but {count} {name}"):
             pack.run(NAME, images=images, **{name: Many(range(count))})
     assert not list(folders.output.iterdir())
-
-
-def test_one_score_for_each_clip(pack: Pack, folders: Folders) -> None:
-    result = pack.run(NAME, images=Many([noise(2), noise(3)]), scores=Many([0.1, 0.9]))
-    scores = [ours(folders.output / name)["score"] for name in result["files"]]
-    assert scores == [0.1, 0.1, 0.9, 0.9, 0.9]
 
 
 def test_scores_as_other_packs_give_them(pack: Pack, folders: Folders, errors: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -46,9 +47,10 @@ def tiny(folders: Any, make_vision_file: Callable[..., Path]) -> Path:
 @pytest.fixture
 def train(pack: Any, tiny: Path, taste: Any, dataset: Callable[..., Any]) -> Callable[..., Any]:
     """Run the node quickly."""
+    backbone = f"file:{tiny.name}"
 
     def run(liked: Any = taste.liked, ordinary: Any = taste.ordinary, **inputs: Any) -> Any:
-        quick = {"backbone": TINY, "preset": "paper", "views": 1}
+        quick = {"backbone": backbone, "preset": "paper", "views": 1}
         return pack.run("GANRMTrain", liked=dataset(liked), ordinary=dataset(ordinary), **{**quick, **inputs})
 
     return run
@@ -70,8 +72,9 @@ def copied(taste: Any, folder: Path) -> tuple[Path, Path]:
     return folder / "liked", folder / "ordinary"
 
 
+@pytest.mark.usefixtures("folders")
 class TestSchema:
-    def test_ids_and_their_order_are_for_ever(self, pack: Any, folders: Any) -> None:
+    def test_ids_and_their_order_are_for_ever(self, pack: Any) -> None:
         schema = pack.schema("GANRMTrain")
         inputs = ["liked", "ordinary", "name", "backbone", "preset", "adapt", "views", "seed"]
         assert [socket.id for socket in schema.inputs] == inputs
@@ -85,7 +88,7 @@ class TestSchema:
         assert all(socket.tooltip for socket in (*schema.inputs, *schema.outputs))
         assert schema.is_output_node
 
-    def test_the_page_does_not_roll_the_seed(self, pack: Any, folders: Any) -> None:
+    def test_the_page_does_not_roll_the_seed(self, pack: Any) -> None:
         seed = next(socket for socket in pack.schema("GANRMTrain").inputs if socket.id == "seed")
         assert not seed.control_after_generate
 
@@ -97,7 +100,7 @@ class TestSchema:
 
         known = pack.module("ganrm_core.backbones.downloads").KNOWN
         before = backbone()
-        assert before.options == ["efficientnet_lite0", TINY, *(entry.name for entry in known)]
+        assert before.options == ["efficientnet_lite0", f"file:{tiny.name}", *(entry.name for entry in known)]
         assert before.default == "efficientnet_lite0"
         assert f"{known[0].name} ({known[0].gigabytes:.2g} GB)" in before.tooltip
         assert "models/ganrm_backbones" in before.tooltip
@@ -109,8 +112,9 @@ class TestSchema:
 
 
 class TestResult:
+    @pytest.mark.usefixtures("folders", "previews")
     def test_it_trains_untouched_and_hands_on_everything(
-        self, pack: Any, folders: Any, taste: Any, dataset: Callable[..., Any], previews: list[Any]
+        self, pack: Any, taste: Any, dataset: Callable[..., Any]
     ) -> None:
         result = pack.run("GANRMTrain", liked=dataset(taste.liked), ordinary=dataset(taste.ordinary), views=1)
         reward = result["reward"]
@@ -152,7 +156,7 @@ class TestResult:
         report = result["report"]
         last = pictures[-1][1]
         assert last.size == (report.shape[2], min(report.shape[1], last.height))
-        shown = torch.tensor(list(last.crop((0, 0, last.width, 40)).getdata())).reshape(40, -1, 3) / 255
+        shown = torch.from_numpy(np.array(last.crop((0, 0, last.width, 40)))) / 255
         torch.testing.assert_close(shown, report[0, :40].clone(), atol=1e-3, rtol=0)
 
     def test_the_loss_can_be_plotted_by_comfyui(self, pack: Any, train: Any) -> None:
@@ -182,9 +186,7 @@ def nan() -> float:
 
 
 class TestReuse:
-    def test_unchanged_pictures_and_settings(
-        self, train: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-    ) -> None:
+    def test_unchanged_pictures_and_settings(self, train: Any, request: pytest.FixtureRequest) -> None:
         first = train(name="first")
         request.getfixturevalue("never_trains")
         again = train(name="second")
@@ -243,9 +245,7 @@ class TestReuse:
             again["reward"].score(paths).logit, first["reward"].score(paths).logit, atol=1e-4, rtol=0
         )
 
-    def test_the_node_notices_a_replaced_backbone_file(
-        self, pack: Any, tiny: Path, make_vision_file: Callable[..., Path]
-    ) -> None:
+    def test_the_node_notices_a_replaced_backbone_file(self, pack: Any, tiny: Path) -> None:
         fingerprint = pack.node("GANRMTrain").fingerprint_inputs
         before = fingerprint(backbone=TINY, liked=None)
         assert fingerprint(backbone=TINY, liked=None) == before
@@ -290,6 +290,7 @@ class TestCancel:
             train()
         assert seen[-1] == stage
         del caught
+        management.unload_all_models()  # this runtime's manager holds models, where ComfyUI's only points to them
         gc.collect()
         assert len(loaded) == (0 if stage.startswith("looking") else 1)
         assert [ref() for ref in loaded] == [None] * len(loaded)
@@ -315,8 +316,8 @@ class TestDownload:
             asked.append((wanted, folder))
             report(progress("downloading", 1, 2))
 
-        def load(wanted: str, *, search_folders: Any, offline: bool) -> Any:
-            asked.append((wanted, offline))
+        def load(wanted: str, **how: Any) -> Any:
+            asked.append((wanted, how["offline"]))
             return load_backbone(f"file:{tiny}")
 
         monkeypatch.setattr(choice, "find_weights", lambda *_: None)
@@ -376,7 +377,8 @@ class TestRefusals:
         assert "press R" in str(caught.value)
         assert pack.node("GANRMTrain").validate_inputs(backbone=value) == str(caught.value)
 
-    def test_the_pages_own_check_lets_ours_speak(self, pack: Any, tiny: Path) -> None:
+    @pytest.mark.usefixtures("tiny")
+    def test_the_pages_own_check_lets_ours_speak(self, pack: Any) -> None:
         validate = pack.node("GANRMTrain").validate_inputs
         assert validate(backbone=TINY) is True
         assert validate(backbone=None) is True

@@ -197,8 +197,8 @@ class TestDamage:
         def crash(*_: Any) -> None:
             raise KeyboardInterrupt
 
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(Path, "write_bytes", crash)
+        monkeypatch.setattr(Path, "write_bytes", crash)
+        with pytest.raises(KeyboardInterrupt):
             cache.store("a" * 40, kit.result, kit.files)
         assert list(cache.folder.iterdir()) == []
 
