@@ -69,9 +69,9 @@ class Evaluate(io.ComfyNode):
         files = find_training_files(liked.paths, ordinary.paths, least=1, progress=show)
         result = evaluate(reward, files.liked, files.ordinary, progress=show)
         check_cancel()
-        warnings = [*files.warnings, *_warnings(reward, result, files)]
-        n_liked = int(result.labels.sum())
-        n_ordinary = len(result.labels) - n_liked
+        seen = _seen_in_training(reward, result, files)
+        warnings = [*files.warnings, *_warnings(result, seen)]
+        counts = _counts(result)
         card = report_card(
             title=f"{reward.name}, evaluated",
             scores=result.scores,
@@ -80,23 +80,22 @@ class Evaluate(io.ComfyNode):
             figures=result.figures,
             thresholds=reward.thresholds,
             warnings=warnings,
-            counts={"liked pictures": n_liked, "ordinary pictures": n_ordinary},
+            counts={f"{kind} pictures": count for kind, count in counts.items()},
         )
         metrics = strict_json(
             {
                 "reward": reward.name,
                 **result.figures.to_json(),
                 "thresholds": dict(reward.thresholds),
-                "n_liked": n_liked,
-                "n_ordinary": n_ordinary,
+                **{f"n_{kind}": count for kind, count in counts.items()},
                 "n_skipped": len(result.skipped),
                 "warnings": warnings,
             }
         )
         auc = result.figures.auc
         lines = [
-            f"{reward.name}: AUC {auc} on {n_liked} liked and {n_ordinary} ordinary pictures",
-            lead(result.figures),
+            f"{reward.name}: AUC {auc} on {counts['liked']} liked and {counts['ordinary']} ordinary pictures",
+            *([] if seen else [lead(result.figures)]),  # which speaks of pictures it had not seen
             *marked(warnings),
         ]
         summary = "\n".join(lines)
@@ -109,9 +108,13 @@ class Evaluate(io.ComfyNode):
         )
 
 
-def _warnings(reward: Reward, result: Evaluation, files: TrainingFiles) -> list[str]:
+def _counts(result: Evaluation) -> dict[str, int]:
+    n_liked = int(result.labels.sum())
+    return {"liked": n_liked, "ordinary": len(result.labels) - n_liked}
+
+
+def _warnings(result: Evaluation, seen: Sequence[str]) -> list[str]:
     warnings = [describe_skipped(result.skipped)] if result.skipped else []
-    seen = _seen_in_training(reward, result, files)
     if seen:
         warnings.append(
             f"The {' and the '.join(seen)} pictures are the very ones this model was trained on, so these figures "

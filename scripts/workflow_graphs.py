@@ -58,11 +58,12 @@ def train() -> Graph:
     ordinary = _folder(graph, (0, 190), "input/ordinary", "Ordinary pictures")
     trained = _train(graph, (400, 0), liked[0], ordinary[0])
     _save_model(graph, (960, 0), trained[0])
-    graph.add("LossGraphNode", (960, 170), (360, 420), loss=trained[1], filename_prefix="GAN-RM_loss")
-    graph.add("PreviewAny", (960, 640), (360, 260), "In words", source=trained[3])
+    graph.add("LossGraphNode", (960, 170), (360, 330), loss=trained[1], filename_prefix="GAN-RM_loss")
+    graph.add("PreviewAny", (400, 730), (520, 170), "In words", source=trained[3])
+    graph.add("PreviewImage", (1360, 0), (340, 900), "The whole report card", images=trained[2])
     graph.note(
         (0, 380),
-        (360, 520),
+        (360, 420),
         "### Train your taste\n\n"
         "1. Make two folders in ComfyUI's `input`: **liked** with pictures you wish your generator made, and "
         "**ordinary** with what it makes anyway. 50 of each are good, a few hundred better.\n"
@@ -135,17 +136,17 @@ def train_and_choose() -> Graph:
     graph.add(
         "GANRMEvaluate",
         (960, 0),
-        (520, 900),
+        (520, 500),
         reward=trained[0],
         liked=more_liked[0],
         ordinary=more_ordinary[0],
     )
-    sampled = _sampler(graph, batch=8, top=960)
-    best = _best(graph, (1140, 960), sampled.images, trained, keep=1)
-    _save(graph, (1700, 960), best, trained)
+    sampled = _sampler(graph, batch=8, top=760)
+    best = _best(graph, (1140, 760), sampled.images, trained, keep=1)
+    _save(graph, (1700, 760), best, trained)
     graph.note(
-        (0, 680),
-        (360, 250),
+        (1520, 0),
+        (360, 300),
         "### Train, test, choose\n\n"
         "Trains on two folders, tests on two *others* (pictures kept apart, so that the figures are honest), and "
         "keeps the best of 8 new pictures.\n\n"
@@ -203,7 +204,7 @@ def grow() -> Graph:
     graph.add(
         "GANRMScore",
         (1140, 0),
-        (520, 900),
+        (520, 760),
         images=sampled.images[0],
         reward=model[0],
         group_size=0,
@@ -303,7 +304,7 @@ def _train(graph: Graph, at: tuple[int, int], liked: Link, ordinary: Link) -> No
     return graph.add(
         "GANRMTrain",
         at,
-        (520, 900),
+        (520, 660),
         liked=liked,
         ordinary=ordinary,
         name="my_taste",
@@ -327,7 +328,7 @@ def _best(graph: Graph, at: tuple[int, int], images: Node, reward: Node, *, keep
     return graph.add(
         "GANRMBestOfN",
         at,
-        (520, 900),
+        (520, 940),
         images=images[0],
         keep=keep,
         group_size=0,

@@ -246,7 +246,7 @@ class TestTheNewFolder:
     @pytest.mark.usefixtures("shots")
     def test_files_are_never_moved(self, pack: Pack, bright: Bright, errors: Any) -> None:
         with pytest.raises(
-            errors.DataError, match="no way to place files called 'move'. Choose copy or link"
+            errors.DataError, match=r"no way to place files called 'move'. Choose copy or link"
         ):
             run(pack, bright, place="move")
 
@@ -326,7 +326,7 @@ class TestEarlierResults:
     def test_and_nothing_else(self, pack: Pack, bright: Bright, errors: Any) -> None:
         run(pack, bright)
         with pytest.raises(
-            errors.DataError, match='"output" .* holds only pictures that were selected earlier'
+            errors.DataError, match=r'"output" .* holds only pictures that were selected earlier'
         ):
             run(pack, bright, folder="output", recursive=True)
 
@@ -358,7 +358,7 @@ class TestFolder:
         with pytest.raises(errors.DataError, match=r'no folder "input/shots" \(.*shots\)'):
             run(pack, bright)
         (folders.input / "shots").mkdir()
-        with pytest.raises(errors.DataError, match="is empty. Put pictures in it"):
+        with pytest.raises(errors.DataError, match=r"is empty. Put pictures in it"):
             run(pack, bright)
 
     def test_without_a_readable_picture(

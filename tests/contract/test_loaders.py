@@ -14,7 +14,7 @@ import torch
 
 
 @pytest.fixture
-def saved(pack: Any, folders: Any, trained: Any) -> Path:
+def saved(folders: Any, trained: Any) -> Path:
     """The trained model as models/ganrm/my_taste.safetensors."""
     path: Path = folders.models / "ganrm" / "my_taste.safetensors"
     trained.model.save(path)

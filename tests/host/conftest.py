@@ -14,6 +14,7 @@ from host_support.fixtures import (  # noqa: F401
     tiny_generator,
 )
 from host_support.install import header
+from host_support.pack_fixtures import pictures, taste  # noqa: F401
 
 
 def pytest_report_header() -> str:

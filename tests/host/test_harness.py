@@ -10,7 +10,7 @@ from host_support.client import Client, PromptRefusedError
 from host_support.fixtures import MakeServer
 from host_support.prompts import Json, node, text_to_image
 from host_support.server import PACK_FOLDER, PROBE_FOLDER, Server
-from PIL import Image, ImageChops
+from PIL import Image
 
 
 def save(source: str = "decode") -> Json:
@@ -50,7 +50,7 @@ def test_a_client_that_announces_nothing_gets_previews_in_the_old_form(server: S
     assert run.previews[0].image.size == (512, 512)
 
 
-def test_an_encoded_picture_comes_back_from_the_vae_with_its_colours(client: Client) -> None:
+def test_an_encoded_picture_comes_back_from_the_vae_in_its_own_colours(client: Client) -> None:
     made = node("ProbeImages", sizes="128x64", form="batch", seed=5, channels=3, frames=1)
     vae = text_to_image()["vae"]
     prompt = {
@@ -63,12 +63,12 @@ def test_an_encoded_picture_comes_back_from_the_vae_with_its_colours(client: Cli
     }
     run = client.run(prompt).expect_success()
     before, after = (
-        client.image(**run.outputs[key]["images"][0]).convert("RGB") for key in ("before", "after")
+        np.asarray(client.image(**run.outputs[key]["images"][0]).convert("RGB"), dtype=float)
+        for key in ("before", "after")
     )
-    assert before.size == after.size == (128, 64)
-    apart = ImageChops.difference(before, after).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    assert isinstance(apart, tuple)
-    assert max(apart) < 30
+    assert before.shape == after.shape == (64, 128, 3)
+    alike = [np.corrcoef(before[..., i].ravel(), after[..., i].ravel())[0, 1] for i in range(3)]
+    assert min(alike) > 0.6
 
 
 def test_a_second_run_is_served_from_cache_and_its_outputs_are_still_reported(client: Client) -> None:

@@ -1,0 +1,239 @@
+"""Train on a real server: what is seen meanwhile, Cancel, and what is not trained twice."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from host_support.client import Client
+from host_support.drawn_pictures import fill_folder
+from host_support.fixtures import MakeServer
+from host_support.pack_fixtures import make_pictures
+from host_support.pack_prompts import images, loaded, scored, training
+from host_support.prompts import node
+from host_support.run import Event, Run
+from host_support.server import Server
+
+SOON = 300
+REUSED = "Reused: nothing had changed."
+
+pytestmark = pytest.mark.usefixtures("pictures")
+
+
+def summary(run: Run) -> str:
+    return str(run.outputs["train"]["summary"][0])
+
+
+def files_below(*folders: Path) -> set[Path]:
+    return {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def kept(server: Server) -> set[Path]:
+    """Everything a training leaves behind for good."""
+    return files_below(server.folder("models", "ganrm"), server.folder("user", "__ganrm"))
+
+
+def other_folders(server: Server, name: str, first: int) -> dict[str, str]:
+    """Folders no other test trains on."""
+    for kind in ("liked", "ordinary"):
+        fill_folder(server.folder("input", f"{name}_{kind}"), kind, 12, first=first)
+    return {"liked": f"input/{name}_liked", "ordinary": f"input/{name}_ordinary"}
+
+
+def test_progress_and_a_live_plot_are_seen_while_it_trains(client: Client, server: Server) -> None:
+    run = client.run(training(**other_folders(server, "seen", 200), views=2), timeout=SOON).expect_success()
+    progress = run.progress_of("train")
+    assert len(progress) > 5
+    assert all(0 <= value <= most for value, most in progress)
+    assert len({most for _, most in progress}) > 1, "each stage counts its own steps"
+    previews = run.previews_of("train")
+    assert len({preview.data for preview in previews}) >= 3
+    assert all(min(preview.image.size) > 200 for preview in previews)
+    end = next(e.at for e in run.events if e.kind == "executed" and e.data["node"] == "train")
+    assert previews[0].at < end
+    # The page keeps the last preview on the node: it has to be the report card.
+    (card,) = run.outputs["train"]["images"]
+    width, height = client.image(**card).size
+    last = previews[-1].image
+    assert last.width / last.height == pytest.approx(width / height, rel=0.02)
+
+
+def test_what_a_script_sees_in_the_history(client: Client, taste: str) -> None:
+    run = client.run(training(name="my_taste"), timeout=SOON).expect_success()
+    shown = run.history()["outputs"]["train"]
+    assert all(isinstance(value, list) for value in shown.values())
+    assert 0 <= shown["auc"][0] <= 1
+    assert len(set(shown["loss"])) >= 2
+
+
+def test_the_same_prompt_again_is_served_from_cache(client: Client, taste: str) -> None:
+    prompt = training(name="my_taste")
+    client.run(prompt, timeout=SOON).expect_success()
+    again = client.run(prompt).expect_success()
+    assert again.executed == []
+    assert set(again.cached) == set(prompt)
+
+
+def test_a_new_picture_trains_again_and_its_removal_brings_the_old_model_back(
+    client: Client, server: Server
+) -> None:
+    prompt = training(**other_folders(server, "changed", 300))
+    first = client.run(prompt, timeout=SOON).expect_success()
+    fill_folder(server.folder("input", "changed_liked"), "liked", 1, first=390)
+    second = client.run(prompt, timeout=SOON).expect_success()
+    assert {"liked", "train"} <= set(second.executed)
+    assert "ordinary" in second.cached
+    assert "13 liked and 12 ordinary" in summary(second)
+    assert REUSED not in summary(first) + summary(second)
+    server.folder("input", "changed_liked", "liked390.png").unlink()
+    third = client.run(prompt, timeout=SOON).expect_success()
+    assert REUSED in summary(third)
+    assert "12 liked and 12 ordinary" in summary(third)
+
+
+def test_unchanged_folders_are_not_trained_on_again_after_another_workflow(
+    client: Client, server: Server
+) -> None:
+    prompt = training(**other_folders(server, "kept", 400))
+    assert REUSED not in summary(client.run(prompt, timeout=SOON).expect_success())
+    client.run({"images": images("64x64"), "echo": node("ProbeEcho", label="other", value=["images", 0])})
+    back = client.run(prompt, timeout=SOON).expect_success()
+    assert "train" in back.executed
+    assert REUSED in summary(back)
+    assert back.outputs["train"]["reused"] == [True]
+
+
+def test_unchanged_folders_are_not_trained_on_again_after_a_restart(make_server: MakeServer) -> None:
+    server = make_server()
+    make_pictures(server)
+    prompt = training()
+    with server.client() as before:
+        first = before.run(prompt, timeout=SOON).expect_success()
+    models = kept(server)
+    server.restart(kill=True)
+    with server.client() as after:
+        second = after.run(prompt, timeout=SOON).expect_success()
+    assert REUSED in summary(second)
+    assert second.outputs["train"]["auc"] == first.outputs["train"]["auc"]
+    assert second.outputs["save"]["path"] == first.outputs["save"]["path"]
+    assert kept(server) == models
+
+
+def test_a_damaged_result_of_an_earlier_training_is_trained_anew(client: Client, server: Server) -> None:
+    prompt = training(**other_folders(server, "damaged", 500))
+    cache = server.folder("user", "__ganrm")
+    before = files_below(cache)
+    client.run(prompt, timeout=SOON).expect_success()
+    (entry,) = files_below(cache) - before
+    entry.write_bytes(entry.read_bytes()[:-100])
+    client.run({"images": images("64x64"), "echo": node("ProbeEcho", label="other", value=["images", 0])})
+    again = client.run(prompt, timeout=SOON).expect_success()
+    assert REUSED not in summary(again)
+
+
+def _in(key: str, value: float) -> Any:
+    """Fits a progress event of a node that has got so far."""
+
+    def fits(event: Event) -> bool:
+        return event.kind == "progress" and event.data["node"] == key and event.data["value"] >= value
+
+    return fits
+
+
+def test_cancel_in_the_middle_of_training_leaves_nothing_behind(client: Client, server: Server) -> None:
+    prompt = training(**other_folders(server, "cancelled", 600), views=8, name="cancelled")
+    before = kept(server)
+    run = client.start(prompt)
+    # Past the hashing of the files: pictures are being looked at.
+    run.wait_for(
+        lambda e: _in("train", 1)(e) and e.data["max"] > 12 and e.data["value"] < e.data["max"], SOON
+    )
+    pressed = time.monotonic()
+    client.interrupt()
+    run.wait(SOON)
+    assert run.interrupted
+    assert not run.succeeded
+    stopped = next(event.at for event in run.events if event.kind == "execution_interrupted")
+    assert stopped - pressed < 10, "Cancel waited for the end of the training"
+    assert kept(server) == before
+    done = client.run({**prompt, "train": {**prompt["train"]}}, timeout=SOON).expect_success()
+    assert done.outputs["save"]["path"] == ["cancelled.safetensors"]
+
+
+def test_cancel_in_the_middle_of_scoring_and_then_scoring_it_all(client: Client, taste: str) -> None:
+    prompt = {"images": images(", ".join(["64x64"] * 600)), "load": loaded(taste), "score": scored()}
+    run = client.start(prompt)
+    run.wait_for(lambda e: _in("score", 1)(e) and e.data["value"] < e.data["max"], SOON)
+    client.interrupt()
+    run.wait(SOON)
+    assert run.interrupted
+    small = {**prompt, "images": images("64x64, 64x64")}
+    assert len(client.run(small, timeout=SOON).expect_success().outputs["score"]["scores"]) == 2
+
+
+def test_cancel_in_the_middle_of_scoring_a_folder_copies_nothing(
+    client: Client, server: Server, taste: str
+) -> None:
+    fill_folder(server.folder("input", "many"), "ordinary", 400, first=1000)
+    inputs = {
+        "folder": "input/many",
+        "reward": ["load", 0],
+        "keep": 3,
+        "save_to": "never",
+        "recursive": False,
+    }
+    prompt = {
+        "load": loaded(taste),
+        "folder": node("GANRMScoreFolder", **inputs, min_score=0.0, place="copy"),
+    }
+    run = client.start(prompt)
+    run.wait_for(lambda e: _in("folder", 1)(e) and e.data["value"] < e.data["max"], SOON)
+    client.interrupt()
+    run.wait(SOON)
+    assert run.interrupted
+    assert [path for path in server.folder("output").rglob("*") if "never" in path.name] == []
+
+
+def test_lora_trains_after_the_same_cached_model_scored(client: Client, server: Server) -> None:
+    write_clip_vision(server.folder("models", "clip_vision", "tiny.safetensors"))
+    sets = other_folders(server, "lora", 700)
+    plain = {
+        **training(**sets, name="tiny", backbone="file:tiny.safetensors"),
+        "images": images("64x64, 64x64"),
+        "score": scored(reward=["train", 0]),
+    }
+    client.run(plain, timeout=SOON).expect_success()
+    # One graph: the cached model scores first, then LoRA trains on the same backbone's file.
+    adapted = training(**sets, name="tiny_lora", backbone="file:tiny.safetensors", adapt="lora")
+    both = {
+        **plain,
+        "train_lora": adapted["train"],
+        "score_lora": scored(reward=["train_lora", 0]),
+    }
+    run = client.run(both, timeout=SOON).expect_success()
+    assert {"train", "score"} <= set(run.cached)
+    assert len(run.outputs["score_lora"]["scores"]) == 2
+    assert "12 liked and 12 ordinary" in run.outputs["train_lora"]["summary"][0]
+
+
+def write_clip_vision(path: Path) -> None:
+    """A vision transformer of a few thousand random parameters, as a file of models/clip_vision."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(4)
+    config = transformers.CLIPVisionConfig(
+        image_size=32,
+        patch_size=8,
+        hidden_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=1,
+        intermediate_size=96,
+        projection_dim=24,
+    )
+    network = transformers.CLIPVisionModelWithProjection(config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, str(path))

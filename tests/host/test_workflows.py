@@ -1,0 +1,195 @@
+"""The workflows the pack ships: sound in both formats, and run to their end on drawn pictures."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from host_support.client import Client
+from host_support.pack_prompts import WORKFLOWS, made_small, only, shipped_graph, shipped_prompt
+from host_support.prompts import Json
+from host_support.run import Run
+from host_support.server import Server
+from host_support.validation import validate
+from host_support.workflow import ui_to_api
+
+TRAIN, BEST, GROW = "ganrm_1_train_your_taste", "ganrm_2_best_of_16", "ganrm_6_grow_your_dataset"
+FOLDER, ALL, REFINE = "ganrm_3_score_a_folder", "ganrm_4_train_evaluate_choose", "ganrm_5_refine_the_winner"
+RUNS = 600  # seconds a workflow may take on a slow machine
+
+pytestmark = pytest.mark.usefixtures("taste")
+
+
+@pytest.fixture
+def object_info(client: Client, taste: str) -> Json:
+    return client.object_info()
+
+
+def queued(client: Client, name: str, **changes: Json) -> Run:
+    """Runs a shipped workflow; changes: node class → inputs to set."""
+    prompt = made_small(shipped_prompt(name))
+    for class_type, inputs in changes.items():
+        prompt[only(prompt, class_type)]["inputs"].update(inputs)
+    return client.run(prompt, timeout=RUNS, workflow=shipped_graph(name)).expect_success()
+
+
+def result(run: Run, name: str, class_type: str) -> Json:
+    return run.outputs[only(shipped_prompt(name), class_type)]
+
+
+def test_six_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
+    assert [TRAIN, BEST, FOLDER, ALL, REFINE, GROW] == WORKFLOWS
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+class TestSound:
+    def test_the_graph_has_no_problem(self, object_info: Json, name: str) -> None:
+        assert validate(shipped_graph(name), object_info) == []
+
+    def test_its_twin_has_no_problem(self, object_info: Json, name: str) -> None:
+        assert validate(shipped_prompt(name), object_info) == []
+
+    def test_both_are_the_same_prompt(self, object_info: Json, name: str) -> None:
+        from_graph, twin = ui_to_api(shipped_graph(name), object_info), shipped_prompt(name)
+        assert {key: (each["class_type"], _plain(each["inputs"])) for key, each in from_graph.items()} == {
+            key: (each["class_type"], _plain(each["inputs"])) for key, each in twin.items()
+        }
+
+    def test_the_manager_can_offer_the_pack_to_whoever_lacks_it(self, object_info: Json, name: str) -> None:
+        ours = [each for each in shipped_graph(name)["nodes"] if each["type"].startswith("GANRM")]
+        assert ours
+        assert {each["properties"]["cnr_id"] for each in ours} == {"gan-rm"}
+        assert all(each["properties"]["ver"] for each in ours)
+
+    def test_a_note_tells_the_artist_what_to_change(self, object_info: Json, name: str) -> None:
+        notes = [each for each in shipped_graph(name)["nodes"] if each["type"] in ("Note", "MarkdownNote")]
+        assert notes
+        assert all(note["widgets_values"][0].strip() for note in notes)
+
+
+def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pictures: int) -> None:
+    run = queued(client, TRAIN)
+    assert (
+        f"{pictures} liked and {pictures} ordinary pictures" in result(run, TRAIN, "GANRMTrain")["summary"][0]
+    )
+    (path,) = result(run, TRAIN, "GANRMSaveModel")["path"]
+    assert server.folder("models", "ganrm", path).is_file()
+    (plot,) = result(run, TRAIN, "LossGraphNode")["images"]
+    assert client.image(**plot).width > 100
+    assert "held-out AUC" in str(result(run, TRAIN, "PreviewAny"))
+
+
+def test_the_best_four_of_sixteen_are_saved_and_the_rest_shown(client: Client) -> None:
+    run = queued(client, BEST)
+    saved, best = result(run, BEST, "GANRMSaveImages"), result(run, BEST, "GANRMBestOfN")
+    assert len(saved["images"]) == 4
+    assert len(result(run, BEST, "PreviewImage")["images"]) == 12
+    assert saved["scores"] == sorted(best["scores"], reverse=True)[:4]
+    for entry, score, index in zip(saved["images"], saved["scores"], saved["indices"], strict=True):
+        texts = client.image(**entry).info
+        about = json.loads(texts["ganrm"])
+        assert about["score"] == pytest.approx(score, abs=1e-6)
+        assert (about["index"], about["seed"], about["model"]) == (index, 42, "my_taste")
+        assert json.loads(texts["workflow"]) == shipped_graph(BEST)
+        assert "GANRMBestOfN" in texts["prompt"]
+    # The saved pictures are those that stood at these places.
+    again = client.run({**made_small(shipped_prompt(BEST)), "all": _save(["6", 0])}, timeout=RUNS)
+    every = again.expect_success().outputs["all"]["images"]
+    for entry, index in zip(saved["images"], saved["indices"], strict=True):
+        assert client.image(**entry).tobytes() == client.image(**every[index]).tobytes()
+
+
+def test_a_folder_is_scored_and_its_best_copied(client: Client, server: Server) -> None:
+    folder = server.folder("output", "to_score")
+    folder.mkdir(exist_ok=True)
+    sources = sorted(server.folder("input", "liked_test").iterdir())
+    for source in sources:
+        (folder / source.name).write_bytes(source.read_bytes())
+    run = queued(client, FOLDER, GANRMScoreFolder={"folder": "output/to_score", "keep": 5})
+    scored = result(run, FOLDER, "GANRMScoreFolder")
+    (best,) = scored["best_folder"]
+    assert len(scored["best"]) == 5
+    copies = [path for path in server.folder(*best.split("/")).iterdir() if path.suffix == ".png"]
+    assert {path.read_bytes() for path in copies} == {(folder / name).read_bytes() for name in scored["best"]}
+    assert len(list(folder.iterdir())) == len(sources)
+
+
+def test_the_output_folder_itself_can_be_scored(client: Client, server: Server) -> None:
+    (server.folder("output") / "one.png").write_bytes(
+        next(server.folder("input", "liked_test").iterdir()).read_bytes()
+    )
+    run = queued(client, FOLDER)
+    assert "one.png" in result(run, FOLDER, "GANRMScoreFolder")["best"]
+
+
+def test_a_taste_is_trained_evaluated_and_used_in_one_graph(client: Client, pictures: int) -> None:
+    run = queued(client, ALL)
+    (metrics,) = result(run, ALL, "GANRMEvaluate")["metrics"]
+    assert (metrics["n_liked"], metrics["n_ordinary"]) == (pictures, pictures)
+    assert metrics["warnings"] == [] or all("very ones" not in each for each in metrics["warnings"])
+    saved, best = result(run, ALL, "GANRMSaveImages"), result(run, ALL, "GANRMBestOfN")
+    assert saved["scores"] == [max(best["scores"])]
+    assert json.loads(client.image(**saved["images"][0]).info["ganrm"])["seed"] == 42
+
+
+def test_the_winners_latent_is_refined(client: Client) -> None:
+    prompt = made_small(shipped_prompt(REFINE))
+    best = only(prompt, "GANRMBestOfN")
+    sampler = prompt[best]["inputs"]["latents"]
+    prompt["chosen"] = _echo("chosen", [best, 1], [best, 5])
+    prompt["every"] = _echo("every", sampler)
+    run = client.run(prompt, timeout=RUNS).expect_success()
+    (picture,) = run.outputs[only(prompt, "SaveImage")]["images"]
+    assert client.image(**picture).size == (96, 96)
+    echoes = client.get("/probe/echo")
+    (latent,), (index,) = echoes["chosen"][-1]["value"], echoes["chosen"][-1]["value1"]
+    (every,) = echoes["every"][-1]["value"]
+    assert latent["samples"]["sha256"] == [every["samples"]["sha256"][index]]
+    assert latent["batch_index"] == [index]
+
+
+def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server: Server) -> None:
+    waiting = queued(client, GROW)
+    grown = result(waiting, GROW, "GANRMAddToDataset")
+    assert (grown["added"], grown["count"], grown["picked"]) == ([0], [0], [])
+    for skipped in ("GANRMTrain", "GANRMSaveModel"):
+        assert only(shipped_prompt(GROW), skipped) not in waiting.outputs
+    before = set(server.folder("models", "ganrm").iterdir())
+
+    picked = queued(client, GROW, GANRMAddToDataset={"pick": "1-9 11 13 all"})
+    assert "6" in picked.cached, "the pictures were made anew"
+    assert result(picked, GROW, "GANRMAddToDataset")["added"] == [16]
+    assert len(list(server.folder("models", "ganrm_datasets", "my_likes").glob("*.png"))) == 16
+    assert "16 liked" in result(picked, GROW, "GANRMTrain")["summary"][0]
+    (path,) = result(picked, GROW, "GANRMSaveModel")["path"]
+    assert {*before, server.folder("models", "ganrm", path)} == set(
+        server.folder("models", "ganrm").iterdir()
+    )
+
+    again = queued(client, GROW, GANRMAddToDataset={"pick": "all "})
+    assert (
+        result(again, GROW, "GANRMAddToDataset")["added"],
+        result(again, GROW, "GANRMAddToDataset")["skipped"],
+    ) == ([0], [16])
+
+
+def test_too_few_picks_are_kept_and_training_says_how_many_it_needs(client: Client, server: Server) -> None:
+    prompt = made_small(shipped_prompt(GROW))
+    prompt[only(prompt, "GANRMAddToDataset")]["inputs"].update(pick="2 3", dataset_name="few")
+    run = client.run(prompt, timeout=RUNS)
+    assert "at least 10" in run.error_message.lower()
+    assert len(list(server.folder("models", "ganrm_datasets", "few").glob("*.png"))) == 2
+
+
+def _save(link: list[Any]) -> Json:
+    return {"class_type": "SaveImage", "inputs": {"images": link, "filename_prefix": "all"}}
+
+
+def _echo(label: str, *links: list[Any]) -> Json:
+    values = {f"value{i or ''}": link for i, link in enumerate(links)}
+    return {"class_type": "ProbeEcho", "inputs": {"label": label, **values}}
+
+
+def _plain(inputs: Json) -> Json:
+    return {key: value for key, value in inputs.items() if value != ""}
