@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -91,10 +92,10 @@ def _is_result(folder: Path) -> bool:
 
 
 def _is_free(folder: Path) -> bool:
+    if not os.path.lexists(folder):
+        return True
     try:
-        return not any(folder.iterdir()) and not folder.is_symlink()
-    except FileNotFoundError:
-        return not folder.is_symlink()
+        return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
     except OSError:
         return False
 

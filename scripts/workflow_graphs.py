@@ -184,7 +184,7 @@ def winner_again() -> Graph:
         scheduler="karras",
         denoise=0.5,
     )
-    decoded = graph.add("VAEDecode", (1700, 490), (320, 60), samples=refined[0], vae=sampled.model[2])
+    decoded = graph.add("VAEDecode", (1700, 720), (320, 60), samples=refined[0], vae=sampled.model[2])
     graph.add("SaveImage", (2070, 0), (520, 620), images=decoded[0], filename_prefix="GAN-RM/refined")
     graph.note(
         (0, 600),
@@ -292,7 +292,7 @@ def _sampler(graph: Graph, *, batch: int, top: int = 0) -> _Sampled:
         scheduler="karras",
         denoise=1.0,
     )
-    images = graph.add("VAEDecode", (780, top + 330), (320, 60), samples=latents[0], vae=model[2])
+    images = graph.add("VAEDecode", (780, top + 560), (320, 60), samples=latents[0], vae=model[2])
     return _Sampled(model, positive, negative, latents, images)
 
 

@@ -35,15 +35,15 @@ def fill_folders(base: Path) -> None:
 
 def _spoilt(picture: Image.Image, index: int) -> Image.Image:
     """As generators do on a bad day: flat, blurred, or burnt; more or less of it."""
-    amount = 0.3 + 0.7 * ((index * 5) % 7) / 6
+    amount = 0.5 + 0.5 * ((index * 5) % 7) / 6
     if index % 3 == 0:
-        return picture.filter(ImageFilter.GaussianBlur(0.6 + 1.8 * amount))
+        return picture.filter(ImageFilter.GaussianBlur(0.8 + 2.6 * amount))
     if index % 3 == 1:
-        return ImageEnhance.Color(ImageEnhance.Contrast(picture).enhance(1 - 0.45 * amount)).enhance(
-            1 - 0.5 * amount
+        return ImageEnhance.Color(ImageEnhance.Contrast(picture).enhance(1 - 0.55 * amount)).enhance(
+            1 - 0.7 * amount
         )
-    return ImageEnhance.Color(ImageEnhance.Contrast(picture).enhance(1 + 0.9 * amount)).enhance(
-        1 + 1.2 * amount
+    return ImageEnhance.Color(ImageEnhance.Contrast(picture).enhance(1 + 1.3 * amount)).enhance(
+        1 + 1.6 * amount
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,16 @@ class TestWhatIsCopied:
         result = run(pack, bright)
         assert [row["file"] for row in rows(result["table"])] == ["b.png", "c.png", "a.png", "e.png"]
         assert '1 file was skipped: "d.png"' in result["summary"]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only here may a name be no valid text")
+    def test_a_name_that_is_no_text_can_still_be_sent(
+        self, pack: Pack, bright: Bright, shots: Path, folders: Folders
+    ) -> None:
+        (shots / "d.png").rename(shots / os.fsdecode(b"caf\xe9.png"))
+        result = run(pack, bright)
+        assert len((result["table"] + result["summary"]).encode("utf-8")) > 100
+        assert result.ui["best"][0] == "caf\\udce9.png"
+        assert len(files(folders.output / "best")) == 3
 
     def test_the_sheet_of_very_many_reads_only_the_best(
         self, pack: Pack, bright: Bright, folders: Folders, monkeypatch: pytest.MonkeyPatch

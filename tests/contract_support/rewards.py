@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -34,7 +35,7 @@ class Bright:
         for path in paths:
             try:
                 with Image.open(path) as picture:
-                    value = torch.tensor(list(picture.convert("RGB").getdata()), dtype=torch.float32).mean()
+                    value = np.asarray(picture.convert("RGB")).mean()
             except OSError:
                 skipped.append(self._pack.module("ganrm_core.imagesets").Skipped(path, "it is no picture"))
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -95,20 +96,19 @@ class TestEscapes:
             "GANRMSaveImages", images=["images", 0], filename_prefix=prefix, format="png", quality=95
         )
         outside = {each for each in every_file(server) if not each.is_relative_to(server.folder("output"))}
-        try:
+        with contextlib.suppress(PromptRefusedError):
             client.run({"images": images("64x64"), "save": saving}, timeout=SOON)
-        except PromptRefusedError:
-            pass
         now = {each for each in every_file(server) if not each.is_relative_to(server.folder("output"))}
         assert now == outside
 
     def test_choosing_a_backbone(self, client: Client, path: str) -> None:
         for backbone in (f"file:{path}", path, f"transformers:{path}"):
             told = said(client, training(backbone=backbone))
-            assert "is not" in told and "Choose" in told or "choose" in told, told
+            assert "is not" in told, told
+            assert "choose" in told.lower(), told
 
 
-def test_a_link_over_which_a_hostile_path_comes_is_no_way_around(client: Client, server: Server) -> None:
+def test_a_link_over_which_a_hostile_path_comes_is_no_way_around(client: Client) -> None:
     text = node("PrimitiveString", value="/etc")
     prompt = {**folder_node("input"), "text": text}
     prompt["folder"]["inputs"]["folder"] = ["text", 0]
@@ -144,7 +144,7 @@ def test_one_broken_picture_is_left_out_and_named(client: Client, server: Server
 @pytest.mark.parametrize(
     "content", [b"", b"not a checkpoint", b"\x10\x00\x00\x00\x00\x00\x00\x00{broken header}", b"\xff" * 64]
 )
-def test_a_corrupt_checkpoint(client: Client, server: Server, taste: str, content: bytes) -> None:
+def test_a_corrupt_checkpoint(client: Client, server: Server, content: bytes) -> None:
     server.folder("models", "ganrm", "corrupt.safetensors").write_bytes(content)
     prompt = {"images": images("64x64"), "load": loaded("corrupt.safetensors"), "score": scored()}
     assert "corrupt.safetensors" in said(client, prompt)

@@ -60,7 +60,8 @@ def test_progress_and_a_live_plot_are_seen_while_it_trains(client: Client, serve
     assert last.width / last.height == pytest.approx(width / height, rel=0.02)
 
 
-def test_what_a_script_sees_in_the_history(client: Client, taste: str) -> None:
+@pytest.mark.usefixtures("taste")
+def test_what_a_script_sees_in_the_history(client: Client) -> None:
     run = client.run(training(name="my_taste"), timeout=SOON).expect_success()
     shown = run.history()["outputs"]["train"]
     assert all(isinstance(value, list) for value in shown.values())
@@ -68,7 +69,8 @@ def test_what_a_script_sees_in_the_history(client: Client, taste: str) -> None:
     assert len(set(shown["loss"])) >= 2
 
 
-def test_the_same_prompt_again_is_served_from_cache(client: Client, taste: str) -> None:
+@pytest.mark.usefixtures("taste")
+def test_the_same_prompt_again_is_served_from_cache(client: Client) -> None:
     prompt = training(name="my_taste")
     client.run(prompt, timeout=SOON).expect_success()
     again = client.run(prompt).expect_success()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("taste")
 
 
 @pytest.fixture
-def object_info(client: Client, taste: str) -> Json:
+def object_info(client: Client) -> Json:
     return client.object_info()
 
 
@@ -56,13 +56,13 @@ class TestSound:
             key: (each["class_type"], _plain(each["inputs"])) for key, each in twin.items()
         }
 
-    def test_the_manager_can_offer_the_pack_to_whoever_lacks_it(self, object_info: Json, name: str) -> None:
+    def test_the_manager_can_offer_the_pack_to_whoever_lacks_it(self, name: str) -> None:
         ours = [each for each in shipped_graph(name)["nodes"] if each["type"].startswith("GANRM")]
         assert ours
         assert {each["properties"]["cnr_id"] for each in ours} == {"gan-rm"}
         assert all(each["properties"]["ver"] for each in ours)
 
-    def test_a_note_tells_the_artist_what_to_change(self, object_info: Json, name: str) -> None:
+    def test_a_note_tells_the_artist_what_to_change(self, name: str) -> None:
         notes = [each for each in shipped_graph(name)["nodes"] if each["type"] in ("Note", "MarkdownNote")]
         assert notes
         assert all(note["widgets_values"][0].strip() for note in notes)
@@ -157,21 +157,21 @@ def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server:
         assert only(shipped_prompt(GROW), skipped) not in waiting.outputs
     before = set(server.folder("models", "ganrm").iterdir())
 
-    picked = queued(client, GROW, GANRMAddToDataset={"pick": "1-9 11 13 all"})
+    picked = queued(client, GROW, GANRMAddToDataset={"pick": "1 3 5-12"})
     assert "6" in picked.cached, "the pictures were made anew"
-    assert result(picked, GROW, "GANRMAddToDataset")["added"] == [16]
-    assert len(list(server.folder("models", "ganrm_datasets", "my_likes").glob("*.png"))) == 16
-    assert "16 liked" in result(picked, GROW, "GANRMTrain")["summary"][0]
+    assert result(picked, GROW, "GANRMAddToDataset")["added"] == [10]
+    assert len(list(server.folder("models", "ganrm_datasets", "my_likes").glob("*.png"))) == 10
+    assert "10 liked" in result(picked, GROW, "GANRMTrain")["summary"][0]
     (path,) = result(picked, GROW, "GANRMSaveModel")["path"]
     assert {*before, server.folder("models", "ganrm", path)} == set(
         server.folder("models", "ganrm").iterdir()
     )
 
-    again = queued(client, GROW, GANRMAddToDataset={"pick": "all "})
+    again = queued(client, GROW, GANRMAddToDataset={"pick": "all"})
     assert (
         result(again, GROW, "GANRMAddToDataset")["added"],
         result(again, GROW, "GANRMAddToDataset")["skipped"],
-    ) == ([0], [16])
+    ) == ([6], [10])
 
 
 def test_too_few_picks_are_kept_and_training_says_how_many_it_needs(client: Client, server: Server) -> None:
