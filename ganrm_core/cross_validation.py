@@ -92,7 +92,9 @@ def _linear_candidates(rows: Rows, projection: Projection, steps: _Steps) -> dic
     heads: dict[str, Head] = {}
     for power in _POWERS:
         fitted = fit_linear_path(rows, projection, power, _PENALTIES, steps.fitted)
-        heads |= {_linear_name(power, penalty): head for penalty, head in zip(_PENALTIES, fitted, strict=True)}
+        heads |= {
+            _linear_name(power, penalty): head for penalty, head in zip(_PENALTIES, fitted, strict=True)
+        }
     return heads
 
 

@@ -182,9 +182,7 @@ def fit_mlp(
     return head
 
 
-def fit_paper_head(
-    rows: Rows, validation: Rows, seed: int, on_epoch: OnEpoch | None = None
-) -> PaperHead:
+def fit_paper_head(rows: Rows, validation: Rows, seed: int, on_epoch: OnEpoch | None = None) -> PaperHead:
     """The MLP of the paper preset."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -193,9 +191,7 @@ def fit_paper_head(
     return head
 
 
-def _train(
-    head: Head, rows: Rows, validation: Rows, schedule: Schedule, on_epoch: OnEpoch | None
-) -> None:
+def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule, on_epoch: OnEpoch | None) -> None:
     """Train in place and leave the weights of the best epoch; the last where nothing can be judged."""
     judged = len(validation.labels.unique()) == 2
     features, labels, weights = rows.flat()

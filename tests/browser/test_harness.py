@@ -152,7 +152,7 @@ def test_a_prompt_the_server_refuses_says_why(page: ComfyPage, workflow: Path) -
     page.drop_file(workflow)
     page.raw.evaluate("__harness.node(2).disconnectInput(0)")
     page.raw.evaluate("__harness.node(3).disconnectInput(0)")
-    with pytest.raises(RunRefusedError, match="required_input_missing|no_outputs|failed validation"):
+    with pytest.raises(RunRefusedError, match=r"required_input_missing|no_outputs|failed validation"):
         page.run()
     page.console.clear()
 

@@ -52,7 +52,9 @@ def make_workflow(
     known = page.raw.evaluate("Object.keys(LiteGraph.registered_node_types)")
     unknown = sorted({node["class_type"] for node in prompt.values()} - set(known))
     if unknown:
-        raise LayoutError(f"{name}: the page knows no node {', '.join(unknown)}; does the server load the pack?")
+        raise LayoutError(
+            f"{name}: the page knows no node {', '.join(unknown)}; does the server load the pack?"
+        )
     page.raw.evaluate("async ([api, name]) => { await app.loadApiJson(api, name) }", [prompt, name])
     problems = page.raw.evaluate(_LAYOUT.read_text(encoding="utf-8").rstrip().rstrip(";"), layout)
     if problems:
@@ -127,7 +129,9 @@ def main() -> None:
     parser.add_argument("prompt", type=Path, help="API-format prompt, JSON")
     parser.add_argument("layout", type=Path, help="layout, JSON")
     parser.add_argument("--name", required=True, help="the workflow's name: of both files, and in the page")
-    parser.add_argument("--url", required=True, help="a running ComfyUI that has the pack, e.g. http://127.0.0.1:8188")
+    parser.add_argument(
+        "--url", required=True, help="a running ComfyUI that has the pack, e.g. http://127.0.0.1:8188"
+    )
     parser.add_argument("--folder", type=Path, default=_REPOSITORY / "workflows", help="where to write")
     arguments = parser.parse_args()
 

@@ -87,7 +87,8 @@ def open_help(page: ComfyPage, node_type: str, path: Path | None = None) -> Help
     """
     node_id = page.raw.evaluate(_FIND_OR_ADD, node_type)
     page.raw.evaluate(
-        "async id => __harness.show(__harness.nodeBounds(id), {x: 700, y: 200, width: 500, height: 600}, 1)", node_id
+        "async id => __harness.show(__harness.nodeBounds(id), {x: 700, y: 200, width: 500, height: 600}, 1)",
+        node_id,
     )
     page.raw.evaluate("id => __harness.select(id)", node_id)
     page.raw.get_by_test_id("info-button").click()

@@ -76,9 +76,7 @@ def previews_seen(page: ComfyPage, node_id: int) -> list[Image.Image]:
 
 def wait_preview(page: ComfyPage, node_id: int, seconds: float = 30) -> Image.Image:
     """Wait, in the middle of a watched run, for the node's first live preview."""
-    page.raw.wait_for_function(
-        "id => __harness.previews(id).length > 0", arg=node_id, timeout=seconds * 1000
-    )
+    page.raw.wait_for_function("id => __harness.previews(id).length > 0", arg=node_id, timeout=seconds * 1000)
     return previews_seen(page, node_id)[0]
 
 
@@ -153,7 +151,9 @@ def _show(
     """Bring a box of the graph to the middle of the canvas, clear of the window's left, top, right and bottom."""
     # Where the mouse rests, the page lights pictures up.
     page.raw.mouse.move(1, 1)
-    page.raw.evaluate("app.canvas.deselectAll?.(); app.canvas.graph_mouse[0] = app.canvas.graph_mouse[1] = -1e6")
+    page.raw.evaluate(
+        "app.canvas.deselectAll?.(); app.canvas.graph_mouse[0] = app.canvas.graph_mouse[1] = -1e6"
+    )
     window: Any = page.raw.viewport_size
     # The canvas follows a new window size a little later.
     page.raw.wait_for_function(_CANVAS_FILLS, arg=window)
@@ -167,7 +167,8 @@ def _show(
         "height": window["height"] - clear_of[3] - _MARGIN - top,
     }
     placed = page.raw.evaluate(
-        "async ([b, f, z]) => { await __harness.frames(3); return __harness.show(b, f, z) }", [bounds, frame, zoom]
+        "async ([b, f, z]) => { await __harness.frames(3); return __harness.show(b, f, z) }",
+        [bounds, frame, zoom],
     )
     page.raw.wait_for_timeout(150)  # note and text widgets are placed over the canvas a moment later
     return cast("dict[str, float]", placed)

@@ -111,7 +111,7 @@ class TestImageFolder:
 
 
 class TestImagesToDataset:
-    def test_schema(self, pack: Pack, folders: Folders) -> None:  # noqa: ARG002
+    def test_schema(self, pack: Pack, folders: Folders) -> None:
         schema = pack.schema("GANRMImagesToDataset")
         assert [socket.id for socket in schema.inputs] == ["images"]
         assert [socket.id for socket in schema.outputs] == ["dataset", "count"]
@@ -126,7 +126,7 @@ class TestImagesToDataset:
             assert (pixels(path).reshape(image.shape) == as_core_saves(image)).all()
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-    def test_other_precisions(self, pack: Pack, folders: Folders, dtype: torch.dtype) -> None:  # noqa: ARG002
+    def test_other_precisions(self, pack: Pack, folders: Folders, dtype: torch.dtype) -> None:
         result = pack.run("GANRMImagesToDataset", images=torch.ones(1, 4, 4, 3, dtype=dtype))
         assert (pixels(result["dataset"].paths[0]) == 255).all()
 
@@ -139,7 +139,7 @@ class TestImagesToDataset:
         assert again["dataset"].paths == result["dataset"].paths[1:]
         assert len([path for path in folders.temp.rglob("*") if path.is_file()]) == 3
 
-    def test_spoilt_pictures_are_named(self, pack: Pack, folders: Folders, errors: Any) -> None:  # noqa: ARG002
+    def test_spoilt_pictures_are_named(self, pack: Pack, folders: Folders, errors: Any) -> None:
         images = noise(3)
         images[1, 2, 2, 0] = float("nan")
         with pytest.raises(errors.ImageError, match="Image 2 of 3 holds NaN"):
@@ -172,7 +172,7 @@ class TestAddToDataset:
     def add(self, pack: Pack, images: Any, pick: str = "", name: str = "my_likes") -> Any:
         return pack.run("GANRMAddToDataset", images=images, dataset_name=name, pick=pick)
 
-    def test_schema(self, pack: Pack, folders: Folders) -> None:  # noqa: ARG002
+    def test_schema(self, pack: Pack, folders: Folders) -> None:
         schema = pack.schema("GANRMAddToDataset")
         assert [socket.id for socket in schema.inputs] == ["images", "dataset_name", "pick"]
         assert [socket.id for socket in schema.outputs] == ["dataset", "added", "skipped", "summary"]
@@ -218,12 +218,12 @@ class TestAddToDataset:
         assert len(self.add(pack, noise(2))["dataset"]) == 1
         assert len(self.add(pack, noise(2), "all")["dataset"]) == 3
 
-    def test_copies_among_the_picked_are_added_once(self, pack: Pack, folders: Folders) -> None:  # noqa: ARG002
+    def test_copies_among_the_picked_are_added_once(self, pack: Pack, folders: Folders) -> None:
         image = noise()
         result = self.add(pack, Many([image, image.clone(), noise(seed=1)]), "all")
         assert (result["added"], result["skipped"], len(result["dataset"])) == (2, 1, 2)
 
-    def test_what_images_to_dataset_made_is_the_same_picture(self, pack: Pack, folders: Folders) -> None:  # noqa: ARG002
+    def test_what_images_to_dataset_made_is_the_same_picture(self, pack: Pack, folders: Folders) -> None:
         made = pack.run("GANRMImagesToDataset", images=noise())["dataset"].paths[0]
         added = self.add(pack, noise(), "1")["dataset"].paths[0]
         assert (made.name, made.read_bytes()) == (added.name, added.read_bytes())
@@ -276,7 +276,7 @@ class TestAddToDataset:
         assert gold(sheet("")) == 0
         assert 0 < gold(sheet("1")) < gold(sheet("1 2"))
 
-    def test_fingerprint_follows_the_dataset(self, pack: Pack, folders: Folders) -> None:  # noqa: ARG002
+    def test_fingerprint_follows_the_dataset(self, pack: Pack, folders: Folders) -> None:
         node = pack.node("GANRMAddToDataset")
 
         def now(name: Any = "my_likes") -> Any:

@@ -34,7 +34,9 @@ class TestNode:
         schema = pack.schema(node)
         assert text.startswith(f"# {schema.display_name}\n")
         for socket in [*schema.inputs, *schema.outputs]:
-            assert f"**{socket.display_name or socket.id}**" in text or f"*{socket.display_name}*" in text, socket.id
+            assert f"**{socket.display_name or socket.id}**" in text or f"*{socket.display_name}*" in text, (
+                socket.id
+            )
         (picture,) = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
         assert (ROOT / "nodes" / "web" / "docs" / picture).is_file()
 

@@ -45,7 +45,7 @@ ELSEWHERE = [
 
 
 @pytest.fixture
-def places(pack: Any, folders: Any) -> Any:  # noqa: ARG001
+def places(pack: Any, folders: Any) -> Any:
     return pack.module("nodes.host.folders")
 
 

@@ -49,7 +49,7 @@ def errors(pack: Pack) -> Any:
     return pack.module("ganrm_core.errors")
 
 
-def test_schema(pack: Pack, folders: Folders) -> None:  # noqa: ARG001
+def test_schema(pack: Pack, folders: Folders) -> None:
     schema = pack.schema(NAME)
     assert [socket.id for socket in schema.inputs] == [
         "images", "filename_prefix", "format", "quality", "scores", "indices", "reward", "seed",

@@ -21,7 +21,7 @@ def grey(*levels: float, size: tuple[int, int] = (6, 8), channels: int = 3) -> T
 
 
 @pytest.fixture
-def bright(pack: Any, folders: Any) -> Bright:  # noqa: ARG001
+def bright(pack: Any, folders: Any) -> Bright:
     return Bright(pack, {"balanced": 0.31})
 
 

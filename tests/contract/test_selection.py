@@ -28,7 +28,7 @@ def levels(images: list[Tensor]) -> list[list[float]]:
 
 
 @pytest.fixture
-def bright(pack: Any, folders: Any) -> Bright:  # noqa: ARG001
+def bright(pack: Any, folders: Any) -> Bright:
     return Bright(pack, {"balanced": 0.31})
 
 
@@ -223,7 +223,7 @@ class TestGivenScores:
         ],
         ids=str,
     )
-    def test_of_any_shape(self, pack: Any, folders: Any, given: list[Any]) -> None:  # noqa: ARG002
+    def test_of_any_shape(self, pack: Any, folders: Any, given: list[Any]) -> None:
         result = pack.run(NODE, images=grey(0.1, 0.2, 0.3), given_scores=Many(given), keep=2)
         assert result["indices"] == [2, 0]
         assert result["scores"] == [3.0, -1.0, 12.5]

@@ -20,7 +20,7 @@ def pictures(server: Server) -> int:
 
 
 @pytest.fixture(scope="session")
-def taste(server: Server, pictures: int) -> str:  # noqa: ARG001
+def taste(server: Server, pictures: int) -> str:
     """The name of a model that was trained on the server and saved in models/ganrm."""
     with server.client() as client:
         run = client.run(training(name="my_taste"), timeout=300).expect_success()
