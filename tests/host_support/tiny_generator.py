@@ -188,5 +188,5 @@ def _linear(random: torch.Generator, name: str, inputs: int, outputs: int, gain:
 def _normal(random: torch.Generator, shape: tuple[int, ...], fan_in: int) -> torch.Tensor:
     # Drawing 123 million numbers for CLIP would take longer than all the rest.
     count = math.prod(shape)
-    pool = torch.randn(min(count, _POOL), generator=random) / fan_in**0.5
+    pool: torch.Tensor = torch.randn(min(count, _POOL), generator=random) / fan_in**0.5
     return pool.repeat(-(-count // _POOL))[:count].reshape(shape)
