@@ -77,6 +77,8 @@ def workflow(page: ComfyPage, tmp_path: Path) -> Path:
 def test_a_dropped_workflow_runs_and_shows_its_pictures(
     open_comfy: OpenPage, page: ComfyPage, workflow: Path, nodes: str, tmp_path: Path
 ) -> None:
+    if nodes == "vue" and page.version.startswith("1.27."):
+        pytest.skip("page 1.27 has only a first sketch of DOM nodes: it crops their pictures")
     with open_comfy(nodes=nodes, pixel_ratio=2) as fresh:
         fresh.drop_file(workflow)
         assert missing_nodes_dialog(fresh) == ""

@@ -29,5 +29,5 @@ def rows(table: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(table)))
 
 
-def run(pack: Pack, reward: Any, **inputs: Any) -> Any:
+def run(pack: Any, reward: Any, **inputs: Any) -> Any:
     return pack.run(NODE, **{"folder": "input/shots", "reward": reward, "keep": 2, **inputs})
