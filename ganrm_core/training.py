@@ -248,8 +248,9 @@ def _warnings(
             for i, g in enumerate(groups)
             if g == groups[first] and pictures.labels[i] != pictures.labels[first]
         )
+        how_many = "1 picture looks" if len(both) == 1 else f"{len(both)} pictures look"
         warnings.append(
-            f"{len(both)} pictures look nearly the same in both sets (such as {pictures.paths[first].name} "
+            f"{how_many} nearly the same in both sets (such as {pictures.paths[first].name} "
             f"and {pictures.paths[other].name}). They are kept, and kept together in every split."
         )
     if figures.auc.value >= _SUSPICIOUS_AUC:

@@ -121,6 +121,10 @@ def _renumber_links(graph: dict[str, Any]) -> None:
 
 
 def _tidy_prompt(prompt: dict[str, Any]) -> dict[str, Any]:
+    for node in prompt.values():
+        if node["class_type"] == "PreviewAny":
+            # The page's own text field, which the server does not know as an input.
+            node["inputs"].pop("preview", None)
     return {node_id: prompt[node_id] for node_id in sorted(prompt, key=int)}
 
 

@@ -165,7 +165,7 @@ def open_page(
         raw.wait_for_function(_READY, timeout=60_000)
         raw.evaluate("__harness.listen()")
         # The page starts with its default graph, whose missing model newer versions complain about.
-        raw.evaluate("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
+        raw.evaluate(_ONLY_A_BLANK_TAB)
         raw.wait_for_function("app.graph._nodes.length === 0")
         dismiss = raw.get_by_test_id("error-overlay-dismiss")
         if dismiss.count():
@@ -195,6 +195,13 @@ def _store_settings(url: str, settings: dict[str, Any]) -> None:
     with urllib.request.urlopen(request, timeout=10):
         pass
 
+
+_ONLY_A_BLANK_TAB = """async () => {
+  const { workflow, command } = app.extensionManager;
+  const first = workflow.activeWorkflow;
+  await command.execute("Comfy.NewBlankWorkflow");
+  await workflow.closeWorkflow(first);
+}"""
 
 _SET_WIDGET = """([id, name, value]) => {
   const node = __harness.node(id);

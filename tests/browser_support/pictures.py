@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _MARGIN = 24
 _MENUS = (80, 110, 0, 80)  # what the page's menus take of the window: left, top, right, bottom
 _LARGEST_WINDOW = 3200  # CSS pixels; what a software-rendered page still draws in a second
-# All but the graph: menus, panels, dialogs, toasts.
+# Hides menus, panels, dialogs, toasts. By inheritance, so that what the page hides within nodes stays hidden.
 _BARE_GRAPH = """
-  body * { visibility: hidden !important; }
-  body :is(#graph-canvas, .dom-widget, .dom-widget *, .lg-node, .lg-node *) { visibility: visible !important; }
+body { visibility: hidden; }
+#graph-canvas, .dom-widget, .lg-node { visibility: visible; }
 """
 
 
