@@ -66,6 +66,9 @@ def test_a_shipped_workflow_opens_without_complaint(page: ComfyPage, name: str) 
     assert missing_nodes_dialog(page) == ""
     assert open_dialogs(page) == ""
     made = page.graph()["output"]
+    for node in made.values():
+        if node["class_type"] == "PreviewAny":
+            node["inputs"].pop("preview", None)  # the page's own text field
     twin = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
     assert {key: node["inputs"] for key, node in made.items()} == {
         key: node["inputs"] for key, node in twin.items()
