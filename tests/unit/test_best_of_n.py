@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from PIL import Image
 from ganrm_core import RewardModel, best_of_n
 from ganrm_core.errors import DataError, ImageError
 from ganrm_core.images import read_image, to_float
+from ganrm_core.imagesets import Skipped
+from ganrm_core.progress import ProgressCallback, no_progress
 from ganrm_core.reward import Images, Reward, Scores
 
 
@@ -25,10 +27,19 @@ class Brightness:
     def __init__(self) -> None:
         self.asked: Any = None
 
-    def score(self, images: Images, prompts: Sequence[str] | None = None) -> Scores:
+    def score(
+        self,
+        images: Images,
+        prompts: Sequence[str] | None = None,
+        progress: ProgressCallback = no_progress,
+    ) -> Scores:
         self.asked = prompts
         logit = torch.stack([image.mean() for image in images])
         return Scores(logit, torch.sigmoid(logit * 8 - 4), torch.zeros_like(logit))
+
+    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
+        for path in paths:
+            yield path, self.score(to_float(read_image(path)))
 
 
 def grey(*levels: float) -> torch.Tensor:
