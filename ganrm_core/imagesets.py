@@ -17,6 +17,7 @@ from torch import Tensor
 from .errors import DataError, ImageError
 from .files import shown
 from .images import UnreadableImageError, read_image
+from .result_folders import SHEET, is_selection
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset((
@@ -38,9 +39,9 @@ class Skipped:
 def find_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> list[Path]:
     """The pictures in `folder` (with `recursive`, below it too), in natural order: frame2 before frame10.
 
-    Chosen by the ending of the name. Hidden files and folders are left out. Links are followed, each
-    folder once, so a link in a circle does no harm. Raises `DataError` for a folder that is missing,
-    is a file, cannot be listed, or holds no picture.
+    Chosen by the ending of the name. Hidden files and folders are left out, and the contact sheet of an
+    earlier selection. Links are followed, each folder once, so a link in a circle does no harm. Raises
+    `DataError` for a folder that is missing, is a file, cannot be listed, or holds no picture.
     """
     root = Path(folder)
     if not os.path.lexists(root):
@@ -143,6 +144,8 @@ def _collect(
             continue
         if _is_folder(entry):
             subfolders.append(Path(entry.path))
+        elif entry.name == SHEET and is_selection(folder):
+            others["contact sheet"] += 1
         elif (suffix := Path(entry.name).suffix.lower()) in IMAGE_SUFFIXES:
             # A link to nowhere counts: reading it says what is wrong, leaving it out would not.
             found.append(Path(entry.path))

@@ -100,7 +100,7 @@ def _import_peft() -> Any:
     except Exception as error:
         raise BackboneError(
             f"LoRA needs the package peft, which cannot be imported ({error}). "
-            'Install it with: pip install "gan-rm[lora]", or set adapt to none.'
+            "Install it with `pip install peft` into the Python that runs this, or set adapt to none."
         ) from error
     return peft
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from .errors import DataError, ImageError
+from .progress import Progress, ProgressCallback, no_progress
 
 THRESHOLD = 0.91
 """Cosine similarity of two signatures from which on they count as the same picture."""
@@ -56,11 +57,14 @@ def signature(image: Tensor) -> NDArray[np.float32]:
     return whole
 
 
-def group_near_duplicates(signatures: NDArray[Any], threshold: float = THRESHOLD) -> NDArray[np.int64]:
+def group_near_duplicates(
+    signatures: NDArray[Any], threshold: float = THRESHOLD, progress: ProgressCallback = no_progress
+) -> NDArray[np.int64]:
     """Group number [N], 0, 1, 2… in order of first appearance, for signatures [N, D].
 
     Pictures are in one group if a chain of near-duplicates connects them. Takes N²·D/2 multiplications
-    but only N times a constant of memory. Raises `DataError` for anything but finite vectors [N, D].
+    but only N times a constant of memory; `progress` is called before every 512 pictures. Raises
+    `DataError` for anything but finite vectors [N, D].
     """
     vectors = np.ascontiguousarray(signatures, dtype=np.float32)
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
@@ -70,6 +74,7 @@ def group_near_duplicates(signatures: NDArray[Any], threshold: float = THRESHOLD
         )
     labels = np.arange(len(vectors))
     for start in range(0, len(vectors), _ROWS):
+        progress(Progress("looking for copies", start, len(vectors)))
         similar = vectors[start : start + _ROWS] @ vectors[start:].T >= threshold
         for offset in np.flatnonzero(similar.sum(axis=1) > 1):
             matched = np.unique(labels[start:][similar[offset]])

@@ -19,7 +19,7 @@ class Ranked:
 
     `image` is uint8 [3, H, W] (0–255) or a PIL image of any mode; a thumbnail of 640 pixels is enough for
     a sheet of four. `number` is its place in the input from 1, which a person types to pick it. `rank` 1
-    is the best of its `group` (from 0). `score` may have any range.
+    is the best of its `group` (from 0). `score` may have any range. `kept` is None where nothing is chosen.
     """
 
     image: Tensor | Image.Image
@@ -27,7 +27,7 @@ class Ranked:
     rank: int
     score: float
     group: int = 0
-    kept: bool = False
+    kept: bool | None = None
 
 
 @dataclass(frozen=True)

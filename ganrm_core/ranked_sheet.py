@@ -130,7 +130,7 @@ class _Sizes:
         if part == "number":
             return self.pill_width(str(entry.number))
         if part == "score":
-            return text_width(_score(entry.score, self.form), self.score_size, bold=True)
+            return text_width(score_text(entry.score, self.form), self.score_size, bold=True)
         return text_width(_ordinal(entry.rank), self.rank_size)
 
     def _part_height(self, part: _Part) -> int:
@@ -159,7 +159,7 @@ class _Header:
         )
         if "balanced" in thresholds:
             figures["suggested threshold"] = thresholds["balanced"]
-        self.figures = {name: _score(value, sizes.form) for name, value in figures.items()}
+        self.figures = {name: score_text(value, sizes.form) for name, value in figures.items()}
         self.size = next(
             (
                 sizes.px(size)
@@ -236,10 +236,10 @@ def _draw_caption(
         x = left
         base = top + (height + round(0.7 * sizes.number_size)) // 2
         if "number" in parts:
-            x += _draw_pill(sheet, draw, str(entry.number), left, top, entry.kept, sizes)
+            x += _draw_pill(sheet, draw, str(entry.number), left, top, bool(entry.kept), sizes)
             x += round(0.3 * sizes.number_size)
         if "score" in parts:
-            score = _score(entry.score, sizes.form)
+            score = score_text(entry.score, sizes.form)
             write(draw, (x, base), score, sizes.score_size, TEXT, right - left, anchor="ls", bold=True)
         if "rank" in parts:
             rank = _ordinal(entry.rank)
@@ -268,7 +268,7 @@ def _draw_legend(
     pill = (left, base - round(1.02 * size), left + width, base + round(0.28 * size))
     rounded(sheet, pill, size // 3, ACCENT if entry.kept else _PILL)
     write(draw, (left + width / 2, base), number, size, DARK_INK, width, anchor="ms", bold=True)
-    words = f"is the number to pick   ·   {_score(entry.score, sizes.form)} the score   ·   {_ordinal(entry.rank)} the rank"
+    words = f"is the number to pick   ·   {score_text(entry.score, sizes.form)} the score   ·   {_ordinal(entry.rank)} the rank"
     x = left + width + 0.4 * size
     x += write(draw, (x, base), words, size, SOFT_TEXT, sizes.width - x - sizes.px(_MARGIN), anchor="ls")
     if any(one.kept for one in candidates) and sizes.width - x > sizes.px(60):
@@ -283,7 +283,8 @@ def _counted(candidates: Sequence[Ranked], shown: int) -> str:
     words = "1 picture" if count == 1 else f"{count:,} pictures"
     if groups > 1:
         words += f" in {groups:,} groups"
-    words += f", {sum(entry.kept for entry in candidates):,} kept"
+    if any(entry.kept is not None for entry in candidates):
+        words += f", {sum(bool(entry.kept) for entry in candidates):,} kept"
     return words if shown == count else f"{words} · best {shown:,} shown, {count - shown:,} left out"
 
 
@@ -291,8 +292,8 @@ def _score_form(scores: Sequence[float]) -> str:
     return "share" if all(0 <= score <= 1 for score in scores if math.isfinite(score)) else "any"
 
 
-def _score(value: float, form: str) -> str:
-    """Shares as .93 and 1.0; other figures to four significant digits."""
+def score_text(value: float, form: str = "share") -> str:
+    """Shares as .93 and 1.0; other figures, or all where `form` is "any", to four significant digits."""
     if not math.isfinite(value):
         return "?"
     if form == "share" and 0 <= value <= 1:
@@ -306,4 +307,4 @@ def _ordinal(rank: int) -> str:
     return f"{rank}{ending}"
 
 
-__all__ = ["Ranked", "ranked_sheet"]
+__all__ = ["Ranked", "ranked_sheet", "score_text"]

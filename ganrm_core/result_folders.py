@@ -17,23 +17,27 @@ COLUMNS = ("file", "group", "rank", "kept", "score", "logit", "uncertainty", "ke
 """The head of the table, by which a folder that holds a selection is known."""
 
 
-def outside_results(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """`files` of `folder` without those in folders below it that hold an earlier selection.
+def is_selection(folder: Path) -> bool:
+    """Whether a selection was placed into `folder`, contact sheet and all."""
+    try:
+        with (folder / TABLE).open("rb") as file:
+            return file.readline(200).strip() == ",".join(COLUMNS).encode("ascii")
+    except OSError:
+        return False
 
-    If `folder` holds one itself, only its contact sheet is left out.
-    """
+
+def outside_results(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """`files` of `folder` without those in folders below it that hold an earlier selection."""
     known: dict[Path, bool] = {}
 
     def is_result(place: Path) -> bool:
         if place not in known:
-            known[place] = _is_result(place)
+            known[place] = is_selection(place)
         return known[place]
 
     def stays(path: Path) -> bool:
         inner = path.relative_to(folder).parents
-        if any(is_result(folder / place) for place in inner if place != Path()):
-            return False
-        return path.name != SHEET or path.parent != folder or not is_result(folder)
+        return not any(is_result(folder / place) for place in inner if place != Path())
 
     return [path for path in files if stays(path)]
 
@@ -81,14 +85,6 @@ def whole_folder(output: Path) -> Iterator[Path]:
             for place in absent:
                 with contextlib.suppress(OSError):
                     place.rmdir()
-
-
-def _is_result(folder: Path) -> bool:
-    try:
-        with (folder / TABLE).open("rb") as file:
-            return file.readline(200).strip() == ",".join(COLUMNS).encode("ascii")
-    except OSError:
-        return False
 
 
 def _is_free(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 from .adapters import Adapter, merge_adapter
 from .backbones import load_backbone
 from .backbones.base import Backbone, BackboneSpec, sha256_of_files
+from .backbones.locate import find_by_sha256, find_file, without_folder
 from .calibration import Calibration
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
@@ -156,8 +157,9 @@ class RewardModel:
     ) -> RewardModel:
         """Read a checkpoint and the backbone it was trained on.
 
-        The backbone's weights are looked for where the checkpoint names them, in `search_folders`
-        and beside the checkpoint; `backbone` overrides the name (as `load_backbone` takes it).
+        The backbone's weights are looked for by the name in the checkpoint, in `search_folders` and
+        beside the checkpoint, never where a path in it leads; `backbone` overrides the name (as
+        `load_backbone` takes it).
         `offline` fetches nothing. `name` is what the model is called, the file's stem by default.
         A host that has the backbone gives `load`, which takes its name and is asked instead: the
         weights are compared all the same, and a LoRA adapter is merged into what it returns.
@@ -189,7 +191,7 @@ class RewardModel:
                 ) from error
             folders = (*search_folders, path.parent)
             find = load or (lambda called: _find_backbone(called, spec, backbone is None, folders, offline))
-            network = _load_matching_backbone(path, spec, backbone or spec.name, find)
+            network = _load_matching_backbone(path, spec, backbone or without_folder(spec.name), find)
             adapter = None
             if checkpoint.card.get("adapter"):
                 try:
@@ -289,9 +291,7 @@ def _found_by_content(spec: BackboneSpec, folders: Sequence[Path]) -> str | None
     """A single-file backbone, if need be under another name than the checkpoint remembers."""
     if not spec.name.startswith("file:"):
         return None
-    from .backbones.locate import find_by_sha256, find_file
-
-    found = find_file(spec.name.removeprefix("file:"), folders)
+    found = find_file(without_folder(spec.name).removeprefix("file:"), folders)
     if found and sha256_of_files([found]) == spec.weights_sha256:
         return f"file:{found}"
     renamed = find_by_sha256(spec.weights_sha256, folders)

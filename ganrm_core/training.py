@@ -149,7 +149,7 @@ def train_on_files(
             progress=progress,
         )
         features_done = time.perf_counter()
-        groups = group_near_duplicates(pictures.signatures)
+        groups = group_near_duplicates(pictures.signatures, progress=progress)
         fitted = _fit(settings, backbone, readout, pictures, groups, progress)
     progress(Progress("measuring", 0, 1, history=fitted.history))
     figures = measure(

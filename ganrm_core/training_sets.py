@@ -82,7 +82,7 @@ def refuse_too_few(
         where = f" to {shown(source)}" if isinstance(source, _FOLDER) else ""
         raise DataError(
             f"Only {count} usable {name} pictures. At least {LEAST_PER_CLASS} are needed, 50 or more are "
-            f"better: add pictures{where}, or use --recursive if they lie in subfolders. "
+            f"better: add pictures{where}, or include its subfolders if they lie there. "
             f"{describe_skipped(skipped)}".rstrip()
         )
 

@@ -22,7 +22,7 @@ from ..ganrm_core.folder_selection import (
 from ..ganrm_core.images import read_image, to_pil
 from ..ganrm_core.imagesets import describe_skipped, find_images
 from ..ganrm_core.progress import Progress, ProgressCallback
-from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet
+from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet, score_text
 from ..ganrm_core.result_folders import check_folder, free_folder, outside_results, whole_folder
 from ..ganrm_core.reward import Reward
 from .host import folders
@@ -30,7 +30,7 @@ from .host.fingerprints import folder_fingerprint
 from .host.progress import progress_bar
 from .outputs import blocked
 from .previews import as_image, in_node
-from .sheets import MOST, short, spread_words, thumbnail_size
+from .sheets import MOST, spread_words, thumbnail_size
 from .types import CATEGORY, GanRMReward, advanced
 
 
@@ -107,8 +107,8 @@ class ScoreFolder(io.ComfyNode):
                 io.String.Output(
                     "best_folder",
                     display_name="best folder",
-                    tooltip="Where the copies are, as Image Folder names it. Empty where nothing was copied: what "
-                    "hangs on it is then skipped.",
+                    tooltip="Where the copies are, named as in the list of Image Folder (press R there to see it). "
+                    "Empty where nothing was copied: what hangs on it is then skipped.",
                 ),
                 io.Image.Output(
                     "preview",
@@ -168,7 +168,7 @@ class ScoreFolder(io.ComfyNode):
             check_folder(output)
         progress = progress_bar()
         selection = rank_files(reward, files, rules, progress=progress)
-        sheet = _sheet(selection, reward, progress)
+        sheet = _sheet(selection, reward, chosen=bool(keep), progress=progress)
         if output is None or not selection.kept:
             output = None
         else:
@@ -207,7 +207,9 @@ def _candidates(home: Path, folder: str, recursive: bool) -> list[Path]:
     return files
 
 
-def _sheet(selection: FolderSelection, reward: Reward, progress: ProgressCallback) -> Image.Image:
+def _sheet(
+    selection: FolderSelection, reward: Reward, *, chosen: bool, progress: ProgressCallback
+) -> Image.Image:
     """The best, read again one by one; the others count in the figures above and are never shown."""
     best = set(sorted(range(len(selection.rows)), key=lambda i: selection.rows[i].rank)[:MOST])
     nothing = Image.new("RGB", (1, 1))
@@ -219,7 +221,8 @@ def _sheet(selection: FolderSelection, reward: Reward, progress: ProgressCallbac
             picture = _thumbnail(row.path, thumbnail_size(len(best)))
             drawn += 1
             progress(Progress("drawing the best", drawn, len(best)))
-        entries.append(Ranked(picture, position + 1, row.rank, row.score, kept=row.kept))
+        kept = row.kept if chosen else None
+        entries.append(Ranked(picture, position + 1, row.rank, row.score, kept=kept))
     return ranked_sheet(entries, thresholds=reward.thresholds, model=reward.name, most=MOST)
 
 
@@ -257,6 +260,6 @@ def _summary(
     if not keep:
         return f"{count} scored, none copied (keep is 0) · {spread}{skipped}"
     return (
-        f"None of {count} reached the minimum score of {short(min_score)}, so nothing was copied: lower it, or set "
+        f"None of {count} reached the minimum score of {score_text(min_score)}, so nothing was copied: lower it, or set "
         f"it to 0. · {spread}{skipped}"
     )

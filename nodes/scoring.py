@@ -84,7 +84,7 @@ class Score(io.ComfyNode):
         selection = select_best(result.logit.tolist(), group_size=group_size[0] or None)
         scores = result.score.tolist()
         sheet = sheet_of(
-            candidates, scores, selection, marked=(), thresholds=judge.thresholds, model=judge.name
+            candidates, scores, selection, marked=None, thresholds=judge.thresholds, model=judge.name
         )
         summary = f"{count_words(selection)} · {spread_words(scores, judge.thresholds, judge.name)}"
         return io.NodeOutput(

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..ganrm_core.errors import DataError
+from ..ganrm_core.ranked_sheet import score_text
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection import Order, Selection, select_best
 from .candidates import Candidates, Latent, Unit, check_finite
@@ -15,7 +16,7 @@ from .host.progress import progress_bar
 from .outputs import blocked, or_blocked
 from .previews import as_image, in_node
 from .scoring import candidate_input, group_size_input
-from .sheets import count_words, sheet_of, short, spread_words
+from .sheets import count_words, sheet_of, spread_words
 from .types import CATEGORY, GanRMReward, advanced
 
 
@@ -247,6 +248,6 @@ def _summary(selection: Selection, scores: list[float], min_score: float, spread
         more = " …" if len(selection.kept) > 16 else ""
         return f"{count_words(selection)}, {len(selection.kept)} kept: {numbers}{more} · {spread}"
     return (
-        f"{count_words(selection)}, none kept: the best score is {short(max(scores))}, the minimum score "
-        f"{short(min_score)}. Lower it, make more candidates, or raise 'keep at least'. · {spread}"
+        f"{count_words(selection)}, none kept: the best score is {score_text(max(scores))}, the minimum score "
+        f"{score_text(min_score)}. Lower it, make more candidates, or raise 'keep at least'. · {spread}"
     )

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet
+from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet, score_text
 from ..ganrm_core.selection import Selection
 from ..ganrm_core.tensors import over_mid_grey
 from .candidates import Candidates
@@ -22,11 +22,14 @@ def sheet_of(
     scores: Sequence[float],
     selection: Selection,
     *,
-    marked: Collection[int],
+    marked: Collection[int] | None,
     thresholds: Mapping[str, float],
     model: str,
 ) -> Image.Image:
-    """All candidates best first, with number, score and rank; the `marked` ones framed in gold."""
+    """All candidates best first, with number, score and rank; the `marked` ones framed in gold.
+
+    None where there is nothing to choose, so that the sheet does not speak of it.
+    """
     group_of = {p: number for number, group in enumerate(selection.groups) for p in group}
     size = thumbnail_size(len(candidates))
     entries = [
@@ -36,7 +39,7 @@ def sheet_of(
             rank=selection.ranks[position],
             score=scores[position],
             group=group_of[position],
-            kept=position in marked,
+            kept=None if marked is None else position in marked,
         )
         for position in range(len(candidates))
     ]
@@ -52,22 +55,15 @@ def count_words(selection: Selection) -> str:
 def spread_words(scores: Sequence[float], thresholds: Mapping[str, float], model: str) -> str:
     """Lowest, middle and highest score, and what the model itself suggests."""
     parts = [
-        f"min {short(min(scores))}",
-        f"median {short(statistics.median(scores))}",
-        f"max {short(max(scores))}",
+        f"min {score_text(min(scores))}",
+        f"median {score_text(statistics.median(scores))}",
+        f"max {score_text(max(scores))}",
     ]
     if "balanced" in thresholds:
-        parts.append(f"suggested threshold {short(thresholds['balanced'])}")
+        parts.append(f"suggested threshold {score_text(thresholds['balanced'])}")
     if model:
         parts.append(f"model {model}")
     return " · ".join(parts)
-
-
-def short(score: float) -> str:
-    """.93 for a score in 0–1; up to four digits for the scores of others."""
-    if not 0 <= score <= 1:
-        return f"{score:.4g}"
-    return "1.0" if score >= 0.995 else f"{score:.2f}".removeprefix("0")
 
 
 def thumbnail_size(count: int) -> int:

@@ -89,6 +89,8 @@ def _show(page: ComfyPage, graph: Graph) -> None:
         number = next(n for n, node in graph.prompt.items() if node["class_type"] == "GANRMAddToDataset")
         page.set_widget(int(number), "pick", "1-12")
         page.run_and_wait(seconds=900)
+    for node_id, (widget, _) in _settings(graph):
+        page.set_widget(node_id, widget, graph.prompt[str(node_id)]["inputs"][widget])
     thumbnail(page, FOLDER / f"{graph.name}.jpg")
     screenshot(page, README / f"{graph.name}.jpg")
     for number, node in graph.prompt.items():

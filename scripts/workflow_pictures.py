@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageFilter
@@ -21,7 +22,9 @@ _CANDIDATES = 16
 
 def fill_folders(base: Path) -> None:
     """Liked pictures are real ones, ordinary ones others spoilt a little; `output` and `candidates` hold both."""
-    pictures = iter(demo_pictures())
+    mixed_up = list(demo_pictures())
+    random.Random(0).shuffle(mixed_up)  # else each folder would hold other makers' pictures
+    pictures = iter(mixed_up)
     for name, count in {**_SETS, "candidates": _CANDIDATES}.items():
         folder = base / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +70,9 @@ NODE_CLASS_MAPPINGS = {{}}
 
 def decode(self, vae, samples):
     paths = sorted(glob.glob({candidates!r} + "/*.png"))
-    wanted = [paths[i % len(paths)] for i in range(len(samples["samples"]))]
+    # A selected latent knows its place in the batch, and so keeps its picture.
+    numbers = samples.get("batch_index") or range(len(samples["samples"]))
+    wanted = [paths[i % len(paths)] for i in numbers]
     return (torch.stack([torch.from_numpy(np.asarray(Image.open(p), np.float32) / 255) for p in wanted]),)
 
 

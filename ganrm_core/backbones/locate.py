@@ -61,6 +61,26 @@ def looks_like_path(name: str) -> bool:
     )
 
 
+def without_folder(name: str) -> str:
+    """The backbone's `name` with every path in it cut to its last part, which `search_folders` are asked for.
+
+    A checkpoint may come from anyone, so it does not decide which places of this machine are opened
+    (on Windows a path can name another machine, which would then be told who is asking).
+    """
+    family, _, rest = name.partition(":")
+    head = f"{family}:"
+    if family == "open_clip" and rest.startswith("hf-hub:"):
+        head, rest = f"{head}hf-hub:", rest.removeprefix("hf-hub:")
+    elif family == "open_clip":
+        model, slash, rest = rest.partition("/")
+        head += model + slash
+    if not rest:
+        return name
+    if family == "file" or looks_like_path(rest):
+        rest = re.split(r"[/\\:]", rest)[-1].lstrip("~.")
+    return head + rest
+
+
 def close_names(name: str, known: Iterable[str], count: int = 5) -> str:
     """A sentence with the known names nearest to `name`; empty if none comes near. Starts with a space."""
     by_lower = {candidate.lower(): candidate for candidate in known}

@@ -52,8 +52,8 @@ class TestSound:
 
     def test_both_are_the_same_prompt(self, object_info: Json, name: str) -> None:
         from_graph, twin = ui_to_api(shipped_graph(name), object_info), shipped_prompt(name)
-        assert {key: (each["class_type"], _plain(each["inputs"])) for key, each in from_graph.items()} == {
-            key: (each["class_type"], _plain(each["inputs"])) for key, each in twin.items()
+        assert {key: (each["class_type"], each["inputs"]) for key, each in from_graph.items()} == {
+            key: (each["class_type"], each["inputs"]) for key, each in twin.items()
         }
 
     def test_the_manager_can_offer_the_pack_to_whoever_lacks_it(self, name: str) -> None:
@@ -189,7 +189,3 @@ def _save(link: list[Any]) -> Json:
 def _echo(label: str, *links: list[Any]) -> Json:
     values = {f"value{i or ''}": link for i, link in enumerate(links)}
     return {"class_type": "ProbeEcho", "inputs": {"label": label, **values}}
-
-
-def _plain(inputs: Json) -> Json:
-    return {key: value for key, value in inputs.items() if value != ""}

@@ -22,6 +22,7 @@ from ganrm_core.imagesets import (
     fingerprint,
     stream_images,
 )
+from ganrm_core.result_folders import COLUMNS, SHEET, TABLE
 
 
 def picture(path: Path, value: int = 9, size: tuple[int, int] = (4, 4)) -> Path:
@@ -51,6 +52,13 @@ class TestFindImages:
             (tmp_path / name).write_bytes(b"x")
         if len(list(tmp_path.iterdir())) == 4:
             assert [p.name for p in find_images(tmp_path)] == ["B.png", "b.png", "b01.png", "b1.png"]
+
+    def test_the_contact_sheet_of_a_selection_is_no_picture_of_it(self, tmp_path: Path) -> None:
+        kept = picture(tmp_path / "01_cat.png")
+        sheet = picture(tmp_path / SHEET)
+        assert find_images(tmp_path) == [kept, sheet], "without the table it may be anyone's picture"
+        (tmp_path / TABLE).write_text(",".join(COLUMNS) + "\n")
+        assert find_images(tmp_path) == [kept]
 
     def test_subfolders_only_when_asked(self, tmp_path: Path) -> None:
         inner = picture(tmp_path / "part10" / "a.png")

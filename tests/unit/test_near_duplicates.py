@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from ganrm_core.errors import DataError, ImageError
 from ganrm_core.near_duplicates import THRESHOLD, group_near_duplicates, signature
+from ganrm_core.progress import Progress
 
 
 def scene(seed: int, size: int = 240) -> Image.Image:
@@ -161,6 +162,15 @@ def test_a_chain_is_one_group() -> None:
     angles = np.linspace(0, 3, 60)
     chain = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     assert group_near_duplicates(np.random.default_rng(0).permutation(chain), 0.99).tolist() == [0] * 60
+
+
+def test_a_cancel_passes_through() -> None:
+    def stop(step: Progress) -> None:
+        if step.done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        group_near_duplicates(np.eye(1100, 8, dtype=np.float32), progress=stop)
 
 
 def test_none_and_one() -> None:

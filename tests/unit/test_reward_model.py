@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganrm_core import imagesets
+from ganrm_core.backbones.locate import without_folder
 from ganrm_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ganrm_core.errors import BackboneError, CheckpointError, ImageError
 from ganrm_core.imagesets import Skipped
@@ -272,9 +273,49 @@ class TestBackboneOfACheckpoint:
             RewardModel.load(small_checkpoint)
         assert str(small_checkpoint) in str(caught.value)
 
+    def test_a_path_in_it_is_not_followed(self, small_checkpoint: Path, tmp_path: Path) -> None:
+        elsewhere = tmp_path.parent / f"{tmp_path.name}-private" / "tiny.safetensors"
+        elsewhere.parent.mkdir()
+        (tmp_path / "tiny.safetensors").rename(elsewhere)
+        forged = _renamed_backbone(small_checkpoint, f"file:{elsewhere}")
+        with pytest.raises(BackboneError, match="could not be loaded"):
+            RewardModel.load(forged)
+        RewardModel.load(forged, search_folders=[elsewhere.parent])
+
+    @pytest.mark.parametrize(
+        ("name", "cut"),
+        [
+            ("efficientnet_lite0", "efficientnet_lite0"),
+            ("file:vit.safetensors", "file:vit.safetensors"),
+            ("file:sub/vit.safetensors", "file:vit.safetensors"),
+            ("file:/etc/vit.safetensors", "file:vit.safetensors"),
+            ("file:\\\\host\\share\\vit.safetensors", "file:vit.safetensors"),
+            ("file:C:vit.safetensors", "file:vit.safetensors"),
+            ("file:..", "file:"),
+            ("open_clip:ViT-B-32/laion2b_s34b_b79k", "open_clip:ViT-B-32/laion2b_s34b_b79k"),
+            ("open_clip:ViT-B-32//etc/weights.bin", "open_clip:ViT-B-32/weights.bin"),
+            ("open_clip:ViT-B-32/~/weights.bin", "open_clip:ViT-B-32/weights.bin"),
+            ("open_clip:hf-hub:owner/repository", "open_clip:hf-hub:owner/repository"),
+            ("open_clip:hf-hub:../../private", "open_clip:hf-hub:private"),
+            ("transformers:facebook/dinov2-base", "transformers:facebook/dinov2-base"),
+            ("transformers:/srv/dinov2-base", "transformers:dinov2-base"),
+            ("transformers:~", "transformers:"),
+        ],
+    )
+    def test_names_without_their_paths(self, name: str, cut: str) -> None:
+        assert without_folder(name) == cut
+
     def test_another_backbone_given(self, small_checkpoint: Path) -> None:
         with pytest.raises(BackboneError, match="Scores would be meaningless"):
             RewardModel.load(small_checkpoint, backbone="efficientnet_lite0")
+
+
+def _renamed_backbone(checkpoint: Path, name: str) -> Path:
+    whole = load_checkpoint(checkpoint)
+    card = {**whole.card, "backbone": {**whole.card["backbone"], "name": name}}
+    forged = checkpoint.with_name("forged.safetensors")
+    save_checkpoint(Checkpoint(whole.tensors, card), forged)
+    return forged
 
 
 class TestDamagedCheckpoint:
