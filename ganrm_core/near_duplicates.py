@@ -74,12 +74,13 @@ def group_near_duplicates(
         )
     labels = np.arange(len(vectors))
     for start in range(0, len(vectors), _ROWS):
-        progress(Progress("looking for copies", start, len(vectors)))
+        progress(Progress("finding copies", start, len(vectors)))
         similar = vectors[start : start + _ROWS] @ vectors[start:].T >= threshold
         for offset in np.flatnonzero(similar.sum(axis=1) > 1):
             matched = np.unique(labels[start:][similar[offset]])
             if len(matched) > 1:
                 labels[np.isin(labels, matched)] = matched[0]
+    progress(Progress("finding copies", len(vectors), len(vectors)))
     # Every label is the smallest index of its group, so sorted labels are in order of appearance.
     groups: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     return groups

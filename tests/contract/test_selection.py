@@ -228,7 +228,7 @@ class TestGivenScores:
         assert result["indices"] == [2, 0]
         assert result["scores"] == [3.0, -1.0, 12.5]
         assert result["best_scores"] == [12.5, 3.0]
-        assert result["summary"] == "3 candidates, 2 kept: 3, 1 · min -1 · median 3 · max 12.5"
+        assert result["summary"] == "3 candidates, 2 kept: 3, 1 · min −1 · median 3 · max 12.5"
 
     @pytest.mark.usefixtures("folders")
     @pytest.mark.parametrize(("least", "kept"), [(0.0, [2, 0, 1]), (-0.5, [2, 0]), (-2.0, [2, 0, 1])])

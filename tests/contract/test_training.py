@@ -258,7 +258,8 @@ class TestReuse:
 
 class TestCancel:
     @pytest.mark.parametrize(
-        "stage", ["looking at the ordinary files", "reading pictures", "fitting", "measuring"]
+        "stage",
+        ["looking at the ordinary files", "reading pictures", "finding copies", "fitting", "measuring"],
     )
     def test_at_every_stage_nothing_is_left(
         self, pack: Any, folders: Any, train: Any, stage: str, monkeypatch: pytest.MonkeyPatch

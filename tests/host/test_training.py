@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -154,13 +153,12 @@ def test_cancel_in_the_middle_of_training_leaves_nothing_behind(client: Client, 
     run.wait_for(
         lambda e: _in("train", 1)(e) and e.data["max"] > 12 and e.data["value"] < e.data["max"], SOON
     )
-    pressed = time.monotonic()
     client.interrupt()
     run.wait(SOON)
     assert run.interrupted
     assert not run.succeeded
-    stopped = next(event.at for event in run.events if event.kind == "execution_interrupted")
-    assert stopped - pressed < 10, "Cancel waited for the end of the training"
+    last = [event.data for event in run.events if event.kind == "progress"][-1]
+    assert last["value"] < last["max"], "Cancel waited for all the pictures"
     assert kept(server) == before
     done = client.run({**prompt, "train": {**prompt["train"]}}, timeout=SOON).expect_success()
     assert done.outputs["save"]["path"] == ["cancelled.safetensors"]
