@@ -87,7 +87,7 @@ def _show(page: ComfyPage, graph: Graph) -> None:
     page.run_and_wait(seconds=900)
     if graph.name == "ganrm_6_grow_your_dataset":
         number = next(n for n, node in graph.prompt.items() if node["class_type"] == "GANRMAddToDataset")
-        page.set_widget(int(number), "pick", "1-12")
+        page.set_widget(int(number), "pick", "3 6 11 14")
         page.run_and_wait(seconds=900)
     for node_id, (widget, _) in _settings(graph):
         page.set_widget(node_id, widget, graph.prompt[str(node_id)]["inputs"][widget])

@@ -13,9 +13,10 @@ from ganrm_core.images import to_pil
 _SETS = {
     "input/liked": 70,
     "input/ordinary": 70,
-    "input/liked_test": 25,
-    "input/ordinary_test": 25,
+    "input/liked_test": 60,
+    "input/ordinary_test": 60,
     "output": 24,
+    "models/ganrm_datasets/my_likes": 40,
 }
 _CANDIDATES = 16
 
