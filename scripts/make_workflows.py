@@ -91,7 +91,8 @@ def _show(page: ComfyPage, graph: Graph) -> None:
         page.run_and_wait(seconds=900)
     for node_id, (widget, _) in _settings(graph):
         page.set_widget(node_id, widget, graph.prompt[str(node_id)]["inputs"][widget])
-    thumbnail(page, FOLDER / f"{graph.name}.jpg")
+    face = next(n for n, node in graph.prompt.items() if node["class_type"] == graph.face)
+    thumbnail(page, int(face), FOLDER / f"{graph.name}.jpg")
     screenshot(page, README / f"{graph.name}.jpg")
     for number, node in graph.prompt.items():
         picture = HELP / f"{node['class_type']}.jpg"

@@ -16,9 +16,13 @@ _NOTE = "#432"
 
 @dataclass
 class Graph:
-    """A prompt in API format with its layout, built node by node."""
+    """A prompt in API format with its layout, built node by node.
+
+    `face` is the kind of the node whose picture stands for the workflow in the template browser.
+    """
 
     name: str
+    face: str = ""
     prompt: dict[str, dict[str, Any]] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
@@ -53,7 +57,7 @@ class Node:
 
 
 def train() -> Graph:
-    graph = Graph("ganrm_1_train_your_taste")
+    graph = Graph("ganrm_1_train_your_taste", "GANRMTrain")
     liked = _folder(graph, (0, 0), "input/liked", "Pictures you like")
     ordinary = _folder(graph, (0, 190), "input/ordinary", "Ordinary pictures")
     trained = _train(graph, (400, 0), liked[0], ordinary[0])
@@ -78,7 +82,7 @@ def train() -> Graph:
 
 
 def best_of_16() -> Graph:
-    graph = Graph("ganrm_2_best_of_16")
+    graph = Graph("ganrm_2_best_of_16", "GANRMBestOfN")
     sampled = _sampler(graph, batch=16)
     model = _load_model(graph, (0, 470))
     best = _best(graph, (1140, 0), sampled.images, model, keep=4, latents=sampled.latents[0])
@@ -98,7 +102,7 @@ def best_of_16() -> Graph:
 
 
 def score_folder() -> Graph:
-    graph = Graph("ganrm_3_score_a_folder")
+    graph = Graph("ganrm_3_score_a_folder", "GANRMScoreFolder")
     model = _load_model(graph, (0, 0))
     scored = graph.add(
         "GANRMScoreFolder",
@@ -127,7 +131,7 @@ def score_folder() -> Graph:
 
 
 def train_and_choose() -> Graph:
-    graph = Graph("ganrm_4_train_evaluate_choose")
+    graph = Graph("ganrm_4_train_evaluate_choose", "GANRMEvaluate")
     liked = _folder(graph, (0, 0), "input/liked", "Pictures you like")
     ordinary = _folder(graph, (0, 170), "input/ordinary", "Ordinary pictures")
     trained = _train(graph, (400, 0), liked[0], ordinary[0])
@@ -156,7 +160,7 @@ def train_and_choose() -> Graph:
 
 
 def winner_again() -> Graph:
-    graph = Graph("ganrm_5_refine_the_winner")
+    graph = Graph("ganrm_5_refine_the_winner", "SaveImage")
     sampled = _sampler(graph, batch=8)
     model = _load_model(graph, (0, 470))
     best = _best(graph, (1140, 0), sampled.images, model, keep=1, latents=sampled.latents[0])
@@ -198,7 +202,7 @@ def winner_again() -> Graph:
 
 
 def grow() -> Graph:
-    graph = Graph("ganrm_6_grow_your_dataset")
+    graph = Graph("ganrm_6_grow_your_dataset", "GANRMAddToDataset")
     sampled = _sampler(graph, batch=16)
     model = _load_model(graph, (0, 470), "Your taste so far")
     graph.add(

@@ -96,12 +96,15 @@ def screenshot(
     return picture
 
 
-def thumbnail(page: ComfyPage, path: Path, *, side: int = 512) -> Image.Image:
-    """Save the graph's picture as a template thumbnail: a square, as the cards are, on the canvas' own colour."""
-    picture = _graph_shot(page, 1.0)
+def thumbnail(page: ComfyPage, node_id: int, path: Path, *, side: int = 512) -> Image.Image:
+    """Save what the node shows as a template thumbnail: a square, as the cards are.
+
+    Its first picture, whole, on the colour of its own corner.
+    """
+    picture = node_images(page, node_id)[0].convert("RGB")
     corner = cast("tuple[int, ...]", picture.getpixel((2, 2)))
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    card = Image.new("RGB", (side, side), corner[:3])
+    card = Image.new("RGB", (side, side), corner)
     card.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
     _save(card, path)
     return card
