@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .adapters import Adapter
 from .calibration import Calibration, fit_calibration
@@ -33,7 +34,8 @@ class FittedHead:
 
     `held_out` are the positions of the pictures judged, `held_out_scores` their calibrated scores by
     heads that never saw them (see `_honest_scores`), and `protocol` says how. `candidate`
-    names the head chosen, `history` how its fit went. `adapter` is already merged into the backbone.
+    names the head chosen, `history` how its fit went. `folds` says for each picture judged which of the
+    layer's siblings judged it; without it the head itself did. `adapter` is already merged into the backbone.
     """
 
     layer: RewardProjectionLayer
@@ -43,6 +45,7 @@ class FittedHead:
     protocol: str
     candidate: str
     history: History
+    folds: IntArray | None = None
     adapter: Adapter | None = None
 
 
@@ -71,12 +74,21 @@ class _Steps:
 
 
 def fit_default(
-    rows: Rows, groups: IntArray, blocks: Sequence[Block], *, seed: int, progress: ProgressCallback
+    rows: Rows,
+    groups: IntArray,
+    blocks: Sequence[Block],
+    *,
+    nuisances: Sequence[Tensor] = (),
+    seed: int,
+    progress: ProgressCallback,
 ) -> FittedHead:
-    """The `default` preset: a regularised linear head, or the MLP where it is clearly better."""
+    """The `default` preset: a regularised linear head, or the MLP where it is clearly better.
+
+    `nuisances` are what it must not react to, see `fit_projection`.
+    """
 
     def fit_all(part: Rows, part_groups: IntArray, steps: _Steps) -> dict[str, Head]:
-        projection = fit_projection(part.flat()[0], blocks)
+        projection = fit_projection(part.flat()[0], blocks, nuisances)
         heads = _linear_candidates(part, projection, steps)
         fitted, validation = _inner_split(part, part_groups, seed)
         heads["mlp"] = fit_mlp(fitted, validation, projection, seed, steps.epoch)
@@ -198,6 +210,7 @@ def _cross_validate(
         protocol=f"{FOLDS}-fold cross-validation, near-duplicates kept together",
         candidate=candidate,
         history=steps.history or History("epoch"),
+        folds=folds,
     )
 
 

@@ -18,6 +18,7 @@ _MLP_COMPONENTS = 128
 _MLP_HIDDEN = 64
 _MLP_WHITENING = 0.5
 _ROW_LENGTH = 10.0
+_RESIDUAL_DIRECTIONS, _NOTABLE_SHARE = 3, 0.02
 
 OnEpoch = Callable[[float, float], None]
 """Called after every epoch with the validation loss and AUC. What it raises passes through."""
@@ -70,11 +71,18 @@ class Projection:
         return self.matrix * (factor * (_ROW_LENGTH / length))
 
 
-def fit_projection(features: Tensor, blocks: Sequence[Block], components: int = _COMPONENTS) -> Projection:
+def fit_projection(
+    features: Tensor,
+    blocks: Sequence[Block],
+    nuisances: Sequence[Tensor] = (),
+    components: int = _COMPONENTS,
+) -> Projection:
     """Find the directions in which pictures differ.
 
     Columns are standardised, and each block (one statistic of one tap) is given the same total
-    weight however wide it is. `features`: [rows, D].
+    weight however wide it is. `features`: [rows, D]. `nuisances`: for each, how the features of some
+    pictures move under it, [M, D]; no direction found lies along their means nor along the widest of
+    what is left of them (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005).
     """
     mean = features.mean(dim=0)
     spread = features.std(dim=0, correction=0)
@@ -85,8 +93,26 @@ def fit_projection(features: Tensor, blocks: Sequence[Block], components: int = 
         varies = spread[columns] > 1e-5 * mean[columns].abs() + 1e-12
         weight = (block.stop - block.start) ** -0.5
         scale[columns] = torch.where(varies, weight / spread[columns].clamp_min(1e-12), 0.0)
-    directions, deviations = _principal_components((features - mean) * scale, components)
+    centred = (features - mean) * scale
+    if nuisances:
+        barred = _barred([differences * scale for differences in nuisances])
+        centred = centred - (centred @ barred) @ barred.T
+    directions, deviations = _principal_components(centred, components)
     return Projection(mean, scale.unsqueeze(1) * directions, deviations)
+
+
+def _barred(nuisances: Sequence[Tensor]) -> Tensor:
+    """An orthonormal basis [D, k] of what the nuisances [M, D] do."""
+    rows: list[Tensor] = []
+    for differences in nuisances:
+        mean = differences.mean(dim=0, keepdim=True)
+        _, lengths, directions = torch.linalg.svd(differences - mean, full_matrices=False)
+        # A direction of next to no length is rounding, and points anywhere.
+        notable = lengths.square() / len(differences) > _NOTABLE_SHARE * mean.square().sum()
+        rows += [mean / mean.norm().clamp_min(1e-12), directions[notable][:_RESIDUAL_DIRECTIONS]]
+    _, lengths, directions = torch.linalg.svd(torch.cat(rows).double(), full_matrices=False)
+    basis: Tensor = directions[lengths > 1e-6].T.float()
+    return basis
 
 
 def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Tensor]:

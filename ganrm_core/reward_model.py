@@ -23,6 +23,7 @@ from .files import shown
 from .heads import RewardProjectionLayer
 from .images import read_image, to_float
 from .imagesets import Skipped, stream_images
+from .pixel_path import PixelPath
 from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
 from .reward import Images, Scores, is_paths
@@ -49,12 +50,14 @@ class RewardModel:
         card: Mapping[str, Any],
         adapter: Adapter | None = None,
         name: str = "untitled",
+        pixel_path: PixelPath | None = None,
     ) -> None:
         self.backbone = backbone
         self.layer = layer.cpu()
         self.calibration = calibration
         self.card = dict(card)
         self.adapter = adapter
+        self.pixel_path = pixel_path or PixelPath()
         self._name = name
         self._reader = FeatureReader(backbone, readout)
 
@@ -138,6 +141,7 @@ class RewardModel:
                 "resize": RESIZE,
                 "filter": "bicubic, antialiased",
                 "transparency": "over mid-grey",
+                **self.pixel_path.to_json(),
             },
             "scoring": {"precision": "float32"},
         }
@@ -173,6 +177,7 @@ class RewardModel:
                 spec = BackboneSpec.from_json(checkpoint.card["backbone"])
                 readout = Readout(tuple(checkpoint.card["taps"]))
                 calibration = Calibration(**checkpoint.card["calibration"])
+                pixel_path = PixelPath.from_json(checkpoint.card["preprocessing"])
                 layer = RewardProjectionLayer.from_tensors(
                     checkpoint.card["head"], _below(_RPL, checkpoint.tensors)
                 )
@@ -210,6 +215,7 @@ class RewardModel:
             card=checkpoint.card,
             adapter=adapter,
             name=name or path.stem,
+            pixel_path=pixel_path,
         )
 
     def _score_stream(self, images: Iterable[Tensor]) -> Iterator[Scores]:
@@ -217,7 +223,7 @@ class RewardModel:
         batch: list[Tensor] = []
         for image in images:
             # On the CPU, as in training: another device's bicubic differs, and MPS may have none.
-            batch.append(resize(image.to("cpu", torch.float32), size))
+            batch.append(resize(self.pixel_path(image.to("cpu", torch.float32)), size))
             if len(batch) == self._reader.batch_size:
                 yield self._score_batch(batch)
                 batch = []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor, nn
 
 from .backbones import DEFAULT_BACKBONE, load_backbone
 from .backbones.base import Backbone
@@ -17,20 +18,26 @@ from .errors import DataError
 from .evaluation import Figures, measure
 from .features import FeatureReader, Readout, default_readout, embedding_readout
 from .fitting import Rows
+from .images import to_float
 from .imagesets import Skipped, describe_skipped
+from .leak_report import LeakReport
 from .lora import check_adaptable, fit_with_lora
 from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
-from .near_duplicates import group_near_duplicates
+from .neutralising import MODES, Mode, neutraliser
+from .pixel_path import PixelPath
+from .preprocessing import resize
 from .progress import History, Progress, ProgressCallback, no_progress
 from .provenance import provenance
 from .reward_model import RewardModel
+from .same_picture import Judge, same_picture_test
+from .survey import survey
 from .training_pictures import CachedPictures, read_pictures
 from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training_files
 
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
 
-METHOD = 1
+METHOD = 2
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50
@@ -42,7 +49,7 @@ class TrainingSettings:
     """What decides the result, beside the pictures.
 
     `views` is how many versions of each picture are learned from, itself included; the paper preset
-    uses 1.
+    uses 1. `neutralise`: what is done about leaks, see `neutralising.neutraliser`.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -50,6 +57,7 @@ class TrainingSettings:
     adapt: Adapt = "none"
     seed: int = 0
     views: int = 4
+    neutralise: Mode = "auto"
 
     def __post_init__(self) -> None:
         if self.preset not in ("default", "paper"):
@@ -60,6 +68,8 @@ class TrainingSettings:
             raise DataError(
                 "The paper preset keeps its backbone frozen. Use the default preset to adapt it with lora."
             )
+        if self.neutralise not in MODES:
+            raise DataError(f"There is no way {self.neutralise!r} to neutralise. Use {', '.join(MODES)}.")
         if self.views < 1:
             raise DataError(f"views is {self.views}. Use 1 or more.")
         if not 0 <= self.seed < 2**64:
@@ -87,6 +97,7 @@ class TrainingResult:
     seconds: dict[str, float]
     n_liked: int
     n_ordinary: int
+    leaks: LeakReport
 
 
 def train(
@@ -136,30 +147,42 @@ def train_on_files(
     # ComfyUI runs nodes in inference mode, where nothing can be trained.
     with torch.inference_mode(False), torch.random.fork_rng(devices=_gpus()):
         torch.manual_seed(settings.seed)
+        # Before the backbone, which should not hold a device's memory meanwhile.
+        surveyed = survey(files, progress=progress)
+        audit = surveyed.audit(seed=settings.seed, progress=progress)
+        evening = neutraliser(settings.neutralise, audit, surveyed.facts, surveyed.labels)
         backbone = load(settings.backbone)
         if settings.adapt == "lora":
             check_adaptable(backbone)
         readout = _readout(settings, backbone)
+        reader = FeatureReader(backbone, readout)
         pictures = read_pictures(
-            files,
-            FeatureReader(backbone, readout),
+            surveyed,
+            reader,
+            evening,
             views=1 if settings.preset == "paper" else settings.views,
             seed=settings.seed,
             keep_views=settings.adapt == "lora",
             progress=progress,
         )
         features_done = time.perf_counter()
-        groups = group_near_duplicates(pictures.signatures, progress=progress)
-        fitted = _fit(settings, backbone, readout, pictures, groups, progress)
+        fitted = _fit(settings, backbone, readout, pictures, progress)
+        same_picture = same_picture_test(
+            [pictures.paths[i] for i in fitted.held_out],
+            pictures.labels[fitted.held_out],
+            _unbiased_judge(fitted, reader, evening.path),
+            seed=settings.seed,
+            progress=progress,
+        )
     progress(Progress("measuring", 0, 1, history=fitted.history))
-    figures = measure(
-        fitted.held_out_scores, pictures.labels[fitted.held_out], groups[fitted.held_out], settings.seed
-    )
+    judged = pictures.labels[fitted.held_out]
+    figures = measure(fitted.held_out_scores, judged, pictures.groups[fitted.held_out], settings.seed)
+    leaks = LeakReport(audit, evening.mode, evening.families, same_picture)
     card = {
         "metrics": {**figures.to_json(), "held_out": fitted.protocol, "n": len(fitted.held_out)},
-        "thresholds": _thresholds(fitted.held_out_scores, pictures.labels[fitted.held_out]),
+        "thresholds": _thresholds(fitted.held_out_scores, judged),
         "chosen_head": fitted.candidate,
-        "leak_audit": None,
+        "leak_audit": leaks.to_json(),
         "provenance": provenance(
             pictures,
             {**asdict(settings), "backbone": backbone.spec.name},
@@ -167,7 +190,14 @@ def train_on_files(
         ),
     }
     model = RewardModel(
-        backbone, readout, fitted.layer, fitted.calibration, card=card, adapter=fitted.adapter, name=name
+        backbone,
+        readout,
+        fitted.layer,
+        fitted.calibration,
+        card=card,
+        adapter=fitted.adapter,
+        name=name,
+        pixel_path=evening.path,
     )
     progress(Progress("measuring", 1, 1, history=fitted.history))
     finished = time.perf_counter()
@@ -176,11 +206,12 @@ def train_on_files(
         model=model,
         figures=figures,
         held_out_paths=[pictures.paths[i] for i in fitted.held_out],
-        held_out_labels=pictures.labels[fitted.held_out],
+        held_out_labels=judged,
         held_out_scores=fitted.held_out_scores,
         history=fitted.history,
         skipped=pictures.skipped,
-        warnings=_warnings(pictures, files, groups, figures),
+        warnings=[*_warnings(pictures, files, figures), *leaks.warnings()],
+        leaks=leaks,
         seconds={
             "features": features_done - started,
             "fit": finished - features_done,
@@ -209,15 +240,38 @@ def _fit(
     backbone: Backbone,
     readout: Readout,
     pictures: CachedPictures,
-    groups: IntArray,
     progress: ProgressCallback,
 ) -> FittedHead:
+    groups = pictures.groups
     if settings.adapt == "lora":
         return fit_with_lora(backbone, readout, pictures, groups, seed=settings.seed, progress=progress)
     rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
     if settings.preset == "paper":
         return fit_paper(rows, groups, seed=settings.seed, progress=progress)
-    return fit_default(rows, groups, readout.blocks(backbone.spec), seed=settings.seed, progress=progress)
+    return fit_default(
+        rows,
+        groups,
+        readout.blocks(backbone.spec),
+        nuisances=pictures.nuisances,
+        seed=settings.seed,
+        progress=progress,
+    )
+
+
+def _unbiased_judge(fitted: FittedHead, reader: FeatureReader, path: PixelPath) -> Judge:
+    """Scores a held-out picture by the head that has not seen it."""
+
+    def judge(images: Sequence[Tensor], position: int) -> FloatArray:
+        size = reader.backbone.spec.input_size
+        features = reader(torch.stack([resize(path(to_float(image)), size) for image in images])).cpu()
+        head: nn.Module = fitted.layer.head
+        if fitted.folds is not None:
+            head = fitted.layer.siblings[int(fitted.folds[position])]
+        with torch.inference_mode():
+            logits: FloatArray = head(features).double().numpy()
+        return logits
+
+    return judge
 
 
 def _thresholds(scores: FloatArray, labels: IntArray) -> dict[str, float]:
@@ -227,9 +281,8 @@ def _thresholds(scores: FloatArray, labels: IntArray) -> dict[str, float]:
     }
 
 
-def _warnings(
-    pictures: CachedPictures, files: TrainingFiles, groups: IntArray, figures: Figures
-) -> list[str]:
+def _warnings(pictures: CachedPictures, files: TrainingFiles, figures: Figures) -> list[str]:
+    groups = pictures.groups
     warnings = list(files.warnings)
     if pictures.skipped:
         warnings.append(describe_skipped(pictures.skipped))

@@ -1,8 +1,7 @@
-"""The one pass over the pictures: decoded, viewed, and turned into features once."""
+"""The one pass of the backbone over the pictures: evened out, viewed, and turned into features."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,87 +11,93 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .augmentation import views as make_views
+from .errors import DataError
 from .features import FeatureReader
 from .images import to_float
-from .imagesets import Skipped, stream_images
-from .near_duplicates import signature
+from .imagesets import Skipped, describe_skipped, stream_images
+from .neutralising import Neutraliser
+from .preprocessing import resize
 from .progress import Progress, ProgressCallback
-from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
+from .survey import Survey
 
 
 @dataclass
 class CachedPictures:
     """What is kept of every usable picture, liked ones first.
 
-    `features` [N, V, D] float32; `labels` [N]; `signatures` [N, K] for finding near-duplicates;
-    `pixels` [N, V, 3, S, S] uint8 where the views themselves are needed again, else None.
+    `features` [N, V, D] float32; `labels` [N]; `signatures` [N, K] for finding near-duplicates,
+    `groups` [N]: equal for those found; `nuisances`: for each thing evened out, how features move
+    under it, [M, D]; `pixels` [N, V, 3, S, S] uint8 where the views themselves are needed again,
+    else None.
     """
 
     paths: list[Path]
     hashes: list[str]
     labels: NDArray[np.int64]
-    features: Tensor
     signatures: NDArray[np.float32]
+    groups: NDArray[np.int64]
+    features: Tensor
+    nuisances: list[Tensor]
     pixels: Tensor | None
     skipped: list[Skipped] = field(default_factory=list)
 
 
 def read_pictures(
-    files: TrainingFiles,
+    survey: Survey,
     reader: FeatureReader,
+    neutraliser: Neutraliser,
     *,
     views: int,
     seed: int,
     keep_views: bool,
     progress: ProgressCallback,
 ) -> CachedPictures:
-    """Read every file once. Unreadable ones are skipped and named; too few left raises DataError."""
-    paths, hashes = [*files.liked, *files.ordinary], [*files.liked_hashes, *files.ordinary_hashes]
+    """Run the backbone over the surveyed files. Raises DataError where one has become unreadable."""
     size = reader.backbone.spec.input_size
     skipped: list[Skipped] = []
-    kept: list[int] = []
-    features, signatures, pixels, contents = [], [], [], []
-    progress(Progress("reading pictures", 0, len(paths)))
-    for index, image in stream_images(paths, skipped=skipped):
+    features, pixels = [], []
+    moved: dict[str, list[Tensor]] = {}
+    paired = neutraliser.paired(survey.labels, seed)
+    progress(Progress("reading pictures", 0, len(survey.paths)))
+    for index, image in stream_images(survey.paths, skipped=skipped):
         # Seeded by content, so that adding a picture changes no other picture's views.
-        pixel_views = make_views(to_float(image), views, size, seed=seed ^ int(hashes[index][:12], 16))
+        own_seed = seed ^ int(survey.hashes[index][:12], 16)
+        label = int(survey.labels[index])
+        evened = neutraliser.path(to_float(neutraliser.evened(image, label, own_seed)))
+        pixel_views = make_views(evened, views, size, seed=own_seed)
         # Out of inference mode's reach: training differentiates through heads fed with these.
         features.append(reader(pixel_views).cpu().clone())
-        signatures.append(signature(image))
-        contents.append(_content(image))
         if keep_views:
             pixels.append((pixel_views * 255).round().to(torch.uint8))
-        kept.append(index)
-        progress(Progress("reading pictures", index + 1, len(paths)))
-    labels = np.array([1 if index < len(files.liked) else 0 for index in kept], dtype=np.int64)
-    for label, name in ((1, "liked"), (0, "ordinary")):
-        refuse_too_few(int((labels == label).sum()), name, skipped=skipped)
-    kept_paths = [paths[index] for index in kept]
-    _refuse_same_pixels(contents, labels, kept_paths)
+        if paired[index]:
+            twins = neutraliser.twins(image, label, own_seed)
+            for name, difference in _differences(image, twins, reader, neutraliser).items():
+                moved.setdefault(name, []).append(difference)
+        progress(Progress("reading pictures", index + 1, len(survey.paths)))
+    if skipped:
+        raise DataError(
+            f"Pictures changed while they were being read. {describe_skipped(skipped)} Train again."
+        )
     return CachedPictures(
-        paths=kept_paths,
-        hashes=[hashes[index] for index in kept],
-        labels=labels,
+        paths=survey.paths,
+        hashes=survey.hashes,
+        labels=survey.labels,
+        signatures=survey.signatures,
+        groups=survey.groups,
         features=torch.stack(features),
-        signatures=np.stack(signatures),
+        nuisances=[torch.stack(differences) for differences in moved.values()],
         pixels=torch.stack(pixels) if keep_views else None,
-        skipped=skipped,
+        skipped=survey.skipped,
     )
 
 
-def _content(image: Tensor) -> bytes:
-    return hashlib.sha256(repr(tuple(image.shape)).encode() + image.contiguous().numpy().tobytes()).digest()
-
-
-def _refuse_same_pixels(contents: list[bytes], labels: NDArray[np.int64], paths: list[Path]) -> None:
-    """The same picture in another container has other bytes, so it passes the check of the files."""
-    liked = {
-        content: path for content, label, path in zip(contents, labels, paths, strict=True) if label == 1
-    }
-    shared = [
-        (liked[content], path)
-        for content, label, path in zip(contents, labels, paths, strict=True)
-        if label == 0 and content in liked
-    ]
-    if shared:
-        refuse_shared(shared)
+def _differences(
+    image: Tensor, twins: dict[str, Tensor], reader: FeatureReader, neutraliser: Neutraliser
+) -> dict[str, Tensor]:
+    """How the picture's features [D] move from itself to each twin, as scoring would see both."""
+    if not twins:
+        return {}
+    size = reader.backbone.spec.input_size
+    seen = [resize(neutraliser.path(to_float(each)), size) for each in (image, *twins.values())]
+    original, *others = reader(torch.stack(seen)).cpu().clone()
+    return {name: other - original for name, other in zip(twins, others, strict=True)}

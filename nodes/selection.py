@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..ganrm_core.certainty import close_calls, in_words
 from ..ganrm_core.errors import DataError
 from ..ganrm_core.ranked_sheet import score_text
 from ..ganrm_core.reward import Reward
-from ..ganrm_core.selection import Order, Selection, select_best
+from ..ganrm_core.selection import Order, Selection, Ties, select_best
 from .candidates import Candidates, Latent, Unit, check_finite
 from .host.progress import progress_bar
 from .outputs import blocked, or_blocked
@@ -89,6 +91,17 @@ class BestOfN(io.ComfyNode):
                     force_input=True,
                     tooltip="One score per picture from another pack's scorer, higher is better. Instead of a reward.",
                 ),
+                advanced(
+                    io.Combo.Input(
+                        "ties",
+                        display_name="if too close to call",
+                        options=list(get_args(Ties)),
+                        default="by score",
+                        optional=True,
+                        tooltip="What decides between pictures that are too close to call: the score alone, or also how "
+                        "sure the model is of each. Needs a reward; seldom matters much.",
+                    )
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -149,32 +162,47 @@ class BestOfN(io.ComfyNode):
         latents: list[Latent | None] | None = None,
         masks: list[Tensor | None] | None = None,
         given_scores: list[Any] | None = None,
+        ties: list[Ties] | None = None,
     ) -> io.NodeOutput:
-        def select(logits: list[float], scores: list[float]) -> Selection:
+        def select(figures: _Figures) -> Selection:
             return select_best(
-                logits,
+                figures.logits,
                 keep=keep[0],
-                scores=scores,
-                min_score=min_score[0] or None,
+                scores=figures.scores,
+                min_score=least,
                 min_keep=min_keep[0],
                 group_size=group_size[0] or None,
                 order=order[0],
+                ties=ties[0] if ties else "by score",
+                uncertainties=figures.uncertainties,
             )
 
+        least = min_score[0] or None
         candidates = Candidates(images, candidate[0])
         given_latents, given_masks = _present(latents), _present(masks)
         # What makes no sense is refused before the long work.
-        select([], [])
+        select(_Figures([], []))
         for follow, given in ((candidates.latents, given_latents), (candidates.masks, given_masks)):
             if given:
                 follow(given, ())
         judge = _only(reward)
-        logits, scores = _scores(candidates, judge, _present(given_scores))
-        selection = select(logits, scores)
+        figures = _figures(candidates, judge, _present(given_scores))
+        selection, scores = select(figures), figures.scores
         kept = list(selection.kept)
+        close = figures.close_calls(selection, keep[0], least)
         thresholds, model = (judge.thresholds, judge.name) if judge else ({}, "")
-        summary = _summary(selection, scores, min_score[0], spread_words(scores, thresholds, model))
-        sheet = sheet_of(candidates, scores, selection, marked=set(kept), thresholds=thresholds, model=model)
+        summary = _summary(
+            selection, scores, min_score[0], in_words(close), spread_words(scores, thresholds, model)
+        )
+        sheet = sheet_of(
+            candidates,
+            scores,
+            selection,
+            marked=set(kept),
+            thresholds=thresholds,
+            model=model,
+            note=in_words(close),
+        )
         best_scores = [scores[position] for position in kept]
         return io.NodeOutput(
             or_blocked(candidates.choose(kept)),
@@ -192,20 +220,34 @@ class BestOfN(io.ComfyNode):
                 indices=kept,
                 best_scores=best_scores,
                 ranks=list(selection.ranks),
+                close=[list(call) for call in close],
                 summary=[summary],
             ),
         )
 
 
-def _scores(
-    candidates: Candidates, judge: Reward | None, given: list[Any]
-) -> tuple[list[float], list[float]]:
-    """What to rank by, and what to show."""
+@dataclass(frozen=True)
+class _Figures:
+    """What to rank by, and what to show. Scores from elsewhere are no chances, and come without uncertainties."""
+
+    logits: list[float]
+    scores: list[float]
+    uncertainties: list[float] | None = None
+
+    def close_calls(
+        self, selection: Selection, keep: int, min_score: float | None
+    ) -> tuple[tuple[int, ...], ...]:
+        if self.uncertainties is None:
+            return ()
+        return close_calls(selection.groups, self.logits, self.scores, keep, min_score)
+
+
+def _figures(candidates: Candidates, judge: Reward | None, given: list[Any]) -> _Figures:
     if judge is not None and given:
         raise DataError("Both a reward and scores from elsewhere are connected. Connect one of the two.")
     if judge is not None:
         result = candidates.score(judge, progress_bar())
-        return result.logit.tolist(), result.score.tolist()
+        return _Figures(result.logit.tolist(), result.score.tolist(), result.uncertainty.tolist())
     if not given:
         raise DataError(
             "Nothing to judge by: connect a reward (Load GAN-RM or Train GAN-RM), or scores from another pack."
@@ -217,7 +259,7 @@ def _scores(
             "gives one score for each, not their average."
         )
     check_finite(scores)
-    return scores, scores
+    return _Figures(scores, scores)
 
 
 def _flat(values: Any) -> list[float]:
@@ -242,11 +284,12 @@ def _present(values: list[Any] | None) -> list[Any]:
     return [value for value in values or [] if value is not None]
 
 
-def _summary(selection: Selection, scores: list[float], min_score: float, spread: str) -> str:
+def _summary(selection: Selection, scores: list[float], min_score: float, close: str, spread: str) -> str:
     if selection.kept:
         numbers = ", ".join(str(position + 1) for position in selection.kept[:16])
         more = " …" if len(selection.kept) > 16 else ""
-        return f"{count_words(selection)}, {len(selection.kept)} kept: {numbers}{more} · {spread}"
+        found = f"{count_words(selection)}, {len(selection.kept)} kept: {numbers}{more}"
+        return " · ".join(part for part in (found, close, spread) if part)
     return (
         f"{count_words(selection)}, none kept: the best score is {score_text(max(scores))}, the minimum score "
         f"{score_text(min_score)}. Lower it, make more candidates, or raise 'keep at least'. · {spread}"

@@ -25,10 +25,11 @@ def sheet_of(
     marked: Collection[int] | None,
     thresholds: Mapping[str, float],
     model: str,
+    note: str = "",
 ) -> Image.Image:
     """All candidates best first, with number, score and rank; the `marked` ones framed in gold.
 
-    None where there is nothing to choose, so that the sheet does not speak of it.
+    None where there is nothing to choose, so that the sheet does not speak of it. `note` stands above them.
     """
     group_of = {p: number for number, group in enumerate(selection.groups) for p in group}
     size = thumbnail_size(len(candidates))
@@ -43,7 +44,7 @@ def sheet_of(
         )
         for position in range(len(candidates))
     ]
-    return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST)
+    return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST, note=note)
 
 
 def count_words(selection: Selection) -> str:

@@ -13,6 +13,7 @@ from ..ganrm_core.backbones import DEFAULT_BACKBONE
 from ..ganrm_core.backbones.base import Backbone
 from ..ganrm_core.errors import BackboneError
 from ..ganrm_core.live_plot import live_plot
+from ..ganrm_core.neutralising import MODES, Mode
 from ..ganrm_core.progress import Progress, ProgressCallback
 from ..ganrm_core.report_card import report_card
 from ..ganrm_core.report_words import lead
@@ -93,6 +94,17 @@ class Train(io.ComfyNode):
                         tooltip="The same pictures, settings and seed give the same model.",
                     )
                 ),
+                advanced(
+                    io.Combo.Input(
+                        "neutralise",
+                        options=list(MODES),
+                        default="auto",
+                        # Workflows made before this widget existed do not send it.
+                        optional=True,
+                        tooltip="Evens out what tells the two folders apart without being taste. auto: file formats, "
+                        "sizes and borders, where they do. full: sharpness and overall colour as well. off: nothing.",
+                    )
+                ),
             ],
             outputs=[
                 GanRMReward.Output(
@@ -135,9 +147,10 @@ class Train(io.ComfyNode):
         adapt: Adapt,
         views: int,
         seed: int,
+        neutralise: Mode = "auto",
     ) -> io.NodeOutput:
         backbone_choice.check(backbone)
-        settings = TrainingSettings(backbone, preset, adapt, seed, views)
+        settings = TrainingSettings(backbone, preset, adapt, seed, views, neutralise)
         name = name.strip() or "untitled"
         show = progress_bar(_live)
         files = find_training_files(liked.paths, ordinary.paths, progress=show)
@@ -192,6 +205,7 @@ def _card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
         history=result.history,
         facts=[
             ("Backbone", result.model.backbone.spec.name),
+            ("Same picture", result.leaks.same_picture.word),
             ("Training", "reused\nnothing had changed" if reused else seconds),
         ],
     )
@@ -205,6 +219,7 @@ def _summary(result: TrainingResult, name: str, reused: bool) -> str:
         threshold_sentence(result.model.thresholds),
         f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures, {backbone}, trained in {seconds}.",
         "Reused: nothing had changed." if reused else "",
+        f"Same-picture test: {result.leaks.in_a_word()}",
         *marked(result.warnings),
         "Connect Save GAN-RM to keep it in models/ganrm.",
     ]

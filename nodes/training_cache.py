@@ -26,6 +26,7 @@ from ..ganrm_core.errors import BackboneError, CheckpointError, OutputError
 from ..ganrm_core.evaluation import Figures
 from ..ganrm_core.files import atomic_file, shown
 from ..ganrm_core.imagesets import Skipped
+from ..ganrm_core.leak_report import LeakReport
 from ..ganrm_core.progress import History
 from ..ganrm_core.reward_model import RewardModel
 from ..ganrm_core.training import METHOD, TrainingResult, TrainingSettings
@@ -147,6 +148,7 @@ def _restored(model: RewardModel, files: TrainingFiles) -> TrainingResult:
         seconds=dict(record["seconds"]),
         n_liked=record["n_liked"],
         n_ordinary=record["n_ordinary"],
+        leaks=LeakReport.from_json(model.card["leak_audit"]),
     )
 
 

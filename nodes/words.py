@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..ganrm_core.leak_report import in_a_word
 from ..ganrm_core.plots import threshold_words as what_for
 
 _FEW = 50
@@ -32,7 +33,7 @@ def about_card(name: str, card: Mapping[str, Any]) -> list[str]:
         lines.append(f"backbone: {backbone}" + (", adapted with LoRA" if card.get("adapter") else ""))
     if date := origin.get("date"):
         lines.append(f"date: {str(date)[:10]}")
-    lines.append("leak audit: done" if card.get("leak_audit") else "leak audit: not audited")
+    lines.append(f"same-picture test: {in_a_word(card)}")
     return [*lines, *marked(_card_warnings(origin, metrics))]
 
 

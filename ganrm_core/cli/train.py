@@ -52,6 +52,12 @@ def add_parser(commands: Subparsers) -> None:
         "--views", type=int, default=4, metavar="N", help="versions of each picture learned from (default 4)"
     )
     parser.add_argument(
+        "--neutralise",
+        default="auto",
+        choices=["auto", "off", "full"],
+        help="even out what tells the folders apart without being taste, such as file formats (default: auto)",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="same pictures, seed and machine: same model"
     )
     add_backbones(parser)
@@ -81,6 +87,7 @@ def _run(options: argparse.Namespace) -> int:
         adapt=options.adapt,
         seed=options.seed,
         views=options.views,
+        neutralise=options.neutralise,
     )
     with bars() as progress:
         result = train(
@@ -125,6 +132,7 @@ def _run(options: argparse.Namespace) -> int:
                 "thresholds": dict(result.model.thresholds),
                 "n_liked": result.n_liked,
                 "n_ordinary": result.n_ordinary,
+                "leaks": result.leaks.to_json(),
                 "seconds": round(result.seconds["total"], 3),
             }
         )
@@ -142,6 +150,7 @@ def _run(options: argparse.Namespace) -> int:
             "thresholds",
             f"{thresholds['balanced']:.2f} balanced; {thresholds['fpr_5']:.2f} stops 95 % of ordinary ones",
         ),
+        ("same picture", result.leaks.in_a_word()),
         ("written", str(options.output)),
     )
     return 0

@@ -76,7 +76,7 @@ def copied(taste: Any, folder: Path) -> tuple[Path, Path]:
 class TestSchema:
     def test_ids_and_their_order_are_for_ever(self, pack: Any) -> None:
         schema = pack.schema("GANRMTrain")
-        inputs = ["liked", "ordinary", "name", "backbone", "preset", "adapt", "views", "seed"]
+        inputs = ["liked", "ordinary", "name", "backbone", "preset", "adapt", "views", "seed", "neutralise"]
         assert [socket.id for socket in schema.inputs] == inputs
         assert [socket.id for socket in schema.outputs] == ["reward", "loss", "report", "summary"]
         assert [socket.io_type for socket in schema.outputs] == [
@@ -259,7 +259,16 @@ class TestReuse:
 class TestCancel:
     @pytest.mark.parametrize(
         "stage",
-        ["looking at the ordinary files", "reading pictures", "finding copies", "fitting", "measuring"],
+        [
+            "looking at the ordinary files",
+            "looking at the pictures",
+            "finding copies",
+            "looking for leaks",
+            "reading pictures",
+            "fitting",
+            "comparing with itself",
+            "measuring",
+        ],
     )
     def test_at_every_stage_nothing_is_left(
         self, pack: Any, folders: Any, train: Any, stage: str, monkeypatch: pytest.MonkeyPatch
@@ -293,7 +302,7 @@ class TestCancel:
         del caught
         management.unload_all_models()  # this runtime's manager holds models, where ComfyUI's only points to them
         gc.collect()
-        assert len(loaded) == (0 if stage.startswith("looking") else 1)
+        assert len(loaded) == (0 if stage.startswith(("looking", "finding")) else 1)
         assert [ref() for ref in loaded] == [None] * len(loaded)
         kept = folders.user / "__ganrm" / "training"
         assert not kept.exists() or not list(kept.iterdir())

@@ -215,3 +215,42 @@ class TestPaperHead:
         assert auc(first(unseen.features[:, 0]).numpy(), unseen.labels.numpy()) > 0.75
         for name, tensor in first.state_dict().items():
             assert torch.equal(tensor, again.state_dict()[name]), name
+
+
+class TestNuisances:
+    """Directions in which the same picture moves under what is not taste."""
+
+    def test_the_head_cannot_see_along_them(self) -> None:
+        given = rows(200)
+        features = given.features[:, 0]
+        # The nuisance moves every picture along the very column that tells the classes apart, and another.
+        step = torch.zeros(24)
+        step[0], step[3] = 2.0, 0.5
+        differences = step * (1 + 0.1 * torch.randn(50, 1, generator=torch.Generator().manual_seed(1)))
+        free = fit_projection(features, blocks(24))
+        barred = fit_projection(features, blocks(24), [differences])
+        for projection, sees in ((free, True), (barred, False)):
+            (head,) = fit_linear_path(given, projection, 0.5, [0.01])
+            spread = head(features).std()
+            shift = (head(features + step) - head(features)).mean() / spread
+            assert (abs(float(shift)) > 0.5) is sees
+            if not sees:
+                assert abs(float(shift)) < 1e-3
+
+    def test_what_is_left_can_still_be_learned(self) -> None:
+        given = rows(200)
+        step = torch.zeros(24)
+        step[5] = 1.0
+        projection = fit_projection(given.features[:, 0], blocks(24), [step.expand(10, -1)])
+        (head,) = fit_linear_path(given, projection, 0.5, [0.01])
+        assert auc(head(given.features[:, 0]).numpy(), given.labels.numpy()) > 0.8
+
+    def test_the_mlp_cannot_either(self) -> None:
+        given = rows(200)
+        features = given.features[:, 0]
+        step = torch.zeros(24)
+        step[0] = 2.0
+        projection = fit_projection(features, blocks(24), [step.expand(10, -1)])
+        head = fit_mlp(given, given, projection, seed=0)
+        with torch.no_grad():
+            assert torch.allclose(head(features + step), head(features), atol=1e-3)

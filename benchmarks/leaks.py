@@ -1,0 +1,236 @@
+"""Does the model learn files? python benchmarks/leaks.py [leak …] [--seeds 3] [--taste]
+
+Leak-only: real pictures are split at random, so nothing tells the halves apart; the second half is then
+saved with a leak. What any model learns from that is the leak. Trained with `--neutralise off` and
+`auto`, on files as an artist has them, and judged on pictures never seen (at least 130 a class), each
+of them clean and with the leak:
+
+  audit      the nuisance AUC of the family that gives the leak away, before training
+  shift      |mean Δlogit| between a clean picture and its leaky twin, over the spread of logits; 0 is best
+  prefers    how often the clean one scores higher (shown, not judged: noisy)
+  AUC        on clean pictures, where there is nothing to find: .5 is right
+
+With --taste: liked pictures have a style *and* a leak that ordinary ones lack (they are the JPEGs), or no
+leak at all. Judged by the AUC on clean pictures; *kept* is the share of what is gained over .5 without a leak.
+
+Pictures are those of the demo at 512 px at most, of near-duplicates the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageDraw
+from styles import STYLES
+
+from ganrm_core.demo.pictures import demo_pictures
+from ganrm_core.images import read_image, to_float, to_pil
+from ganrm_core.metrics import auc
+from ganrm_core.near_duplicates import group_near_duplicates, signature
+from ganrm_core.reward_model import RewardModel
+from ganrm_core.training import TrainingResult, TrainingSettings, train
+
+TEST_PER_CLASS = 130
+TASTES = {"teal_orange": 0.7, "watercolour": 0.35, "inked": 0.5}
+"""Styles and amounts of the few-shot benchmark."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """How a folder comes to give itself away, and the audit's family that should say so."""
+
+    name: str
+    family: str
+    save: Callable[[Image.Image, Path], None]
+
+
+def _png(picture: Image.Image, path: Path) -> None:
+    picture.save(path.with_suffix(".png"), compress_level=1)
+
+
+def _jpeg(picture: Image.Image, path: Path) -> None:
+    picture.save(path.with_suffix(".jpg"), quality=75)
+
+
+def _webp(picture: Image.Image, path: Path) -> None:
+    picture.save(path.with_suffix(".webp"), quality=80)
+
+
+def _half(picture: Image.Image, path: Path) -> None:
+    _png(picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BICUBIC), path)
+
+
+def _half_and_back(picture: Image.Image, path: Path) -> None:
+    small = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BICUBIC)
+    _png(small.resize(picture.size, Image.Resampling.BICUBIC), path)
+
+
+def _border(picture: Image.Image, path: Path) -> None:
+    framed = picture.copy()
+    draw = ImageDraw.Draw(framed)
+    for inset in (0, 1):
+        draw.rectangle((inset, inset, framed.width - 1 - inset, framed.height - 1 - inset), outline=(0, 0, 0))
+    _png(framed, path)
+
+
+def _tagged(picture: Image.Image, path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(path.with_suffix(".png"), compress_level=1, icc_profile=profile)
+
+
+LEAKS = {
+    leak.name: leak
+    for leak in (
+        Leak("none", "", _png),
+        Leak("JPEG 75", "compression", _jpeg),
+        Leak("WebP 80", "compression", _webp),
+        Leak("half size", "size and shape", _half),
+        Leak("2-px border", "borders", _border),
+        Leak("sRGB tag", "colour tags", _tagged),
+        Leak("half and back", "sharpness", _half_and_back),
+    )
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What models learn from leaks.")
+    parser.add_argument("names", nargs="*", help="leaks to run; all of them if none is named")
+    parser.add_argument("--seeds", type=int, default=3, help="random splits of each (default 3)")
+    parser.add_argument(
+        "--taste", action="store_true", help="leak and taste together, instead of leaks alone"
+    )
+    parser.add_argument("--threads", type=int, default=2, help="(default 2)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    pictures = load_pictures()
+    print(f"{len(pictures)} pictures, no two alike", flush=True)
+    if options.taste:
+        leak_and_taste(pictures, options.seeds)
+    else:
+        leaks_alone(pictures, options.names or list(LEAKS), options.seeds)
+
+
+def load_pictures() -> list[Image.Image]:
+    pictures, signatures = [], []
+    for entry in demo_pictures():
+        picture = to_pil(read_image(entry.path))
+        picture.thumbnail((512, 512), Image.Resampling.LANCZOS)
+        pictures.append(picture)
+        signatures.append(signature(torch.from_numpy(np.array(picture)).permute(2, 0, 1)))
+    first = np.unique(group_near_duplicates(np.stack(signatures)), return_index=True)[1]
+    return [pictures[i] for i in sorted(first)]
+
+
+def leaks_alone(pictures: Sequence[Image.Image], names: Sequence[str], seeds: int) -> None:
+    head = f"{'leak':<15}{'audit':>7}{'raised':>8}" + "".join(
+        f"{mode + ': shift':>14}{'prefers':>9}{'AUC':>7}" for mode in ("off", "auto")
+    )
+    print(head, flush=True)
+    for name in names:
+        rows = [_one_leak(pictures, LEAKS[name], seed) for seed in range(seeds)]
+        table = np.array([row for row, _ in rows])
+        mean = np.nanmean(table, axis=0) if not np.isnan(table).all(axis=0).any() else table.mean(axis=0)
+        raised = sorted({warning for _, warnings in rows for warning in warnings})
+        cells = "".join(
+            f"{abs_shift:>14.3f}{prefers:>9.2f}{area:>7.3f}"
+            for abs_shift, prefers, area in (mean[1:4], mean[4:7])
+        )
+        print(f"{name:<15}{mean[0]:>7.3f}{len(raised):>8}{cells}   {', '.join(raised)}", flush=True)
+
+
+def _one_leak(pictures: Sequence[Image.Image], leak: Leak, seed: int) -> tuple[list[float], list[str]]:
+    order = np.random.default_rng(seed).permutation(len(pictures))
+    tested, trained = order[: 2 * TEST_PER_CLASS], order[2 * TEST_PER_CLASS :]
+    half = len(trained) // 2
+    row: list[float] = []
+    raised: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        save(pictures, trained[:half], home / "liked", _png)
+        save(pictures, trained[half : 2 * half], home / "ordinary", leak.save)
+        clean = save(pictures, tested, home / "clean", _png)
+        leaky = save(pictures, tested, home / "leaky", leak.save)
+        labels = np.repeat([1, 0], TEST_PER_CLASS)
+        for mode in ("off", "auto"):
+            result = train(home / "liked", home / "ordinary", TrainingSettings(neutralise=mode, seed=seed))
+            if mode == "off":
+                families = {family.name: family for family in result.leaks.audit.families}
+                row.append(families[leak.family].auc.value if leak.family else float("nan"))
+                raised = [family.name for family in families.values() if family.separates]
+            before, after = logits(result.model, clean), logits(result.model, leaky)
+            gap = before - after
+            row += [
+                abs(gap.mean()) / before.std(),
+                float((gap > 0).mean() + 0.5 * (gap == 0).mean()),
+                auc(before, labels),
+            ]
+    return row, raised
+
+
+def leak_and_taste(pictures: Sequence[Image.Image], seeds: int) -> None:
+    print(f"{'style':<15}{'no leak':>9}{'leak, off':>11}{'leak, auto':>12}{'kept by auto':>14}", flush=True)
+    for style in TASTES:
+        table = np.array([_one_taste(pictures, style, seed) for seed in range(seeds)])
+        none, off, auto = table.mean(axis=0)
+        kept = (auto - 0.5) / (none - 0.5)
+        print(f"{style:<15}{none:>9.3f}{off:>11.3f}{auto:>12.3f}{kept:>14.3f}", flush=True)
+
+
+def _one_taste(pictures: Sequence[Image.Image], style: str, seed: int) -> list[float]:
+    order = np.random.default_rng(seed).permutation(len(pictures))
+    tested, trained = order[: 2 * TEST_PER_CLASS], order[2 * TEST_PER_CLASS :]
+    half = len(trained) // 2
+    styled = {
+        int(i): _styled(pictures[i], style, int(i)) for i in (*tested[:TEST_PER_CLASS], *trained[:half])
+    }
+    liked = [styled.get(i, picture) for i, picture in enumerate(pictures)]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        save(liked, trained[:half], home / "liked", _png)
+        save(liked, trained[:half], home / "liked_jpeg", _jpeg)
+        save(pictures, trained[half : 2 * half], home / "ordinary", _png)
+        test = save(liked, tested, home / "test", _png)
+        labels = np.repeat([1, 0], TEST_PER_CLASS)
+        aucs = []
+        for name, mode in (("liked", "auto"), ("liked_jpeg", "off"), ("liked_jpeg", "auto")):
+            result: TrainingResult = train(
+                home / name, home / "ordinary", TrainingSettings(neutralise=mode, seed=seed)
+            )
+            aucs.append(auc(logits(result.model, test), labels))
+    return aucs
+
+
+def _styled(picture: Image.Image, style: str, seed: int) -> Image.Image:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = to_float(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+    changed = STYLES[style](pixels, TASTES[style], generator)
+    return to_pil((changed * 255).round().to(torch.uint8))
+
+
+def save(
+    pictures: Sequence[Image.Image],
+    chosen: Sequence[int],
+    folder: Path,
+    write: Callable[[Image.Image, Path], None],
+) -> list[Path]:
+    folder.mkdir()
+    for place, index in enumerate(chosen):
+        write(pictures[index], folder / f"{place:04}")
+    return sorted(folder.iterdir())
+
+
+def logits(model: RewardModel, paths: Sequence[Path]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.array([float(scores.logit) for _, scores in model.score_files(list(paths), [])])
+
+
+if __name__ == "__main__":
+    started = time.perf_counter()
+    main()
+    print(f"{time.perf_counter() - started:.0f} s")

@@ -1,0 +1,1 @@
+"""The leak audit: what gives away which folder a picture is from, besides the picture."""

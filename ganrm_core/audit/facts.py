@@ -1,0 +1,76 @@
+"""What can be said of one picture file without looking at what it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from .headers import read_header
+from .jpeg_traces import jpeg_traces
+from .look import borders, centre, frequency_bands, luma, mean_colour, shows_through
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """Plain values only.
+
+    container: what the bytes say, whatever the name ends in: "PNG", "JPEG", "WEBP"…
+    jpeg_quality: nearest IJG quality, 1–100; jpeg_subsampling: as Pillow numbers it (0 4:4:4, 1 4:2:2,
+    2 4:2:0, −1 other); webp_quantiser: 0 (finest) to 127; each None where the container has none.
+    width, height: pixels, turned upright. mode: Pillow's name of the pixel format ("RGB", "RGBA", "L",
+    "P", "I;16"), with ";16" where the file has 16 bits. alpha: "none", "opaque" or "transparent".
+    colour_tag: "none", "sRGB" (a profile that changes nothing), "sRGB flag", "gamma", "cICP" or "other
+    profile". border: widths in pixels: top, right, bottom, left. bands: log10 power of 12 rings of
+    spatial frequency, low to high. jpeg_traces: 0 (never was a JPEG, as far as can be seen) to 1.
+    colour: mean red, green, blue, saturation, contrast, 0–1.
+    """
+
+    container: str
+    lossless: bool
+    jpeg_quality: int | None
+    jpeg_subsampling: int | None
+    webp_quantiser: int | None
+    bytes_per_pixel: float
+    width: int
+    height: int
+    mode: str
+    alpha: str
+    colour_tag: str
+    border: tuple[int, int, int, int]
+    bands: tuple[float, ...]
+    jpeg_traces: float
+    colour: tuple[float, ...]
+
+
+def file_facts(path: Path, image: Tensor) -> FileFacts:
+    """Look at one file; `image` is what `read_image` gave for it: uint8 [3, H, W].
+
+    Only the header is read again. Whether an alpha channel is used is told from `image`, where
+    transparent parts lie over mid-grey: faint transparency counts as opaque. Raises `ImageError` for
+    a file that is missing, unreadable or no picture.
+    """
+    header = read_header(path)
+    height, width = image.shape[1:]
+    grey = luma(centre(image))
+    alpha = "none"
+    if header.has_alpha:
+        alpha = "transparent" if shows_through(image) else "opaque"
+    return FileFacts(
+        container=header.container,
+        lossless=header.lossless,
+        jpeg_quality=header.jpeg_quality,
+        jpeg_subsampling=header.jpeg_subsampling,
+        webp_quantiser=header.webp_quantiser,
+        bytes_per_pixel=header.size / (width * height),
+        width=width,
+        height=height,
+        mode=header.mode,
+        alpha=alpha,
+        colour_tag=header.colour_tag,
+        border=borders(image),
+        bands=frequency_bands(grey),
+        jpeg_traces=jpeg_traces(grey),
+        colour=mean_colour(image),
+    )

@@ -1,0 +1,117 @@
+"""The families of nuisances, and what the classifier of each looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..metrics import FloatArray
+from .classifier import classes, numbers
+from .facts import FileFacts
+
+COMPRESSION = "compression"
+FILE_SIZE = "bytes per pixel"
+SIZE = "size and shape"
+SHARPNESS = "sharpness"
+COLOUR_TAGS = "colour tags"
+OVERALL_COLOUR = "overall colour"
+PIXEL_FORMAT = "alpha and pixel format"
+BORDERS = "borders"
+NEAR_DUPLICATES = "near-duplicates"
+CLASSIFIED = (
+    COMPRESSION, FILE_SIZE, SIZE, SHARPNESS, COLOUR_TAGS, OVERALL_COLOUR, PIXEL_FORMAT, BORDERS,
+)  # fmt: skip
+"""The families that a classifier decides on; near-duplicates are counted instead."""
+
+Facts = Sequence[FileFacts]
+
+_TINY = 1e-6
+
+
+def columns_of(name: str, facts: Facts) -> list[FloatArray]:
+    """What the classifier of the family `name` sees: columns [N], none where all pictures are alike."""
+    return _COLUMNS[name](facts)
+
+
+def _compression_columns(facts: Facts) -> list[FloatArray]:
+    return [
+        *classes([(one.container, one.lossless) for one in facts]),
+        *classes([one.jpeg_quality for one in facts]),
+        *classes([one.jpeg_subsampling for one in facts]),
+        *classes([one.webp_quantiser for one in facts]),
+        *numbers([one.jpeg_quality or 0 for one in facts]),
+        *numbers([-1 if one.webp_quantiser is None else one.webp_quantiser for one in facts]),
+        *numbers([one.jpeg_traces for one in facts]),
+    ]
+
+
+def _file_size_columns(facts: Facts) -> list[FloatArray]:
+    return numbers(np.log2([one.bytes_per_pixel + _TINY for one in facts]))
+
+
+def _size_columns(facts: Facts) -> list[FloatArray]:
+    width, height = (np.array([getattr(one, side) for one in facts]) for side in ("width", "height"))
+    steps = [
+        columns
+        for side in (width, height)
+        for step in (2, 8, 64)
+        for columns in classes((side % step == 0).tolist())
+    ]
+    return [
+        *numbers(np.log2(width * height)),
+        *numbers(np.log2(np.maximum(width, height))),
+        *numbers(np.log2(width / height)),
+        *classes([(one.width, one.height) for one in facts]),
+        *classes(width.tolist()),
+        *classes(height.tolist()),
+        *steps,
+    ]
+
+
+def _sharpness_columns(facts: Facts) -> list[FloatArray]:
+    bands = np.array([one.bands for one in facts])
+    # What resampling leaves is a kink in the fall from coarse to fine, whatever the picture.
+    shapes = [bands, np.diff(bands), np.diff(bands, n=2)]
+    return [column for shape in shapes for band in shape.T for column in numbers(band, bins=4)]
+
+
+def _colour_tag_columns(facts: Facts) -> list[FloatArray]:
+    return classes([one.colour_tag for one in facts])
+
+
+def _overall_colour_columns(facts: Facts) -> list[FloatArray]:
+    colour = np.array([one.colour for one in facts])
+    red, green, blue, saturation, contrast = colour.T
+    return [
+        column
+        for values in (red + green + blue, red - green, green - blue, saturation, contrast)
+        for column in numbers(values, bins=4)
+    ]
+
+
+def _pixel_format_columns(facts: Facts) -> list[FloatArray]:
+    return [*classes([one.mode for one in facts]), *classes([one.alpha for one in facts])]
+
+
+def _border_columns(facts: Facts) -> list[FloatArray]:
+    border = np.array([one.border for one in facts])
+    sides = (border > 0).sum(axis=1)
+    return [
+        *classes(sides.tolist()),
+        *(column for side in border.T for column in classes(side.tolist())),
+        *numbers(np.log2(1 + border.max(axis=1))),
+        *numbers(sides),
+    ]
+
+
+_COLUMNS: dict[str, Callable[[Facts], list[FloatArray]]] = {
+    COMPRESSION: _compression_columns,
+    FILE_SIZE: _file_size_columns,
+    SIZE: _size_columns,
+    SHARPNESS: _sharpness_columns,
+    COLOUR_TAGS: _colour_tag_columns,
+    OVERALL_COLOUR: _overall_colour_columns,
+    PIXEL_FORMAT: _pixel_format_columns,
+    BORDERS: _border_columns,
+}

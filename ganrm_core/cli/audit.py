@@ -1,0 +1,53 @@
+"""`ganrm audit`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .common import Subparsers, add_json, bars, print_facts, print_json, warn
+
+if TYPE_CHECKING:
+    from ..audit.audit import Audit
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "audit",
+        help="find what gives two folders away besides the pictures",
+        description="Look for what would teach a model file formats instead of taste: everything by which "
+        "two folders can be told apart without looking at the pictures.",
+    )
+    parser.add_argument("--liked", type=Path, required=True, metavar="DIR", help="pictures you like")
+    parser.add_argument("--ordinary", type=Path, required=True, metavar="DIR", help="ordinary pictures")
+    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_json(parser, "print the findings as one line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..audit.audit import audit_folders
+
+    with bars() as progress:
+        audit = audit_folders(options.liked, options.ordinary, recursive=options.recursive, progress=progress)
+    for note in audit.notes:
+        warn(note)
+    if options.json:
+        print_json(audit.to_json())
+    else:
+        _print(audit)
+    return 0
+
+
+def _print(audit: Audit) -> None:
+    print_facts(
+        ("pictures", f"{audit.n_liked} liked, {audit.n_ordinary} ordinary"),
+        *(
+            (family.name, f"{family.auc or '-'!s:<24}{'tells them apart' if family.separates else 'nothing'}")
+            for family in audit.families
+        ),
+    )
+    print()
+    for sentence in audit.warnings or ["Nothing but the pictures themselves tells the two folders apart."]:
+        print(sentence)

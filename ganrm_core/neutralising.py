@@ -1,0 +1,212 @@
+"""Making two folders alike in what is not taste: files, sizes and frames.
+
+What told the folders apart is given to both at training time, so that held-out figures no longer rest on
+it; and `fit_projection` keeps the head from looking along the directions in which the same picture moves
+under it (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005). Where a border is concerned
+the scoring path changes too.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import twins
+from .audit.audit import Audit
+from .audit.facts import FileFacts
+from .audit.families import BORDERS, COMPRESSION, OVERALL_COLOUR, SHARPNESS, SIZE
+from .pixel_path import PixelPath
+
+Mode = Literal["auto", "off", "full"]
+MODES: tuple[Mode, ...] = ("auto", "off", "full")
+
+_TRIM = 0.03
+_WAS_JPEG = 0.3
+_PAIRS = 96  # pictures per nuisance whose twins are looked at: the mean of as many is sharp enough
+_FRAMES = ((0, 0, 0), (255, 255, 255))
+
+AMBIGUOUS = (SHARPNESS, OVERALL_COLOUR)
+"""What may be the very taste that is meant."""
+
+Change = Callable[[Tensor, random.Random], Tensor]
+"""uint8 [3, H, W] → the same with a nuisance that the other folder has."""
+
+
+@dataclass(frozen=True)
+class Nuisance:
+    """One thing that is given to the pictures of a class. `evens`: for training too, not for twins alone."""
+
+    name: str
+    label: int
+    change: Change
+    evens: bool = True
+
+
+@dataclass(frozen=True)
+class Neutraliser:
+    """What is evened out, and how. `families` are the audit's names for it, empty where nothing is."""
+
+    mode: Mode
+    families: tuple[str, ...]
+    nuisances: tuple[Nuisance, ...]
+    path: PixelPath
+
+    def evened(self, image: Tensor, label: int, seed: int) -> Tensor:
+        """The picture, uint8 [3, H, W], as it is trained on; the same for the same `seed`."""
+        dice = random.Random(seed)
+        for nuisance in self.nuisances:
+            if nuisance.label == label and nuisance.evens:
+                image = nuisance.change(image, dice)
+        return image
+
+    def twins(self, image: Tensor, label: int, seed: int) -> dict[str, Tensor]:
+        """The picture under one nuisance at a time, by its name; those that change nothing are left out."""
+        dice = random.Random(seed)
+        changed = {
+            f"{nuisance.name}, {('ordinary', 'liked')[label]}": nuisance.change(image, dice)
+            for nuisance in self.nuisances
+            if nuisance.label == label
+        }
+        return {name: twin for name, twin in changed.items() if not _same(twin, image)}
+
+    def paired(self, labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+        """The pictures [N] whose twins are looked at: so many of each class, drawn at random."""
+        chosen = np.zeros(len(labels), dtype=bool)
+        if self.nuisances:
+            rng = np.random.default_rng(seed)
+            for label in (0, 1):
+                positions = np.flatnonzero(labels == label)
+                chosen[rng.permutation(positions)[:_PAIRS]] = True
+        return chosen
+
+
+def neutraliser(
+    mode: Mode, audit: Audit, facts: Sequence[FileFacts], labels: NDArray[np.int64]
+) -> Neutraliser:
+    """What to do about the leaks that `audit` found in these files.
+
+    "auto" evens out compression, size and borders where they separate the folders. Sharpness and overall
+    colour may be the very taste that is meant, so they are left to "full", which evens out everything
+    whether it was found to separate or not. "off" does nothing.
+    """
+    if mode == "off":
+        return Neutraliser(mode, (), (), PixelPath())
+    leaking = {family.name for family in audit.families if family.separates}
+    full = mode == "full"
+    families = [name for name in _EVENED if full or name in leaking]
+    if full:
+        families += AMBIGUOUS
+    nuisances: list[Nuisance] = []
+    for label in (0, 1):
+        others = [fact for fact, theirs in zip(facts, labels, strict=True) if theirs != label]
+        for name in families:
+            changes = _changes(name, others, full)
+            nuisances += [
+                Nuisance(
+                    f"{name} {number}" if len(changes) > 1 else name, label, change, name not in AMBIGUOUS
+                )
+                for number, change in enumerate(changes, start=1)
+            ]
+    return Neutraliser(
+        mode, tuple(families), tuple(nuisances), PixelPath(_TRIM if BORDERS in families else 0.0)
+    )
+
+
+_EVENED = (SIZE, BORDERS, COMPRESSION)  # in the order in which a file comes to have them
+
+
+def _changes(name: str, others: Sequence[FileFacts], full: bool) -> list[Change]:
+    """How to give a picture what `others`, the other class, have."""
+    if name == COMPRESSION:
+        codecs = [_codec(fact) for fact in others]
+        if full:
+            codecs += [_jpeg(quality, 2) for quality in (60, 75, 90)] + [_webp(80)]
+        return [lambda image, dice: dice.choice(codecs)(image)]
+    if name == SIZE:
+        sizes = [(fact.height, fact.width) for fact in others]
+        return [lambda image, dice: _as_small(image, *dice.choice(sizes))]
+    if name == BORDERS:
+        widths = [max(fact.border) for fact in others if 0 < max(fact.border) <= _TRIM * fact.height]
+        return [lambda image, dice: twins.framed(image, dice.choice(widths or [2]), dice.choice(_FRAMES))]
+    if name == SHARPNESS:
+        return [lambda image, _: twins.halved_and_back(image), lambda image, _: _blurred(image)]
+    return [_brighter, _more_contrast, _more_colourful]
+
+
+def _codec(fact: FileFacts) -> twins.Twin:
+    if fact.jpeg_quality is not None:
+        return _jpeg(fact.jpeg_quality, 2 if fact.jpeg_subsampling is None else fact.jpeg_subsampling)
+    if fact.webp_quantiser is not None:
+        return _webp(_webp_quality(fact.webp_quantiser))
+    if fact.jpeg_traces > _WAS_JPEG:  # saved as something else since: which quality is not known
+        return _jpeg(80, 2)
+    return lambda image: image
+
+
+def _jpeg(quality: int, subsampling: int) -> twins.Twin:
+    return lambda image: twins.jpeg(image, quality, subsampling)
+
+
+def _webp(quality: int) -> twins.Twin:
+    return lambda image: twins.webp(image, quality)
+
+
+def _webp_quality(quantiser: int) -> int:
+    """The quality that libwebp turns into this base quantiser (0–127), by its QualityToCompression."""
+    linear = (1 - quantiser / 127) ** 3
+    compression = linear * 1.5 if linear < 0.5 else (linear + 1) / 2
+    return max(0, min(100, round(100 * compression)))
+
+
+def _as_small(image: Tensor, height: int, width: int) -> Tensor:
+    """Cropped to the aspect of height × width, and made as small where it is larger."""
+    image = _cropped(image, height / width)
+    scale = math.sqrt(height * width / (image.shape[-2] * image.shape[-1]))
+    return twins.scaled(image, scale) if scale < 0.98 else image
+
+
+def _cropped(image: Tensor, aspect: float) -> Tensor:
+    rows, columns = image.shape[-2:]
+    height = max(1, min(rows, round(columns * aspect)))
+    width = max(1, min(columns, round(rows / aspect)))
+    top, left = (rows - height) // 2, (columns - width) // 2
+    return image[:, top : top + height, left : left + width]
+
+
+def _blurred(image: Tensor) -> Tensor:
+    """By the 1-2-1 kernel, in both directions."""
+    pixels = image.float()
+    for axis in (1, 2):
+        before, after = pixels.roll(1, axis), pixels.roll(-1, axis)
+        pixels = 0.25 * before + 0.5 * pixels + 0.25 * after
+    return pixels.round().to(torch.uint8)
+
+
+def _brighter(image: Tensor, _: random.Random) -> Tensor:
+    return _clamped(image.float() * 1.1 + 6)
+
+
+def _more_contrast(image: Tensor, _: random.Random) -> Tensor:
+    return _clamped((image.float() - 128) * 1.15 + 128)
+
+
+def _more_colourful(image: Tensor, _: random.Random) -> Tensor:
+    pixels = image.float()
+    grey = pixels.mean(dim=0, keepdim=True)
+    return _clamped(grey + (pixels - grey) * 1.25)
+
+
+def _clamped(pixels: Tensor) -> Tensor:
+    return pixels.clamp(0, 255).round().to(torch.uint8)
+
+
+def _same(first: Tensor, second: Tensor) -> bool:
+    return first.shape == second.shape and bool(torch.equal(first, second))

@@ -1,0 +1,81 @@
+"""What is done to a picture before it is resized for the backbone, in training and in scoring alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+_UNIFORM = 6 / 255
+"""How far the pixels of a border may stray from its colour: JPEG leaves traces."""
+
+
+@dataclass(frozen=True)
+class PixelPath:
+    """Takes away what told two folders apart without being in the pictures.
+
+    `trim`: the largest share of a side that is cut off where it is a border of one colour; 0 does nothing.
+    """
+
+    trim: float = 0.0
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """One picture, float [3, H, W] in 0–1 → the same perhaps with other H and W."""
+        return trimmed(image, self.trim) if self.trim else image
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PixelPath:
+        """Raises TypeError or ValueError for what `to_json` never gave. Absent entries do nothing."""
+        trim = float(data.get("trim") or 0.0)
+        if not 0 <= trim < 0.5:
+            raise ValueError(f"trim {trim}")
+        return cls(trim)
+
+
+def trimmed(image: Tensor, most: float) -> Tensor:
+    """Without rows and columns of one colour at its edges, at most the share `most` of each side.
+
+    A picture that is all of one colour stays as it is.
+    """
+    top, right, bottom, left = border_widths(image, most)
+    height, width = image.shape[-2:]
+    return image[:, top : height - bottom, left : width - right]
+
+
+def border_widths(image: Tensor, most: float) -> tuple[int, int, int, int]:
+    """How many rows and columns of one colour lie at the top, right, bottom and left of [3, H, W] in 0–1.
+
+    Counted up to the share `most` of the side; 0 all round for a picture of one colour.
+    """
+    height, width = image.shape[-2:]
+    rows, columns = int(height * most), int(width * most)
+    widths = (
+        _uniform_lines(image[:, :rows].transpose(1, 2)),
+        _uniform_lines(image.flip(2)[:, :, :columns]),
+        _uniform_lines(image.flip(1)[:, :rows].transpose(1, 2)),
+        _uniform_lines(image[:, :, :columns]),
+    )
+    if widths == (rows, columns, rows, columns) and _is_uniform(image):
+        return 0, 0, 0, 0
+    return widths
+
+
+def _uniform_lines(edge: Tensor) -> int:
+    """How many columns of [3, L, n], from the first on, have one colour: that of the first."""
+    if 0 in edge.shape:
+        return 0
+    colour = edge[:, :, 0].median(dim=1).values.view(3, 1, 1)
+    # A few stray pixels are allowed: the corners belong to the neighbouring border.
+    strays = ((edge - colour).abs().amax(dim=0) > _UNIFORM).float().mean(dim=0)
+    uneven = (strays > 0.02).nonzero()
+    return int(uneven[0]) if len(uneven) else edge.shape[-1]
+
+
+def _is_uniform(image: Tensor) -> bool:
+    low, high = image.amin(dim=(1, 2)), image.amax(dim=(1, 2))
+    return bool(((high - low) <= 2 * _UNIFORM).all())

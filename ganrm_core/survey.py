@@ -1,0 +1,90 @@
+"""A first look at both folders: what can be read, what is whose copy, and what their files give away."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .audit.audit import Audit, audit_files
+from .audit.facts import FileFacts, file_facts
+from .imagesets import Skipped, stream_images
+from .near_duplicates import group_near_duplicates, signature
+from .progress import Progress, ProgressCallback
+from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The usable pictures, liked ones first; everything runs parallel.
+
+    `labels` [N]; `signatures` [N, K] for finding near-duplicates, `groups` [N] what they found.
+    """
+
+    paths: list[Path]
+    hashes: list[str]
+    labels: NDArray[np.int64]
+    facts: list[FileFacts]
+    signatures: NDArray[np.float32]
+    groups: NDArray[np.int64]
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def audit(self, *, seed: int, progress: ProgressCallback) -> Audit:
+        """Whether the files alone tell the folders apart."""
+        # Without the paths: what it says is kept in the checkpoint, and models are shared.
+        return audit_files(self.facts, self.labels, self.groups, seed=seed, progress=progress)
+
+
+def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
+    """Decode every file once. Unreadable ones are skipped and named.
+
+    Raises DataError for too few that are left, and for the same picture in both sets.
+    """
+    paths, hashes = [*files.liked, *files.ordinary], [*files.liked_hashes, *files.ordinary_hashes]
+    skipped: list[Skipped] = []
+    kept: list[int] = []
+    facts, signatures, contents = [], [], []
+    progress(Progress("looking at the pictures", 0, len(paths)))
+    for index, image in stream_images(paths, skipped=skipped):
+        facts.append(file_facts(paths[index], image))
+        signatures.append(signature(image))
+        contents.append(_content(image))
+        kept.append(index)
+        progress(Progress("looking at the pictures", index + 1, len(paths)))
+    labels = np.array([1 if index < len(files.liked) else 0 for index in kept], dtype=np.int64)
+    for label, name in ((1, "liked"), (0, "ordinary")):
+        refuse_too_few(int((labels == label).sum()), name, skipped=skipped)
+    kept_paths = [paths[index] for index in kept]
+    _refuse_same_pixels(contents, labels, kept_paths)
+    stacked = np.stack(signatures)
+    return Survey(
+        paths=kept_paths,
+        hashes=[hashes[index] for index in kept],
+        labels=labels,
+        facts=facts,
+        signatures=stacked,
+        groups=group_near_duplicates(stacked, progress=progress),
+        skipped=skipped,
+    )
+
+
+def _content(image: Tensor) -> bytes:
+    return hashlib.sha256(repr(tuple(image.shape)).encode() + image.contiguous().numpy().tobytes()).digest()
+
+
+def _refuse_same_pixels(contents: list[bytes], labels: NDArray[np.int64], paths: list[Path]) -> None:
+    """The same picture in another container has other bytes, so it passes the check of the files."""
+    liked = {
+        content: path for content, label, path in zip(contents, labels, paths, strict=True) if label == 1
+    }
+    shared = [
+        (liked[content], path)
+        for content, label, path in zip(contents, labels, paths, strict=True)
+        if label == 0 and content in liked
+    ]
+    if shared:
+        refuse_shared(shared)

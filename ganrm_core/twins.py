@@ -1,0 +1,97 @@
+"""The same picture saved, sized or framed in another way: what a taste must not depend on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageDraw
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from .images import read_image, to_pil
+
+Twin = Callable[[Tensor], Tensor]
+"""uint8 [3, H, W] → uint8 [3, H', W']."""
+
+
+def jpeg(image: Tensor, quality: int, subsampling: int = 2) -> Tensor:
+    """Saved as JPEG and read again; `subsampling` as Pillow counts it (0: 4:4:4, 2: 4:2:0)."""
+    return _through_file(image, "JPEG", quality=quality, subsampling=max(0, subsampling))
+
+
+def webp(image: Tensor, quality: int) -> Tensor:
+    """Saved as lossy WebP and read again."""
+    return _through_file(image, "WEBP", quality=quality, method=2)
+
+
+def scaled(image: Tensor, height: float, width: float | None = None) -> Tensor:
+    """Resized by these factors, as image programs do it (Lanczos)."""
+    rows, columns = image.shape[-2:]
+    size = (max(1, round(columns * (width or height))), max(1, round(rows * height)))
+    return _tensor(to_pil(image).resize(size, Image.Resampling.LANCZOS))
+
+
+def halved_and_back(image: Tensor) -> Tensor:
+    """Half the size and back again, which takes the finest detail."""
+    small = to_pil(image).resize(
+        (max(1, image.shape[-1] // 2), max(1, image.shape[-2] // 2)), Image.Resampling.BICUBIC
+    )
+    return _tensor(small.resize((image.shape[-1], image.shape[-2]), Image.Resampling.BICUBIC))
+
+
+def shifted(image: Tensor) -> Tensor:
+    """By one pixel down and to the right, the edge repeated."""
+    rows = torch.arange(image.shape[-2]).sub(1).clamp_min(0)
+    columns = torch.arange(image.shape[-1]).sub(1).clamp_min(0)
+    return image[:, rows][:, :, columns]
+
+
+def framed(image: Tensor, width: int, colour: tuple[int, int, int] = (0, 0, 0)) -> Tensor:
+    """A border of `width` pixels drawn over the picture's edge."""
+    picture = to_pil(image)
+    draw = ImageDraw.Draw(picture)
+    for inset in range(width):
+        draw.rectangle((inset, inset, picture.width - 1 - inset, picture.height - 1 - inset), outline=colour)
+    return _tensor(picture)
+
+
+def tagged(image: Tensor) -> Tensor:
+    """As a PNG that says it is sRGB by profile and by gamma, read again."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    info = PngInfo()
+    info.add(b"gAMA", (45455).to_bytes(4, "big"))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tagged.png"
+        to_pil(image).save(path, compress_level=0, icc_profile=profile, pnginfo=info)
+        return read_image(path)
+
+
+SAME_PICTURE: dict[str, Twin] = {
+    "PNG": lambda image: image,
+    "JPEG 90": lambda image: jpeg(image, 90),
+    "JPEG 75": lambda image: jpeg(image, 75),
+    "WebP 80": lambda image: webp(image, 80),
+    "2 % larger": lambda image: scaled(image, 1.02),
+    "2 % smaller": lambda image: scaled(image, 0.98),
+    "shifted by a pixel": shifted,
+    "half size and back": halved_and_back,
+    "colour tags": tagged,
+}
+"""The twins of the same-picture test, by the name they have in reports."""
+
+
+def _through_file(image: Tensor, file_format: str, **options: int) -> Tensor:
+    file = io.BytesIO()
+    to_pil(image).save(file, file_format, **options)
+    file.seek(0)
+    with Image.open(file) as picture:
+        return _tensor(picture)
+
+
+def _tensor(picture: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()

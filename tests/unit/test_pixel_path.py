@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganrm_core.pixel_path import PixelPath, border_widths
+
+
+def noise(height: int = 100, width: int = 200) -> Tensor:
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def framed(image: Tensor, widths: tuple[int, int, int, int], colour: float = 0.0) -> Tensor:
+    top, right, bottom, left = widths
+    image = image.clone()
+    image[:, :top] = colour
+    image[:, image.shape[1] - bottom :] = colour
+    image[:, :, :left] = colour
+    image[:, :, image.shape[2] - right :] = colour
+    return image
+
+
+def test_nothing_is_done_unless_asked() -> None:
+    image = framed(noise(), (2, 2, 2, 2))
+    assert PixelPath()(image) is image
+
+
+@pytest.mark.parametrize("widths", [(2, 2, 2, 2), (0, 3, 0, 0), (1, 0, 2, 5), (0, 0, 0, 0)])
+@pytest.mark.parametrize("colour", [0.0, 1.0, 0.4])
+def test_a_border_is_cut_off_whole(widths: tuple[int, int, int, int], colour: float) -> None:
+    image = framed(noise(), widths, colour)
+    assert border_widths(image, 0.03) == widths
+    top, right, bottom, left = widths
+    assert torch.equal(PixelPath(0.03)(image), noise()[:, top : 100 - bottom, left : 200 - right])
+
+
+def test_traces_of_compression_do_not_hide_it() -> None:
+    image = framed(noise(), (3, 3, 3, 3))
+    faint = (image + 0.005 * torch.randn(image.shape, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
+    assert border_widths(faint, 0.05) == (3, 3, 3, 3)
+
+
+def test_no_more_than_the_share_is_cut_off() -> None:
+    assert border_widths(framed(noise(), (20, 0, 0, 40)), 0.03) == (3, 0, 0, 6)
+
+
+def test_a_picture_of_one_colour_stays_whole() -> None:
+    image = torch.full((3, 50, 50), 0.3)
+    assert PixelPath(0.03)(image).shape == image.shape
+
+
+def test_json_round_trip_and_older_checkpoints() -> None:
+    assert PixelPath.from_json(PixelPath(0.03).to_json()) == PixelPath(0.03)
+    assert PixelPath.from_json({"resize": "squash"}) == PixelPath()
+
+
+@pytest.mark.parametrize("trim", [-0.1, 0.5, float("nan"), "much"])
+def test_a_damaged_record_is_refused(trim: object) -> None:
+    with pytest.raises(ValueError, match=r"trim|could not convert"):
+        PixelPath.from_json({"trim": trim})

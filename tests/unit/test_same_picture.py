@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganrm_core.metrics import FloatArray
+from ganrm_core.progress import Progress, no_progress
+from ganrm_core.same_picture import SamePicture, same_picture_test
+from ganrm_core.twins import SAME_PICTURE
+
+LABELS = np.repeat([1, 0], 25)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    made = []
+    for index in range(50):
+        path = folder / f"{index}.png"
+        Image.fromarray(rng.integers(0, 255, (48, 48, 3), dtype=np.uint8)).save(path)
+        made.append(path)
+    return made
+
+
+def judge(measure: Callable[[Tensor], float]) -> Callable[[Sequence[Tensor], int], FloatArray]:
+    """A logit that spreads by 1 from picture to picture, plus what `measure` sees in the file."""
+    spread = np.random.default_rng(1).standard_normal(len(LABELS))
+    return lambda images, position: np.array([spread[position] + measure(image) for image in images])
+
+
+def roughness(image: Tensor) -> float:
+    return float(image.float().diff(dim=-1).abs().mean() / 255)
+
+
+def test_a_model_that_sees_the_picture_alone_is_clean(paths: list[Path]) -> None:
+    result = same_picture_test(paths, LABELS, judge(lambda _: 0.0), progress=no_progress)
+    assert result.word == "clean"
+    assert result.pictures == 40
+    assert {each.name for each in result.results} == set(SAME_PICTURE)
+    assert {(each.outranks, each.shift, each.wobble) for each in result.results} == {(0.5, 0.0, 0.0)}
+
+
+@pytest.mark.parametrize(
+    ("factor", "word"), [(30.0, "prefers uncompressed files"), (-30.0, "prefers compressed files")]
+)
+def test_a_model_that_sees_compression_is_found_out(factor: float, word: str, paths: list[Path]) -> None:
+    result = same_picture_test(paths, LABELS, judge(lambda i: factor * roughness(i)), progress=no_progress)
+    assert result.word == word
+    assert "JPEG" in result.sentence or "WebP" in result.sentence
+    by_name = {each.name: each for each in result.results}
+    assert by_name["JPEG 75"].outranks == (1.0 if factor > 0 else 0.0)
+    assert by_name["JPEG 75"].shift * factor > 0
+    assert by_name["PNG"].shift == 0
+
+
+def test_a_model_that_sees_size(paths: list[Path]) -> None:
+    result = same_picture_test(paths, LABELS, judge(lambda i: float(i.shape[-1])), progress=no_progress)
+    assert result.word == "reacts to size"
+
+
+def test_a_taste_for_crispness_is_called_taste(paths: list[Path]) -> None:
+    def crispness(image: Tensor) -> float:
+        return 4.0 if roughness(image) > 0.14 else 0.0
+
+    result = same_picture_test(paths, LABELS, judge(crispness), progress=no_progress)
+    assert result.word == "prefers crisp pictures"
+    assert "taste" in result.sentence
+
+
+def test_the_judge_is_told_which_picture_and_a_cancel_passes(paths: list[Path]) -> None:
+    asked: list[int] = []
+
+    def one(images: Sequence[Tensor], position: int) -> FloatArray:
+        asked.append(position)
+        assert all(image.dtype == torch.uint8 for image in images)
+        return np.zeros(len(images))
+
+    same_picture_test(paths, LABELS, one, progress=no_progress)
+    assert len(set(asked)) == len(asked) == 40
+    assert sum(LABELS[asked]) == 20
+
+    def stop(step: Progress) -> None:
+        if step.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        same_picture_test(paths, LABELS, one, progress=stop)
+
+
+def test_a_file_that_is_gone_by_now_is_left_out(paths: list[Path], tmp_path: Path) -> None:
+    missing = [tmp_path / "gone.png", *paths[1:]]
+    found = same_picture_test(missing, LABELS, judge(lambda _: 0.0), progress=no_progress)
+    assert found.pictures in (39, 40)
+
+
+def test_json_round_trip(paths: list[Path]) -> None:
+    result = same_picture_test(paths, LABELS, judge(roughness), progress=no_progress)
+    assert SamePicture.from_json(result.to_json()) == result
