@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .certainty import close_calls
 from .contact_sheet import Tile, contact_sheet, grid
 from .errors import DataError, OutputError
 from .files import PlaceMode, atomic_file, check_new_file, place, shown
@@ -16,7 +17,7 @@ from .imagesets import Skipped, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
 from .result_folders import COLUMNS, SHEET, TABLE
 from .reward import Reward
-from .selection import select_best
+from .selection import Ties, select_best
 
 _SHEET_ROWS, _SHEET_COLUMNS = 50, 8
 
@@ -30,6 +31,7 @@ class Rules:
     group_by: str | None = None
     min_score: float | None = None
     min_keep: int = 0
+    ties: Ties = "by score"
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,15 @@ class Row:
 
 @dataclass(frozen=True)
 class FolderSelection:
-    """All candidates in file order, and the files that could not be read."""
+    """All candidates in file order, and the files that could not be read.
+
+    `close`: for each of `groups` the places in `rows` among which the choice was too close to call (see
+    `certainty`), best first; empty where it was clear or nothing was chosen.
+    """
 
     rows: list[Row]
     skipped: list[Skipped]
+    close: tuple[tuple[int, ...], ...] = ()
 
     @property
     def kept(self) -> list[Row]:
@@ -152,20 +159,28 @@ def rank_files(
         raise DataError(f"No picture could be read, so nothing was selected. {describe_skipped(skipped)}")
     groups = [group_of[entry[0]] for entry in scored]
     chosen = rules or Rules()
+    logits, scores = [entry[2] for entry in scored], [entry[1] for entry in scored]
     selection = select_best(
-        [entry[2] for entry in scored],
+        logits,
         keep=chosen.keep,
-        scores=[entry[1] for entry in scored],
+        scores=scores,
         min_score=chosen.min_score,
         min_keep=chosen.min_keep,
         groups=groups,
+        ties=chosen.ties,
+        uncertainties=[entry[3] for entry in scored],
+    )
+    close = (
+        close_calls(selection.groups, logits, scores, rules.keep, rules.min_score)
+        if rules is not None
+        else ()
     )
     kept = set(selection.kept) if rules else set()
     rows = [
         Row(path, groups[i], selection.ranks[i], score, logit, uncertainty, kept=i in kept)
         for i, (path, score, logit, uncertainty) in enumerate(scored)
     ]
-    return FolderSelection(rows, skipped)
+    return FolderSelection(rows, skipped, close)
 
 
 def place_selection(

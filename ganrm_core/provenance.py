@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -25,11 +26,17 @@ def provenance(pictures: CachedPictures, settings: Mapping[str, Any], device_typ
         "n_skipped": len(pictures.skipped),
         "liked_fingerprint": fingerprint(by_label[1]),
         "ordinary_fingerprint": fingerprint(by_label[0]),
+        "order_fingerprint": order_fingerprint(pictures.hashes),
         "settings": dict(settings),
         "device": device_type,
         "versions": {name: _version(name) for name in _LIBRARIES},
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def order_fingerprint(hashes: Sequence[str]) -> str:
+    """One sha256 (hex) for content hashes in this very order, which decides who is in which fold."""
+    return hashlib.sha256("\n".join(hashes).encode("ascii")).hexdigest()
 
 
 def _version(name: str) -> str | None:

@@ -32,12 +32,14 @@ def ranked_sheet(
     thresholds: Mapping[str, float] | None = None,
     model: str = "",
     most: int = 64,
+    note: str = "",
 ) -> Image.Image:
     """An RGB sheet, best candidates first, each with its number, score and rank beneath it.
 
     Made to be shown about 420 pixels wide: it is three to four times as large, with letters to match.
     Several groups stand in blocks of their own. Kept candidates have a gold frame. Above stand the
-    lowest, middle and highest score of all candidates and `thresholds["balanced"]`. Of more than `most`
+    lowest, middle and highest score of all candidates and `thresholds["balanced"]`, and `note`, a few words
+    of warning, in gold. Of more than `most`
     candidates the kept ones and then the best of each group are shown. Pictures are drawn on copies and
     never covered. Raises `ImageError` if there is no candidate.
     """
@@ -47,7 +49,7 @@ def ranked_sheet(
         raise ValueError("most is 1 or more")
     rows, columns, block = arranged(best(candidates, most))
     sizes = _Sizes(columns, block, rows, _score_form([entry.score for entry in candidates]))
-    header = _Header(candidates, min(most, len(candidates)), thresholds or {}, model, sizes)
+    header = _Header(candidates, min(most, len(candidates)), thresholds or {}, model, note, sizes)
     legend_top = header.height + sum(sizes.row_height(row) + sizes.px(_GAP) for row in rows)
     sheet = Image.new("RGB", (sizes.width, legend_top + sizes.px(24)), PAGE)
     draw = ImageDraw.Draw(sheet)
@@ -150,6 +152,7 @@ class _Header:
         shown: int,
         thresholds: Mapping[str, float],
         model: str,
+        note: str,
         sizes: _Sizes,
     ) -> None:
         self.sizes, self.room = sizes, sizes.width - 2 * sizes.px(_MARGIN)
@@ -170,10 +173,10 @@ class _Header:
         )
         self.lines = self._broken()
         self.words = _counted(candidates, shown)
-        self.model = " ".join(model.split())
+        self.model, self.note = " ".join(model.split()), note
         first = sizes.px(9)
         self.tops = [first + round(index * 1.4 * self.size) for index in range(len(self.lines) + 1)]
-        self.height = self.tops[-1] + sizes.px(24)
+        self.height = self.tops[-1] + sizes.px(24 + (18 if note else 0))
 
     def draw(self, draw: ImageDraw.ImageDraw) -> None:
         margin = self.sizes.px(_MARGIN)
@@ -191,6 +194,8 @@ class _Header:
         if self.model and self.room - taken > self.sizes.px(60):
             place = (margin + taken + 0.3 * size, top)
             write(draw, place, f"· {self.model}", size, SOFT_TEXT, self.room - taken - 0.3 * size)
+        if self.note:
+            write(draw, (margin, top + self.sizes.px(18)), self.note, size, ACCENT, self.room)
 
     def _wide(self, size: int, names: Sequence[str] | None = None) -> float:
         chosen = list(self.figures) if names is None else names

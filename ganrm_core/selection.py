@@ -7,9 +7,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from .certainty import surest_first, too_close
 from .errors import DataError
 
 Order = Literal["ranked", "as they came"]
+Ties = Literal["by score", "surer first"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ def select_best(
     group_size: int | None = None,
     groups: Sequence[Hashable] | None = None,
     order: Order = "ranked",
+    ties: Ties = "by score",
+    uncertainties: Sequence[float] | None = None,
 ) -> Selection:
     """Keep the best of each group.
 
@@ -49,12 +53,17 @@ def select_best(
     Raises DataError for a value that cannot be ranked or arguments that contradict each other.
     """
     _check(logits, keep, scores, min_score, min_keep, group_size, groups, order)
+    _check_ties(logits, ties, uncertainties)
     members = _group_positions(len(logits), group_size, groups)
     kept: list[int] = []
     rejected: list[int] = []
     ranks = [0] * len(logits)
     for group in members:
         ranked = sorted(group, key=lambda i: -logits[i])
+        if ties == "surer first" and scores is not None and uncertainties is not None:
+            close = too_close(ranked, scores, keep, min_score)
+            surest = iter(surest_first(close, logits, uncertainties))
+            ranked = [next(surest) if i in close else i for i in ranked]
         for rank, position in enumerate(ranked, start=1):
             ranks[position] = rank
         chosen = {
@@ -109,6 +118,22 @@ def _check(
             raise DataError(
                 f"There are {len(logits)} candidates but {len(values)} {name}. Give one for each."
             )
+
+
+def _check_ties(logits: Sequence[float], ties: Ties, uncertainties: Sequence[float] | None) -> None:
+    if ties not in get_args(Ties):
+        raise DataError(
+            f"There is no way to break ties called {ties!r}. Use one of: {', '.join(get_args(Ties))}."
+        )
+    if ties == "by score" or uncertainties is None:
+        return
+    if len(uncertainties) != len(logits):
+        raise DataError(
+            f"There are {len(logits)} candidates but {len(uncertainties)} uncertainties. Give one for each."
+        )
+    for position, value in enumerate(uncertainties):
+        if not math.isfinite(value):
+            raise DataError(f"Candidate {position} has the uncertainty {value}. Score it again.")
 
 
 def _group_positions(

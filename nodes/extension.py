@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .combining import Ensemble
 from .datasets import AddToDataset, ImageFolder, ImagesToDataset
 from .evaluation import Evaluate
 from .folder_scoring import ScoreFolder
@@ -22,6 +23,7 @@ NODES: list[type[io.ComfyNode]] = [
     SaveModel,
     Score,
     BestOfN,
+    Ensemble,
     Evaluate,
     ScoreFolder,
     AddToDataset,

@@ -42,6 +42,11 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--min-keep", type=int, default=0, metavar="M", help="but never fewer of a group than this"
     )
+    parser.add_argument(
+        "--surer-first",
+        action="store_true",
+        help="among candidates too close to call, prefer those that the model is surer about",
+    )
     parser.add_argument("--recursive", action="store_true", help="read subfolders too")
     mode = parser.add_mutually_exclusive_group()
     for name, text in (("copy", "copy the best (default)"), ("move", "move them"), ("link", "link to them")):
@@ -53,6 +58,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..certainty import in_words
+    from ..files import shown
     from ..folder_selection import Rules, check_rules, find_candidates, prepare_folder, select_from_files
     from ..imagesets import describe_skipped
 
@@ -62,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
         group_by=options.group_by,
         min_score=options.min_score,
         min_keep=options.min_keep,
+        ties="surer first" if options.surer_first else "by score",
     )
     check_rules(rules)
     files = find_candidates(options.folder, options.output, recursive=options.recursive)
@@ -75,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
     if result.skipped:
         warn(describe_skipped(result.skipped))
     if options.json:
+        close = {result.rows[place].path for call in result.close for place in call}
         for row in result.kept:
             print_json(
                 {
@@ -83,11 +92,15 @@ def run(options: argparse.Namespace) -> int:
                     "rank": row.rank,
                     "score": row.score,
                     "logit": row.logit,
+                    "uncertainty": row.uncertainty,
+                    "clear": row.path not in close,
                 }
             )
         return 0
+    unclear = in_words(result.close, [shown(row.path.name) for row in result.rows])
     print_facts(
         ("kept", f"{len(result.kept)} of {len(result.rows)} pictures from {len(result.groups)} groups"),
         ("written", f"{options.output} (pictures, scores.csv, contact_sheet.jpg)"),
+        *([("close", unclear)] if unclear else []),
     )
     return 0

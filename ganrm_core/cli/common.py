@@ -15,10 +15,13 @@ from ..progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from ..evaluation import Figures
-    from ..reward_model import RewardModel
+    from ..reward import Reward
 
 Subparsers = Any
 """What `ArgumentParser.add_subparsers` returns; argparse does not name it in public."""
+
+
+MODEL_HELP = "a checkpoint made by `ganrm train`, or several by `ganrm combine`"
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +45,7 @@ def add_backbones(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a checkpoint made by `ganrm train`")
+    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     parser.add_argument(
         "--backbone", metavar="NAME", help="where the model's backbone is, if it is not found by itself"
     )
@@ -71,10 +74,11 @@ def device(options: argparse.Namespace) -> str:
     return str(options.device)
 
 
-def load_model(options: argparse.Namespace) -> RewardModel:
-    from ..reward_model import RewardModel
+def load_model(options: argparse.Namespace) -> Reward:
+    """The model asked for, or the combined one where that is a recipe."""
+    from ..recipes import load_reward
 
-    return RewardModel.load(
+    return load_reward(
         options.model, backbone=options.backbone, search_folders=options.backbones, device=device(options)
     )
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .common import Subparsers, add_json, print_facts, print_json
+from .common import MODEL_HELP, Subparsers, add_json, print_facts, print_json
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -15,14 +15,17 @@ def add_parser(commands: Subparsers) -> None:
         help="show what a model file says of itself",
         description="Show a model's card. Needs no backbone.",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a checkpoint made by `ganrm train`")
+    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
     add_json(parser, "print the whole card as one line of JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     from ..checkpoint import load_checkpoint
+    from ..recipes import is_recipe
 
+    if is_recipe(options.model):
+        return _combination(options.model, as_json=options.json)
     card = load_checkpoint(options.model).card
     if options.json:
         print_json(card)
@@ -31,8 +34,29 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _combination(path: Path, *, as_json: bool) -> int:
+    """The recipe, and what each of its models says of itself."""
+    from ..checkpoint import read_card
+    from ..recipes import is_recipe, part_path, read_recipe
+
+    recipe = read_recipe(path)
+    files = [part_path(path, part) for part in recipe.parts]
+    cards = [None if is_recipe(file) else read_card(file) for file in files]
+    if as_json:
+        print_json({**recipe.to_json(), "cards": cards})
+        return 0
+    print_facts(("combination", recipe.name), ("of", f"{len(files)} models, each shown below"))
+    for part, card in zip(recipe.parts, cards, strict=True):
+        print()
+        facts = _lines(card) if card else [("kind", "a combination itself")]
+        print_facts(("model", part.file), ("weight", f"{part.weight:g}"), *facts)
+    return 0
+
+
 def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     """The card in words; what an older or foreign card lacks is left out."""
+    from ..leak_report import in_a_word
+
     lines = [("format", str(card["format_version"]))]
     if backbone := card.get("backbone"):
         lines.append(
@@ -50,6 +74,7 @@ def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("held out by", f"{metrics['held_out']} ({metrics.get('n')} pictures)"))
     if thresholds := card.get("thresholds"):
         lines.append(("thresholds", ", ".join(f"{name} {value:.3f}" for name, value in thresholds.items())))
+    lines.append(("same picture", in_a_word(card)))
     if origin := card.get("provenance"):
         lines.append(
             ("trained on", f"{origin.get('n_liked')} liked, {origin.get('n_ordinary')} ordinary pictures")

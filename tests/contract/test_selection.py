@@ -64,6 +64,7 @@ def test_the_schema(pack: Any) -> None:
         ("latents", True),
         ("masks", True),
         ("given_scores", True),
+        ("ties", True),
     ]
     assert [(socket.id, socket.io_type, socket.is_output_list) for socket in schema.outputs] == [
         ("best", "IMAGE", True),
@@ -78,7 +79,7 @@ def test_the_schema(pack: Any) -> None:
     ]
     assert all(socket.tooltip for socket in [*schema.inputs, *schema.outputs])
     advanced = [socket.id for socket in schema.inputs if (socket.extra_dict or {}).get("advanced")]
-    assert advanced == ["min_keep", "order", "candidate"]
+    assert advanced == ["min_keep", "order", "candidate", "ties"]
 
 
 class TestWhatIsKept:
@@ -92,8 +93,8 @@ class TestWhatIsKept:
         assert result["scores"] == pytest.approx([level / 2 for level in LEVELS])
         assert result["best_scores"] == pytest.approx([0.45, 0.4])
         assert result["summary"] == (
-            "6 candidates, 2 kept: 4, 2 · min .05 · median .23 · max .45 · suggested threshold .31"
-            " · model brightness"
+            "6 candidates, 2 kept: 4, 2 · 4, 2, 3 and 6 are too close to call · min .05 · median .23 · max .45"
+            " · suggested threshold .31 · model brightness"
         )
 
     def test_a_list_of_different_sizes(self, pack: Any, bright: Bright) -> None:
@@ -146,6 +147,59 @@ class TestWhatIsKept:
 
     def test_equal_scores_keep_their_order(self, pack: Any, bright: Bright) -> None:
         assert pack.run(NODE, images=grey(0.5, 0.5, 0.5), reward=bright, keep=2)["indices"] == [0, 1]
+
+
+class TestTooCloseToCall:
+    def test_the_winner_and_its_rivals(self, pack: Any, bright: Bright) -> None:
+        result = pack.run(NODE, images=grey(0.3, 0.8, 1.0, 0.4), reward=bright)
+        assert result["indices"] == [2]
+        assert "1 kept: 3 · 3 and 2 are too close to call · min .15" in result["summary"]
+        assert result.ui["close"] == [[2, 1]]
+
+    def test_a_clear_winner(self, pack: Any, bright: Bright) -> None:
+        result = pack.run(NODE, images=grey(0.3, 0.4, 1.0), reward=bright)
+        assert "close" not in result["summary"]
+        assert result.ui["close"] == [[]]
+
+    def test_of_several_groups(self, pack: Any, bright: Bright) -> None:
+        result = pack.run(NODE, images=grey(0.3, 1.0, 0.8, 1.0), reward=bright, group_size=2)
+        assert "group 2: 4 and 3 are too close to call" in result["summary"]
+        assert result.ui["close"] == [[], [3, 2]]
+
+    def test_the_sheet_says_so_too(self, pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch) -> None:
+        module, notes = pack.module("nodes.sheets"), []
+        draw = module.ranked_sheet
+        monkeypatch.setattr(
+            module, "ranked_sheet", lambda *a, **more: [notes.append(more["note"]), draw(*a, **more)][1]
+        )
+        pack.run(NODE, images=grey(0.8, 1.0), reward=bright)
+        pack.run(NODE, images=grey(0.2, 1.0), reward=bright)
+        assert notes == ["2 and 1 are too close to call", ""]
+
+    @pytest.mark.parametrize(("ties", "kept"), [("by score", 2), ("surer first", 1)])
+    def test_what_decides(self, pack: Any, bright: Bright, ties: str, kept: int) -> None:
+        bright.uncertainty = lambda logit: 10 * (logit - 0.75).clamp_min(0)  # surer of 0.8 than of 1
+        images = grey(0.3, 0.8, 1.0)
+        result = pack.run(NODE, images=images, reward=bright, ties=ties)
+        assert result["indices"] == [kept]
+        assert result.ui["ranks"][kept] == 1
+        assert "3 and 2 are too close to call" in result["summary"]
+
+    def test_workflows_that_know_nothing_of_it(self, pack: Any, bright: Bright) -> None:
+        clone = pack.node(NODE).PREPARE_CLASS_CLONE(None)
+        widgets = {"keep": 1, "group_size": 0, "min_score": 0.0, "min_keep": 0}
+        given = {key: [value] for key, value in widgets.items()}
+        output = clone.execute(
+            images=[grey(0.3, 1.0)], reward=[bright], order=["ranked"], candidate=["each image"], **given
+        )
+        assert output.args[5] == [1]
+
+    @pytest.mark.usefixtures("folders")
+    def test_scores_from_elsewhere_are_no_chances(self, pack: Any) -> None:
+        given = Many([0.5, 0.51])
+        result = pack.run(NODE, images=grey(0.1, 0.2), given_scores=given, ties="surer first")
+        assert (result["indices"], result.ui["close"]) == ([1], [])
+        assert "close" not in result["summary"]
 
 
 class TestWhatFollows:
@@ -278,6 +332,7 @@ class TestRefused:
             ({"group_size": -1}, "group_size is -1"),
             ({"min_score": float("nan")}, "min_score is not a number"),
             ({"order": "best"}, "no order 'best'"),
+            ({"ties": "by luck"}, "no way to break ties called 'by luck'"),
             ({"candidate": "../../evil"}, "no candidate '../../evil'"),
         ],
         ids=str,

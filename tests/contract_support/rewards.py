@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ class Bright:
         self._step = step
         self.thresholds: Mapping[str, float] = thresholds or {}
         self.name = "brightness"
+        self.uncertainty: Callable[[torch.Tensor], torch.Tensor] = torch.zeros_like
+        """Of each logit."""
         self.seen: list[tuple[int, ...]] = []
         """The shapes of what was scored."""
 
@@ -43,4 +45,4 @@ class Bright:
 
     def _scores(self, logits: list[float]) -> Any:
         logit = torch.tensor(logits)
-        return self._pack.module("ganrm_core.reward").Scores(logit, logit / 2, torch.zeros_like(logit))
+        return self._pack.module("ganrm_core.reward").Scores(logit, logit / 2, self.uncertainty(logit))

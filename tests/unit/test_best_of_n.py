@@ -66,6 +66,12 @@ def test_groups_and_least_scores() -> None:
     assert best_of_n(Brightness(), images, keep=3, order="as they came").kept == (1, 2, 3)
 
 
+def test_what_is_too_close_to_call() -> None:
+    result = best_of_n(Brightness(), grey(0.5, 0.9, 0.95, 0.2, 0.9, 0.1), group_size=3)
+    assert result.close == ((2, 1), ())
+    assert best_of_n(Brightness(), grey(0.5, 0.9, 0.95), ties="surer first").kept == (2,)
+
+
 def test_a_real_model_on_tensors_and_on_files(
     model: RewardModel, draw: Callable[[str, int], Image.Image], tmp_path: Path
 ) -> None:

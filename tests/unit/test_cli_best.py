@@ -70,12 +70,29 @@ class TestWhatIsKept:
     def test_the_best_of_each_group_as_json(self, best: Ganrm, candidates: Path, tmp_path: Path) -> None:
         ran = best("--group-size", 4, "--json")
         assert ran.code == 0
-        assert [list(line) for line in ran.json] == [["file", "kept_as", "rank", "score", "logit"]] * 3
+        names = ["file", "kept_as", "rank", "score", "logit", "uncertainty", "clear"]
+        assert [list(line) for line in ran.json] == [names] * 3
         for line, number in zip(ran.json, BEST, strict=True):
             assert line["file"] == str(candidates / f"c{number}.png")
             assert line["kept_as"] == str(tmp_path / "best" / f"c{number}.png")
             assert line["rank"] == 1
             assert 0.5 < line["score"] < 1
+
+    def test_what_is_too_close_to_call(self, best: Ganrm, candidates: Path, tmp_path: Path) -> None:
+        shutil.copy(candidates / "c2.png", candidates / "c2 again.png")
+        ran = best("--output", tmp_path / "words")
+        said = [line for line in ran.lines if line.startswith("close")]
+        assert len(said) == 1
+        assert '"c2.png"' in said[0]
+        assert '"c2 again.png"' in said[0]
+        assert said[0].endswith("are too close to call")
+        (line,) = best("--json", output=tmp_path / "json").json
+        assert line["clear"] is False
+        (candidates / "c2 again.png").unlink()
+        clear = best("--group-size", 4, "--surer-first", output=tmp_path / "clear")
+        assert not any(line.startswith("close") for line in clear.lines)
+        lines = best("--group-size", 4, "--json", output=tmp_path / "clear json").json
+        assert [line["clear"] for line in lines] == [True] * 3
 
     def test_a_file_that_cannot_be_read_shifts_no_group(
         self, best: Ganrm, candidates: Path, tmp_path: Path

@@ -142,6 +142,18 @@ def test_the_header_says_what_matters(written: Callable[..., list[str]]) -> None
     assert written([candidate(0, 1, 0.0)])[5] == ".00"
 
 
+def test_a_note_stands_above_the_pictures(written: Callable[..., list[str]]) -> None:
+    entries = [candidate(i, i + 1, 0.9, kept=i == 0) for i in range(4)]
+    note = "1 and 2 are too close to call"
+    assert note in written(entries, note=note)
+    plain, noted = ranked_sheet(entries), ranked_sheet(entries, note=note)
+    (left, top, _, _), (noted_left, noted_top, _, _) = (box_of(s, colour(0)) for s in (plain, noted))
+    assert noted_left == left
+    assert noted_top - top == noted.height - plain.height > 0
+    above = np.asarray(noted)[: noted_top - 20]
+    assert (above == GOLD).all(axis=-1).sum() > (np.asarray(plain)[: top - 20] == GOLD).all(axis=-1).sum()
+
+
 def test_scores_of_any_range_have_four_digits(written: Callable[..., list[str]]) -> None:
     values = (0.5, -12.3456, 21234.5, float("nan"))
     texts = written([candidate(i, i + 1, value) for i, value in enumerate(values)])

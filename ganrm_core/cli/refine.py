@@ -1,0 +1,157 @@
+"""`ganrm refine`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import (
+    Subparsers,
+    add_json,
+    add_model,
+    bars,
+    figures_as_json,
+    folders_taken_back,
+    load_model,
+    print_facts,
+    print_json,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from ..bootstrapping import Refinement
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "refine",
+        help="let a model learn from its own ranking of many outputs",
+        description="Rank-based bootstrapping: the best of a pool of generator outputs become weak positives, the "
+        "last ones negatives. A round that does not rank held-out pictures better is not kept.",
+        epilog="The pictures of the training are needed again: MODEL's companion file (ganrm train --keep-features), "
+        "or --liked and --ordinary.",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--pool", type=Path, required=True, metavar="DIR", help="many outputs of your generator"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="the model to write (.safetensors)"
+    )
+    parser.add_argument("--liked", type=Path, metavar="DIR", help="the liked pictures MODEL was trained on")
+    parser.add_argument("--ordinary", type=Path, metavar="DIR", help="the ordinary ones")
+    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    parser.add_argument("--rounds", type=int, default=3, metavar="T", help="at most so many (default 3)")
+    parser.add_argument(
+        "--top",
+        type=int,
+        metavar="M",
+        help="so many become positives (default: a tenth of the pool, no more than the smaller training set)",
+    )
+    parser.add_argument(
+        "--bottom", type=int, metavar="M", help="so many become negatives (default: as for --top)"
+    )
+    parser.add_argument(
+        "--alpha",
+        type=float,
+        metavar="A",
+        help="rank r counts exp(-A r) (default: ln 2 / M, which ends at 0.5)",
+    )
+    parser.add_argument("--bottom-only", action="store_true", help="no generated picture becomes a positive")
+    parser.add_argument(
+        "--keep-features",
+        action="store_true",
+        help="also write FILE's companion, to refine again without folders",
+    )
+    add_json(parser, "print one last line of JSON with the figures")
+    parser.set_defaults(run=run, on_interrupt="The refinement is lost; no file was written.")
+
+
+def run(options: argparse.Namespace) -> int:
+    with folders_taken_back(options.output.parent):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..bootstrap_rounds import BootstrapSettings
+    from ..bootstrap_words import pool_line, round_lines, verdict
+    from ..bootstrapping import refine
+    from ..errors import DataError, OutputError
+    from ..feature_cache import companion_path, write_features
+    from ..files import check_new_file, shown
+    from ..reward_model import RewardModel
+
+    settings = BootstrapSettings(
+        rounds=options.rounds,
+        top=options.top,
+        bottom=options.bottom,
+        alpha=options.alpha,
+        bottom_only=options.bottom_only,
+    )
+    if options.output.suffix.lower() != ".safetensors":
+        raise OutputError(
+            f"The model cannot be named {shown(options.output.name)}: give it a name that ends in .safetensors."
+        )
+    check_new_file(options.output, what="the model", make_folders=True)
+    if options.keep_features:
+        check_new_file(companion_path(options.output), what="the model's features")
+    model = load_model(options)
+    if not isinstance(model, RewardModel):
+        raise DataError(
+            f"{shown(options.model)} combines several models. Refine one of these by itself, then combine them anew."
+        )
+    with bars() as progress:
+        result = refine(
+            model,
+            options.pool,
+            liked=options.liked,
+            ordinary=options.ordinary,
+            checkpoint=options.model,
+            settings=settings,
+            recursive=options.recursive,
+            name=options.output.stem,
+            progress=progress,
+        )
+    result.model.save(options.output)
+    options.on_interrupt = "The model is written and complete."
+    if options.keep_features:
+        write_features(options.output, result.model, result.known)
+    for message in result.warnings:
+        warn(message)
+    if options.json:
+        print_json(_as_json(result))
+        return 0
+    for line in (verdict(result), *round_lines(result), pool_line(result)):
+        print(line)
+    print_facts(
+        *([("held-out AUC", f"{result.figures.auc}")] if result.figures else []),
+        ("written", str(options.output)),
+    )
+    return 0
+
+
+def _as_json(result: Refinement) -> dict[str, Any]:
+    outcome = result.outcome
+    return {
+        "improved": result.improved,
+        "rounds_kept": outcome.kept,
+        "rounds": [
+            {
+                "auc": entry.auc,
+                "loss": entry.loss,
+                "auc_gain": entry.gain.value,
+                "auc_gain_ci": [entry.gain.low, entry.gain.high],
+                "kept": entry.kept,
+            }
+            for entry in outcome.rounds
+        ],
+        "auc_before": outcome.auc,
+        "loss_before": outcome.loss,
+        **(figures_as_json(result.figures) if result.figures else {}),
+        "thresholds": dict(result.model.thresholds),
+        "n_pool": len(result.pool.paths),
+        "n_left_out": result.pool.n_known,
+        "n_skipped": len(result.pool.skipped),
+        "seconds": round(result.seconds, 3),
+    }

@@ -1,0 +1,209 @@
+"""A checkpoint's companion: the features it was trained on, so that it can be refined without the folders.
+
+`taste.features.safetensors` lies beside `taste.safetensors`. It holds no picture and no file name:
+features, labels, the sha256 of every file, what tells near-duplicates, and what was evened out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .audit.audit import Audit
+from .audit.facts import FileFacts
+from .checkpoint import strict_json
+from .errors import CheckpointError
+from .features import FeatureReader
+from .files import atomic_file, shown
+from .neutralising import MODES, Mode, Neutraliser, neutraliser
+from .reward_model import RewardModel
+from .survey import Survey
+from .training_pictures import CachedPictures
+
+SUFFIX = ".features.safetensors"
+_KEY = "ganrm_features"
+_FORMAT = 1
+_NUISANCE = "nuisance."
+
+
+@dataclass(frozen=True)
+class KnownPictures:
+    """The pictures a model was trained on, in the order of its training, and what was found out about them.
+
+    Everything as in `CachedPictures` and `Survey`; `mode` is how they were neutralised. `paths` is empty
+    where the files themselves are not at hand.
+    """
+
+    features: Tensor
+    labels: NDArray[np.int64]
+    signatures: NDArray[np.float32]
+    groups: NDArray[np.int64]
+    hashes: list[str]
+    nuisances: list[Tensor]
+    facts: list[FileFacts]
+    audit: Audit
+    mode: Mode
+    paths: list[Path]
+
+    @classmethod
+    def of(cls, pictures: CachedPictures, surveyed: Survey, audit: Audit, mode: Mode) -> KnownPictures:
+        return cls(
+            features=pictures.features,
+            labels=pictures.labels,
+            signatures=pictures.signatures,
+            groups=pictures.groups,
+            hashes=pictures.hashes,
+            nuisances=pictures.nuisances,
+            facts=surveyed.facts,
+            audit=audit,
+            mode=mode,
+            paths=pictures.paths,
+        )
+
+    @property
+    def neutraliser(self) -> Neutraliser:
+        return neutraliser(self.mode, self.audit, self.facts, self.labels)
+
+
+def companion_path(checkpoint: Path) -> Path:
+    """Where the companion of `checkpoint` lies, or would lie."""
+    return checkpoint.with_name(f"{checkpoint.stem}{SUFFIX}")
+
+
+def read_adapted(reader: FeatureReader, pixels: Tensor) -> Tensor:
+    """Features [N, V, D] of views [N, V, 3, S, S] uint8, through a backbone that was adapted meanwhile."""
+    with torch.inference_mode(False):
+        return torch.stack([reader(views.float() / 255).cpu().clone() for views in pixels])
+
+
+def write_features(checkpoint: Path, model: RewardModel, known: KnownPictures) -> Path:
+    """Write the companion of `model`, which was or will be saved to `checkpoint`. Returns its path.
+
+    The features must come from the model's own backbone, adapted if it is (see `read_adapted`). Raises
+    OutputError where the file exists or cannot be written.
+    """
+    from safetensors.torch import save
+
+    mean, spread = known.features.mean(dim=(0, 1)), known.features.std(dim=(0, 1), correction=0)
+    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+    about = {
+        "format": _FORMAT,
+        "belongs_to": features_identity(model),
+        "hashes": known.hashes,
+        "facts": [asdict(fact) for fact in known.facts],
+        "audit": known.audit.to_json(),
+        "mode": known.mode,
+    }
+    tensors = {
+        # Half precision of the deviation, not of the value: what tells pictures apart is often small beside
+        # the value itself.
+        "deviations": ((known.features - mean) / spread).half(),
+        "mean": mean,
+        "spread": spread,
+        "labels": torch.from_numpy(known.labels),
+        "signatures": torch.from_numpy(known.signatures),
+        "groups": torch.from_numpy(known.groups),
+        **{f"{_NUISANCE}{place}": moved.contiguous() for place, moved in enumerate(known.nuisances)},
+    }
+    content = save(tensors, metadata={_KEY: json.dumps(strict_json(about), sort_keys=True)})
+    path = companion_path(checkpoint)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
+    """The companion of `checkpoint`; None where there is none.
+
+    Raises CheckpointError where it is damaged or belongs to another model.
+    """
+    from safetensors import safe_open
+
+    path = companion_path(checkpoint)
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            about = json.loads((file.metadata() or {})[_KEY])
+            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
+        belongs_to, known = about["belongs_to"], _known(about, tensors)
+    except Exception as error:  # safetensors raises an exception of its own, which has no public base
+        raise CheckpointError(
+            f"{shown(path)} is damaged, or is not what its name says ({error}). Remove it, and give the liked and "
+            "the ordinary pictures instead."
+        ) from error
+    width = reader_of(model).readout.width(model.backbone.spec)
+    if belongs_to != features_identity(model) or known.features.shape[-1] != width:
+        raise CheckpointError(
+            f"{shown(path)} holds the features of another model than {shown(checkpoint)}. Remove it, and give the "
+            "liked and the ordinary pictures instead."
+        )
+    return known
+
+
+def reader_of(model: RewardModel) -> FeatureReader:
+    """What turns pictures into the features that the model's head reads."""
+    return model._reader
+
+
+def features_identity(model: RewardModel) -> str:
+    """What decides the features: backbone, taps, adapter, both sets and the settings; not the head."""
+    made = model.card.get("provenance") or {}
+    adapter = hashlib.sha256()
+    for name, tensor in sorted(model.adapter.tensors.items() if model.adapter else ()):
+        adapter.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    decides = {
+        "weights": model.backbone.spec.weights_sha256,
+        "taps": list(reader_of(model).readout.taps),
+        "adapter": adapter.hexdigest(),
+        **{key: made.get(key) for key in ("liked_fingerprint", "ordinary_fingerprint", "settings")},
+    }
+    return hashlib.sha256(json.dumps(strict_json(decides), sort_keys=True).encode()).hexdigest()
+
+
+def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KnownPictures:
+    if about["format"] != _FORMAT:
+        raise ValueError(f"its format is {about['format']!r}")
+    if about["mode"] not in MODES:
+        raise ValueError(f"it was neutralised in an unknown way, {about['mode']!r}")
+    names = sorted(
+        (name for name in tensors if name.startswith(_NUISANCE)), key=lambda n: int(n.split(".")[1])
+    )
+    known = KnownPictures(
+        features=tensors["deviations"].float() * tensors["spread"] + tensors["mean"],
+        labels=tensors["labels"].numpy().astype(np.int64),
+        signatures=tensors["signatures"].numpy(),
+        groups=tensors["groups"].numpy().astype(np.int64),
+        hashes=[str(entry) for entry in about["hashes"]],
+        nuisances=[tensors[name] for name in names],
+        facts=_facts(about["facts"]),
+        audit=Audit.from_json(about["audit"]),
+        mode=about["mode"],
+        paths=[],
+    )
+    parts = (known.labels, known.signatures, known.groups, known.hashes, known.facts)
+    if known.features.ndim != 3 or any(len(part) != len(known.features) for part in parts):
+        raise ValueError("its parts do not run parallel")
+    if any(moved.shape[1:] != known.features.shape[2:] for moved in known.nuisances):
+        raise ValueError("its parts do not run parallel")
+    if not bool(torch.isfinite(known.features).all()) or set(known.labels.tolist()) != {0, 1}:
+        raise ValueError("it holds values that are no features or labels")
+    return known
+
+
+def _facts(entries: Sequence[Mapping[str, Any]]) -> list[FileFacts]:
+    found = []
+    for entry in entries:
+        # JSON has turned tuples into lists.
+        values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in entry.items()}
+        found.append(FileFacts(**values))
+    return found

@@ -1,0 +1,153 @@
+"""Several reward models on one backbone, which runs once for each picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .backbones.base import BackboneSpec
+from .features import Block, FeatureReader, Readout
+from .images import read_image, to_float
+from .imagesets import Skipped, stream_images
+from .preprocessing import resize
+from .progress import Progress, ProgressCallback, no_progress
+from .reward import Images, Scores, is_paths
+from .reward_model import RewardModel
+from .tensors import as_images
+
+
+def share_a_backbone(first: RewardModel, second: RewardModel) -> bool:
+    """Whether both see the same numbers: equal weights, no adapter, and the same way from pixels to input."""
+    return (
+        first.adapter is None
+        and second.adapter is None
+        and first.backbone.spec == second.backbone.spec
+        and first.pixel_path == second.pixel_path
+    )
+
+
+class SharedScoring:
+    """Scores pictures by several models of which all `share_a_backbone`, through the first one's backbone."""
+
+    def __init__(self, models: Sequence[RewardModel]) -> None:
+        self.models = list(models)
+        # Equal readouts are computed once, too.
+        self._readouts = list(dict.fromkeys(_readout(model) for model in self.models))
+        self._reader = FeatureReader(self.models[0].backbone, _Several(self._readouts))
+
+    def score(self, images: Images, progress: ProgressCallback = no_progress) -> list[Scores]:
+        """One `Scores` per model; `images` and `progress` as `Reward.score` takes them."""
+        pictures: Iterable[Tensor]
+        if is_paths(images):
+            paths = [images] if isinstance(images, (str, os.PathLike)) else images
+            total, pictures = len(paths), (to_float(read_image(path)) for path in paths)
+        else:
+            pictures = as_images(images)
+            total = len(pictures)
+        progress(Progress("scoring", 0, total))
+        parts: list[list[Scores]] = [[] for _ in self.models]
+        done = 0
+        for batch in self._batches(pictures):
+            for part, scores in zip(parts, batch, strict=True):
+                part.append(scores)
+            done += len(batch[0])
+            progress(Progress("scoring", done, total))
+        return [joined(part) for part in parts]
+
+    def score_files(
+        self, paths: Sequence[Path], skipped: list[Skipped]
+    ) -> Iterator[tuple[Path, list[Scores]]]:
+        """As `Reward.score_files`, with one `Scores` per model for each file."""
+        pending: list[Path] = []
+
+        def pictures() -> Iterator[Tensor]:
+            for index, image in stream_images(paths, skipped=skipped):
+                pending.append(paths[index])
+                yield to_float(image)
+
+        for batch in self._batches(pictures()):
+            for position in range(len(batch[0])):
+                yield pending.pop(0), [entry(scores, position) for scores in batch]
+
+    def _batches(self, pictures: Iterable[Tensor]) -> Iterator[list[Scores]]:
+        waiting: list[Tensor] = []
+        for picture in pictures:
+            waiting.append(_prepared(self.models[0], picture))
+            if len(waiting) == self._reader.batch_size:
+                yield self._scored(waiting)
+                waiting = []
+        if waiting:
+            yield self._scored(waiting)
+
+    def _scored(self, prepared: Sequence[Tensor]) -> list[Scores]:
+        with torch.inference_mode():
+            features = self._reader(torch.stack(list(prepared))).cpu()
+        spec = self._reader.backbone.spec
+        parts = features.split([readout.width(spec) for readout in self._readouts], dim=1)
+        columns = dict(zip(self._readouts, parts, strict=True))
+        return [_score_features(model, columns[_readout(model)]) for model in self.models]
+
+
+def joined(parts: Sequence[Scores]) -> Scores:
+    """Scores one after the other as one."""
+    if not parts:
+        return Scores(torch.empty(0), torch.empty(0), torch.empty(0))
+    return Scores(
+        torch.cat([part.logit for part in parts]),
+        torch.cat([part.score for part in parts]),
+        torch.cat([part.uncertainty for part in parts]),
+    )
+
+
+def entry(scores: Scores, position: int) -> Scores:
+    """The scores of one picture."""
+    place = slice(position, position + 1)
+    return Scores(scores.logit[place], scores.score[place], scores.uncertainty[place])
+
+
+@dataclass(frozen=True, init=False)
+class _Several(Readout):
+    """The vectors of several readouts side by side, from one pass of the backbone."""
+
+    parts: tuple[Readout, ...]
+
+    def __init__(self, parts: Sequence[Readout]) -> None:
+        taps = dict.fromkeys(tap for part in parts for tap in part.taps)
+        object.__setattr__(self, "taps", tuple(taps))
+        object.__setattr__(self, "parts", tuple(parts))
+
+    def blocks(self, spec: BackboneSpec) -> tuple[Block, ...]:
+        blocks: list[Block] = []
+        for part in self.parts:
+            start = blocks[-1].stop if blocks else 0
+            blocks += [
+                Block(block.tap, block.statistic, start + block.start, start + block.stop)
+                for block in part.blocks(spec)
+            ]
+        return tuple(blocks)
+
+    def __call__(self, features: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
+        return torch.cat([part(features, spec) for part in self.parts], dim=1)
+
+
+def _readout(model: RewardModel) -> Readout:
+    return model._reader.readout
+
+
+def _prepared(model: RewardModel, picture: Tensor) -> Tensor:
+    """What the model makes of a picture [3, H, W] before its backbone: [3, S, S] in 0–1, on the CPU."""
+    pixels = model.pixel_path(picture.to("cpu", torch.float32))
+    return resize(pixels, model.backbone.spec.input_size)
+
+
+def _score_features(model: RewardModel, features: Tensor) -> Scores:
+    """What the model's head and calibration say of feature vectors [B, width] on the CPU."""
+    with torch.inference_mode():
+        logits, spread = model.layer(features)
+    scores = torch.from_numpy(model.calibration.scores(logits.numpy())).float()
+    return Scores(logits.clone(), scores, spread.clone())

@@ -1,0 +1,200 @@
+"""Rank-Based Bootstrapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from comfy_api.latest import io
+from PIL import Image
+
+from ..ganrm_core.bootstrap_card import bootstrap_card
+from ..ganrm_core.bootstrap_rounds import BootstrapSettings
+from ..ganrm_core.bootstrap_words import pool_line, round_lines, verdict
+from ..ganrm_core.bootstrapping import Refinement, refine
+from ..ganrm_core.errors import CheckpointError, DataError
+from ..ganrm_core.feature_cache import companion_path
+from ..ganrm_core.live_plot import live_plot
+from ..ganrm_core.progress import Progress
+from ..ganrm_core.reward import Reward
+from .cards import top_of
+from .host import folders
+from .host.memory import ManagedReward
+from .host.progress import check_cancel, progress_bar, show_last
+from .previews import as_image, in_node
+from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
+from .words import marked, threshold_sentence
+
+
+class Bootstrap(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GANRMBootstrap",
+            display_name="Rank-Based Bootstrapping (GAN-RM)",
+            category=CATEGORY,
+            description="Lets a taste learn from its own ranking of many outputs that nobody has rated. What does not "
+            "help on pictures it has not seen is not kept, so the taste never gets worse by it.",
+            is_output_node=True,
+            inputs=[
+                GanRMReward.Input("reward", tooltip="The taste to refine: from Train GAN-RM or Load GAN-RM."),
+                GanRMDataset.Input(
+                    "pool",
+                    tooltip="Many outputs of your generator, unsorted: a hundred or more. None of them should be in "
+                    "the liked or ordinary pictures; those that are get left out.",
+                ),
+                GanRMDataset.Input(
+                    "liked",
+                    optional=True,
+                    tooltip="The liked pictures the taste was trained on. Not needed for a loaded model with its "
+                    ".features file beside it.",
+                ),
+                GanRMDataset.Input(
+                    "ordinary",
+                    optional=True,
+                    tooltip="The ordinary pictures the taste was trained on. Connect both or neither.",
+                ),
+                io.Int.Input(
+                    "rounds",
+                    default=3,
+                    min=1,
+                    max=20,
+                    tooltip="At most so many; the first that does not help ends it.",
+                ),
+                io.Boolean.Input(
+                    "bottom_only",
+                    display_name="bottom only",
+                    default=False,
+                    tooltip="Learn only what to avoid: no generated picture then counts as liked.",
+                ),
+                advanced(
+                    io.Int.Input(
+                        "top",
+                        default=0,
+                        min=0,
+                        max=100_000,
+                        tooltip="How many of the best count as liked, the further down the less. 0: a tenth of the "
+                        "pool, but no more than the smaller training set.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "bottom",
+                        default=0,
+                        min=0,
+                        max=100_000,
+                        tooltip="How many of the last count as ordinary. 0: as for top.",
+                    )
+                ),
+                advanced(
+                    io.Float.Input(
+                        "alpha",
+                        default=0.0,
+                        min=0.0,
+                        max=10.0,
+                        step=0.001,
+                        tooltip="How fast the best count less by rank r: exp(−alpha · r). 0: the last of them counts "
+                        "half.",
+                    )
+                ),
+            ],
+            outputs=[
+                GanRMReward.Output(
+                    "refined",
+                    display_name="reward",
+                    tooltip="The refined taste; the very one that came in where refining did not help.",
+                ),
+                io.Image.Output(
+                    "report",
+                    display_name="report",
+                    tooltip="What each round gained, and which pictures of the pool were taken for what. Connect "
+                    "Preview Image to see all of it.",
+                ),
+                io.String.Output("summary", display_name="summary", tooltip="The report in words."),
+            ],
+        )
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls,
+        reward: Reward,
+        pool: Dataset,
+        rounds: int,
+        bottom_only: bool,
+        top: int,
+        bottom: int,
+        alpha: float,
+        liked: Dataset | None = None,
+        ordinary: Dataset | None = None,
+    ) -> io.NodeOutput:
+        if not isinstance(reward, ManagedReward):
+            raise DataError(
+                "Only a reward model itself can be refined: connect the reward of Train GAN-RM or Load GAN-RM, and "
+                "combine it with others afterwards."
+            )
+        settings = BootstrapSettings(rounds, top or None, bottom or None, alpha or None, bottom_only)
+        checkpoint = None if liked and ordinary else _checkpoint(reward.name)
+        _check_sources(liked, ordinary, checkpoint)
+        reward._backbone.bring(len(pool))
+        result = refine(
+            reward.model,
+            pool.paths,
+            liked=liked.paths if liked else None,
+            ordinary=ordinary.paths if ordinary else None,
+            checkpoint=checkpoint,
+            settings=settings,
+            progress=progress_bar(_live),
+        )
+        check_cancel()
+        card = bootstrap_card(result)
+        top_part = top_of(card)
+        show_last(top_part)
+        summary = _summary(result)
+        shown = in_node(
+            top_part,
+            summary=[summary],
+            improved=[result.improved],
+            auc=[result.outcome.auc, *(entry.auc for entry in result.outcome.rounds)],
+            rounds_kept=[result.outcome.kept],
+        )
+        refined = ManagedReward(result.model, reward._backbone) if result.improved else reward
+        return io.NodeOutput(refined, as_image(card), summary, ui=shown)
+
+
+def _live(step: Progress) -> Image.Image:
+    return live_plot(step.history, stage=step.stage, done=step.done, total=step.total)
+
+
+def _checkpoint(name: str) -> Path | None:
+    """The file of models/ganrm that a reward of this name was loaded from, where it has a companion."""
+    try:
+        path = folders.model_path(f"{name}.safetensors")
+    except CheckpointError:  # trained just now
+        return None
+    return path if companion_path(path).is_file() else None
+
+
+def _check_sources(liked: Dataset | None, ordinary: Dataset | None, checkpoint: Path | None) -> None:
+    """The core's message speaks of the command line."""
+    if (liked is None) != (ordinary is None) or (liked is None and checkpoint is None):
+        missing = [name for name, given in (("liked", liked), ("ordinary", ordinary)) if given is None]
+        file = (
+            ""
+            if len(missing) == 1
+            else " (Or load a model that has its .features.safetensors file beside it.)"
+        )
+        raise DataError(
+            f"Refining takes the pictures the taste was trained on, too: connect the same {' and '.join(missing)} "
+            f"pictures that Train GAN-RM had.{file}"
+        )
+
+
+def _summary(result: Refinement) -> str:
+    lines = [
+        f"{result.model.name}: {verdict(result)}",
+        *round_lines(result),
+        pool_line(result),
+        threshold_sentence(result.model.thresholds) if result.improved else "",
+        *marked(result.warnings),
+        "Connect Save GAN-RM to keep it in models/ganrm." if result.improved else "",
+    ]
+    return "\n".join(line for line in lines if line)

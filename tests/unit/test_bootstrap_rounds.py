@@ -1,0 +1,251 @@
+"""The rounds themselves, on drawn features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ganrm_core.bootstrap_fitting import HeadRecipe, recipe_of
+from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstrap, pick, ranks_better
+from ganrm_core.cross_validation import FOLDS, assign_folds
+from ganrm_core.errors import DataError
+from ganrm_core.features import Block
+from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
+from ganrm_core.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.metrics import auc
+from ganrm_core.progress import Progress, no_progress
+
+WIDTH = 24
+BLOCKS = (Block("a", "mean", 0, WIDTH // 2), Block("a", "std", WIDTH // 2, WIDTH))
+RECIPE = HeadRecipe("linear", BLOCKS, 0, (), 0.25, 0.03)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def drawn(count: int, seed: int, shift: float = 1.5, width: int = WIDTH) -> Rows:
+    """Half of them liked: these lie `shift` further along the first column."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = (torch.arange(count) < count // 2).float()
+    features = torch.randn(count, 1, width, generator=generator)
+    features[:, :, 0] += shift * (2 * labels[:, None] - 1)
+    return Rows(features, labels)
+
+
+def nothing(rows: Rows) -> Rows:
+    return Rows(rows.features[:0], rows.labels[:0])
+
+
+def layer(rows: Rows, recipe: HeadRecipe = RECIPE) -> RewardProjectionLayer:
+    return RewardProjectionLayer(recipe.fit(rows, np.arange(len(rows)), nothing(rows)))
+
+
+def run(rows: Rows, pool: Tensor, settings: BootstrapSettings | None = None, **changes: Any) -> Bootstrapped:
+    given: dict[str, Any] = {"recipe": RECIPE, "seed": 0, "progress": no_progress, **changes}
+    start = given.pop("start", None) or layer(rows, given["recipe"])
+    groups = np.arange(len(rows))
+    return bootstrap(rows, groups, pool, settings=settings or BootstrapSettings(), start=start, **given)
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        "wrong", [{"rounds": 0}, {"top": 0}, {"bottom": -1}, {"alpha": -0.1}, {"alpha": math.nan}]
+    )
+    def test_refused(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(DataError, match=next(iter(wrong))):
+            BootstrapSettings(**wrong)
+
+    def test_a_tenth_of_the_pool_but_never_more_than_the_rarer_class(self) -> None:
+        assert BootstrapSettings().picks(200, 50) == (20, 20)
+        assert BootstrapSettings().picks(2000, 50) == (50, 50)
+        assert BootstrapSettings(bottom_only=True).picks(200, 50) == (0, 20)
+        assert BootstrapSettings(top=7, bottom=9).picks(200, 5) == (7, 9)
+
+    def test_positives_and_negatives_never_overlap(self) -> None:
+        assert BootstrapSettings(top=5, bottom=5).picks(10, 9) == (5, 5)
+        with pytest.raises(DataError, match="9 usable"):
+            BootstrapSettings(top=5, bottom=5).picks(9, 9)
+        with pytest.raises(DataError, match="1 usable"):
+            BootstrapSettings().picks(1, 9)
+
+
+class TestPick:
+    head = LinearHead(torch.zeros(1), torch.ones(1), torch.tensor(0.0))
+    pool = torch.tensor([3.0, 1.0, 5.0, 2.0, 4.0]).view(5, 1, 1)
+
+    def test_labels_fall_with_the_rank(self) -> None:
+        picked = pick(self.head, self.pool, 2, 2, BootstrapSettings().decay(2))
+        assert picked.top.tolist() == [2, 4]
+        assert picked.bottom.tolist() == [1, 3]
+        assert picked.rows.features.flatten().tolist() == [5, 4, 1, 2]
+        assert picked.rows.labels.tolist() == pytest.approx([1, 0.5**0.5, 0, 0])
+
+    def test_alpha(self) -> None:
+        picked = pick(self.head, self.pool, 3, 1, BootstrapSettings(alpha=2).decay(3))
+        assert picked.rows.labels.tolist() == pytest.approx([1, math.exp(-2), math.exp(-4), 0])
+
+    def test_bottom_only(self) -> None:
+        picked = pick(self.head, self.pool, 0, 2, BootstrapSettings().decay(0))
+        assert picked.rows.labels.tolist() == [0, 0]
+
+
+class TestRanksBetter:
+    labels = np.repeat([1, 0], 60)
+
+    def logits(self, strength: float) -> np.ndarray:
+        return np.random.default_rng(0).normal(size=120) + strength * self.labels
+
+    def test_better_and_worse(self) -> None:
+        assert ranks_better(self.logits(0.5), self.logits(1.5), self.labels)
+        assert not ranks_better(self.logits(1.5), self.logits(0.5), self.labels)
+
+    def test_the_same_ranking_is_no_gain(self) -> None:
+        assert not ranks_better(self.logits(1), 3 * self.logits(1) + 1, self.labels)
+
+    def test_noise_is_mostly_left_alone(self) -> None:
+        rng = np.random.default_rng(1)
+        true = self.labels + rng.normal(size=120)
+        kept = 0
+        for _ in range(40):
+            before, after = (true + 0.5 * rng.normal(size=120) for _ in range(2))
+            kept += ranks_better(before, after, self.labels)
+        assert kept <= 14
+
+
+class TestBootstrap:
+    def test_a_pool_can_help(self) -> None:
+        rows, test = drawn(40, seed=22, shift=1), drawn(2000, seed=1, shift=1)
+        outcome = run(rows, drawn(200, seed=2, shift=1).features, BootstrapSettings(2, top=80, bottom=80))
+        assert outcome.kept >= 1
+        assert outcome.layer is not None
+        assert len(outcome.layer.siblings) == FOLDS
+        before, after = (
+            auc(head(test.features[:, 0]).numpy(), test.labels.numpy())
+            for head in (layer(rows).head, outcome.layer.head)
+        )
+        assert after > before
+        reached = [outcome.auc, *(entry.auc for entry in outcome.rounds)]
+        for number in range(outcome.kept):
+            entry = outcome.rounds[number]
+            assert entry.kept
+            assert entry.gain.value == pytest.approx(reached[number + 1] - reached[number])
+            assert entry.gain.value >= 0
+            assert entry.gain.low <= entry.gain.value <= entry.gain.high
+        assert outcome.rounds[0].loss < outcome.loss
+
+    def test_a_pool_without_one_is_left_alone(self) -> None:
+        rows = drawn(60, seed=3, shift=1)
+        outcome = run(rows, 3 * torch.randn(100, 1, WIDTH, generator=torch.Generator().manual_seed(4)))
+        assert outcome.layer is None
+        assert outcome.kept == 0
+        assert len(outcome.rounds) == 1
+        assert not outcome.rounds[0].kept
+        assert len(outcome.history.auc) == 2
+
+    def test_no_label_of_a_fold_reaches_its_judges_through_the_pool(self) -> None:
+        # The pool is the training pictures themselves, labelled at random. A head that saw a picture knows its
+        # label; were it to label the pool for the judges of that picture, they would know it too.
+        rows = drawn(60, seed=5, shift=0, width=400)
+        wide = replace(RECIPE, blocks=(Block("a", "mean", 0, 400),), penalty=0.003)
+        settings = BootstrapSettings(top=30, bottom=30, alpha=0)
+        outcome = run(rows, rows.features, settings, recipe=wide)
+        assert auc(layer(rows, wide).head(rows.features[:, 0]).numpy(), rows.labels.numpy()) == 1
+        assert outcome.rounds[0].auc < 0.75
+        assert auc(outcome.held_out_scores, rows.labels.numpy()[outcome.held_out]) < 0.75
+
+    def test_chains_begin_with_siblings_of_the_same_folds(self) -> None:
+        rows = drawn(40, seed=6)
+        folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(40), FOLDS, 0)
+        siblings = [layer(rows.take(torch.from_numpy(folds != fold))).head for fold in range(FOLDS)]
+        start = RewardProjectionLayer(layer(rows).head, siblings)
+        pool = drawn(60, seed=7).features
+        fitted, known = run(rows, pool, start=start), run(rows, pool, start=start, siblings_fit=True)
+        assert known.auc == pytest.approx(fitted.auc)
+        assert known.loss == pytest.approx(fitted.loss, rel=1e-4)
+        turned = [LinearHead(head.mean, -head.weight, -head.bias) for head in siblings]
+        turned_start = RewardProjectionLayer(start.head, turned)
+        assert run(rows, pool, start=turned_start, siblings_fit=True).auc == pytest.approx(1 - known.auc)
+        assert run(rows, pool, start=turned_start).auc == pytest.approx(fitted.auc)
+
+    def test_an_adapted_backbone_is_judged_on_the_one_fold_it_has_not_seen(self) -> None:
+        rows = drawn(60, seed=0, shift=0.6)
+        folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(60), FOLDS, 0)
+        pool = drawn(400, seed=2, shift=3).features
+        settings = BootstrapSettings(top=40, bottom=40)
+        outcome = run(rows, pool, settings, adapted=True)
+        assert outcome.held_out.tolist() == np.flatnonzero(folds == 0).tolist()
+        assert outcome.folds is None
+        assert "one fifth" in outcome.protocol
+        if outcome.layer:
+            assert len(outcome.layer.siblings) == 0
+
+    def test_bottom_only_takes_no_positive(self) -> None:
+        outcome = run(drawn(40, seed=8), drawn(60, seed=9).features, BootstrapSettings(bottom_only=True))
+        assert len(outcome.rounds[0].top) == 0
+        assert len(outcome.rounds[0].bottom) == 6
+
+    def test_the_same_again(self) -> None:
+        rows, pool = drawn(40, seed=10), drawn(60, seed=11).features
+        first, second = run(rows, pool), run(rows, pool)
+        assert first.rounds[0].auc == second.rounds[0].auc
+        assert first.held_out_scores.tolist() == second.held_out_scores.tolist()
+
+    def test_cancel_passes_through(self) -> None:
+        steps: list[Progress] = []
+
+        def stop(step: Progress) -> None:
+            steps.append(step)
+            if step.done == 3:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(drawn(40, seed=12), drawn(60, seed=13).features, progress=stop)
+        assert [step.done for step in steps] == sorted(step.done for step in steps)
+        assert all(step.done <= step.total for step in steps)
+
+
+class TestRecipe:
+    def test_linear_is_the_path_on_everything_together(self) -> None:
+        rows, picked = drawn(30, seed=14), drawn(10, seed=15)
+        picked = Rows(picked.features, torch.linspace(1, 0, 10))
+        whole = Rows(torch.cat([rows.features, picked.features]), torch.cat([rows.labels, picked.labels]))
+        expected = fit_linear_path(whole, fit_projection(whole.flat()[0], BLOCKS), 0.25, (0.03,))[0]
+        found = RECIPE.fit(rows, np.arange(30), picked)
+        assert torch.equal(found.weight, expected.weight)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("kind", ["mlp", "paper"])
+    def test_mlps_take_soft_labels(self, kind: str) -> None:
+        rows, pool = drawn(60, seed=16), drawn(100, seed=17).features
+        outcome = run(rows, pool, BootstrapSettings(rounds=1), recipe=HeadRecipe(kind, BLOCKS, 0))
+        assert 0.5 < outcome.rounds[0].auc <= 1
+
+    def test_nuisances_are_kept_out(self) -> None:
+        rows, along = drawn(30, seed=18), torch.zeros(4, WIDTH)
+        along[:, 0] = 1
+        head = replace(RECIPE, nuisances=(along,)).fit(rows, np.arange(30), nothing(rows))
+        assert abs(float(head.weight[0])) < 1e-5  # type: ignore[arg-type,index]
+
+    def test_of_a_card(self) -> None:
+        found = recipe_of("linear", "linear, whitening 0.5, penalty 0.003", BLOCKS, (), seed=3)
+        assert (found.power, found.penalty, found.seed) == (0.5, 0.003, 3)
+        assert recipe_of("linear", "linear with LoRA", BLOCKS, (), seed=3).penalty > 0
+        assert recipe_of("paper", "paper mlp", BLOCKS, (), seed=3).kind == "paper"
+
+    @pytest.mark.parametrize(
+        "words", ["", "None", "linear, whitening 0.5", "linear, whitening 0.5, penalty 1.2.3"]
+    )
+    def test_a_card_that_does_not_say(self, words: str) -> None:
+        with pytest.raises(DataError, match="Train it anew"):
+            recipe_of("linear", words, BLOCKS, (), seed=0)

@@ -1,0 +1,245 @@
+"""`ganrm combine`, and the commands that take what it wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganrm_core.cli.combine import _weighed
+from ganrm_core.ensemble import CombinedReward
+from ganrm_core.errors import CheckpointError, DataError, OutputError
+from ganrm_core.recipes import load_reward, read_recipe, write_recipe
+from ganrm_core.reward_model import RewardModel
+
+Ganrm = Callable[..., Any]
+
+
+@pytest.fixture
+def models(trained: Any, tmp_path: Path) -> list[Path]:
+    """Two copies of a model, one in a subfolder."""
+    folder = tmp_path / "models"
+    (folder / "more").mkdir(parents=True)
+    return [
+        Path(shutil.copy(trained.checkpoint, path))
+        for path in (folder / "style.safetensors", folder / "more" / "sharp.safetensors")
+    ]
+
+
+@pytest.fixture
+def recipe(models: list[Path]) -> Path:
+    path = models[0].with_name("both.json")
+    write_recipe(path, [(models[0], 1.0), (models[1], -0.25)])
+    return path
+
+
+def edit(path: Path, **changes: Any) -> None:
+    content = json.loads(path.read_text())
+    content["parts"][0].update({key: value for key, value in changes.items() if key in content["parts"][0]})
+    content.update({key: value for key, value in changes.items() if key not in content["parts"][0]})
+    path.write_text(json.dumps(content))
+
+
+class TestCombine:
+    def test_it_writes_what_is_combined(self, models: list[Path], ganrm: Ganrm) -> None:
+        output = models[0].with_name("both.json")
+        ran = ganrm("combine", models[0], f"{models[1]}:-0.25", "--output", output, "--name", "Both of them")
+        assert ran.code == 0, ran.err
+        assert [line.split(maxsplit=1) for line in ran.lines] == [
+            ["written", str(output)],
+            ["1", "style.safetensors (80%)"],
+            ["-0.25", "more/sharp.safetensors (-20%)"],
+        ]
+        content = json.loads(output.read_text())
+        assert (content["ganrm_combination"], content["name"]) == (1, "Both of them")
+        assert [(part["file"], part["weight"]) for part in content["parts"]] == [
+            ("style.safetensors", 1.0),
+            ("more/sharp.safetensors", -0.25),
+        ]
+        assert "models" not in output.read_text()  # no path of this machine
+
+    def test_json(self, models: list[Path], ganrm: Ganrm) -> None:
+        output = models[0].with_name("both.json")
+        ran = ganrm("combine", *models, "--output", output, "--json")
+        assert ran.json == [json.loads(output.read_text())]
+        assert ran.json[0]["name"] == "both"
+
+    def test_a_recipe_elsewhere(self, models: list[Path], tmp_path: Path) -> None:
+        (tmp_path / "mixes").mkdir()
+        path = tmp_path / "mixes" / "both.json"
+        recipe = write_recipe(path, [(model, 1.0) for model in models])
+        assert recipe.parts[0].file == "../models/style.safetensors"
+        assert isinstance(load_reward(path), CombinedReward)
+        shutil.move(tmp_path / "mixes", tmp_path / "moved")
+        assert isinstance(load_reward(tmp_path / "moved" / "both.json"), CombinedReward)
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("a.safetensors", ("a.safetensors", 1.0)),
+            ("a.safetensors:2", ("a.safetensors", 2.0)),
+            ("a.safetensors:-.5", ("a.safetensors", -0.5)),
+            ("C:\\a.safetensors", ("C:\\a.safetensors", 1.0)),
+            ("C:\\a.safetensors:3", ("C:\\a.safetensors", 3.0)),
+        ],
+    )
+    def test_weights(self, text: str, expected: tuple[str, float]) -> None:
+        path, weight = _weighed(text)
+        assert (str(path), weight) == expected
+
+    def test_a_file_of_that_very_name_comes_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("taste:2").touch()
+        assert _weighed("taste:2") == (Path("taste:2"), 1.0)
+
+    def test_refusals(self, models: list[Path], tmp_path: Path, ganrm: Ganrm) -> None:
+        output = tmp_path / "both.json"
+        for arguments, message in (
+            ((models[0], "--output", tmp_path / "both.safetensors"), "ends in .json"),
+            ((f"{models[0]}:0", "--output", output), "other than 0"),
+            ((f"{models[0]}:nan", "--output", output), "the weight of"),
+            ((tmp_path / "absent.safetensors", "--output", output), "no checkpoint at"),
+            ((tmp_path / "absent.json", "--output", output), "no combination at"),
+            ((models[0], "--output", tmp_path / "absent" / "both.json"), "absent"),
+        ):
+            ran = ganrm("combine", *arguments)
+            assert (ran.code, message in ran.err) == (2, True), ran.err
+            assert not output.exists()
+        output.write_text("mine")
+        assert ganrm("combine", *models, "--output", output).code == 2
+        assert output.read_text() == "mine"
+
+
+class TestLoad:
+    def test_it_judges_as_its_parts_do(self, models: list[Path], recipe: Path, trained: Any) -> None:
+        pictures = sorted(trained.liked.iterdir())[:3]
+        reward = load_reward(recipe)
+        assert reward.name == "both"
+        alone = RewardModel.load(models[0])
+        expected = alone.score(pictures)
+        odds = expected.logit / alone.calibration.temperature + alone.calibration.bias
+        assert reward.score(pictures).logit.tolist() == pytest.approx((0.6 * odds).tolist(), abs=1e-3)
+
+    def test_one_backbone_is_held_once(self, recipe: Path) -> None:
+        reward = load_reward(recipe)
+        assert isinstance(reward, CombinedReward)
+        first, second = reward.rewards
+        assert isinstance(first, RewardModel)
+        assert isinstance(second, RewardModel)
+        assert first.backbone is second.backbone
+        assert reward.shared == [[first, second]]
+
+    def test_a_checkpoint_is_loaded_as_ever(self, models: list[Path]) -> None:
+        assert isinstance(load_reward(models[0]), RewardModel)
+
+    def test_a_recipe_of_a_recipe(self, models: list[Path], recipe: Path) -> None:
+        outer = recipe.with_name("outer.json")
+        write_recipe(outer, [(recipe, 1.0), (models[0], 1.0)])
+        reward = load_reward(outer)
+        assert isinstance(reward, CombinedReward)
+        assert reward.shares == pytest.approx((0.4, -0.1, 0.5))
+
+    def test_a_part_that_is_gone_or_another(self, models: list[Path], recipe: Path) -> None:
+        models[1].rename(models[1].with_name("renamed.safetensors"))
+        with pytest.raises(CheckpointError, match=r'combines "more/sharp.safetensors", which is not there'):
+            load_reward(recipe)
+        models[1].write_bytes(b"another")
+        with pytest.raises(CheckpointError, match="its content differs"):
+            load_reward(recipe)
+
+    @pytest.mark.parametrize(
+        "file",
+        ["/etc/passwd", "C:\\secret.safetensors", "\\\\server\\share\\a", "//server/a", "a\0b", 7, None],
+    )
+    def test_a_strangers_recipe_names_no_drive_or_machine(self, recipe: Path, file: Any) -> None:
+        edit(recipe, file=file)
+        with pytest.raises(CheckpointError, match="is no combination of GAN-RMs, or is damaged"):
+            load_reward(recipe)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"\xff\xfe",
+            b"[]",
+            b"{}",
+            b'{"ganrm_combination": "1"}',
+            b'{"ganrm_combination": true}',
+            b'{"ganrm_combination": 1}',
+            b'{"ganrm_combination": 1, "parts": 3}',
+            b'{"ganrm_combination": 1, "parts": [3]}',
+            b'{"ganrm_combination": 1, "parts": []}',
+            b'{"ganrm_combination": 1, "parts": [{"file": "a", "sha256": "b", "weight": NaN}]}',
+            b'{"ganrm_combination": 1, "parts": [{"file": "a", "sha256": "b", "weight": 0}]}',
+            b"[" * 100_000,
+            b" " * 2_000_000,
+        ],
+    )
+    def test_a_damaged_recipe(self, content: bytes, tmp_path: Path) -> None:
+        (tmp_path / "bad.json").write_bytes(content)
+        with pytest.raises(CheckpointError, match=r'"\S*bad.json" is no combination'):
+            read_recipe(tmp_path / "bad.json")
+
+    def test_a_newer_recipe(self, recipe: Path) -> None:
+        edit(recipe, ganrm_combination=2)
+        with pytest.raises(CheckpointError, match="format 2; this version of GAN-RM reads up to 1"):
+            read_recipe(recipe)
+
+    def test_weights_and_names_that_cannot_be_written(self, models: list[Path], tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="is inf"):
+            write_recipe(tmp_path / "a.json", [(models[0], float("inf"))])
+        odd = Path(shutil.copy(models[0], models[0].with_name(os.fsdecode(b"\xff.safetensors"))))
+        with pytest.raises(OutputError, match="plain names"):
+            write_recipe(tmp_path / "a.json", [(odd, 1.0)])
+        assert not (tmp_path / "a.json").exists()
+
+
+class TestCommands:
+    def test_score(self, recipe: Path, trained: Any, ganrm: Ganrm) -> None:
+        ran = ganrm("score", recipe, trained.liked, "--json")
+        assert ran.code == 0, ran.err
+        scores = load_reward(recipe).score(sorted(trained.liked.iterdir()))
+        assert [line["score"] for line in ran.json] == pytest.approx(scores.score.tolist(), abs=1e-4)
+        assert [line["uncertainty"] for line in ran.json] == pytest.approx(
+            scores.uncertainty.tolist(), abs=1e-4
+        )
+
+    def test_best(self, recipe: Path, trained: Any, tmp_path: Path, ganrm: Ganrm) -> None:
+        ran = ganrm("best", recipe, trained.liked, "--keep", 2, "--output", tmp_path / "best", "--json")
+        assert (ran.code, len(ran.json)) == (0, 2), ran.err
+
+    def test_evaluate(self, recipe: Path, trained: Any, ganrm: Ganrm) -> None:
+        sets = ("--liked", trained.liked, "--ordinary", trained.ordinary)
+        ran = ganrm("evaluate", recipe, *sets, "--json")
+        assert ran.code == 0, ran.err
+        assert ran.json[0]["auc"] > 0.9
+
+    def test_info(self, recipe: Path, ganrm: Ganrm) -> None:
+        ran = ganrm("info", recipe)
+        assert ran.code == 0, ran.err
+        facts = [line.split(maxsplit=1) for line in ran.lines if line]
+        assert facts[0] == ["combination", "both"]
+        assert [value for name, value in facts if name == "model"] == [
+            "style.safetensors",
+            "more/sharp.safetensors",
+        ]
+        assert [value for name, value in facts if name == "weight"] == ["1", "-0.25"]
+        assert sum(name == "held-out" for name, _ in facts) == 2
+
+    def test_info_as_json(self, recipe: Path, ganrm: Ganrm) -> None:
+        ran = ganrm("info", recipe, "--json")
+        (line,) = ran.json
+        assert len(line["parts"]) == len(line["cards"]) == 2
+        assert line["cards"][0]["backbone"]["name"] == "efficientnet_lite0"
+
+    def test_a_recipe_that_is_not_there(self, tmp_path: Path, ganrm: Ganrm) -> None:
+        for command in (("info",), ("score",)):
+            ran = ganrm(*command, tmp_path / "absent.json", *([tmp_path] if command == ("score",) else []))
+            assert ran.code == 2

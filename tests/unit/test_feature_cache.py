@@ -1,0 +1,132 @@
+"""A checkpoint's companion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ganrm_core.audit.audit import Audit
+from ganrm_core.audit.facts import file_facts
+from ganrm_core.errors import CheckpointError, OutputError
+from ganrm_core.feature_cache import (
+    KnownPictures,
+    companion_path,
+    features_identity,
+    read_adapted,
+    read_features,
+    reader_of,
+    write_features,
+)
+from ganrm_core.images import read_image
+from ganrm_core.reward_model import RewardModel
+
+
+@pytest.fixture(scope="module")
+def model(untrained_model: Callable[[str], RewardModel], tiny_transformer: str) -> RewardModel:
+    return untrained_model(tiny_transformer)
+
+
+@pytest.fixture(scope="module")
+def known(model: RewardModel, sets: Any) -> KnownPictures:
+    paths = [*sorted(sets.liked.iterdir())[:3], *sorted(sets.ordinary.iterdir())[:3]]
+    width = reader_of(model).readout.width(model.backbone.spec)
+    generator = torch.Generator().manual_seed(0)
+    # Far from zero beside what tells them apart, as real features are.
+    features = 100 + 0.01 * torch.randn(6, 2, width, generator=generator)
+    features[:, :, 0] = 7
+    return KnownPictures(
+        features=features,
+        labels=np.repeat([1, 0], 3),
+        signatures=np.eye(6, 9, dtype=np.float32),
+        groups=np.arange(6),
+        hashes=[f"{number:064x}" for number in range(6)],
+        nuisances=[torch.randn(4, width, generator=generator)],
+        facts=[file_facts(path, read_image(path)) for path in paths],
+        audit=Audit((), 3, 3),
+        mode="auto",
+        paths=paths,
+    )
+
+
+def test_everything_but_the_paths_comes_back(
+    model: RewardModel, known: KnownPictures, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "taste.v2.safetensors"
+    path = write_features(checkpoint, model, known)
+    assert path == companion_path(checkpoint) == tmp_path / "taste.v2.features.safetensors"
+    back = read_features(checkpoint, model)
+    assert back is not None
+    deviation = known.features - known.features.mean(dim=(0, 1))
+    assert (back.features - known.features).abs().max() < 1e-3 * deviation.abs().max()
+    assert back.features.dtype == torch.float32
+    assert (back.features[:, :, 0] == 7).all()
+    assert back.labels.tolist() == known.labels.tolist()
+    assert np.array_equal(back.signatures, known.signatures)
+    assert back.groups.tolist() == known.groups.tolist()
+    assert back.hashes == known.hashes
+    assert torch.equal(back.nuisances[0], known.nuisances[0])
+    assert back.facts == known.facts
+    assert back.audit == known.audit
+    assert back.mode == "auto"
+    assert back.paths == []
+    assert not any(name.name.encode() in path.read_bytes() for name in known.paths)
+
+
+def test_none_where_there_is_none(model: RewardModel, tmp_path: Path) -> None:
+    assert read_features(tmp_path / "taste.safetensors", model) is None
+
+
+def test_nothing_is_overwritten(model: RewardModel, known: KnownPictures, tmp_path: Path) -> None:
+    write_features(tmp_path / "a.safetensors", model, known)
+    with pytest.raises(OutputError):
+        write_features(tmp_path / "a.safetensors", model, known)
+
+
+def test_of_another_model(
+    model: RewardModel, known: KnownPictures, tmp_path: Path, untrained_model: Any, tiny_transformer: str
+) -> None:
+    write_features(tmp_path / "a.safetensors", model, known)
+    other = untrained_model(tiny_transformer)
+    other.card["provenance"] = {"liked_fingerprint": "other"}
+    with pytest.raises(CheckpointError, match="another model"):
+        read_features(tmp_path / "a.safetensors", other)
+
+
+def test_the_head_does_not_decide(model: RewardModel, untrained_model: Any, tiny_transformer: str) -> None:
+    other = untrained_model(tiny_transformer)
+    other.layer.head.weight.add_(1)
+    other.card["metrics"] = {"auc": [1, 1, 1]}
+    assert features_identity(other) == features_identity(model)
+
+
+@pytest.mark.parametrize("damage", ["cut", "foreign", "empty", "short"])
+def test_damaged(damage: str, model: RewardModel, known: KnownPictures, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    path = write_features(
+        tmp_path / "a.safetensors",
+        model,
+        replace(known, hashes=known.hashes[1:]) if damage == "short" else known,
+    )
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif damage == "foreign":
+        save_file({"deviations": torch.zeros(1)}, path)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"a\.features\.safetensors"):
+        read_features(tmp_path / "a.safetensors", model)
+
+
+def test_features_are_read_anew_through_an_adapted_backbone(model: RewardModel) -> None:
+    size = model.backbone.spec.input_size
+    pixels = torch.randint(0, 256, (2, 3, 3, size, size), dtype=torch.uint8)
+    features = read_adapted(reader_of(model), pixels)
+    assert torch.allclose(features[1], reader_of(model)(pixels[1].float() / 255), atol=1e-4)
+    assert not features.is_inference()
