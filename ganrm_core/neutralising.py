@@ -106,9 +106,12 @@ def neutraliser(
         families += AMBIGUOUS
     nuisances: list[Nuisance] = []
     for label in (0, 1):
-        others = [fact for fact, theirs in zip(facts, labels, strict=True) if theirs != label]
+        own, others = (
+            [fact for fact, theirs in zip(facts, labels, strict=True) if bool(theirs == label) is same]
+            for same in (True, False)
+        )
         for name in families:
-            changes = _changes(name, others, full)
+            changes = _changes(name, own, others, full)
             nuisances += [
                 Nuisance(
                     f"{name} {number}" if len(changes) > 1 else name, label, change, name not in AMBIGUOUS
@@ -123,16 +126,16 @@ def neutraliser(
 _EVENED = (SIZE, BORDERS, COMPRESSION)  # in the order in which a file comes to have them
 
 
-def _changes(name: str, others: Sequence[FileFacts], full: bool) -> list[Change]:
-    """How to give a picture what `others`, the other class, have."""
+def _changes(name: str, own: Sequence[FileFacts], others: Sequence[FileFacts], full: bool) -> list[Change]:
+    """How to give a picture of the class `own` what `others`, the other class, have."""
     if name == COMPRESSION:
         codecs = [_codec(fact) for fact in others]
         if full:
             codecs += [_jpeg(quality, 2) for quality in (60, 75, 90)] + [_webp(80)]
         return [lambda image, dice: dice.choice(codecs)(image)]
     if name == SIZE:
-        sizes = [(fact.height, fact.width) for fact in others]
-        return [lambda image, dice: _as_small(image, *dice.choice(sizes))]
+        # One nuisance each: a shape and a resolution move the features in different ways.
+        return [_as_shaped(own, others), _as_small(own, others)]
     if name == BORDERS:
         widths = [max(fact.border) for fact in others if 0 < max(fact.border) <= _TRIM * fact.height]
         return [lambda image, dice: twins.framed(image, dice.choice(widths or [2]), dice.choice(_FRAMES))]
@@ -166,15 +169,38 @@ def _webp_quality(quantiser: int) -> int:
     return max(0, min(100, round(100 * compression)))
 
 
-def _as_small(image: Tensor, height: int, width: int) -> Tensor:
-    """Cropped to the aspect of height × width, and made as small where it is larger."""
-    image = _cropped(image, height / width)
-    scale = math.sqrt(height * width / (image.shape[-2] * image.shape[-1]))
-    return twins.scaled(image, scale) if scale < 0.98 else image
+def _as_shaped(own: Sequence[FileFacts], others: Sequence[FileFacts]) -> Change:
+    """Cropped to the aspect ratio that stands at the same place among the others."""
+    meet = _met([fact.height / fact.width for fact in own], [fact.height / fact.width for fact in others])
+    return lambda image, _: _cropped(image, meet(image.shape[-2] / image.shape[-1]))
+
+
+def _as_small(own: Sequence[FileFacts], others: Sequence[FileFacts]) -> Change:
+    """Made as small as the picture that stands at the same place among the others; never enlarged."""
+    meet = _met(
+        [math.sqrt(fact.height * fact.width) for fact in own],
+        [math.sqrt(fact.height * fact.width) for fact in others],
+    )
+
+    def change(image: Tensor, _: random.Random) -> Tensor:
+        side = math.sqrt(image.shape[-2] * image.shape[-1])
+        scale = meet(side) / side
+        return twins.scaled(image, scale) if scale < 0.98 else image
+
+    return change
+
+
+def _met(own: Sequence[float], others: Sequence[float]) -> Callable[[float], float]:
+    """Maps a value to the one with the same rank among the others, and so one distribution to the other."""
+    ranked, target = np.sort(own), np.sort(others)
+    places = np.linspace(0, 1, len(ranked))
+    return lambda value: float(np.quantile(target, np.interp(value, ranked, places)))
 
 
 def _cropped(image: Tensor, aspect: float) -> Tensor:
     rows, columns = image.shape[-2:]
+    if abs(math.log(aspect * columns / rows)) < 0.02:
+        return image
     height = max(1, min(rows, round(columns * aspect)))
     width = max(1, min(columns, round(rows / aspect)))
     top, left = (rows - height) // 2, (columns - width) // 2

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from .audit.audit import Audit
 from .backbones import DEFAULT_BACKBONE, load_backbone
 from .backbones.base import Backbone
 from .cross_validation import FittedHead, IntArray, fit_default, fit_paper
 from .errors import DataError
 from .evaluation import Figures, measure
+from .feature_cache import KnownPictures, read_adapted
 from .features import FeatureReader, Readout, default_readout, embedding_readout
 from .fitting import Rows
 from .images import to_float
@@ -30,7 +32,7 @@ from .progress import History, Progress, ProgressCallback, no_progress
 from .provenance import provenance
 from .reward_model import RewardModel
 from .same_picture import Judge, same_picture_test
-from .survey import survey
+from .survey import Survey, survey
 from .training_pictures import CachedPictures, read_pictures
 from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training_files
 
@@ -82,7 +84,8 @@ class TrainingResult:
 
     `held_out_paths`, `held_out_labels` and `held_out_scores` run parallel: scores given to pictures
     by models that had not seen them. `history` is how the fit went. `warnings` begin with those of the
-    files themselves. `seconds` has `features` (reading pictures and running the backbone), `fit` (all
+    files themselves. `known` is what a later refinement starts from, None where the result was kept from
+    an earlier run. `seconds` has `features` (reading pictures and running the backbone), `fit` (all
     that follows) and `total`.
     """
 
@@ -98,6 +101,7 @@ class TrainingResult:
     n_liked: int
     n_ordinary: int
     leaks: LeakReport
+    known: KnownPictures | None = None
 
 
 def train(
@@ -147,13 +151,13 @@ def train_on_files(
     # ComfyUI runs nodes in inference mode, where nothing can be trained.
     with torch.inference_mode(False), torch.random.fork_rng(devices=_gpus()):
         torch.manual_seed(settings.seed)
-        # Before the backbone, which should not hold a device's memory meanwhile.
-        surveyed = survey(files, progress=progress)
-        audit = surveyed.audit(seed=settings.seed, progress=progress)
-        evening = neutraliser(settings.neutralise, audit, surveyed.facts, surveyed.labels)
+        # First of all, since it may be that it cannot be had or adapted.
         backbone = load(settings.backbone)
         if settings.adapt == "lora":
             check_adaptable(backbone)
+        surveyed = survey(files, progress=progress)
+        audit = surveyed.audit(seed=settings.seed, progress=progress)
+        evening = neutraliser(settings.neutralise, audit, surveyed.facts, surveyed.labels)
         readout = _readout(settings, backbone)
         reader = FeatureReader(backbone, readout)
         pictures = read_pictures(
@@ -212,6 +216,7 @@ def train_on_files(
         skipped=pictures.skipped,
         warnings=[*_warnings(pictures, files, figures), *leaks.warnings()],
         leaks=leaks,
+        known=_known(pictures, surveyed, audit, settings, fitted, reader),
         seconds={
             "features": features_done - started,
             "fit": finished - features_done,
@@ -256,6 +261,21 @@ def _fit(
         seed=settings.seed,
         progress=progress,
     )
+
+
+def _known(
+    pictures: CachedPictures,
+    surveyed: Survey,
+    audit: Audit,
+    settings: TrainingSettings,
+    fitted: FittedHead,
+    reader: FeatureReader,
+) -> KnownPictures:
+    known = KnownPictures.of(pictures, surveyed, audit, settings.neutralise)
+    if fitted.adapter is None or pictures.pixels is None:
+        return known
+    # The backbone is another one by now.
+    return replace(known, features=read_adapted(reader, pictures.pixels), nuisances=[])
 
 
 def _unbiased_judge(fitted: FittedHead, reader: FeatureReader, path: PixelPath) -> Judge:

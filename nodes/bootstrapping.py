@@ -32,8 +32,8 @@ class Bootstrap(io.ComfyNode):
             node_id="GANRMBootstrap",
             display_name="Rank-Based Bootstrapping (GAN-RM)",
             category=CATEGORY,
-            description="Lets a taste learn from its own ranking of many outputs that nobody has rated. What does not "
-            "help on pictures it has not seen is not kept, so the taste never gets worse by it.",
+            description="Lets a taste learn from its own ranking of many outputs that nobody has rated. A round that "
+            "does not help on pictures held out of it is not kept, so often the taste stays as it was.",
             is_output_node=True,
             inputs=[
                 GanRMReward.Input("reward", tooltip="The taste to refine: from Train GAN-RM or Load GAN-RM."),

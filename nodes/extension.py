@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .bootstrapping import Bootstrap
 from .combining import Ensemble
 from .datasets import AddToDataset, ImageFolder, ImagesToDataset
 from .evaluation import Evaluate
@@ -20,6 +21,7 @@ NODES: list[type[io.ComfyNode]] = [
     ImageFolder,
     ImagesToDataset,
     Train,
+    Bootstrap,
     SaveModel,
     Score,
     BestOfN,

@@ -52,6 +52,11 @@ def add_parser(commands: Subparsers) -> None:
         "--views", type=int, default=4, metavar="N", help="versions of each picture learned from (default 4)"
     )
     parser.add_argument(
+        "--keep-features",
+        action="store_true",
+        help="also write what `ganrm refine` would otherwise read from the two folders again",
+    )
+    parser.add_argument(
         "--neutralise",
         default="auto",
         choices=["auto", "off", "full"],
@@ -72,11 +77,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from ..feature_cache import companion_path, write_features
     from ..files import check_new_file
     from ..training import TrainingSettings, train
 
     _check_ending(options.output, "model", ".safetensors")
     check_new_file(options.output, what="the model", make_folders=True)
+    if options.keep_features:
+        check_new_file(companion_path(options.output), what="the features", make_folders=True)
     if options.report:
         _check_ending(options.report, "report", ".html")
         check_new_file(options.report, what="the report", make_folders=True)
@@ -102,6 +110,8 @@ def _run(options: argparse.Namespace) -> int:
         )
     result.model.save(options.output)
     options.on_interrupt = "The model is written and complete."
+    if options.keep_features and result.known:
+        write_features(options.output, result.model, result.known)
     if options.report:
         from ..errors import OutputError
         from ..report import training_report, write_report

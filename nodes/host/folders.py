@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import folder_paths
 
 from ...ganrm_core.errors import CheckpointError, DataError, OutputError
+from ...ganrm_core.feature_cache import SUFFIX as COMPANION
 from ...ganrm_core.files import shown
 
 MODELS, DATASETS, BACKBONES = "ganrm", "ganrm_datasets", "ganrm_backbones"
@@ -93,7 +94,8 @@ def new_folder(value: str, what: str, *, default: str) -> Path:
 
 def model_names() -> list[str]:
     """The reward models in models/ganrm, as a combo shows them."""
-    return sorted(folder_paths.get_filename_list(MODELS))
+    # What a refinement needs lies beside its model, and is none itself.
+    return sorted(name for name in folder_paths.get_filename_list(MODELS) if not name.endswith(COMPANION))
 
 
 def model_path(name: str) -> Path:

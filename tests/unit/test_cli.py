@@ -43,7 +43,16 @@ def mixed(tmp_path: Path, draw: Draw) -> Path:
 class TestTrain:
     def test_json_is_one_last_line_with_the_figures(self, trained: Any) -> None:
         (line,) = trained.ran.json
-        assert list(line) == ["auc", "auc_ci", "ece", "thresholds", "n_liked", "n_ordinary", "leaks", "seconds"]
+        assert list(line) == [
+            "auc",
+            "auc_ci",
+            "ece",
+            "thresholds",
+            "n_liked",
+            "n_ordinary",
+            "leaks",
+            "seconds",
+        ]
         low, high = line["auc_ci"]
         assert 0.5 < low <= line["auc"] <= high <= 1
         assert 0 <= line["ece"] < 0.5

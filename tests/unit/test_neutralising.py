@@ -95,6 +95,15 @@ def test_sizes_are_met_from_above_and_aspects_by_cropping() -> None:
     assert even.evened(small_one, 0, 0).shape == (3, 40, 60), "cropped to the liked aspect, never enlarged"
 
 
+def test_each_size_meets_the_one_of_its_own_rank() -> None:
+    facts = [dataclasses.replace(PNG, width=side, height=side) for side in range(200, 440, 20)]
+    halves = [dataclasses.replace(PNG, width=side // 2, height=side // 2) for side in range(200, 440, 20)]
+    even = neutraliser("auto", audit("size and shape"), [*facts, *halves], LABELS)
+    for side in (200, 300, 420):
+        assert even.evened(picture(height=side, width=side), 1, 0).shape == (3, side // 2, side // 2)
+    assert list(even.twins(picture(height=300, width=300), 1, 0)) == ["size and shape 2, liked"]
+
+
 def test_borders_are_cut_off_in_scoring_too() -> None:
     framed = dataclasses.replace(PNG, border=(2, 2, 2, 2))
     even = made("auto", framed, "borders")
