@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL.Image import Resampling
 from torch import Tensor
 
 from . import twins
@@ -30,7 +31,7 @@ MODES: tuple[Mode, ...] = ("auto", "off", "full")
 
 _TRIM = 0.03
 _WAS_JPEG = 0.3
-_PAIRS = 96  # pictures per nuisance whose twins are looked at: the mean of as many is sharp enough
+_PAIRS = 96  # pictures of a class whose twins are looked at: the mean of as many is sharp enough
 _FRAMES = ((0, 0, 0), (255, 255, 255))
 
 AMBIGUOUS = (SHARPNESS, OVERALL_COLOUR)
@@ -42,12 +43,17 @@ Change = Callable[[Tensor, random.Random], Tensor]
 
 @dataclass(frozen=True)
 class Nuisance:
-    """One thing that is given to the pictures of a class. `evens`: for training too, not for twins alone."""
+    """One thing that is given to the pictures of a class, since those of the other have it.
+
+    `evens` is how a picture gets it for training; None where it is only kept out of the head's sight.
+    `variants` are the ways in which it may have come about: the very one cannot be known from the files
+    (which program made a picture smaller?), so the head must look along none of them.
+    """
 
     name: str
     label: int
-    change: Change
-    evens: bool = True
+    evens: Change | None
+    variants: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
@@ -64,16 +70,17 @@ class Neutraliser:
         dice = random.Random(seed)
         for nuisance in self.nuisances:
             if nuisance.label == label and nuisance.evens:
-                image = nuisance.change(image, dice)
+                image = nuisance.evens(image, dice)
         return image
 
     def twins(self, image: Tensor, label: int, seed: int) -> dict[str, Tensor]:
         """The picture under one nuisance at a time, by its name; those that change nothing are left out."""
         dice = random.Random(seed)
         changed = {
-            f"{nuisance.name}, {('ordinary', 'liked')[label]}": nuisance.change(image, dice)
+            f"{nuisance.name} {number}, {('ordinary', 'liked')[label]}": variant(image, dice)
             for nuisance in self.nuisances
             if nuisance.label == label
+            for number, variant in enumerate(nuisance.variants, start=1)
         }
         return {name: twin for name, twin in changed.items() if not _same(twin, image)}
 
@@ -111,12 +118,9 @@ def neutraliser(
             for same in (True, False)
         )
         for name in families:
-            changes = _changes(name, own, others, full)
             nuisances += [
-                Nuisance(
-                    f"{name} {number}" if len(changes) > 1 else name, label, change, name not in AMBIGUOUS
-                )
-                for number, change in enumerate(changes, start=1)
+                Nuisance(name, label, evens, variants)
+                for evens, variants in _changes(name, own, others, full)
             ]
     return Neutraliser(
         mode, tuple(families), tuple(nuisances), PixelPath(_TRIM if BORDERS in families else 0.0)
@@ -126,40 +130,104 @@ def neutraliser(
 _EVENED = (SIZE, BORDERS, COMPRESSION)  # in the order in which a file comes to have them
 
 
-def _changes(name: str, own: Sequence[FileFacts], others: Sequence[FileFacts], full: bool) -> list[Change]:
+_Changes = tuple[Change | None, tuple[Change, ...]]
+"""How a nuisance is evened out, and the ways in which it comes about."""
+
+
+def _changes(name: str, own: Sequence[FileFacts], others: Sequence[FileFacts], full: bool) -> list[_Changes]:
     """How to give a picture of the class `own` what `others`, the other class, have."""
     if name == COMPRESSION:
-        codecs = [_codec(fact) for fact in others]
-        if full:
-            codecs += [_jpeg(quality, 2) for quality in (60, 75, 90)] + [_webp(80)]
-        return [lambda image, dice: dice.choice(codecs)(image)]
+        return [_compressions(others, full)]
     if name == SIZE:
         # One nuisance each: a shape and a resolution move the features in different ways.
-        return [_as_shaped(own, others), _as_small(own, others)]
+        return [_shapes(own, others), _resolutions(own, others)]
     if name == BORDERS:
         widths = [max(fact.border) for fact in others if 0 < max(fact.border) <= _TRIM * fact.height]
-        return [lambda image, dice: twins.framed(image, dice.choice(widths or [2]), dice.choice(_FRAMES))]
+        return [_borders(widths or [2])]
     if name == SHARPNESS:
-        return [lambda image, _: twins.halved_and_back(image), lambda image, _: _blurred(image)]
-    return [_brighter, _more_contrast, _more_colourful]
+        return [(None, (_still(twins.halved_and_back), _still(_blurred)))]
+    return [(None, (_still(_brighter), _still(_more_contrast), _still(_more_colourful)))]
 
 
-def _codec(fact: FileFacts) -> twins.Twin:
+def _still(change: twins.Twin) -> Change:
+    return lambda image, _: change(image)
+
+
+def _compressions(others: Sequence[FileFacts], full: bool) -> _Changes:
+    """Saved as one of the others was, and somewhat coarser and finer: encoders differ."""
+    codecs = [_codec(fact, 0) for fact in others]
+    if full:
+        codecs += [_jpeg(quality, 2) for quality in (60, 75, 90)] + [_webp(80)]
+    around = [[_codec(fact, change) for fact in others] for change in (-15, 10)]
+
+    def evens(image: Tensor, dice: random.Random) -> Tensor:
+        return dice.choice(codecs)(image)
+
+    return evens, (evens, *(_one_of(nearby) for nearby in around))
+
+
+def _one_of(changes: Sequence[twins.Twin]) -> Change:
+    return lambda image, dice: dice.choice(changes)(image)
+
+
+def _shapes(own: Sequence[FileFacts], others: Sequence[FileFacts]) -> _Changes:
+    """Cropped to the aspect ratio that stands at the same place among the others."""
+    meet = _met([fact.height / fact.width for fact in own], [fact.height / fact.width for fact in others])
+
+    def crop(image: Tensor, _: random.Random) -> Tensor:
+        return _cropped(image, meet(image.shape[-2] / image.shape[-1]))
+
+    return crop, (crop,)
+
+
+def _resolutions(own: Sequence[FileFacts], others: Sequence[FileFacts]) -> _Changes:
+    """Made as small as the picture that stands at the same place among the others; never enlarged."""
+    meet = _met(
+        [math.sqrt(fact.height * fact.width) for fact in own],
+        [math.sqrt(fact.height * fact.width) for fact in others],
+    )
+
+    def smaller(image: Tensor, resampler: Resampling) -> Tensor:
+        side = math.sqrt(image.shape[-2] * image.shape[-1])
+        factor = meet(side) / side
+        return twins.scaled(image, factor, resampler) if factor < 0.98 else image
+
+    def by(resampler: Resampling) -> Change:
+        return lambda image, _: smaller(image, resampler)
+
+    return (
+        lambda image, dice: smaller(image, dice.choice(twins.RESAMPLERS)),
+        # The others lie between these two, in the features as well.
+        tuple(by(resampler) for resampler in (Resampling.LANCZOS, Resampling.BILINEAR)),
+    )
+
+
+def _borders(widths: Sequence[int]) -> _Changes:
+    def frame(image: Tensor, dice: random.Random) -> Tensor:
+        return twins.framed(image, dice.choice(widths), dice.choice(_FRAMES))
+
+    return frame, (frame,)
+
+
+def _codec(fact: FileFacts, change: int) -> twins.Twin:
+    """How the file was saved, its quality changed by so much."""
     if fact.jpeg_quality is not None:
-        return _jpeg(fact.jpeg_quality, 2 if fact.jpeg_subsampling is None else fact.jpeg_subsampling)
+        return _jpeg(
+            fact.jpeg_quality + change, 2 if fact.jpeg_subsampling is None else fact.jpeg_subsampling
+        )
     if fact.webp_quantiser is not None:
-        return _webp(_webp_quality(fact.webp_quantiser))
+        return _webp(_webp_quality(fact.webp_quantiser) + change)
     if fact.jpeg_traces > _WAS_JPEG:  # saved as something else since: which quality is not known
-        return _jpeg(80, 2)
+        return _jpeg(80 + change, 2)
     return lambda image: image
 
 
 def _jpeg(quality: int, subsampling: int) -> twins.Twin:
-    return lambda image: twins.jpeg(image, quality, subsampling)
+    return lambda image: twins.jpeg(image, max(1, min(100, quality)), subsampling)
 
 
 def _webp(quality: int) -> twins.Twin:
-    return lambda image: twins.webp(image, quality)
+    return lambda image: twins.webp(image, max(0, min(100, quality)))
 
 
 def _webp_quality(quantiser: int) -> int:
@@ -167,27 +235,6 @@ def _webp_quality(quantiser: int) -> int:
     linear = (1 - quantiser / 127) ** 3
     compression = linear * 1.5 if linear < 0.5 else (linear + 1) / 2
     return max(0, min(100, round(100 * compression)))
-
-
-def _as_shaped(own: Sequence[FileFacts], others: Sequence[FileFacts]) -> Change:
-    """Cropped to the aspect ratio that stands at the same place among the others."""
-    meet = _met([fact.height / fact.width for fact in own], [fact.height / fact.width for fact in others])
-    return lambda image, _: _cropped(image, meet(image.shape[-2] / image.shape[-1]))
-
-
-def _as_small(own: Sequence[FileFacts], others: Sequence[FileFacts]) -> Change:
-    """Made as small as the picture that stands at the same place among the others; never enlarged."""
-    meet = _met(
-        [math.sqrt(fact.height * fact.width) for fact in own],
-        [math.sqrt(fact.height * fact.width) for fact in others],
-    )
-
-    def change(image: Tensor, _: random.Random) -> Tensor:
-        side = math.sqrt(image.shape[-2] * image.shape[-1])
-        scale = meet(side) / side
-        return twins.scaled(image, scale) if scale < 0.98 else image
-
-    return change
 
 
 def _met(own: Sequence[float], others: Sequence[float]) -> Callable[[float], float]:
@@ -216,15 +263,15 @@ def _blurred(image: Tensor) -> Tensor:
     return pixels.round().to(torch.uint8)
 
 
-def _brighter(image: Tensor, _: random.Random) -> Tensor:
+def _brighter(image: Tensor) -> Tensor:
     return _clamped(image.float() * 1.1 + 6)
 
 
-def _more_contrast(image: Tensor, _: random.Random) -> Tensor:
+def _more_contrast(image: Tensor) -> Tensor:
     return _clamped((image.float() - 128) * 1.15 + 128)
 
 
-def _more_colourful(image: Tensor, _: random.Random) -> Tensor:
+def _more_colourful(image: Tensor) -> Tensor:
     pixels = image.float()
     grey = pixels.mean(dim=0, keepdim=True)
     return _clamped(grey + (pixels - grey) * 1.25)

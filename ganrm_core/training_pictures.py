@@ -16,7 +16,6 @@ from .features import FeatureReader
 from .images import to_float
 from .imagesets import Skipped, describe_skipped, stream_images
 from .neutralising import Neutraliser
-from .preprocessing import resize
 from .progress import Progress, ProgressCallback
 from .survey import Survey
 
@@ -71,7 +70,7 @@ def read_pictures(
             pixels.append((pixel_views * 255).round().to(torch.uint8))
         if paired[index]:
             twins = neutraliser.twins(image, label, own_seed)
-            for name, difference in _differences(image, twins, reader, neutraliser).items():
+            for name, difference in _differences(image, twins, reader, neutraliser, own_seed).items():
                 moved.setdefault(name, []).append(difference)
         progress(Progress("reading pictures", index + 1, len(survey.paths)))
     if skipped:
@@ -92,12 +91,20 @@ def read_pictures(
 
 
 def _differences(
-    image: Tensor, twins: dict[str, Tensor], reader: FeatureReader, neutraliser: Neutraliser
+    image: Tensor, twins: dict[str, Tensor], reader: FeatureReader, neutraliser: Neutraliser, seed: int
 ) -> dict[str, Tensor]:
-    """How the picture's features [D] move from itself to each twin, as scoring would see both."""
+    """How the picture's features [D] move from itself to each twin.
+
+    As scoring sees both, and in a random view, the same for both: a cropped picture is another size.
+    """
     if not twins:
         return {}
     size = reader.backbone.spec.input_size
-    seen = [resize(neutraliser.path(to_float(each)), size) for each in (image, *twins.values())]
-    original, *others = reader(torch.stack(seen)).cpu().clone()
-    return {name: other - original for name, other in zip(twins, others, strict=True)}
+    pairs = [make_views(neutraliser.path(to_float(each)), 2, size, seed) for each in (image, *twins.values())]
+    features = reader(torch.cat(pairs)).cpu().clone().unflatten(0, (len(pairs), 2))
+    moved = features[1:] - features[0]
+    return {
+        f"{name}, {view}": moved[place, number]
+        for place, name in enumerate(twins)
+        for number, view in enumerate(("plain", "random view"))
+    }

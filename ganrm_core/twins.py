@@ -29,11 +29,20 @@ def webp(image: Tensor, quality: int) -> Tensor:
     return _through_file(image, "WEBP", quality=quality, method=2)
 
 
-def scaled(image: Tensor, height: float, width: float | None = None) -> Tensor:
-    """Resized by these factors, as image programs do it (Lanczos)."""
+RESAMPLERS = (
+    Image.Resampling.LANCZOS,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BOX,
+)
+"""The filters with which image programs make pictures smaller, from the crispest to the softest."""
+
+
+def scaled(image: Tensor, factor: float, resampler: Image.Resampling = RESAMPLERS[0]) -> Tensor:
+    """Resized by this factor."""
     rows, columns = image.shape[-2:]
-    size = (max(1, round(columns * (width or height))), max(1, round(rows * height)))
-    return _tensor(to_pil(image).resize(size, Image.Resampling.LANCZOS))
+    size = (max(1, round(columns * factor)), max(1, round(rows * factor)))
+    return _tensor(to_pil(image).resize(size, resampler))
 
 
 def halved_and_back(image: Tensor) -> Tensor:

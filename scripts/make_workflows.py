@@ -27,7 +27,7 @@ from browser_support.pictures import node_screenshot, screenshot, thumbnail  # n
 from host_support.install import find_comfyui  # noqa: E402
 from host_support.server import Server, link  # noqa: E402
 from host_support.tiny_generator import CHECKPOINT, write_tiny_generator  # noqa: E402
-from workflow_graphs import WORKFLOWS, Graph, images_to_dataset  # noqa: E402
+from workflow_graphs import UNUSED, WORKFLOWS, Graph  # noqa: E402
 from workflow_pictures import fill_folders, stand_in_pack  # noqa: E402
 
 FOLDER = ROOT / "workflows"
@@ -47,7 +47,8 @@ def main() -> None:
         if options.pictures:
             for make in WORKFLOWS:
                 _show(page, make())
-            _show_unused(page)
+            for make in UNUSED:
+                _show_unused(page, make())
 
 
 @contextmanager
@@ -101,12 +102,14 @@ def _show(page: ComfyPage, graph: Graph) -> None:
     print(f"{graph.name}: run and pictured", flush=True)
 
 
-def _show_unused(page: ComfyPage) -> None:
-    graph = images_to_dataset()
+def _show_unused(page: ComfyPage, graph: Graph) -> None:
+    """The nodes that stand in no workflow; bootstrapping is run for it."""
     with tempfile.TemporaryDirectory() as folder:
         page.drop_file(write_workflow(page, graph.name, graph.prompt, graph.layout, Path(folder))[0])
-    number = next(n for n, node in graph.prompt.items() if node["class_type"] == "GANRMImagesToDataset")
-    node_screenshot(page, int(number), HELP / "GANRMImagesToDataset.jpg")
+    if graph.face == "GANRMBootstrap":
+        page.run_and_wait(seconds=900)
+    number = next(n for n, node in graph.prompt.items() if node["class_type"] == graph.face)
+    node_screenshot(page, int(number), HELP / f"{graph.face}.jpg")
 
 
 def _settings(graph: Graph) -> Iterator[tuple[int, tuple[str, Any]]]:

@@ -241,13 +241,51 @@ def grow() -> Graph:
 
 
 def images_to_dataset() -> Graph:
-    """Not shipped: shows the one node that stands in no workflow, for its help page."""
-    graph = Graph("images_to_dataset")
+    """Not shipped, as the two below: shows a node that stands in no workflow, for its help page."""
+    graph = Graph("images_to_dataset", "GANRMImagesToDataset")
     sampled = _sampler(graph, batch=16)
     graph.add("GANRMImagesToDataset", (1140, 0), (360, 90), images=sampled.images[0])
     return graph
 
 
+def combination() -> Graph:
+    graph = Graph("combination", "GANRMEnsemble")
+    first, second = _load_model(graph, (0, 0)), _load_model(graph, (0, 150))
+    graph.add(
+        "GANRMEnsemble",
+        (400, 0),
+        (400, 240),
+        reward_1=first[0],
+        reward_2=second[0],
+        weight_1=1.0,
+        weight_2=0.5,
+        name="style and quality",
+    )
+    return graph
+
+
+def bootstrapping() -> Graph:
+    """Refines the taste of the first workflow by what the generator made since."""
+    graph = Graph("bootstrapping", "GANRMBootstrap")
+    liked = _folder(graph, (0, 0), "input/liked", "Pictures you like")
+    ordinary = _folder(graph, (0, 170), "input/ordinary", "Ordinary pictures")
+    pool = _folder(graph, (0, 340), "output", "What was made since")
+    model = _load_model(graph, (0, 510))
+    graph.add(
+        "GANRMBootstrap",
+        (400, 0),
+        (520, 640),
+        reward=model[0],
+        pool=pool[0],
+        liked=liked[0],
+        ordinary=ordinary[0],
+        rounds=3,
+        bottom_only=False,
+    )
+    return graph
+
+
+UNUSED = (images_to_dataset, combination, bootstrapping)
 WORKFLOWS = (train, best_of_16, score_folder, train_and_choose, winner_again, grow)
 
 
@@ -317,6 +355,7 @@ def _train(graph: Graph, at: tuple[int, int], liked: Link, ordinary: Link) -> No
         adapt="none",
         views=4,
         seed=0,
+        neutralise="auto",
     )
 
 
@@ -341,6 +380,7 @@ def _best(graph: Graph, at: tuple[int, int], images: Node, reward: Node, *, keep
         order="ranked",
         candidate="each image",
         reward=reward[0],
+        ties="by score",
         **more,
     )
 

@@ -82,7 +82,11 @@ def test_the_liked_ones_are_saved_as_the_ordinary_ones_were() -> None:
     even = made("auto", JPEG, "compression")
     assert torch.equal(even.evened(picture(), 1, 5), twins.jpeg(picture(), 60, 2))
     assert torch.equal(even.evened(picture(), 0, 5), picture()), "PNGs bring nothing to the JPEGs"
-    assert list(even.twins(picture(), 1, 5)) == ["compression, liked"]
+    assert list(even.twins(picture(), 1, 5)) == [
+        "compression 1, liked",
+        "compression 2, liked",
+        "compression 3, liked",
+    ]
     assert even.twins(picture(), 0, 5) == {}
 
 
@@ -101,7 +105,9 @@ def test_each_size_meets_the_one_of_its_own_rank() -> None:
     even = neutraliser("auto", audit("size and shape"), [*facts, *halves], LABELS)
     for side in (200, 300, 420):
         assert even.evened(picture(height=side, width=side), 1, 0).shape == (3, side // 2, side // 2)
-    assert list(even.twins(picture(height=300, width=300), 1, 0)) == ["size and shape 2, liked"]
+    resampled = even.twins(picture(height=300, width=300), 1, 0)
+    assert len(resampled) == 2, "by a crisp filter and by a soft one"
+    assert {tuple(twin.shape) for twin in resampled.values()} == {(3, 150, 150)}
 
 
 def test_borders_are_cut_off_in_scoring_too() -> None:
@@ -150,5 +156,6 @@ def test_webp_quality_is_read_from_the_quantiser(quality: int) -> None:
 def test_changes_leave_the_picture_itself_alone() -> None:
     even, before = made("full", JPEG), picture()
     for nuisance in even.nuisances:
-        nuisance.change(before, random.Random(0))
+        for variant in nuisance.variants:
+            variant(before, random.Random(0))
     assert torch.equal(before, picture())
