@@ -110,9 +110,14 @@ def _loss_axis(axes: Any, values: Sequence[float], theme: Theme) -> None:
         axes.set_yticks([])
         return
     low, high = min(finite), max(finite)
-    spare = 0.08 * (high - low) or 0.05 * abs(high) or 0.05
+    # Never so near that a change of next to nothing fills the plot.
+    spare = max(0.08 * (high - low), 0.02 * abs(high)) or 0.05
     axes.set_ylim(low - spare, high + spare)
-    marks = [mark for mark in MaxNLocator(5).tick_values(low, high) if low - spare <= mark <= high + spare]
+    marks = [
+        mark
+        for mark in MaxNLocator(5).tick_values(low - spare, high + spare)
+        if low - spare <= mark <= high + spare
+    ]
     axes.set_yticks(marks, _alike(marks), **tick_text(theme))
 
 

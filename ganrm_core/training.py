@@ -85,8 +85,8 @@ class TrainingResult:
     `held_out_paths`, `held_out_labels` and `held_out_scores` run parallel: scores given to pictures
     by models that had not seen them. `history` is how the fit went. `warnings` begin with those of the
     files themselves. `known` is what a later refinement starts from, None where the result was kept from
-    an earlier run. `seconds` has `features` (reading pictures and running the backbone), `fit` (all
-    that follows) and `total`.
+    an earlier run. `seconds` has `audit` (looking at the files before, and at the model after),
+    `features` (reading pictures and running the backbone), `fit` and `total`, which is their sum.
     """
 
     model: RewardModel
@@ -155,9 +155,11 @@ def train_on_files(
         backbone = load(settings.backbone)
         if settings.adapt == "lora":
             check_adaptable(backbone)
+        loaded = time.perf_counter()
         surveyed = survey(files, progress=progress)
         audit = surveyed.audit(seed=settings.seed, progress=progress)
         evening = neutraliser(settings.neutralise, audit, surveyed.facts, surveyed.labels)
+        audited = time.perf_counter()
         readout = _readout(settings, backbone)
         reader = FeatureReader(backbone, readout)
         pictures = read_pictures(
@@ -171,6 +173,7 @@ def train_on_files(
         )
         features_done = time.perf_counter()
         fitted = _fit(settings, backbone, readout, pictures, progress)
+        fit_done = time.perf_counter()
         same_picture = same_picture_test(
             [pictures.paths[i] for i in fitted.held_out],
             pictures.labels[fitted.held_out],
@@ -218,8 +221,9 @@ def train_on_files(
         leaks=leaks,
         known=_known(pictures, surveyed, audit, settings, fitted, reader),
         seconds={
-            "features": features_done - started,
-            "fit": finished - features_done,
+            "audit": audited - loaded + finished - fit_done,
+            "features": loaded - started + features_done - audited,
+            "fit": fit_done - features_done,
             "total": finished - started,
         },
         n_liked=n_liked,

@@ -73,8 +73,8 @@ def train() -> Graph:
         "**ordinary** with what it makes anyway. 50 of each are good, a few hundred better.\n"
         "2. Press **R**, choose them in the two nodes above.\n"
         "3. Press **Run**. On a CPU it takes about a minute for 100 + 100.\n\n"
-        "Both folders should come from the same tool, in the same format and size: else the model may learn "
-        "file formats instead of taste.\n\n"
+        "Best let both folders come from the same tool, in the same format and size. Where they do not, **neutralise** "
+        "evens that out, and the report card says what it found.\n\n"
         "The report card says how often a liked picture it had *not* seen scored higher. The model is saved in "
         "`models/ganrm`.",
     )
