@@ -56,6 +56,7 @@ class TestLoad:
     def test_info_says_what_is_known(self, pack: Any, saved: Path, trained: Any) -> None:
         lines = pack.run("GANRMLoadModel", model=saved.name)["info"].splitlines()
         metrics, origin = trained.model.card["metrics"], trained.model.card["provenance"]
+        tested = trained.model.card["leak_audit"]["same_picture"]
         low, high = metrics["auc"][1:]
         assert lines[0] == "my_taste"
         assert lines[1].startswith(f"held-out AUC 1.000 [{low:.3f}, {high:.3f}], 5-fold cross-validation")
@@ -64,7 +65,7 @@ class TestLoad:
             "trained on 12 liked and 13 ordinary pictures",
             "backbone: efficientnet_lite0",
             f"date: {origin['date'][:10]}",
-            "leak audit: not audited",
+            f"same-picture test: {tested['word']}: {tested['sentence']}",
         ]
         assert lines[7].startswith("! Trained with only 12")
 

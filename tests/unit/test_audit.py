@@ -254,7 +254,7 @@ class TestFolders:
         assert "compression" in separating(audit)
         assert (audit.n_liked, audit.n_ordinary) == (12, 12)
         assert any("broken.png" in note for note in audit.notes)
-        assert {"looking at the pictures", "auditing"} <= {step.stage for step in stages}
+        assert {"looking at the pictures", "looking for leaks"} <= {step.stage for step in stages}
         assert all(step.done <= step.total for step in stages)
 
     def test_a_cancel_passes_through(self, tmp_path: Path, make_folder: MakeFolder) -> None:
@@ -262,7 +262,7 @@ class TestFolders:
             pass
 
         def cancel(step: Progress) -> None:
-            if step.stage == "auditing":
+            if step.stage == "looking for leaks":
                 raise CancelledError
 
         liked = make_folder(tmp_path / "liked", "liked", 10)
