@@ -24,6 +24,8 @@ NODES = {
     "GANRMBestOfN",
     "GANRMScoreFolder",
     "GANRMSaveImages",
+    "GANRMBootstrap",
+    "GANRMEnsemble",
 }
 SIZES = "64x64, 64x64, 64x64, 64x64"
 FROM_SCORES = node("ProbeScores", scores="0.2, 0.9, 0.4, 0.7", form="list")
@@ -44,7 +46,7 @@ def save_images(**inputs: Any) -> Json:
 
 
 class TestSchemas:
-    def test_the_server_has_our_eleven_nodes(self, server: Server, client: Client) -> None:
+    def test_the_server_has_our_nodes(self, server: Server, client: Client) -> None:
         assert PACK_FOLDER not in server.failed_imports()
         assert {name for name in client.object_info() if name.startswith("GANRM")} == NODES
 
