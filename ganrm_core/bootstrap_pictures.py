@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .augmentation import views as make_views
 from .errors import DataError, ImageError
-from .feature_cache import KnownPictures, companion_path, read_features, reader_of
+from .feature_cache import KnownPictures, companion_path, read_features
 from .files import shown
 from .images import to_float
 from .imagesets import Skipped, content_hashes, describe_skipped, find_images, fingerprint, stream_images
@@ -130,7 +130,7 @@ def read_pool(
     total, n_known = len(paths), 0
     fresh = [place for place, content in enumerate(hashes) if content not in set(known.hashes)]
     n_known += total - len(fresh)
-    reader, origin = reader_of(model), origin_of(model)
+    reader, origin = model.reader, origin_of(model)
     size, evening = model.backbone.spec.input_size, known.neutraliser
     kept: list[int] = []
     features: list[Tensor] = []
@@ -184,7 +184,7 @@ def _read(model: RewardModel, files: TrainingFiles, origin: Origin, progress: Pr
     evening = neutraliser(origin.mode, audit, surveyed.facts, surveyed.labels)
     pictures = read_pictures(
         surveyed,
-        reader_of(model),
+        model.reader,
         evening,
         views=origin.views,
         seed=origin.seed,

@@ -24,7 +24,7 @@ from .bootstrap_rounds import Bootstrapped, BootstrapSettings, Round, bootstrap
 from .cross_validation import IntArray
 from .errors import DataError
 from .evaluation import Figures, measure
-from .feature_cache import KnownPictures, reader_of
+from .feature_cache import KnownPictures
 from .fitting import Rows
 from .images import to_float
 from .imagesets import describe_skipped, fingerprint
@@ -102,7 +102,7 @@ def refine(
         recipe = recipe_of(
             model.layer.kind,
             str(model.card.get("chosen_head")),
-            reader_of(model).readout.blocks(model.backbone.spec),
+            model.reader.readout.blocks(model.backbone.spec),
             pictures.nuisances,
             seed=origin.seed,
         )
@@ -131,7 +131,7 @@ def refine(
         card = _card(model, known, taken, outcome, figures, settings, leaks)
         refined = RewardModel(
             model.backbone,
-            reader_of(model).readout,
+            model.reader.readout,
             outcome.layer,
             outcome.calibration,
             card=card,
@@ -181,7 +181,7 @@ def _leaks(
     layer = outcome.layer
     if layer is None or not pictures.paths:
         return None
-    reader, size = reader_of(model), model.backbone.spec.input_size
+    reader, size = model.reader, model.backbone.spec.input_size
 
     def judge(images: Sequence[Tensor], position: int) -> FloatArray:
         seen = [resize(model.pixel_path(to_float(image)), size) for image in images]

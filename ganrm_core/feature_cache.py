@@ -141,18 +141,13 @@ def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
             f"{shown(path)} is damaged, or is not what its name says ({error}). Remove it, and give the liked and "
             "the ordinary pictures instead."
         ) from error
-    width = reader_of(model).readout.width(model.backbone.spec)
+    width = model.reader.readout.width(model.backbone.spec)
     if belongs_to != features_identity(model) or known.features.shape[-1] != width:
         raise CheckpointError(
             f"{shown(path)} holds the features of another model than {shown(checkpoint)}. Remove it, and give the "
             "liked and the ordinary pictures instead."
         )
     return known
-
-
-def reader_of(model: RewardModel) -> FeatureReader:
-    """What turns pictures into the features that the model's head reads."""
-    return model._reader
 
 
 def features_identity(model: RewardModel) -> str:
@@ -163,7 +158,7 @@ def features_identity(model: RewardModel) -> str:
         adapter.update(name.encode() + tensor.contiguous().numpy().tobytes())
     decides = {
         "weights": model.backbone.spec.weights_sha256,
-        "taps": list(reader_of(model).readout.taps),
+        "taps": list(model.reader.readout.taps),
         "adapter": adapter.hexdigest(),
         **{key: made.get(key) for key in ("liked_fingerprint", "ordinary_fingerprint", "settings")},
     }

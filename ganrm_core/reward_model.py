@@ -218,25 +218,34 @@ class RewardModel:
             pixel_path=pixel_path,
         )
 
-    def _score_stream(self, images: Iterable[Tensor]) -> Iterator[Scores]:
-        size = self.backbone.spec.input_size
-        batch: list[Tensor] = []
-        for image in images:
-            # On the CPU, as in training: another device's bicubic differs, and MPS may have none.
-            batch.append(resize(self.pixel_path(image.to("cpu", torch.float32)), size))
-            if len(batch) == self._reader.batch_size:
-                yield self._score_batch(batch)
-                batch = []
-        if batch:
-            yield self._score_batch(batch)
+    @property
+    def reader(self) -> FeatureReader:
+        """Runs the backbone for what the head reads."""
+        return self._reader
 
-    def _score_batch(self, resized: list[Tensor]) -> Scores:
+    def prepare(self, image: Tensor) -> Tensor:
+        """One picture, float [3, H, W] in 0–1 on any device → [3, S, S] on the CPU, as the reader takes it."""
+        # On the CPU, as in training: another device's bicubic differs, and MPS may have none.
+        return resize(self.pixel_path(image.to("cpu", torch.float32)), self.backbone.spec.input_size)
+
+    def score_features(self, features: Tensor) -> Scores:
+        """Scores of feature vectors [B, width] as the reader gives them, on any device."""
         with torch.inference_mode():
             # The head stays on the CPU: it is tiny, and a host may move the backbone at any time.
-            logits, spread = self.layer(self._reader(torch.stack(resized)).cpu())
+            logits, spread = self.layer(features.cpu())
         scores = torch.from_numpy(self.calibration.scores(logits.numpy())).float()
         # Outside inference mode the results would be refused by a caller's autograd.
         return Scores(logits.clone(), scores, spread.clone())
+
+    def _score_stream(self, images: Iterable[Tensor]) -> Iterator[Scores]:
+        batch: list[Tensor] = []
+        for image in images:
+            batch.append(self.prepare(image))
+            if len(batch) == self._reader.batch_size:
+                yield self.score_features(self._reader(torch.stack(batch)))
+                batch = []
+        if batch:
+            yield self.score_features(self._reader(torch.stack(batch)))
 
     @staticmethod
     def _join(parts: Sequence[Scores]) -> Scores:

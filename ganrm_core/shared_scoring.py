@@ -14,7 +14,6 @@ from .backbones.base import BackboneSpec
 from .features import Block, FeatureReader, Readout
 from .images import read_image, to_float
 from .imagesets import Skipped, stream_images
-from .preprocessing import resize
 from .progress import Progress, ProgressCallback, no_progress
 from .reward import Images, Scores, is_paths
 from .reward_model import RewardModel
@@ -37,7 +36,7 @@ class SharedScoring:
     def __init__(self, models: Sequence[RewardModel]) -> None:
         self.models = list(models)
         # Equal readouts are computed once, too.
-        self._readouts = list(dict.fromkeys(_readout(model) for model in self.models))
+        self._readouts = list(dict.fromkeys(model.reader.readout for model in self.models))
         self._reader = FeatureReader(self.models[0].backbone, _Several(self._readouts))
 
     def score(self, images: Images, progress: ProgressCallback = no_progress) -> list[Scores]:
@@ -77,7 +76,7 @@ class SharedScoring:
     def _batches(self, pictures: Iterable[Tensor]) -> Iterator[list[Scores]]:
         waiting: list[Tensor] = []
         for picture in pictures:
-            waiting.append(_prepared(self.models[0], picture))
+            waiting.append(self.models[0].prepare(picture))
             if len(waiting) == self._reader.batch_size:
                 yield self._scored(waiting)
                 waiting = []
@@ -90,7 +89,7 @@ class SharedScoring:
         spec = self._reader.backbone.spec
         parts = features.split([readout.width(spec) for readout in self._readouts], dim=1)
         columns = dict(zip(self._readouts, parts, strict=True))
-        return [_score_features(model, columns[_readout(model)]) for model in self.models]
+        return [model.score_features(columns[model.reader.readout]) for model in self.models]
 
 
 def joined(parts: Sequence[Scores]) -> Scores:
@@ -133,21 +132,3 @@ class _Several(Readout):
 
     def __call__(self, features: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
         return torch.cat([part(features, spec) for part in self.parts], dim=1)
-
-
-def _readout(model: RewardModel) -> Readout:
-    return model._reader.readout
-
-
-def _prepared(model: RewardModel, picture: Tensor) -> Tensor:
-    """What the model makes of a picture [3, H, W] before its backbone: [3, S, S] in 0–1, on the CPU."""
-    pixels = model.pixel_path(picture.to("cpu", torch.float32))
-    return resize(pixels, model.backbone.spec.input_size)
-
-
-def _score_features(model: RewardModel, features: Tensor) -> Scores:
-    """What the model's head and calibration say of feature vectors [B, width] on the CPU."""
-    with torch.inference_mode():
-        logits, spread = model.layer(features)
-    scores = torch.from_numpy(model.calibration.scores(logits.numpy())).float()
-    return Scores(logits.clone(), scores, spread.clone())

@@ -20,7 +20,7 @@ from ganrm_core.bootstrap_words import pool_line, round_lines, verdict
 from ganrm_core.bootstrapping import Refinement, refine
 from ganrm_core.checkpoint import load_checkpoint
 from ganrm_core.errors import DataError
-from ganrm_core.feature_cache import companion_path, reader_of, write_features
+from ganrm_core.feature_cache import companion_path, write_features
 from ganrm_core.imagesets import fingerprint
 from ganrm_core.progress import Progress, no_progress
 from ganrm_core.reward_model import RewardModel
@@ -338,7 +338,7 @@ def test_an_adapted_model_is_judged_on_the_fold_it_has_not_seen(
     adapter = Adapter(1, 1.0, {})  # changes nothing
     model = RewardModel(
         plain.backbone,
-        reader_of(plain).readout,
+        plain.reader.readout,
         plain.layer,
         plain.calibration,
         card=plain.card,

@@ -20,7 +20,6 @@ from ganrm_core.feature_cache import (
     features_identity,
     read_adapted,
     read_features,
-    reader_of,
     write_features,
 )
 from ganrm_core.images import read_image
@@ -35,7 +34,7 @@ def model(untrained_model: Callable[[str], RewardModel], tiny_transformer: str) 
 @pytest.fixture(scope="module")
 def known(model: RewardModel, sets: Any) -> KnownPictures:
     paths = [*sorted(sets.liked.iterdir())[:3], *sorted(sets.ordinary.iterdir())[:3]]
-    width = reader_of(model).readout.width(model.backbone.spec)
+    width = model.reader.readout.width(model.backbone.spec)
     generator = torch.Generator().manual_seed(0)
     # Far from zero beside what tells them apart, as real features are.
     features = 100 + 0.01 * torch.randn(6, 2, width, generator=generator)
@@ -127,6 +126,6 @@ def test_damaged(damage: str, model: RewardModel, known: KnownPictures, tmp_path
 def test_features_are_read_anew_through_an_adapted_backbone(model: RewardModel) -> None:
     size = model.backbone.spec.input_size
     pixels = torch.randint(0, 256, (2, 3, 3, size, size), dtype=torch.uint8)
-    features = read_adapted(reader_of(model), pixels)
-    assert torch.allclose(features[1], reader_of(model)(pixels[1].float() / 255), atol=1e-4)
+    features = read_adapted(model.reader, pixels)
+    assert torch.allclose(features[1], model.reader(pixels[1].float() / 255), atol=1e-4)
     assert not features.is_inference()
