@@ -130,14 +130,12 @@ class Bench:
             "centroid": lambda: centroid(train[:, 0], labels, test),
             "pooled": lambda: linear_probe(train[:, 0], labels, test),
             "multi-tap": lambda: linear_probe(train[:, 0], labels, test),
-            "paper": lambda: self._preset("paper", train[:, :1], labels, test, seed),
-            "default": lambda: self._preset("default", train, labels, test, seed),
+            "paper": lambda: self.preset("paper", train[:, :1], labels, test, seed),
+            "default": lambda: self.preset("default", train, labels, test, seed),
         }
         return auc(scorers[method](), truth)
 
-    def _preset(
-        self, preset: str, train: Tensor, labels: NDArray[np.int64], test: Tensor, seed: int
-    ) -> Array:
+    def preset(self, preset: str, train: Tensor, labels: NDArray[np.int64], test: Tensor, seed: int) -> Array:
         rows = Rows(train, torch.from_numpy(labels).float())
         groups = np.arange(len(labels))
         if preset == "paper":

@@ -52,10 +52,10 @@ class Task:
     strength: float
 
     def liked(self, image: Tensor, rng: torch.Generator) -> Tensor:
-        return _finish(self._changed(image, rng) if self.kind == "style" else image, rng)
+        return finish(self._changed(image, rng) if self.kind == "style" else image, rng)
 
     def ordinary(self, image: Tensor, rng: torch.Generator) -> Tensor:
-        return _finish(self._changed(image, rng) if self.kind == "fault" else image, rng)
+        return finish(self._changed(image, rng) if self.kind == "fault" else image, rng)
 
     def _changed(self, image: Tensor, rng: torch.Generator) -> Tensor:
         amount = min(1.0, self.strength * _uniform(0.75, 1.25, rng))
@@ -110,7 +110,7 @@ def load_pool(most: int | None = None, seed: int = 0) -> tuple[list[Picture], li
     return [pictures[i] for i in kept], [images[i] for i in kept]
 
 
-def _finish(image: Tensor, rng: torch.Generator) -> Tensor:
+def finish(image: Tensor, rng: torch.Generator) -> Tensor:
     """What pictures of either class go through: benign variation, one resampling, 8 bits."""
     image = _tinted(image, _uniform(-0.14, 0.14, rng), _uniform(0.85, 1.15, rng))
     image = image.clamp(0, 1) ** math.exp(_uniform(-0.15, 0.15, rng)) * _uniform(0.94, 1.06, rng)

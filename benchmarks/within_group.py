@@ -30,7 +30,7 @@ from fewshot import RESULTS, Array, Bench, centroid, linear_probe
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 from styles import STYLES
-from tasks import Task, _finish, content_disjoint_split, load_pool, tasks
+from tasks import Task, content_disjoint_split, finish, load_pool, tasks
 from torch import Tensor
 
 from ganrm_core.backbones import load_backbone
@@ -120,7 +120,7 @@ def candidate_pictures(task: Task, picture: Tensor, index: int) -> tuple[list[Te
         else:
             faulty = apply_fault(image, task.name, amount, int(torch.randint(2**31, (), generator=rng)))
             changed, quality = faulty.image, -faulty.ssim_loss
-        made.append(_finish(changed, rng))
+        made.append(finish(changed, rng))
         qualities.append(quality)
     return made, qualities
 
@@ -158,7 +158,7 @@ def scores(
         return centroid(train[:, 0], labels, test)
     if method == "pooled":
         return linear_probe(train[:, 0], labels, test)
-    return bench._preset(method, train if method == "default" else train[:, :1], labels, test, seed)
+    return bench.preset(method, train if method == "default" else train[:, :1], labels, test, seed)
 
 
 def _row(trained: list[list[Ranking]]) -> str:

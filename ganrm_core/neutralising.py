@@ -82,7 +82,7 @@ class Neutraliser:
             if nuisance.label == label
             for number, variant in enumerate(nuisance.variants, start=1)
         }
-        return {name: twin for name, twin in changed.items() if not _same(twin, image)}
+        return {name: twin for name, twin in changed.items() if not twins.same_pixels(twin, image)}
 
     def paired(self, labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
         """The pictures [N] whose twins are looked at: so many of each class, drawn at random."""
@@ -279,7 +279,3 @@ def _more_colourful(image: Tensor) -> Tensor:
 
 def _clamped(pixels: Tensor) -> Tensor:
     return pixels.clamp(0, 255).round().to(torch.uint8)
-
-
-def _same(first: Tensor, second: Tensor) -> bool:
-    return first.shape == second.shape and bool(torch.equal(first, second))

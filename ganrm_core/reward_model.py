@@ -38,6 +38,7 @@ class RewardModel:
 
     `card` is a JSON object of what is known about the model: thresholds, held-out metrics,
     provenance (see docs/checkpoint-format.md). An `adapter` must already be merged into `backbone`.
+    `reader` runs the backbone for what the head reads.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class RewardModel:
         self.adapter = adapter
         self.pixel_path = pixel_path or PixelPath()
         self._name = name
-        self._reader = FeatureReader(backbone, readout)
+        self.reader = FeatureReader(backbone, readout)
 
     @property
     def name(self) -> str:
@@ -134,7 +135,7 @@ class RewardModel:
             **self.card,
             "backbone": self.backbone.spec.to_json(),
             "adapter": self.adapter.settings() if self.adapter else None,
-            "taps": list(self._reader.readout.taps),
+            "taps": list(self.reader.readout.taps),
             "head": self.layer.kind,
             "calibration": {"temperature": self.calibration.temperature, "bias": self.calibration.bias},
             "preprocessing": {
@@ -218,11 +219,6 @@ class RewardModel:
             pixel_path=pixel_path,
         )
 
-    @property
-    def reader(self) -> FeatureReader:
-        """Runs the backbone for what the head reads."""
-        return self._reader
-
     def prepare(self, image: Tensor) -> Tensor:
         """One picture, float [3, H, W] in 0–1 on any device → [3, S, S] on the CPU, as the reader takes it."""
         # On the CPU, as in training: another device's bicubic differs, and MPS may have none.
@@ -241,11 +237,11 @@ class RewardModel:
         batch: list[Tensor] = []
         for image in images:
             batch.append(self.prepare(image))
-            if len(batch) == self._reader.batch_size:
-                yield self.score_features(self._reader(torch.stack(batch)))
+            if len(batch) == self.reader.batch_size:
+                yield self.score_features(self.reader(torch.stack(batch)))
                 batch = []
         if batch:
-            yield self.score_features(self._reader(torch.stack(batch)))
+            yield self.score_features(self.reader(torch.stack(batch)))
 
     @staticmethod
     def _join(parts: Sequence[Scores]) -> Scores:

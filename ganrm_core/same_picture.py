@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from .errors import ImageError
 from .images import read_image
 from .metrics import FloatArray
 from .progress import Progress, ProgressCallback
-from .twins import SAME_PICTURE
+from .twins import SAME_PICTURE, same_pixels
 
 Judge = Callable[[Sequence[Tensor], int], FloatArray]
 
@@ -97,7 +96,7 @@ def same_picture_test(
 def _judged(image: Tensor, position: int, judge: Judge) -> tuple[float, dict[str, float]]:
     twins = {name: make(image) for name, make in SAME_PICTURE.items()}
     # Where no pixel changed there is nothing to judge anew.
-    changed = [name for name, twin in twins.items() if not _same(twin, image)]
+    changed = [name for name, twin in twins.items() if not same_pixels(twin, image)]
     original, *others = judge([image, *(twins[name] for name in changed)], position).tolist()
     logits = dict(zip(changed, others, strict=True))
     return original, {name: logits.get(name, original) for name in twins}
@@ -150,7 +149,3 @@ def _verdict(results: Sequence[TwinResult]) -> tuple[str, str]:
             f"{abs(worst.shift):.2f} of the spread inside a folder.{taste}"
         )
     return "clean", "The same picture keeps its score when it is saved, sized or shifted in another way."
-
-
-def _same(first: Tensor, second: Tensor) -> bool:
-    return first.shape == second.shape and bool(torch.equal(first, second))

@@ -94,6 +94,10 @@ SAME_PICTURE: dict[str, Twin] = {
 """The twins of the same-picture test, by the name they have in reports."""
 
 
+def same_pixels(first: Tensor, second: Tensor) -> bool:
+    return first.shape == second.shape and bool(torch.equal(first, second))
+
+
 def _through_file(image: Tensor, file_format: str, **options: int) -> Tensor:
     file = io.BytesIO()
     to_pil(image).save(file, file_format, **options)

@@ -19,7 +19,7 @@ def pair(pack: Any, trained: Any) -> list[Any]:
     model = trained.model
     other = type(model)(
         pack.module("ganrm_core.backbones").load_backbone("efficientnet_lite0"),
-        model._reader.readout,
+        model.reader.readout,
         model.layer,
         pack.module("ganrm_core.calibration").Calibration(2.0, -0.5),
         card=model.card,
