@@ -37,7 +37,7 @@ from ganrm_core.backbones import load_backbone
 from ganrm_core.bootstrap_fitting import recipe_of
 from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstrap, pick
 from ganrm_core.cross_validation import fit_default
-from ganrm_core.features import FeatureReader
+from ganrm_core.features import FeatureReader, default_readout
 from ganrm_core.fitting import Rows
 from ganrm_core.heads import Head
 from ganrm_core.metrics import auc
@@ -65,7 +65,7 @@ def main() -> None:
     print(f"{'task':<12}{'n':>4}{'pool':>6}  {'picks':<12}" + "".join(f"{m:>8}" for m in COLUMNS), flush=True)
     results: dict[tuple[int, int, str], list[list[float]]] = {}
     for task in chosen:
-        liked, ordinary = (features[..., : bench.width] for features in bench.features(task))
+        liked, ordinary = (features[..., bench.columns("default")[0]] for features in bench.features(task))
         pool = pool_features(bench, task, order[:POOL_CONTENTS], max(options.pools) // POOL_CONTENTS)
         rest = order[POOL_CONTENTS:]
         for n in SIZES:
@@ -99,7 +99,7 @@ class Trial:
         self.groups, self.seed = np.arange(2 * n), seed
         self.test = torch.cat([liked[split.test_liked], ordinary[split.test_ordinary]])[:, 0]
         self.truth = np.repeat([1, 0], [len(split.test_liked), len(split.test_ordinary)])
-        blocks = bench.depths.blocks(bench.backbone.spec)
+        _, blocks = bench.columns("default")
         fitted = fit_default(self.rows, self.groups, blocks, seed=seed, progress=no_progress)
         self.layer = fitted.layer
         self.recipe = recipe_of(fitted.layer.kind, fitted.candidate, blocks, (), seed=seed)
@@ -160,13 +160,14 @@ def pool_features(bench: Bench, task: Task, contents: Sequence[int], variants: i
 
 
 def _variant(bench: Bench, task: Task, contents: Sequence[int], variant: int) -> Pool:
-    about = (task, VIEWS, list(contents), LIKED_SHARE, bench.backbone.spec)
+    seen = default_readout(bench.backbone.spec)
+    about = (task, VIEWS, list(contents), LIKED_SHARE, seen, bench.backbone.spec)
     key = hashlib.sha256(repr(about).encode()).hexdigest()[:12]
     path = RESULTS / f"bootstrapping-{task.name}-{key}-{variant}.pt"
     if path.exists():
         kept = torch.load(path, weights_only=True)
         return Pool(kept["features"], kept["liked"])
-    reader = FeatureReader(bench.backbone, bench.depths)
+    reader = FeatureReader(bench.backbone, seen)
     size = bench.backbone.spec.input_size
     features, liked = [], []
     for content in contents:

@@ -31,10 +31,11 @@ from torch import Tensor
 from ganrm_core.backbones import load_backbone
 from ganrm_core.certainty import MARGIN
 from ganrm_core.cross_validation import fit_default
-from ganrm_core.features import FeatureReader
+from ganrm_core.features import FeatureReader, default_readout
 from ganrm_core.fitting import Rows
 from ganrm_core.preprocessing import resize
 from ganrm_core.progress import no_progress
+from ganrm_core.training import METHOD
 
 SIZES = (25, 50, 150)
 GROUPS, CANDIDATES = 60, 8
@@ -45,11 +46,12 @@ Array = NDArray[np.float64]
 
 def graded(bench: Bench, task: Task) -> Tensor:
     """Features of the first pictures of the pool, weakest style or strongest fault first: [GROUPS, CANDIDATES, columns]."""
-    about = (task, GROUPS, CANDIDATES, STRONGEST, len(bench.pool), bench.backbone.spec)
+    seen = default_readout(bench.backbone.spec)
+    about = (task, GROUPS, CANDIDATES, STRONGEST, len(bench.pool), seen, bench.backbone.spec)
     path = RESULTS / f"certainty-{task.name}-{hashlib.sha256(repr(about).encode()).hexdigest()[:12]}.pt"
     if path.exists():
         return torch.load(path, weights_only=True)
-    reader, size = FeatureReader(bench.backbone, bench.depths), bench.backbone.spec.input_size
+    reader, size = FeatureReader(bench.backbone, seen), bench.backbone.spec.input_size
     rows = []
     for index, image in enumerate(bench.pool[:GROUPS]):
         pictures = []
@@ -68,15 +70,17 @@ def graded(bench: Bench, task: Task) -> Tensor:
 
 def judged(bench: Bench, task: Task, n: int, seed: int) -> dict[str, Array]:
     """What a model makes of the groups, and of the test pictures of the task itself."""
-    path = RESULTS / f"certainty-fits-{task.name}-{n}-{seed}.npz"
+    columns, blocks = bench.columns("default")
+    about = (task, n, METHOD, bench.readout, bench.backbone.spec)
+    key = hashlib.sha256(repr(about).encode()).hexdigest()[:12]
+    path = RESULTS / f"certainty-fits-{task.name}-{key}-{seed}.npz"
     if path.exists():
         return dict(np.load(path))
-    liked, ordinary = (part[GROUPS:, :, : bench.width] for part in bench.features(task))
+    liked, ordinary = (part[GROUPS:, :, columns] for part in bench.features(task))
     order = torch.randperm(len(liked), generator=torch.Generator().manual_seed(seed))
     rest = order[2 * n :]
     train = torch.cat([liked[order[:n]], ordinary[order[n : 2 * n]]])
     labels = torch.tensor([1.0] * n + [0.0] * n)
-    blocks = bench.depths.blocks(bench.backbone.spec)
     fitted = fit_default(Rows(train, labels), np.arange(2 * n), blocks, seed=seed, progress=no_progress)
     found = {
         "temperature": np.array(fitted.calibration.temperature),

@@ -4,8 +4,9 @@ For each task and number of pictures per class, the AUC on pictures never seen (
 
   centroid   cosine of the pooled embedding to the mean of the liked ones
   pooled     a linear probe on the pooled embedding
-  multi-tap  a plain linear probe on mean and standard deviation of all stages
+  multi-tap  a plain linear probe on mean and standard deviation at the end of every stage
   paper      preset `paper`: the MLP of GAN-RM on the pooled embedding
+  first      what preset `default` was at first: its head, on what the plain probe sees
   default    preset `default`
 
 The probes are scikit-learn's logistic regression on standardised columns, the penalty chosen by
@@ -33,13 +34,14 @@ from ganrm_core.augmentation import views
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone
 from ganrm_core.cross_validation import fit_default, fit_paper
-from ganrm_core.features import FeatureReader, Readout, default_readout, embedding_readout
+from ganrm_core.features import Block, FeatureReader, Readout, default_readout, embedding_readout
 from ganrm_core.fitting import Rows
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress
 
 SIZES = (25, 50, 100, 200)
-METHODS = ("centroid", "pooled", "multi-tap", "paper", "default")
+METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")
+STAGE_ENDS = tuple(f"stage{place}" for place in range(1, 8))
 VIEWS = 4
 LEAST_TEST_GROUPS = 100
 RESULTS = Path(__file__).parent / "results"
@@ -90,21 +92,30 @@ class Bench:
     def __init__(self, backbone: Backbone, pool: list[Tensor]) -> None:
         self.backbone = backbone
         self.pool = pool
-        self.depths = default_readout(backbone.spec)
-        self.embedding = embedding_readout(backbone.spec)
-        self.both = Readout((*self.depths.taps, *self.embedding.taps))
-        self.width = self.depths.width(backbone.spec)
+        self.readout = Readout((*default_readout(backbone.spec).taps, backbone.spec.embedding), response=True)
+
+    def columns(self, method: str) -> tuple[Tensor, list[Block]]:
+        """Which columns of the features a method sees, and what they are."""
+        spec = self.backbone.spec
+        if method in ("centroid", "pooled", "paper"):
+            seen = embedding_readout(spec)
+        elif method in ("multi-tap", "first"):
+            seen = Readout(STAGE_ENDS)
+        else:
+            seen = default_readout(spec)
+        places = {(block.tap, block.statistic): block for block in self.readout.blocks(spec)}
+        blocks = seen.blocks(spec)
+        spans = [places[block.tap, block.statistic] for block in blocks]
+        return torch.cat([torch.arange(span.start, span.stop) for span in spans]), list(blocks)
 
     def features(self, task: Task) -> tuple[Tensor, Tensor]:
-        """Every picture in both conditions: two [pool, views, columns], depths first, embedding last."""
-        key = hashlib.sha256(repr((task, VIEWS, len(self.pool), self.backbone.spec)).encode()).hexdigest()[
-            :12
-        ]
-        path = RESULTS / f"fewshot-{task.name}-{key}.pt"
+        """Every picture in both conditions: two [pool, views, columns] as `readout` gives them."""
+        made_from = repr((task, VIEWS, len(self.pool), self.readout, self.backbone.spec))
+        path = RESULTS / f"fewshot-{task.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}.pt"
         if path.exists():
             kept = torch.load(path, weights_only=True)
             return kept["liked"], kept["ordinary"]
-        reader = FeatureReader(self.backbone, self.both)
+        reader = FeatureReader(self.backbone, self.readout)
         size = self.backbone.spec.input_size
         rows: dict[str, list[Tensor]] = {"liked": [], "ordinary": []}
         for index, image in enumerate(self.pool):
@@ -123,14 +134,14 @@ class Bench:
         test = torch.cat([liked[split.test_liked], ordinary[split.test_ordinary]])[:, 0]
         labels = np.repeat([1, 0], [len(split.train_liked), len(split.train_ordinary)])
         truth = np.repeat([1, 0], [len(split.test_liked), len(split.test_ordinary)])
-        pooled = method in ("centroid", "pooled", "paper")
-        columns = slice(self.width, None) if pooled else slice(0, self.width)
+        columns, _ = self.columns(method)
         train, test = train[..., columns], test[:, columns]
         scorers: dict[str, Callable[[], Array]] = {
             "centroid": lambda: centroid(train[:, 0], labels, test),
             "pooled": lambda: linear_probe(train[:, 0], labels, test),
             "multi-tap": lambda: linear_probe(train[:, 0], labels, test),
             "paper": lambda: self.preset("paper", train[:, :1], labels, test, seed),
+            "first": lambda: self.preset("first", train, labels, test, seed),
             "default": lambda: self.preset("default", train, labels, test, seed),
         }
         return auc(scorers[method](), truth)
@@ -141,8 +152,7 @@ class Bench:
         if preset == "paper":
             fitted = fit_paper(rows, groups, seed=seed, progress=no_progress)
         else:
-            blocks = self.depths.blocks(self.backbone.spec)
-            fitted = fit_default(rows, groups, blocks, seed=seed, progress=no_progress)
+            fitted = fit_default(rows, groups, self.columns(preset)[1], seed=seed, progress=no_progress)
         return np.asarray(fitted.layer(test)[0].double().numpy())
 
 
@@ -165,15 +175,13 @@ def linear_probe(train: Tensor, labels: NDArray[np.int64], test: Tensor) -> Arra
 
 
 def print_summary(results: dict[int, list[list[float]]]) -> None:
-    print(
-        f"\n{'n':>4}" + "".join(f"{m:>11}" for m in METHODS) + f"{'closing':>11}{'default − multi-tap':>32}"
-    )
+    print(f"\n{'n':>4}" + "".join(f"{m:>11}" for m in METHODS) + f"{'closing':>11}{'default − first':>32}")
     rng = np.random.default_rng(0)
     for n, rows in results.items():
         table = np.array(rows)
-        pooled, default, plain = (table[:, METHODS.index(m)] for m in ("pooled", "default", "multi-tap"))
+        pooled, default, first = (table[:, METHODS.index(m)] for m in ("pooled", "default", "first"))
         closing = 1 - (1 - default).sum() / (1 - pooled).sum()
-        gain = default - plain
+        gain = default - first
         draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
         low, high = np.quantile(draws, [0.025, 0.975])
         means = "".join(f"{value:>11.3f}" for value in table.mean(axis=0))

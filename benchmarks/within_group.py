@@ -39,7 +39,7 @@ from ganrm_core.features import FeatureReader
 from ganrm_core.metrics import selection_efficiency
 from ganrm_core.preprocessing import resize
 
-METHODS = ("centroid", "pooled", "paper", "default")
+METHODS = ("centroid", "pooled", "paper", "first", "default")
 SIZES = (25, 50, 100)
 GROUPS = 40
 CANDIDATES = 8
@@ -88,13 +88,13 @@ def main() -> None:
 def candidates(bench: Bench, task: Task) -> tuple[Tensor, Array]:
     """Features [groups, candidates, columns] as `Bench.features` lays them out, and true qualities."""
     key = hashlib.sha256(
-        repr((task, GROUPS, CANDIDATES, bench.both, bench.backbone.spec)).encode()
+        repr((task, GROUPS, CANDIDATES, bench.readout, bench.backbone.spec)).encode()
     ).hexdigest()
     path = RESULTS / f"groups-{task.name}-{key[:12]}.pt"
     if path.exists():
         kept = torch.load(path, weights_only=True)
         return kept["features"], kept["qualities"].numpy()
-    reader = FeatureReader(bench.backbone, bench.both)
+    reader = FeatureReader(bench.backbone, bench.readout)
     size = bench.backbone.spec.input_size
     rows, qualities = [], []
     for index in range(GROUPS):
@@ -152,13 +152,13 @@ def scores(
     bench: Bench, method: str, train: Tensor, labels: NDArray[np.int64], test: Tensor, seed: int
 ) -> Array:
     """Logits, or a centroid's cosines, of rows [rows, columns]; `train` [pictures, views, columns]."""
-    columns = slice(0, bench.width) if method == "default" else slice(bench.width, None)
+    columns, _ = bench.columns(method)
     train, test = train[..., columns], test[:, columns]
     if method == "centroid":
         return centroid(train[:, 0], labels, test)
     if method == "pooled":
         return linear_probe(train[:, 0], labels, test)
-    return bench.preset(method, train if method == "default" else train[:, :1], labels, test, seed)
+    return bench.preset(method, train[:, :1] if method == "paper" else train, labels, test, seed)
 
 
 def _row(trained: list[list[Ranking]]) -> str:

@@ -13,8 +13,9 @@ from torch import Tensor
 from .cross_validation import FOLDS, IntArray, assign_folds
 from .errors import DataError
 from .features import Block
-from .fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
+from .fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head
 from .heads import Head, LinearHead, PaperHead, ProjectedMLPHead
+from .relevance import fit_relevant_projection
 
 _LINEAR = re.compile(r"linear, whitening (?P<power>[0-9.]+), penalty (?P<penalty>[0-9.e-]+)")
 _LORA_POWER, _LORA_PENALTY = 0.5, 0.1
@@ -23,7 +24,7 @@ _LORA_POWER, _LORA_PENALTY = 0.5, 0.1
 
 @dataclass(frozen=True)
 class HeadRecipe:
-    """How one kind of head is fitted: `nuisances` as `fit_projection` takes them, the rest of a linear one."""
+    """How one kind of head is fitted: `nuisances` as `balanced_columns` takes them, the rest of a linear one."""
 
     kind: str
     blocks: Sequence[Block]
@@ -42,7 +43,7 @@ class HeadRecipe:
         """
         if self.kind == LinearHead.kind:
             whole = _joined(rows, picked)
-            projection = fit_projection(whole.flat()[0], self.blocks, self.nuisances)
+            projection = fit_relevant_projection(rows, whole.flat()[0], self.blocks, self.nuisances)
             return fit_linear_path(whole, projection, self.power, (self.penalty,), on_step)[0]
         aside = torch.from_numpy(_fifth(rows, groups, self.seed))
         fitted, validation = _joined(rows.take(~aside), picked), rows.take(aside)
@@ -52,7 +53,8 @@ class HeadRecipe:
 
         if self.kind == PaperHead.kind:
             return fit_paper_head(fitted, validation, self.seed, on_epoch)
-        projection = fit_projection(_joined(rows, picked).flat()[0], self.blocks, self.nuisances)
+        features = _joined(rows, picked).flat()[0]
+        projection = fit_relevant_projection(rows, features, self.blocks, self.nuisances)
         return fit_mlp(fitted, validation, projection, self.seed, on_epoch)
 
 

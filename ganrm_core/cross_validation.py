@@ -14,10 +14,11 @@ from .adapters import Adapter
 from .calibration import Calibration, fit_calibration
 from .errors import DataError
 from .features import Block
-from .fitting import Projection, Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
+from .fitting import Projection, Rows, fit_linear_path, fit_mlp, fit_paper_head
 from .heads import Head, RewardProjectionLayer
 from .metrics import FloatArray, auc, class_weights
 from .progress import History, Progress, ProgressCallback
+from .relevance import fit_relevant_projection
 
 FOLDS = 5
 _POWERS = (0.0, 0.25, 0.5, 0.75)
@@ -84,11 +85,11 @@ def fit_default(
 ) -> FittedHead:
     """The `default` preset: a regularised linear head, or the MLP where it is clearly better.
 
-    `nuisances` are what it must not react to, see `fit_projection`.
+    `nuisances` are what it must not react to, see `balanced_columns`.
     """
 
     def fit_all(part: Rows, part_groups: IntArray, steps: _Steps) -> dict[str, Head]:
-        projection = fit_projection(part.flat()[0], blocks, nuisances)
+        projection = fit_relevant_projection(part, part.flat()[0], blocks, nuisances)
         heads = _linear_candidates(part, projection, steps)
         fitted, validation = _inner_split(part, part_groups, seed)
         heads["mlp"] = fit_mlp(fitted, validation, projection, seed, steps.epoch)

@@ -159,6 +159,7 @@ def features_identity(model: RewardModel) -> str:
     decides = {
         "weights": model.backbone.spec.weights_sha256,
         "taps": list(model.reader.readout.taps),
+        "response": model.reader.readout.response,
         "adapter": adapter.hexdigest(),
         **{key: made.get(key) for key in ("liked_fingerprint", "ordinary_fingerprint", "settings")},
     }

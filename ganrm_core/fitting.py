@@ -75,30 +75,44 @@ def fit_projection(
     features: Tensor,
     blocks: Sequence[Block],
     nuisances: Sequence[Tensor] = (),
+    weights: Tensor | None = None,
     components: int = _COMPONENTS,
 ) -> Projection:
-    """Find the directions in which pictures differ.
+    """Find the directions in which pictures differ; the arguments are those of `balanced_columns`."""
+    mean, scale, columns = balanced_columns(features, blocks, nuisances, weights)
+    directions, deviations = _principal_components(columns, components)
+    return Projection(mean, scale.unsqueeze(1) * directions, deviations)
+
+
+def balanced_columns(
+    features: Tensor,
+    blocks: Sequence[Block],
+    nuisances: Sequence[Tensor] = (),
+    weights: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features [rows, D] → their mean [D], scale [D], and themselves with the mean off and scaled.
 
     Columns are standardised, and each block (one statistic of one tap) is given the same total
-    weight however wide it is. `features`: [rows, D]. `nuisances`: for each, how the features of some
-    pictures move under it, [M, D]; no direction found lies along their means nor along the widest of
-    what is left of them (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005).
+    weight however wide it is, times its own of `weights` [blocks] if given. `nuisances`: for each, how
+    the features of some pictures move under it, [M, D]; nothing is left along their means nor along the
+    widest of what is left of them (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005).
     """
     mean = features.mean(dim=0)
     spread = features.std(dim=0, correction=0)
     scale = torch.zeros_like(spread)
-    for block in blocks:
+    for place, block in enumerate(blocks):
         columns = slice(block.start, block.stop)
         # A column that hardly varies beside its own size carries rounding, not information.
         varies = spread[columns] > 1e-5 * mean[columns].abs() + 1e-12
-        weight = (block.stop - block.start) ** -0.5
+        weight = (block.stop - block.start) ** -0.5 * (
+            1.0 if weights is None else float(weights[place]) ** 0.5
+        )
         scale[columns] = torch.where(varies, weight / spread[columns].clamp_min(1e-12), 0.0)
     centred = (features - mean) * scale
     if nuisances:
         barred = _barred([differences * scale for differences in nuisances])
         centred = centred - (centred @ barred) @ barred.T
-    directions, deviations = _principal_components(centred, components)
-    return Projection(mean, scale.unsqueeze(1) * directions, deviations)
+    return mean, scale, centred
 
 
 def _barred(nuisances: Sequence[Tensor]) -> Tensor:

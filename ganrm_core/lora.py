@@ -20,7 +20,6 @@ from .features import FeatureReader, Readout
 from .fitting import Rows, fit_linear_path, fit_projection, quality
 from .heads import LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, class_weights
-from .preprocessing import normalise
 from .progress import History, Progress, ProgressCallback
 from .training_pictures import CachedPictures
 
@@ -209,8 +208,7 @@ def _train(
     for _ in range(_EPOCHS):
         for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):
             view = torch.randint(views, (len(batch),))
-            pixels = normalise(pictures.pixels[batch, view].to(device).float() / 255, backbone.spec)
-            logits = head(readout(backbone.features(pixels), backbone.spec))
+            logits = head(readout.read(backbone, pictures.pixels[batch, view].to(device).float() / 255))
             loss = binary_cross_entropy_with_logits(
                 logits, labels[batch].to(device), weight=weights[batch].to(device)
             )

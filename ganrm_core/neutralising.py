@@ -1,7 +1,7 @@
 """Making two folders alike in what is not taste: files, sizes and frames.
 
 What told the folders apart is given to both at training time, so that held-out figures no longer rest on
-it; and `fit_projection` keeps the head from looking along the directions in which the same picture moves
+it; and `balanced_columns` keeps the head from looking along the directions in which the same picture moves
 under it (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005). Where a border is concerned
 the scoring path changes too.
 """

@@ -136,6 +136,7 @@ class RewardModel:
             "backbone": self.backbone.spec.to_json(),
             "adapter": self.adapter.settings() if self.adapter else None,
             "taps": list(self.reader.readout.taps),
+            "response": self.reader.readout.response,
             "head": self.layer.kind,
             "calibration": {"temperature": self.calibration.temperature, "bias": self.calibration.bias},
             "preprocessing": {
@@ -176,7 +177,7 @@ class RewardModel:
         with torch.inference_mode(False):
             try:
                 spec = BackboneSpec.from_json(checkpoint.card["backbone"])
-                readout = Readout(tuple(checkpoint.card["taps"]))
+                readout = Readout(tuple(checkpoint.card["taps"]), bool(checkpoint.card.get("response")))
                 calibration = Calibration(**checkpoint.card["calibration"])
                 pixel_path = PixelPath.from_json(checkpoint.card["preprocessing"])
                 layer = RewardProjectionLayer.from_tensors(

@@ -111,13 +111,14 @@ def entry(scores: Scores, position: int) -> Scores:
 
 @dataclass(frozen=True, init=False)
 class _Several(Readout):
-    """The vectors of several readouts side by side, from one pass of the backbone."""
+    """The vectors of several readouts side by side, from one reading of the backbone."""
 
-    parts: tuple[Readout, ...]
+    parts: tuple[Readout, ...] = ()
 
     def __init__(self, parts: Sequence[Readout]) -> None:
         taps = dict.fromkeys(tap for part in parts for tap in part.taps)
         object.__setattr__(self, "taps", tuple(taps))
+        object.__setattr__(self, "response", any(part.response for part in parts))
         object.__setattr__(self, "parts", tuple(parts))
 
     def blocks(self, spec: BackboneSpec) -> tuple[Block, ...]:
@@ -130,5 +131,5 @@ class _Several(Readout):
             ]
         return tuple(blocks)
 
-    def __call__(self, features: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
-        return torch.cat([part(features, spec) for part in self.parts], dim=1)
+    def columns(self, plain: Sequence[Tensor], blurred: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
+        return torch.cat([part.columns(plain, blurred, spec) for part in self.parts], dim=1)

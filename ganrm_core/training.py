@@ -39,7 +39,7 @@ from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
 
-METHOD = 2
+METHOD = 3
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50
@@ -241,7 +241,10 @@ def _gpus() -> list[int]:
 
 
 def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:
-    return embedding_readout(backbone.spec) if settings.preset == "paper" else default_readout(backbone.spec)
+    if settings.preset == "paper":
+        return embedding_readout(backbone.spec)
+    # Through two passes the adapters' gradients would cost twice the time and memory.
+    return default_readout(backbone.spec, response=settings.adapt == "none")
 
 
 def _fit(

@@ -19,7 +19,10 @@ _HEAD_WIDTH = 1280
 
 
 class EfficientNetLite0(Backbone):
-    """Taps: the output of each of the seven stages, and the pooled 1280-wide head."""
+    """Taps: the output of each of the sixteen blocks, and the pooled 1280-wide head.
+
+    The last block of stage 2 is `stage2`, the one before it `stage2.1`.
+    """
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
@@ -33,7 +36,11 @@ class EfficientNetLite0(Backbone):
         self.net = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
         self.net.load_state_dict(_in_timm_naming(weights, self.net.state_dict()))
         freeze(self)
-        stages = tuple(Tap(f"stage{i}", width) for i, width in enumerate(_STAGE_WIDTHS, start=1))
+        blocks = [
+            Tap(f"stage{place}" if number == len(stage) else f"stage{place}.{number}", width)
+            for place, (stage, width) in enumerate(zip(self.net.blocks, _STAGE_WIDTHS, strict=True), start=1)
+            for number in range(1, len(stage) + 1)
+        ]
         self.spec = BackboneSpec(
             family="efficientnet",
             name="efficientnet_lite0",
@@ -41,7 +48,7 @@ class EfficientNetLite0(Backbone):
             input_size=224,
             mean=_MEAN,
             std=_STD,
-            taps=(*stages, Tap("pooled", _HEAD_WIDTH, pooled=True)),
+            taps=(*blocks, Tap("pooled", _HEAD_WIDTH, pooled=True)),
             embedding="pooled",
         )
 
@@ -49,8 +56,9 @@ class EfficientNetLite0(Backbone):
         x = self.net.bn1(self.net.conv_stem(pixels))
         taps = []
         for stage in self.net.blocks:
-            x = stage(x)
-            taps.append(with_spatial_tokens(x))
+            for block in stage:
+                x = block(x)
+                taps.append(with_spatial_tokens(x))
         head = self.net.bn2(self.net.conv_head(x))
         return [*taps, head.mean(dim=(2, 3)).unsqueeze(1)]
 

@@ -17,10 +17,11 @@ from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstr
 from ganrm_core.cross_validation import FOLDS, assign_folds
 from ganrm_core.errors import DataError
 from ganrm_core.features import Block
-from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
+from ganrm_core.fitting import Rows, fit_linear_path
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.metrics import auc
 from ganrm_core.progress import Progress, no_progress
+from ganrm_core.relevance import fit_relevant_projection
 
 WIDTH = 24
 BLOCKS = (Block("a", "mean", 0, WIDTH // 2), Block("a", "std", WIDTH // 2, WIDTH))
@@ -221,7 +222,8 @@ class TestRecipe:
         rows, picked = drawn(30, seed=14), drawn(10, seed=15)
         picked = Rows(picked.features, torch.linspace(1, 0, 10))
         whole = Rows(torch.cat([rows.features, picked.features]), torch.cat([rows.labels, picked.labels]))
-        expected = fit_linear_path(whole, fit_projection(whole.flat()[0], BLOCKS), 0.25, (0.03,))[0]
+        projection = fit_relevant_projection(rows, whole.flat()[0], BLOCKS)
+        expected = fit_linear_path(whole, projection, 0.25, (0.03,))[0]
         found = RECIPE.fit(rows, np.arange(30), picked)
         assert torch.equal(found.weight, expected.weight)  # type: ignore[arg-type]
 

@@ -1,0 +1,98 @@
+"""How much each depth and statistic should count, learned from the training pictures themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from .features import Block
+from .fitting import Projection, Rows, balanced_columns, fit_projection
+
+_RESPONSE_SHARE = (
+    0.25  # what a response counts beside the statistic it belongs to, before anything is learned
+)
+_TRUST = 0.5
+_ROWS = 256
+_STEPS, _LEARNING_RATE = 40, 0.2
+_DEPTH_SPREAD, _STATISTIC_SPREAD, _DEPTH_STEP = 4.0, 1.0, 1.5
+
+
+def fit_relevant_projection(
+    labelled: Rows, features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tensor] = ()
+) -> Projection:
+    """`fit_projection` of `features` [rows, D], each block weighed by what it tells of the labels."""
+    return fit_projection(features, blocks, nuisances, block_weights(labelled, blocks, nuisances))
+
+
+def block_weights(rows: Rows, blocks: Sequence[Block], nuisances: Sequence[Tensor] = ()) -> Tensor:
+    """Weights [blocks] of the blocks' kernels, mean 1; a block's columns are scaled by the square root.
+
+    A taste shows at some depths and in some statistics. Weighing each block by itself would need
+    more pictures than there are, so a weight is the product of one number for the depth and one for
+    the statistic, depths next to each other alike. They maximise the evidence of a Gaussian process
+    whose kernel is the weighted sum (type-II maximum likelihood, MacKay 1992), under a log-normal prior
+    around equal weights; views other than the plain one are left out. Of their logarithm a share is used
+    (`_TRUST`), and a response counts less than what it is the response of: evidence favours what
+    separates the training pictures over what orders weak and strong cases of the same.
+    """
+    features, labels = _some(rows)
+    kernels = _kernels(features, blocks, nuisances)
+    logarithms = _most_evident(kernels, labels, blocks)
+    prior = torch.tensor([_RESPONSE_SHARE if _is_response(block) else 1.0 for block in blocks])
+    weights = prior * torch.exp(_TRUST * logarithms.float())
+    return weights / weights.mean()
+
+
+def _is_response(block: Block) -> bool:
+    return block.statistic.endswith("response")
+
+
+def _some(rows: Rows) -> tuple[Tensor, Tensor]:
+    """The plain views of at most `_ROWS` pictures, evenly spread: the evidence takes the cube of their number."""
+    count = min(len(rows), _ROWS)
+    chosen = torch.linspace(0, len(rows) - 1, count).round().long()
+    return rows.features[chosen, 0], rows.labels[chosen].double()
+
+
+def _kernels(features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tensor]) -> Tensor:
+    """One kernel [blocks, rows, rows] per block, of columns that nuisances do not move."""
+    _, _, columns = balanced_columns(features, blocks, nuisances)
+    parts = [columns[:, block.start : block.stop] for block in blocks]
+    return torch.stack([part @ part.T for part in parts]).double()
+
+
+def _most_evident(kernels: Tensor, labels: Tensor, blocks: Sequence[Block]) -> Tensor:
+    """The logarithms [blocks] of the kernels' weights under which the labels are most likely."""
+    count, rows = kernels.shape[:2]
+    target = (labels - labels.mean()) / labels.std(correction=0)
+    flat, identity = kernels.flatten(1) / count, torch.eye(rows, dtype=torch.float64)
+    depth_of, depths = _places([(_is_response(block), block.tap) for block in blocks])
+    statistic_of, statistics = _places([(_is_response(block), block.statistic) for block in blocks])
+    # Depths of responses lie beside each other, not beside those of what they are responses of.
+    beside = torch.tensor([one[0] == next_[0] for one, next_ in pairwise(depths)], dtype=torch.float64)
+    depth = torch.zeros(len(depths), dtype=torch.float64, requires_grad=True)
+    statistic = torch.zeros(len(statistics), dtype=torch.float64, requires_grad=True)
+    scale_and_noise = torch.tensor([0.0, -0.7], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.Adam([depth, statistic, scale_and_noise], _LEARNING_RATE)
+    for _ in range(_STEPS):
+        optimiser.zero_grad()
+        scale, noise = scale_and_noise.exp()
+        mixed = torch.exp(depth[depth_of] + statistic[statistic_of]) @ flat
+        factor = torch.linalg.cholesky(scale * mixed.view(rows, rows) + noise * identity)
+        solved = torch.cholesky_solve(target.unsqueeze(1), factor).squeeze(1)
+        loss = target @ solved / 2 + factor.diagonal().log().sum()
+        loss = loss + (depth / _DEPTH_SPREAD).square().sum() / 2
+        loss = loss + (depth.diff() * beside / _DEPTH_STEP).square().sum() / 2
+        loss = loss + (statistic / _STATISTIC_SPREAD).square().sum() / 2
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return (depth[depth_of] + statistic[statistic_of]).detach()
+
+
+def _places(names: Sequence[tuple[bool, str]]) -> tuple[Tensor, list[tuple[bool, str]]]:
+    """For each name its place among the distinct ones, and those."""
+    distinct = list(dict.fromkeys(names))
+    return torch.tensor([distinct.index(name) for name in names]), distinct
