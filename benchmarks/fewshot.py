@@ -20,7 +20,7 @@ import argparse
 import hashlib
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +35,10 @@ from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone
 from ganrm_core.cross_validation import fit_default, fit_paper
 from ganrm_core.features import Block, FeatureReader, Readout, default_readout, embedding_readout
-from ganrm_core.fitting import Rows
+from ganrm_core.fitting import Projection, Rows, fit_projection
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress
+from ganrm_core.relevance import fit_relevant_projection
 
 SIZES = (25, 50, 100, 200)
 METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")
@@ -152,8 +153,20 @@ class Bench:
         if preset == "paper":
             fitted = fit_paper(rows, groups, seed=seed, progress=no_progress)
         else:
-            fitted = fit_default(rows, groups, self.columns(preset)[1], seed=seed, progress=no_progress)
+            fitted = fit_default(
+                rows,
+                groups,
+                self.columns(preset)[1],
+                seed=seed,
+                progress=no_progress,
+                project=unweighted if preset == "first" else fit_relevant_projection,
+            )
         return np.asarray(fitted.layer(test)[0].double().numpy())
+
+
+def unweighted(_: Rows, features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tensor]) -> Projection:
+    """Every block counts the same."""
+    return fit_projection(features, blocks, nuisances)
 
 
 def centroid(train: Tensor, labels: NDArray[np.int64], test: Tensor) -> Array:

@@ -27,6 +27,8 @@ _PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 IntArray = NDArray[np.int64]
 FitAll = Callable[[Rows, IntArray, "_Steps"], dict[str, Head]]
 """Fits every candidate head on some pictures (given with their groups), by the candidate's name."""
+Project = Callable[[Rows, Tensor, Sequence[Block], Sequence[Tensor]], Projection]
+"""As `fit_relevant_projection`."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,16 @@ def fit_default(
     nuisances: Sequence[Tensor] = (),
     seed: int,
     progress: ProgressCallback,
+    project: Project = fit_relevant_projection,
 ) -> FittedHead:
     """The `default` preset: a regularised linear head, or the MLP where it is clearly better.
 
-    `nuisances` are what it must not react to, see `balanced_columns`.
+    `nuisances` are what it must not react to, see `balanced_columns`. `project` finds the directions the
+    heads are fitted in.
     """
 
     def fit_all(part: Rows, part_groups: IntArray, steps: _Steps) -> dict[str, Head]:
-        projection = fit_relevant_projection(part, part.flat()[0], blocks, nuisances)
+        projection = project(part, part.flat()[0], blocks, nuisances)
         heads = _linear_candidates(part, projection, steps)
         fitted, validation = _inner_split(part, part_groups, seed)
         heads["mlp"] = fit_mlp(fitted, validation, projection, seed, steps.epoch)

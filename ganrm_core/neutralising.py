@@ -31,7 +31,7 @@ MODES: tuple[Mode, ...] = ("auto", "off", "full")
 
 _TRIM = 0.03
 _WAS_JPEG = 0.3
-_PAIRS = 96  # pictures of a class whose twins are looked at: the mean of as many is sharp enough
+_PAIRS = 48  # pictures of a class whose twins are looked at: the mean of as many is sharp enough
 _FRAMES = ((0, 0, 0), (255, 255, 255))
 
 AMBIGUOUS = (SHARPNESS, OVERALL_COLOUR)

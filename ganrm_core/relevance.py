@@ -11,10 +11,8 @@ from torch import Tensor
 from .features import Block
 from .fitting import Projection, Rows, balanced_columns, fit_projection
 
-_RESPONSE_SHARE = (
-    0.25  # what a response counts beside the statistic it belongs to, before anything is learned
-)
-_TRUST = 0.5
+RESPONSE_SHARE = 0.25
+TRUST = 0.5
 _ROWS = 256
 _STEPS, _LEARNING_RATE = 40, 0.2
 _DEPTH_SPREAD, _STATISTIC_SPREAD, _DEPTH_STEP = 4.0, 1.0, 1.5
@@ -27,22 +25,29 @@ def fit_relevant_projection(
     return fit_projection(features, blocks, nuisances, block_weights(labelled, blocks, nuisances))
 
 
-def block_weights(rows: Rows, blocks: Sequence[Block], nuisances: Sequence[Tensor] = ()) -> Tensor:
+def block_weights(
+    rows: Rows,
+    blocks: Sequence[Block],
+    nuisances: Sequence[Tensor] = (),
+    *,
+    response_share: float = RESPONSE_SHARE,
+    trust: float = TRUST,
+) -> Tensor:
     """Weights [blocks] of the blocks' kernels, mean 1; a block's columns are scaled by the square root.
 
     A taste shows at some depths and in some statistics. Weighing each block by itself would need
     more pictures than there are, so a weight is the product of one number for the depth and one for
     the statistic, depths next to each other alike. They maximise the evidence of a Gaussian process
     whose kernel is the weighted sum (type-II maximum likelihood, MacKay 1992), under a log-normal prior
-    around equal weights; views other than the plain one are left out. Of their logarithm a share is used
-    (`_TRUST`), and a response counts less than what it is the response of: evidence favours what
+    around equal weights; views other than the plain one are left out. Their logarithm is used by the share
+    `trust`, and a response counts `response_share` of what it is the response of: evidence favours what
     separates the training pictures over what orders weak and strong cases of the same.
     """
     features, labels = _some(rows)
     kernels = _kernels(features, blocks, nuisances)
     logarithms = _most_evident(kernels, labels, blocks)
-    prior = torch.tensor([_RESPONSE_SHARE if _is_response(block) else 1.0 for block in blocks])
-    weights = prior * torch.exp(_TRUST * logarithms.float())
+    prior = torch.tensor([response_share if _is_response(block) else 1.0 for block in blocks])
+    weights = prior * torch.exp(trust * logarithms.float())
     return weights / weights.mean()
 
 

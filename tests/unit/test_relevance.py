@@ -1,0 +1,89 @@
+"""How much each depth and statistic counts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganrm_core.features import Block
+from ganrm_core.fitting import Rows, fit_projection
+from ganrm_core.relevance import block_weights, fit_relevant_projection
+
+WIDTH, DEPTHS = 12, 4
+
+
+def blocks(*statistics: str) -> list[Block]:
+    """Each statistic at each depth, in this order."""
+    return [
+        Block(f"depth{depth}", statistic, start := WIDTH * (depth + DEPTHS * place), start + WIDTH)
+        for place, statistic in enumerate(statistics)
+        for depth in range(DEPTHS)
+    ]
+
+
+def rows(count: int, width: int, told_by: slice, *, views: int = 1, strength: float = 1.0) -> Rows:
+    """Noise, in which `told_by` columns lean with the label."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(count, views, width, generator=generator)
+    labels = (torch.arange(count) % 2).float()
+    features[:, :, told_by] += strength * (labels - 0.5).view(-1, 1, 1)
+    return Rows(features, labels)
+
+
+def weights_of(given: Rows, *statistics: str, nuisances: tuple[Tensor, ...] = ()) -> Tensor:
+    return block_weights(given, blocks(*statistics), nuisances).view(len(statistics), DEPTHS)
+
+
+def test_the_depth_that_tells_counts_most() -> None:
+    third = slice(2 * WIDTH, 3 * WIDTH)
+    weights = weights_of(rows(80, WIDTH * DEPTHS, third), "mean")[0]
+    assert weights.argmax() == 2
+    assert weights[2] > 2 * weights[0]
+    torch.testing.assert_close(weights.mean(), torch.tensor(1.0))
+
+
+def test_the_statistic_that_tells_counts_more_at_every_depth() -> None:
+    second = slice(WIDTH * DEPTHS, 2 * WIDTH * DEPTHS)
+    mean, deviation = weights_of(rows(80, 2 * WIDTH * DEPTHS, second), "mean", "std")
+    assert (deviation > mean).all()
+
+
+def test_where_nothing_tells_all_count_about_the_same() -> None:
+    weights = weights_of(rows(80, WIDTH * DEPTHS, slice(0, 0)), "mean")
+    assert weights.max() < 3 * weights.min()
+
+
+def test_a_response_counts_less_than_what_it_is_the_response_of() -> None:
+    everything = slice(0, 2 * WIDTH * DEPTHS)
+    plain, response = weights_of(rows(80, 2 * WIDTH * DEPTHS, everything), "mean", "mean response")
+    assert (response < plain / 2).all()
+
+
+def test_what_a_nuisance_moves_earns_nothing() -> None:
+    """One column tells the label, and it is what the nuisance moves."""
+    told = rows(80, WIDTH * DEPTHS, slice(0, 1), strength=6.0)
+    moved = torch.zeros(40, WIDTH * DEPTHS)
+    moved[:, 0] = 1.0
+    assert weights_of(told, "mean")[0].argmax() == 0
+    barred = weights_of(told, "mean", nuisances=(moved,))[0]
+    assert barred.max() < 3 * barred.min()
+
+
+def test_only_the_plain_view_is_looked_at_and_not_more_pictures_than_needed() -> None:
+    many = rows(700, WIDTH * DEPTHS, slice(0, WIDTH), views=2)
+    blind = Rows(many.features.clone(), many.labels)
+    blind.features[:, 1] = 1e3
+    torch.testing.assert_close(weights_of(many, "mean"), weights_of(blind, "mean"))
+
+
+def test_the_projection_follows_the_weights() -> None:
+    given = rows(80, WIDTH * DEPTHS, slice(0, WIDTH))
+    features = given.features[:, 0]
+    expected = fit_projection(features, blocks("mean"), weights=block_weights(given, blocks("mean")))
+    found = fit_relevant_projection(given, features, blocks("mean"))
+    torch.testing.assert_close(found.matrix, expected.matrix)
+    plain = fit_projection(features, blocks("mean"))
+    widest = found.matrix[:, 0].square()
+    assert widest[:WIDTH].sum() / widest.sum() > (
+        plain.matrix[:WIDTH, 0].square().sum() / plain.matrix[:, 0].square().sum()
+    )
