@@ -14,6 +14,7 @@ from .heads import Head, LinearHead, PaperHead, ProjectedMLPHead
 from .metrics import auc, class_weights
 
 _COMPONENTS = 400
+_PROJECTION_ROWS = 1600
 _MLP_COMPONENTS = 128
 _MLP_HIDDEN = 64
 _MLP_WHITENING = 0.5
@@ -130,7 +131,12 @@ def _barred(nuisances: Sequence[Tensor]) -> Tensor:
 
 
 def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Tensor]:
-    """Directions [D, r] and the standard deviation along each [r], largest first."""
+    """Directions [D, r] and the standard deviation along each [r], largest first.
+
+    Of very many rows an even selection is looked at: the time grows with the cube of their number.
+    """
+    if len(centred) > _PROJECTION_ROWS:
+        centred = centred[torch.linspace(0, len(centred) - 1, _PROJECTION_ROWS).round().long()]
     count, width = centred.shape
     wide = count < width
     exact = centred.double()  # float32 would blur the narrow components, where taste lies

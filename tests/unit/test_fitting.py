@@ -111,6 +111,22 @@ class TestProjection:
         assert torch.isfinite(projection.matrix).all()
         assert projection.matrix.shape[1] == 23
 
+    def test_of_very_many_rows_an_even_selection_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        features = rows(60).flat()[0]
+        expected = fit_projection(features, blocks(24))
+        monkeypatch.setattr("ganrm_core.fitting._PROJECTION_ROWS", 60)
+        found = fit_projection(features.repeat_interleave(3, dim=0), blocks(24))
+        torch.testing.assert_close(found.deviations, expected.deviations, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found.matrix.abs(), expected.matrix.abs(), atol=1e-3, rtol=1e-2)
+
+    def test_weights_give_some_blocks_more_of_a_say(self) -> None:
+        features = torch.randn(400, 24, generator=torch.Generator().manual_seed(1))
+        given = (Block("a", "mean", 0, 12), Block("b", "mean", 12, 24))
+        projection = fit_projection(features, given, weights=torch.tensor([4.0, 1.0]))
+        components = (features - projection.mean) @ projection.matrix
+        assert float(components.square().sum(dim=1).mean()) == pytest.approx(5, rel=1e-3)
+        assert projection.matrix[:12, 0].square().sum() > 3 * projection.matrix[12:, 0].square().sum()
+
     def test_identical_pictures_give_finite_heads(self) -> None:
         same = Rows(torch.ones(20, 1, 8), (torch.arange(20) < 10).float())
         projection = fit_projection(same.flat()[0], blocks(8))
