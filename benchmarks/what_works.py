@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from fewshot import STAGE_ENDS, Array, Bench, unweighted
-from tasks import content_disjoint_split, load_pool, tasks
+from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 from within_group import GROUPS, candidates, judge
 
@@ -58,15 +58,17 @@ def _mean_of_folds(fitted: FittedHead, test: Tensor) -> Array:
 
 
 def _weighed(**options: float) -> Project:
-    def project(labelled: Rows, features: Tensor, blocks: list[Block], nuisances: list[Tensor]) -> Projection:
+    def project(
+        labelled: Rows, features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tensor]
+    ) -> Projection:
         weights = block_weights(labelled, blocks, nuisances, **options)
         return fit_projection(features, blocks, nuisances, weights)
 
-    return project  # type: ignore[return-value]
+    return project
 
 
 def _not_whitened(
-    labelled: Rows, features: Tensor, blocks: list[Block], nuisances: list[Tensor]
+    labelled: Rows, features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tensor]
 ) -> Projection:
     found = fit_relevant_projection(labelled, features, blocks, nuisances)
     return replace(found, deviations=torch.ones_like(found.deviations))
@@ -86,7 +88,7 @@ VARIANTS = (
     Variant("all depths and statistics count the same", project=_weighed(trust=0.0)),
     Variant("evidence at full strength", project=_weighed(trust=1.0)),
     Variant("one view", views=1),
-    Variant("no whitening", project=_not_whitened),  # type: ignore[arg-type]
+    Variant("no whitening", project=_not_whitened),
     Variant("mean of the folds' heads", score=_mean_of_folds),
     Variant(
         "what `default` was at first",
@@ -147,10 +149,10 @@ class Trial:
         return [area, float(ranking.tau.mean()), ranking.efficiency]
 
 
-def trials(bench: Bench, task: object, n: int, seeds: int) -> Iterator[Trial]:
+def trials(bench: Bench, task: Task, n: int, seeds: int) -> Iterator[Trial]:
     columns, blocks = bench.columns("default")
-    liked, ordinary = (part[..., columns] for part in bench.features(task))  # type: ignore[arg-type]
-    groups, qualities = candidates(bench, task)  # type: ignore[arg-type]
+    liked, ordinary = (part[..., columns] for part in bench.features(task))
+    groups, qualities = candidates(bench, task)
     # No picture of a group is learned from.
     liked, ordinary = liked[GROUPS:], ordinary[GROUPS:]
     for seed in range(seeds):

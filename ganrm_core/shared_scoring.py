@@ -1,4 +1,4 @@
-"""Several reward models on one backbone, which runs once for each picture."""
+"""Several reward models on one backbone, which reads each picture once."""
 
 from __future__ import annotations
 

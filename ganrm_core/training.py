@@ -120,7 +120,7 @@ def train(
 
     Both are folders or lists of files. A host that manages a device's memory itself gives `load`,
     which takes the backbone's name and returns it where it shall run; `device` and `search_folders`
-    are then not looked at. The backbone runs once over a few views of every picture;
+    are then not looked at. The backbone reads a few views of every picture, once;
     heads are then fitted on the cached features, chosen and calibrated by cross-validation in which
     near-duplicates stay together. `progress` is called often and may raise to cancel.
 
