@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from second_family import SECOND_FAULTS, SECOND_STYLES
 from styles import STYLES
 from torch import Tensor
 
@@ -37,6 +38,21 @@ STRENGTHS: dict[str, float] = {
     "warp": 0.7,
 }
 """Style: amount blended in. Fault: strength of `apply_fault`. Both vary by ± 25 % from picture to picture."""
+SECOND_STRENGTHS: dict[str, float] = {
+    "duotone": 0.637,
+    "bloom": 0.963,
+    "pencil": 0.152,
+    "mosaic": 0.129,
+    "bleach": 0.963,
+    "halo": 0.471,
+    "ghost": 0.3,
+    "banding": 0.74,
+    "fringe": 0.74,
+    "seams": 0.637,
+}
+"""Amounts blended in, of the family that `default` was never tuned on; they vary alike."""
+FAMILIES = {"first": STRENGTHS, "second": SECOND_STRENGTHS}
+_OVERLAYS = {**STYLES, **SECOND_STYLES, **SECOND_FAULTS}
 
 
 @dataclass(frozen=True)
@@ -59,16 +75,18 @@ class Task:
 
     def _changed(self, image: Tensor, rng: torch.Generator) -> Tensor:
         amount = min(1.0, self.strength * _uniform(0.75, 1.25, rng))
-        if self.kind == "style":
-            return STYLES[self.name](image, amount, rng)
+        if self.name in _OVERLAYS:
+            return _OVERLAYS[self.name](image, amount, rng)
         seed = int(torch.randint(2**31, (), generator=rng))
         return apply_fault(image, self.name, amount, seed).image
 
 
-def tasks(strengths: dict[str, float] | None = None) -> list[Task]:
-    """All tasks at the frozen strengths, or at others."""
-    chosen = STRENGTHS if strengths is None else strengths
-    return [Task(name, "fault" if name in FAULTS else "style", strength) for name, strength in chosen.items()]
+def tasks(family: str = "first") -> list[Task]:
+    """All tasks of a family at their frozen strengths."""
+    return [
+        Task(name, "fault" if name in FAULTS or name in SECOND_FAULTS else "style", strength)
+        for name, strength in FAMILIES[family].items()
+    ]
 
 
 @dataclass(frozen=True)

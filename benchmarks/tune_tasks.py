@@ -2,7 +2,7 @@
 
 For each task, bisection over the strength until a linear probe on the built-in backbone's pooled
 embedding, trained on 50 pictures a class, reaches the target AUC. The AUC is the mean over several
-content-disjoint splits of one pool. Prints the table to copy into `tasks.STRENGTHS`.
+content-disjoint splits of one pool. Prints the table to copy into `tasks.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tasks import STRENGTHS, Split, Task, content_disjoint_split, load_pool, tasks
+from tasks import FAMILIES, Split, Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
 from ganrm_core.backbones import load_backbone
@@ -37,6 +37,7 @@ FAINTEST = 0.02
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", default=[], help="tasks to tune; all of them if none is named")
+    parser.add_argument("--family", choices=FAMILIES, default="first", help="of tasks (default first)")
     parser.add_argument("--target", type=float, default=0.75, help="AUC to aim at (default 0.75)")
     parser.add_argument(
         "--tolerance", type=float, default=0.02, help="how near is near enough (default 0.02)"
@@ -46,15 +47,16 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only measure the frozen strengths")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(STRENGTHS):
-        parser.error(f"unknown task {', '.join(sorted(unknown))}; there are {', '.join(STRENGTHS)}")
+    known = FAMILIES[options.family]
+    if unknown := set(options.names) - set(known):
+        parser.error(f"unknown task {', '.join(sorted(unknown))}; there are {', '.join(known)}")
 
     torch.set_num_threads(options.threads)
     backbone = load_backbone("efficientnet_lite0")
     _, pool = load_pool(options.pool)
     splits = [content_disjoint_split(len(pool), PER_CLASS, seed) for seed in range(options.splits)]
     print(f"{len(pool)} pictures, {len(splits)} splits, {PER_CLASS} a class to train on", flush=True)
-    for task in tasks():
+    for task in tasks(options.family):
         if options.names and task.name not in options.names:
             continue
         started = time.monotonic()

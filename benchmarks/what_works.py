@@ -16,62 +16,74 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from fewshot import STAGE_ENDS, Array, Bench, unweighted
+from fewshot import STAGE_ENDS, Array, Bench
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 from within_group import GROUPS, candidates, judge
 
 from ganrm_core.backbones import load_backbone
-from ganrm_core.cross_validation import FittedHead, Project, fit_default
+from ganrm_core.bootstrap_fitting import recipe_of
+from ganrm_core.cross_validation import FitLinear, FittedHead, Weigh, fit_default
 from ganrm_core.features import Block
-from ganrm_core.fitting import Projection, Rows, fit_projection
+from ganrm_core.fitting import WHITENING, Directions, Rows, fit_linear_heads, fit_linear_path
+from ganrm_core.heads import Head, LinearHead
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress
-from ganrm_core.relevance import block_weights, fit_relevant_projection
+from ganrm_core.relevance import block_weights
+
+Handed = Callable[[FittedHead, Rows, Sequence[Block], int], Head]
+
+
+def _as_fitted(fitted: FittedHead, *_: object) -> Head:
+    return fitted.layer.head
 
 
 @dataclass(frozen=True)
 class Variant:
-    """`sees` picks blocks of the features, `views` how many views of a picture are learned from."""
+    """`sees` picks blocks of the features, `views` how many views of a picture are learned from.
+
+    `handed` makes the head that scores of what was fitted and of the rows, blocks and seed it was fitted with.
+    """
 
     name: str
     sees: Callable[[Block], bool] = lambda _: True
-    project: Project = fit_relevant_projection
+    weigh: Weigh = block_weights
+    linear: FitLinear = fit_linear_heads
     views: int = 4
-    score: Callable[[FittedHead, Tensor], Array] = field(default=lambda fitted, test: _one_head(fitted, test))
+    handed: Handed = _as_fitted
 
 
-def _one_head(fitted: FittedHead, test: Tensor) -> Array:
-    with torch.no_grad():
-        return np.asarray(fitted.layer.head(test).double().numpy())
+def _weighed(**options: float) -> Weigh:
+    def weigh(rows: Rows, blocks: Sequence[Block], nuisances: Sequence[Tensor]) -> Tensor:
+        return block_weights(rows, blocks, nuisances, **options)
+
+    return weigh
 
 
-def _mean_of_folds(fitted: FittedHead, test: Tensor) -> Array:
-    with torch.no_grad():
-        return np.asarray(
-            torch.stack([head(test) for head in fitted.layer.siblings]).mean(dim=0).double().numpy()
-        )
+def _whitened(power: float) -> FitLinear:
+    def fit(
+        rows: Rows, directions: Directions, penalties: Sequence[float], on_fit: Callable[[], None]
+    ) -> list[LinearHead]:
+        return fit_linear_heads(rows, directions, penalties, on_fit, power)
+
+    return fit
 
 
-def _weighed(**options: float) -> Project:
-    def project(
-        labelled: Rows, features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tensor]
-    ) -> Projection:
-        weights = block_weights(labelled, blocks, nuisances, **options)
-        return fit_projection(features, blocks, nuisances, weights)
-
-    return project
+def _all_views_alike(
+    rows: Rows, directions: Directions, penalties: Sequence[float], on_fit: Callable[[], None]
+) -> list[LinearHead]:
+    return fit_linear_path(rows, directions.views, WHITENING, penalties, on_fit)
 
 
-def _not_whitened(
-    labelled: Rows, features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tensor]
-) -> Projection:
-    found = fit_relevant_projection(labelled, features, blocks, nuisances)
-    return replace(found, deviations=torch.ones_like(found.deviations))
+def _fitted_again(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed: int) -> Head:
+    """One head for all pictures instead of the mean of the folds' heads."""
+    recipe = recipe_of(fitted.layer.kind, fitted.candidate, blocks, (), seed=seed)
+    nothing = Rows(rows.features[:0], rows.labels[:0])
+    return recipe.fit(rows, np.arange(len(rows)), nothing)
 
 
 def _response(block: Block) -> bool:
@@ -82,19 +94,16 @@ VARIANTS = (
     Variant("default"),
     Variant("no response to a blur", lambda block: not _response(block)),
     Variant("the response alone", _response),
-    Variant("the response counts in full", project=_weighed(response_share=1.0)),
+    Variant("the response counts in full", weigh=_weighed(response_share=1.0)),
     Variant("ends of stages instead of every block", lambda block: block.tap in STAGE_ENDS),
     Variant("means alone", lambda block: block.statistic.startswith("mean")),
-    Variant("all depths and statistics count the same", project=_weighed(trust=0.0)),
-    Variant("evidence at full strength", project=_weighed(trust=1.0)),
+    Variant("all depths and statistics count the same", weigh=_weighed(trust=0.0)),
+    Variant("evidence at full strength", weigh=_weighed(trust=1.0)),
     Variant("one view", views=1),
-    Variant("no whitening", project=_not_whitened),
-    Variant("mean of the folds' heads", score=_mean_of_folds),
-    Variant(
-        "what `default` was at first",
-        lambda block: block.tap in STAGE_ENDS and not _response(block),
-        unweighted,
-    ),
+    Variant("no half of the head from plain views", linear=_all_views_alike),
+    Variant("no whitening", linear=_whitened(0.0)),
+    Variant("more whitening, 0.75", linear=_whitened(0.75)),
+    Variant("one head fitted to all folds", handed=_fitted_again),
 )
 
 
@@ -133,19 +142,21 @@ class Trial:
     def figures(self, variant: Variant) -> list[float]:
         """AUC, tau and efficiency."""
         columns, blocks = _chosen(self.blocks, variant.sees)
+        rows = Rows(self.train[:, : variant.views, columns], self.labels)
         fitted = fit_default(
-            Rows(self.train[:, : variant.views, columns], self.labels),
+            rows,
             np.arange(len(self.labels)),
             blocks,
             seed=self.seed,
             progress=no_progress,
-            project=variant.project,
+            weigh=variant.weigh,
+            linear=variant.linear,
         )
-        ranking = judge(
-            variant.score(fitted, self.groups[..., columns].flatten(0, 1)).reshape(self.qualities.shape),
-            self.qualities,
-        )
-        area = auc(variant.score(fitted, self.test[:, columns]), self.truth)
+        head = variant.handed(fitted, rows, blocks, self.seed)
+        with torch.no_grad():
+            logits = head(self.groups[..., columns].flatten(0, 1)).double().numpy()
+            area = auc(head(self.test[:, columns]).double().numpy(), self.truth)
+        ranking = judge(logits.reshape(self.qualities.shape), self.qualities)
         return [area, float(ranking.tau.mean()), ranking.efficiency]
 
 

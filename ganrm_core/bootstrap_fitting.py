@@ -13,9 +13,9 @@ from torch import Tensor
 from .cross_validation import FOLDS, IntArray, assign_folds
 from .errors import DataError
 from .features import Block
-from .fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head
+from .fitting import Rows, find_directions, fit_linear_heads, fit_mlp, fit_paper_head, fit_projection
 from .heads import Head, LinearHead, PaperHead, ProjectedMLPHead
-from .relevance import fit_relevant_projection
+from .relevance import block_weights
 
 _LINEAR = re.compile(r"linear, whitening (?P<power>[0-9.]+), penalty (?P<penalty>[0-9.e-]+)")
 _LORA_POWER, _LORA_PENALTY = 0.5, 0.1
@@ -43,8 +43,8 @@ class HeadRecipe:
         """
         if self.kind == LinearHead.kind:
             whole = _joined(rows, picked)
-            projection = fit_relevant_projection(rows, whole.flat()[0], self.blocks, self.nuisances)
-            return fit_linear_path(whole, projection, self.power, (self.penalty,), on_step)[0]
+            directions = find_directions(whole, self.blocks, self.nuisances, self._weights(rows))
+            return fit_linear_heads(whole, directions, (self.penalty,), on_step, self.power)[0]
         aside = torch.from_numpy(_fifth(rows, groups, self.seed))
         fitted, validation = _joined(rows.take(~aside), picked), rows.take(aside)
 
@@ -54,8 +54,12 @@ class HeadRecipe:
         if self.kind == PaperHead.kind:
             return fit_paper_head(fitted, validation, self.seed, on_epoch)
         features = _joined(rows, picked).flat()[0]
-        projection = fit_relevant_projection(rows, features, self.blocks, self.nuisances)
+        projection = fit_projection(features, self.blocks, self.nuisances, self._weights(rows))
         return fit_mlp(fitted, validation, projection, self.seed, on_epoch)
+
+    def _weights(self, rows: Rows) -> Tensor:
+        """Of the training pictures alone: the model's own labels must not say where to look."""
+        return block_weights(rows, self.blocks, self.nuisances)
 
 
 def recipe_of(

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from .bootstrap_fitting import HeadRecipe
 from .calibration import Calibration, fit_calibration
-from .cross_validation import FOLDS, IntArray, assign_folds, refuse_too_alike
+from .cross_validation import FOLDS, IntArray, assign_folds, mean_of_linear, refuse_too_alike
 from .errors import DataError
 from .fitting import Rows
-from .heads import Head, RewardProjectionLayer
+from .heads import Head, LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, Interval, auc, bootstrap_interval, class_weights
 from .progress import History, Progress, ProgressCallback
 
@@ -153,8 +153,10 @@ def bootstrap(
     top, bottom = settings.picks(len(pool), int(min(labels.sum(), (1 - labels).sum())))
     judged = range(1) if adapted else range(FOLDS)
     held_out = np.flatnonzero(np.isin(folds, judged))
+    # Linear heads of the folds have a mean, which is handed out; other kinds need a chain fitted to all.
+    averaged = recipe.kind == LinearHead.kind and not adapted
     parts = [np.flatnonzero(folds != fold) for fold in judged]
-    if not adapted:
+    if not adapted and not averaged:
         parts.append(np.arange(len(labels)))
     known = siblings_fit and len(start.siblings) == FOLDS
     fits = _Fits(progress, settings.rounds * len(parts) + (0 if adapted or known else FOLDS))
@@ -165,12 +167,14 @@ def bootstrap(
         fits.fitted()
         return head
 
-    heads: list[Head] = [start.head]
+    siblings: list[Head] = []
     if known and not adapted:
-        heads = [*start.siblings, start.head]  # type: ignore[list-item]
+        siblings = [*start.siblings]  # type: ignore[list-item]
     elif not adapted:
         nothing = Rows(pool[:0], pool.new_zeros(0))
-        heads = [*(head_of(part, nothing) for part in parts[:-1]), start.head]
+        siblings = [head_of(part, nothing) for part in parts[:FOLDS]]
+    heads = siblings if averaged else [*siblings, start.head]
+    handed_out = start.head
     truth, kinds = labels[held_out], folds[held_out]
     by_round = [_held_out_logits(heads, rows, folds, held_out)]
     reached, loss = auc(by_round[0], truth), float(losses(by_round[0], truth).mean())
@@ -178,17 +182,19 @@ def bootstrap(
     kept = heads
     for _ in range(settings.rounds):
         picks = [pick(head, pool, top, bottom, settings.decay(top)) for head in kept]
+        shown = pick(handed_out, pool, top, bottom, settings.decay(top))
         heads = [head_of(part, picked.rows) for part, picked in zip(parts, picks, strict=True)]
         by_round.append(_held_out_logits(heads, rows, folds, held_out))
-        rounds.append(_judged(by_round[-2], by_round[-1], truth, groups[held_out], picks[-1], seed))
+        rounds.append(_judged(by_round[-2], by_round[-1], truth, groups[held_out], shown, seed))
         fits.history = _history([loss, *(r.loss for r in rounds)], [reached, *(r.auc for r in rounds)])
         fits.report()
         if not rounds[-1].kept:
             break
-        kept = heads
+        mean = mean_of_linear(heads) if averaged else None
+        kept, handed_out = heads, heads[-1] if mean is None else mean
     count = sum(entry.kept for entry in rounds)
     return Bootstrapped(
-        layer=RewardProjectionLayer(kept[-1], kept[:-1]) if count else None,
+        layer=RewardProjectionLayer(handed_out, [] if adapted else kept[:FOLDS]) if count else None,
         calibration=fit_calibration(by_round[count], truth),
         auc=reached,
         loss=loss,

@@ -13,6 +13,7 @@ from .features import Block
 from .heads import Head, LinearHead, PaperHead, ProjectedMLPHead
 from .metrics import auc, class_weights
 
+WHITENING = 0.75
 _COMPONENTS = 400
 _PROJECTION_ROWS = 1600
 _MLP_COMPONENTS = 128
@@ -43,6 +44,10 @@ class Rows:
         """The pictures at these positions, or where this mask is set."""
         return Rows(self.features[chosen], self.labels[chosen])
 
+    def plain(self) -> Rows:
+        """The pictures as scoring sees them, without their other views."""
+        return Rows(self.features[:, :1], self.labels)
+
     def flat(self) -> tuple[Tensor, Tensor, Tensor]:
         """Every view a row: features [N·V, D], labels [N·V], weights [N·V] that balance the classes."""
         count = self.features.shape[1]
@@ -70,6 +75,27 @@ class Projection:
         factor = self.deviations**-power
         length = (self.deviations * factor).square().sum().sqrt()
         return self.matrix * (factor * (_ROW_LENGTH / length))
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The directions in which pictures differ as scoring sees them, and over all their views."""
+
+    plain: Projection
+    views: Projection
+
+
+def find_directions(
+    rows: Rows,
+    blocks: Sequence[Block],
+    nuisances: Sequence[Tensor] = (),
+    weights: Tensor | None = None,
+) -> Directions:
+    """Both by `fit_projection`; `nuisances` and `weights` as `balanced_columns` takes them."""
+    views = fit_projection(rows.flat()[0], blocks, nuisances, weights)
+    if rows.features.shape[1] == 1:
+        return Directions(views, views)
+    return Directions(fit_projection(rows.plain().flat()[0], blocks, nuisances, weights), views)
 
 
 def fit_projection(
@@ -148,22 +174,41 @@ def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Ten
     return directions, (values / count).sqrt()
 
 
+def fit_linear_heads(
+    rows: Rows,
+    directions: Directions,
+    penalties: Sequence[float],
+    on_fit: Callable[[], None] = lambda: None,
+    whitening: float = WHITENING,
+) -> list[LinearHead]:
+    """One head per penalty: the mean of one learned from the pictures as they are and one from all their views.
+
+    Views teach what a taste does not depend on, and the order of what is alike with it. What a taste has in
+    light, colour and fine structure they blur; the pictures as they are keep that. `penalties` and `on_fit`
+    as in `fit_linear_path`.
+    """
+    paths = [fit_linear_path(rows.plain(), directions.plain, whitening, penalties, on_fit)]
+    if rows.features.shape[1] > 1:
+        paths.append(fit_linear_path(rows, directions.views, whitening, penalties, on_fit))
+    return [LinearHead.mean_of(heads) for heads in zip(*paths, strict=True)]
+
+
 def fit_linear_path(
     rows: Rows,
     projection: Projection,
-    power: float,
+    whitening: float,
     penalties: Sequence[float],
     on_fit: Callable[[], None] = lambda: None,
 ) -> list[LinearHead]:
-    """One ridge-penalised logistic regression per penalty, on components whitened to `power`.
+    """One ridge-penalised logistic regression per penalty, on components whitened to the power `whitening`.
 
     What a picture *shows* fills the widest components, what it looks like the narrow ones. Full
     whitening (power 1) is linear discriminant analysis, which is noisy with few pictures; none
-    (power 0) lets content drown taste. Cross-validation decides. `penalties` fall, so that each fit
-    starts where the last ended. `on_fit` is called after each.
+    (power 0) lets content drown taste. `penalties` fall, so that each fit starts where the last ended.
+    `on_fit` is called after each.
     """
     features, labels, weights = rows.flat()
-    matrix = projection.whitened(power)
+    matrix = projection.whitened(whitening)
     z = (features - projection.mean) @ matrix
     solution = z.new_zeros(z.shape[1] + 1)
     heads = []

@@ -31,6 +31,14 @@ class LinearHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return (features - self.mean) @ self.weight + self.bias
 
+    @classmethod
+    def mean_of(cls, heads: Sequence[LinearHead]) -> LinearHead:
+        """The one head whose logits are the mean of theirs."""
+        mean = torch.stack([head.mean for head in heads]).mean(dim=0)
+        weight = torch.stack([head.weight for head in heads]).mean(dim=0)
+        biases = [head.bias + (mean - head.mean) @ head.weight for head in heads]
+        return cls(mean, weight, torch.stack(biases).mean())
+
 
 class ProjectedMLPHead(nn.Module):
     """A small MLP on whitened principal components, [B, D] → [B]."""

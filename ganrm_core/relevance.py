@@ -9,20 +9,13 @@ import torch
 from torch import Tensor
 
 from .features import Block
-from .fitting import Projection, Rows, balanced_columns, fit_projection
+from .fitting import Rows, balanced_columns
 
 RESPONSE_SHARE = 0.25
 TRUST = 0.5
 _ROWS = 256
 _STEPS, _LEARNING_RATE = 40, 0.2
 _DEPTH_SPREAD, _STATISTIC_SPREAD, _DEPTH_STEP = 4.0, 1.0, 1.5
-
-
-def fit_relevant_projection(
-    labelled: Rows, features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tensor] = ()
-) -> Projection:
-    """`fit_projection` of `features` [rows, D], each block weighed by what it tells of the labels."""
-    return fit_projection(features, blocks, nuisances, block_weights(labelled, blocks, nuisances))
 
 
 def block_weights(

@@ -17,11 +17,11 @@ from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstr
 from ganrm_core.cross_validation import FOLDS, assign_folds
 from ganrm_core.errors import DataError
 from ganrm_core.features import Block
-from ganrm_core.fitting import Rows, fit_linear_path
+from ganrm_core.fitting import Rows, find_directions, fit_linear_heads
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.metrics import auc
 from ganrm_core.progress import Progress, no_progress
-from ganrm_core.relevance import fit_relevant_projection
+from ganrm_core.relevance import block_weights
 
 WIDTH = 24
 BLOCKS = (Block("a", "mean", 0, WIDTH // 2), Block("a", "std", WIDTH // 2, WIDTH))
@@ -218,12 +218,12 @@ class TestBootstrap:
 
 
 class TestRecipe:
-    def test_linear_is_the_path_on_everything_together(self) -> None:
+    def test_linear_heads_learn_from_everything_together(self) -> None:
         rows, picked = drawn(30, seed=14), drawn(10, seed=15)
         picked = Rows(picked.features, torch.linspace(1, 0, 10))
         whole = Rows(torch.cat([rows.features, picked.features]), torch.cat([rows.labels, picked.labels]))
-        projection = fit_relevant_projection(rows, whole.flat()[0], BLOCKS)
-        expected = fit_linear_path(whole, projection, 0.25, (0.03,))[0]
+        directions = find_directions(whole, BLOCKS, weights=block_weights(rows, BLOCKS))
+        expected = fit_linear_heads(whole, directions, (0.03,), whitening=0.25)[0]
         found = RECIPE.fit(rows, np.arange(30), picked)
         assert torch.equal(found.weight, expected.weight)  # type: ignore[arg-type]
 

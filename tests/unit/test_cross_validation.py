@@ -13,7 +13,7 @@ from ganrm_core.features import Block
 from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
 from ganrm_core.heads import Head, LinearHead
 from ganrm_core.metrics import auc
-from ganrm_core.progress import Progress, no_progress
+from ganrm_core.progress import Progress, ProgressCallback, no_progress
 
 FitAll = Callable[[Rows, np.ndarray, cross_validation._Steps], dict[str, Head]]
 
@@ -49,9 +49,11 @@ def one_linear_head(given: Rows, _: np.ndarray, __: object) -> dict[str, Head]:
     return {"linear": fit_linear_path(given, projection, 0.5, (0.1,))[0]}
 
 
-def cross_validate(given: Rows, fit_all: FitAll, groups: np.ndarray | None = None) -> FittedHead:
+def cross_validate(
+    given: Rows, fit_all: FitAll, groups: np.ndarray | None = None, progress: ProgressCallback = no_progress
+) -> FittedHead:
     groups = np.arange(len(given)) if groups is None else groups
-    steps = cross_validation._Steps(no_progress, 1)
+    steps = cross_validation._Steps(progress, FOLDS)
     return cross_validation._cross_validate(given, groups, fit_all, None, seed=0, steps=steps)
 
 
@@ -135,11 +137,24 @@ class TestNothingLeaks:
             return {"linear": Spy(len(shown) - 1)}
 
         cross_validate(given, fit_all, groups)
-        assert len(shown) == FOLDS + 1
-        assert shown[-1] == set(range(60))
+        assert len(shown) == FOLDS
+        assert set.union(*shown) == set(range(60))
         assert sorted(picture for fold in range(FOLDS) for picture in judged[fold]) == list(range(60))
         for fold in range(FOLDS):
             assert not {groups[i] for i in shown[fold]} & {groups[i] for i in judged[fold]}
+
+    def test_what_has_no_mean_is_fitted_to_every_picture_in_the_end(self) -> None:
+        given, shown, done = rows(60), [], []
+
+        def fit_all(part: Rows, _groups: object, steps: cross_validation._Steps) -> dict[str, Head]:
+            shown.append(len(part))
+            steps.fitted()
+            return {"memory": Memory(part)}  # type: ignore[dict-item]
+
+        fitted = cross_validate(given, fit_all, progress=lambda step: done.append((step.done, step.total)))
+        assert shown == [48] * FOLDS + [60]
+        assert len(fitted.layer.head.labels) == 60  # type: ignore[arg-type]
+        assert done[-1] == (FOLDS + 1, FOLDS + 1)
 
     def test_learning_by_heart_earns_nothing(self) -> None:
         given = rows(200, seed=1)
@@ -220,6 +235,12 @@ class TestDefault:
         scores = fitted.calibration.scores(logits.numpy())
         assert scores[:30].mean() > 0.75
         assert scores[30:].mean() < 0.25
+
+    def test_the_head_is_the_mean_of_the_folds_heads(self) -> None:
+        fitted = default(rows(shift=1.0))
+        unseen = rows(shift=1.0, seed=5).features[:, 0]
+        of_folds = torch.stack([sibling(unseen) for sibling in fitted.layer.siblings])
+        torch.testing.assert_close(fitted.layer.head(unseen), of_folds.mean(dim=0))
 
     def test_the_mlp_where_no_line_divides(self) -> None:
         generator = torch.Generator().manual_seed(1)

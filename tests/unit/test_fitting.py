@@ -8,7 +8,15 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from ganrm_core.features import Block
-from ganrm_core.fitting import Rows, fit_linear_path, fit_mlp, fit_paper_head, fit_projection
+from ganrm_core.fitting import (
+    Rows,
+    find_directions,
+    fit_linear_heads,
+    fit_linear_path,
+    fit_mlp,
+    fit_paper_head,
+    fit_projection,
+)
 from ganrm_core.metrics import auc
 
 PENALTIES = (1.0, 0.1, 0.01, 0.001)
@@ -184,6 +192,31 @@ class TestLinearPath:
         )
         assert torch.equal(first.weight, again.weight)
         assert torch.equal(first.bias, again.bias)
+
+
+class TestLinearHeads:
+    def test_half_of_a_head_comes_from_plain_views_and_half_from_all(self) -> None:
+        given = rows(views=3)
+        directions = find_directions(given, blocks(24))
+        plain = fit_linear_path(
+            given.plain(), fit_projection(given.features[:, 0], blocks(24)), 0.5, PENALTIES
+        )
+        every = fit_linear_path(given, fit_projection(given.flat()[0], blocks(24)), 0.5, PENALTIES)
+        unseen = rows(seed=7).features[:, 0]
+        calls: list[None] = []
+        heads = fit_linear_heads(given, directions, PENALTIES, lambda: calls.append(None), 0.5)
+        assert len(calls) == 2 * len(PENALTIES)
+        for head, first, second in zip(heads, plain, every, strict=True):
+            torch.testing.assert_close(
+                head(unseen), (first(unseen) + second(unseen)) / 2, atol=1e-4, rtol=1e-4
+            )
+
+    def test_of_pictures_without_other_views_it_is_the_plain_head(self) -> None:
+        given = rows()
+        directions = find_directions(given, blocks(24))
+        (expected,) = fit_linear_path(given, directions.views, 0.5, (0.1,))
+        (head,) = fit_linear_heads(given, directions, (0.1,), whitening=0.5)
+        torch.testing.assert_close(head.weight, expected.weight)
 
 
 class TestMLP:

@@ -1,0 +1,41 @@
+"""What preset `default` was at first, to compare with: a head of means and deviations at the ends of the stages.
+
+Every block counts the same, whitening and penalty are chosen by cross-validation, and the head is fitted to all
+pictures again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ganrm_core.bootstrap_rounds import losses
+from ganrm_core.cross_validation import FOLDS, assign_folds
+from ganrm_core.features import Block
+from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
+from ganrm_core.heads import LinearHead
+
+_WHITENINGS = (0.0, 0.25, 0.5, 0.75)
+_PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+
+
+def fit_first_default(rows: Rows, blocks: Sequence[Block], seed: int) -> LinearHead:
+    """The head for `rows`, of which no two show the same."""
+    labels = rows.labels.numpy().astype(np.int64)
+    folds = assign_folds(labels, np.arange(len(rows)), FOLDS, seed)
+    held_out = np.zeros((len(_WHITENINGS) * len(_PENALTIES), len(rows)))
+    for fold in range(FOLDS):
+        inside = torch.from_numpy(folds == fold)
+        for logits, head in zip(held_out, _candidates(rows.take(~inside), blocks), strict=True):
+            logits[inside] = head(rows.features[inside, 0]).numpy()
+    best = int(np.argmin([losses(logits, labels).mean() for logits in held_out]))
+    return _candidates(rows, blocks)[best]
+
+
+def _candidates(rows: Rows, blocks: Sequence[Block]) -> list[LinearHead]:
+    projection = fit_projection(rows.flat()[0], blocks)
+    return [
+        head for whitening in _WHITENINGS for head in fit_linear_path(rows, projection, whitening, _PENALTIES)
+    ]
