@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ganrm_core.bootstrap_rounds import losses
-from ganrm_core.cross_validation import FOLDS, assign_folds
+from ganrm_core.cross_validation import FIFTHS, assign_folds
 from ganrm_core.features import Block
 from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
 from ganrm_core.heads import LinearHead
@@ -24,9 +24,9 @@ _PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 def fit_first_default(rows: Rows, blocks: Sequence[Block], seed: int) -> LinearHead:
     """The head for `rows`, of which no two show the same."""
     labels = rows.labels.numpy().astype(np.int64)
-    folds = assign_folds(labels, np.arange(len(rows)), FOLDS, seed)
+    folds = assign_folds(labels, np.arange(len(rows)), FIFTHS, seed)
     held_out = np.zeros((len(_WHITENINGS) * len(_PENALTIES), len(rows)))
-    for fold in range(FOLDS):
+    for fold in range(FIFTHS):
         inside = torch.from_numpy(folds == fold)
         for logits, head in zip(held_out, _candidates(rows.take(~inside), blocks), strict=True):
             logits[inside] = head(rows.features[inside, 0]).numpy()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .cross_validation import FOLDS, IntArray, assign_folds
+from .cross_validation import FIFTHS, IntArray, assign_folds
 from .errors import DataError
 from .features import Block
 from .fitting import Rows, find_directions, fit_linear_heads, fit_mlp, fit_paper_head, fit_projection
@@ -97,5 +97,5 @@ def _joined(rows: Rows, picked: Rows) -> Rows:
 
 def _fifth(rows: Rows, groups: IntArray, seed: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Set aside for the early stop, as in training."""
-    folds = assign_folds(rows.labels.numpy().astype(np.int64), groups, FOLDS, seed + 1)
+    folds = assign_folds(rows.labels.numpy().astype(np.int64), groups, FIFTHS, seed + 1)
     return np.asarray(folds == 0)

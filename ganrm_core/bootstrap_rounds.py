@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .bootstrap_fitting import HeadRecipe
 from .calibration import Calibration, fit_calibration
-from .cross_validation import FOLDS, IntArray, assign_folds, mean_of_linear, refuse_too_alike
+from .cross_validation import FIFTHS, FOLDS, IntArray, assign_folds, mean_of_linear, refuse_too_alike
 from .errors import DataError
 from .fitting import Rows
 from .heads import Head, LinearHead, RewardProjectionLayer
@@ -149,17 +149,19 @@ def bootstrap(
     """
     labels = rows.labels.numpy().astype(np.int64)
     refuse_too_alike(labels, groups)
-    folds = assign_folds(labels, groups, FOLDS, seed)
+    # The siblings of a model trained by another version may belong to more or fewer folds.
+    known = siblings_fit and not adapted and len(start.siblings) > 1
+    count = FIFTHS if adapted else len(start.siblings) if known else FOLDS
+    folds = assign_folds(labels, groups, count, seed)
     top, bottom = settings.picks(len(pool), int(min(labels.sum(), (1 - labels).sum())))
-    judged = range(1) if adapted else range(FOLDS)
+    judged = range(1) if adapted else range(count)
     held_out = np.flatnonzero(np.isin(folds, judged))
     # Linear heads of the folds have a mean, which is handed out; other kinds need a chain fitted to all.
     averaged = recipe.kind == LinearHead.kind and not adapted
     parts = [np.flatnonzero(folds != fold) for fold in judged]
     if not adapted and not averaged:
         parts.append(np.arange(len(labels)))
-    known = siblings_fit and len(start.siblings) == FOLDS
-    fits = _Fits(progress, settings.rounds * len(parts) + (0 if adapted or known else FOLDS))
+    fits = _Fits(progress, settings.rounds * len(parts) + (0 if adapted or known else count))
 
     def head_of(part: IntArray, picked: Rows) -> Head:
         chosen = torch.from_numpy(part)
@@ -168,11 +170,11 @@ def bootstrap(
         return head
 
     siblings: list[Head] = []
-    if known and not adapted:
+    if known:
         siblings = [*start.siblings]  # type: ignore[list-item]
     elif not adapted:
         nothing = Rows(pool[:0], pool.new_zeros(0))
-        siblings = [head_of(part, nothing) for part in parts[:FOLDS]]
+        siblings = [head_of(part, nothing) for part in parts[:count]]
     heads = siblings if averaged else [*siblings, start.head]
     handed_out = start.head
     truth, kinds = labels[held_out], folds[held_out]
@@ -192,10 +194,10 @@ def bootstrap(
             break
         mean = mean_of_linear(heads) if averaged else None
         kept, handed_out = heads, heads[-1] if mean is None else mean
-    count = sum(entry.kept for entry in rounds)
+    n_kept = sum(entry.kept for entry in rounds)
     return Bootstrapped(
-        layer=RewardProjectionLayer(handed_out, [] if adapted else kept[:FOLDS]) if count else None,
-        calibration=fit_calibration(by_round[count], truth),
+        layer=RewardProjectionLayer(handed_out, [] if adapted else kept[:count]) if n_kept else None,
+        calibration=fit_calibration(by_round[n_kept], truth),
         auc=reached,
         loss=loss,
         rounds=rounds,
@@ -204,7 +206,7 @@ def bootstrap(
         folds=None if adapted else kinds,
         protocol="one fifth of the pictures, near-duplicates kept together"
         if adapted
-        else f"{FOLDS}-fold cross-validation, near-duplicates kept together, the pool only learned from",
+        else f"{count}-fold cross-validation, near-duplicates kept together, the pool only learned from",
     )
 
 
@@ -296,7 +298,7 @@ def _honest_scores(
     The pictures that decided how many rounds are kept would flatter the result otherwise. Where only
     one fold is judged it is split again.
     """
-    parts = folds if len(np.unique(folds)) > 1 else assign_folds(labels, groups, FOLDS, seed)
+    parts = folds if len(np.unique(folds)) > 1 else assign_folds(labels, groups, FIFTHS, seed)
     scores = np.zeros(len(labels))
     for part in np.unique(parts):
         inside, outside = parts == part, parts != part

@@ -20,7 +20,10 @@ from .metrics import FloatArray, auc, class_weights
 from .progress import History, Progress, ProgressCallback
 from .relevance import block_weights
 
-FOLDS = 5
+FOLDS = 10
+FIFTHS = 5
+"""Where one split must do: a fifth is set aside."""
+_LEAST_DIFFERENT = 5
 _PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 
 IntArray = NDArray[np.int64]
@@ -156,19 +159,21 @@ def assign_folds(labels: IntArray, groups: IntArray, folds: int, seed: int) -> I
 
 
 def refuse_too_alike(labels: IntArray, groups: IntArray) -> None:
-    """Raise DataError where a class has fewer different pictures than there are folds."""
+    """Raise DataError where a class has too few different pictures to hold any out."""
     for name, label in (("liked", 1), ("ordinary", 0)):
         different = len(np.unique(groups[labels == label]))
-        if different < FOLDS:
+        if different < _LEAST_DIFFERENT:
             raise DataError(
                 f"The {name} pictures are nearly all the same: only {different} different ones, near-duplicates "
-                f"counted once. At least {FOLDS} are needed, many more are better."
+                f"counted once. At least {_LEAST_DIFFERENT} are needed, many more are better."
             )
 
 
 def _inner_split(rows: Rows, groups: IntArray, seed: int) -> tuple[Rows, Rows]:
     """A fifth set aside for the early stop."""
-    aside = torch.from_numpy(assign_folds(rows.labels.numpy().astype(np.int64), groups, FOLDS, seed + 1) == 0)
+    aside = torch.from_numpy(
+        assign_folds(rows.labels.numpy().astype(np.int64), groups, FIFTHS, seed + 1) == 0
+    )
     return rows.take(~aside), rows.take(aside)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .features import Block
-from .heads import Head, LinearHead, PaperHead, ProjectedMLPHead
+from .heads import LinearHead, PaperHead, ProjectedMLPHead
 from .metrics import auc, class_weights
 
 WHITENING = 0.75
@@ -269,8 +269,12 @@ def fit_mlp(
         torch.manual_seed(seed)
         matrix = projection.whitened(_MLP_WHITENING)[:, :_MLP_COMPONENTS]
         head = ProjectedMLPHead(projection.mean, matrix, _MLP_HIDDEN, dropout=0.3)
-        _train(head, rows, validation, _MLP_SCHEDULE, on_epoch)
-    return head
+        # The projection stays as it is, so the pictures pass it once instead of once an epoch.
+        learned, judged = (
+            Rows((part.features - head.mean) @ matrix, part.labels) for part in (rows, validation)
+        )
+        _train(nn.Sequential(head.layers, nn.Flatten(0)), learned, judged, _MLP_SCHEDULE, on_epoch)
+    return head.eval()
 
 
 def fit_paper_head(rows: Rows, validation: Rows, seed: int, on_epoch: OnEpoch | None = None) -> PaperHead:
@@ -282,7 +286,9 @@ def fit_paper_head(rows: Rows, validation: Rows, seed: int, on_epoch: OnEpoch | 
     return head
 
 
-def _train(head: Head, rows: Rows, validation: Rows, schedule: Schedule, on_epoch: OnEpoch | None) -> None:
+def _train(
+    head: nn.Module, rows: Rows, validation: Rows, schedule: Schedule, on_epoch: OnEpoch | None
+) -> None:
     """Train in place and leave the weights of the best epoch; the last where nothing can be judged."""
     judged = len(validation.labels.unique()) == 2
     features, labels, weights = rows.flat()

@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from .adapters import Adapter, merge_adapter
 from .backbones.base import Backbone
 from .calibration import fit_calibration
-from .cross_validation import FOLDS, FittedHead, IntArray, assign_folds, refuse_too_alike
+from .cross_validation import FIFTHS, FittedHead, IntArray, assign_folds, refuse_too_alike
 from .errors import BackboneError, DataError
 from .features import FeatureReader, Readout
 from .fitting import Rows, fit_linear_path, fit_projection, quality
@@ -52,7 +52,7 @@ def fit_with_lora(
     if pictures.pixels is None:
         raise ValueError("LoRA needs the views themselves: read the pictures with keep_views")
     refuse_too_alike(pictures.labels, groups)
-    folds = assign_folds(pictures.labels, groups, FOLDS, seed)
+    folds = assign_folds(pictures.labels, groups, FIFTHS, seed)
     held_out, stopping = np.flatnonzero(folds == 0), folds == 1
     if any(len(np.unique(pictures.labels[part])) < 2 for part in (held_out, stopping)):
         raise DataError(
@@ -252,7 +252,7 @@ def _logits(backbone: Backbone, readout: Readout, head: nn.Module, pixels: Tenso
 
 def _cross_calibrated(logits: FloatArray, labels: IntArray, groups: IntArray, seed: int) -> FloatArray:
     """Scores of each held-out picture by a calibration fitted on the others."""
-    folds = assign_folds(labels, groups, FOLDS, seed)
+    folds = assign_folds(labels, groups, FIFTHS, seed)
     scores = np.zeros(len(logits))
     for fold in np.unique(folds):
         inside = folds == fold

@@ -11,7 +11,7 @@ from torch import Tensor
 from .features import Block
 from .fitting import Rows, balanced_columns
 
-RESPONSE_SHARE = 0.25
+RESPONSE_SHARE = 1 / 3
 TRUST = 0.5
 _ROWS = 256
 _STEPS, _LEARNING_RATE = 40, 0.2

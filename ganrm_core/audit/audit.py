@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cross_validation import FOLDS, IntArray, assign_folds, refuse_too_alike
+from ..cross_validation import FIFTHS, IntArray, assign_folds, refuse_too_alike
 from ..errors import ImageError
 from ..imagesets import Skipped, describe_skipped, stream_images
 from ..metrics import Interval
@@ -162,7 +162,7 @@ def audit_files(
     a class.
     """
     refuse_too_alike(labels, groups)
-    folds = assign_folds(labels, groups, FOLDS, seed)
+    folds = assign_folds(labels, groups, FIFTHS, seed)
     found = []
     for done, name in enumerate(CLASSIFIED):
         progress(Progress("looking for leaks", done, len(CLASSIFIED)))

@@ -59,7 +59,7 @@ class TestLoad:
         tested = trained.model.card["leak_audit"]["same_picture"]
         low, high = metrics["auc"][1:]
         assert lines[0] == "my_taste"
-        assert lines[1].startswith(f"held-out AUC 1.000 [{low:.3f}, {high:.3f}], 5-fold cross-validation")
+        assert lines[1].startswith(f"held-out AUC 1.000 [{low:.3f}, {high:.3f}], 10-fold cross-validation")
         assert f"{trained.thresholds['balanced']:.2f} (the best balance)" in lines[2]
         assert lines[3:7] == [
             "trained on 12 liked and 13 ordinary pictures",

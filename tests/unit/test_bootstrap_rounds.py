@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganrm_core.bootstrap_fitting import HeadRecipe, recipe_of
 from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstrap, pick, ranks_better
-from ganrm_core.cross_validation import FOLDS, assign_folds
+from ganrm_core.cross_validation import FIFTHS, FOLDS, assign_folds
 from ganrm_core.errors import DataError
 from ganrm_core.features import Block
 from ganrm_core.fitting import Rows, find_directions, fit_linear_heads
@@ -182,7 +182,7 @@ class TestBootstrap:
 
     def test_an_adapted_backbone_is_judged_on_the_one_fold_it_has_not_seen(self) -> None:
         rows = drawn(60, seed=0, shift=0.6)
-        folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(60), FOLDS, 0)
+        folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(60), FIFTHS, 0)
         pool = drawn(400, seed=2, shift=3).features
         settings = BootstrapSettings(top=40, bottom=40)
         outcome = run(rows, pool, settings, adapted=True)

@@ -152,7 +152,7 @@ class TestNothingLeaks:
             return {"memory": Memory(part)}  # type: ignore[dict-item]
 
         fitted = cross_validate(given, fit_all, progress=lambda step: done.append((step.done, step.total)))
-        assert shown == [48] * FOLDS + [60]
+        assert shown == [54] * FOLDS + [60]
         assert len(fitted.layer.head.labels) == 60  # type: ignore[arg-type]
         assert done[-1] == (FOLDS + 1, FOLDS + 1)
 
