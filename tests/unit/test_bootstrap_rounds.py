@@ -180,6 +180,28 @@ class TestBootstrap:
         assert run(rows, pool, start=turned_start, siblings_fit=True).auc == pytest.approx(1 - known.auc)
         assert run(rows, pool, start=turned_start).auc == pytest.approx(fitted.auc)
 
+    def test_siblings_of_another_version_keep_their_own_folds(self) -> None:
+        rows = drawn(40, seed=6)
+        folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(40), 5, 0)
+        siblings = [layer(rows.take(torch.from_numpy(folds != fold))).head for fold in range(5)]
+        start = RewardProjectionLayer(layer(rows).head, siblings)
+        outcome = run(rows, drawn(60, seed=7).features, start=start, siblings_fit=True)
+        judged = np.zeros(40)
+        for fold, sibling in enumerate(siblings):
+            judged[folds == fold] = sibling(rows.features[torch.from_numpy(folds == fold), 0]).numpy()
+        assert outcome.auc == pytest.approx(auc(judged, rows.labels.numpy()))
+        assert outcome.folds is not None
+        assert outcome.folds.tolist() == folds.tolist()
+        assert outcome.protocol.startswith("5-fold")
+
+    def test_the_mean_of_the_chains_is_handed_out(self) -> None:
+        rows, pool = drawn(40, seed=22, shift=1), drawn(200, seed=2, shift=1).features
+        outcome = run(rows, pool, BootstrapSettings(2, top=80, bottom=80))
+        assert outcome.layer is not None
+        unseen = drawn(20, seed=9).features[:, 0]
+        of_chains = torch.stack([sibling(unseen) for sibling in outcome.layer.siblings]).mean(dim=0)
+        torch.testing.assert_close(outcome.layer.head(unseen), of_chains, atol=1e-4, rtol=1e-4)
+
     def test_an_adapted_backbone_is_judged_on_the_one_fold_it_has_not_seen(self) -> None:
         rows = drawn(60, seed=0, shift=0.6)
         folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(60), FIFTHS, 0)
