@@ -8,7 +8,7 @@ pictures never seen; the pool is that of fewshot.py, its first 300 pictures:
   … and strongest places    mean of the highest tenth of each channel's positions
   … randomly projected      all columns of `mean and std` to 1,024 random ones
   … not standardised        each block scaled as a whole instead of each column
-  … whitened on the pool    directions from all 600 pictures, unlabelled, instead of the training pictures
+  … whitened on the pool    directions from all 600 pictures, unlabelled, those judged on among them: the most it can bring
   … of lite1, of lite2      the larger networks at their own sizes, 240 and 260 pixels
   … of lite0 and lite2      both side by side
   … and response            what `default` sees; the same of lite2, and of both

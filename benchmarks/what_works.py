@@ -102,7 +102,7 @@ VARIANTS = (
     Variant("one view", views=1),
     Variant("no half of the head from plain views", linear=_all_views_alike),
     Variant("no whitening", linear=_whitened(0.0)),
-    Variant("more whitening, 0.75", linear=_whitened(0.75)),
+    Variant("less whitening, 0.5", linear=_whitened(0.5)),
     Variant("one head fitted to all folds", handed=_fitted_again),
 )
 
