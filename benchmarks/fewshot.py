@@ -154,13 +154,13 @@ class Bench:
     def preset(self, preset: str, train: Tensor, labels: NDArray[np.int64], test: Tensor, seed: int) -> Array:
         rows = Rows(train, torch.from_numpy(labels).float())
         groups = np.arange(len(labels))
+        blocks = self.columns(preset)[1]
         head: Head
         if preset == "paper":
             head = fit_paper(rows, groups, seed=seed, progress=no_progress).layer.head
         elif preset == "first":
-            head = fit_first_default(rows, self.columns(preset)[1], seed)
+            head = fit_first_default(rows, blocks, seed)
         else:
-            blocks = self.columns(preset)[1]
             head = fit_default(rows, groups, blocks, seed=seed, progress=no_progress).layer.head
         with torch.no_grad():
             return np.asarray(head(test).double().numpy())

@@ -1,7 +1,8 @@
 """The second family of tasks: other styles and other faults, made when the recipe was finished.
 
-`default` was never tuned on these; `fewshot.py --family second` asks whether what it gained on the first family
-holds. Each takes float [3, H, W] in 0–1 and an amount of 0–1, as those of `styles.py` do.
+`default` was never tuned on these; `fewshot.py --family second` asks whether what it gained on the
+first family holds. Strengths were set as those of the first family, by a linear probe on the pooled
+embedding. Each takes float [3, H, W] in 0–1 and an amount of 0–1, as those of `styles.py` do.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 
 import torch
-from styles import Style
+from styles import Style, blend
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, grid_sample, interpolate
 
@@ -21,7 +22,7 @@ def duotone(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     del generator
     ink, paper = (torch.tensor(c).view(3, 1, 1) for c in ((0.10, 0.12, 0.30), (0.98, 0.93, 0.80)))
     grey = luma(image)
-    return _towards(image, ink + grey * (paper - ink) + 0.15 * (image - grey), amount)
+    return blend(image, ink + grey * (paper - ink) + 0.15 * (image - grey), amount)
 
 
 def bloom(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -29,7 +30,7 @@ def bloom(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     del generator
     lights = image * ((luma(image) - 0.35) / 0.4).clamp(0, 1)
     spill = 0.5 * gaussian_blur(lights, 2) + 0.5 * gaussian_blur(lights, 6) + 0.5 * gaussian_blur(lights, 16)
-    return _towards(image, 1 - (1 - image) * (1 - spill.clamp(0, 1)), amount)
+    return blend(image, 1 - (1 - image) * (1 - spill.clamp(0, 1)), amount)
 
 
 def pencil(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -43,7 +44,7 @@ def pencil(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     wobble = 1.5 * blotches(1, height, width, 12, generator)
     hatching = 0.5 + 0.5 * (along + wobble).sin()
     drawn = outline - 0.5 * (0.6 - grey).clamp(0, 0.6) * hatching
-    return _towards(image, drawn.expand_as(image), amount)
+    return blend(image, drawn.expand_as(image), amount)
 
 
 def mosaic(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -55,7 +56,7 @@ def mosaic(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     shade = 1 + 0.06 * torch.randn((1, 1, *cells), generator=generator)
     shade = interpolate(shade, (height, width), mode="nearest")[0]
     joints = (_cell_edges(height, cells[0]).view(-1, 1) | _cell_edges(width, cells[1])).float()
-    return _towards(image, stones * shade * (1 - 0.55 * joints), amount)
+    return blend(image, stones * shade * (1 - 0.55 * joints), amount)
 
 
 def bleach(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -63,13 +64,13 @@ def bleach(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     del generator
     grey = luma(image)
     hard = torch.where(grey < 0.5, 2 * image * grey, 1 - 2 * (1 - image) * (1 - grey))
-    return _towards(image, luma(hard) + 0.45 * (hard - luma(hard)), amount)
+    return blend(image, luma(hard) + 0.45 * (hard - luma(hard)), amount)
 
 
 def halo(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     """Sharpened until every edge has a bright and a dark rim."""
     del generator
-    return _towards(image, image + 3 * (luma(image) - gaussian_blur(luma(image), 2.2)), amount)
+    return blend(image, image + 3 * (luma(image) - gaussian_blur(luma(image), 2.2)), amount)
 
 
 def ghost(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -80,14 +81,14 @@ def ghost(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     field = torch.tensor([reach * math.cos(angle), reach * math.sin(angle)]).view(2, 1, 1)
     second = _moved(image, field.expand(2, height, width))
     share = (0.5 + 0.25 * blotches(1, height, width, min(height, width) / 4, generator)).clamp(0, 1)
-    return _towards(image, torch.lerp(image, second, share), amount)
+    return blend(image, torch.lerp(image, second, share), amount)
 
 
 def banding(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     """Gradients broken into steps, as by too few bits in a latent: five levels a channel."""
     offsets = torch.rand((3, 1, 1), generator=generator) / 5
     stepped = ((gaussian_blur(image, 1) + offsets) * 5).round() / 5 - offsets
-    return _towards(image, stepped + image - gaussian_blur(image, 1), amount)
+    return blend(image, stepped + image - gaussian_blur(image, 1), amount)
 
 
 def fringe(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -98,7 +99,7 @@ def fringe(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     columns = torch.linspace(-1, 1, width).expand(height, width)
     field = 4 * turn * torch.stack([columns, rows])
     apart = torch.cat([_moved(image[:1], field), image[1:2], _moved(image[2:], -field)])
-    return _towards(image, apart, amount)
+    return blend(image, apart, amount)
 
 
 def seams(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -114,7 +115,7 @@ def seams(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
         return whole[:, top : top + height, left : left + width]
 
     tiled = _moved(image, 2 * by_tile(2)) * (1 + 0.12 * by_tile(1)) + 0.03 * by_tile(3)
-    return _towards(image, tiled, amount)
+    return blend(image, tiled, amount)
 
 
 SECOND_STYLES: dict[str, Style] = {
@@ -131,10 +132,6 @@ SECOND_FAULTS: dict[str, Style] = {
     "fringe": fringe,
     "seams": seams,
 }
-
-
-def _towards(image: Tensor, changed: Tensor, amount: float) -> Tensor:
-    return torch.lerp(image, changed.clamp(0, 1), amount).clamp(0, 1)
 
 
 def _moved(image: Tensor, field: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def teal_orange(image: Tensor, amount: float, generator: torch.Generator) -> Ten
     teal, orange = (torch.tensor(c).view(3, 1, 1) for c in ((-0.16, 0.06, 0.14), (0.16, 0.03, -0.18)))
     # Half the picture's own colour gives way; without that the tint drowns in it.
     graded = grey + 0.5 * (image - grey) + 2.6 * shadows * grey.sqrt() * teal + 1.8 * lights * orange
-    return _blend(image, graded, amount)
+    return blend(image, graded, amount)
 
 
 def inked(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -35,7 +35,7 @@ def inked(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     # Tones in lightness alone: banding each channel by itself would change the hues.
     tones = flat + (grey * 5).round() / 5 - grey
     lines = gaussian_blur(luma(image), 0.8) - gaussian_blur(luma(image), 1.8)
-    return _blend(image, tones * torch.sigmoid(160 * (lines + 0.028)), amount)
+    return blend(image, tones * torch.sigmoid(160 * (lines + 0.028)), amount)
 
 
 def halftone(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -48,7 +48,7 @@ def halftone(image: Tensor, amount: float, generator: torch.Generator) -> Tensor
     across = pitch * (math.cos(angle) * rows - math.sin(angle) * columns)
     screen = 0.5 + 0.25 * (along.cos() + across.cos())
     dots = torch.sigmoid(12 * (gaussian_blur(image, 1.5) - screen))
-    return _blend(image, dots, amount)
+    return blend(image, dots, amount)
 
 
 def film(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -59,7 +59,7 @@ def film(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     rows, columns = torch.linspace(-1, 1, height).view(-1, 1), torch.linspace(-1, 1, width)
     corners = 1 - 0.45 * ((rows**2 + columns**2) / 2) ** 1.5
     faded = (torch.tensor([0.09, 0.075, 0.06]).view(3, 1, 1) + 0.84 * image) * corners
-    return _blend(image, faded + 0.07 * grain * (grey * (1 - grey)).clamp_min(0.02).sqrt(), amount)
+    return blend(image, faded + 0.07 * grain * (grey * (1 - grey)).clamp_min(0.02).sqrt(), amount)
 
 
 def watercolour(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:
@@ -69,7 +69,7 @@ def watercolour(image: Tensor, amount: float, generator: torch.Generator) -> Ten
     rim = (gaussian_blur(luma(wash), 3) - luma(wash)).clamp(0, 0.3)
     paper = 0.6 * blotches(1, height, width, 2.5, generator) + 0.4 * blotches(1, height, width, 30, generator)
     pale = 1 - 0.85 * (1 - wash)
-    return _blend(image, pale - 0.7 * rim + 0.035 * paper, amount)
+    return blend(image, pale - 0.7 * rim + 0.035 * paper, amount)
 
 
 STYLES: dict[str, Style] = {
@@ -81,5 +81,6 @@ STYLES: dict[str, Style] = {
 }
 
 
-def _blend(image: Tensor, styled: Tensor, amount: float) -> Tensor:
+def blend(image: Tensor, styled: Tensor, amount: float) -> Tensor:
+    """`styled` laid over `image`, kept in 0–1."""
     return torch.lerp(image, styled.clamp(0, 1), amount).clamp(0, 1)

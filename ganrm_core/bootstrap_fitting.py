@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .cross_validation import FIFTHS, IntArray, assign_folds
+from .cross_validation import IntArray, set_aside
 from .errors import DataError
 from .features import Block
 from .fitting import Rows, find_directions, fit_linear_heads, fit_mlp, fit_paper_head, fit_projection
@@ -41,11 +40,11 @@ class HeadRecipe:
         The labels of `picked` may lie between 0 and 1. An MLP stops by a fifth of `rows` alone: what the
         model itself labelled must not judge it.
         """
+        whole = _joined(rows, picked)
         if self.kind == LinearHead.kind:
-            whole = _joined(rows, picked)
             directions = find_directions(whole, self.blocks, self.nuisances, self._weights(rows))
             return fit_linear_heads(whole, directions, (self.penalty,), on_step, self.power)[0]
-        aside = torch.from_numpy(_fifth(rows, groups, self.seed))
+        aside = set_aside(rows, groups, self.seed)
         fitted, validation = _joined(rows.take(~aside), picked), rows.take(aside)
 
         def on_epoch(_loss: float, _auc: float) -> None:
@@ -53,8 +52,7 @@ class HeadRecipe:
 
         if self.kind == PaperHead.kind:
             return fit_paper_head(fitted, validation, self.seed, on_epoch)
-        features = _joined(rows, picked).flat()[0]
-        projection = fit_projection(features, self.blocks, self.nuisances, self._weights(rows))
+        projection = fit_projection(whole.flat()[0], self.blocks, self.nuisances, self._weights(rows))
         return fit_mlp(fitted, validation, projection, self.seed, on_epoch)
 
     def _weights(self, rows: Rows) -> Tensor:
@@ -93,9 +91,3 @@ def recipe_of(
 
 def _joined(rows: Rows, picked: Rows) -> Rows:
     return Rows(torch.cat([rows.features, picked.features]), torch.cat([rows.labels, picked.labels]))
-
-
-def _fifth(rows: Rows, groups: IntArray, seed: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Set aside for the early stop, as in training."""
-    folds = assign_folds(rows.labels.numpy().astype(np.int64), groups, FIFTHS, seed + 1)
-    return np.asarray(folds == 0)

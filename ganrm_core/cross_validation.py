@@ -22,7 +22,7 @@ from .relevance import block_weights
 
 FOLDS = 10
 FIFTHS = 5
-"""Where one split must do: a fifth is set aside."""
+"""Folds where heads are not averaged, and parts of a single split, one of them set aside."""
 _LEAST_DIFFERENT = 5
 _PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 
@@ -169,11 +169,15 @@ def refuse_too_alike(labels: IntArray, groups: IntArray) -> None:
             )
 
 
+def set_aside(rows: Rows, groups: IntArray, seed: int) -> Tensor:
+    """Which pictures [N] stop an MLP's training early instead of teaching it: a fifth."""
+    labels = rows.labels.numpy().astype(np.int64)
+    return torch.from_numpy(assign_folds(labels, groups, FIFTHS, seed + 1) == 0)
+
+
 def _inner_split(rows: Rows, groups: IntArray, seed: int) -> tuple[Rows, Rows]:
-    """A fifth set aside for the early stop."""
-    aside = torch.from_numpy(
-        assign_folds(rows.labels.numpy().astype(np.int64), groups, FIFTHS, seed + 1) == 0
-    )
+    """All but a fifth, and that fifth for the early stop."""
+    aside = set_aside(rows, groups, seed)
     return rows.take(~aside), rows.take(aside)
 
 
