@@ -39,7 +39,7 @@ from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
 
-METHOD = 4
+METHOD = 5
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50

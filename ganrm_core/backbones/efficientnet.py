@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import BackboneError
 from .base import Backbone, BackboneSpec, ExecutionPlan, Tap, freeze, sha256_of_files, with_spatial_tokens
@@ -36,6 +38,7 @@ class EfficientNetLite0(Backbone):
         self.net = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
         self.net.load_state_dict(_in_timm_naming(weights, self.net.state_dict()))
         freeze(self)
+        _fold_normalisation(self.net)
         blocks = [
             Tap(f"stage{place}" if number == len(stage) else f"stage{place}.{number}", width)
             for place, (stage, width) in enumerate(zip(self.net.blocks, _STAGE_WIDTHS, strict=True), start=1)
@@ -65,6 +68,19 @@ class EfficientNetLite0(Backbone):
     def plan(self, device_type: str) -> ExecutionPlan:
         # On two CPU cores batch 4 in channels-last is three times as fast as batch 32.
         return ExecutionPlan(batch_size=4 if device_type == "cpu" else 64, channels_last=True)
+
+
+def _fold_normalisation(net: nn.Module) -> None:
+    """Put each batch normalisation into the convolution before it, and leave its activation in its place.
+
+    The network is frozen, so both are one linear map; a third of the time goes to doing them apart.
+    """
+    for module in net.modules():
+        children = list(module.named_children())
+        for (name, convolution), (norm_name, norm) in pairwise(children):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+                setattr(module, norm_name, norm.act)
 
 
 def load(_: str, search_folders: Sequence[Path]) -> EfficientNetLite0:

@@ -31,9 +31,17 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     radius = min(math.ceil(3 * sigma), min(image.shape[-2:]) - 1)
     if sigma <= 0 or radius < 1:
         return image
-    kernel = gaussian_kernel(sigma, radius)
-    padded = pad(image.unsqueeze(1), (radius,) * 4, mode="reflect")
-    return conv2d(conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1)).squeeze(1)
+    padded = pad(image.unsqueeze(0), (radius,) * 4, mode="reflect").squeeze(0)
+    return window_means(padded, gaussian_kernel(sigma, radius))
+
+
+def window_means(maps: Tensor, kernel: Tensor) -> Tensor:
+    """[C, H, W] → [C, H − n + 1, W − n + 1]: means of n × n windows, `kernel` [n] weighing rows and columns."""
+    # A product of two is two passes of n instead of one of n², and this layout takes half the time on a CPU.
+    batch = maps.unsqueeze(0).contiguous(memory_format=torch.channels_last)
+    rows = kernel.expand(len(maps), 1, 1, -1)
+    means: Tensor = conv2d(conv2d(batch, rows.mT, groups=len(maps)), rows, groups=len(maps))
+    return means.squeeze(0).contiguous()
 
 
 def flatten_texture(image: Tensor, radius: int) -> Tensor:
@@ -67,7 +75,8 @@ def flatten_texture(image: Tensor, radius: int) -> Tensor:
 def activity(image: Tensor, sigma: float = 6.0) -> Tensor:
     """How much goes on around each pixel: local standard deviation of luma, [1, H, W], mean 1."""
     grey = luma(image)
-    variance = (gaussian_blur(grey * grey, sigma) - gaussian_blur(grey, sigma) ** 2).clamp_min(0)
+    around = gaussian_blur(torch.cat([grey, grey * grey]), sigma)
+    variance = (around[1:] - around[:1] ** 2).clamp_min(0)
     deviation = variance.sqrt() + 1e-3
     return deviation / deviation.mean()
 

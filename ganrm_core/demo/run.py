@@ -21,7 +21,7 @@ from ..progress import Progress, ProgressCallback
 from ..report import write_report
 from ..reward_model import RewardModel
 from ..training import TrainingResult, TrainingSettings, train
-from .faults import FAULTS, MAX_LOSS, apply_fault
+from .faults import FAULTS, MAX_LOSS, Original
 from .pictures import Picture, demo_pictures, load_picture
 from .report import demo_report
 
@@ -140,9 +140,9 @@ def _write_faulty(
 ) -> None:
     folder.mkdir(parents=True)
     for index, picture in enumerate(pictures):
-        image = to_float(load_picture(picture.path))
+        original = Original(to_float(load_picture(picture.path)))
         for kind in (FAULTS[(index + turn) % len(FAULTS)] for turn in range(faults_per_picture)):
-            spoilt = apply_fault(image, kind, float(rng.uniform(0.1, 1.0)), seed=int(rng.integers(2**31)))
+            spoilt = original.spoilt(kind, float(rng.uniform(0.1, 1.0)), seed=int(rng.integers(2**31)))
             _save(_eight_bit(spoilt.image), folder / f"{picture.stem}.{kind}.png")
         progress(Progress(f"making {folder.name} pictures", index + 1, len(pictures)))
 
@@ -153,21 +153,21 @@ def _choose(
     """Best of N on pictures never seen, each in two groups of candidates with one fault kind each."""
     choices = []
     for index, picture in enumerate(pictures):
-        image = to_float(load_picture(picture.path))
+        original = Original(to_float(load_picture(picture.path)))
         for turn in range(_GROUPS_PER_PICTURE):
             kind = FAULTS[(index + turn) % len(FAULTS)]
             shown = turn == 0 and index < _SHEET_PER_KIND * len(FAULTS)
-            choices.append(_ranked(model, picture.stem, image, kind, rng, shown))
+            choices.append(_ranked(model, picture.stem, original, kind, rng, shown))
         progress(Progress(f"best of {CANDIDATES}", index + 1, len(pictures)))
     return choices
 
 
 def _ranked(
-    model: RewardModel, name: str, image: Tensor, kind: str, rng: np.random.Generator, shown: bool
+    model: RewardModel, name: str, original: Original, kind: str, rng: np.random.Generator, shown: bool
 ) -> Choice:
     """Strengths evenly spaced, in random order: position must tell nothing."""
     spoilt = [
-        apply_fault(image, kind, _STRENGTHS[i], seed=int(rng.integers(2**31)))
+        original.spoilt(kind, _STRENGTHS[i], seed=int(rng.integers(2**31)))
         for i in rng.permutation(CANDIDATES)
     ]
     candidates = [_eight_bit(one.image) for one in spoilt]

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from ..errors import ImageError
-from .filters import gaussian_kernel, luma
+from .filters import gaussian_kernel, luma, window_means
 
 _RADIUS = 5
 _C1, _C2 = 0.01**2, 0.03**2
@@ -31,7 +30,7 @@ class SsimTo:
             raise ImageError(f"SSIM needs a picture [3, H, W] of at least 11 × 11 pixels, not {shape}.")
         self._shape = original.shape
         self._luma = luma(original).float()
-        self._mean, square = _window_means(torch.stack([self._luma, self._luma**2]))
+        self._mean, square = _means(self._luma, self._luma**2)
         self._variance = square - self._mean**2
 
     def index(self, other: Tensor) -> float:
@@ -41,7 +40,7 @@ class SsimTo:
                 f"SSIM compares pictures of one shape, not {tuple(self._shape)} and {tuple(other.shape)}."
             )
         y = luma(other).float()
-        mean, square, product = _window_means(torch.stack([y, y**2, y * self._luma]))
+        mean, square, product = _means(y, y**2, y * self._luma)
         variance, covariance = square - mean**2, product - mean * self._mean
         numerator = (2 * mean * self._mean + _C1) * (2 * covariance + _C2)
         denominator = (mean**2 + self._mean**2 + _C1) * (variance + self._variance + _C2)
@@ -57,7 +56,6 @@ def ssim(first: Tensor, second: Tensor) -> float:
     return SsimTo(first).index(second)
 
 
-def _window_means(maps: Tensor) -> Tensor:
-    kernel = gaussian_kernel(1.5, _RADIUS)
-    # A Gaussian window is separable: two passes of 11 instead of one of 121.
-    return conv2d(conv2d(maps, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+def _means(*maps: Tensor) -> Tensor:
+    """Maps [1, H, W] → what their windows hold on average, [maps, H − 10, W − 10]."""
+    return window_means(torch.cat(maps), gaussian_kernel(1.5, _RADIUS))
