@@ -61,7 +61,12 @@ def load_picture(path: Path, size: int = WORKING_SIZE) -> Tensor:
 
     Transparency is laid over mid-grey. Raises ImageError for a file that is no picture.
     """
-    image = to_float(read_image(path))
+    return squared(read_image(path), size)
+
+
+def squared(picture: Tensor, size: int = WORKING_SIZE) -> Tensor:
+    """uint8 [3, H, W], shorter side resized to `size`, cropped square at the centre: uint8 [3, size, size]."""
+    image = to_float(picture)
     height, width = image.shape[-2:]
     scale = size / min(height, width)
     scaled = (max(size, round(height * scale)), max(size, round(width * scale)))

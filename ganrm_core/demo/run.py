@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..contact_sheet import Tile, contact_sheet
+from ..errors import DataError
 from ..evaluation import Evaluation, Figures, evaluate
 from ..files import atomic_file
 from ..images import to_float, to_pil
-from ..imagesets import find_images
+from ..imagesets import Skipped, describe_skipped, find_images, stream_images
 from ..metrics import FloatArray, selection_efficiency
 from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback
@@ -22,7 +23,7 @@ from ..report import write_report
 from ..reward_model import RewardModel
 from ..training import TrainingResult, TrainingSettings, train
 from .faults import FAULTS, MAX_LOSS, Original
-from .pictures import Picture, demo_pictures, load_picture
+from .pictures import demo_pictures, squared
 from .report import demo_report
 
 CANDIDATES = 8
@@ -31,6 +32,14 @@ _HELD_OUT = 100
 _FAULTS_PER_PICTURE = 3
 _GROUPS_PER_PICTURE = 2
 _SHEET_PER_KIND = 3
+
+
+@dataclass(frozen=True)
+class _Square:
+    """A demo picture at its working size, uint8 [3, S, S]."""
+
+    stem: str
+    pixels: Tensor
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,7 @@ def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback
     Raises DataError where the pictures of the extra [demo] are not installed.
     """
     settings = TrainingSettings(seed=seed)  # refuses a bad seed before any work
-    pictures = demo_pictures()
-    training, held_out = _split(pictures, seed, progress)
+    training, held_out = _split(_load(progress), seed)
     rng = np.random.default_rng(seed)
     folders = {
         part: output / "pictures" / part
@@ -102,18 +110,28 @@ def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback
     )
 
 
-def _split(
-    pictures: list[Picture], seed: int, progress: ProgressCallback
-) -> tuple[list[Picture], list[Picture]]:
+def _load(progress: ProgressCallback) -> list[_Square]:
+    pictures = demo_pictures()
+    squares: list[_Square] = []
+    damaged: list[Skipped] = []
+    for index, image in stream_images([picture.path for picture in pictures], skipped=damaged):
+        squares.append(_Square(pictures[index].stem, squared(image)))
+        progress(Progress("looking at the pictures", index + 1, len(pictures)))
+    if damaged:
+        raise DataError(
+            f"The demo's pictures are damaged. {describe_skipped(damaged)} "
+            'Install them again with: pip install --force-reinstall "gan-rm[demo]"'
+        )
+    return squares
+
+
+def _split(pictures: list[_Square], seed: int) -> tuple[list[_Square], list[_Square]]:
     """Training and held-out pictures; near-duplicates are all on one side."""
-    signatures = []
-    for done, picture in enumerate(pictures, start=1):
-        signatures.append(signature(load_picture(picture.path)))
-        progress(Progress("looking at the pictures", done, len(pictures)))
+    signatures = [signature(picture.pixels) for picture in pictures]
     groups = group_near_duplicates(np.stack(signatures))
     order = np.random.default_rng(seed).permutation(np.unique(groups))
     aside = set(order[:_HELD_OUT].tolist())
-    sides: tuple[list[Picture], list[Picture]] = ([], [])
+    sides: tuple[list[_Square], list[_Square]] = ([], [])
     seen = set()
     shuffled = np.random.default_rng(seed).permutation(len(pictures))
     for index in shuffled:
@@ -124,15 +142,15 @@ def _split(
     return sides
 
 
-def _write_pictures(pictures: list[Picture], folder: Path, progress: ProgressCallback) -> None:
+def _write_pictures(pictures: list[_Square], folder: Path, progress: ProgressCallback) -> None:
     folder.mkdir(parents=True)
     for done, picture in enumerate(pictures, start=1):
-        _save(load_picture(picture.path), folder / f"{picture.stem}.png")
+        _save(picture.pixels, folder / f"{picture.stem}.png")
         progress(Progress(f"writing {folder.name} pictures", done, len(pictures)))
 
 
 def _write_faulty(
-    pictures: list[Picture],
+    pictures: list[_Square],
     folder: Path,
     rng: np.random.Generator,
     progress: ProgressCallback,
@@ -140,7 +158,7 @@ def _write_faulty(
 ) -> None:
     folder.mkdir(parents=True)
     for index, picture in enumerate(pictures):
-        original = Original(to_float(load_picture(picture.path)))
+        original = Original(to_float(picture.pixels))
         for kind in (FAULTS[(index + turn) % len(FAULTS)] for turn in range(faults_per_picture)):
             spoilt = original.spoilt(kind, float(rng.uniform(0.1, 1.0)), seed=int(rng.integers(2**31)))
             _save(_eight_bit(spoilt.image), folder / f"{picture.stem}.{kind}.png")
@@ -148,12 +166,12 @@ def _write_faulty(
 
 
 def _choose(
-    model: RewardModel, pictures: list[Picture], rng: np.random.Generator, progress: ProgressCallback
+    model: RewardModel, pictures: list[_Square], rng: np.random.Generator, progress: ProgressCallback
 ) -> list[Choice]:
     """Best of N on pictures never seen, each in two groups of candidates with one fault kind each."""
     choices = []
     for index, picture in enumerate(pictures):
-        original = Original(to_float(load_picture(picture.path)))
+        original = Original(to_float(picture.pixels))
         for turn in range(_GROUPS_PER_PICTURE):
             kind = FAULTS[(index + turn) % len(FAULTS)]
             shown = turn == 0 and index < _SHEET_PER_KIND * len(FAULTS)
