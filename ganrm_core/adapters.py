@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,13 @@ class Adapter:
 
     def settings(self) -> dict[str, Any]:
         return {"kind": "lora", "rank": self.rank, "alpha": self.alpha, "modules": self.modules}
+
+    def sha256(self) -> str:
+        """Of the tensors, in hex."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.tensors.items()):
+            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     @classmethod
     def from_checkpoint(cls, settings: Mapping[str, Any], tensors: dict[str, Tensor]) -> Adapter:

@@ -25,6 +25,7 @@ from .cross_validation import IntArray
 from .errors import DataError
 from .evaluation import Figures, measure
 from .feature_cache import KnownPictures
+from .feature_store import FeatureStore
 from .fitting import Rows
 from .images import to_float
 from .imagesets import describe_skipped, fingerprint
@@ -181,14 +182,15 @@ def _leaks(
     layer = outcome.layer
     if layer is None or not pictures.paths:
         return None
-    reader, size = model.reader, model.backbone.spec.input_size
+    store = FeatureStore(model.reader, model.pixel_path, model.adapter)
+    size = model.backbone.spec.input_size
 
     def judge(images: Sequence[Tensor], position: int) -> FloatArray:
         seen = [resize(model.pixel_path(to_float(image)), size) for image in images]
         folds = outcome.folds
         head = layer.head if folds is None else layer.siblings[int(folds[position])]
         with torch.inference_mode():
-            logits: FloatArray = head(reader(torch.stack(seen)).cpu()).double().numpy()
+            logits: FloatArray = head(store.read(torch.stack(seen))).double().numpy()
         return logits
 
     tested = same_picture_test(

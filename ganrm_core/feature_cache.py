@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -153,14 +153,11 @@ def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
 def features_identity(model: RewardModel) -> str:
     """What decides the features: backbone, taps, adapter, both sets and the settings; not the head."""
     made = model.card.get("provenance") or {}
-    adapter = hashlib.sha256()
-    for name, tensor in sorted(model.adapter.tensors.items() if model.adapter else ()):
-        adapter.update(name.encode() + tensor.contiguous().numpy().tobytes())
     decides = {
         "weights": model.backbone.spec.weights_sha256,
         "taps": list(model.reader.readout.taps),
         "response": model.reader.readout.response,
-        "adapter": adapter.hexdigest(),
+        "adapter": model.adapter.sha256() if model.adapter else hashlib.sha256().hexdigest(),
         **{key: made.get(key) for key in ("liked_fingerprint", "ordinary_fingerprint", "settings")},
     }
     return hashlib.sha256(json.dumps(strict_json(decides), sort_keys=True).encode()).hexdigest()
@@ -181,7 +178,7 @@ def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KnownPict
         groups=tensors["groups"].numpy().astype(np.int64),
         hashes=[str(entry) for entry in about["hashes"]],
         nuisances=[tensors[name] for name in names],
-        facts=_facts(about["facts"]),
+        facts=[FileFacts.from_json(entry) for entry in about["facts"]],
         audit=Audit.from_json(about["audit"]),
         mode=about["mode"],
         paths=[],
@@ -194,12 +191,3 @@ def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KnownPict
     if not bool(torch.isfinite(known.features).all()) or set(known.labels.tolist()) != {0, 1}:
         raise ValueError("it holds values that are no features or labels")
     return known
-
-
-def _facts(entries: Sequence[Mapping[str, Any]]) -> list[FileFacts]:
-    found = []
-    for entry in entries:
-        # JSON has turned tuples into lists.
-        values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in entry.items()}
-        found.append(FileFacts(**values))
-    return found

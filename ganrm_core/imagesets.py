@@ -6,11 +6,12 @@ import hashlib
 import os
 import re
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -26,6 +27,9 @@ IMAGE_SUFFIXES = frozenset((
 ))
 # fmt: on
 """File name endings (lower case) of what is taken for a picture when a folder is read."""
+
+
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -62,32 +66,46 @@ def find_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> l
 def stream_images(
     paths: Sequence[Path], *, workers: int = 2, prefetch: int = 8, skipped: list[Skipped]
 ) -> Iterator[tuple[int, Tensor]]:
-    """Yield (index into `paths`, uint8 image [3, H, W]) in order, decoding ahead in threads.
+    """Yield (index into `paths`, uint8 image [3, H, W]) in order, decoding ahead; see `stream_files`."""
+    return stream_files(
+        paths, lambda _, path: read_image(path), workers=workers, prefetch=prefetch, skipped=skipped
+    )
 
-    At most `prefetch` pictures wait decoded, however many paths there are. A file that cannot be read
-    is appended to `skipped` and left out. The threads end with the generator: when it is exhausted,
-    closed or dropped, or when decoding raises anything other than `ImageError`, which passes through.
+
+def stream_files(
+    paths: Sequence[Path],
+    read: Callable[[int, Path], Content],
+    *,
+    workers: int = 2,
+    prefetch: int = 8,
+    skipped: list[Skipped],
+) -> Iterator[tuple[int, Content]]:
+    """Yield (index into `paths`, what `read` makes of it and its path) in order, reading ahead in threads.
+
+    At most `prefetch` wait read, however many paths there are. A file that cannot be read (`read` raises
+    ImageError) is appended to `skipped` and left out. The threads end with the generator: when it is
+    exhausted, closed or dropped, or when reading raises anything else, which passes through.
     """
     if workers < 1 or prefetch < 1:
         raise ValueError("workers and prefetch are 1 or more")
-    waiting: deque[tuple[int, Future[Tensor]]] = deque()
+    waiting: deque[tuple[int, Future[Content]]] = deque()
     upcoming = iter(enumerate(paths))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="ganrm-decode")
     try:
         while True:
             while len(waiting) < prefetch and (following := next(upcoming, None)) is not None:
-                waiting.append((following[0], pool.submit(read_image, following[1])))
+                waiting.append((following[0], pool.submit(read, *following)))
             if not waiting:
                 return
             index, future = waiting.popleft()
             try:
-                image = future.result()
+                content = future.result()
             except ImageError as error:
                 skipped.append(Skipped(Path(paths[index]), _reason(error)))
                 continue
             del future  # else the picture would live on here while the next one is decoded
-            yield index, image
-            del image
+            yield index, content
+            del content
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -106,7 +124,7 @@ def describe_skipped(skipped: Sequence[Skipped], limit: int = 5) -> str:
 
 def content_hashes(paths: Sequence[Path]) -> list[str]:
     """The sha256 of each file's bytes, in hex. Raises `ImageError` for a file that cannot be read."""
-    return [_content_hash(path) for path in paths]
+    return [content_hash(path) for path in paths]
 
 
 def fingerprint(hashes: Sequence[str]) -> str:
@@ -200,7 +218,11 @@ def _reason(error: ImageError) -> str:
     return error.reason if isinstance(error, UnreadableImageError) else str(error).rstrip(".")
 
 
-def _content_hash(path: Path) -> str:
+def content_hash(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex; of a file that did not change since, without reading it again.
+
+    Raises `ImageError` where it cannot be read.
+    """
     try:
         about = Path(path).stat()
         return _hash_once(os.fspath(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)

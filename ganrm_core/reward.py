@@ -36,6 +36,11 @@ class Scores:
     def __len__(self) -> int:
         return len(self.logit)
 
+    def of(self, position: int) -> Scores:
+        """Those of one picture."""
+        place = slice(position, position + 1)
+        return Scores(self.logit[place], self.score[place], self.uncertainty[place])
+
 
 @runtime_checkable
 class Reward(Protocol):

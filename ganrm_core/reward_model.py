@@ -18,11 +18,13 @@ from .backbones.locate import find_by_sha256, find_file, without_folder
 from .calibration import Calibration
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
+from .feature_store import FeatureStore
 from .features import FeatureReader, Readout
+from .file_features import stream_features
 from .files import shown
 from .heads import RewardProjectionLayer
 from .images import read_image, to_float
-from .imagesets import Skipped, stream_images
+from .imagesets import Skipped
 from .pixel_path import PixelPath
 from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
@@ -101,22 +103,14 @@ class RewardModel:
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
         """Score files one by one, in order, decoding ahead; memory does not grow with their number.
 
-        Files that cannot be read are added to `skipped` and left out.
+        Files that cannot be read are added to `skipped` and left out. What was worked out of a file is
+        kept where `disk_cache.keep_in` says.
         """
-        pending: list[Path] = []
-
-        def pictures() -> Iterator[Tensor]:
-            for index, image in stream_images(paths, skipped=skipped):
-                pending.append(paths[index])
-                yield to_float(image)
-
-        for scores in self._score_stream(pictures()):
-            for position in range(len(scores)):
-                entry = slice(position, position + 1)
-                yield (
-                    pending.pop(0),
-                    Scores(scores.logit[entry], scores.score[entry], scores.uncertainty[entry]),
-                )
+        store = FeatureStore(self.reader, self.pixel_path, self.adapter)
+        for found, features in stream_features(paths, self.reader, self.prepare, store, skipped):
+            scores = self.score_features(features)
+            for position, path in enumerate(found):
+                yield path, scores.of(position)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write a checkpoint. Raises OutputError where `path` exists or cannot be written."""

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from .backbones.base import BackboneSpec
+from .feature_store import FeatureStore
 from .features import Block, FeatureReader, Readout
+from .file_features import stream_features
 from .images import read_image, to_float
-from .imagesets import Skipped, stream_images
+from .imagesets import Skipped
 from .progress import Progress, ProgressCallback, no_progress
 from .reward import Images, Scores, is_paths
 from .reward_model import RewardModel
@@ -62,30 +64,24 @@ class SharedScoring:
         self, paths: Sequence[Path], skipped: list[Skipped]
     ) -> Iterator[tuple[Path, list[Scores]]]:
         """As `Reward.score_files`, with one `Scores` per model for each file."""
-        pending: list[Path] = []
-
-        def pictures() -> Iterator[Tensor]:
-            for index, image in stream_images(paths, skipped=skipped):
-                pending.append(paths[index])
-                yield to_float(image)
-
-        for batch in self._batches(pictures()):
-            for position in range(len(batch[0])):
-                yield pending.pop(0), [entry(scores, position) for scores in batch]
+        first = self.models[0]
+        store = FeatureStore(self._reader, first.pixel_path)
+        for found, features in stream_features(paths, self._reader, first.prepare, store, skipped):
+            each = self._scores(features)
+            for position, path in enumerate(found):
+                yield path, [scores.of(position) for scores in each]
 
     def _batches(self, pictures: Iterable[Tensor]) -> Iterator[list[Scores]]:
         waiting: list[Tensor] = []
         for picture in pictures:
             waiting.append(self.models[0].prepare(picture))
             if len(waiting) == self._reader.batch_size:
-                yield self._scored(waiting)
+                yield self._scores(self._reader(torch.stack(waiting)).cpu())
                 waiting = []
         if waiting:
-            yield self._scored(waiting)
+            yield self._scores(self._reader(torch.stack(waiting)).cpu())
 
-    def _scored(self, prepared: Sequence[Tensor]) -> list[Scores]:
-        with torch.inference_mode():
-            features = self._reader(torch.stack(list(prepared))).cpu()
+    def _scores(self, features: Tensor) -> list[Scores]:
         spec = self._reader.backbone.spec
         parts = features.split([readout.width(spec) for readout in self._readouts], dim=1)
         columns = dict(zip(self._readouts, parts, strict=True))
@@ -101,12 +97,6 @@ def joined(parts: Sequence[Scores]) -> Scores:
         torch.cat([part.score for part in parts]),
         torch.cat([part.uncertainty for part in parts]),
     )
-
-
-def entry(scores: Scores, position: int) -> Scores:
-    """The scores of one picture."""
-    place = slice(position, position + 1)
-    return Scores(scores.logit[place], scores.score[place], scores.uncertainty[place])
 
 
 @dataclass(frozen=True, init=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ from torch import Tensor
 
 from .audit.audit import Audit, audit_files
 from .audit.facts import FileFacts, file_facts
-from .imagesets import Skipped, stream_images
+from .feature_store import get_record, put_record
+from .file_features import Seen, look
+from .imagesets import Skipped, stream_files
 from .near_duplicates import group_near_duplicates, signature
 from .progress import Progress, ProgressCallback
 from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
@@ -40,43 +42,69 @@ class Survey:
 
 
 def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
-    """Decode every file once. Unreadable ones are skipped and named.
+    """Look at every file once. Unreadable ones are skipped and named.
 
     Raises DataError for too few that are left, and for the same picture in both sets.
     """
     paths, hashes = [*files.liked, *files.ordinary], [*files.liked_hashes, *files.ordinary_hashes]
     skipped: list[Skipped] = []
     kept: list[int] = []
-    facts, signatures, contents = [], [], []
+    looks: list[_FirstLook] = []
     progress(Progress("looking at the pictures", 0, len(paths)))
-    for index, image in stream_images(paths, skipped=skipped):
-        facts.append(file_facts(paths[index], image))
-        signatures.append(signature(image))
-        contents.append(_content(image))
+    for index, seen in stream_files(paths, lambda _, path: look(path, _FirstLook.kept), skipped=skipped):
+        looks.append(seen.kept or _FirstLook.at(paths[index], seen))
         kept.append(index)
         progress(Progress("looking at the pictures", index + 1, len(paths)))
     labels = np.array([1 if index < len(files.liked) else 0 for index in kept], dtype=np.int64)
     for label, name in ((1, "liked"), (0, "ordinary")):
         refuse_too_few(int((labels == label).sum()), name, skipped=skipped)
     kept_paths = [paths[index] for index in kept]
-    _refuse_same_pixels(contents, labels, kept_paths)
-    stacked = np.stack(signatures)
+    _refuse_same_pixels([each.pixels for each in looks], labels, kept_paths)
+    stacked = np.stack([each.signature for each in looks])
     return Survey(
         paths=kept_paths,
         hashes=[hashes[index] for index in kept],
         labels=labels,
-        facts=facts,
+        facts=[each.facts for each in looks],
         signatures=stacked,
         groups=group_near_duplicates(stacked, progress=progress),
         skipped=skipped,
     )
 
 
-def _content(image: Tensor) -> bytes:
-    return hashlib.sha256(repr(tuple(image.shape)).encode() + image.contiguous().numpy().tobytes()).digest()
+@dataclass(frozen=True)
+class _FirstLook:
+    """What is found out about one file; `pixels` is a digest of what it shows."""
+
+    facts: FileFacts
+    signature: NDArray[np.float32]
+    pixels: str
+
+    @classmethod
+    def at(cls, path: Path, seen: Seen[_FirstLook]) -> _FirstLook:
+        image = seen.image
+        assert image is not None
+        found = cls(file_facts(path, image), signature(image), _digest(image))
+        put_record(
+            "look", seen.content, [asdict(found.facts), [float(x) for x in found.signature], found.pixels]
+        )
+        return found
+
+    @classmethod
+    def kept(cls, content: str) -> _FirstLook | None:
+        record = get_record("look", content)
+        if record is None:
+            return None
+        facts, values, pixels = record
+        return cls(FileFacts.from_json(facts), np.array(values, dtype=np.float32), pixels)
 
 
-def _refuse_same_pixels(contents: list[bytes], labels: NDArray[np.int64], paths: list[Path]) -> None:
+def _digest(image: Tensor) -> str:
+    shape = repr(tuple(image.shape)).encode()
+    return hashlib.sha256(shape + image.contiguous().numpy().tobytes()).hexdigest()
+
+
+def _refuse_same_pixels(contents: list[str], labels: NDArray[np.int64], paths: list[Path]) -> None:
     """The same picture in another container has other bytes, so it passes the check of the files."""
     liked = {
         content: path for content, label, path in zip(contents, labels, paths, strict=True) if label == 1

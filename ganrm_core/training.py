@@ -18,6 +18,7 @@ from .cross_validation import FittedHead, IntArray, fit_default, fit_paper
 from .errors import DataError
 from .evaluation import Figures, measure
 from .feature_cache import KnownPictures, read_adapted
+from .feature_store import FeatureStore
 from .features import FeatureReader, Readout, default_readout, embedding_readout
 from .fitting import Rows
 from .images import to_float
@@ -287,10 +288,10 @@ def _known(
 
 def _unbiased_judge(fitted: FittedHead, reader: FeatureReader, path: PixelPath) -> Judge:
     """Scores a held-out picture by the head that has not seen it."""
+    store, size = FeatureStore(reader, path, fitted.adapter), reader.backbone.spec.input_size
 
     def judge(images: Sequence[Tensor], position: int) -> FloatArray:
-        size = reader.backbone.spec.input_size
-        features = reader(torch.stack([resize(path(to_float(image)), size) for image in images])).cpu()
+        features = store.read(torch.stack([resize(path(to_float(image)), size) for image in images]))
         head: nn.Module = fitted.layer.head
         if fitted.folds is not None:
             head = fitted.layer.siblings[int(fitted.folds[position])]

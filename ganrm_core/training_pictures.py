@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +13,16 @@ from torch import Tensor
 
 from .augmentation import views as make_views
 from .errors import DataError
+from .feature_store import FeatureStore
 from .features import FeatureReader
+from .file_features import Seen, look
 from .images import to_float
-from .imagesets import Skipped, describe_skipped, stream_images
+from .imagesets import Skipped, describe_skipped, stream_files
 from .neutralising import Neutraliser
 from .progress import Progress, ProgressCallback
 from .survey import Survey
+
+_VIEWS = "views"
 
 
 @dataclass
@@ -51,27 +56,47 @@ def read_pictures(
     keep_views: bool,
     progress: ProgressCallback,
 ) -> CachedPictures:
-    """Run the backbone over the surveyed files. Raises DataError where one has become unreadable."""
+    """Run the backbone over the surveyed files, or take what is kept of them (see `disk_cache.keep_in`).
+
+    Raises DataError where one has become unreadable.
+    """
     size = reader.backbone.spec.input_size
     skipped: list[Skipped] = []
     features, pixels = [], []
     moved: dict[str, list[Tensor]] = {}
     paired = neutraliser.paired(survey.labels, seed)
+    store = FeatureStore(reader, neutraliser.path)
+    evening = _evening(neutraliser, survey)
+    # Seeded by content, so that adding a picture changes no other picture's views.
+    seeds = [seed ^ int(content[:12], 16) for content in survey.hashes]
+
+    def about(index: int) -> str:
+        evened = f"{evening} {int(survey.labels[index])} {bool(paired[index])}" if evening else ""
+        return f"{views} views, {seeds[index]}, {evened}"
+
+    def taken(index: int, path: Path) -> Seen[dict[str, Tensor]]:
+        # Where the views themselves are wanted, there is no way round the picture.
+        return look(path, lambda content: None if keep_views else store.get(content, about(index)))
+
     progress(Progress("reading pictures", 0, len(survey.paths)))
-    for index, image in stream_images(survey.paths, skipped=skipped):
-        # Seeded by content, so that adding a picture changes no other picture's views.
-        own_seed = seed ^ int(survey.hashes[index][:12], 16)
-        label = int(survey.labels[index])
-        evened = neutraliser.path(to_float(neutraliser.evened(image, label, own_seed)))
-        pixel_views = make_views(evened, views, size, seed=own_seed)
-        # Out of inference mode's reach: training differentiates through heads fed with these.
-        features.append(reader(pixel_views).cpu().clone())
-        if keep_views:
-            pixels.append((pixel_views * 255).round().to(torch.uint8))
-        if paired[index]:
-            twins = neutraliser.twins(image, label, own_seed)
-            for name, difference in _differences(image, twins, reader, neutraliser, own_seed).items():
-                moved.setdefault(name, []).append(difference)
+    for index, seen in stream_files(survey.paths, taken, skipped=skipped):
+        found = seen.kept
+        if found is None:
+            assert seen.image is not None
+            label = int(survey.labels[index])
+            evened = neutraliser.path(to_float(neutraliser.evened(seen.image, label, seeds[index])))
+            pixel_views = make_views(evened, views, size, seed=seeds[index])
+            # Out of inference mode's reach: training differentiates through heads fed with these.
+            found = {_VIEWS: reader(pixel_views).cpu().clone()}
+            if keep_views:
+                pixels.append((pixel_views * 255).round().to(torch.uint8))
+            if paired[index]:
+                twins = neutraliser.twins(seen.image, label, seeds[index])
+                found |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
+            store.put(seen.content, found, about(index))
+        features.append(found.pop(_VIEWS))
+        for name, difference in found.items():
+            moved.setdefault(name, []).append(difference)
         progress(Progress("reading pictures", index + 1, len(survey.paths)))
     if skipped:
         raise DataError(
@@ -84,10 +109,18 @@ def read_pictures(
         signatures=survey.signatures,
         groups=survey.groups,
         features=torch.stack(features),
-        nuisances=[torch.stack(differences) for differences in moved.values()],
+        nuisances=[torch.stack(moved[name]) for name in sorted(moved)],
         pixels=torch.stack(pixels) if keep_views else None,
         skipped=survey.skipped,
     )
+
+
+def _evening(neutraliser: Neutraliser, survey: Survey) -> str:
+    """What decides how pictures are evened out: the files of both folders. "" where nothing is."""
+    if not neutraliser.nuisances:
+        return ""
+    decides = (neutraliser.mode, neutraliser.families, survey.labels.tolist(), survey.facts)
+    return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 
 def _differences(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from comfy_api.latest import ComfyExtension, io
 
+from ..ganrm_core.disk_cache import cache_in, keep_in
 from .bootstrapping import Bootstrap
 from .combining import Ensemble
 from .datasets import AddToDataset, ImageFolder, ImagesToDataset
@@ -41,4 +44,6 @@ class GanRMExtension(ComfyExtension):
 def start() -> GanRMExtension:
     """Register our folders; then ComfyUI may ask for the nodes."""
     folders.register()
+    with contextlib.suppress(OSError):  # a disk that cannot be written must not keep the nodes from loading
+        keep_in(cache_in(folders.cache_folder()))
     return GanRMExtension()

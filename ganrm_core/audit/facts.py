@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -42,6 +44,12 @@ class FileFacts:
     bands: tuple[float, ...]
     jpeg_traces: float
     colour: tuple[float, ...]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> FileFacts:
+        """Of what `dataclasses.asdict` gave, after its way through JSON, which turns tuples into lists."""
+        plain: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        return cls(**plain)
 
 
 def file_facts(path: Path, image: Tensor) -> FileFacts:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ..errors import GanRMError
 from . import audit, best, combine, demo, evaluate, info, refine, score, train
+from .common import keep_features
 
 _COMMANDS = (demo, audit, train, refine, score, best, evaluate, combine, info)
 
@@ -53,6 +54,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as stop:  # argparse has printed what there is to say
         return EXIT_BAD_INPUT if stop.code else EXIT_OK
     try:
+        if "cache" in options:
+            keep_features(options)
         code: int = options.run(options)
         return code
     except GanRMError as error:

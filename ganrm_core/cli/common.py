@@ -51,6 +51,28 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     add_backbones(parser)
     add_device(parser)
+    add_cache(parser)
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="where what the backbone makes of your files is kept, so that they are only read next time; 'off' keeps "
+        "nothing (default: the environment variable GANRM_CACHE, or else the user's cache folder)",
+    )
+
+
+def keep_features(options: argparse.Namespace) -> None:
+    """Keep what this command works out of files where the options say."""
+    from ..disk_cache import FILE, MOST_BYTES, OFF, DiskCache, cache_in, keep_in, user_folder
+
+    if options.cache is None:
+        keep_in(cache_in(user_folder()))
+    elif options.cache == OFF:
+        keep_in(None)
+    else:
+        keep_in(DiskCache(Path(options.cache) / FILE, MOST_BYTES))
 
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:

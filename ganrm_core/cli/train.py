@@ -8,6 +8,7 @@ from pathlib import Path
 from .common import (
     Subparsers,
     add_backbones,
+    add_cache,
     add_device,
     add_json,
     bars,
@@ -67,6 +68,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_backbones(parser)
     add_device(parser)
+    add_cache(parser)
     add_json(parser, "print one last line of JSON with the figures")
     parser.set_defaults(run=run, on_interrupt="The training is lost; no file was written.")
 

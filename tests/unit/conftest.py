@@ -40,6 +40,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache() -> Iterator[None]:
+    # Neither the user's own cache nor what another test left there may decide a test.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANRM_CACHE", "off")
+        yield
+
+
 @pytest.fixture(scope="session")
 def draw() -> Draw:
     """(kind, number) → a picture: "liked" are clean, "ordinary" noisy, no two alike."""

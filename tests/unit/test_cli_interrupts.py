@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ganrm_core import cli, imagesets, report
+from ganrm_core import cli, file_features, imagesets, report
 
 Ganrm = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,8 @@ class TestCtrlC:
                 raise KeyboardInterrupt
             return real(path)
 
-        monkeypatch.setattr(imagesets, "read_image", interrupted)
+        for module in (file_features, imagesets):
+            monkeypatch.setattr(module, "read_image", interrupted)
         before = listing(work)
         ran = ganrm(*call(command, trained, work, tiny_transformer))
         assert ran.code == 130
@@ -147,7 +148,7 @@ class TestOutputThatGoesNowhere:
         def interrupted(_: Path) -> Any:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(imagesets, "read_image", interrupted)
+        monkeypatch.setattr(file_features, "read_image", interrupted)
         assert cli.main(["score", str(trained.checkpoint), str(work / "liked")]) == 130
         assert "interrupted. Scores printed so far are complete." in capsys.readouterr().err
 

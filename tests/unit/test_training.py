@@ -287,11 +287,13 @@ class TestPictures:
     def test_pictures_are_read_twice_and_not_changed(
         self, own_sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from ganrm_core import imagesets
+        from ganrm_core import file_features
 
         before = {path: path.read_bytes() for path in own_sets.liked.parent.rglob("*.png")}
         read: list[Path] = []
-        monkeypatch.setattr(imagesets, "read_image", lambda path: (read.append(path), read_image(path))[1])
+        monkeypatch.setattr(
+            file_features, "read_image", lambda path: (read.append(path), read_image(path))[1]
+        )
         own_sets.train()
         # Once to see what leaks, once to learn from.
         assert sorted(read) == sorted([*before] * 2)
