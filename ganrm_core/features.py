@@ -12,6 +12,8 @@ from .backbones.base import Backbone, BackboneSpec, ExecutionPlan, Tap
 from .device_memory import free_cached_memory, is_out_of_memory
 from .preprocessing import normalise, softened
 
+_WORTH_A_SECOND_PASS = ("efficientnet",)
+
 
 @dataclass(frozen=True)
 class Block:
@@ -84,9 +86,13 @@ def _mean_and_deviation(tokens: Tensor) -> list[Tensor]:
 
 
 def default_readout(spec: BackboneSpec, *, response: bool = True) -> Readout:
-    """Every depth; the embedding itself, made to forget style, is left out where depths exist."""
+    """Every depth; the embedding itself, made to forget style, is left out where depths exist.
+
+    The response costs a second pass of the backbone. It is read where it was found to be worth that, of
+    convolutional networks (docs/what-works.md), unless `response` is False.
+    """
     depths = tuple(tap.name for tap in spec.taps if tap.name != spec.embedding)
-    return Readout(depths or (spec.embedding,), response)
+    return Readout(depths or (spec.embedding,), response and spec.family in _WORTH_A_SECOND_PASS)
 
 
 def embedding_readout(spec: BackboneSpec) -> Readout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def pair(untrained_model: Any, tiny_file: Path) -> list[RewardModel]:
     """Two tastes on backbones of their own with equal weights; they read different taps."""
     first, other = (untrained_model(f"file:{tiny_file}") for _ in range(2))
     assert first.backbone is not other.backbone
-    return [sibling_of(first, 1), sibling_of(other, 2, embedding_readout(other.backbone.spec))]
+    every_depth = replace(default_readout(first.backbone.spec), response=True)
+    return [sibling_of(first, 1, every_depth), sibling_of(other, 2, embedding_readout(other.backbone.spec))]
 
 
 @pytest.fixture
@@ -197,7 +199,7 @@ class TestEachIsComputedOnce:
         assert sum(count for _, count in passes) == RUNS * 5
 
     def test_equal_readouts_are_read_once(self, pair: list[RewardModel], pictures: list[Tensor]) -> None:
-        same = sibling_of(pair[0], 5)
+        same = sibling_of(pair[0], 5, pair[0].reader.readout)
         expected = [model.score(pictures).logit for model in (pair[0], same)]
         combined = CombinedReward([pair[0], same])
         (group,) = combined._groups

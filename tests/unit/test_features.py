@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -75,7 +77,7 @@ def test_blocks_run_on_without_gaps() -> None:
 
 def test_what_a_blur_leaves_alone_gives_no_response() -> None:
     backbone = Colours()
-    readout = default_readout(backbone.spec)
+    readout = Readout(("pixels",), response=True)
     flat = torch.rand(1, 3, 1, 1).expand(1, 3, 16, 16)
     columns = FeatureReader(backbone, readout)(flat)
     half = columns.shape[1] // 2
@@ -87,7 +89,22 @@ def test_without_a_response_the_backbone_runs_once(pictures: Tensor, monkeypatch
     backbone, runs = Colours(), []
     features = backbone.features
     monkeypatch.setattr(backbone, "features", lambda pixels: runs.append(len(pixels)) or features(pixels))
-    FeatureReader(backbone, default_readout(backbone.spec, response=False))(pictures[:2])
+    FeatureReader(backbone, Readout(("pixels",)))(pictures[:2])
     assert runs == [2]
-    FeatureReader(backbone, default_readout(backbone.spec))(pictures[:2])
+    FeatureReader(backbone, Readout(("pixels",), response=True))(pictures[:2])
     assert runs == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("family", "wanted", "read"),
+    [
+        ("efficientnet", True, True),
+        ("efficientnet", False, False),
+        ("transformers", True, False),
+    ],
+)
+def test_a_second_pass_is_made_where_it_was_found_to_be_worth_it(
+    family: str, wanted: bool, read: bool
+) -> None:
+    spec = replace(Colours().spec, family=family)
+    assert default_readout(spec, response=wanted).response is read
