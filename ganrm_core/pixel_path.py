@@ -10,6 +10,7 @@ from torch import Tensor
 
 _UNIFORM = 6 / 255
 """How far the pixels of a border may stray from its colour: JPEG leaves traces."""
+_FIRST = 4
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def border_widths(image: Tensor, most: float) -> tuple[int, int, int, int]:
     rows, columns = int(height * most), int(width * most)
     widths = (
         _uniform_lines(image[:, :rows].transpose(1, 2)),
-        _uniform_lines(image.flip(2)[:, :, :columns]),
-        _uniform_lines(image.flip(1)[:, :rows].transpose(1, 2)),
+        _uniform_lines(image[:, :, width - columns :].flip(2)),
+        _uniform_lines(image[:, height - rows :].flip(1).transpose(1, 2)),
         _uniform_lines(image[:, :, :columns]),
     )
     if widths == (rows, columns, rows, columns) and _is_uniform(image):
@@ -70,10 +71,14 @@ def _uniform_lines(edge: Tensor) -> int:
     if 0 in edge.shape:
         return 0
     colour = edge[:, :, 0].median(dim=1).values.view(3, 1, 1)
-    # A few stray pixels are allowed: the corners belong to the neighbouring border.
-    strays = ((edge - colour).abs().amax(dim=0) > _UNIFORM).float().mean(dim=0)
-    uneven = (strays > 0.02).nonzero()
-    return int(uneven[0]) if len(uneven) else edge.shape[-1]
+    # Most pictures have no border, which their outermost columns tell.
+    for count in (min(_FIRST, edge.shape[-1]), edge.shape[-1]):
+        # A few stray pixels are allowed: the corners belong to the neighbouring border.
+        strays = ((edge[:, :, :count] - colour).abs().amax(dim=0) > _UNIFORM).float().mean(dim=0)
+        uneven = (strays > 0.02).nonzero()
+        if len(uneven):
+            return int(uneven[0])
+    return edge.shape[-1]
 
 
 def _is_uniform(image: Tensor) -> bool:

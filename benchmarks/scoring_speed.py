@@ -1,0 +1,190 @@
+"""How close is scoring to the backbone's own speed? python benchmarks/scoring_speed.py [backbone …] [--device cuda]
+
+Pictures per second, given as tensors of 512 and of 1024 pixels in memory, of
+
+  ours    `RewardModel.score` of a model that trims borders, the longest way through what `--neutralise
+          auto` may do to scoring: checks, resizing, both passes where there are two, taps, heads
+  limit   the raw network's forward on ready input, one pass, no taps: its best over batch sizes and memory layouts
+  peers   the way ComfyUI's scoring nodes go: one picture at a time to PIL, through the model's own
+          preprocessor, the network, one linear layer
+
+All in turns, in one run, several rounds; the figures are medians, the ratios those of the medians. Transformers have
+the shapes of ViT-B/16 and ViT-L/14 and random weights: speed does not depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision import transforms
+
+from ganrm_core.backbones import load_backbone
+from ganrm_core.calibration import Calibration
+from ganrm_core.features import default_readout
+from ganrm_core.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.pixel_path import PixelPath
+from ganrm_core.reward_model import RewardModel
+
+SIZES = (512, 1024)
+FOLDS = 10
+BATCHES = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (16, 64, 256)}
+VITS = {
+    "vit-b-16": {"patch_size": 16, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+                 "intermediate_size": 3072},
+    "vit-l-14": {"patch_size": 14, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+                 "intermediate_size": 4096},
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How close is scoring to the backbone's own speed?")
+    parser.add_argument(
+        "names", nargs="*", help=f"efficientnet_lite0 (default), {', '.join(VITS)}, or any backbone's name"
+    )
+    parser.add_argument("--pictures", type=int, default=64, help="pictures a round (default 64)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    where = (
+        torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} CPU threads"
+    )
+    print(f"torch {torch.__version__}, {where}, {platform.machine()}")
+    head = "".join(f"{title:>8}" for title in ("passes", "ours", "limit", "peers"))
+    print(f"\n{'backbone':<20}{'pixels':>7}{head}{'ours / limit':>15}{'ours / peers':>14}")
+    for name in options.names or ["efficientnet_lite0"]:
+        with prepared(name, options.device) as contest:
+            for size in SIZES:
+                row = contest.run(size, options.pictures, options.rounds)
+                print(f"{name:<20}{size:>7}{contest.passes:>8}" + row, flush=True)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One backbone, as we run it and as others do."""
+
+    model: RewardModel
+    raw: nn.Module
+    device: str
+
+    @property
+    def passes(self) -> int:
+        return 2 if self.model.reader.readout.response else 1
+
+    def run(self, size: int, count: int, rounds: int) -> str:
+        pictures = some_pictures(count, size)
+        images = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).float().div(255)
+        batch, layout = self.best_batch()
+        times: dict[str, list[float]] = {"ours": [], "limit": [], "peers": []}
+        contestants: dict[str, Callable[[], object]] = {
+            "ours": lambda: self.model.score(images.to(self.device)),
+            "limit": lambda: self.forward(batch, layout, -(-count // batch)),
+            "peers": lambda: self.one_by_one(images),
+        }
+        done = {"ours": count, "limit": batch * -(-count // batch), "peers": count}
+        for contestant in contestants.values():
+            contestant()  # warm
+        for _ in range(rounds):
+            for name, contestant in contestants.items():
+                times[name].append(self.seconds(contestant))
+        ours, limit, peers = (done[name] / median(times[name]) for name in times)
+        return f"{ours:>8.1f}{limit:>8.1f}{peers:>8.1f}  {ours / limit:>13.2f}{ours / peers:>14.2f}"
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        started = time.perf_counter()
+        work()
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+    def best_batch(self) -> tuple[int, torch.memory_format]:
+        """The batch size and the memory layout at which the raw network is fastest."""
+        speed: dict[tuple[int, torch.memory_format], float] = {}
+        for batch in BATCHES[self.device]:
+            for layout in (torch.contiguous_format, torch.channels_last):
+                self.forward(batch, layout, 1)
+                turns = max(1, 16 // batch)
+                speed[batch, layout] = batch / min(
+                    self.seconds(lambda b=batch, m=layout, t=turns: self.forward(b, m, t)) / turns
+                    for _ in range(3)
+                )
+        return max(speed, key=lambda setting: speed[setting])
+
+    @torch.inference_mode()
+    def forward(self, batch: int, layout: torch.memory_format, turns: int) -> None:
+        size = self.model.backbone.spec.input_size
+        self.raw.to(memory_format=layout)  # type: ignore[call-overload]
+        ready = torch.zeros(batch, 3, size, size, device=self.device).contiguous(memory_format=layout)
+        for _ in range(turns):
+            self.raw(ready)
+
+    @torch.inference_mode()
+    def one_by_one(self, images: Tensor) -> list[float]:
+        self.raw.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        spec = self.model.backbone.spec
+        preprocess = transforms.Compose([
+            transforms.Resize(spec.input_size, transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(spec.input_size),
+            transforms.ToTensor(),
+            transforms.Normalize(spec.mean, spec.std),
+        ])  # fmt: skip
+        scores = []
+        for image in images:
+            picture = Image.fromarray((image.cpu().numpy() * 255).clip(0, 255).astype(np.uint8))
+            seen = self.raw(preprocess(picture).unsqueeze(0).to(self.device))
+            embedding = seen if isinstance(seen, Tensor) else seen.pooler_output
+            scores.append(float(embedding[0].mean()))
+        return scores
+
+
+@contextmanager
+def prepared(name: str, device: str) -> Iterator[Contest]:
+    with tempfile.TemporaryDirectory() as folder:
+        raw: Any
+        if name in VITS:
+            from transformers import CLIPVisionConfig, CLIPVisionModel
+
+            raw = CLIPVisionModel(CLIPVisionConfig(image_size=224, **VITS[name])).eval()
+            raw.save_pretrained(folder)
+            backbone = load_backbone(f"transformers:{Path(folder)}")
+        elif name == "efficientnet_lite0":
+            raw = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
+            backbone = load_backbone(name)
+        else:
+            raise SystemExit(f"There is no {name}. Choose efficientnet_lite0, {', '.join(VITS)}.")
+        yield Contest(untrained(backbone.to(device)), raw.to(device).requires_grad_(False), device)
+
+
+def untrained(backbone: Any) -> RewardModel:
+    """A model as training makes it, but for what its heads say."""
+    readout = default_readout(backbone.spec)
+    width = readout.width(backbone.spec)
+    heads = [
+        LinearHead(torch.zeros(width), torch.randn(width) / width, torch.tensor(0.0))
+        for _ in range(FOLDS + 1)
+    ]
+    layer = RewardProjectionLayer(heads[0], heads[1:])
+    return RewardModel(backbone, readout, layer, Calibration(), card={}, pixel_path=PixelPath(0.1))
+
+
+def some_pictures(count: int, size: int) -> list[Image.Image]:
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    return [Image.fromarray(each).resize((size, size), Image.Resampling.BICUBIC) for each in coarse]
+
+
+if __name__ == "__main__":
+    main()
