@@ -1,0 +1,100 @@
+"""How fast are folders scored, and the second time? python benchmarks/folder_speed.py [--files 1000]
+
+Pictures per second from files on disk, real ones at their own sizes, of
+
+  loop     one file at a time: PIL, the network's own preprocessor, the raw network, one linear layer
+  first    `RewardModel.score_files`, nothing kept yet
+  again    the same once more: what was worked out is kept by the files' content, so they are only read
+
+`again` is a new cache object and forgets in-process digests, as a new process would. Every picture is a file of
+its own content.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import timm
+import torch
+from PIL import Image
+from scoring_speed import untrained
+from torchvision import transforms
+
+from ganrm_core import imagesets
+from ganrm_core.backbones import load_backbone
+from ganrm_core.demo.pictures import demo_pictures
+from ganrm_core.disk_cache import FILE, MOST_BYTES, DiskCache, keep_in
+from ganrm_core.reward_model import RewardModel
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How fast are folders scored, and the second time?")
+    parser.add_argument("--files", type=int, default=1000, help="(default 1000)")
+    parser.add_argument("--looped", type=int, default=200, help="of these in the plain loop (default 200)")
+    options = parser.parse_args()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_files(folder / "pictures", options.files)
+        model = untrained(load_backbone("efficientnet_lite0"))
+        looped = files[:: max(1, len(files) // options.looped)]
+        speeds = {"loop": len(looped) / seconds_of_loop(looped)}
+        speeds["first"] = len(files) / seconds_of(model, files, folder)
+        imagesets._hash_once.cache_clear()
+        speeds["again"] = len(files) / seconds_of(model, files, folder)
+    print(f"\n{len(files)} files" + "".join(f"{title:>12}" for title in speeds))
+    print(f"{'pictures/s':<12}" + "".join(f"{speed:>12.1f}" for speed in speeds.values()))
+    print(
+        f"first / loop {speeds['first'] / speeds['loop']:.2f}, again / first {speeds['again'] / speeds['first']:.1f}"
+    )
+
+
+def write_files(folder: Path, count: int, most: int = 4096) -> list[Path]:
+    """Real pictures as PNG, `most` pixels a side; where there are too few, some again a little cropped."""
+    folder.mkdir()
+    sources = [picture.path for picture in demo_pictures()]
+    for index in range(count):
+        with Image.open(sources[index % len(sources)]) as opened:
+            picture = opened.convert("RGB")
+        turn = index // len(sources)
+        picture = picture.crop((8 * turn, 8 * turn, *picture.size))
+        picture.thumbnail((most, most))
+        picture.save(folder / f"{index:05}.png", compress_level=1)
+    return sorted(folder.iterdir())
+
+
+def seconds_of(model: RewardModel, files: Sequence[Path], folder: Path) -> float:
+    cache = DiskCache(folder / FILE, MOST_BYTES)
+    keep_in(cache)
+    started = time.perf_counter()
+    if sum(1 for _ in model.score_files(files, [])) != len(files):
+        raise RuntimeError("not every file was scored")
+    taken = time.perf_counter() - started
+    keep_in(None)
+    cache.close()
+    return taken
+
+
+@torch.inference_mode()
+def seconds_of_loop(files: Sequence[Path]) -> float:
+    network = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
+    size = 224
+    preprocess = transforms.Compose([
+        transforms.Resize(size, transforms.InterpolationMode.BICUBIC),
+        transforms.CenterCrop(size),
+        transforms.ToTensor(),
+        transforms.Normalize(0.5, 0.5),
+    ])  # fmt: skip
+    started = time.perf_counter()
+    for file in files:
+        with Image.open(file) as opened:
+            network(preprocess(opened.convert("RGB")).unsqueeze(0)).mean()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
