@@ -39,5 +39,10 @@ def test_local_links_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_no_chapter_stands_twice() -> None:
+    chapters = re.findall(r"^#+ .+", re.sub(r"```.*?```", "", README, flags=re.DOTALL), re.MULTILINE)
+    assert len(chapters) == len(set(chapters))
+
+
 def test_no_figure_is_still_to_come() -> None:
     assert not re.search(r"\b[A-Z]+_FIGURES\b|\bTODO\b|\bTBD\b", README)
