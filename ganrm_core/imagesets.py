@@ -29,6 +29,9 @@ IMAGE_SUFFIXES = frozenset((
 """File name endings (lower case) of what is taken for a picture when a folder is read."""
 
 
+DECODERS = min(4, os.cpu_count() or 1)
+"""Threads that decode ahead: fewer starve a graphics card, more only fill the memory."""
+
 Content = TypeVar("Content")
 
 
@@ -64,7 +67,7 @@ def find_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> l
 
 
 def stream_images(
-    paths: Sequence[Path], *, workers: int = 2, prefetch: int = 8, skipped: list[Skipped]
+    paths: Sequence[Path], *, workers: int = DECODERS, prefetch: int = 8, skipped: list[Skipped]
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield (index into `paths`, uint8 image [3, H, W]) in order, decoding ahead; see `stream_files`."""
     return stream_files(
@@ -76,7 +79,7 @@ def stream_files(
     paths: Sequence[Path],
     read: Callable[[int, Path], Content],
     *,
-    workers: int = 2,
+    workers: int = DECODERS,
     prefetch: int = 8,
     skipped: list[Skipped],
 ) -> Iterator[tuple[int, Content]]:
