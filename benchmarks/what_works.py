@@ -90,10 +90,17 @@ def _response(block: Block) -> bool:
     return block.statistic.endswith("response")
 
 
+def _response_until(stage: int) -> Callable[[Block], bool]:
+    """All but the responses of later stages, for which the second pass would have to go on."""
+    return lambda block: not _response(block) or int(block.tap.removeprefix("stage")[0]) <= stage
+
+
 VARIANTS = (
     Variant("default"),
     Variant("no response to a blur", lambda block: not _response(block)),
     Variant("the response alone", _response),
+    Variant("response of stages 1 to 5 alone", _response_until(5)),
+    Variant("response of stages 1 to 3 alone", _response_until(3)),
     Variant("the response counts in full", weigh=_weighed(response_share=1.0)),
     Variant("ends of stages instead of every block", lambda block: block.tap in STAGE_ENDS),
     Variant("means alone", lambda block: block.statistic.startswith("mean")),
