@@ -16,8 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _SCHEMA = """
-    CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, used INTEGER NOT NULL, content BLOB NOT NULL)
-    WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, used INTEGER NOT NULL, content BLOB NOT NULL);
     CREATE INDEX IF NOT EXISTS by_use ON entries (used);
 """
 _BUSY_S = 30
