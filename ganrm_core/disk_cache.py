@@ -104,7 +104,7 @@ class DiskCache:
         size = database.execute("SELECT TOTAL(LENGTH(content)) FROM entries").fetchone()[0]
         if size <= self.most_bytes:
             return
-        oldest = database.execute("SELECT key, LENGTH(content) FROM entries ORDER BY used").fetchall()
+        oldest = database.execute("SELECT key, LENGTH(content) FROM entries ORDER BY used, rowid").fetchall()
         doomed = []
         for key, length in oldest:
             if size <= self.most_bytes * _ROOM_AFTER_TRIM:
