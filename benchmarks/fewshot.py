@@ -59,11 +59,12 @@ def main() -> None:
     parser.add_argument("--family", choices=FAMILIES, default="first", help="of tasks (default first)")
     parser.add_argument("--seeds", type=int, default=3, help="splits per task and size (default 3)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="pictures per class")
+    parser.add_argument("--backbone", default="efficientnet_lite0", help="or efficientnet_lite2")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     chosen = [task for task in tasks(options.family) if not options.names or task.name in options.names]
-    backbone = load_backbone("efficientnet_lite0")
+    backbone = load_backbone(options.backbone)
     pool = load_pool()[1]
     bench = Bench(backbone, pool)
     sizes = [n for n in options.sizes if len(pool) - 2 * n >= LEAST_TEST_GROUPS]

