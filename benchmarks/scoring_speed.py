@@ -52,9 +52,7 @@ VITS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="How close is scoring to the backbone's own speed?")
-    parser.add_argument(
-        "names", nargs="*", help=f"efficientnet_lite0 (default), {', '.join(VITS)}, or any backbone's name"
-    )
+    parser.add_argument("names", nargs="*", help=f"efficientnet_lite0 (default), {', '.join(VITS)}")
     parser.add_argument("--pictures", type=int, default=64, help="pictures a round (default 64)")
     parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
     parser.add_argument("--device", default="cpu")

@@ -24,9 +24,7 @@ _DIGEST = 8
 _USED_AGAIN_MS = 3_600_000
 _ROOM_AFTER_TRIM = 0.9
 _TRIMS_PER_LIMIT = 50
-
-
-ENVIRONMENT = "GANRM_CACHE"
+_ENVIRONMENT = "GANRM_CACHE"
 OFF = "off"
 FILE = "features.sqlite"
 MOST_BYTES = 2 * 10**9
@@ -173,7 +171,7 @@ def kept_in() -> DiskCache | None:
 
 def cache_in(folder: Path) -> DiskCache | None:
     """The cache in `folder`, or where the environment variable GANRM_CACHE says; None where that is "off"."""
-    said = os.environ.get(ENVIRONMENT, "").strip()
+    said = os.environ.get(_ENVIRONMENT, "").strip()
     if said.lower() == OFF:
         return None
     return DiskCache((Path(said) if said else folder) / FILE, MOST_BYTES)

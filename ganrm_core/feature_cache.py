@@ -153,11 +153,12 @@ def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
 def features_identity(model: RewardModel) -> str:
     """What decides the features: backbone, taps, adapter, both sets and the settings; not the head."""
     made = model.card.get("provenance") or {}
+    no_adapter = hashlib.sha256().hexdigest()  # companions of earlier versions say so, too
     decides = {
         "weights": model.backbone.spec.weights_sha256,
         "taps": list(model.reader.readout.taps),
         "response": model.reader.readout.response,
-        "adapter": model.adapter.sha256() if model.adapter else hashlib.sha256().hexdigest(),
+        "adapter": model.adapter.sha256() if model.adapter else no_adapter,
         **{key: made.get(key) for key in ("liked_fingerprint", "ordinary_fingerprint", "settings")},
     }
     return hashlib.sha256(json.dumps(strict_json(decides), sort_keys=True).encode()).hexdigest()

@@ -16,7 +16,9 @@ from .disk_cache import kept_in
 from .features import FeatureReader
 from .pixel_path import PixelPath
 
-_FEATURES = "features"
+FEATURES = "features"
+"""Under which name a picture's vector is kept."""
+
 _VERSION = 1  # raised whenever the same file would no longer give the same numbers
 
 
@@ -60,9 +62,9 @@ class FeatureStore:
             return self._reader(pixels).cpu()
         content = hashlib.sha256(pixels.contiguous().numpy().tobytes()).hexdigest()
         if (kept := self.get(content)) is None:
-            kept = {_FEATURES: self._reader(pixels).cpu()}
+            kept = {FEATURES: self._reader(pixels).cpu()}
             self.put(content, kept)
-        return kept[_FEATURES]
+        return kept[FEATURES]
 
     def _key(self, content: str, about: str) -> str:
         # The device is asked anew each time: a host may move the backbone, and devices round differently.

