@@ -188,7 +188,6 @@ def _read(model: RewardModel, files: TrainingFiles, origin: Origin, progress: Pr
         evening,
         views=origin.views,
         seed=origin.seed,
-        keep_views=False,
         progress=progress,
     )
     by_label = [

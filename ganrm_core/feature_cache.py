@@ -22,7 +22,6 @@ from .audit.audit import Audit
 from .audit.facts import FileFacts
 from .checkpoint import strict_json
 from .errors import CheckpointError
-from .features import FeatureReader
 from .files import atomic_file, shown
 from .neutralising import MODES, Mode, Neutraliser, neutraliser
 from .reward_model import RewardModel
@@ -79,16 +78,10 @@ def companion_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.stem}{SUFFIX}")
 
 
-def read_adapted(reader: FeatureReader, pixels: Tensor) -> Tensor:
-    """Features [N, V, D] of views [N, V, 3, S, S] uint8, through a backbone that was adapted meanwhile."""
-    with torch.inference_mode(False):
-        return torch.stack([reader(views.float() / 255).cpu().clone() for views in pixels])
-
-
 def write_features(checkpoint: Path, model: RewardModel, known: KnownPictures) -> Path:
     """Write the companion of `model`, which was or will be saved to `checkpoint`. Returns its path.
 
-    The features must come from the model's own backbone, adapted if it is (see `read_adapted`). Raises
+    The features must come from the model's own backbone, adapted if it is. Raises
     OutputError where the file exists or cannot be written.
     """
     from safetensors.torch import save

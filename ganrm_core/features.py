@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from .device_memory import free_cached_memory, is_out_of_memory
 from .preprocessing import normalise, softened
 
 _WORTH_A_SECOND_PASS = ("efficientnet",)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -131,17 +134,22 @@ class FeatureReader:
         return self._affordable.get(self.device, self.plan.batch_size)
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """[B, 3, S, S] in 0–1, any B → [B, width] on the backbone's device, without gradients.
+        """[B, 3, S, S] in 0–1, any B → [B, width] on the backbone's device, without gradients."""
+        done = self.in_batches(pixels, lambda batch: self.readout.read(self.backbone, batch))
+        return torch.cat(done) if done else torch.empty(0, self.readout.width(self.backbone.spec))
+
+    def in_batches(self, pixels: Tensor, run: Callable[[Tensor], Result]) -> list[Result]:
+        """What `run` makes of each batch of pixels, moved to the backbone's device, without gradients.
 
         Where the device runs out of memory the batch is halved, down to one picture.
         """
         with torch.inference_mode():
-            done: list[Tensor] = []
+            done: list[Result] = []
             position = 0
             while position < len(pixels):
                 batch = pixels[position : position + self.batch_size]
                 try:
-                    done.append(self.readout.read(self.backbone, batch.to(self.device)))
+                    done.append(run(batch.to(self.device)))
                 except Exception as error:
                     if len(batch) == 1 or not is_out_of_memory(error):
                         raise
@@ -151,7 +159,7 @@ class FeatureReader:
                     continue
                 # Only here, with the exception gone, are the tensors of the failed attempt freed.
                 free_cached_memory(self.device)
-            return torch.cat(done) if done else torch.empty(0, self.readout.width(self.backbone.spec))
+            return done
 
 
 def _features(backbone: Backbone, pixels: Tensor) -> list[Tensor]:

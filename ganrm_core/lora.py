@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,18 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .adapters import Adapter, merge_adapter
 from .backbones.base import Backbone
+from .backbones.vit import VitBackbone
+from .backbones.vit_trunk import Trunk
 from .calibration import fit_calibration
 from .cross_validation import FIFTHS, FittedHead, IntArray, assign_folds, refuse_too_alike
 from .errors import BackboneError, DataError
-from .features import FeatureReader, Readout
+from .features import Readout
 from .fitting import Rows, fit_linear_path, fit_projection, quality
 from .heads import LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, class_weights
 from .progress import History, Progress, ProgressCallback
 from .training_pictures import CachedPictures
+from .trunk_states import TrunkStates
 
 RANK = 8
 _ALPHA = 16.0
@@ -33,45 +37,55 @@ _ADAPTER_RATE, _HEAD_RATE, _WEIGHT_DECAY = 3e-4, 1e-3, 1e-2
 _START_POWER, _START_PENALTY = 0.5, 0.1
 
 
+def trunk_of(backbone: Backbone) -> Trunk:
+    """The part of `backbone` that `fit_with_lora` leaves as it is.
+
+    Raises BackboneError where that would: peft missing, or nothing to adapt.
+    """
+    _import_peft()
+    names = backbone.adaptable_modules(_LAST_BLOCKS)
+    if not names or not isinstance(backbone, VitBackbone):
+        raise BackboneError(
+            f"The backbone {backbone.spec.name} has no layers that LoRA can adapt. Use a transformer "
+            "backbone (open_clip:…, transformers:…, file:…), or set adapt to none."
+        )
+    return Trunk(backbone, _LAST_BLOCKS)
+
+
 def fit_with_lora(
-    backbone: Backbone,
-    readout: Readout,
-    pictures: CachedPictures,
-    groups: IntArray,
-    *,
-    seed: int,
-    progress: ProgressCallback,
+    backbone: Backbone, readout: Readout, pictures: CachedPictures, *, seed: int, progress: ProgressCallback
 ) -> FittedHead:
     """Adapt `backbone` to the pictures, in place, and fit a linear head with it.
 
     One split instead of cross-validation, since every fold would cost a training of its own: three
     fifths are learned from, one stops the training early, one is held out for calibration and
-    figures. The adapter is merged into the backbone before this returns. Raises BackboneError where
-    the backbone has nothing to adapt or peft is missing.
+    figures. The adapter is merged into the backbone before this returns. `pictures` must have been read with
+    their states; what lies below the adapted blocks does not run again. Raises DataError where near-duplicates
+    leave nothing to split.
     """
-    if pictures.pixels is None:
-        raise ValueError("LoRA needs the views themselves: read the pictures with keep_views")
+    if pictures.states is None:
+        raise ValueError("LoRA needs the states of the trunk: read the pictures with them")
+    groups = pictures.groups
     refuse_too_alike(pictures.labels, groups)
     folds = assign_folds(pictures.labels, groups, FIFTHS, seed)
-    held_out, stopping = np.flatnonzero(folds == 0), folds == 1
+    held_out, stopping = np.flatnonzero(folds == 0), np.flatnonzero(folds == 1)
     if any(len(np.unique(pictures.labels[part])) < 2 for part in (held_out, stopping)):
         raise DataError(
             "Too many near-duplicates stand in both sets to split the pictures in five for LoRA. Remove some, or "
             "set adapt to none."
         )
-    learning = torch.from_numpy(folds > 1)
+    learning = np.flatnonzero(folds > 1)
     rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
-    start = _starting_head(rows.take(learning), backbone, readout)
+    start = _starting_head(rows.take(torch.from_numpy(learning)), backbone, readout)
+    adaptable = _Adaptable(pictures, pictures.states)
     with _lora_layers(backbone) as layers:
-        head, history = _train(
-            backbone, readout, pictures, start, learning, torch.from_numpy(stopping), progress
-        )
+        head, history = _train(backbone, adaptable, start, learning, stopping, progress)
         adapter = Adapter(RANK, _ALPHA, _tensors(layers))
     # An untouched LoRA layer's B is zero: then no epoch was better than the frozen backbone.
     helped = any(bool(tensor.any()) for name, tensor in adapter.tensors.items() if name.endswith(".B"))
     if helped:
         merge_adapter(backbone, adapter)
-    logits = _logits(backbone, readout, head, pictures.pixels[held_out, 0])
+    logits = adaptable.logits(head, held_out)
     labels = pictures.labels[held_out]
     return FittedHead(
         layer=RewardProjectionLayer(head),
@@ -87,10 +101,25 @@ def fit_with_lora(
     )
 
 
-def check_adaptable(backbone: Backbone) -> None:
-    """Raise BackboneError now where `fit_with_lora` would later: peft missing, or nothing to adapt."""
-    _import_peft()
-    _layers_to_adapt(backbone)
+@dataclass(frozen=True)
+class _Adaptable:
+    """The pictures, as the backbone sees them while it changes."""
+
+    pictures: CachedPictures
+    states: TrunkStates
+
+    def features(self, chosen: Tensor, views: Tensor) -> Tensor:
+        """[B, width] of the views [B] of the pictures [B]."""
+        return self.states.features(self.pictures.features, chosen, views)
+
+    def logits(self, head: nn.Module, chosen: IntArray) -> FloatArray:
+        """Of the pictures as scoring sees them."""
+        device = next(head.buffers()).device
+        places = torch.from_numpy(chosen)
+        features = self.states.some_features(self.pictures.features, places, torch.zeros_like(places))
+        with torch.no_grad():
+            logits: FloatArray = head(features.to(device)).double().cpu().numpy()
+            return logits
 
 
 def _import_peft() -> Any:
@@ -104,16 +133,6 @@ def _import_peft() -> Any:
     return peft
 
 
-def _layers_to_adapt(backbone: Backbone) -> list[str]:
-    names = backbone.adaptable_modules(_LAST_BLOCKS)
-    if not names:
-        raise BackboneError(
-            f"The backbone {backbone.spec.name} has no layers that LoRA can adapt. Use a transformer "
-            "backbone (open_clip:…, transformers:…, file:…), or set adapt to none."
-        )
-    return names
-
-
 def _starting_head(rows: Rows, backbone: Backbone, readout: Readout) -> LinearHead:
     """The frozen backbone's best guess: adapting starts from a head that already works."""
     projection = fit_projection(rows.flat()[0], readout.blocks(backbone.spec))
@@ -123,7 +142,7 @@ def _starting_head(rows: Rows, backbone: Backbone, readout: Readout) -> LinearHe
 @contextmanager
 def _lora_layers(backbone: Backbone) -> Iterator[dict[str, nn.Module]]:
     """Put trainable LoRA layers around the last blocks' linear ones, and take them away again."""
-    peft, names = _import_peft(), _layers_to_adapt(backbone)
+    peft, names = _import_peft(), backbone.adaptable_modules(_LAST_BLOCKS)
     originals = {name: backbone.get_submodule(name) for name in names}
     settings = peft.LoraConfig(r=RANK, lora_alpha=_ALPHA, target_modules=names)
     peft.inject_adapter_in_model(settings, backbone)
@@ -170,37 +189,33 @@ class _Trainable(nn.Module):
 
 def _train(
     backbone: Backbone,
-    readout: Readout,
-    pictures: CachedPictures,
+    adaptable: _Adaptable,
     start: LinearHead,
-    learning: Tensor,
-    stopping: Tensor,
+    learning: IntArray,
+    stopping: IntArray,
     progress: ProgressCallback,
 ) -> tuple[LinearHead, History]:
     """Train adapter and head end to end; both are left as they were in the best epoch.
 
     The history starts with the frozen backbone.
     """
-    assert pictures.pixels is not None
+    pictures = adaptable.pictures
     device = next(backbone.parameters()).device
-    head = _Trainable(start, pictures.features[learning].flatten(0, 1).std(dim=0)).to(device)
+    chosen, views = torch.from_numpy(learning), pictures.features.shape[1]
+    head = _Trainable(start, pictures.features[chosen].flatten(0, 1).std(dim=0)).to(device)
     adapter = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(
         [{"params": adapter, "lr": _ADAPTER_RATE}, {"params": head.parameters(), "lr": _HEAD_RATE}],
         weight_decay=_WEIGHT_DECAY,
     )
-    chosen, views = torch.nonzero(learning).squeeze(1), pictures.pixels.shape[1]
     labels = torch.from_numpy(pictures.labels).float()
     weights = torch.from_numpy(class_weights(pictures.labels)).float()
-    stop_labels = pictures.labels[stopping.numpy()]
     total = _EPOCHS * -(-len(chosen) // _BATCH)
     best = [parameter.detach().clone() for parameter in (*adapter, *head.parameters())]
 
-    stop_pixels = pictures.pixels[stopping, 0]
-
     def judge() -> tuple[float, float]:
-        logits = _logits(backbone, readout, head, stop_pixels)
-        return quality(torch.from_numpy(logits), torch.from_numpy(stop_labels))
+        logits = adaptable.logits(head, stopping)
+        return quality(torch.from_numpy(logits), torch.from_numpy(pictures.labels[stopping]))
 
     best_reached = judge()
     history = History("epoch", (-best_reached[1],), (best_reached[0],))
@@ -208,9 +223,10 @@ def _train(
     for _ in range(_EPOCHS):
         for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):
             view = torch.randint(views, (len(batch),))
-            logits = head(readout.read(backbone, pictures.pixels[batch, view].to(device).float() / 255))
             loss = binary_cross_entropy_with_logits(
-                logits, labels[batch].to(device), weight=weights[batch].to(device)
+                head(adaptable.features(batch, view)),
+                labels[batch].to(device),
+                weight=weights[batch].to(device),
             )
             optimiser.zero_grad()
             loss.backward()
@@ -236,18 +252,6 @@ def _train(
         for parameter, value in zip((*adapter, *head.parameters()), best, strict=True):
             parameter.copy_(value)
     return head.folded(), history
-
-
-def _logits(backbone: Backbone, readout: Readout, head: nn.Module, pixels: Tensor) -> FloatArray:
-    """Logits of uint8 pictures [N, 3, S, S]."""
-    reader = FeatureReader(backbone, readout)
-    device = next(head.buffers()).device
-    features: Sequence[Tensor] = [
-        reader(batch.float() / 255) for batch in pixels.split(reader.plan.batch_size)
-    ]
-    with torch.inference_mode():
-        logits: FloatArray = head(torch.cat(list(features)).to(device)).double().cpu().numpy()
-        return logits
 
 
 def _cross_calibrated(logits: FloatArray, labels: IntArray, groups: IntArray, seed: int) -> FloatArray:

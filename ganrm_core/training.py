@@ -17,14 +17,14 @@ from .backbones.base import Backbone
 from .cross_validation import FittedHead, IntArray, fit_default, fit_paper
 from .errors import DataError
 from .evaluation import Figures, measure
-from .feature_cache import KnownPictures, read_adapted
+from .feature_cache import KnownPictures
 from .feature_store import FeatureStore
 from .features import FeatureReader, Readout, default_readout, embedding_readout
 from .fitting import Rows
 from .images import to_float
 from .imagesets import Skipped, describe_skipped
 from .leak_report import LeakReport
-from .lora import check_adaptable, fit_with_lora
+from .lora import fit_with_lora, trunk_of
 from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
 from .neutralising import MODES, Mode, neutraliser
 from .pixel_path import PixelPath
@@ -36,11 +36,12 @@ from .same_picture import Judge, same_picture_test
 from .survey import Survey, survey
 from .training_pictures import CachedPictures, read_pictures
 from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training_files
+from .trunk_states import TrunkStates
 
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
 
-METHOD = 5
+METHOD = 6
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50
@@ -154,8 +155,7 @@ def train_on_files(
         torch.manual_seed(settings.seed)
         # First of all, since it may be that it cannot be had or adapted.
         backbone = load(settings.backbone)
-        if settings.adapt == "lora":
-            check_adaptable(backbone)
+        trunk = trunk_of(backbone) if settings.adapt == "lora" else None
         loaded = time.perf_counter()
         surveyed = survey(files, progress=progress)
         audit = surveyed.audit(seed=settings.seed, progress=progress)
@@ -169,8 +169,8 @@ def train_on_files(
             evening,
             views=1 if settings.preset == "paper" else settings.views,
             seed=settings.seed,
-            keep_views=settings.adapt == "lora",
             progress=progress,
+            states=TrunkStates(reader, trunk) if trunk else None,
         )
         features_done = time.perf_counter()
         fitted = _fit(settings, backbone, readout, pictures, progress)
@@ -220,7 +220,7 @@ def train_on_files(
         skipped=pictures.skipped,
         warnings=[*_warnings(pictures, files, figures), *leaks.warnings()],
         leaks=leaks,
-        known=_known(pictures, surveyed, audit, settings, fitted, reader),
+        known=_known(pictures, surveyed, audit, settings, fitted),
         seconds={
             "audit": audited - loaded + finished - fit_done,
             "features": loaded - started + features_done - audited,
@@ -257,7 +257,7 @@ def _fit(
 ) -> FittedHead:
     groups = pictures.groups
     if settings.adapt == "lora":
-        return fit_with_lora(backbone, readout, pictures, groups, seed=settings.seed, progress=progress)
+        return fit_with_lora(backbone, readout, pictures, seed=settings.seed, progress=progress)
     rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
     if settings.preset == "paper":
         return fit_paper(rows, groups, seed=settings.seed, progress=progress)
@@ -277,13 +277,12 @@ def _known(
     audit: Audit,
     settings: TrainingSettings,
     fitted: FittedHead,
-    reader: FeatureReader,
 ) -> KnownPictures:
     known = KnownPictures.of(pictures, surveyed, audit, settings.neutralise)
-    if fitted.adapter is None or pictures.pixels is None:
+    if fitted.adapter is None or pictures.states is None:
         return known
     # The backbone is another one by now.
-    return replace(known, features=read_adapted(reader, pictures.pixels), nuisances=[])
+    return replace(known, features=pictures.states.all_features(pictures.features), nuisances=[])
 
 
 def _unbiased_judge(fitted: FittedHead, reader: FeatureReader, path: PixelPath) -> Judge:

@@ -21,6 +21,7 @@ from .imagesets import Skipped, describe_skipped, stream_files
 from .neutralising import Neutraliser
 from .progress import Progress, ProgressCallback
 from .survey import Survey
+from .trunk_states import TrunkStates
 
 _VIEWS = "views"
 
@@ -31,8 +32,7 @@ class CachedPictures:
 
     `features` [N, V, D] float32; `labels` [N]; `signatures` [N, K] for finding near-duplicates,
     `groups` [N]: equal for those found; `nuisances`: for each thing evened out, how features move
-    under it, [M, D]; `pixels` [N, V, 3, S, S] uint8 where the views themselves are needed again,
-    else None.
+    under it, [M, D]; `states`: what is needed to go on from below the blocks that are adapted, else None.
     """
 
     paths: list[Path]
@@ -42,7 +42,7 @@ class CachedPictures:
     groups: NDArray[np.int64]
     features: Tensor
     nuisances: list[Tensor]
-    pixels: Tensor | None
+    states: TrunkStates | None = None
     skipped: list[Skipped] = field(default_factory=list)
 
 
@@ -53,16 +53,17 @@ def read_pictures(
     *,
     views: int,
     seed: int,
-    keep_views: bool,
     progress: ProgressCallback,
+    states: TrunkStates | None = None,
 ) -> CachedPictures:
     """Run the backbone over the surveyed files, or take what is kept of them (see `disk_cache.keep_in`).
 
-    Raises DataError where one has become unreadable.
+    With `states` these are filled, and how features move under what is evened out is not looked at. Raises
+    DataError where one has become unreadable.
     """
     size = reader.backbone.spec.input_size
     skipped: list[Skipped] = []
-    features, pixels = [], []
+    features = []
     moved: dict[str, list[Tensor]] = {}
     paired = neutraliser.paired(survey.labels, seed)
     store = FeatureStore(reader, neutraliser.path)
@@ -75,8 +76,8 @@ def read_pictures(
         return f"{views} views, {seeds[index]}, {evened}"
 
     def taken(index: int, path: Path) -> Seen[dict[str, Tensor]]:
-        # Where the views themselves are wanted, there is no way round the picture.
-        return look(path, lambda content: None if keep_views else store.get(content, about(index)))
+        # Where the states are wanted, there is no way round the backbone.
+        return look(path, lambda content: None if states else store.get(content, about(index)))
 
     progress(Progress("reading pictures", 0, len(survey.paths)))
     for index, seen in stream_files(survey.paths, taken, skipped=skipped):
@@ -87,13 +88,12 @@ def read_pictures(
             evened = neutraliser.path(to_float(neutraliser.evened(seen.image, label, seeds[index])))
             pixel_views = make_views(evened, views, size, seed=seeds[index])
             # Out of inference mode's reach: training differentiates through heads fed with these.
-            found = {_VIEWS: reader(pixel_views).cpu().clone()}
-            if keep_views:
-                pixels.append((pixel_views * 255).round().to(torch.uint8))
-            if paired[index]:
+            found = {_VIEWS: (states.read if states else reader)(pixel_views).cpu().clone()}
+            if paired[index] and not states:
                 twins = neutraliser.twins(seen.image, label, seeds[index])
                 found |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
-            store.put(seen.content, found, about(index))
+            if not states:
+                store.put(seen.content, found, about(index))
         features.append(found.pop(_VIEWS))
         for name, difference in found.items():
             moved.setdefault(name, []).append(difference)
@@ -110,8 +110,8 @@ def read_pictures(
         groups=survey.groups,
         features=torch.stack(features),
         nuisances=[torch.stack(moved[name]) for name in sorted(moved)],
-        pixels=torch.stack(pixels) if keep_views else None,
         skipped=survey.skipped,
+        states=states,
     )
 
 

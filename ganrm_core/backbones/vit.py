@@ -83,6 +83,12 @@ class VitBackbone(Backbone):
         return names
 
 
+def depth_of(tap: str) -> int | None:
+    """The block, counted from 1, after which a tap of this name lies; None for the embedding."""
+    block, _, _ = tap.partition(".")
+    return int(block.removeprefix("block")) if block != EMBEDDING else None
+
+
 def tap_depths(depth: int) -> tuple[int, ...]:
     """The blocks to read of `depth` blocks, counted from 1: a quarter, half, three quarters, all."""
     return tuple(dict.fromkeys(max(1, round(depth * quarter / 4)) for quarter in (1, 2, 3, 4)))

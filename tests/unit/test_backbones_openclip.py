@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import BackboneSpec
-from ganrm_core.backbones.vit import tap_depths
+from ganrm_core.backbones.vit import VitBackbone, tap_depths
+from ganrm_core.backbones.vit_trunk import Trunk
 from ganrm_core.errors import BackboneError
 
 open_clip = pytest.importorskip("open_clip")
@@ -151,6 +152,19 @@ def test_features_do_not_depend_on_the_batch(model_name: str, tmp_path: Path) ->
     for whole, one, mixed in zip(together, alone, shuffled, strict=True):
         assert (one[0] - whole[3]).abs().max() < 1e-5
         assert (mixed[order.index(3)] - whole[3]).abs().max() < 1e-5
+
+
+def test_blocks_above_a_trunk_go_on_from_its_states(model_name: str, tmp_path: Path) -> None:
+    backbone = load_backbone(f"open_clip:{model_name}/{_made(model_name, tmp_path / 'w.pt')[1]}")
+    assert isinstance(backbone, VitBackbone)
+    trunk, pixels = Trunk(backbone, 1), _pixels(backbone.spec)
+    with torch.no_grad():
+        whole, state = trunk.read(pixels)
+        again = trunk.go_on(state)
+    assert trunk.frozen_taps
+    for tap, expected, other in zip(backbone.spec.taps, whole, again, strict=True):
+        if tap.name not in trunk.frozen_taps:
+            torch.testing.assert_close(other, expected, atol=1e-5, rtol=0)
 
 
 def test_loaded_in_inference_mode_it_can_be_trained_through(model_name: str, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone, BackboneSpec
-from ganrm_core.backbones.vit import tap_depths
+from ganrm_core.backbones.vit import VitBackbone, tap_depths
+from ganrm_core.backbones.vit_trunk import Trunk
 from ganrm_core.errors import BackboneError
 
 transformers = pytest.importorskip("transformers")
@@ -173,6 +174,48 @@ def test_loaded_in_inference_mode_it_can_be_trained_through(folder: Path, pixels
 def test_adaptable_modules_stop_at_the_first_block(backbone: Backbone) -> None:
     assert backbone.adaptable_modules(0) == []
     assert backbone.adaptable_modules(99) == backbone.adaptable_modules(DEPTH)
+
+
+@pytest.mark.parametrize("above", [1, 3, 99])
+def test_blocks_above_a_trunk_go_on_from_its_states(
+    backbone: VitBackbone, pixels: Tensor, above: int
+) -> None:
+    trunk = Trunk(backbone, above)
+    ran: list[int] = []
+    row = list(backbone.net.get_submodule(backbone.layout.blocks).children())
+    hooks = [
+        layer.register_forward_hook(lambda *_, place=place: ran.append(place))
+        for place, block in enumerate(row)
+        for layer in [next(m for m in block.modules() if isinstance(m, torch.nn.LayerNorm))]
+    ]
+    with torch.no_grad():
+        whole = backbone.features(pixels)
+        read, state = trunk.read(pixels)
+        ran.clear()
+        again = trunk.go_on(state)
+    for hook in hooks:
+        hook.remove()
+    first = max(0, DEPTH - above)
+    assert ran == list(range(first, DEPTH))
+    below = {depth for depth in tap_depths(DEPTH) if depth <= first}
+    assert {int(name[5:].split(".")[0]) for name in trunk.frozen_taps} == below
+    for tap, expected, one, other in zip(backbone.spec.taps, whole, read, again, strict=True):
+        assert torch.equal(one, expected)
+        if tap.name not in trunk.frozen_taps:
+            torch.testing.assert_close(other, expected, atol=1e-5, rtol=0)
+    # The network is left as it was.
+    with torch.no_grad():
+        assert all(map(torch.equal, backbone.features(pixels), whole))
+
+
+def test_a_transformer_that_cannot_be_cut_says_so(
+    backbone: VitBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedding = backbone.embedding
+    monkeypatch.setattr(backbone, "embedding", lambda pixels: embedding(pixels) + pixels.mean())
+    with pytest.raises(BackboneError, match=r"cannot be run by themselves.*Set adapt to none"):
+        Trunk(backbone, 1)
+    assert not any(module._forward_pre_hooks for module in backbone.modules())
 
 
 def test_plan_is_fixed_per_device(backbone: Backbone) -> None:

@@ -18,7 +18,6 @@ from ganrm_core.feature_cache import (
     KnownPictures,
     companion_path,
     features_identity,
-    read_adapted,
     read_features,
     write_features,
 )
@@ -121,11 +120,3 @@ def test_damaged(damage: str, model: RewardModel, known: KnownPictures, tmp_path
         path.write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"a\.features\.safetensors"):
         read_features(tmp_path / "a.safetensors", model)
-
-
-def test_features_are_read_anew_through_an_adapted_backbone(model: RewardModel) -> None:
-    size = model.backbone.spec.input_size
-    pixels = torch.randint(0, 256, (2, 3, 3, size, size), dtype=torch.uint8)
-    features = read_adapted(model.reader, pixels)
-    assert torch.allclose(features[1], model.reader(pixels[1].float() / 255), atol=1e-4)
-    assert not features.is_inference()
