@@ -3,7 +3,7 @@
 Pictures per second, given as tensors of 512 and of 1024 pixels in memory, of
 
   ours    `RewardModel.score` of a model that trims borders, the longest way through what `--neutralise
-          auto` may do to scoring: checks, resizing, both passes where there are two, taps, heads
+          auto` may do to scoring: checks, resizing, one pass or two (`ganrm train --passes`), taps, heads
   limit   the raw network's forward on ready input, one pass, no taps: its best over batch sizes and memory layouts
   peers   the way ComfyUI's scoring nodes go: one picture at a time to PIL, through the model's own
           preprocessor, the network, one linear layer
@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from torchvision import transforms
 
 from ganrm_core.backbones import load_backbone
+from ganrm_core.backbones.base import Backbone
 from ganrm_core.calibration import Calibration
 from ganrm_core.features import default_readout
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
@@ -64,10 +65,12 @@ def main() -> None:
     head = "".join(f"{title:>8}" for title in ("passes", "ours", "limit", "peers"))
     print(f"\n{'backbone':<20}{'pixels':>7}{head}{'ours / limit':>15}{'ours / peers':>14}")
     for name in options.names or ["efficientnet_lite0"]:
-        with prepared(name, options.device) as contest:
-            for size in SIZES:
-                row = contest.run(size, options.pictures, options.rounds)
-                print(f"{name:<20}{size:>7}{contest.passes:>8}" + row, flush=True)
+        with prepared(name, options.device) as (backbone, raw):
+            for passes in (2, 1) if default_readout(backbone.spec).response else (1,):
+                contest = Contest(untrained(backbone, passes), raw, options.device)
+                for size in SIZES:
+                    row = contest.run(size, options.pictures, options.rounds)
+                    print(f"{name:<20}{size:>7}{passes:>8}" + row, flush=True)
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,6 @@ class Contest:
     model: RewardModel
     raw: nn.Module
     device: str
-
-    @property
-    def passes(self) -> int:
-        return 2 if self.model.reader.readout.response else 1
 
     def run(self, size: int, count: int, rounds: int) -> str:
         pictures = some_pictures(count, size)
@@ -149,7 +148,8 @@ class Contest:
 
 
 @contextmanager
-def prepared(name: str, device: str) -> Iterator[Contest]:
+def prepared(name: str, device: str) -> Iterator[tuple[Backbone, nn.Module]]:
+    """One backbone, as we run it and as it comes."""
     with tempfile.TemporaryDirectory() as folder:
         raw: Any
         if name in VITS:
@@ -163,12 +163,12 @@ def prepared(name: str, device: str) -> Iterator[Contest]:
             backbone = load_backbone(name)
         else:
             raise SystemExit(f"There is no {name}. Choose efficientnet_lite0, {', '.join(VITS)}.")
-        yield Contest(untrained(backbone.to(device)), raw.to(device).requires_grad_(False), device)
+        yield backbone.to(device), raw.to(device).requires_grad_(False)
 
 
-def untrained(backbone: Any) -> RewardModel:
+def untrained(backbone: Backbone, passes: int) -> RewardModel:
     """A model as training makes it, but for what its heads say."""
-    readout = default_readout(backbone.spec)
+    readout = default_readout(backbone.spec, response=passes == 2)
     width = readout.width(backbone.spec)
     heads = [
         LinearHead(torch.zeros(width), torch.randn(width) / width, torch.tensor(0.0))

@@ -115,6 +115,7 @@ class TestResult:
             "seed": 0,
             "views": 2,
             "neutralise": "auto",
+            "passes": 2,
         }
         assert origin["liked_fingerprint"] != origin["ordinary_fingerprint"]
         assert card["metrics"]["auc"] == result.figures.auc.to_json()
@@ -146,6 +147,15 @@ class TestSettings:
         sets.train(views=3, preset="paper")
         assert set(counts) == {1}
 
+    def test_one_pass_reads_no_response(self, sets: Sets, tmp_path: Path) -> None:
+        two, one = (sets.train(backbone="efficientnet_lite0", views=1, passes=passes) for passes in (2, 1))
+        widths = [
+            len(result.model.reader.readout.blocks(result.model.backbone.spec)) for result in (two, one)
+        ]
+        assert widths[0] == 2 * widths[1]
+        one.model.save(tmp_path / "one.safetensors")
+        assert not RewardModel.load(tmp_path / "one.safetensors").reader.readout.response
+
     def test_the_paper_preset(self, sets: Sets, tmp_path: Path) -> None:
         result = sets.train(preset="paper")
         assert result.model.layer.kind == "paper"
@@ -167,6 +177,7 @@ class TestSettings:
             ({"adapt": "dora"}, "no adaptation 'dora'.*Use none or lora"),
             ({"preset": "paper", "adapt": "lora"}, "keeps its backbone frozen.*default preset"),
             ({"views": 0}, "views is 0.*Use 1 or more"),
+            ({"passes": 3}, "passes is 3.*Use 1 or 2"),
             ({"seed": -1}, "seed is -1.*from 0"),
             ({"seed": 2**64}, "seed is 18446744073709551616.*from 0"),
         ],
