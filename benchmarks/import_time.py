@@ -1,0 +1,59 @@
+"""How much later is ComfyUI up with this pack? PYTHONPATH=. python benchmarks/import_time.py [--rounds 7]
+
+In a process of its own each time: ComfyUI's own imports, then the pack's nodes and their schemas, as its server asks
+for them at the start. ComfyUI is found as the host tests find it. Prints the median and the range.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from statistics import median
+
+from tests.host_support.install import HOW, PACK, find_comfyui
+
+_START = f"""
+import sys, time, asyncio, importlib.util
+sys.argv = ["main.py", "--cpu"]
+import utils.install_util
+import comfy.options
+comfy.options.enable_args_parsing()
+import nodes, execution, server, comfy_api.latest
+started = time.perf_counter()
+place = {str(PACK)!r}
+spec = importlib.util.spec_from_file_location("pack", place + "/__init__.py", submodule_search_locations=[place])
+pack = sys.modules["pack"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(pack)
+async def ask():
+    extension = await pack.comfy_entrypoint()
+    for node in await extension.get_node_list():
+        node.GET_SCHEMA()
+asyncio.run(ask())
+print("SECONDS", time.perf_counter() - started)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How much later is ComfyUI up with this pack?")
+    parser.add_argument("--rounds", type=int, default=7, help="(default 7)")
+    rounds = parser.parse_args().rounds
+    comfyui = find_comfyui()
+    if comfyui is None:
+        raise SystemExit(HOW)
+    taken = []
+    for _ in range(rounds):
+        done = subprocess.run(
+            [str(comfyui.python), "-c", _START], cwd=comfyui.path, capture_output=True, text=True, check=False
+        )
+        said = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("SECONDS ")]
+        if not said:
+            raise SystemExit(f"ComfyUI {comfyui.version} could not be imported:\n{done.stderr[-2000:]}")
+        taken.append(float(said[0]))
+    print(
+        f"ComfyUI {comfyui.version}: {median(taken):.2f} s on top of its own imports "
+        f"({min(taken):.2f} to {max(taken):.2f}, {rounds} starts)"
+    )
+
+
+if __name__ == "__main__":
+    main()
