@@ -57,8 +57,8 @@ class Readout:
 
     def read(self, backbone: Backbone, pixels: Tensor) -> Tensor:
         """Pictures [B, 3, S, S] in 0–1 → [B, width], float32. No gradient is stopped."""
-        plain = _features(backbone, pixels)
-        blurred = _features(backbone, softened(pixels)) if self.response else plain
+        plain = tap_features(backbone, pixels)
+        blurred = tap_features(backbone, softened(pixels)) if self.response else plain
         return self.columns(plain, blurred, backbone.spec)
 
     def columns(self, plain: Sequence[Tensor], blurred: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
@@ -162,7 +162,8 @@ class FeatureReader:
             return done
 
 
-def _features(backbone: Backbone, pixels: Tensor) -> list[Tensor]:
+def tap_features(backbone: Backbone, pixels: Tensor) -> list[Tensor]:
+    """Pictures [B, 3, S, S] in 0–1 → what `Backbone.features` gives, in the layout it runs best in."""
     prepared = normalise(pixels, backbone.spec)
     if backbone.plan(pixels.device.type).channels_last:
         prepared = prepared.contiguous(memory_format=torch.channels_last)

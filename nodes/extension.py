@@ -12,6 +12,7 @@ from .combining import Ensemble
 from .datasets import AddToDataset, ImageFolder, ImagesToDataset
 from .evaluation import Evaluate
 from .folder_scoring import ScoreFolder
+from .heatmap import Heatmap
 from .host import folders
 from .loaders import LoadModel, SaveModel
 from .saving import SaveImages
@@ -28,6 +29,7 @@ NODES: list[type[io.ComfyNode]] = [
     SaveModel,
     Score,
     BestOfN,
+    Heatmap,
     Ensemble,
     Evaluate,
     ScoreFolder,

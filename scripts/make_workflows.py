@@ -38,6 +38,7 @@ README = ROOT / "docs" / "images"
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pictures", action="store_true", help="run the workflows and take the pictures")
+    parser.add_argument("--only", metavar="NAME", help="the pictures of this workflow alone")
     options = parser.parse_args()
     with _server(options.pictures) as server, _pages(server) as page:
         for make in WORKFLOWS:
@@ -46,8 +47,9 @@ def main() -> None:
             print(graph.name)
         if options.pictures:
             for make in WORKFLOWS:
-                _show(page, make())
-            for make in UNUSED:
+                if options.only in (None, make().name):
+                    _show(page, make())
+            for make in UNUSED if options.only is None else ():
                 _show_unused(page, make())
 
 

@@ -240,6 +240,56 @@ def grow() -> Graph:
     return graph
 
 
+def repair() -> Graph:
+    graph = Graph("ganrm_7_repair_the_weakest", "GANRMHeatmap")
+    sampled = _sampler(graph, batch=8)
+    model = _load_model(graph, (0, 470))
+    best = _best(graph, (1140, 0), sampled.images, model, keep=1, latents=sampled.latents[0])
+    weak = graph.add(
+        "GANRMHeatmap",
+        (1700, 0),
+        (520, 640),
+        "Where is it weak?",
+        images=best[0],
+        reward=model[0],
+        share=0.2,
+        grow=8,
+        blur=16,
+    )
+    masked = graph.add("SetLatentNoiseMask", (2260, 0), (320, 60), samples=best[1], mask=weak[1])
+    again = graph.add(
+        "KSampler",
+        (2260, 110),
+        (320, 280),
+        "Paint the weakest again",
+        model=sampled.model[0],
+        positive=sampled.positive[0],
+        negative=sampled.negative[0],
+        latent_image=masked[0],
+        seed=7,
+        steps=20,
+        cfg=6.0,
+        sampler_name="dpmpp_2m",
+        scheduler="karras",
+        denoise=0.6,
+    )
+    decoded = graph.add("VAEDecode", (2260, 660), (320, 60), samples=again[0], vae=sampled.model[2])
+    both = graph.add(
+        "ImageBatch", (2260, 770), (320, 60), "Before and after", image1=best[0], image2=decoded[0]
+    )
+    winner = _best(graph, (2620, 0), both, model, keep=1)
+    _save(graph, (3180, 0), winner, model)
+    graph.note(
+        (1700, 700),
+        (520, 240),
+        "### Repair the weakest region\n\n"
+        "Keeps the best of 8, masks where your taste finds it weakest, and paints that part again. What is saved is the "
+        "better of *before* and *after*: the picture is only changed where that helps.\n\n"
+        "**share** is how much of the picture is painted again. Lower **denoise** stays closer to what was there.",
+    )
+    return graph
+
+
 def images_to_dataset() -> Graph:
     """Not shipped, as the two below: shows a node that stands in no workflow, for its help page."""
     graph = Graph("images_to_dataset", "GANRMImagesToDataset")
@@ -286,7 +336,7 @@ def bootstrapping() -> Graph:
 
 
 UNUSED = (images_to_dataset, combination, bootstrapping)
-WORKFLOWS = (train, best_of_16, score_folder, train_and_choose, winner_again, grow)
+WORKFLOWS = (train, best_of_16, score_folder, train_and_choose, winner_again, grow, repair)
 
 
 @dataclass(frozen=True)

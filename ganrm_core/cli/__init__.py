@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import GanRMError
-from . import audit, best, combine, demo, evaluate, info, refine, score, train
+from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
 from .common import keep_features
 
-_COMMANDS = (demo, audit, train, refine, score, best, evaluate, combine, info)
+_COMMANDS = (demo, audit, train, refine, score, best, heatmap, evaluate, combine, info)
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 

@@ -37,7 +37,7 @@ def add_parser(commands: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..imagesets import describe_skipped
 
-    files = list(_files(options.paths, options.recursive))
+    files = list(files_of(options.paths, options.recursive))
     model = load_model(options)
     skipped: list[Skipped] = []
     table = csv.writer(sys.stdout)
@@ -61,7 +61,8 @@ def run(options: argparse.Namespace) -> int:
     return 2 if len(skipped) == len(files) else 0
 
 
-def _files(paths: list[Path], recursive: bool) -> Iterator[Path]:
+def files_of(paths: list[Path], recursive: bool) -> Iterator[Path]:
+    """The pictures that files and folders name. Raises DataError for what is neither."""
     from ..errors import DataError
     from ..files import shown
     from ..imagesets import find_images

@@ -30,6 +30,7 @@ CANDIDATES = 8
 _STRENGTHS = tuple(float(s) for s in np.linspace(0.1, 1.0, CANDIDATES))
 _HELD_OUT = 100
 _FAULTS_PER_PICTURE = 3
+_VIEWS = 2  # of each picture; with this many pictures, four choose no better and take twice as long
 _GROUPS_PER_PICTURE = 2
 _SHEET_PER_KIND = 3
 
@@ -72,7 +73,7 @@ def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback
 
     Raises DataError where the pictures of the extra [demo] are not installed.
     """
-    settings = TrainingSettings(seed=seed)  # refuses a bad seed before any work
+    settings = TrainingSettings(seed=seed, views=_VIEWS)  # refuses a bad seed before any work
     training, held_out = _split(_load(progress), seed)
     rng = np.random.default_rng(seed)
     folders = {

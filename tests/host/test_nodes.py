@@ -22,6 +22,7 @@ NODES = {
     "GANRMSaveModel",
     "GANRMScore",
     "GANRMBestOfN",
+    "GANRMHeatmap",
     "GANRMScoreFolder",
     "GANRMSaveImages",
     "GANRMBootstrap",

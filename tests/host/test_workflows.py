@@ -16,6 +16,7 @@ from host_support.workflow import ui_to_api
 
 TRAIN, BEST, GROW = "ganrm_1_train_your_taste", "ganrm_2_best_of_16", "ganrm_6_grow_your_dataset"
 FOLDER, ALL, REFINE = "ganrm_3_score_a_folder", "ganrm_4_train_evaluate_choose", "ganrm_5_refine_the_winner"
+REPAIR = "ganrm_7_repair_the_weakest"
 RUNS = 600  # seconds a workflow may take on a slow machine
 
 pytestmark = pytest.mark.usefixtures("taste")
@@ -38,8 +39,8 @@ def result(run: Run, name: str, class_type: str) -> Json:
     return run.outputs[only(shipped_prompt(name), class_type)]
 
 
-def test_six_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
-    assert [TRAIN, BEST, FOLDER, ALL, REFINE, GROW] == WORKFLOWS
+def test_seven_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
+    assert [TRAIN, BEST, FOLDER, ALL, REFINE, GROW, REPAIR] == WORKFLOWS
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -147,6 +148,24 @@ def test_the_winners_latent_is_refined(client: Client) -> None:
     (every,) = echoes["every"][-1]["value"]
     assert latent["samples"]["sha256"] == [every["samples"]["sha256"][index]]
     assert latent["batch_index"] == [index]
+
+
+def test_the_weakest_region_is_painted_again_and_the_better_one_saved(client: Client) -> None:
+    prompt = made_small(shipped_prompt(REPAIR))
+    heatmap = only(prompt, "GANRMHeatmap")
+    _, final = [key for key, each in prompt.items() if each["class_type"] == "GANRMBestOfN"]
+    pair = prompt[final]["inputs"]["images"]
+    prompt["before and after"] = _save(pair)
+    run = client.run(prompt, timeout=RUNS).expect_success()
+    (overlay,) = run.outputs[heatmap]["images"]
+    assert client.image(**overlay).size == (64, 64)
+    before, after = run.outputs["before and after"]["images"]
+    assert client.image(**before).tobytes() != client.image(**after).tobytes()
+    scores = run.outputs[final]["scores"]
+    saved = run.outputs[only(prompt, "GANRMSaveImages")]
+    assert saved["scores"] == [max(scores)]
+    better = (before, after)[scores.index(max(scores))]
+    assert client.image(**saved["images"][0]).tobytes() == client.image(**better).tobytes()
 
 
 def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server: Server) -> None:

@@ -1,0 +1,105 @@
+"""`ganrm heatmap`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .common import Subparsers, add_json, add_model, bars, folders_taken_back, load_model, print_json, warn
+from .score import files_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def add_parser(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "heatmap",
+        help="show where pictures are weak",
+        description="Write a map of every picture, orange where it is weaker than the rest of it and blue where it is "
+        "stronger, and a mask of its weakest regions for inpainting. Nothing is ever overwritten.",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="pictures and folders of pictures"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the maps go")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=0.2,
+        metavar="S",
+        help="how much of a picture the mask covers (default 0.2)",
+    )
+    parser.add_argument(
+        "--grow", type=int, default=8, metavar="PX", help="then grows by, all round (default 8)"
+    )
+    parser.add_argument("--blur", type=int, default=16, metavar="PX", help="and fades over (default 16)")
+    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_json(parser, "one JSON object a line: file, map, mask, lowest, highest")
+    parser.set_defaults(run=run, on_interrupt="What is written so far is complete.")
+
+
+def run(options: argparse.Namespace) -> int:
+    with folders_taken_back(options.output):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..errors import DataError, ImageError
+    from ..files import check_new_file, free_name
+    from ..images import read_image, to_float
+    from ..imagesets import Skipped, describe_skipped
+    from ..progress import Progress
+    from ..reward_map import STEPS, reward_map, weakest
+    from ..reward_overlay import overlay
+
+    if not 0 < options.share < 1:
+        raise DataError(f"--share is {options.share}. Use more than 0 and less than 1, such as 0.2.")
+    if options.grow < 0 or options.blur < 0:
+        raise DataError("--grow and --blur are numbers of pixels: use 0 or more.")
+    files = list(files_of(options.paths, options.recursive))
+    check_new_file(free_name(options.output, "map.png"), what="the maps", make_folders=True)
+    model = load_model(options)
+    skipped: list[Skipped] = []
+    with bars() as show:
+        for number, path in enumerate(files):
+            try:
+                image = to_float(read_image(path))
+            except ImageError as error:
+                skipped.append(Skipped(path, str(error)))
+                continue
+
+            def part(step: Progress, number: int = number) -> None:
+                show(Progress("mapping", number * STEPS + step.done, len(files) * STEPS))
+
+            places = reward_map(model, image, part)
+            mask = weakest(places, options.share, options.grow, options.blur)
+            map_file = _write(overlay(image, places, mask), free_name(options.output, f"{path.stem}.map.png"))
+            mask_file = _write(mask.expand(3, -1, -1), free_name(options.output, f"{path.stem}.mask.png"))
+            if options.json:
+                print_json({
+                    "file": str(path),
+                    "map": str(map_file),
+                    "mask": str(mask_file),
+                    "lowest": float(places.min()),
+                    "highest": float(places.max()),
+                })  # fmt: skip
+    if skipped:
+        warn(describe_skipped(skipped))
+    if not options.json:
+        print(f"{len(files) - len(skipped)} of {len(files)} pictures mapped into {options.output}")
+    return 2 if len(skipped) == len(files) else 0
+
+
+def _write(picture: Tensor, path: Path) -> Path:
+    """[3, H, W] in 0–1 as a PNG at `path`, which is returned."""
+    import torch
+
+    from ..files import atomic_file
+    from ..images import to_pil
+
+    with atomic_file(path) as temporary:
+        to_pil((picture * 255).round().to(torch.uint8)).save(temporary)
+    return path

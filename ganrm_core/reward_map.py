@@ -1,0 +1,96 @@
+"""Where in a picture its reward comes from, and where it fails."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, max_pool2d, pad
+
+from .errors import DataError
+from .progress import Progress, ProgressCallback, no_progress
+from .reward import Reward
+
+_WINDOWS = ((1 / 2, 3), (1 / 3, 5))
+"""Share of a side that a window takes, and how many stand side by side; over each other by half or more."""
+
+_LEAST_SIDE = 16
+_FAINTEST = 0.02  # of a window's weight, at its rim, so that the picture's own rim belongs to something
+
+STEPS = sum(count * count for _, count in _WINDOWS)
+"""How many windows are scored of one picture."""
+
+
+def reward_map(reward: Reward, image: Tensor, progress: ProgressCallback = no_progress) -> Tensor:
+    """[3, H, W] in 0–1 → [H, W]: the logit that the reward gives what is around each place.
+
+    Windows of two sizes are cut out and scored as pictures of their own; a place gets their mean, those counting
+    most that have it in their middle. Any reward can be asked that way, and it finds spoilt places better than a
+    linear head's own sum over places does, or the gradient (benchmarks/reward_maps.py). Raises DataError for a
+    picture too small to be cut.
+    """
+    height, width = image.shape[-2:]
+    if min(height, width) < _LEAST_SIDE:
+        raise DataError(
+            f"A picture of {width} × {height} is too small for a map. {_LEAST_SIDE} pixels a side are the least."
+        )
+    places = torch.zeros(height, width)
+    done = 0
+    for share, count in _WINDOWS:
+        size = (math.ceil(height * share), math.ceil(width * share))
+        corners = [
+            (top, left) for top in _starts(height, size[0], count) for left in _starts(width, size[1], count)
+        ]
+        windows = [image[:, top : top + size[0], left : left + size[1]] for top, left in corners]
+        logits = reward.score(windows).logit
+        places += _blended(logits, corners, size, (height, width)) / len(_WINDOWS)
+        done += len(corners)
+        progress(Progress("mapping", done, STEPS))
+    return places
+
+
+def weakest(places: Tensor, share: float, grow: int = 0, blur: int = 0) -> Tensor:
+    """A mask [H, W] in 0–1 of the lowest `share` (0–1) of the map [H, W].
+
+    It is then grown by `grow` pixels all round and its rim softened over `blur` pixels, as inpainting likes it.
+    Raises DataError for a share that is none.
+    """
+    if not 0 < share < 1:
+        raise DataError(f"The share of the picture is {share}. Use more than 0 and less than 1, such as 0.2.")
+    count = max(1, round(share * places.numel()))
+    mask = torch.zeros(places.numel())
+    mask[places.flatten().argsort()[:count]] = 1
+    mask = mask.view(1, 1, *places.shape)
+    for _ in range(grow):
+        mask = max_pool2d(mask, 3, stride=1, padding=1)
+    return _blurred(mask, blur)[0, 0]
+
+
+def _starts(length: int, window: int, count: int) -> list[int]:
+    return [round(step * (length - window) / (count - 1)) for step in range(count)]
+
+
+def _blended(
+    logits: Tensor, corners: list[tuple[int, int]], size: tuple[int, int], whole: tuple[int, int]
+) -> Tensor:
+    weight = torch.outer(*(torch.hann_window(side, periodic=False).clamp_min(_FAINTEST) for side in size))
+    total, weights = torch.zeros(whole), torch.zeros(whole)
+    for (top, left), logit in zip(corners, logits.tolist(), strict=True):
+        at = (slice(top, top + size[0]), slice(left, left + size[1]))
+        total[at] += logit * weight
+        weights[at] += weight
+    return total / weights
+
+
+def _blurred(mask: Tensor, pixels: int) -> Tensor:
+    """[1, 1, H, W] with a Gaussian whose rim is about `pixels` wide."""
+    sigma = pixels / 3
+    radius = min(pixels, *(side - 1 for side in mask.shape[-2:]))
+    if radius < 1:
+        return mask
+    offsets = torch.arange(-radius, radius + 1, dtype=mask.dtype)
+    kernel = torch.exp(-(offsets / sigma).square() / 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    padded = pad(mask, (radius,) * 4, mode="replicate")
+    return conv2d(conv2d(padded, kernel), kernel.transpose(2, 3)).clamp(0, 1)

@@ -1,0 +1,136 @@
+"""Reward Heatmap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..ganrm_core.errors import ImageError
+from ..ganrm_core.images import to_pil
+from ..ganrm_core.progress import Progress, ProgressCallback
+from ..ganrm_core.reward import Reward
+from ..ganrm_core.reward_map import reward_map, weakest
+from ..ganrm_core.reward_overlay import overlay
+from ..ganrm_core.tensors import as_images
+from .host.progress import progress_bar
+from .previews import in_node
+from .types import CATEGORY, GanRMReward, advanced
+
+_MOST_PIXELS = 512
+
+
+class Heatmap(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GANRMHeatmap",
+            display_name="Reward Heatmap (GAN-RM)",
+            category=CATEGORY,
+            description="Shows where each picture is weak and where it is strong, and masks its weakest regions, "
+            "ready for inpainting. Looks at every picture in 34 windows, so it takes a while.",
+            is_input_list=True,
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("images", tooltip="A batch, or a list of pictures of any sizes."),
+                GanRMReward.Input(
+                    "reward", tooltip="The taste to judge by: from Load GAN-RM or Train GAN-RM."
+                ),
+                io.Float.Input(
+                    "share",
+                    default=0.2,
+                    min=0.01,
+                    max=0.9,
+                    step=0.01,
+                    tooltip="How much of each picture the mask covers, before it grows: 0.2 is its weakest fifth.",
+                ),
+                advanced(
+                    io.Int.Input(
+                        "grow",
+                        default=8,
+                        min=0,
+                        max=256,
+                        tooltip="By how many pixels the mask grows all round.",
+                    )
+                ),
+                advanced(
+                    io.Int.Input(
+                        "blur",
+                        default=16,
+                        min=0,
+                        max=256,
+                        tooltip="Over how many pixels the rim of the mask fades.",
+                    )
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "overlay",
+                    display_name="overlay",
+                    is_output_list=True,
+                    tooltip="The pictures under their maps: orange is weaker than the rest of the picture, blue stronger. "
+                    "The white line is the rim of the mask.",
+                ),
+                io.Mask.Output(
+                    "mask",
+                    display_name="mask",
+                    is_output_list=True,
+                    tooltip="The weakest regions of each picture, for Set Latent Noise Mask and inpainting.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls,
+        images: list[Tensor],
+        reward: list[Reward],
+        share: list[float],
+        grow: list[int],
+        blur: list[int],
+    ) -> io.NodeOutput:
+        batches = [_pictures(batch, number, len(images)) for number, batch in enumerate(images, start=1)]
+        total, show = sum(map(len, batches)), progress_bar()
+        overlays, masks = [], []
+        done = 0
+        for pictures in batches:
+            drawn, weak = [], []
+            for picture in pictures:
+                places = reward_map(reward[0], picture, _part_of(show, done, total))
+                weak.append(weakest(places, share[0], grow[0], blur[0]))
+                drawn.append(overlay(picture, places, weak[-1]).movedim(0, -1))
+                done += 1
+            overlays.append(torch.stack(drawn))
+            masks.append(torch.stack(weak))
+        return io.NodeOutput(overlays, masks, ui=_shown(overlays))
+
+
+def _pictures(batch: Tensor, number: int, count: int) -> list[Tensor]:
+    """[3, H, W] in 0–1 on the CPU for each picture of the batch."""
+    if len(batch) == 0:
+        raise ImageError(
+            "There are no images (an empty batch)."
+            if count == 1
+            else f"Item {number} of the images is empty. Leave it out."
+        )
+    return [picture.cpu() for picture in as_images(batch)]
+
+
+def _part_of(show: ProgressCallback, done: int, total: int) -> Callable[[Progress], None]:
+    def part(step: Progress) -> None:
+        show(Progress(step.stage, done * step.total + step.done, total * step.total))
+
+    return part
+
+
+def _shown(overlays: list[Tensor]) -> dict[str, object]:
+    """All of them in the node, as ComfyUI shows several pictures."""
+    shown: list[object] = []
+    for batch in overlays:
+        for picture in batch:
+            small = to_pil((picture.movedim(-1, 0) * 255).round().to(torch.uint8))
+            small.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
+            shown += in_node(small)["images"]
+    return {"images": shown}
