@@ -7,16 +7,17 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 _STRONG, _WEAK = (0.16, 0.50, 0.95), (0.98, 0.45, 0.05)  # told apart by the colour-blind, too
-_FULL = 2.0
-_MOST_OPAQUE = 0.65
-_COLOUR_LEFT = 0.35
+_FULL = 1.0
+_RISE = 0.75
+_MOST_OPAQUE = 0.6
+_COLOUR_LEFT = 0.3
 _LINE = 1 / 400  # of the longer side
 
 
 def overlay(image: Tensor, places: Tensor, mask: Tensor) -> Tensor:
     """The picture [3, H, W] in 0–1 under its map [H, W], the mask's rim drawn as a line → [3, H, W].
 
-    Orange is weaker than the picture's mean, blue stronger; full colour is 2 in logits, or the strongest
+    Orange is weaker than the picture's mean, blue stronger; full colour is 1 in logits, or the strongest
     place where that is more, so that a picture that is even all over stays pale.
     """
     height, width = places.shape
@@ -24,7 +25,7 @@ def overlay(image: Tensor, places: Tensor, mask: Tensor) -> Tensor:
     base = grey + _COLOUR_LEFT * (image - grey)
     departure = places - places.mean()
     strength = departure / max(_FULL, float(departure.abs().max()))
-    opacity = strength.abs().sqrt() * _MOST_OPAQUE
+    opacity = strength.abs() ** _RISE * _MOST_OPAQUE
     colours = torch.where(
         strength >= 0, torch.tensor(_STRONG).view(3, 1, 1), torch.tensor(_WEAK).view(3, 1, 1)
     )

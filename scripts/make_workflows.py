@@ -38,7 +38,13 @@ README = ROOT / "docs" / "images"
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pictures", action="store_true", help="run the workflows and take the pictures")
-    parser.add_argument("--only", metavar="NAME", help="the pictures of this workflow alone")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="pictures of these alone; others may need the first",
+    )
     options = parser.parse_args()
     with _server(options.pictures) as server, _pages(server) as page:
         for make in WORKFLOWS:
@@ -47,9 +53,9 @@ def main() -> None:
             print(graph.name)
         if options.pictures:
             for make in WORKFLOWS:
-                if options.only in (None, make().name):
+                if make().name in (options.only or [make().name]):
                     _show(page, make())
-            for make in UNUSED if options.only is None else ():
+            for make in () if options.only else UNUSED:
                 _show_unused(page, make())
 
 

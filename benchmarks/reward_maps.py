@@ -1,0 +1,178 @@
+"""How faithful are reward maps? python benchmarks/reward_maps.py ganrm-demo/demo.safetensors [--pictures 60]
+
+On the held-out pictures of `ganrm demo`, with the model it leaves behind. One rectangle of a quarter of each picture is
+spoilt, with each of the faults in turn. Four maps say where the picture is weak:
+
+  windows    ours, `reward_map`: windows of two sizes, each scored as a picture of its own
+  head       the head's own sum over places: a mean, and a standard deviation s = mean((x − m)² / s), are means over
+             places, so a linear head's logit is the mean of a map, with nothing left out
+  gradient   of the logit with respect to the pixels, times the pixels' distance from grey
+  random     smooth noise
+
+and are judged by
+
+  found      AUC of the map as a detector of spoilt pixels: 1 finds all of them first, .5 is chance
+  insertion  a blurred copy turns into the picture, cells that the map calls strong first: mean logit on the way, less
+             that of the random map; higher is better
+  deletion   the picture turns into its blurred copy, cells that the map calls strong first: the same; lower is better
+
+with 95 % bootstrap intervals over pictures. (Petsiuk, Das & Saenko 2018, arXiv 1806.07421.)
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pad
+
+from ganrm_core.demo.faults import FAULTS, Original
+from ganrm_core.demo.run import _load, _split
+from ganrm_core.features import tap_features
+from ganrm_core.heads import LinearHead
+from ganrm_core.images import to_float
+from ganrm_core.metrics import auc
+from ganrm_core.preprocessing import softened
+from ganrm_core.progress import no_progress
+from ganrm_core.reward_map import reward_map
+from ganrm_core.reward_model import RewardModel
+
+STRENGTH = 0.8
+CELLS, STEPS = 8, 8
+GRID = 56
+SMOOTH = 9
+
+Map = Callable[[RewardModel, Tensor, int], Tensor]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How faithful are reward maps?")
+    parser.add_argument("model", type=Path, help="what `ganrm demo` left behind")
+    parser.add_argument("--pictures", type=int, default=60, help="(default 60)")
+    parser.add_argument("--threads", type=int, default=2, help="(default 2)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    model = RewardModel.load(options.model)
+    _, held_out = _split(_load(no_progress), 0)
+    rng = np.random.default_rng(0)
+    figures: dict[str, list[list[float]]] = {name: [] for name in MAPS}
+    for index, square in enumerate(held_out[: options.pictures]):
+        image, spoilt = with_spoilt_quarter(to_float(square.pixels), FAULTS[index % len(FAULTS)], index, rng)
+        for name, make in MAPS.items():
+            places = make(model, image, index)
+            figures[name].append([found(places, spoilt), *insertion_and_deletion(model, image, places)])
+    print_table(figures)
+
+
+def with_spoilt_quarter(
+    image: Tensor, kind: str, seed: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """The picture [3, H, W] with a spoilt rectangle, and where that is, bool [H, W]."""
+    height, width = image.shape[-2:]
+    top, left = int(rng.integers(0, height - height // 2)), int(rng.integers(0, width - width // 2))
+    inside = torch.zeros(height, width, dtype=torch.bool)
+    inside[top : top + height // 2, left : left + width // 2] = True
+    return torch.where(inside, Original(image).spoilt(kind, STRENGTH, seed=seed).image, image), inside
+
+
+def windows(model: RewardModel, image: Tensor, _: int) -> Tensor:
+    return reward_map(model, image)
+
+
+def gradient(model: RewardModel, image: Tensor, _: int) -> Tensor:
+    pixels = model.prepare(image).unsqueeze(0).requires_grad_()
+    model.layer.head(model.reader.readout.read(model.backbone, pixels))[0].backward()
+    assert pixels.grad is not None
+    return enlarged((pixels.grad * (pixels.detach() - 0.5)).sum(dim=1)[0], image)
+
+
+def random(_: RewardModel, image: Tensor, seed: int) -> Tensor:
+    return enlarged(torch.randn(GRID, GRID, generator=torch.Generator().manual_seed(seed)), image)
+
+
+@torch.inference_mode()
+def head(model: RewardModel, image: Tensor, _: int) -> Tensor:
+    linear, readout, spec = model.layer.head, model.reader.readout, model.backbone.spec
+    assert isinstance(linear, LinearHead)
+    pixels = model.prepare(image).unsqueeze(0)
+    sharp, soft = (tap_features(model.backbone, part) for part in (pixels, softened(pixels)))
+    tokens = {tap.name: (a[0], b[0]) for tap, a, b in zip(spec.taps, sharp, soft, strict=True)}
+    total = torch.zeros(GRID, GRID)
+    for block in readout.blocks(spec):
+        weight = linear.weight[block.start : block.stop]
+        plain, blurred = (on_grid(added(block.statistic, part, weight)) for part in tokens[block.tap])
+        total += blurred - plain if block.statistic.endswith("response") else plain
+    return enlarged(total, image)
+
+
+MAPS: dict[str, Map] = {"windows": windows, "head": head, "gradient": gradient, "random": random}
+
+
+def added(statistic: str, tokens: Tensor, weight: Tensor) -> Tensor:
+    """[T, D] → what each place adds [T], the mean over places being the statistic times `weight` [D]."""
+    if not statistic.startswith("std"):
+        return tokens @ weight
+    centred = tokens - tokens.mean(dim=0)
+    return centred.square() @ (weight / centred.square().mean(dim=0).clamp_min(1e-20).sqrt())
+
+
+def on_grid(places: Tensor) -> Tensor:
+    side = math.isqrt(len(places))
+    grid = places.view(1, 1, side, side)
+    if side >= GRID:
+        return adaptive_avg_pool2d(grid, GRID)[0, 0]
+    return interpolate(grid, (GRID, GRID), mode="bilinear", align_corners=False)[0, 0]
+
+
+def enlarged(places: Tensor, image: Tensor) -> Tensor:
+    """Smoothed a little and brought to the size of the picture."""
+    grid = adaptive_avg_pool2d(places[None, None], GRID)
+    smooth = avg_pool2d(pad(grid, (SMOOTH // 2,) * 4, mode="reflect"), SMOOTH, stride=1)
+    return interpolate(smooth, image.shape[-2:], mode="bilinear", align_corners=False)[0, 0]
+
+
+def found(places: Tensor, spoilt: Tensor) -> float:
+    every = slice(None, None, 7)
+    return auc(-places.flatten()[every].numpy(), spoilt.flatten()[every].numpy().astype(np.int64))
+
+
+def insertion_and_deletion(model: RewardModel, image: Tensor, places: Tensor) -> list[float]:
+    height, width = image.shape[-2:]
+    small = interpolate(image[None], (12, 12), mode="area")
+    blurred = interpolate(small, (height, width), mode="bicubic", align_corners=False)[0].clamp(0, 1)
+    order = adaptive_avg_pool2d(places[None, None], CELLS).flatten().argsort(descending=True)
+    curves: list[Tensor] = []
+    for step in range(STEPS + 1):
+        chosen = torch.zeros(CELLS * CELLS)
+        chosen[order[: round(len(order) * step / STEPS)]] = 1
+        inside = interpolate(chosen.view(1, 1, CELLS, CELLS), (height, width))[0, 0] > 0
+        curves += [torch.where(inside, image, blurred), torch.where(inside, blurred, image)]
+    logits = model.score(curves).logit
+    return [float(logits[0::2].mean()), float(logits[1::2].mean())]
+
+
+def print_table(figures: dict[str, list[list[float]]]) -> None:
+    rng = np.random.default_rng(0)
+    chance = np.array(figures["random"])
+    print(f"\n{'':<10}{'found':>22}{'insertion':>26}{'deletion':>26}")
+    for name, rows in figures.items():
+        table = np.array(rows) - chance * np.array([0, 1, 1])
+        draws = np.array([table[rng.integers(len(table), size=len(table))].mean(axis=0) for _ in range(5000)])
+        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+        cells = [
+            f"{mean:{sign}.3f} [{a:{sign}.3f}, {b:{sign}.3f}]"
+            for mean, a, b, sign in zip(table.mean(axis=0), low, high, ("", "+", "+"), strict=True)
+        ]
+        print(f"{name:<10}{cells[0]:>22}{cells[1]:>26}{cells[2]:>26}")
+
+
+if __name__ == "__main__":
+    started = time.perf_counter()
+    main()
+    print(f"{time.perf_counter() - started:.0f} s")
