@@ -1,11 +1,11 @@
 """How faithful are reward maps? python benchmarks/reward_maps.py ganrm-demo/demo.safetensors [--pictures 60]
 
 On the held-out pictures of `ganrm demo`, with the model it leaves behind. One rectangle of a quarter of each picture is
-spoilt, with each of the faults in turn. Four maps say where the picture is weak:
+spoilt, with each of the faults in turn. Five maps say where the picture is weak:
 
-  windows    ours, `reward_map`: windows of two sizes, each scored as a picture of its own
-  head       the head's own sum over places: a mean, and a standard deviation s = mean((x − m)² / s), are means over
-             places, so a linear head's logit is the mean of a map, with nothing left out
+  ours       `reward_map`: the next two together
+  windows    windows of two sizes, each scored as a picture of its own
+  head       what each place adds to the head's logit (`head_map`)
   gradient   of the logit with respect to the pixels, times the pixels' distance from grey
   random     smooth noise
 
@@ -22,7 +22,6 @@ with 95 % bootstrap intervals over pictures. (Petsiuk, Das & Saenko 2018, arXiv 
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,11 +33,9 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pa
 
 from ganrm_core.demo.faults import FAULTS, Original
 from ganrm_core.demo.run import _load, _split
-from ganrm_core.features import tap_features
-from ganrm_core.heads import LinearHead
+from ganrm_core.head_map import head_map
 from ganrm_core.images import to_float
 from ganrm_core.metrics import auc
-from ganrm_core.preprocessing import softened
 from ganrm_core.progress import no_progress
 from ganrm_core.reward_map import reward_map
 from ganrm_core.reward_model import RewardModel
@@ -81,8 +78,12 @@ def with_spoilt_quarter(
     return torch.where(inside, Original(image).spoilt(kind, STRENGTH, seed=seed).image, image), inside
 
 
-def windows(model: RewardModel, image: Tensor, _: int) -> Tensor:
+def ours(model: RewardModel, image: Tensor, _: int) -> Tensor:
     return reward_map(model, image)
+
+
+def windows(model: RewardModel, image: Tensor, _: int) -> Tensor:
+    return reward_map(model, image, model_of=lambda _: None)
 
 
 def gradient(model: RewardModel, image: Tensor, _: int) -> Tensor:
@@ -96,38 +97,19 @@ def random(_: RewardModel, image: Tensor, seed: int) -> Tensor:
     return enlarged(torch.randn(GRID, GRID, generator=torch.Generator().manual_seed(seed)), image)
 
 
-@torch.inference_mode()
 def head(model: RewardModel, image: Tensor, _: int) -> Tensor:
-    linear, readout, spec = model.layer.head, model.reader.readout, model.backbone.spec
-    assert isinstance(linear, LinearHead)
-    pixels = model.prepare(image).unsqueeze(0)
-    sharp, soft = (tap_features(model.backbone, part) for part in (pixels, softened(pixels)))
-    tokens = {tap.name: (a[0], b[0]) for tap, a, b in zip(spec.taps, sharp, soft, strict=True)}
-    total = torch.zeros(GRID, GRID)
-    for block in readout.blocks(spec):
-        weight = linear.weight[block.start : block.stop]
-        plain, blurred = (on_grid(added(block.statistic, part, weight)) for part in tokens[block.tap])
-        total += blurred - plain if block.statistic.endswith("response") else plain
-    return enlarged(total, image)
+    places = head_map(model, image)
+    assert places is not None
+    return enlarged(places, image)
 
 
-MAPS: dict[str, Map] = {"windows": windows, "head": head, "gradient": gradient, "random": random}
-
-
-def added(statistic: str, tokens: Tensor, weight: Tensor) -> Tensor:
-    """[T, D] → what each place adds [T], the mean over places being the statistic times `weight` [D]."""
-    if not statistic.startswith("std"):
-        return tokens @ weight
-    centred = tokens - tokens.mean(dim=0)
-    return centred.square() @ (weight / centred.square().mean(dim=0).clamp_min(1e-20).sqrt())
-
-
-def on_grid(places: Tensor) -> Tensor:
-    side = math.isqrt(len(places))
-    grid = places.view(1, 1, side, side)
-    if side >= GRID:
-        return adaptive_avg_pool2d(grid, GRID)[0, 0]
-    return interpolate(grid, (GRID, GRID), mode="bilinear", align_corners=False)[0, 0]
+MAPS: dict[str, Map] = {
+    "ours": ours,
+    "windows": windows,
+    "head": head,
+    "gradient": gradient,
+    "random": random,
+}
 
 
 def enlarged(places: Tensor, image: Tensor) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, pad
 
+from .ensemble import ModelOf, model_itself
 from .errors import DataError
+from .head_map import head_map
 from .progress import Progress, ProgressCallback, no_progress
 from .reward import Reward
 
@@ -16,19 +18,27 @@ _WINDOWS = ((1 / 2, 3), (1 / 3, 5))
 """Share of a side that a window takes, and how many stand side by side; over each other by half or more."""
 
 _LEAST_SIDE = 16
+_SMOOTHING = 0.1  # of the longer side: how far the blur reaches
 _FAINTEST = 0.02  # of a window's weight, at its rim, so that the picture's own rim belongs to something
 
 STEPS = sum(count * count for _, count in _WINDOWS)
 """How many windows are scored of one picture."""
 
 
-def reward_map(reward: Reward, image: Tensor, progress: ProgressCallback = no_progress) -> Tensor:
-    """[3, H, W] in 0–1 → [H, W]: the logit that the reward gives what is around each place.
+def reward_map(
+    reward: Reward,
+    image: Tensor,
+    progress: ProgressCallback = no_progress,
+    *,
+    model_of: ModelOf = model_itself,
+) -> Tensor:
+    """[3, H, W] in 0–1 → [H, W]: about the logit that the reward gives what is around each place.
 
     Windows of two sizes are cut out and scored as pictures of their own; a place gets their mean, those counting
-    most that have it in their middle. Any reward can be asked that way, and it finds spoilt places better than a
-    linear head's own sum over places does, or the gradient (benchmarks/reward_maps.py). Raises DataError for a
-    picture too small to be cut.
+    most that have it in their middle. Any reward can be asked that way. To the map of a reward model with a linear
+    head, what the places add to that head's logit is added, scaled to vary as much: windows are better at finding what
+    is spoilt, the head's sum at saying what the logit would lose (benchmarks/reward_maps.py). A host that wraps its
+    models gives `model_of`. Raises DataError for a picture too small to be cut.
     """
     height, width = image.shape[-2:]
     if min(height, width) < _LEAST_SIDE:
@@ -47,7 +57,9 @@ def reward_map(reward: Reward, image: Tensor, progress: ProgressCallback = no_pr
         places += _blended(logits, corners, size, (height, width)) / len(_WINDOWS)
         done += len(corners)
         progress(Progress("mapping", done, STEPS))
-    return places
+    model = model_of(reward)
+    added = head_map(model, image) if model else None
+    return places if added is None else places + _varying_as(_smoothed(added), places)
 
 
 def weakest(places: Tensor, share: float, grow: int = 0, blur: int = 0) -> Tensor:
@@ -64,7 +76,15 @@ def weakest(places: Tensor, share: float, grow: int = 0, blur: int = 0) -> Tenso
     mask = mask.view(1, 1, *places.shape)
     for _ in range(grow):
         mask = max_pool2d(mask, 3, stride=1, padding=1)
-    return _blurred(mask, blur)[0, 0]
+    return _blurred(mask, blur)[0, 0].clamp(0, 1)
+
+
+def _smoothed(places: Tensor) -> Tensor:
+    return _blurred(places[None, None], round(_SMOOTHING * max(places.shape)))[0, 0]
+
+
+def _varying_as(places: Tensor, other: Tensor) -> Tensor:
+    return (places - places.mean()) * (other.std() / places.std().clamp_min(1e-9))
 
 
 def _starts(length: int, window: int, count: int) -> list[int]:
@@ -84,7 +104,7 @@ def _blended(
 
 
 def _blurred(mask: Tensor, pixels: int) -> Tensor:
-    """[1, 1, H, W] with a Gaussian whose rim is about `pixels` wide."""
+    """[1, 1, H, W] blurred by a Gaussian that reaches `pixels` far."""
     sigma = pixels / 3
     radius = min(pixels, *(side - 1 for side in mask.shape[-2:]))
     if radius < 1:
@@ -93,4 +113,4 @@ def _blurred(mask: Tensor, pixels: int) -> Tensor:
     kernel = torch.exp(-(offsets / sigma).square() / 2)
     kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
     padded = pad(mask, (radius,) * 4, mode="replicate")
-    return conv2d(conv2d(padded, kernel), kernel.transpose(2, 3)).clamp(0, 1)
+    return conv2d(conv2d(padded, kernel), kernel.transpose(2, 3))

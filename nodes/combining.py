@@ -6,8 +6,7 @@ from comfy_api.latest import io
 
 from ..ganrm_core.ensemble import CombinedReward
 from ..ganrm_core.reward import Reward
-from ..ganrm_core.reward_model import RewardModel
-from .host.memory import ManagedReward
+from .host.memory import ManagedReward, model_of
 from .types import CATEGORY, GanRMReward
 from .words import threshold_sentence
 
@@ -70,7 +69,7 @@ class Ensemble(io.ComfyNode):
             [reward for reward, _ in rewards],
             [weight for _, weight in rewards],
             name=name,
-            model_of=_model_of,
+            model_of=model_of,
             bring=_bring,
         )
         summary = _summary(combined)
@@ -100,10 +99,6 @@ def _weight_input(number: int) -> io.Input:
         tooltip=f"How much the {_COUNTED[number]} reward counts beside the others. 0 leaves it out; below 0 asks "
         f"for less of what it likes.{alone}",
     )
-
-
-def _model_of(reward: Reward) -> RewardModel | None:
-    return reward.model if isinstance(reward, ManagedReward) else None
 
 
 def _bring(reward: Reward, pictures: int) -> None:

@@ -15,6 +15,7 @@ from ..ganrm_core.reward import Reward
 from ..ganrm_core.reward_map import reward_map, weakest
 from ..ganrm_core.reward_overlay import overlay
 from ..ganrm_core.tensors import as_images
+from .host.memory import model_of
 from .host.progress import progress_bar
 from .previews import in_node
 from .types import CATEGORY, GanRMReward, advanced
@@ -98,7 +99,7 @@ class Heatmap(io.ComfyNode):
         for pictures in batches:
             drawn, weak = [], []
             for picture in pictures:
-                places = reward_map(reward[0], picture, _part_of(show, done, total))
+                places = reward_map(reward[0], picture, _part_of(show, done, total), model_of=model_of)
                 weak.append(weakest(places, share[0], grow[0], blur[0]))
                 drawn.append(overlay(picture, places, weak[-1]).movedim(0, -1))
                 done += 1

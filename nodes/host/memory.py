@@ -14,7 +14,7 @@ import torch
 from ...ganrm_core.backbones.base import Backbone
 from ...ganrm_core.imagesets import Skipped
 from ...ganrm_core.progress import ProgressCallback, no_progress
-from ...ganrm_core.reward import Images, Scores
+from ...ganrm_core.reward import Images, Reward, Scores
 from ...ganrm_core.reward_model import RewardModel
 
 # Of float32 input pixels: what a picture's activations take on the way, generously.
@@ -98,3 +98,8 @@ class ManagedReward:
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
         self._backbone.bring(len(paths))
         return self.model.score_files(paths, skipped)
+
+
+def model_of(reward: Reward) -> RewardModel | None:
+    """The reward model that a socket brought; None for any other kind of reward."""
+    return reward.model if isinstance(reward, ManagedReward) else None

@@ -220,7 +220,7 @@ def test_the_pack_works_without_what_it_needs_only_for_other_backbones(make_serv
     assert PACK_FOLDER not in server.failed_imports(), server.log_tail()
     make_pictures(server)
     with server.client() as client:
-        assert len(ours(client)) == 13
+        assert len(ours(client)) == 14
         client.run(training(), timeout=SOON).expect_success()
         told = said(client, training(adapt="lora"))
         assert "lora" in told.lower()
@@ -231,7 +231,7 @@ def test_a_broken_torchvision_says_so_only_where_it_is_needed(make_server: MakeS
     assert PACK_FOLDER not in server.failed_imports(), server.log_tail()
     make_pictures(server)
     with server.client() as client:
-        assert len(ours(client)) == 13
+        assert len(ours(client)) == 14
         client.run(folder_node("input/liked")).expect_success()
         assert "pip install timm torchvision" in said(client, training())
 
