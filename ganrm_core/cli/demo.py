@@ -37,6 +37,12 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="another draw of pictures and faults"
     )
+    parser.add_argument(
+        "--backbone",
+        default="efficientnet_lite0",
+        metavar="NAME",
+        help="as `ganrm train` takes it; efficientnet_lite2 chooses better and takes twice as long (default efficientnet_lite0)",
+    )
     add_device(parser)
     add_json(parser, "print the figures as one line of JSON")
     parser.set_defaults(run=run, on_interrupt="The demo is incomplete; its output folder can be deleted.")
@@ -48,7 +54,13 @@ def run(options: argparse.Namespace) -> int:
 
     with folders_taken_back(options.output), bars() as progress:
         prepare_folder(options.output)
-        outcome = run_demo(options.output, seed=options.seed, device=device(options), progress=progress)
+        outcome = run_demo(
+            options.output,
+            seed=options.seed,
+            backbone=options.backbone,
+            device=device(options),
+            progress=progress,
+        )
     for message in outcome.warnings:
         warn(message)
     if options.json:

@@ -68,12 +68,16 @@ class DemoOutcome:
     report: Path
 
 
-def run_demo(output: Path, *, seed: int, device: str, progress: ProgressCallback) -> DemoOutcome:
+def run_demo(
+    output: Path, *, seed: int, backbone: str, device: str, progress: ProgressCallback
+) -> DemoOutcome:
     """Do it all and write into the empty folder `output`.
 
     Raises DataError where the pictures of the extra [demo] are not installed.
     """
-    settings = TrainingSettings(seed=seed, views=_VIEWS)  # refuses a bad seed before any work
+    settings = TrainingSettings(
+        backbone=backbone, seed=seed, views=_VIEWS
+    )  # refuses a bad seed before any work
     training, held_out = _split(_load(progress), seed)
     rng = np.random.default_rng(seed)
     folders = {

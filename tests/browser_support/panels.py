@@ -139,8 +139,10 @@ def _texts(found: Locator) -> str:
 
 
 def _template(card: Locator) -> Template:
+    # A picture far down has no size until it loads, and loads only when its card comes into view.
+    card.scroll_into_view_if_needed()
     picture = card.locator("img").first
-    picture.scroll_into_view_if_needed()
+    picture.wait_for(state="visible")
     loaded = picture.evaluate(
         "async (img) => { await img.decode().catch(() => {}); return img.complete && img.naturalWidth > 0 }"
     )
