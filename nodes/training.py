@@ -46,8 +46,8 @@ class Train(io.ComfyNode):
                 ),
                 GanRMDataset.Input(
                     "ordinary",
-                    tooltip="What your generator makes anyway. Of the same size and file format as the liked ones, "
-                    "or the model learns that difference instead of your taste.",
+                    tooltip="What your generator makes anyway: the more the better, they cost nothing. Of the same size "
+                    "and file format as the liked ones, or the model learns that difference instead of your taste.",
                 ),
                 io.String.Input(
                     "name", default="my_taste", tooltip="What the model is called in reports and summaries."
