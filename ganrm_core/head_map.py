@@ -9,12 +9,14 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
 
 from .features import Block, tap_features
+from .gaussian import blurred
 from .heads import LinearHead
 from .pixel_path import border_widths
 from .preprocessing import softened
 from .reward_model import RewardModel
 
 _PIXELS_PER_PLACE = 4
+_SMOOTHING = 0.1  # of a side: how far the blur reaches
 _RESPONSE = " response"
 
 
@@ -24,7 +26,8 @@ def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
     A linear head's logit is a sum over columns, and a column is the mean or the standard deviation of a channel over
     places. Both are means over places: with x the channel, m its mean and s its standard deviation,
     s = mean((x − m)² / s). So the logit is the mean of a map, but for a constant. What comes from no place in
-    particular, such as a class token, is spread evenly. A border that scoring cuts off gets the map's mean.
+    particular, such as a class token, is spread evenly. It is blurred a little; a border that scoring
+    cuts off gets the map's mean.
     """
     spec, readout, head = model.backbone.spec, model.reader.readout, model.layer.head
     if not isinstance(head, LinearHead) or all(tap.pooled for tap in spec.taps if tap.name in readout.taps):
@@ -32,6 +35,7 @@ def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
     (places,) = model.reader.in_batches(
         model.prepare(image).unsqueeze(0), lambda pixels: _places(model, head.weight, pixels)
     )
+    places = blurred(places, round(len(places) * _SMOOTHING))
     height, width = image.shape[-2:]
     top, right, bottom, left = border_widths(image.cpu().float(), model.pixel_path.trim)
     inside = (height - top - bottom, width - left - right)

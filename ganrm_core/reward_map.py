@@ -6,10 +6,11 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, max_pool2d, pad
+from torch.nn.functional import max_pool2d
 
 from .ensemble import ModelOf, model_itself
 from .errors import DataError
+from .gaussian import blurred
 from .head_map import head_map
 from .progress import Progress, ProgressCallback, no_progress
 from .reward import Reward
@@ -18,7 +19,7 @@ _WINDOWS = ((1 / 2, 3), (1 / 3, 5))
 """Share of a side that a window takes, and how many stand side by side; over each other by half or more."""
 
 _LEAST_SIDE = 16
-_SMOOTHING = 0.1  # of the longer side: how far the blur reaches
+_GROWN_AT_ONCE = 8
 _FAINTEST = 0.02  # of a window's weight, at its rim, so that the picture's own rim belongs to something
 
 STEPS = sum(count * count for _, count in _WINDOWS)
@@ -59,7 +60,7 @@ def reward_map(
         progress(Progress("mapping", done, STEPS))
     model = model_of(reward)
     added = head_map(model, image) if model else None
-    return places if added is None else places + _varying_as(_smoothed(added), places)
+    return places if added is None else places + _varying_as(added, places)
 
 
 def weakest(places: Tensor, share: float, grow: int = 0, blur: int = 0) -> Tensor:
@@ -73,18 +74,22 @@ def weakest(places: Tensor, share: float, grow: int = 0, blur: int = 0) -> Tenso
     count = max(1, round(share * places.numel()))
     mask = torch.zeros(places.numel())
     mask[places.flatten().argsort()[:count]] = 1
-    mask = mask.view(1, 1, *places.shape)
-    for _ in range(grow):
-        mask = max_pool2d(mask, 3, stride=1, padding=1)
-    return _blurred(mask, blur)[0, 0].clamp(0, 1)
-
-
-def _smoothed(places: Tensor) -> Tensor:
-    return _blurred(places[None, None], round(_SMOOTHING * max(places.shape)))[0, 0]
+    return blurred(_grown(mask.view(places.shape), grow), blur).clamp(0, 1)
 
 
 def _varying_as(places: Tensor, other: Tensor) -> Tensor:
     return (places - places.mean()) * (other.std() / places.std().clamp_min(1e-9))
+
+
+def _grown(mask: Tensor, pixels: int) -> Tensor:
+    """By a square; in small steps, since a wide maximum takes long."""
+    grown = mask[None, None]
+    while pixels > 0:
+        step = min(pixels, _GROWN_AT_ONCE)
+        grown = max_pool2d(grown, (2 * step + 1, 1), stride=1, padding=(step, 0))
+        grown = max_pool2d(grown, (1, 2 * step + 1), stride=1, padding=(0, step))
+        pixels -= step
+    return grown[0, 0]
 
 
 def _starts(length: int, window: int, count: int) -> list[int]:
@@ -101,16 +106,3 @@ def _blended(
         total[at] += logit * weight
         weights[at] += weight
     return total / weights
-
-
-def _blurred(mask: Tensor, pixels: int) -> Tensor:
-    """[1, 1, H, W] blurred by a Gaussian that reaches `pixels` far."""
-    sigma = pixels / 3
-    radius = min(pixels, *(side - 1 for side in mask.shape[-2:]))
-    if radius < 1:
-        return mask
-    offsets = torch.arange(-radius, radius + 1, dtype=mask.dtype)
-    kernel = torch.exp(-(offsets / sigma).square() / 2)
-    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
-    padded = pad(mask, (radius,) * 4, mode="replicate")
-    return conv2d(conv2d(padded, kernel), kernel.transpose(2, 3))
