@@ -15,7 +15,7 @@ from .errors import ImageError
 from .feature_store import FEATURES, FeatureStore
 from .features import FeatureReader
 from .images import read_image, to_float
-from .imagesets import Skipped, content_hash, stream_files
+from .imagesets import Skipped, content_hash, decoders_beside, stream_files
 
 _MOST_TOGETHER = 64
 
@@ -65,7 +65,13 @@ def stream_features(
     waiting: list[Path] = []
     found: list[_Pair] = []
     new = 0
-    for index, seen in stream_files(paths, lambda _, path: look(path, store.get), skipped=skipped):
+    looks = stream_files(
+        paths,
+        lambda _, path: look(path, store.get),
+        workers=decoders_beside(reader.device.type),
+        skipped=skipped,
+    )
+    for index, seen in looks:
         prepared = None if seen.image is None else prepare(to_float(seen.image))
         waiting.append(paths[index])
         found.append((Seen(seen.content, seen.kept, None), prepared))

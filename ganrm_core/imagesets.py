@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from .errors import DataError, ImageError
@@ -33,6 +34,16 @@ DECODERS = min(4, os.cpu_count() or 1)
 """Threads that decode ahead unless told otherwise."""
 
 Content = TypeVar("Content")
+
+
+def decoders_beside(device_type: str) -> int:
+    """How many threads shall decode ahead while a backbone runs on `device_type` ("cpu", "cuda", …).
+
+    On a CPU only as many as torch leaves cores idle: one that takes a core from a network's own threads makes all of
+    them wait for it (docs/performance.md).
+    """
+    idle = (os.cpu_count() or 1) - torch.get_num_threads()
+    return min(DECODERS, max(0, idle)) if device_type == "cpu" else DECODERS
 
 
 @dataclass(frozen=True)
@@ -85,12 +96,15 @@ def stream_files(
 ) -> Iterator[tuple[int, Content]]:
     """Yield (index into `paths`, what `read` makes of it and its path) in order, reading ahead in threads.
 
-    At most `prefetch` wait read, however many paths there are. A file that cannot be read (`read` raises
+    Without `workers` nothing is read ahead. At most `prefetch` wait read, however many paths there are. A file that cannot be read (`read` raises
     ImageError) is appended to `skipped` and left out. The threads end with the generator: when it is
     exhausted, closed or dropped, or when reading raises anything else, which passes through.
     """
-    if workers < 1 or prefetch < 1:
-        raise ValueError("workers and prefetch are 1 or more")
+    if workers < 0 or prefetch < 1:
+        raise ValueError("workers are 0 or more, prefetch is 1 or more")
+    if workers == 0:
+        yield from _in_turn(paths, read, skipped)
+        return
     waiting: deque[tuple[int, Future[Content]]] = deque()
     upcoming = iter(enumerate(paths))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="ganrm-decode")
@@ -111,6 +125,19 @@ def stream_files(
             del content
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_turn(
+    paths: Sequence[Path], read: Callable[[int, Path], Content], skipped: list[Skipped]
+) -> Iterator[tuple[int, Content]]:
+    for index, path in enumerate(paths):
+        try:
+            content = read(index, path)
+        except ImageError as error:
+            skipped.append(Skipped(Path(path), _reason(error)))
+            continue
+        yield index, content
+        del content  # else the picture would live on here while the next one is decoded
 
 
 def describe_skipped(skipped: Sequence[Skipped], limit: int = 5) -> str:

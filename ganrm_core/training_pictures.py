@@ -17,7 +17,7 @@ from .feature_store import FeatureStore
 from .features import FeatureReader
 from .file_features import Seen, look
 from .images import to_float
-from .imagesets import Skipped, describe_skipped, stream_files
+from .imagesets import Skipped, decoders_beside, describe_skipped, stream_files
 from .neutralising import Neutraliser
 from .progress import Progress, ProgressCallback
 from .survey import Survey
@@ -80,7 +80,8 @@ def read_pictures(
         return look(path, lambda content: None if states else store.get(content, about(index)))
 
     progress(Progress("reading pictures", 0, len(survey.paths)))
-    for index, seen in stream_files(survey.paths, taken, skipped=skipped):
+    workers = decoders_beside(reader.device.type)
+    for index, seen in stream_files(survey.paths, taken, workers=workers, skipped=skipped):
         found = seen.kept
         if found is None:
             assert seen.image is not None
