@@ -96,9 +96,9 @@ def stream_files(
 ) -> Iterator[tuple[int, Content]]:
     """Yield (index into `paths`, what `read` makes of it and its path) in order, reading ahead in threads.
 
-    Without `workers` nothing is read ahead. At most `prefetch` wait read, however many paths there are. A file that cannot be read (`read` raises
-    ImageError) is appended to `skipped` and left out. The threads end with the generator: when it is
-    exhausted, closed or dropped, or when reading raises anything else, which passes through.
+    Without `workers` nothing is read ahead. At most `prefetch` wait read, however many paths there are. A file that
+    cannot be read (`read` raises ImageError) is appended to `skipped` and left out. The threads end with the generator:
+    when it is exhausted, closed or dropped, or when reading raises anything else, which passes through.
     """
     if workers < 0 or prefetch < 1:
         raise ValueError("workers are 0 or more, prefetch is 1 or more")

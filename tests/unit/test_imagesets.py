@@ -17,6 +17,7 @@ from ganrm_core.imagesets import (
     Skipped,
     common_files,
     content_hashes,
+    decoders_beside,
     describe_skipped,
     find_images,
     fingerprint,
@@ -137,6 +138,28 @@ class TestStreamImages:
         assert skipped == []
         assert decoders() == []
 
+    def test_without_threads_it_is_the_same(self, tmp_path: Path) -> None:
+        paths = [picture(tmp_path / f"{n}.png", n, (n + 1, 2)) for n in range(6)]
+        paths[2].write_bytes(b"no picture")
+        results = []
+        for workers in (0, 3):
+            skipped: list[Skipped] = []
+            seen = [
+                (index, image.shape)
+                for index, image in stream_images(paths, workers=workers, skipped=skipped)
+            ]
+            results.append((seen, skipped))
+        assert results[0] == results[1]
+        assert len(results[0][0]) == 5
+
+    def test_on_a_cpu_threads_take_only_idle_cores(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "cpu_count", lambda: 4)
+        monkeypatch.setattr(imagesets, "DECODERS", 3)
+        for busy, expected in ((1, 3), (3, 1), (4, 0), (8, 0)):
+            monkeypatch.setattr(torch, "get_num_threads", lambda busy=busy: busy)
+            assert decoders_beside("cpu") == expected
+            assert decoders_beside("cuda") == 3
+
     def test_unreadable_files_are_listed_in_order(self, tmp_path: Path) -> None:
         paths = [picture(tmp_path / f"{n}.png") for n in range(6)]
         paths[0].write_bytes(b"")
@@ -216,9 +239,9 @@ class TestStreamImages:
     def test_nothing_to_read(self) -> None:
         assert list(stream_images([], skipped=[])) == []
 
-    @pytest.mark.parametrize("wrong", [{"workers": 0}, {"prefetch": 0}])
+    @pytest.mark.parametrize("wrong", [{"workers": -1}, {"prefetch": 0}])
     def test_wrong_settings(self, wrong: dict[str, int]) -> None:
-        with pytest.raises(ValueError, match="1 or more"):
+        with pytest.raises(ValueError, match="or more"):
             list(stream_images([], skipped=[], **wrong))
 
 
