@@ -7,6 +7,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from ..ganrm_core.disk_cache import cache_in, keep_in
+from .best_of_n_sampler import BestOfNSampler, BestOfNSamplerCustom
 from .bootstrapping import Bootstrap
 from .combining import Ensemble
 from .datasets import AddToDataset, ImageFolder, ImagesToDataset
@@ -29,6 +30,8 @@ NODES: list[type[io.ComfyNode]] = [
     SaveModel,
     Score,
     BestOfN,
+    BestOfNSampler,
+    BestOfNSamplerCustom,
     Heatmap,
     Ensemble,
     Evaluate,

@@ -1,0 +1,16 @@
+"""Where the generator lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FLOW = "ganrm_shapes_flow.safetensors"
+VAE = "ganrm_shapes_vae.safetensors"
+
+
+def generator_folder() -> Path:
+    """Outside the repository: $GANRM_SHAPES, else a folder in the user's cache."""
+    chosen = os.environ.get("GANRM_SHAPES")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen) if chosen else cache / "ganrm" / "shapes"

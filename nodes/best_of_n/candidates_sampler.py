@@ -1,0 +1,212 @@
+"""Several candidates inside one call of ComfyUI's sampling, each as if it were alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.model_management
+import comfy.samplers
+import torch
+from torch import Tensor
+
+from ...ganrm_core.pruning import Look
+from .errand import Errand, Finished
+from .random_state import RandomState
+
+
+@dataclass
+class Candidate:
+    """One seed on its way.
+
+    `random`: as drawing the noise left torch's global random numbers: some samplers draw on from there. `clean` is
+    the picture it predicts so far: a latent [1, C, H, W] as the model sees it.
+    """
+
+    number: int
+    seed: int
+    noise: Tensor
+    random: RandomState
+    steps: int = 0
+    clean: Tensor | None = None
+    result: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _ModelCall:
+    x: Tensor
+    sigma: Tensor
+    named: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _StepDone:
+    clean: Tensor
+
+
+_Sampling = Errand[_ModelCall | _StepDone, Tensor]
+
+
+@dataclass
+class Watcher:
+    """What happens to candidates on the way; all of it in ComfyUI's own thread."""
+
+    stepped: Callable[[Candidate], None]
+    """After every step of a candidate. May raise, and so cancel."""
+    choose: Callable[[Look, Sequence[Candidate]], Sequence[Candidate]]
+    """At a look: those that go on."""
+
+
+class CandidatesSampler(comfy.samplers.Sampler):  # type: ignore[misc]
+    """Runs `inner` once for each candidate with batch size 1, with noise, seed and random numbers of its own.
+
+    The samplers' arithmetic runs in threads that take turns; the model itself is called here, in the thread that
+    called us. With `together` 1 every call is what ComfyUI's own sampler would make for that candidate alone, so its
+    latent is the same to the last bit, whatever happens to the others. With more, candidates at the same
+    sigma share calls of the model, which is faster on a GPU and changes the last digits.
+    """
+
+    def __init__(
+        self,
+        inner: Any,
+        candidates: Sequence[Candidate],
+        looks: Sequence[Look],
+        watcher: Watcher,
+        together: int = 1,
+    ) -> None:
+        self._inner, self._candidates, self._looks = inner, candidates, looks
+        self._watcher, self._together = watcher, together
+        self.survivors: list[Candidate] = []
+
+    def max_denoise(self, model_wrap: Any, sigmas: Tensor) -> bool:
+        return bool(self._inner.max_denoise(model_wrap, sigmas))
+
+    def sample(
+        self,
+        model_wrap: Any,
+        sigmas: Tensor,
+        extra_args: dict[str, Any],
+        callback: Any,  # noqa: ARG002
+        noise: Tensor,
+        latent_image: Tensor | None = None,
+        denoise_mask: Tensor | None = None,
+        disable_pbar: bool = False,  # noqa: ARG002
+    ) -> Tensor:
+        """The latents of the candidates that went through to the end, as one batch, in their order."""
+
+        def alone(candidate: Candidate) -> _Sampling:
+            def work(ask: Callable[[_ModelCall | _StepDone], Any]) -> Tensor:
+                return self._inner.sample(  # type: ignore[no-any-return]
+                    _Asking(model_wrap, ask),
+                    sigmas,
+                    {**extra_args, "seed": candidate.seed},
+                    lambda _step, clean, _x, _total: ask(_StepDone(clean)),
+                    candidate.noise.to(noise),
+                    latent_image,
+                    denoise_mask,
+                    disable_pbar=True,
+                )
+
+            return Errand(work, candidate.random)
+
+        field = _Field(model_wrap, {each.number: alone(each) for each in self._candidates}, self._watcher)
+        alive = list(self._candidates)
+        try:
+            for look in self._looks:
+                field.advance(alive, look.step, self._together)
+                chosen = self._watcher.choose(look, alive)
+                field.give_up([each for each in alive if each not in chosen])
+                alive = [each for each in alive if each in chosen]
+                _bring_back(model_wrap, noise.shape)
+            field.advance(alive, None, self._together)
+        finally:
+            field.give_up(self._candidates)
+        self.survivors = alive
+        return torch.cat([each.result for each in alive if each.result is not None])
+
+
+class _Field:
+    """The candidates' samplings, moved on step by step."""
+
+    def __init__(self, model: Any, samplings: dict[int, _Sampling], watcher: Watcher) -> None:
+        self._model, self._samplings, self._watcher = model, samplings, watcher
+
+    def advance(self, candidates: Sequence[Candidate], until: int | None, together: int) -> None:
+        """Take each to the end of step `until`, or to its end."""
+        for first in range(0, len(candidates), together):
+            self._advance_group(candidates[first : first + together], until)
+
+    def give_up(self, candidates: Sequence[Candidate]) -> None:
+        for each in candidates:
+            self._samplings[each.number].give_up()
+
+    def _advance_group(self, candidates: Sequence[Candidate], until: int | None) -> None:
+        moving = [each for each in candidates if each.result is None]
+        answers: dict[int, Any] = {}
+        while moving:
+            calls: dict[int, _ModelCall] = {}
+            for each in moving:
+                call = self._to_next_call(each, answers.get(each.number), until)
+                if call is not None:
+                    calls[each.number] = call
+            moving = [each for each in moving if each.number in calls]
+            answers = dict(zip(calls, _answered(self._model, list(calls.values())), strict=True))
+
+    def _to_next_call(self, candidate: Candidate, answer: Any, until: int | None) -> _ModelCall | None:
+        """What it asks the model next; None once it is where it should be."""
+        sampling = self._samplings[candidate.number]
+        while True:
+            asked = sampling.resume(answer)
+            answer = None
+            if isinstance(asked, _ModelCall):
+                return asked
+            if isinstance(asked, Finished):
+                candidate.result = candidate.clean = asked.result
+                return None
+            candidate.clean = asked.clean
+            candidate.steps += 1
+            self._watcher.stepped(candidate)
+            if until is not None and candidate.steps >= until:
+                return None
+
+
+class _Asking:
+    """Stands for ComfyUI's guider inside a sampler: hands calls of the model over, and knows all else it knows."""
+
+    def __init__(self, guider: Any, ask: Callable[[_ModelCall | _StepDone], Any]) -> None:
+        self._guider, self._ask = guider, ask
+
+    def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
+        return self._ask(_ModelCall(x, sigma, named))  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._guider, name)
+
+
+def _answered(model: Any, calls: Sequence[_ModelCall]) -> list[Tensor]:
+    """One answer for each call; calls that ask the same of the model share one."""
+    answers: list[Tensor | None] = [None] * len(calls)
+    groups: dict[Any, list[int]] = {}
+    for place, call in enumerate(calls):
+        groups.setdefault(_asks_for(call), []).append(place)
+    for places in groups.values():
+        x = torch.cat([calls[place].x for place in places])
+        sigma = torch.cat([calls[place].sigma for place in places])
+        parts = model(x, sigma, **calls[places[0]].named).split(1)
+        for place, part in zip(places, parts, strict=True):
+            answers[place] = part
+    return [answer for answer in answers if answer is not None]
+
+
+def _asks_for(call: _ModelCall) -> tuple[Any, ...]:
+    """Equal for calls that may share one. Samplers that add a function of their own to the options share with none."""
+    others = tuple((name, id(value)) for name, value in call.named.items() if name != "seed")
+    return (tuple(call.x.shape[1:]), tuple(call.sigma.tolist()), others)
+
+
+def _bring_back(guider: Any, shape: Sequence[int]) -> None:
+    """Looking may have pushed the model off a small graphics card."""
+    models = [guider.model_patcher, *getattr(guider, "loaded_models", [])]
+    needed = guider.model_patcher.model.memory_required([2 * shape[0], *shape[1:]])
+    comfy.model_management.load_models_gpu(models, memory_required=needed)

@@ -1,0 +1,273 @@
+"""N candidates, of which the best are kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import comfy.model_management
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ...ganrm_core.certainty import close_calls, in_words
+from ...ganrm_core.early_stop import chance_of_better
+from ...ganrm_core.errors import DataError, ImageError
+from ...ganrm_core.progress import Progress, ProgressCallback
+from ...ganrm_core.pruning import Look, Schedule, looks, work
+from ...ganrm_core.ranked_sheet import score_text
+from ...ganrm_core.reward import Reward, Scores
+from ...ganrm_core.selection import select_best
+from .board import Board
+from .candidates_sampler import Candidate, CandidatesSampler, Watcher
+from .decoding import half_made_decoder, preview_decoder, rough_decoder, vae_decoder
+from .setup import Setup
+
+Decoder = Literal["vae", "preview decoder"]
+DECODERS: tuple[Decoder, ...] = get_args(Decoder)
+
+_AT_ONCE = 8  # pictures decoded and scored together: more would only take memory
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`stop_below`: no further round of `round_size` candidates once the chance that it beats the leader is smaller."""
+
+    count: int
+    keep: int
+    schedule: Schedule
+    decoder: Decoder = "vae"
+    together: int = 1
+    stop_below: float = 0.0
+    round_size: int = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.keep <= self.count:
+            raise DataError(
+                f"keep is {self.keep} of {self.count} candidates. Keep at least 1 and at most all of them."
+            )
+        if self.decoder not in DECODERS:
+            raise DataError(f"There is no decoder {self.decoder!r}. Use one of: {', '.join(DECODERS)}.")
+        if self.together < 1 or self.round_size < 1:
+            raise DataError("Candidates per call and candidates per round are 1 or more.")
+
+    def rounds(self) -> list[range]:
+        size = max(self.round_size, self.keep) if self.stop_below > 0 else self.count
+        return [range(first, min(first + size, self.count)) for first in range(0, self.count, size)]
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A candidate that was finished. `latent` [1, C, H, W] as a LATENT socket has it, `picture` [H, W, 3] in 0–1."""
+
+    number: int
+    seed: int
+    latent: Tensor
+    picture: Tensor
+    logit: float
+    score: float
+
+
+@dataclass
+class Seen:
+    """Scores of half-made candidates: after how many steps, and each one's score by its number."""
+
+    step: int
+    scores: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`kept` best first. `work`: the share of the steps that all candidates would have taken."""
+
+    kept: list[Finalist]
+    made: int
+    work: float
+    seen: list[Seen]
+    scores: list[float | None]
+    summary: str
+    sheet: Image.Image
+
+
+class Contest:
+    """One run of a Best-of-N Sampler node."""
+
+    def __init__(self, setup: Setup, vae: Any, reward: Reward, rules: Rules) -> None:
+        """Raises DataError for what cannot give a choice."""
+        setup.check(rules.count)
+        self._setup, self._reward, self._rules = setup, reward, rules
+        self._patcher = setup.guider.model_patcher
+        self._decode = vae_decoder(vae)
+        self._look_decode = half_made_decoder(self._patcher.model, self._decode)
+        self._rough = rough_decoder(self._patcher.model)
+        self._notes: list[str] = []
+        if rules.decoder == "preview decoder" and rules.schedule:
+            self._use_preview_decoder()
+        self._board = Board(rules.count, setup.steps)
+        self._seen: dict[int, Seen] = {}
+        self._first_logits: dict[int, float] = {}
+        self._finalists: list[Finalist] = []
+        self._made = self._done = self._total = 0
+
+    def draw(self, _: Progress) -> Image.Image:
+        """What to show meanwhile."""
+        return self._board.live()
+
+    def run(self, progress: ProgressCallback) -> Outcome:
+        """`progress` may raise, and so cancel."""
+        rounds = self._rules.rounds()
+        self._total = sum(self._planned(len(numbers)) for numbers in rounds)
+        for numbers in rounds:
+            if self._made and self._enough(len(numbers)):
+                break
+            self._run_round(numbers, progress)
+        return self._outcome()
+
+    def _use_preview_decoder(self) -> None:
+        quick = preview_decoder(self._patcher.model, self._patcher.load_device)
+        if quick:
+            self._look_decode = quick
+        else:
+            self._notes.append(
+                "models/vae_approx holds no preview decoder for this model, so the VAE decoded the looks"
+            )
+
+    def _planned(self, count: int) -> int:
+        return work(self._plan(count), self._setup.steps, count)
+
+    def _plan(self, count: int) -> tuple[Look, ...]:
+        return looks(self._rules.schedule, self._setup.steps, count, self._rules.keep)
+
+    def _enough(self, more: int) -> bool:
+        """By the first score of each candidate: only that one was seen of all of them."""
+        chance = chance_of_better(list(self._first_logits.values()), more)
+        if chance >= self._rules.stop_below:
+            return False
+        self._notes.append(
+            f"stopped early: the next {more} would beat the best with a chance of {chance:.0%}"
+        )
+        return True
+
+    def _run_round(self, numbers: range, progress: ProgressCallback) -> None:
+        setup = self._setup
+        candidates = [setup.candidate(number) for number in numbers]
+        self._made += len(candidates)
+        watcher = Watcher(
+            stepped=lambda candidate: self._stepped(candidate, progress),
+            choose=lambda look, alive: self._choose(look, alive, progress),
+        )
+        inside = CandidatesSampler(
+            setup.sampler, candidates, self._plan(len(numbers)), watcher, self._rules.together
+        )
+        samples = setup.guider.sample(
+            candidates[0].noise,
+            setup.latent["samples"],
+            inside,
+            setup.sigmas,
+            denoise_mask=setup.latent.get("noise_mask"),
+            callback=None,
+            disable_pbar=True,
+            seed=candidates[0].seed,
+        ).to(comfy.model_management.intermediate_device())
+        for first in range(0, len(samples), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            self._finish(inside.survivors[part], samples[part], progress)
+
+    def _stepped(self, candidate: Candidate, progress: ProgressCallback) -> None:
+        self._done += 1
+        if self._rough and candidate.clean is not None and not self._board.is_judged(candidate.number):
+            self._board.show(candidate.number, self._rough(candidate.clean)[0])
+        self._report(progress)
+
+    def _report(self, progress: ProgressCallback) -> None:
+        # A sampler that chooses its own steps may take more than were planned.
+        progress(Progress("Sampling", min(self._done, self._total), self._total))
+
+    def _choose(self, look: Look, alive: Sequence[Candidate], progress: ProgressCallback) -> list[Candidate]:
+        logits: list[float] = []
+        for first in range(0, len(alive), _AT_ONCE):
+            some = alive[first : first + _AT_ONCE]
+            clean = torch.cat([each.clean for each in some if each.clean is not None])
+            scores = self._judge(some, self._look_decode(clean), progress, finished=False)
+            logits += scores.logit.tolist()
+            seen = self._seen.setdefault(look.step, Seen(look.step))
+            seen.scores |= {
+                each.number: score for each, score in zip(some, scores.score.tolist(), strict=True)
+            }
+        chosen = set(select_best(logits, keep=look.survivors).kept)
+        for place, each in enumerate(alive):
+            if place not in chosen:
+                self._board.give_up(each.number, look.step)
+        self._report(progress)
+        return [each for place, each in enumerate(alive) if place in chosen]
+
+    def _finish(self, candidates: Sequence[Candidate], latents: Tensor, progress: ProgressCallback) -> None:
+        pictures = self._decode(latents)
+        scores = self._judge(candidates, pictures, progress, finished=True)
+        for place, each in enumerate(candidates):
+            self._finalists.append(
+                Finalist(
+                    each.number,
+                    each.seed,
+                    latents[place : place + 1],
+                    pictures[place],
+                    float(scores.logit[place]),
+                    float(scores.score[place]),
+                )
+            )
+
+    def _judge(
+        self, candidates: Sequence[Candidate], pictures: Tensor, progress: ProgressCallback, finished: bool
+    ) -> Scores:
+        for each, picture in zip(candidates, pictures, strict=True):
+            if torch.isnan(picture).any():
+                raise ImageError(
+                    f"Candidate {each.number + 1} (seed {each.seed}) holds NaN values after {each.steps} steps: "
+                    "model or VAE spoilt it. Try the VAE in full precision (--fp32-vae)."
+                )
+        scores = self._reward.score(list(pictures), None, lambda _: self._report(progress))
+        for place, each in enumerate(candidates):
+            logit = float(scores.logit[place])
+            if not math.isfinite(logit):
+                raise DataError(
+                    f"Candidate {each.number + 1} (seed {each.seed}) has the score {logit}, which cannot be "
+                    "ranked. Look at the model."
+                )
+            self._first_logits.setdefault(each.number, logit)
+            self._board.show(each.number, pictures[place])
+            self._board.judge(each.number, logit, float(scores.score[place]), finished)
+        return scores
+
+    def _outcome(self) -> Outcome:
+        finalists = sorted(self._finalists, key=lambda each: -each.logit)
+        kept = finalists[: self._rules.keep]
+        final = {each.number: each for each in self._finalists}
+        scores = [final[n].score if n in final else None for n in range(self._made)]
+        title = f"{self._made} candidates, {len(kept)} kept: {_named(kept)}"
+        share = self._done / max(1, self._rules.count * self._setup.steps)
+        saved = [f"{share:.0%} of the steps of {self._rules.count} whole pictures"] if share < 0.995 else []
+        hint = " · ".join([*_close(finalists, self._rules.keep), *saved, *self._notes])
+        return Outcome(
+            kept,
+            self._made,
+            share,
+            list(self._seen.values()),
+            scores,
+            " · ".join(filter(None, (title, hint))),
+            self._board.final([each.number for each in kept], title, hint),
+        )
+
+
+def _named(kept: Sequence[Finalist]) -> str:
+    first = [f"{each.number + 1} (seed {each.seed}, score {score_text(each.score)})" for each in kept[:4]]
+    return ", ".join([*first, "…"] if len(kept) > 4 else first)
+
+
+def _close(finalists: Sequence[Finalist], keep: int) -> list[str]:
+    """`finalists`: best first."""
+    logits, scores = [each.logit for each in finalists], [each.score for each in finalists]
+    calls = close_calls([range(len(finalists))], logits, scores, keep)
+    words = in_words(calls, [str(each.number + 1) for each in finalists])
+    return [words] if words else []

@@ -1,0 +1,74 @@
+"""Half-made and finished latents as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.taesd.taesd
+import folder_paths
+import torch
+from torch import Tensor
+
+Decode = Callable[[Tensor], Tensor]
+"""Latents [B, C, H, W] → pictures [B, H, W, 3] in 0–1."""
+
+
+def vae_decoder(vae: Any) -> Decode:
+    """Of latents as they leave a sampler node; as core's VAE Decode."""
+
+    def decode(latents: Tensor) -> Tensor:
+        pictures: Tensor = vae.decode(latents)
+        return pictures.reshape(-1, *pictures.shape[-3:])
+
+    return decode
+
+
+def half_made_decoder(model: Any, decode: Decode) -> Decode:
+    """`decode`, of latents as they are inside a sampler."""
+    return lambda latents: decode(model.process_latent_out(latents.float()).cpu())
+
+
+def preview_decoder(model: Any, device: torch.device) -> Decode | None:
+    """Core's small decoder for live previews (TAESD), of latents as they are inside a sampler.
+
+    None where models/vae_approx has none for this kind of model.
+    """
+    path = _preview_decoder_file(model.latent_format)
+    if path is None:
+        return None
+    with torch.inference_mode(False):
+        small = comfy.taesd.taesd.TAESD(None, path, latent_channels=model.latent_format.latent_channels)
+        small = small.to(device)
+
+    def decode(latents: Tensor) -> Tensor:
+        pictures: Tensor = small.decode(latents.float().to(device))
+        return ((pictures + 1) / 2).clamp(0, 1).movedim(1, -1).cpu()
+
+    return decode
+
+
+def rough_decoder(model: Any) -> Decode | None:
+    """Core's colours for latents inside a sampler, a pixel for each: enough to follow by eye; None where it knows none."""
+    factors = getattr(model.latent_format, "latent_rgb_factors", None)
+    if factors is None:
+        return None
+    weight = torch.tensor(factors).transpose(0, 1)
+    bias = getattr(model.latent_format, "latent_rgb_factors_bias", None)
+
+    def decode(latents: Tensor) -> Tensor:
+        still = latents.float().cpu()
+        still = still[:, :, 0] if still.ndim == 5 else still
+        colours = torch.nn.functional.linear(
+            still.movedim(1, -1), weight, None if bias is None else torch.tensor(bias)
+        )
+        return ((colours + 1) / 2).clamp(0, 1)
+
+    return decode
+
+
+def _preview_decoder_file(latent_format: Any) -> str | None:
+    name = getattr(latent_format, "taesd_decoder_name", None)
+    files = folder_paths.get_filename_list("vae_approx") if name else []
+    found = next((file for file in files if file.startswith(name)), None)
+    return folder_paths.get_full_path("vae_approx", found) if found else None
