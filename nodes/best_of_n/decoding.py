@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import comfy.taesd.taesd
 import folder_paths
 import torch
 from torch import Tensor
@@ -37,6 +36,8 @@ def preview_decoder(model: Any, device: torch.device) -> Decode | None:
     path = _preview_decoder_file(model.latent_format)
     if path is None:
         return None
+    import comfy.taesd.taesd  # only where it is used: not every runtime has it
+
     with torch.inference_mode(False):
         small = comfy.taesd.taesd.TAESD(None, path, latent_channels=model.latent_format.latent_channels)
         small = small.to(device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from host_support.client import Client
 from host_support.pack_prompts import loaded
