@@ -290,6 +290,92 @@ def repair() -> Graph:
     return graph
 
 
+def best_of_n_sampler() -> Graph:
+    graph = Graph("ganrm_8_best_of_n_sampler", "GANRMBestOfNSampler")
+    source = _source(graph, batch=1)
+    model = _load_model(graph, (0, 470))
+    best = _best_sampler(graph, (780, 0), source, model, n=16, keep=4)
+    _save_sampled(graph, (1400, 0), best, model)
+    graph.note(
+        (0, 600),
+        (360, 420),
+        "### The best 4 of 16, at half the work\n\n"
+        "Begins 16 pictures, looks at them after 30 % and 50 % of the steps, gives the weakest up, and finishes only the "
+        "others. Set your checkpoint, prompt and taste, press **Run**, and watch.\n\n"
+        "**n** is how many are begun (leave the batch size of the latent at 1), **keep** how many come out, **pruning** "
+        "how early the weak ones go.\n\n"
+        "Each saved file holds its own seed: KSampler makes the very same picture of it.",
+    )
+    return graph
+
+
+def winner_made_again() -> Graph:
+    graph = Graph("ganrm_9_make_the_winner_again_larger", "SaveImage")
+    source = _source(graph, batch=1)
+    taste = _load_model(graph, (0, 470))
+    best = _best_sampler(graph, (780, 0), source, taste, n=16, keep=1)
+    _save_sampled(graph, (780, 1080), best, taste)
+    settings = {"steps": 25, "cfg": 6.0, "sampler_name": "dpmpp_2m", "scheduler": "karras"}
+    again = graph.add(
+        "KSampler",
+        (1400, 0),
+        (320, 280),
+        "Make the winner again",
+        model=source.model[0],
+        positive=source.positive[0],
+        negative=source.negative[0],
+        latent_image=source.empty[0],
+        seed=best[3],
+        denoise=1.0,
+        **settings,
+    )
+    decoded = graph.add("VAEDecode", (1400, 330), (320, 60), samples=again[0], vae=source.model[2])
+    larger = graph.add(
+        "ImageScaleBy",
+        (1400, 440),
+        (320, 110),
+        "Enlarge",
+        image=decoded[0],
+        upscale_method="lanczos",
+        scale_by=1.5,
+    )
+    encoded = graph.add("VAEEncode", (1400, 600), (320, 60), pixels=larger[0], vae=source.model[2])
+    refined = graph.add(
+        "KSampler",
+        (1400, 710),
+        (320, 280),
+        "Refine (img2img)",
+        model=source.model[0],
+        positive=source.positive[0],
+        negative=source.negative[0],
+        latent_image=encoded[0],
+        seed=7,
+        denoise=0.35,
+        **settings,
+    )
+    finished = graph.add("VAEDecode", (1400, 1040), (320, 60), samples=refined[0], vae=source.model[2])
+    graph.add(
+        "SaveImage",
+        (1770, 0),
+        (520, 620),
+        "The winner, larger",
+        images=finished[0],
+        filename_prefix="GAN-RM/larger",
+    )
+    graph.note(
+        (0, 600),
+        (360, 480),
+        "### Make the winner again, larger\n\n"
+        "The **seeds** of the Best-of-N Sampler lead into a KSampler with the same settings and the same size: it makes "
+        "the winner again, which is then enlarged and refined. (The same seed at *another* size is another picture.)\n\n"
+        "**An older winner**: delete the sampler with its link, and type the seed that stands in the saved file "
+        "(`ganrm` in its metadata) into *Make the winner again*.\n\n"
+        "**The winner of a batch** (workflow 2): type the batch's seed, and set *Latent From Batch* behind the empty "
+        "latent, with the picture's index as **batch_index** and the batch size it was made with.",
+    )
+    return graph
+
+
 def images_to_dataset() -> Graph:
     """Not shipped, as the two below: shows a node that stands in no workflow, for its help page."""
     graph = Graph("images_to_dataset", "GANRMImagesToDataset")
@@ -335,20 +421,73 @@ def bootstrapping() -> Graph:
     return graph
 
 
-UNUSED = (images_to_dataset, combination, bootstrapping)
-WORKFLOWS = (train, best_of_16, score_folder, train_and_choose, winner_again, grow, repair)
+def custom_sampling() -> Graph:
+    graph = Graph("custom_sampling", "GANRMBestOfNSamplerCustom")
+    source = _source(graph, batch=1)
+    taste = _load_model(graph, (0, 470))
+    noise = graph.add("RandomNoise", (780, 0), (320, 90), noise_seed=42)
+    guider = graph.add(
+        "CFGGuider",
+        (780, 140),
+        (320, 110),
+        model=source.model[0],
+        positive=source.positive[0],
+        negative=source.negative[0],
+        cfg=6.0,
+    )
+    method = graph.add("KSamplerSelect", (780, 300), (320, 60), sampler_name="dpmpp_2m")
+    sigmas = graph.add(
+        "BasicScheduler",
+        (780, 410),
+        (320, 120),
+        model=source.model[0],
+        scheduler="karras",
+        steps=25,
+        denoise=1.0,
+    )
+    graph.add(
+        "GANRMBestOfNSamplerCustom",
+        (1140, 0),
+        (520, 980),
+        noise=noise[0],
+        guider=guider[0],
+        sampler=method[0],
+        sigmas=sigmas[0],
+        latent_image=source.empty[0],
+        **_best_of_n_settings(source, taste, n=16, keep=1),
+    )
+    return graph
+
+
+UNUSED = (images_to_dataset, combination, bootstrapping, custom_sampling)
+WORKFLOWS = (
+    train,
+    best_of_16,
+    score_folder,
+    train_and_choose,
+    winner_again,
+    grow,
+    repair,
+    best_of_n_sampler,
+    winner_made_again,
+)
 
 
 @dataclass(frozen=True)
-class _Sampled:
+class _Source:
     model: Node
     positive: Node
     negative: Node
+    empty: Node
+
+
+@dataclass(frozen=True)
+class _Sampled(_Source):
     latents: Node
     images: Node
 
 
-def _sampler(graph: Graph, *, batch: int, top: int = 0) -> _Sampled:
+def _source(graph: Graph, *, batch: int, top: int = 0) -> _Source:
     model = graph.add("CheckpointLoaderSimple", (0, top), (360, 110), ckpt_name="sd_xl_base_1.0.safetensors")
     positive = graph.add(
         "CLIPTextEncode",
@@ -366,17 +505,23 @@ def _sampler(graph: Graph, *, batch: int, top: int = 0) -> _Sampled:
         clip=model[1],
         text="blurry, watermark",
     )
+    title = "How many" if batch > 1 else "How large"
     empty = graph.add(
-        "EmptyLatentImage", (0, top + 160), (360, 120), "How many", width=1024, height=1024, batch_size=batch
+        "EmptyLatentImage", (0, top + 160), (360, 120), title, width=1024, height=1024, batch_size=batch
     )
+    return _Source(model, positive, negative, empty)
+
+
+def _sampler(graph: Graph, *, batch: int, top: int = 0) -> _Sampled:
+    source = _source(graph, batch=batch, top=top)
     latents = graph.add(
         "KSampler",
         (780, top),
         (320, 280),
-        model=model[0],
-        positive=positive[0],
-        negative=negative[0],
-        latent_image=empty[0],
+        model=source.model[0],
+        positive=source.positive[0],
+        negative=source.negative[0],
+        latent_image=source.empty[0],
         seed=42,
         steps=25,
         cfg=6.0,
@@ -384,8 +529,60 @@ def _sampler(graph: Graph, *, batch: int, top: int = 0) -> _Sampled:
         scheduler="karras",
         denoise=1.0,
     )
-    images = graph.add("VAEDecode", (780, top + 560), (320, 60), samples=latents[0], vae=model[2])
-    return _Sampled(model, positive, negative, latents, images)
+    images = graph.add("VAEDecode", (780, top + 560), (320, 60), samples=latents[0], vae=source.model[2])
+    return _Sampled(source.model, source.positive, source.negative, source.empty, latents, images)
+
+
+def _best_sampler(
+    graph: Graph, at: tuple[int, int], source: _Source, taste: Node, *, n: int, keep: int
+) -> Node:
+    return graph.add(
+        "GANRMBestOfNSampler",
+        at,
+        (560, 1040),
+        model=source.model[0],
+        seed=42,
+        steps=25,
+        cfg=6.0,
+        sampler_name="dpmpp_2m",
+        scheduler="karras",
+        positive=source.positive[0],
+        negative=source.negative[0],
+        latent_image=source.empty[0],
+        denoise=1.0,
+        **_best_of_n_settings(source, taste, n=n, keep=keep),
+    )
+
+
+def _best_of_n_settings(source: _Source, taste: Node, *, n: int, keep: int) -> dict[str, Any]:
+    return {
+        "vae": source.model[2],
+        "reward": taste[0],
+        "n": n,
+        "keep": keep,
+        "pruning": "standard",
+        "custom_pruning": "",
+        "look_with": "vae",
+        "together": 1,
+        "stop_below": 0.0,
+        "round_size": 4,
+    }
+
+
+def _save_sampled(graph: Graph, at: tuple[int, int], best: Node, reward: Node) -> Node:
+    return graph.add(
+        "GANRMSaveImages",
+        at,
+        (420, 440),
+        images=best[1],
+        filename_prefix="GAN-RM/best",
+        format="png",
+        quality=95,
+        scores=best[2],
+        indices=best[4],
+        reward=reward[0],
+        seed=best[3],
+    )
 
 
 def _folder(graph: Graph, at: tuple[int, int], folder: str, title: str) -> Node:

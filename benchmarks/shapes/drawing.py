@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 
 Kind = Literal["circle", "square", "triangle"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-SIDE = 64
+SIDE = 32
 """Of a picture, in pixels."""
-RADII = (6.0, 18.0)
-MARGIN = 2.0
-_FINE = 4
+RADII = (4.0, 10.0)
+MARGIN = 1.0
+_FINE = 8
 _SATURATION, _VALUE = 0.8, 0.85
 
 

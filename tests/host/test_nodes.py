@@ -22,6 +22,8 @@ NODES = {
     "GANRMSaveModel",
     "GANRMScore",
     "GANRMBestOfN",
+    "GANRMBestOfNSampler",
+    "GANRMBestOfNSamplerCustom",
     "GANRMHeatmap",
     "GANRMScoreFolder",
     "GANRMSaveImages",

@@ -16,7 +16,8 @@ from host_support.workflow import ui_to_api
 
 TRAIN, BEST, GROW = "ganrm_1_train_your_taste", "ganrm_2_best_of_16", "ganrm_6_grow_your_dataset"
 FOLDER, ALL, REFINE = "ganrm_3_score_a_folder", "ganrm_4_train_evaluate_choose", "ganrm_5_refine_the_winner"
-REPAIR = "ganrm_7_repair_the_weakest"
+REPAIR, SAMPLER = "ganrm_7_repair_the_weakest", "ganrm_8_best_of_n_sampler"
+AGAIN = "ganrm_9_make_the_winner_again_larger"
 RUNS = 600  # seconds a workflow may take on a slow machine
 
 pytestmark = pytest.mark.usefixtures("taste")
@@ -39,8 +40,8 @@ def result(run: Run, name: str, class_type: str) -> Json:
     return run.outputs[only(shipped_prompt(name), class_type)]
 
 
-def test_seven_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
-    assert [TRAIN, BEST, FOLDER, ALL, REFINE, GROW, REPAIR] == WORKFLOWS
+def test_nine_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
+    assert [TRAIN, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -166,6 +167,58 @@ def test_the_weakest_region_is_painted_again_and_the_better_one_saved(client: Cl
     assert saved["scores"] == [max(scores)]
     better = (before, after)[scores.index(max(scores))]
     assert client.image(**saved["images"][0]).tobytes() == client.image(**better).tobytes()
+
+
+def test_the_best_of_those_begun_are_saved_each_with_its_own_seed(client: Client) -> None:
+    run = queued(client, SAMPLER)
+    saved, best = result(run, SAMPLER, "GANRMSaveImages"), result(run, SAMPLER, "GANRMBestOfNSampler")
+    assert len(saved["images"]) == 4
+    assert saved["scores"] == pytest.approx(sorted(best["scores"], reverse=True), abs=1e-6)
+    assert len(best["all_scores"]) == 16
+    assert best["work"][0] < 0.7
+    for entry, score, seed, index in zip(
+        saved["images"], best["scores"], best["seeds"], best["indices"], strict=True
+    ):
+        about = json.loads(client.image(**entry).info["ganrm"])
+        assert about["score"] == pytest.approx(score, abs=1e-6)
+        assert (about["seed"], about["index"], about["model"]) == (seed, index, "my_taste")
+        assert seed == 42 + index
+
+
+def test_the_winner_is_made_again_and_then_enlarged(client: Client) -> None:
+    prompt = made_small(shipped_prompt(AGAIN))
+    (again,) = [
+        key
+        for key, each in prompt.items()
+        if each["class_type"] == "KSampler" and isinstance(each["inputs"]["seed"], list)
+    ]
+    (decoded,) = [key for key, each in prompt.items() if each["inputs"].get("samples") == [again, 0]]
+    prompt["made again"] = _save([decoded, 0])
+    run = client.run(prompt, timeout=RUNS).expect_success()
+    (winner,) = run.outputs[only(prompt, "GANRMSaveImages")]["images"]
+    (same,) = run.outputs["made again"]["images"]
+    assert client.image(**winner).tobytes() == client.image(**same).tobytes()
+    larger = next(
+        key for key, each in prompt.items() if each["class_type"] == "SaveImage" and key != "made again"
+    )
+    (picture,) = run.outputs[larger]["images"]
+    assert client.image(**picture).size == (96, 96)
+
+
+def test_the_winner_of_a_batch_is_made_again_as_the_note_says(client: Client) -> None:
+    prompt = made_small(shipped_prompt(BEST))
+    sampler = only(prompt, "KSampler")
+    empty = prompt[sampler]["inputs"]["latent_image"]
+    prompt["place"] = {
+        "class_type": "LatentFromBatch",
+        "inputs": {"samples": empty, "batch_index": 5, "length": 1},
+    }
+    prompt["one"] = {**prompt[sampler], "inputs": {**prompt[sampler]["inputs"], "latent_image": ["place", 0]}}
+    prompt["both"] = _echo("both", [sampler, 0], ["one", 0])
+    client.run(prompt, timeout=RUNS).expect_success()
+    record = client.get("/probe/echo")["both"][-1]
+    (every,), (one,) = record["value"], record["value1"]
+    assert one["samples"]["means"] == pytest.approx([every["samples"]["means"][5]], abs=1e-5)
 
 
 def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server: Server) -> None:

@@ -1,0 +1,243 @@
+"""What Best of N and its pruning are worth, against a ground truth: python benchmarks/best_of_n.py
+
+With a small generator of coloured shapes (made once: python -m benchmarks.shapes.training) and ComfyUI's own samplers, run by
+the Python of ComfyUI. The taste is *warm, large, central*; how true a picture is to it is read from its pixels, in 0–1, and 0
+where no single shape can be read. A taste is trained on 100 of the generator's pictures, picked from its best fifth, and 200
+ordinary ones. Then, over prompts (groups) of 32 seeds each:
+
+  best of N     mean truth of the picture kept, and selection efficiency: the gain over an average picture, as a share of
+                the gain of the truly best
+  x0            how well the score of the half-made picture predicts the finished one's, in ranks (Kendall's tau)
+  pruning       the node's own code, N = 16: the share of plain Best of N's gain that is kept, the calls of the model, counted
+                by a wrapper round it, and the wall time with decoding and scoring
+  exactness     largest difference between the latent kept and the one KSampler makes of its seed alone
+  repair        how often painting the weakest region again raises the score, and how often a region anywhere
+
+Intervals: 95 %, bootstrap over groups.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.shapes.bench import Bench, pack
+from benchmarks.shapes.reading import quality, read
+
+STEPS, GROUP, N = 20, 32, 16
+SIZES = (2, 4, 8, 16, 32)
+LOOKS = (2, 4, 6, 7, 8, 10, 14, 17)
+SCHEDULES = ("off", "gentle", "standard", "strong")
+EXACT = ("euler", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde", "heun")
+_POOL, _LIKED, _ORDINARY = 600, 100, 200
+
+Pictures = NDArray[np.float32]
+Values = NDArray[np.float64]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What Best of N and its pruning are worth.")
+    parser.add_argument("--groups", type=int, default=40, help="(default 40)")
+    parser.add_argument("--pruned", type=int, default=20, help="groups to prune (default 20)")
+    parser.add_argument("--repairs", type=int, default=40, help="pictures to repair (default 40)")
+    parser.add_argument("--half-made", action="store_true", help="train on half-made pictures too")
+    parser.add_argument("--threads", type=int, default=2, help="(default 2)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    bench = Bench()
+    reward = trained(bench, options.half_made)
+    table = Table(bench, reward, options.groups)
+    table.best_of_n()
+    table.predicted()
+    pruning(bench, reward, options.pruned)
+    exactness(bench, reward)
+    repair(bench, reward, options.repairs)
+
+
+def truth(pictures: Pictures) -> Values:
+    found = (read(picture) for picture in pictures)
+    return np.array([0.0 if shape is None else quality(shape) for shape in found])
+
+
+def trained(bench: Bench, half_made: bool) -> Any:
+    """The taste, from files as an artist has them."""
+    training = pack("ganrm_core.training")
+    made, predicted = bench.many(range(900_000, 900_000 + _POOL), STEPS)
+    worth = truth(made)
+    print(
+        f"{(worth > 0).mean():.0%} of {_POOL} pictures can be read; truth {worth.mean():.3f} ± {worth.std():.3f}"
+    )
+    rng = np.random.default_rng(0)
+    order = np.argsort(-worth)
+    best = order[: _POOL // 5]
+    liked = rng.permutation(best)[:_LIKED]
+    ordinary = rng.permutation(np.setdiff1d(np.arange(_POOL), liked))[:_ORDINARY]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind, rows in (("liked", liked), ("ordinary", ordinary)):
+            (folder / kind).mkdir()
+            for row in rows:
+                save(made[row], folder / kind / f"{row}.png")
+                for look in (6, 10) if half_made else ():
+                    save(predicted[look - 1][row], folder / kind / f"{row}-{look}.png")
+        result = training.train(folder / "liked", folder / "ordinary", name="warm, large, central")
+    print(f"held-out AUC {result.figures.auc}")
+    return result.model
+
+
+def save(picture: Pictures, path: Path) -> None:
+    Image.fromarray((picture * 255).round().astype(np.uint8)).save(path)
+
+
+def logits(reward: Any, pictures: Pictures) -> Values:
+    return reward.score(torch.from_numpy(pictures)).logit.double().numpy()
+
+
+class Table:
+    """Truth and scores of every candidate, finished and half-made: [groups, GROUP]."""
+
+    def __init__(self, bench: Bench, reward: Any, groups: int) -> None:
+        truths, finals = [], []
+        looks: dict[int, list[Values]] = {look: [] for look in LOOKS}
+        for group in range(groups):
+            made, predicted = bench.many(range(1000 * group, 1000 * group + GROUP), STEPS)
+            truths.append(truth(made))
+            finals.append(logits(reward, made))
+            for look in LOOKS:
+                looks[look].append(logits(reward, predicted[look - 1]))
+        self.truth, self.final = np.array(truths), np.array(finals)
+        self.looks = {look: np.array(rows) for look, rows in looks.items()}
+
+    def best_of_n(self) -> None:
+        print(f"\n{'N':>4}{'mean':>8}{'kept':>8}{'best':>8}  selection efficiency")
+        for size in SIZES:
+            worth = self.truth.reshape(-1, size)
+            picked = self.final.reshape(-1, size).argmax(axis=1)
+            kept, best, mean = worth[np.arange(len(worth)), picked], worth.max(axis=1), worth.mean(axis=1)
+            efficiency = interval(
+                lambda rows, k=kept, b=best, m=mean: gain(k, m, rows) / gain(b, m, rows), len(kept)
+            )
+            print(f"{size:>4}{mean.mean():>8.3f}{kept.mean():>8.3f}{best.mean():>8.3f}  {efficiency}")
+
+    def predicted(self) -> None:
+        print(f"\n{'step':>4}  tau with the final score   tau with the truth")
+        for look in (*LOOKS, STEPS):
+            seen = self.final if look == STEPS else self.looks[look]
+            score = np.array([tau(a, b) for a, b in zip(seen, self.final, strict=True)])
+            true = np.array([tau(a, b) for a, b in zip(seen, self.truth, strict=True)])
+            said = [interval(lambda rows, v=values: v[rows].mean(), len(values)) for values in (score, true)]
+            print(f"{look:>4}  {said[0]:<25}{said[1]}")
+
+
+def pruning(bench: Bench, reward: Any, groups: int) -> None:
+    """The node's own code on `groups` of N seeds."""
+    contest = pack("nodes.best_of_n.contest")
+    schedules = pack("ganrm_core.pruning").SCHEDULES
+    figures: dict[str, dict[str, list[float]]] = {}
+    for group in range(groups):
+        first = 1_000_000 + 1000 * group
+        mean = truth(bench.many(range(first, first + N), STEPS)[0]).mean()
+        for name in SCHEDULES:
+            rules = contest.Rules(N, 1, schedules[name])
+            with bench.counted() as calls, torch.inference_mode():
+                begin = time.perf_counter()
+                kept = (
+                    contest.Contest(bench.setup(first, STEPS), bench.vae, reward, rules)
+                    .run(lambda _: None)
+                    .kept[0]
+                )
+                seconds = time.perf_counter() - begin
+            row = figures.setdefault(name, {"gain": [], "calls": [], "seconds": []})
+            row["gain"].append(float(truth(kept.picture.unsqueeze(0).numpy())[0] - mean))
+            row["calls"].append(sum(calls))
+            row["seconds"].append(seconds)
+    plain = {key: np.array(values) for key, values in figures["off"].items()}
+    print(f"\n{'pruning':<10}{'calls':>8}{'seconds':>9}{'gain':>8}  share of plain Best of {N}'s gain")
+    for name, row in figures.items():
+        gains = np.array(row["gain"])
+        share = interval(lambda rows, g=gains: g[rows].mean() / plain["gain"][rows].mean(), groups)
+        calls = np.mean(row["calls"]) / plain["calls"].mean()
+        seconds = np.median(np.array(row["seconds"]) / plain["seconds"])
+        print(f"{name:<10}{calls:>8.1%}{seconds:>9.1%}{gains.mean():>8.3f}  {share}")
+
+
+def exactness(bench: Bench, reward: Any) -> None:
+    contest, schedule = pack("nodes.best_of_n.contest"), pack("ganrm_core.pruning").SCHEDULES["strong"]
+    print("\nlargest difference to KSampler alone")
+    for sampler in EXACT:
+        with torch.inference_mode():
+            setup = bench.setup(77, STEPS, sampler)
+            kept = (
+                contest.Contest(setup, bench.vae, reward, contest.Rules(8, 3, schedule))
+                .run(lambda _: None)
+                .kept
+            )
+        worst = max(
+            float((each.latent - bench.alone(each.seed, STEPS, sampler)).abs().max()) for each in kept
+        )
+        print(f"{sampler:<18}{worst:.1e} ({len(kept)} kept)")
+
+
+def repair(bench: Bench, reward: Any, count: int) -> None:
+    """Paint a fifth of each picture again: the weakest, as the map says, or a fifth anywhere."""
+    contest, maps = pack("nodes.best_of_n.contest"), pack("ganrm_core.reward_map")
+    rng = np.random.default_rng(0)
+    rises: dict[str, list[float]] = {"weakest": [], "anywhere": []}
+    for number in range(count):
+        latent = bench.alone(2_000_000 + number, STEPS, "euler")
+        before = bench.pictures(latent)
+        score = logits(reward, before)[0]
+        picture = torch.from_numpy(before[0]).movedim(-1, 0)
+        weak = maps.weakest(
+            maps.reward_map(reward, picture, lambda _: None, model_of=lambda model: model), 0.2, 4, 0
+        )
+        turned = torch.roll(weak, tuple(int(n) for n in rng.integers(8, 24, 2)), (0, 1))
+        for name, mask in (("weakest", weak), ("anywhere", turned)):
+            setup = bench.setup(
+                3_000_000 + number,
+                STEPS,
+                samples=latent,
+                noise_mask=mask[None, None],
+                denoise=torch.tensor(0.9),
+            )
+            with torch.inference_mode():
+                rules = contest.Rules(1, 1, ())
+                after = contest.Contest(setup, bench.vae, reward, rules).run(lambda _: None).kept[0]
+            rises[name].append(after.logit - score)
+    print(f"\npainted again  score rises in   mean change (of {count})")
+    for name, changes in rises.items():
+        values = np.array(changes)
+        raised = interval(lambda rows, v=values: (v[rows] > 0).mean(), len(values))
+        print(f"{name:<15}{raised:<18}{values.mean():+.2f}")
+
+
+def gain(values: Values, mean: Values, rows: NDArray[np.int64]) -> float:
+    return float((values - mean)[rows].mean())
+
+
+def tau(first: Values, second: Values) -> float:
+    """Kendall's tau-b."""
+    pairs = np.triu_indices(len(first), 1)
+    signs = [np.sign(values[:, None] - values[None, :])[pairs] for values in (first, second)]
+    return float((signs[0] * signs[1]).sum() / np.sqrt((signs[0] ** 2).sum() * (signs[1] ** 2).sum()))
+
+
+def interval(figure: Callable[[NDArray[np.int64]], float], count: int) -> str:
+    """The figure over all rows, and its 95 % bootstrap interval."""
+    rng = np.random.default_rng(0)
+    drawn = [figure(rng.integers(0, count, count)) for _ in range(1000)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return f"{figure(np.arange(count)):.3f} [{low:.3f}, {high:.3f}]"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The generator of shapes inside this process, through ComfyUI's own loaders and samplers."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .comfy import add_comfyui
+from .drawing import SIDE
+from .files import FLOW, VAE, generator_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+_PACK = "gan_rm_pack"
+_CONTEXT, _POOLED, _LATENT = 64, 64, 16
+
+
+def pack(name: str) -> Any:
+    """A module of the pack as ComfyUI sees it, such as "nodes.best_of_n.contest"."""
+    add_comfyui()
+    if _PACK not in sys.modules:
+        package = ModuleType(_PACK)
+        package.__path__ = [str(ROOT)]
+        sys.modules[_PACK] = package
+    return importlib.import_module(f"{_PACK}.{name}")
+
+
+class Bench:
+    """Model and VAE, unconditional. Raises SystemExit where they were not made yet."""
+
+    def __init__(self) -> None:
+        folder = generator_folder()
+        if not (folder / FLOW).is_file():
+            raise SystemExit("There is no generator yet. Make it: python -m benchmarks.shapes.training")
+        add_comfyui()
+        import comfy.sd
+        import comfy.utils
+
+        self.model = comfy.sd.load_diffusion_model(str(folder / FLOW))
+        self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(folder / VAE)))
+        self.conditioning = [[torch.zeros(1, 1, _CONTEXT), {"pooled_output": torch.zeros(1, _POOLED)}]]
+
+    def empty(self, count: int = 1) -> dict[str, Any]:
+        return {"samples": torch.zeros(count, _LATENT, SIDE // 8, SIDE // 8)}
+
+    def setup(self, seed: int, steps: int, sampler: str = "euler", **latent: Tensor) -> Any:
+        """What the Best-of-N Sampler gets of the bench."""
+        denoise = float(latent.pop("denoise", torch.tensor(1.0)))
+        return pack("nodes.best_of_n.setup").as_ksampler(
+            self.model,
+            seed,
+            steps,
+            1.0,
+            sampler,
+            "simple",
+            self.conditioning,
+            self.conditioning,
+            {**self.empty(), **latent},
+            denoise,
+        )
+
+    def alone(self, seed: int, steps: int, sampler: str) -> Tensor:
+        """The latent that core's KSampler makes."""
+        import comfy.sample
+
+        start = self.empty()["samples"]
+        noise = comfy.sample.prepare_noise(start, seed)
+        return self._sampled(noise, steps, sampler, start, seed, None)
+
+    def many(self, seeds: Sequence[int], steps: int) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Finished pictures [B, H, W, 3] of so many seeds, and what the model predicts of them after each step."""
+        import comfy.sample
+
+        starts = self.empty(len(seeds))["samples"]
+        noise = torch.cat([comfy.sample.prepare_noise(starts[:1], seed) for seed in seeds])
+        predicted: list[Tensor] = []
+        done = self._sampled(
+            noise, steps, "euler", starts, 0, lambda _step, clean, _x, _total: predicted.append(clean)
+        )
+        out = self.model.model.process_latent_out
+        return self.pictures(done), [self.pictures(out(clean)) for clean in predicted]
+
+    def pictures(self, latents: Tensor) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            decoded: NDArray[np.float32] = self.vae.decode(latents.float().cpu()).numpy()
+        return decoded
+
+    def _sampled(
+        self, noise: Tensor, steps: int, sampler: str, start: Tensor, seed: int, callback: Any
+    ) -> Tensor:
+        import comfy.sample
+
+        with torch.inference_mode():
+            made: Tensor = comfy.sample.sample(
+                self.model,
+                noise,
+                steps,
+                1.0,
+                sampler,
+                "simple",
+                self.conditioning,
+                self.conditioning,
+                start,
+                callback=callback,
+                disable_pbar=True,
+                seed=seed,
+            )
+        return made
+
+    @contextmanager
+    def counted(self) -> Iterator[list[int]]:
+        """How many pictures each call of the model inside took: one entry per call."""
+        import comfy.model_base
+
+        calls: list[int] = []
+        whole = comfy.model_base.BaseModel.apply_model
+
+        def apply(model: Any, x: Tensor, *rest: Any, **named: Any) -> Tensor:
+            calls.append(len(x))
+            made: Tensor = whole(model, x, *rest, **named)
+            return made
+
+        comfy.model_base.BaseModel.apply_model = apply
+        try:
+            yield calls
+        finally:
+            comfy.model_base.BaseModel.apply_model = whole
