@@ -12,25 +12,9 @@ import torch
 from torch import Tensor
 
 from ...ganrm_core.pruning import Look
+from .candidate import Candidate
+from .conditioning import Conditioning, of_each
 from .errand import Errand, Finished
-from .random_state import RandomState
-
-
-@dataclass
-class Candidate:
-    """One seed on its way.
-
-    `random`: as drawing the noise left torch's global random numbers: some samplers draw on from there. `clean` is
-    the picture it predicts so far: a latent [1, C, H, W] as the model sees it.
-    """
-
-    number: int
-    seed: int
-    noise: Tensor
-    random: RandomState
-    steps: int = 0
-    clean: Tensor | None = None
-    result: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +48,7 @@ class CandidatesSampler(comfy.samplers.Sampler):  # type: ignore[misc]
     The samplers' arithmetic runs in threads that take turns; the model itself is called here, in the thread that
     called us. With `together` 1 every call is what ComfyUI's own sampler would make for that candidate alone, so its
     latent is the same to the last bit, whatever happens to the others. With more, candidates at the same
-    sigma share calls of the model, which is faster on a GPU and changes the last digits.
+    sigma share calls of the model, as far as memory allows: faster on a GPU, and the last digits change.
     """
 
     def __init__(
@@ -110,16 +94,21 @@ class CandidatesSampler(comfy.samplers.Sampler):  # type: ignore[misc]
 
             return Errand(work, candidate.random)
 
-        field = _Field(model_wrap, {each.number: alone(each) for each in self._candidates}, self._watcher)
+        field = _Field(
+            model_wrap,
+            {each.number: alone(each) for each in self._candidates},
+            of_each(self._candidates, model_wrap, noise, latent_image, denoise_mask),
+            self._watcher,
+        )
         alive = list(self._candidates)
         try:
             for look in self._looks:
-                field.advance(alive, look.step, self._together)
+                field.advance(alive, look.step, _fitting(model_wrap, noise.shape, self._together))
                 chosen = self._watcher.choose(look, alive)
                 field.give_up([each for each in alive if each not in chosen])
                 alive = [each for each in alive if each in chosen]
                 _bring_back(model_wrap, noise.shape)
-            field.advance(alive, None, self._together)
+            field.advance(alive, None, _fitting(model_wrap, noise.shape, self._together))
         finally:
             field.give_up(self._candidates)
         self.survivors = alive
@@ -129,8 +118,15 @@ class CandidatesSampler(comfy.samplers.Sampler):  # type: ignore[misc]
 class _Field:
     """The candidates' samplings, moved on step by step."""
 
-    def __init__(self, model: Any, samplings: dict[int, _Sampling], watcher: Watcher) -> None:
-        self._model, self._samplings, self._watcher = model, samplings, watcher
+    def __init__(
+        self,
+        guider: Any,
+        samplings: dict[int, _Sampling],
+        conditioning: dict[int, Conditioning],
+        watcher: Watcher,
+    ) -> None:
+        self._guider, self._samplings, self._watcher = guider, samplings, watcher
+        self._conditioning = conditioning
 
     def advance(self, candidates: Sequence[Candidate], until: int | None, together: int) -> None:
         """Take each to the end of step `until`, or to its end."""
@@ -151,7 +147,7 @@ class _Field:
                 if call is not None:
                     calls[each.number] = call
             moving = [each for each in moving if each.number in calls]
-            answers = dict(zip(calls, _answered(self._model, list(calls.values())), strict=True))
+            answers = self._answered(calls)
 
     def _to_next_call(self, candidate: Candidate, answer: Any, until: int | None) -> _ModelCall | None:
         """What it asks the model next; None once it is where it should be."""
@@ -170,6 +166,22 @@ class _Field:
             if until is not None and candidate.steps >= until:
                 return None
 
+    def _answered(self, calls: dict[int, _ModelCall]) -> dict[int, Tensor]:
+        """By number; calls that ask the same of the model share one."""
+        answers: dict[int, Tensor] = {}
+        groups: dict[Any, list[int]] = {}
+        for number, call in calls.items():
+            told = self._conditioning.get(number)
+            groups.setdefault((*_asks_for(call), id(told)), []).append(number)
+        for numbers in groups.values():
+            if numbers[0] in self._conditioning:
+                self._guider.conds = self._conditioning[numbers[0]]
+            x = torch.cat([calls[number].x for number in numbers])
+            sigma = torch.cat([calls[number].sigma for number in numbers])
+            parts = self._guider(x, sigma, **calls[numbers[0]].named).split(1)
+            answers.update(zip(numbers, parts, strict=True))
+        return answers
+
 
 class _Asking:
     """Stands for ComfyUI's guider inside a sampler: hands calls of the model over, and knows all else it knows."""
@@ -184,25 +196,22 @@ class _Asking:
         return getattr(self._guider, name)
 
 
-def _answered(model: Any, calls: Sequence[_ModelCall]) -> list[Tensor]:
-    """One answer for each call; calls that ask the same of the model share one."""
-    answers: list[Tensor | None] = [None] * len(calls)
-    groups: dict[Any, list[int]] = {}
-    for place, call in enumerate(calls):
-        groups.setdefault(_asks_for(call), []).append(place)
-    for places in groups.values():
-        x = torch.cat([calls[place].x for place in places])
-        sigma = torch.cat([calls[place].sigma for place in places])
-        parts = model(x, sigma, **calls[places[0]].named).split(1)
-        for place, part in zip(places, parts, strict=True):
-            answers[place] = part
-    return [answer for answer in answers if answer is not None]
-
-
 def _asks_for(call: _ModelCall) -> tuple[Any, ...]:
     """Equal for calls that may share one. Samplers that add a function of their own to the options share with none."""
     others = tuple((name, id(value)) for name, value in call.named.items() if name != "seed")
     return (tuple(call.x.shape[1:]), tuple(call.sigma.tolist()), others)
+
+
+def _fitting(guider: Any, shape: Sequence[int], together: int) -> int:
+    """As many candidates per call as fit into free memory, by the rule ComfyUI batches prompts with."""
+    patcher = guider.model_patcher
+    free = comfy.model_management.get_free_memory(patcher.load_device)
+    fits = (
+        count
+        for count in range(together, 1, -1)
+        if patcher.model.memory_required([count, *shape[1:]]) * 1.5 < free
+    )
+    return next(fits, 1)
 
 
 def _bring_back(guider: Any, shape: Sequence[int]) -> None:

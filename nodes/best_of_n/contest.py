@@ -21,7 +21,8 @@ from ...ganrm_core.ranked_sheet import score_text
 from ...ganrm_core.reward import Reward, Scores
 from ...ganrm_core.selection import select_best
 from .board import Board
-from .candidates_sampler import Candidate, CandidatesSampler, Watcher
+from .candidate import Candidate
+from .candidates_sampler import CandidatesSampler, Watcher
 from .decoding import half_made_decoder, preview_decoder, rough_decoder, vae_decoder
 from .setup import Setup
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...ganrm_core.errors import DataError
 from ..candidates import Latent
-from .candidates_sampler import Candidate
+from .candidate import Candidate
 from .random_state import RandomState
 
 _SEEDS = 2**64

@@ -239,6 +239,21 @@ class TestChoice:
         assert result["seeds"] == best_seeds(1)
         assert guider.asked == [6] * 5 + [6] * 5 + [4] * 5 + [6] * 5 + [2] * 5
 
+    def test_no_more_share_a_call_than_fit_into_memory(
+        self, run: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import comfy.model_management
+
+        monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: 1000)
+        guider = Guider()
+        guider.model_patcher.model.memory_required = lambda shape: 200 * shape[0]
+        run(guider=guider, together=8, n=4)
+        assert set(guider.asked) == {3, 1}
+        guider = Guider()
+        guider.model_patcher.model.memory_required = lambda shape: 5000 * shape[0]
+        run(guider=guider, together=8, n=4)
+        assert set(guider.asked) == {1}
+
     def test_others_change_nothing_for_a_candidate(self, run: Any) -> None:
         """Its random numbers run on from its own noise, whoever else runs or is given up."""
         alone = run(sampler=Stepping(grain=0.01), noise=Noise(best_seeds(1)[0]), n=1)
@@ -256,6 +271,78 @@ class TestChoice:
         result = run(latent_image={"samples": torch.zeros(4, 4, 16, 16), "batch_index": [0, 1, 2, 3]})
         assert result["latents"][0]["samples"].shape == (1, 4, 16, 16)
         assert result["latents"][0]["batch_index"] == [0]
+
+
+class Told:
+    """As ComfyUI wraps what a model is told."""
+
+    def __init__(self, cond: Tensor) -> None:
+        self.cond = cond
+
+
+class TestConditioningOfTheSeed:
+    """Some models draw noise for their conditioning from the seed, so each candidate needs its own."""
+
+    @pytest.fixture
+    def worked_out(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The seeds conditioning was worked out for; what it says is the seed, where the prompt says so."""
+        import comfy.samplers
+
+        seeds: list[int] = []
+
+        def process(
+            _model: Any, noise: Tensor, conds: Any, _device: Any, _latent: Any, _mask: Any, seed: int
+        ) -> Any:
+            seeds.append(seed)
+            assert noise.shape == (1, 4, 16, 16)
+            for each in conds["positive"]:
+                own = seed if each["by_seed"] else 0
+                each["model_conds"] = {"c": Told(torch.tensor([own])), "list": Told([torch.ones(1)])}
+            return conds
+
+        monkeypatch.setattr(comfy.samplers, "preprocess_conds_hooks", lambda _: None, raising=False)
+        monkeypatch.setattr(
+            comfy.samplers, "filter_registered_hooks_on_conds", lambda *_: None, raising=False
+        )
+        monkeypatch.setattr(comfy.samplers, "process_conds", process, raising=False)
+        return seeds
+
+    def guider(self, by_seed: bool) -> Any:
+        class Telling(Guider):
+            original_conds: Any = {"positive": [{"by_seed": by_seed}]}  # noqa: RUF012
+            inner_model = None
+
+            def sample(self, noise: Tensor, *rest: Any, **options: Any) -> Tensor:
+                import comfy.samplers
+
+                conds = {"positive": [dict(each) for each in self.original_conds["positive"]]}
+                self.conds = comfy.samplers.process_conds(  # type: ignore[attr-defined]
+                    None, noise, conds, None, None, None, options["seed"]
+                )
+                self.told: list[tuple[int, int]] = []
+                return super().sample(noise, *rest, **options)
+
+            def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
+                told = int(self.conds["positive"][0]["model_conds"]["c"].cond)
+                self.told.append((named["seed"], told))
+                return super().__call__(x, sigma, **named)
+
+        return Telling()
+
+    @pytest.mark.parametrize("together", [1, 4])
+    def test_each_candidate_is_told_its_own(self, run: Any, worked_out: list[int], together: int) -> None:
+        guider = self.guider(by_seed=True)
+        run(guider=guider, n=6, pruning="standard", together=together)
+        assert worked_out == [0, 1, 2, 3, 4, 5]
+        assert guider.told
+        assert all(seed == told for seed, told in guider.told)
+        assert set(guider.asked) == {1}
+
+    def test_where_the_seed_does_not_matter_all_share(self, run: Any, worked_out: list[int]) -> None:
+        guider = self.guider(by_seed=False)
+        run(guider=guider, n=6, together=3)
+        assert worked_out == [0, 1]
+        assert set(guider.asked) == {3}
 
 
 class TestStop:

@@ -1,0 +1,26 @@
+"""One of those that compete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .random_state import RandomState
+
+
+@dataclass
+class Candidate:
+    """One seed on its way.
+
+    `random`: as drawing the noise left torch's global random numbers: some samplers draw on from there. `clean` is
+    the picture it predicts so far: a latent [1, C, H, W] as the model sees it.
+    """
+
+    number: int
+    seed: int
+    noise: Tensor
+    random: RandomState
+    steps: int = 0
+    clean: Tensor | None = None
+    result: Tensor | None = None

@@ -1,0 +1,77 @@
+"""What the model is told, where that depends on the seed.
+
+A few models add noise to their conditioning and draw it from the seed of the sampling (unCLIP, the ×4 upscaler,
+Hunyuan's refiner). ComfyUI works conditioning out once for each sampling, and here all candidates share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import comfy.samplers
+import torch
+from torch import Tensor
+
+from .candidate import Candidate
+
+Conditioning = dict[str, list[dict[str, Any]]]
+
+
+def of_each(
+    candidates: Sequence[Candidate],
+    guider: Any,
+    noise: Tensor,
+    latent_image: Tensor | None,
+    denoise_mask: Tensor | None,
+) -> dict[int, Conditioning]:
+    """The conditioning of each candidate by its number; empty where it is the same for every seed.
+
+    `noise`, `latent_image` and `denoise_mask`: as ComfyUI hands them to a sampler.
+    """
+    if len(candidates) < 2 or not hasattr(guider, "original_conds"):
+        return {}
+
+    def worked_out(candidate: Candidate) -> Conditioning:
+        # As CFGGuider.sample and inner_sample do it.
+        conds = {name: [each.copy() for each in given] for name, given in guider.original_conds.items()}
+        comfy.samplers.preprocess_conds_hooks(conds)
+        comfy.samplers.filter_registered_hooks_on_conds(conds, guider.model_options)
+        return comfy.samplers.process_conds(  # type: ignore[no-any-return]
+            guider.inner_model,
+            candidate.noise.to(noise),
+            conds,
+            noise.device,
+            latent_image,
+            denoise_mask,
+            candidate.seed,
+        )
+
+    second = worked_out(candidates[1])
+    if _same(guider.conds, second):
+        return {}
+    return {
+        candidates[0].number: guider.conds,
+        candidates[1].number: second,
+        **{each.number: worked_out(each) for each in candidates[2:]},
+    }
+
+
+def _same(first: Conditioning, second: Conditioning) -> bool:
+    """Whether the model would be told the same."""
+    told = [
+        [each.get("model_conds", {}) for given in conds.values() for each in given]
+        for conds in (first, second)
+    ]
+    return len(told[0]) == len(told[1]) and all(
+        one.keys() == other.keys() and all(_equal(one[name].cond, other[name].cond) for name in one)
+        for one, other in zip(*told, strict=True)
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.shape == other.shape and torch.equal(one, other)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return type(one) is type(other) and (one is other or (not isinstance(one, Tensor) and bool(one == other)))
