@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import comfy.samplers
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -12,18 +11,19 @@ from ..ganrm_core.errors import DataError
 from ..ganrm_core.pruning import SCHEDULES, Schedule, parse_schedule
 from ..ganrm_core.reward import Reward
 from .best_of_n.contest import DECODERS, Contest, Decoder, Finalist, Outcome, Rules
-from .best_of_n.setup import Setup, as_ksampler, as_sampler_custom
 from .candidates import Latent
 from .host.progress import progress_bar, show_last
+from .host.sampling.setup import Setup, as_ksampler, as_sampler_custom, samplers_and_schedulers
 from .previews import as_image, in_node
 from .types import CATEGORY, GanRMReward, advanced
 
-_MOST = 1024
+_MOST = 256
 
 
 class BestOfNSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        samplers, schedulers = samplers_and_schedulers()
         return io.Schema(
             node_id="GANRMBestOfNSampler",
             display_name="Best-of-N Sampler (GAN-RM)",
@@ -55,12 +55,12 @@ class BestOfNSampler(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "sampler_name",
-                    options=list(comfy.samplers.KSampler.SAMPLERS),
+                    options=samplers,
                     tooltip="The sampling method, as in KSampler.",
                 ),
                 io.Combo.Input(
                     "scheduler",
-                    options=list(comfy.samplers.KSampler.SCHEDULERS),
+                    options=schedulers,
                     tooltip="How the noise is taken away, as in KSampler.",
                 ),
                 io.Conditioning.Input("positive", tooltip="What the pictures shall show."),
@@ -98,10 +98,7 @@ class BestOfNSampler(io.ComfyNode):
         denoise: float,
         **shared: Any,
     ) -> io.NodeOutput:
-        for name, known in (
-            (sampler_name, comfy.samplers.KSampler.SAMPLERS),
-            (scheduler, comfy.samplers.KSampler.SCHEDULERS),
-        ):
+        for name, known in zip((sampler_name, scheduler), samplers_and_schedulers(), strict=True):
             if name not in known:  # core would take another without a word
                 raise DataError(f"This ComfyUI has no {name!r}. Choose another sampler or scheduler.")
         setup = as_ksampler(
@@ -193,8 +190,8 @@ def _shared_inputs() -> list[io.Input]:
                 default=1,
                 min=1,
                 max=64,
-                tooltip="1: each candidate is exactly what KSampler makes of its seed. More: so many share a call of the "
-                "model, which is faster on a graphics card, takes more memory, and changes the last digits.",
+                tooltip="1: each candidate is exactly what it would be alone. More: so many share a call of the model, as far "
+                "as memory allows, which is faster on a graphics card and changes the last digits.",
             )
         ),
         advanced(
@@ -205,8 +202,8 @@ def _shared_inputs() -> list[io.Input]:
                 min=0.0,
                 max=1.0,
                 step=0.01,
-                tooltip="Makes the candidates in rounds, and no further round once the chance that it beats the best is "
-                "below this. 0: all are made at once.",
+                tooltip="Makes the candidates in rounds, and no further round once the chance that one of it would be kept "
+                "is below this. 0: all are made at once.",
             )
         ),
         advanced(
@@ -243,7 +240,7 @@ def _outputs() -> list[io.Output]:
             "seeds",
             display_name="seeds",
             is_output_list=True,
-            tooltip="The seed of each picture kept: KSampler makes the same picture of it.",
+            tooltip="The seed of each picture kept: core's sampler with the same settings makes the same picture of it.",
         ),
         io.Int.Output(
             "indices",
@@ -283,7 +280,7 @@ def _result(
     kept = outcome.kept
     return io.NodeOutput(
         [{**setup.latent, "samples": each.latent} for each in kept],
-        [each.picture.unsqueeze(0) for each in kept],
+        [each.picture.unsqueeze(0) for each in kept if each.picture is not None],
         [each.score for each in kept],
         [each.seed for each in kept],
         [each.number for each in kept],

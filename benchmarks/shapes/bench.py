@@ -55,7 +55,7 @@ class Bench:
     def setup(self, seed: int, steps: int, sampler: str = "euler", **latent: Tensor) -> Any:
         """What the Best-of-N Sampler gets of the bench."""
         denoise = float(latent.pop("denoise", torch.tensor(1.0)))
-        return pack("nodes.best_of_n.setup").as_ksampler(
+        return pack("nodes.host.sampling.setup").as_ksampler(
             self.model,
             seed,
             steps,

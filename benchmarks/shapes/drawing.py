@@ -15,7 +15,7 @@ Kind = Literal["circle", "square", "triangle"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SIDE = 32
 """Of a picture, in pixels."""
-RADII = (4.0, 10.0)
+RADII = (5.0, 10.0)
 MARGIN = 1.0
 _FINE = 8
 _SATURATION, _VALUE = 0.8, 0.85

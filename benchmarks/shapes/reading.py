@@ -12,7 +12,7 @@ from .drawing import KINDS, RADII, SIDE, Shape
 
 _ORANGE = 0.06
 _APART = 0.12  # from the background, in colour
-_AGREE = 0.85  # of what is seen and what is drawn again from what was read
+_AGREE = 0.8  # of what is seen and what is drawn again from what was read
 
 
 def read(picture: NDArray[np.float32]) -> Shape | None:

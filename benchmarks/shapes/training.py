@@ -27,7 +27,7 @@ _DEPTH = 3
 _CONTEXT, _POOLED = 64, 64
 _BATCH = 256
 _PICTURES = 20_000
-_VAE_SHARE = 0.45
+_VAE_SHARE = 0.7
 
 
 def main() -> None:
@@ -66,12 +66,12 @@ def train_vae(pictures: Tensor, seconds: float) -> nn.Module:
             nn.init.zeros_(module.weight)  # type: ignore[arg-type]
     vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = [*vae.taesd_encoder.parameters(), *vae.taesd_decoder.parameters()]
-    clock = _Clock("VAE", seconds, trained, 1e-3)
+    clock = _Clock("VAE", seconds, trained, 2e-3)
     while clock.running():
         some = pictures[torch.randint(len(pictures), (16,))].contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             latents = vae.taesd_encoder(some)
-            decoded = vae.taesd_decoder(latents + 0.1 * torch.randn_like(latents))
+            decoded = vae.taesd_decoder(latents + 0.05 * torch.randn_like(latents))
         error = F.l1_loss(decoded.float(), some) + F.mse_loss(decoded.float(), some)
         clock.step(error + 1e-3 * latents.float().square().mean())
     _standardise(vae, pictures)

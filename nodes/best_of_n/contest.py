@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-import comfy.model_management
 import torch
 from PIL import Image
 from torch import Tensor
@@ -20,11 +19,11 @@ from ...ganrm_core.pruning import Look, Schedule, looks, work
 from ...ganrm_core.ranked_sheet import score_text
 from ...ganrm_core.reward import Reward, Scores
 from ...ganrm_core.selection import select_best
+from ..host.sampling.candidate import Candidate
+from ..host.sampling.candidates_sampler import CandidatesSampler, Watcher
+from ..host.sampling.decoding import half_made_decoder, preview_decoder, rough_decoder, vae_decoder
+from ..host.sampling.setup import Setup
 from .board import Board
-from .candidate import Candidate
-from .candidates_sampler import CandidatesSampler, Watcher
-from .decoding import half_made_decoder, preview_decoder, rough_decoder, vae_decoder
-from .setup import Setup
 
 Decoder = Literal["vae", "preview decoder"]
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
@@ -34,7 +33,7 @@ _AT_ONCE = 8  # pictures decoded and scored together: more would only take memor
 
 @dataclass(frozen=True)
 class Rules:
-    """`stop_below`: no further round of `round_size` candidates once the chance that it beats the leader is smaller."""
+    """`stop_below`: no further round of `round_size` candidates once the chance that one of it is kept is smaller."""
 
     count: int
     keep: int
@@ -61,14 +60,17 @@ class Rules:
 
 @dataclass(frozen=True)
 class Finalist:
-    """A candidate that was finished. `latent` [1, C, H, W] as a LATENT socket has it, `picture` [H, W, 3] in 0–1."""
+    """A candidate that was finished.
+
+    `latent` [1, C, H, W] as a LATENT socket has it, `picture` [H, W, 3] in 0–1; both of the best ones only.
+    """
 
     number: int
     seed: int
-    latent: Tensor
-    picture: Tensor
     logit: float
     score: float
+    latent: Tensor | None
+    picture: Tensor | None
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`kept` best first. `work`: the share of the steps that all candidates would have taken."""
+    """`kept` best first. `work`: calls of the model, as a share of those it takes to finish all candidates."""
 
     kept: list[Finalist]
     made: int
@@ -110,7 +112,10 @@ class Contest:
         self._seen: dict[int, Seen] = {}
         self._first_logits: dict[int, float] = {}
         self._finalists: list[Finalist] = []
-        self._made = self._done = self._total = 0
+        self._calls: list[int] = []
+        self._whole_calls: list[int] = []
+        self._steps: dict[int, int] = {}
+        self._made = self._total = 0
 
     def draw(self, _: Progress) -> Image.Image:
         """What to show meanwhile."""
@@ -143,11 +148,11 @@ class Contest:
 
     def _enough(self, more: int) -> bool:
         """By the first score of each candidate: only that one was seen of all of them."""
-        chance = chance_of_better(list(self._first_logits.values()), more)
+        chance = chance_of_better(list(self._first_logits.values()), more, self._rules.keep)
         if chance >= self._rules.stop_below:
             return False
         self._notes.append(
-            f"stopped early: the next {more} would beat the best with a chance of {chance:.0%}"
+            f"stopped early: one of the next {more} would be kept with a chance of {chance:.0%}"
         )
         return True
 
@@ -162,29 +167,26 @@ class Contest:
         inside = CandidatesSampler(
             setup.sampler, candidates, self._plan(len(numbers)), watcher, self._rules.together
         )
-        samples = setup.guider.sample(
-            candidates[0].noise,
-            setup.latent["samples"],
-            inside,
-            setup.sigmas,
-            denoise_mask=setup.latent.get("noise_mask"),
-            callback=None,
-            disable_pbar=True,
-            seed=candidates[0].seed,
-        ).to(comfy.model_management.intermediate_device())
+        samples = setup.sample(candidates, inside)
+        self._calls += [each.calls for each in candidates]
+        self._whole_calls += [each.calls for each in inside.survivors]
+        if inside.shared < self._rules.together:
+            self._notes.append(
+                f"memory let {inside.shared} of {self._rules.together} candidates share a call"
+            )
         for first in range(0, len(samples), _AT_ONCE):
             part = slice(first, first + _AT_ONCE)
             self._finish(inside.survivors[part], samples[part], progress)
 
     def _stepped(self, candidate: Candidate, progress: ProgressCallback) -> None:
-        self._done += 1
+        self._steps[candidate.number] = candidate.steps
         if self._rough and candidate.clean is not None and not self._board.is_judged(candidate.number):
             self._board.show(candidate.number, self._rough(candidate.clean)[0])
         self._report(progress)
 
     def _report(self, progress: ProgressCallback) -> None:
-        # A sampler that chooses its own steps may take more than were planned.
-        progress(Progress("Sampling", min(self._done, self._total), self._total))
+        # A sampler with steps of its own may be past a look when it comes to it.
+        progress(Progress("Sampling", min(sum(self._steps.values()), self._total), self._total))
 
     def _choose(self, look: Look, alive: Sequence[Candidate], progress: ProgressCallback) -> list[Candidate]:
         logits: list[float] = []
@@ -208,16 +210,13 @@ class Contest:
         pictures = self._decode(latents)
         scores = self._judge(candidates, pictures, progress, finished=True)
         for place, each in enumerate(candidates):
-            self._finalists.append(
-                Finalist(
-                    each.number,
-                    each.seed,
-                    latents[place : place + 1],
-                    pictures[place],
-                    float(scores.logit[place]),
-                    float(scores.score[place]),
-                )
-            )
+            figures = float(scores.logit[place]), float(scores.score[place])
+            latent, picture = latents[place : place + 1].clone(), pictures[place].clone()
+            self._finalists.append(Finalist(each.number, each.seed, *figures, latent, picture))
+        self._finalists.sort(key=lambda each: -each.logit)
+        # Hundreds of large pictures that nobody gets would not fit in memory.
+        for place in range(self._rules.keep, len(self._finalists)):
+            self._finalists[place] = replace(self._finalists[place], latent=None, picture=None)
 
     def _judge(
         self, candidates: Sequence[Candidate], pictures: Tensor, progress: ProgressCallback, finished: bool
@@ -242,20 +241,19 @@ class Contest:
         return scores
 
     def _outcome(self) -> Outcome:
-        finalists = sorted(self._finalists, key=lambda each: -each.logit)
-        kept = finalists[: self._rules.keep]
-        final = {each.number: each for each in self._finalists}
-        scores = [final[n].score if n in final else None for n in range(self._made)]
+        kept = self._finalists[: self._rules.keep]
+        final = {each.number: each.score for each in self._finalists}
         title = f"{self._made} candidates, {len(kept)} kept: {_named(kept)}"
-        share = self._done / max(1, self._rules.count * self._setup.steps)
-        saved = [f"{share:.0%} of the steps of {self._rules.count} whole pictures"] if share < 0.995 else []
-        hint = " · ".join([*_close(finalists, self._rules.keep), *saved, *self._notes])
+        whole = sum(self._whole_calls) / len(self._whole_calls)
+        share = sum(self._calls) / (self._rules.count * whole)
+        saved = [f"{share:.0%} of the work of {self._rules.count} finished pictures"] if share < 0.995 else []
+        hint = " · ".join([*_close(self._finalists, self._rules.keep), *saved, *self._notes])
         return Outcome(
             kept,
             self._made,
             share,
             list(self._seen.values()),
-            scores,
+            [final.get(number) for number in range(self._made)],
             " · ".join(filter(None, (title, hint))),
             self._board.final([each.number for each in kept], title, hint),
         )

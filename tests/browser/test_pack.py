@@ -20,6 +20,7 @@ WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 HELP = WORKFLOWS.parent / "nodes" / "web" / "docs"
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 GOLD = np.array((255, 196, 61))
+_STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,8 +51,8 @@ def dropped(page: ComfyPage, tmp_path: Path) -> Iterator[Any]:
                 values[0] = CHECKPOINT
             if node["type"] == "EmptyLatentImage":
                 values[:2] = [64, 64]
-            if node["type"] == "KSampler":
-                values[2] = 2
+            if node["type"] in _STEPS:
+                values[2] = _STEPS[node["type"]]
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(graph), encoding="utf-8")
         page.drop_file(path)
@@ -115,6 +116,23 @@ def test_the_ranked_sheet_is_in_the_node(page: ComfyPage, dropped: Any, page_ser
     page.raw.wait_for_function("app.graph._nodes.length === 0")
     page.drop_file(files[0])
     assert "GANRMBestOfN" in {node["class_type"] for node in page.graph()["output"].values()}
+
+
+def test_the_sampler_shows_its_leaders_on_the_way_and_what_it_kept(page: ComfyPage, dropped: Any) -> None:
+    dropped("ganrm_1_train_your_taste")
+    page.run_and_wait(seconds=300)
+    nodes = dropped("ganrm_8_best_of_n_sampler")
+    watch_previews(page, nodes["GANRMBestOfNSampler"])
+    page.run_and_wait(seconds=300)
+    seen = [
+        np.asarray(picture.convert("RGB")) for picture in previews_seen(page, nodes["GANRMBestOfNSampler"])
+    ]
+    assert len(seen) >= 3
+    assert _gold(seen[0]) == 0, "nothing is judged before the first look"
+    assert any(_gold(picture) > 0.0005 for picture in seen[:-1])
+    sheet = np.asarray(shown_picture(page, nodes["GANRMBestOfNSampler"]).convert("RGB"))
+    assert _gold(sheet) > 0.002
+    assert [image.width for image in node_images(page, nodes["GANRMSaveImages"])] == [64] * 4
 
 
 def test_the_template_browser_shows_all(page: ComfyPage) -> None:

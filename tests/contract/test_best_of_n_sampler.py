@@ -45,11 +45,13 @@ class Guider:
             taesd_decoder_name=None,
             latent_rgb_factors=[[1.0, 0.0, 0.0]] * 4,
         )
-        model = SimpleNamespace(
-            latent_format=latent_format, process_latent_out=lambda x: x, memory_required=lambda _: 0
-        )
+        model = SimpleNamespace(latent_format=latent_format, process_latent_out=lambda x: x)
         self.model_patcher = SimpleNamespace(
-            model=model, load_device=torch.device("cpu"), get_model_object=lambda _: latent_format
+            model=model,
+            load_device=torch.device("cpu"),
+            get_model_object=lambda _: latent_format,
+            model_dtype=lambda: torch.float32,
+            size=0,
         )
         self.model_options: dict[str, Any] = {"transformer_options": {}}
 
@@ -112,11 +114,22 @@ class Vae:
 
 @pytest.fixture
 def reloads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What ComfyUI was asked to load back."""
+    """What ComfyUI was asked to load back. A picture of a call takes `size` bytes of the model, twice for both prompts."""
     import comfy.model_management
+    import comfy.sampler_helpers
 
     found: list[Any] = []
-    monkeypatch.setattr(comfy.model_management, "load_models_gpu", lambda models, **_: found.append(models))
+
+    def estimate(patcher: Any, shape: list[int], _conds: Any) -> tuple[int, int]:
+        return 2 * patcher.size * shape[0], patcher.size * shape[0]
+
+    monkeypatch.setattr(comfy.sampler_helpers, "estimate_memory", estimate, raising=False)
+    monkeypatch.setattr(comfy.sampler_helpers, "get_additional_models", lambda *_: ([], 7), raising=False)
+    monkeypatch.setattr(
+        comfy.model_management,
+        "load_models_gpu",
+        lambda models, **memory: found.append((models, memory)),
+    )
     return found
 
 
@@ -246,11 +259,12 @@ class TestChoice:
 
         monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: 1000)
         guider = Guider()
-        guider.model_patcher.model.memory_required = lambda shape: 200 * shape[0]
-        run(guider=guider, together=8, n=4)
+        guider.model_patcher.size = 200
+        result = run(guider=guider, together=8, n=4)
         assert set(guider.asked) == {3, 1}
+        assert "memory let 3 of 8 candidates share a call" in result["summary"]
         guider = Guider()
-        guider.model_patcher.model.memory_required = lambda shape: 5000 * shape[0]
+        guider.model_patcher.size = 5000
         run(guider=guider, together=8, n=4)
         assert set(guider.asked) == {1}
 
@@ -260,6 +274,32 @@ class TestChoice:
         for changes in ({}, {"pruning": "strong"}, {"together": 5}):
             among = run(sampler=Stepping(grain=0.01), **changes)
             assert torch.equal(among["latents"][0]["samples"], alone["latents"][0]["samples"])
+
+    def test_random_numbers_drawn_inside_the_model_are_its_own_too(self, run: Any) -> None:
+        class Grainy(Guider):
+            def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
+                return super().__call__(x, sigma, **named) + 0.01 * torch.randn_like(x)
+
+        alone = run(guider=Grainy(), noise=Noise(best_seeds(1)[0]), n=1)
+        among = run(guider=Grainy(), pruning="strong")
+        assert torch.equal(among["latents"][0]["samples"], alone["latents"][0]["samples"])
+
+    def test_a_sampler_with_steps_of_its_own_is_met_where_it_has_got_to(self, run: Any) -> None:
+        """Seven callbacks for ten steps: after five of them it is not half-way but nearly done."""
+
+        class Fast(Stepping):
+            def sample(self, model: Any, sigmas: Tensor, *rest: Any, **named: Any) -> Tensor:
+                return super().sample(model, sigmas[[0, 1, 2, 4, 6, 8, 9, 10]], *rest, **named)
+
+        guider = Guider()
+        result = run(guider=guider, sampler=Fast(), pruning="gentle")
+        # After 50 %, sigmas[4] is left behind: that is its fourth call.
+        assert len(guider.asked) == 16 * 4 + 8 * 3
+        assert result.ui["work"] == [pytest.approx((16 * 4 + 8 * 3) / (16 * 7))]
+
+    def test_only_what_is_kept_stays_in_memory(self, run: Any) -> None:
+        (image,) = run()["images"]
+        assert image.untyped_storage().nbytes() == image.numel() * image.element_size()
 
     def test_it_starts_from_the_latent_and_hands_its_mask_on(self, run: Any) -> None:
         latent = {"samples": torch.full((1, 4, 16, 16), -0.25), "noise_mask": torch.ones(1, 1, 16, 16)}
@@ -386,8 +426,12 @@ class TestWhatIsShown:
 
     def test_the_model_is_brought_back_after_each_look(self, run: Any, reloads: list[Any]) -> None:
         guider = Guider()
-        run(guider=guider, pruning="standard")
-        assert reloads == [[guider.model_patcher]] * 2
+        guider.model_patcher.size = 100
+        run(guider=guider, pruning="standard", together=2)
+        held = [count * 8 * 4 * 4 * 16 * 16 for count in (8, 4)]
+        assert [models for models, _ in reloads] == [[guider.model_patcher]] * 2
+        assert [memory["memory_required"] for _, memory in reloads] == [407 + each for each in held]
+        assert [memory["minimum_memory_required"] for _, memory in reloads] == [207 + each for each in held]
 
     def test_a_missing_preview_decoder_is_said(self, run: Any) -> None:
         assert "no preview decoder" in run(pruning="standard", look_with="preview decoder")["summary"]
@@ -403,6 +447,11 @@ class TestRefusals:
             ({"look_with": "eyes"}, "no decoder 'eyes'"),
             ({"custom_pruning": "30%"}, "cannot be read"),
             ({"sigmas": torch.tensor([])}, "no steps to sample"),
+            ({"sigmas": torch.tensor([1.0, 0.5])}, "before the pictures are clean"),
+            (
+                {"latent_image": {"samples": torch.zeros(2, 4, 16, 16), "noise_mask": torch.rand(2, 16, 16)}},
+                "2 different masks",
+            ),
             ({"latent_image": {"samples": torch.zeros(1, 4, 3, 16, 16)}}, "is a video"),
             ({"latent_image": {"samples": torch.rand(2, 4, 16, 16)}}, "2 different pictures"),
             ({"latent_image": {"samples": torch.zeros(1, 64, 100)}}, "no picture"),
@@ -423,11 +472,59 @@ class TestRefusals:
             run(noise=Empty())
         assert run(noise=Empty(), n=1)["seeds"] == [0]
 
+    def test_noise_whose_seed_is_fixed(self, run: Any, errors: Any) -> None:
+        class Mixed:
+            seed = property(lambda _self: 3)
+
+            def generate_noise(self, latent: dict[str, Any]) -> Tensor:
+                return torch.zeros_like(latent["samples"])
+
+        with pytest.raises(errors.DataError, match="cannot be given another seed"):
+            run(noise=Mixed())
+
+    def test_noise_that_is_changed_on_the_way(self, run: Any, errors: Any) -> None:
+        class Changing(Guider):
+            def sample(self, noise: Tensor, *rest: Any, **options: Any) -> Tensor:
+                return super().sample(noise * 2, *rest, **options)
+
+        with pytest.raises(errors.DataError, match="changes the noise"):
+            run(guider=Changing())
+
     def test_a_cache_of_steps(self, run: Any, errors: Any) -> None:
         guider = Guider()
         guider.model_options["transformer_options"]["easycache"] = object()
         with pytest.raises(errors.DataError, match="EasyCache"):
             run(guider=guider)
+
+    def test_guidance_with_momentum(self, run: Any, errors: Any) -> None:
+        def apg(momentum: float) -> Any:
+            def pre_cfg_function(args: Any) -> Any:
+                return momentum * args
+
+            pre_cfg_function.__module__ = "comfy_extras.nodes_apg"
+            return pre_cfg_function
+
+        guider = Guider()
+        guider.model_options["sampler_pre_cfg_function"] = [apg(0.5)]
+        with pytest.raises(errors.DataError, match="Adaptive Projected Guidance with momentum"):
+            run(guider=guider)
+        guider.model_options["sampler_pre_cfg_function"] = [apg(0.0)]
+        run(guider=guider)
+
+    @pytest.mark.parametrize("through", ["hooks", "control"])
+    def test_hooks_with_keyframes(self, run: Any, errors: Any, through: str) -> None:
+        def prompt(keyframes: int) -> Any:
+            hook = SimpleNamespace(hook_keyframe=SimpleNamespace(keyframes=[object()] * keyframes))
+            group = SimpleNamespace(hooks=[hook])
+            control = SimpleNamespace(get_extra_hooks=lambda: [group])
+            return {"positive": [{"hooks": group} if through == "hooks" else {"control": control}]}
+
+        guider: Any = Guider()
+        guider.original_conds = prompt(2)
+        with pytest.raises(errors.DataError, match="keyframes only move forward"):
+            run(guider=guider)
+        guider.original_conds = prompt(1)
+        run(guider=guider, n=1)
 
     def test_a_spoilt_picture_is_named_by_its_seed(self, run: Any, errors: Any) -> None:
         class Spoilt(Vae):
@@ -494,7 +591,7 @@ def test_the_ksampler_twin_is_set_up_as_core_does(
     pack: Any, reloads: list[Any], folders: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Core's own classes are not in this runtime: what they are given is what counts here."""
-    setup = pack.module("nodes.best_of_n.setup")
+    setup = pack.module("nodes.host.sampling.setup")
     guider, given = Guider(), {}
 
     class KSampler:
@@ -516,8 +613,9 @@ def test_the_ksampler_twin_is_set_up_as_core_does(
         prepare_noise=lambda samples, seed, _places: Noise(seed).generate_noise({"samples": samples}),
         fix_empty_latent_channels=lambda _model, samples: samples,
     )
-    for module in (setup, pack.module("nodes.best_of_n_sampler")):
-        monkeypatch.setattr(module, "comfy", SimpleNamespace(samplers=samplers, sample=sample))
+    management = SimpleNamespace(intermediate_device=lambda: "cpu")
+    comfy = SimpleNamespace(samplers=samplers, sample=sample, model_management=management)
+    monkeypatch.setattr(setup, "comfy", comfy)
     model = SimpleNamespace(load_device="cpu", model_options={})
     result = pack.run(
         NODE,

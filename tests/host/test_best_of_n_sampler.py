@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from host_support.client import Client
 from host_support.pack_prompts import loaded
 from host_support.prompts import Json, node, text_to_image
+from host_support.server import Server
+from host_support.tiny_generator import CHECKPOINT, VAE
+from safetensors.torch import load_file, save_file
 
 SAMPLERS = [
     "euler",
@@ -266,3 +270,60 @@ def test_step_caches_are_refused(client: Client, taste: str) -> None:
     )
     prompt["best"]["inputs"]["model"] = ["cached", 0]
     assert "EasyCache" in client.run(prompt, timeout=300).error_message
+
+
+@pytest.fixture
+def preview_decoder(server: Server) -> Iterator[None]:
+    """The decoder half of the tiny VAE, where core looks for the preview decoder of SD3."""
+    vae = load_file(str(server.folder("models", "vae") / VAE))
+    name = "taesd_decoder."
+    decoder = {key.removeprefix(name): each.contiguous() for key, each in vae.items() if key.startswith(name)}
+    path = server.folder("models", "vae_approx") / "taesd3_decoder.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    save_file(decoder, str(path))
+    yield
+    path.unlink()
+
+
+@pytest.mark.usefixtures("preview_decoder")
+def test_half_made_pictures_can_be_looked_at_with_the_preview_decoder(client: Client, taste: str) -> None:
+    run = client.run(graph(taste, look_with="preview decoder", n=8), timeout=300).expect_success()
+    quick = run.outputs["best"]
+    assert "preview decoder" not in quick["summary"][0]
+    whole = client.run(graph(taste, n=8), timeout=300).expect_success().outputs["best"]
+    for number, score in whole["looks"][0]["scores"].items():
+        assert quick["looks"][0]["scores"][number] == pytest.approx(score, abs=0.15)
+
+
+def test_hooks_with_keyframes_and_guidance_with_momentum_are_refused(client: Client, taste: str) -> None:
+    prompt = graph(taste)
+    prompt |= {
+        "first": node("CreateHookKeyframe", strength_mult=1.0, start_percent=0.0),
+        "second": node("CreateHookKeyframe", strength_mult=0.0, start_percent=0.5, prev_hook_kf=["first", 0]),
+        "hook": node("CreateHookModelAsLoraModelOnly", ckpt_name=CHECKPOINT, strength_model=0.5),
+        "timed": node("SetHookKeyframes", hooks=["hook", 0], hook_kf=["second", 0]),
+        "hooked": node(
+            "ConditioningSetProperties",
+            cond_NEW=["text", 0],
+            strength=1.0,
+            set_cond_area="default",
+            hooks=["timed", 0],
+        ),
+    }
+    prompt["best"]["inputs"]["positive"] = ["hooked", 0]
+    assert "keyframes" in client.run(prompt, timeout=300).error_message
+    prompt = graph(taste)
+    prompt["apg"] = node("APG", model=["model", 0], eta=1.0, norm_threshold=5.0, momentum=0.5)
+    prompt["best"]["inputs"]["model"] = ["apg", 0]
+    assert "momentum" in client.run(prompt, timeout=300).error_message
+
+
+@pytest.mark.parametrize("sampler", ["dpm_fast", "dpm_adaptive"])
+def test_samplers_with_steps_of_their_own_report_their_own_work(
+    client: Client, taste: str, sampler: str
+) -> None:
+    settings: Json = {"n": 8, "steps": 20, "pruning": "gentle"}
+    run = client.run(graph(taste, sampler, **settings), timeout=300).expect_success()
+    assert 0.5 < run.outputs["best"]["work"][0] < 1
+    bar = run.progress_of("best")
+    assert bar[-1][0] <= bar[-1][1]

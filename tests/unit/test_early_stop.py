@@ -34,6 +34,16 @@ def test_it_is_as_likely_as_it_says() -> None:
     assert beaten[likely].mean() > beaten[~likely].mean() + 0.1
 
 
+def test_several_kept_are_easier_to_join_than_the_best_to_beat() -> None:
+    rng = np.random.default_rng(1)
+    rounds = rng.standard_normal((4000, 16))
+    said = np.mean([chance_of_better(list(each[:12]), 4, keep=3) for each in rounds])
+    joined = rounds[:, 12:].max(axis=1) > np.sort(rounds[:, :12], axis=1)[:, -3]
+    assert joined.mean() < said < joined.mean() + 0.06, "rather too high than too low"
+    assert chance_of_better([0.0, 1.0, 2.0], 1, keep=4) == 1.0
+    assert chance_of_better([0.0, 1.0, 2.0], 1, keep=3) > 0.5
+
+
 def test_more_candidates_more_chance_and_none_no_chance() -> None:
     seen = [0.0, 1.0, 2.0, 5.0]
     chances = [chance_of_better(seen, more) for more in (0, 1, 4, 100)]

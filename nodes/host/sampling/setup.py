@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import comfy.model_management
 import comfy.sample
 import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...ganrm_core.errors import DataError
-from ..candidates import Latent
+from ....ganrm_core.errors import DataError
+from ...candidates import Latent
 from .candidate import Candidate
+from .candidates_sampler import CandidatesSampler
 from .random_state import RandomState
+from .refusals import check_takes_turns
 
 _SEEDS = 2**64
 
@@ -34,6 +37,20 @@ class Setup:
     seed: int
     noise: Callable[[int], Tensor]
 
+    def sample(self, candidates: Sequence[Candidate], inside: CandidatesSampler) -> Tensor:
+        """The latents of those `inside` finished, as a sampler node gives them out."""
+        samples: Tensor = self.guider.sample(
+            candidates[0].noise,
+            self.latent["samples"],
+            inside,
+            self.sigmas,
+            denoise_mask=self.latent.get("noise_mask"),
+            callback=None,
+            disable_pbar=True,
+            seed=candidates[0].seed,
+        )
+        return samples.to(comfy.model_management.intermediate_device())
+
     @property
     def steps(self) -> int:
         return len(self.sigmas) - 1
@@ -41,9 +58,8 @@ class Setup:
     def candidate(self, number: int) -> Candidate:
         """The one with the seed `number` after the first."""
         seed = (self.seed + number) % _SEEDS
-        device = self.guider.model_patcher.load_device
         noise = self.noise(seed)
-        return Candidate(number, seed, noise, RandomState.now(device))
+        return Candidate(number, seed, noise, RandomState(self.guider.model_patcher.load_device))
 
     def check(self, count: int) -> None:
         """Raise DataError for what would give nothing, or the same picture again and again."""
@@ -52,12 +68,12 @@ class Setup:
                 "There are no steps to sample (denoise 0, or empty sigmas): every candidate would be the latent "
                 "that came in. Set denoise above 0."
             )
-        options = getattr(self.guider, "model_options", {}).get("transformer_options", {})
-        if "easycache" in options:
+        if float(self.sigmas[-1]) > 0:
             raise DataError(
-                "EasyCache and LazyCache reuse what the model gave for the step before. Here candidates take turns, "
-                "so they would get each other's. Connect the model without the cache."
+                "The sigmas end before the pictures are clean, so there would be nothing to judge. Let the Best-of-N "
+                "Sampler take all of them; refine what it keeps."
             )
+        check_takes_turns(self.guider)
         if count > 1 and torch.equal(self.noise(self.seed), self.noise((self.seed + 1) % _SEEDS)):
             raise DataError(
                 "All candidates would start from the same noise, so there is nothing to choose. Connect RandomNoise."
@@ -107,7 +123,12 @@ def as_sampler_custom(noise: Any, guider: Any, sampler: Any, sigmas: Tensor, lat
 
     def of_seed(seed: int) -> Tensor:
         seeded = copy.copy(noise)
-        seeded.seed = seed
+        try:
+            seeded.seed = seed
+        except AttributeError as error:
+            raise DataError(
+                "This noise cannot be given another seed, and every candidate needs its own. Connect RandomNoise."
+            ) from error
         return seeded.generate_noise(single)  # type: ignore[no-any-return]
 
     return Setup(guider, sampler, sigmas, single, noise.seed, of_seed)
@@ -126,7 +147,7 @@ def one_latent(latent: Latent, model: Any) -> Latent:
             "This latent is a video. The Best-of-N Sampler makes still pictures: sample videos with KSampler, and "
             "compare them with Best of N, candidate 'each list item'."
         )
-    if len(samples) > 1 and not all(torch.equal(samples[0], other) for other in samples[1:]):
+    if not _all_equal(samples):
         raise DataError(
             f"The latent holds {len(samples)} different pictures. Every candidate starts from the same one: pick it "
             "with Latent From Batch."
@@ -135,6 +156,20 @@ def one_latent(latent: Latent, model: Any) -> Latent:
     if single.get("batch_index") is not None:
         single["batch_index"] = single["batch_index"][:1]
     mask = single.get("noise_mask")
-    if mask is not None and mask.ndim > 2:
+    if mask is not None and mask.ndim > 2 and len(mask) > 1:
+        if not _all_equal(mask):
+            raise DataError(
+                f"The latent holds {len(mask)} different masks. Every candidate starts from the same one: pick it with "
+                "Latent From Batch."
+            )
         single["noise_mask"] = mask[:1]
     return single
+
+
+def _all_equal(batch: Tensor) -> bool:
+    return all(torch.equal(batch[0], other) for other in batch[1:])
+
+
+def samplers_and_schedulers() -> tuple[list[str], list[str]]:
+    """Their names, as this ComfyUI has them."""
+    return list(comfy.samplers.KSampler.SAMPLERS), list(comfy.samplers.KSampler.SCHEDULERS)

@@ -44,7 +44,7 @@ class Errand(Generic[_Question, _Result]):
     """
 
     def __init__(self, work: Callable[[Callable[[_Question], Any]], _Result], random: RandomState) -> None:
-        self._work, self._random = work, random
+        self._work, self.random = work, random
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._questions: SimpleQueue[Any] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -55,17 +55,12 @@ class Errand(Generic[_Question, _Result]):
 
         Raises whatever the function raised.
         """
-        outside = RandomState.now(self._random.device)
-        self._random.restore()
-        try:
+        with self.random.running():
             if self._thread is None:
                 self._thread = self._started()
             else:
                 self._answers.put(answer)
             question = self._questions.get()
-        finally:
-            self._random = RandomState.now(self._random.device)
-            outside.restore()
         if isinstance(question, (Finished, _Failed)):
             self._over = True
             self._thread.join()
@@ -90,8 +85,8 @@ class Errand(Generic[_Question, _Result]):
 
     def _run(self, inference: bool) -> None:
         try:
-            if self._random.device.type == "cuda":
-                torch.cuda.set_device(self._random.device)
+            if self.random.device.type == "cuda":
+                torch.cuda.set_device(self.random.device)
             with torch.inference_mode(inference):
                 outcome: Any = Finished(self._work(self._ask))
         except _GivenUp:

@@ -9,12 +9,13 @@ from torch import Tensor
 from .random_state import RandomState
 
 
-@dataclass
+@dataclass(eq=False)
 class Candidate:
     """One seed on its way.
 
-    `random`: as drawing the noise left torch's global random numbers: some samplers draw on from there. `clean` is
-    the picture it predicts so far: a latent [1, C, H, W] as the model sees it.
+    `random`: as drawing the noise left torch's global random numbers: some samplers and models draw on from there.
+    `steps` counts those of the schedule that it has left behind, whatever the sampler makes of them. `clean` is the
+    picture it predicts so far: a latent [1, C, H, W] as the model sees it.
     """
 
     number: int
@@ -22,5 +23,7 @@ class Candidate:
     noise: Tensor
     random: RandomState
     steps: int = 0
+    calls: int = 0
+    """Of the model."""
     clean: Tensor | None = None
     result: Tensor | None = None

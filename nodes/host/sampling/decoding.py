@@ -43,8 +43,9 @@ def preview_decoder(model: Any, device: torch.device) -> Decode | None:
         small = small.to(device)
 
     def decode(latents: Tensor) -> Tensor:
-        pictures: Tensor = small.decode(latents.float().to(device))
-        return ((pictures + 1) / 2).clamp(0, 1).movedim(1, -1).cpu()
+        # One by one, as core does: it asks nobody for memory.
+        pictures = torch.cat([small.decode(each).cpu() for each in latents.float().to(device).split(1)])
+        return ((pictures + 1) / 2).clamp(0, 1).movedim(1, -1)
 
     return decode
 

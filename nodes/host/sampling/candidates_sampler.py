@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import comfy.model_management
 import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...ganrm_core.pruning import Look
+from ....ganrm_core.errors import DataError
+from ....ganrm_core.pruning import Look
 from .candidate import Candidate
 from .conditioning import Conditioning, of_each
 from .errand import Errand, Finished
+from .memory import bring_back, fitting
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class _ModelCall:
 class _StepDone:
     clean: Tensor
 
+
+_ROUNDING = 1e-4
 
 _Sampling = Errand[_ModelCall | _StepDone, Tensor]
 
@@ -62,6 +65,9 @@ class CandidatesSampler(comfy.samplers.Sampler):  # type: ignore[misc]
         self._inner, self._candidates, self._looks = inner, candidates, looks
         self._watcher, self._together = watcher, together
         self.survivors: list[Candidate] = []
+        """Those that were finished, once it has sampled."""
+        self.shared = together
+        """How many shared a call where memory was shortest."""
 
     def max_denoise(self, model_wrap: Any, sigmas: Tensor) -> bool:
         return bool(self._inner.max_denoise(model_wrap, sigmas))
@@ -94,25 +100,40 @@ class CandidatesSampler(comfy.samplers.Sampler):  # type: ignore[misc]
 
             return Errand(work, candidate.random)
 
+        def advance(until: int | None) -> None:
+            together = fitting(model_wrap, noise.shape, self._together)
+            self.shared = min(self.shared, together)
+            field.advance(alive, until, together)
+
+        self._check_noise(noise)
         field = _Field(
             model_wrap,
             {each.number: alone(each) for each in self._candidates},
             of_each(self._candidates, model_wrap, noise, latent_image, denoise_mask),
+            sigmas.tolist(),
             self._watcher,
         )
         alive = list(self._candidates)
         try:
             for look in self._looks:
-                field.advance(alive, look.step, _fitting(model_wrap, noise.shape, self._together))
+                advance(look.step)
                 chosen = self._watcher.choose(look, alive)
                 field.give_up([each for each in alive if each not in chosen])
                 alive = [each for each in alive if each in chosen]
-                _bring_back(model_wrap, noise.shape)
-            field.advance(alive, None, _fitting(model_wrap, noise.shape, self._together))
+                bring_back(model_wrap, noise.shape, self._together, len(alive))
+            advance(None)
         finally:
             field.give_up(self._candidates)
         self.survivors = alive
         return torch.cat([each.result for each in alive if each.result is not None])
+
+    def _check_noise(self, noise: Tensor) -> None:
+        """Candidates bring their own: what was done to the first one's on the way would be lost on them."""
+        if not torch.equal(noise, self._candidates[0].noise.to(noise)):
+            raise DataError(
+                "Something between this node and the sampler changes the noise, which the candidates would not see. "
+                "Take it out, or sample with KSampler and choose with Best of N."
+            )
 
 
 class _Field:
@@ -123,13 +144,15 @@ class _Field:
         guider: Any,
         samplings: dict[int, _Sampling],
         conditioning: dict[int, Conditioning],
+        sigmas: list[float],
         watcher: Watcher,
     ) -> None:
         self._guider, self._samplings, self._watcher = guider, samplings, watcher
         self._conditioning = conditioning
+        self._schedule = sigmas[:-1]
 
     def advance(self, candidates: Sequence[Candidate], until: int | None, together: int) -> None:
-        """Take each to the end of step `until`, or to its end."""
+        """Take each past step `until` of the schedule, or to its end."""
         for first in range(0, len(candidates), together):
             self._advance_group(candidates[first : first + together], until)
 
@@ -156,15 +179,22 @@ class _Field:
             asked = sampling.resume(answer)
             answer = None
             if isinstance(asked, _ModelCall):
+                candidate.calls += 1
+                candidate.steps = max(candidate.steps, self._steps_at(float(asked.sigma.max())))
                 return asked
             if isinstance(asked, Finished):
                 candidate.result = candidate.clean = asked.result
+                candidate.steps = len(self._schedule)
+                self._watcher.stepped(candidate)
                 return None
             candidate.clean = asked.clean
-            candidate.steps += 1
             self._watcher.stepped(candidate)
             if until is not None and candidate.steps >= until:
                 return None
+
+    def _steps_at(self, sigma: float) -> int:
+        """How far a call at `sigma` is: samplers with steps of their own are met by what they have reached."""
+        return sum(sigma <= each * (1 + _ROUNDING) for each in self._schedule)
 
     def _answered(self, calls: dict[int, _ModelCall]) -> dict[int, Tensor]:
         """By number; calls that ask the same of the model share one."""
@@ -178,7 +208,9 @@ class _Field:
                 self._guider.conds = self._conditioning[numbers[0]]
             x = torch.cat([calls[number].x for number in numbers])
             sigma = torch.cat([calls[number].sigma for number in numbers])
-            parts = self._guider(x, sigma, **calls[numbers[0]].named).split(1)
+            # Some patches draw random numbers inside the model.
+            with self._samplings[numbers[0]].random.running():
+                parts = self._guider(x, sigma, **calls[numbers[0]].named).split(1)
             answers.update(zip(numbers, parts, strict=True))
         return answers
 
@@ -200,22 +232,3 @@ def _asks_for(call: _ModelCall) -> tuple[Any, ...]:
     """Equal for calls that may share one. Samplers that add a function of their own to the options share with none."""
     others = tuple((name, id(value)) for name, value in call.named.items() if name != "seed")
     return (tuple(call.x.shape[1:]), tuple(call.sigma.tolist()), others)
-
-
-def _fitting(guider: Any, shape: Sequence[int], together: int) -> int:
-    """As many candidates per call as fit into free memory, by the rule ComfyUI batches prompts with."""
-    patcher = guider.model_patcher
-    free = comfy.model_management.get_free_memory(patcher.load_device)
-    fits = (
-        count
-        for count in range(together, 1, -1)
-        if patcher.model.memory_required([count, *shape[1:]]) * 1.5 < free
-    )
-    return next(fits, 1)
-
-
-def _bring_back(guider: Any, shape: Sequence[int]) -> None:
-    """Looking may have pushed the model off a small graphics card."""
-    models = [guider.model_patcher, *getattr(guider, "loaded_models", [])]
-    needed = guider.model_patcher.model.memory_required([2 * shape[0], *shape[1:]])
-    comfy.model_management.load_models_gpu(models, memory_required=needed)

@@ -1,0 +1,1 @@
+"""ComfyUI's samplers, several candidates at a time."""
