@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from .ensemble import ModelOf, model_itself
-from .errors import DataError
+from .errors import DataError, ImageError
 from .gaussian import blurred
 from .head_map import head_map
 from .progress import Progress, ProgressCallback, no_progress
@@ -39,11 +39,11 @@ def reward_map(
     most that have it in their middle. Any reward can be asked that way. To the map of a reward model with a linear
     head, what the places add to that head's logit is added, scaled to vary as much: windows are better at finding what
     is spoilt, the head's sum at saying what the logit would lose (benchmarks/reward_maps.py). A host that wraps its
-    models gives `model_of`. Raises DataError for a picture too small to be cut.
+    models gives `model_of`. Raises ImageError for a picture too small to be cut.
     """
     height, width = image.shape[-2:]
     if min(height, width) < _LEAST_SIDE:
-        raise DataError(
+        raise ImageError(
             f"A picture of {width} × {height} is too small for a map. {_LEAST_SIDE} pixels a side are the least."
         )
     places = torch.zeros(height, width)

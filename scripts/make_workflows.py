@@ -33,6 +33,7 @@ from workflow_pictures import fill_folders, stand_in_pack  # noqa: E402
 FOLDER = ROOT / "workflows"
 HELP = ROOT / "nodes" / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
+_STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
 
 
 def main() -> None:
@@ -52,11 +53,10 @@ def main() -> None:
             write_workflow(page, graph.name, graph.prompt, graph.layout, FOLDER)
             print(graph.name)
         if options.pictures:
-            for make in WORKFLOWS:
-                if make().name in (options.only or [make().name]):
-                    _show(page, make())
-            for make in () if options.only else UNUSED:
-                _show_unused(page, make())
+            for makers, show in ((WORKFLOWS, _show), (UNUSED, _show_unused)):
+                for graph in (make() for make in makers):
+                    if graph.name in (options.only or [graph.name]):
+                        show(page, graph)
 
 
 @contextmanager
@@ -123,8 +123,8 @@ def _show_unused(page: ComfyPage, graph: Graph) -> None:
 def _settings(graph: Graph) -> Iterator[tuple[int, tuple[str, Any]]]:
     """Small and quick where the size of the sampled patches does not show."""
     for number, node in graph.prompt.items():
-        if node["class_type"] == "KSampler":
-            yield int(number), ("steps", 2)
+        if node["class_type"] in _STEPS:
+            yield int(number), ("steps", _STEPS[node["class_type"]])
         if node["class_type"] == "EmptyLatentImage":
             yield int(number), ("width", 64)
             yield int(number), ("height", 64)

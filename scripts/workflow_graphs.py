@@ -298,7 +298,7 @@ def best_of_n_sampler() -> Graph:
     _save_sampled(graph, (1400, 0), best, model)
     graph.note(
         (0, 600),
-        (360, 420),
+        (360, 300),
         "### The best 4 of 16, at half the work\n\n"
         "Begins 16 pictures, looks at them after 30 % and 50 % of the steps, gives the weakest up, and finishes only the "
         "others. Set your checkpoint, prompt and taste, press **Run**, and watch.\n\n"
@@ -329,20 +329,20 @@ def winner_made_again() -> Graph:
         denoise=1.0,
         **settings,
     )
-    decoded = graph.add("VAEDecode", (1400, 330), (320, 60), samples=again[0], vae=source.model[2])
+    decoded = graph.add("VAEDecode", (1400, 560), (320, 60), samples=again[0], vae=source.model[2])
     larger = graph.add(
         "ImageScaleBy",
-        (1400, 440),
+        (1400, 670),
         (320, 110),
         "Enlarge",
         image=decoded[0],
         upscale_method="lanczos",
         scale_by=1.5,
     )
-    encoded = graph.add("VAEEncode", (1400, 600), (320, 60), pixels=larger[0], vae=source.model[2])
+    encoded = graph.add("VAEEncode", (1400, 830), (320, 60), pixels=larger[0], vae=source.model[2])
     refined = graph.add(
         "KSampler",
-        (1400, 710),
+        (1770, 0),
         (320, 280),
         "Refine (img2img)",
         model=source.model[0],
@@ -353,10 +353,10 @@ def winner_made_again() -> Graph:
         denoise=0.35,
         **settings,
     )
-    finished = graph.add("VAEDecode", (1400, 1040), (320, 60), samples=refined[0], vae=source.model[2])
+    finished = graph.add("VAEDecode", (1770, 560), (320, 60), samples=refined[0], vae=source.model[2])
     graph.add(
         "SaveImage",
-        (1770, 0),
+        (2140, 0),
         (520, 620),
         "The winner, larger",
         images=finished[0],
@@ -364,7 +364,7 @@ def winner_made_again() -> Graph:
     )
     graph.note(
         (0, 600),
-        (360, 480),
+        (360, 420),
         "### Make the winner again, larger\n\n"
         "The **seeds** of the Best-of-N Sampler lead into a KSampler with the same settings and the same size: it makes "
         "the winner again, which is then enlarged and refined. (The same seed at *another* size is another picture.)\n\n"

@@ -52,7 +52,10 @@ def _spoilt(picture: Image.Image, index: int) -> Image.Image:
 
 
 def stand_in_pack(folder: Path, candidates: Path) -> Path:
-    """A pack whose VAE Decode gives the pictures in `candidates` where the tiny generator would give patches."""
+    """A pack whose VAE Decode gives the pictures in `candidates` where the tiny generator would give patches.
+
+    Half-made ones too: they show finished.
+    """
     pack = folder / "stand_in.py"
     pack.write_text(_PACK.format(candidates=str(candidates)), encoding="utf-8")
     return pack
@@ -60,14 +63,13 @@ def stand_in_pack(folder: Path, candidates: Path) -> Path:
 
 _PACK = """
 import glob
-import traceback
 
 import comfy.sample
 import comfy.sd
 import nodes
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 
 NODE_CLASS_MAPPINGS = {{}}
 
@@ -75,12 +77,9 @@ FIRST_SEED, SEEDS = 42, 16
 last = [0]
 
 
-def picture(number, soft=False):
+def picture(number):
     paths = sorted(glob.glob({candidates!r} + "/*.png"))
-    opened = Image.open(paths[number % len(paths)]).convert("RGB")
-    if soft:
-        opened = opened.filter(ImageFilter.GaussianBlur(5))
-    return torch.from_numpy(np.asarray(opened, np.float32) / 255)
+    return torch.from_numpy(np.asarray(Image.open(paths[number % len(paths)]), np.float32) / 255)
 
 
 def number_of(latent):
@@ -104,8 +103,7 @@ def decode_node(self, vae, samples):
 
 
 def decode_whole(self, latents, vae_options=None):
-    soft = any(frame.name == "_choose" for frame in traceback.extract_stack())  # half-made
-    return torch.stack([picture(number_of(latent), soft) for latent in latents])
+    return torch.stack([picture(number_of(latent)) for latent in latents])
 
 
 nodes.VAEDecode.decode = decode_node

@@ -65,16 +65,16 @@ def _run(options: argparse.Namespace) -> int:
     skipped: list[Skipped] = []
     with bars() as show:
         for number, path in enumerate(files):
-            try:
-                image = to_float(read_image(path))
-            except ImageError as error:
-                skipped.append(Skipped(path, str(error)))
-                continue
 
             def part(step: Progress, number: int = number) -> None:
                 show(Progress("mapping", number * STEPS + step.done, len(files) * STEPS))
 
-            places = reward_map(model, image, part)
+            try:
+                image = to_float(read_image(path))
+                places = reward_map(model, image, part)
+            except ImageError as error:
+                skipped.append(Skipped(path, str(error)))
+                continue
             mask = weakest(places, options.share, options.grow, options.blur)
             map_file = _write(overlay(image, places, mask), free_name(options.output, f"{path.stem}.map.png"))
             mask_file = _write(mask.expand(3, -1, -1), free_name(options.output, f"{path.stem}.mask.png"))

@@ -77,10 +77,7 @@ class Board:
         picture = tile.picture or Image.new("RGB", self._any_size(), _PLACEHOLDER)
         if tile.given_up is not None:
             picture = Image.blend(picture, Image.new("RGB", picture.size, _PLACEHOLDER), _FADED)
-        note = "" if tile.score is None else score_text(tile.score)
-        if tile.given_up is not None:
-            note = f"{note} at step {tile.given_up}"
-        return Numbered(picture, number + 1, note, marked)
+        return Numbered(picture, number + 1, "" if tile.score is None else score_text(tile.score), marked)
 
     def _any_size(self) -> tuple[int, int]:
         return next((tile.picture.size for tile in self._tiles if tile.picture), (64, 64))

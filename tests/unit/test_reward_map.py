@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganrm_core.errors import DataError
+from ganrm_core.errors import DataError, ImageError
 from ganrm_core.progress import Progress
 from ganrm_core.reward import Scores
 from ganrm_core.reward_map import STEPS, reward_map, weakest
@@ -61,7 +61,7 @@ class TestMap:
         assert [(step.done, step.total) for step in steps] == [(9, STEPS), (34, STEPS)]
 
     def test_a_picture_too_small_says_so(self) -> None:
-        with pytest.raises(DataError, match="40 × 15 is too small"):
+        with pytest.raises(ImageError, match="40 × 15 is too small"):
             reward_map(Bright(), torch.zeros(3, 15, 40))
 
     def test_a_spoilt_corner_of_a_real_taste(self, model: Any, draw: Any) -> None:
@@ -168,6 +168,16 @@ class TestCommand:
         ran = ganrm("heatmap", trained.checkpoint, pictures, "--output", tmp_path / "maps")
         assert ran.code == 0
         assert "0.png" in ran.err
+        assert "1 of 2 pictures" in ran.out
+
+    def test_one_too_small_is_named_and_the_rest_mapped(
+        self, trained: Any, ganrm: Callable[..., Any], pictures: Path, tmp_path: Path
+    ) -> None:
+        Image.new("RGB", (40, 15)).save(pictures / "0.png")
+        ran = ganrm("heatmap", trained.checkpoint, pictures, "--output", tmp_path / "maps")
+        assert ran.code == 0
+        assert "0.png" in ran.err
+        assert "too small for a map" in ran.err
         assert "1 of 2 pictures" in ran.out
 
     @pytest.mark.parametrize("bad", [("--share", "0"), ("--share", "1"), ("--grow", "-1"), ("--blur", "-3")])
