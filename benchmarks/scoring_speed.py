@@ -18,7 +18,7 @@ import argparse
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=64, help="pictures a round (default 64)")
     parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batches", type=int, nargs="+", help="batch sizes the limit is looked for in")
     options = parser.parse_args()
     where = (
         torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} CPU threads"
@@ -67,7 +68,12 @@ def main() -> None:
     for name in options.names or ["efficientnet_lite0"]:
         with prepared(name, options.device) as (backbone, raw):
             for passes in (2, 1) if default_readout(backbone.spec).response else (1,):
-                contest = Contest(untrained(backbone, passes), raw, options.device)
+                contest = Contest(
+                    untrained(backbone, passes),
+                    raw,
+                    options.device,
+                    options.batches or BATCHES[options.device],
+                )
                 for size in SIZES:
                     row = contest.run(size, options.pictures, options.rounds)
                     print(f"{name:<20}{size:>7}{passes:>8}" + row, flush=True)
@@ -80,6 +86,7 @@ class Contest:
     model: RewardModel
     raw: nn.Module
     device: str
+    batches: Sequence[int]
 
     def run(self, size: int, count: int, rounds: int) -> str:
         pictures = some_pictures(count, size)
@@ -110,7 +117,7 @@ class Contest:
     def best_batch(self) -> tuple[int, torch.memory_format]:
         """The batch size and the memory layout at which the raw network is fastest."""
         speed: dict[tuple[int, torch.memory_format], float] = {}
-        for batch in BATCHES[self.device]:
+        for batch in self.batches:
             for layout in (torch.contiguous_format, torch.channels_last):
                 self.forward(batch, layout, 1)
                 turns = max(1, 16 // batch)
