@@ -248,8 +248,8 @@ class Contest:
         share = sum(self._calls) / (self._rules.count * whole)
         saved = [f"{share:.0%} of the work of {self._rules.count} finished pictures"] if share < 0.995 else []
         dropped = self._made - len(self._finalists)
-        steps = _listed([str(step) for step in self._seen])
-        given_up = [f"{dropped} given up half-made, after step {steps}"] if dropped else []
+        steps = " and ".join(map(str, self._seen))
+        given_up = [f"{dropped} given up half-made, after {steps} steps"] if dropped else []
         hint = " · ".join([*_close(self._finalists, self._rules.keep), *given_up, *saved, *self._notes])
         return Outcome(
             kept,
@@ -265,10 +265,6 @@ class Contest:
 def _named(kept: Sequence[Finalist]) -> str:
     first = [f"{each.number + 1} (seed {each.seed}, score {score_text(each.score)})" for each in kept[:4]]
     return ", ".join([*first, "…"] if len(kept) > 4 else first)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _close(finalists: Sequence[Finalist], keep: int) -> list[str]:
