@@ -10,12 +10,14 @@ import pytest
 from host_support.client import Client, PromptRefusedError
 from host_support.drawn_pictures import fill_folder
 from host_support.fixtures import MakeServer
+from host_support.install import PACK
 from host_support.pack_fixtures import make_pictures
 from host_support.pack_prompts import best_of_n, images, loaded, scored, training
 from host_support.prompts import Json, node
 from host_support.server import PACK_FOLDER, Server
 
 SOON = 300
+NODES = len(list((PACK / "nodes" / "web" / "docs").glob("*.md")))  # each node has a help page
 ESCAPES = [
     "../../etc",
     "/etc",
@@ -220,7 +222,7 @@ def test_the_pack_works_without_what_it_needs_only_for_other_backbones(make_serv
     assert PACK_FOLDER not in server.failed_imports(), server.log_tail()
     make_pictures(server)
     with server.client() as client:
-        assert len(ours(client)) == 14
+        assert len(ours(client)) == NODES
         client.run(training(), timeout=SOON).expect_success()
         told = said(client, training(adapt="lora"))
         assert "lora" in told.lower()
@@ -231,7 +233,7 @@ def test_a_broken_torchvision_says_so_only_where_it_is_needed(make_server: MakeS
     assert PACK_FOLDER not in server.failed_imports(), server.log_tail()
     make_pictures(server)
     with server.client() as client:
-        assert len(ours(client)) == 14
+        assert len(ours(client)) == NODES
         client.run(folder_node("input/liked")).expect_success()
         assert "pip install timm torchvision" in said(client, training())
 
