@@ -1,4 +1,4 @@
-"""What Best of N and its pruning are worth, against a ground truth: python benchmarks/best_of_n.py
+"""What Best of N and its pruning are worth, against a ground truth: python -m benchmarks.best_of_n
 
 With a small generator of coloured shapes (made once: python -m benchmarks.shapes.training) and ComfyUI's own samplers, run by
 the Python of ComfyUI. The taste is *warm, large, central*; how true a picture is to it is read from its pixels, in 0–1, and 0
@@ -61,9 +61,11 @@ def main() -> None:
     table = Table(bench, reward, options.groups)
     table.best_of_n()
     table.predicted()
-    pruning(bench, reward, options.pruned)
+    if options.pruned:
+        pruning(bench, reward, options.pruned)
     exactness(bench, reward)
-    repair(bench, reward, options.repairs)
+    if options.repairs:
+        repair(bench, reward, options.repairs)
 
 
 def truth(pictures: Pictures) -> Values:

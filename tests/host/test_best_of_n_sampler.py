@@ -101,6 +101,25 @@ def test_each_one_kept_is_the_very_picture_of_its_seed(client: Client, taste: st
     assert digests(best["latents"]) == [alone(client, taste, seed, sampler) for seed in best["seeds"]]
 
 
+@pytest.mark.parametrize("kind", ["eps", "v_prediction"])
+def test_models_of_other_kinds_are_exact_too(client: Client, taste: str, kind: str) -> None:
+    """The tiny model is a flow; what its output is taken for can be chosen."""
+    prompt = graph(taste, "dpmpp_2m_sde", keep=2)
+    prompt["other kind"] = node("ModelSamplingDiscrete", model=["model", 0], sampling=kind, zsnr=False)
+    prompt["best"]["inputs"]["model"] = ["other kind", 0]
+    client.run(prompt, timeout=300).expect_success()
+    best = echoed(client)
+    names = ("model", "steps", "cfg", "sampler_name", "scheduler", "positive", "negative", "latent_image")
+    widgets = {name: prompt["best"]["inputs"][name] for name in (*names, "denoise")}
+    again = {name: each for name, each in prompt.items() if name not in ("best", "echo", "load")}
+    for number, seed in enumerate(best["seeds"]):
+        again[f"alone {number}"] = node("KSampler", **widgets, seed=seed)
+    again["echo"] = node("ProbeEcho", label=kind, value=["alone 0", 0], value1=["alone 1", 0])
+    client.run(again, timeout=300).expect_success()
+    record = client.get("/probe/echo")[kind][-1]
+    assert digests(best["latents"]) == digests([*record["value"], *record["value1"]])
+
+
 def test_img2img_and_a_mask_are_exact_too(client: Client, taste: str) -> None:
     core = text_to_image(seed=77, steps=STEPS)
     extra = {

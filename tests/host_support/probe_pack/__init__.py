@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from . import routes
 from .ends import ProbeEcho, ProbeFail, ProbeSlow
-from .sources import ProbeImages, ProbeLatents, ProbeMasks, ProbeScores
+from .sources import ProbeConditioning, ProbeImages, ProbeLatents, ProbeMasks, ProbeScores
 
 NODE_CLASS_MAPPINGS = {
     node.__name__: node
-    for node in (ProbeImages, ProbeLatents, ProbeMasks, ProbeScores, ProbeEcho, ProbeFail, ProbeSlow)
+    for node in (
+        ProbeConditioning,
+        ProbeImages,
+        ProbeLatents,
+        ProbeMasks,
+        ProbeScores,
+        ProbeEcho,
+        ProbeFail,
+        ProbeSlow,
+    )
 }
 
 routes.add()

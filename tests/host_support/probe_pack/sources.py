@@ -52,6 +52,26 @@ class ProbeImages:
         return ([torch.cat(items) if items else torch.zeros(0, 64, 64, channels)],)
 
 
+class ProbeConditioning:
+    """What an unconditional model of such widths is told: nothing."""
+
+    CATEGORY = "probe"
+    FUNCTION = "make"
+    RETURN_TYPES = ("CONDITIONING",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Json:  # noqa: N802
+        return {
+            "required": {
+                "width": ("INT", {"default": 64, "min": 1, "max": 8192}),
+                "pooled": ("INT", {"default": 64, "min": 1, "max": 8192}),
+            }
+        }
+
+    def make(self, width: int, pooled: int) -> tuple[list[Any]]:
+        return ([[torch.zeros(1, 1, width), {"pooled_output": torch.zeros(1, pooled)}]],)
+
+
 class ProbeLatents:
     """Latents whose item i is filled with `first + i` throughout, noise masks with i / 100."""
 
