@@ -258,33 +258,31 @@ def repair() -> Graph:
     )
     masked = graph.add("SetLatentNoiseMask", (2260, 0), (320, 60), samples=best[1], mask=weak[1])
     again = graph.add(
-        "KSampler",
+        "GANRMBestOfNSampler",
         (2260, 110),
-        (320, 280),
-        "Paint the weakest again",
+        (560, 900),
+        "Paint the weakest again, best of 4",
         model=sampled.model[0],
-        positive=sampled.positive[0],
-        negative=sampled.negative[0],
-        latent_image=masked[0],
         seed=7,
         steps=20,
         cfg=6.0,
         sampler_name="dpmpp_2m",
         scheduler="karras",
+        positive=sampled.positive[0],
+        negative=sampled.negative[0],
+        latent_image=masked[0],
         denoise=0.6,
+        **{**_best_of_n_settings(sampled, model, n=4, keep=1), "pruning": "off"},
     )
-    decoded = graph.add("VAEDecode", (2260, 660), (320, 60), samples=again[0], vae=sampled.model[2])
-    both = graph.add(
-        "ImageBatch", (2260, 770), (320, 60), "Before and after", image1=best[0], image2=decoded[0]
-    )
-    winner = _best(graph, (2620, 0), both, model, keep=1)
-    _save(graph, (3180, 0), winner, model)
+    both = graph.add("ImageBatch", (2860, 0), (320, 60), "Before and after", image1=best[0], image2=again[1])
+    winner = _best(graph, (2860, 110), both, model, keep=1)
+    _save(graph, (3420, 0), winner, model)
     graph.note(
         (1700, 700),
         (520, 240),
         "### Repair the weakest region\n\n"
-        "Keeps the best of 8, masks where your taste finds it weakest, and paints that part again. What is saved is the "
-        "better of *before* and *after*: the picture is only changed where that helps.\n\n"
+        "Keeps the best of 8, masks where your taste finds it weakest, and paints that part again, four times over. What is "
+        "saved is the better of *before* and the best *after*: the picture is only changed where that helps.\n\n"
         "**share** is how much of the picture is painted again. Lower **denoise** stays closer to what was there.",
     )
     return graph
