@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.stats import kendalltau
 from torch import Tensor
 
 from benchmarks.shapes.bench import Bench, pack
@@ -123,22 +124,20 @@ class Table:
         self.looks = {look: np.array(rows) for look, rows in looks.items()}
 
     def best_of_n(self) -> None:
+        efficiency = pack("ganrm_core.metrics").selection_efficiency
         print(f"\n{'N':>4}{'mean':>8}{'kept':>8}{'best':>8}  selection efficiency")
         for size in SIZES:
             worth = self.truth.reshape(-1, size)
             picked = self.final.reshape(-1, size).argmax(axis=1)
-            kept, best, mean = worth[np.arange(len(worth)), picked], worth.max(axis=1), worth.mean(axis=1)
-            efficiency = interval(
-                lambda rows, k=kept, b=best, m=mean: gain(k, m, rows) / gain(b, m, rows), len(kept)
-            )
-            print(f"{size:>4}{mean.mean():>8.3f}{kept.mean():>8.3f}{best.mean():>8.3f}  {efficiency}")
+            kept = worth[np.arange(len(worth)), picked].mean()
+            said = interval(lambda rows, w=worth, p=picked: efficiency(w[rows], p[rows]), len(worth))
+            print(f"{size:>4}{worth.mean():>8.3f}{kept:>8.3f}{worth.max(axis=1).mean():>8.3f}  {said}")
 
     def predicted(self) -> None:
         print(f"\n{'step':>4}  tau with the final score   tau with the truth")
         for look in (*LOOKS, STEPS):
             seen = self.final if look == STEPS else self.looks[look]
-            score = np.array([tau(a, b) for a, b in zip(seen, self.final, strict=True)])
-            true = np.array([tau(a, b) for a, b in zip(seen, self.truth, strict=True)])
+            score, true = (taus(seen, other) for other in (self.final, self.truth))
             said = [interval(lambda rows, v=values: v[rows].mean(), len(values)) for values in (score, true)]
             print(f"{look:>4}  {said[0]:<25}{said[1]}")
 
@@ -220,21 +219,15 @@ def repair(bench: Bench, reward: Any, count: int) -> None:
 def painted_again(bench: Bench, reward: Any, latent: Tensor, mask: Tensor, seed: int, tries: int) -> float:
     """The logit of the best of so many."""
     contest = pack("nodes.best_of_n.contest")
-    setup = bench.setup(seed, STEPS, samples=latent, noise_mask=mask[None, None], denoise=torch.tensor(0.8))
+    setup = bench.setup(seed, STEPS, denoise=0.8, samples=latent, noise_mask=mask[None, None])
     with torch.inference_mode():
         outcome = contest.Contest(setup, bench.vae, reward, contest.Rules(tries, 1, ())).run(lambda _: None)
     return float(outcome.kept[0].logit)
 
 
-def gain(values: Values, mean: Values, rows: NDArray[np.int64]) -> float:
-    return float((values - mean)[rows].mean())
-
-
-def tau(first: Values, second: Values) -> float:
-    """Kendall's tau-b."""
-    pairs = np.triu_indices(len(first), 1)
-    signs = [np.sign(values[:, None] - values[None, :])[pairs] for values in (first, second)]
-    return float((signs[0] * signs[1]).sum() / np.sqrt((signs[0] ** 2).sum() * (signs[1] ** 2).sum()))
+def taus(first: Values, second: Values) -> Values:
+    """Kendall's tau of each group."""
+    return np.array([float(kendalltau(*pair).statistic) for pair in zip(first, second, strict=True)])
 
 
 def interval(figure: Callable[[NDArray[np.int64]], float], count: int) -> str:

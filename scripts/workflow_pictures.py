@@ -82,13 +82,24 @@ def picture(number):
     return torch.from_numpy(np.asarray(Image.open(paths[number % len(paths)]), np.float32) / 255)
 
 
+def noises(shape):
+    # Of candidates with seeds of their own, and of the rows of a batch of 8 or 16.
+    for number in range(SEEDS):
+        yield number, comfy.sample.prepare_noise(torch.zeros(1, *shape), FIRST_SEED + number)[0]
+    for count in (8, SEEDS):
+        yield from enumerate(comfy.sample.prepare_noise(torch.zeros(count, *shape), FIRST_SEED))
+
+
 def number_of(latent):
-    # A latent resembles the noise it was made of, half-made or finished. Enlarged ones are those made last.
+    # A latent resembles the noise it was made of: half-made, finished, or with a part painted again. Enlarged ones
+    # are those made last.
     if latent.shape[-1] == 8:
-        start = torch.zeros(1, *latent.shape)
-        noises = [comfy.sample.prepare_noise(start, FIRST_SEED + i)[0] for i in range(SEEDS)]
-        alike = [float(torch.corrcoef(torch.stack([latent.flatten().cpu(), n.flatten()]))[0, 1]) for n in noises]
-        last[0] = int(np.argmax(alike))
+        flat = latent.flatten().cpu()
+        alike = [
+            (float(torch.corrcoef(torch.stack([flat, noise.flatten()]))[0, 1]), number)
+            for number, noise in noises(latent.shape)
+        ]
+        last[0] = max(alike)[1]
     return last[0]
 
 

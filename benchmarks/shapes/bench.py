@@ -52,9 +52,10 @@ class Bench:
     def empty(self, count: int = 1) -> dict[str, Any]:
         return {"samples": torch.zeros(count, _LATENT, SIDE // 8, SIDE // 8)}
 
-    def setup(self, seed: int, steps: int, sampler: str = "euler", **latent: Tensor) -> Any:
-        """What the Best-of-N Sampler gets of the bench."""
-        denoise = float(latent.pop("denoise", torch.tensor(1.0)))
+    def setup(
+        self, seed: int, steps: int, sampler: str = "euler", denoise: float = 1.0, **latent: Tensor
+    ) -> Any:
+        """What the Best-of-N Sampler gets of the bench; `latent` replaces parts of the empty one."""
         return pack("nodes.host.sampling.setup").as_ksampler(
             self.model,
             seed,

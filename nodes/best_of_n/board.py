@@ -23,7 +23,6 @@ class _Tile:
     logit: float = 0.0
     given_up: int | None = None
     """After how many steps."""
-    finished: bool = False
 
 
 class Board:
@@ -38,9 +37,9 @@ class Board:
         """`picture` [H, W, 3] in 0–1: how candidate `number` (from 0) looks by now."""
         self._tiles[number].picture = to_pil(thumbnail(picture, self._size))
 
-    def judge(self, number: int, logit: float, score: float, finished: bool) -> None:
+    def judge(self, number: int, logit: float, score: float) -> None:
         tile = self._tiles[number]
-        tile.logit, tile.score, tile.finished = logit, score, finished
+        tile.logit, tile.score = logit, score
 
     def give_up(self, number: int, step: int) -> None:
         self._tiles[number].given_up = step

