@@ -5,63 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
-Link = list[Any]
-
-_OURS = "#223844"
-_NOTE = "#432"
-
-
-@dataclass
-class Graph:
-    """A prompt in API format with its layout, built node by node.
-
-    `face` is the kind of the node whose picture stands for the workflow in the template browser.
-    """
-
-    name: str
-    face: str = ""
-    prompt: dict[str, dict[str, Any]] = field(default_factory=dict)
-    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    notes: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(
-        self, kind: str, at: tuple[int, int], size: tuple[int, int], title: str = "", **inputs: Any
-    ) -> Node:
-        """`inputs` are widget values, or outputs of other nodes."""
-        number = str(len(self.prompt) + 1)
-        self.prompt[number] = {"class_type": kind, "inputs": inputs}
-        self.nodes[number] = {"pos": list(at), "size": list(size)}
-        if title:
-            self.nodes[number]["title"] = title
-        if kind.startswith("GANRM"):
-            self.nodes[number]["color"] = _OURS
-        return Node(number)
-
-    def note(self, at: tuple[int, int], size: tuple[int, int], text: str) -> None:
-        self.notes.append({"text": text, "pos": list(at), "size": list(size), "color": _NOTE})
-
-    @property
-    def layout(self) -> dict[str, Any]:
-        return {"nodes": self.nodes, "notes": self.notes, "control_after_generate": "fixed"}
-
-
-@dataclass(frozen=True)
-class Node:
-    number: str
-
-    def __getitem__(self, output: int) -> Link:
-        return [self.number, output]
+import workflow_parts as parts
+from workflow_parts import Graph
 
 
 def train() -> Graph:
     graph = Graph("ganrm_1_train_your_taste", "GANRMTrain")
-    liked = _folder(graph, (0, 0), "input/liked", "Pictures you like")
-    ordinary = _folder(graph, (0, 190), "input/ordinary", "Ordinary pictures")
-    trained = _train(graph, (400, 0), liked[0], ordinary[0])
-    _save_model(graph, (960, 0), trained[0])
+    liked = parts.image_folder(graph, (0, 0), "input/liked", "Pictures you like")
+    ordinary = parts.image_folder(graph, (0, 190), "input/ordinary", "Ordinary pictures")
+    trained = parts.train(graph, (400, 0), liked[0], ordinary[0])
+    parts.save_model(graph, (960, 0), trained[0])
     graph.add("LossGraphNode", (960, 170), (360, 330), loss=trained[1], filename_prefix="GAN-RM_loss")
     graph.add("PreviewAny", (400, 730), (520, 170), "In words", source=trained[3])
     graph.add("PreviewImage", (1360, 0), (340, 900), "The whole report card", images=trained[2])
@@ -83,10 +36,10 @@ def train() -> Graph:
 
 def best_of_16() -> Graph:
     graph = Graph("ganrm_2_best_of_16", "GANRMBestOfN")
-    sampled = _sampler(graph, batch=16)
-    model = _load_model(graph, (0, 470))
-    best = _best(graph, (1140, 0), sampled.images, model, keep=4, latents=sampled.latents[0])
-    _save(graph, (1700, 0), best, model)
+    sampled = parts.ksampler(graph, batch=16)
+    model = parts.load_model(graph, (0, 470))
+    best = parts.best_of_n(graph, (1140, 0), sampled.images, model, keep=4, latents=sampled.latents[0])
+    parts.save_best(graph, (1700, 0), best, model)
     graph.add("PreviewImage", (1700, 500), (420, 420), "Rejected, best to worst", images=best[3])
     graph.note(
         (0, 600),
@@ -103,7 +56,7 @@ def best_of_16() -> Graph:
 
 def score_folder() -> Graph:
     graph = Graph("ganrm_3_score_a_folder", "GANRMScoreFolder")
-    model = _load_model(graph, (0, 0))
+    model = parts.load_model(graph, (0, 0))
     scored = graph.add(
         "GANRMScoreFolder",
         (400, 0),
@@ -132,11 +85,11 @@ def score_folder() -> Graph:
 
 def train_and_choose() -> Graph:
     graph = Graph("ganrm_4_train_evaluate_choose", "GANRMEvaluate")
-    liked = _folder(graph, (0, 0), "input/liked", "Pictures you like")
-    ordinary = _folder(graph, (0, 170), "input/ordinary", "Ordinary pictures")
-    trained = _train(graph, (400, 0), liked[0], ordinary[0])
-    more_liked = _folder(graph, (0, 340), "input/liked_test", "Liked, kept apart")
-    more_ordinary = _folder(graph, (0, 510), "input/ordinary_test", "Ordinary, kept apart")
+    liked = parts.image_folder(graph, (0, 0), "input/liked", "Pictures you like")
+    ordinary = parts.image_folder(graph, (0, 170), "input/ordinary", "Ordinary pictures")
+    trained = parts.train(graph, (400, 0), liked[0], ordinary[0])
+    more_liked = parts.image_folder(graph, (0, 340), "input/liked_test", "Liked, kept apart")
+    more_ordinary = parts.image_folder(graph, (0, 510), "input/ordinary_test", "Ordinary, kept apart")
     graph.add(
         "GANRMEvaluate",
         (960, 0),
@@ -145,9 +98,9 @@ def train_and_choose() -> Graph:
         liked=more_liked[0],
         ordinary=more_ordinary[0],
     )
-    sampled = _sampler(graph, batch=8, top=760)
-    best = _best(graph, (1140, 760), sampled.images, trained, keep=1)
-    _save(graph, (1700, 760), best, trained)
+    sampled = parts.ksampler(graph, batch=8, top=760)
+    best = parts.best_of_n(graph, (1140, 760), sampled.images, trained, keep=1)
+    parts.save_best(graph, (1700, 760), best, trained)
     graph.note(
         (1520, 0),
         (360, 300),
@@ -161,9 +114,9 @@ def train_and_choose() -> Graph:
 
 def winner_again() -> Graph:
     graph = Graph("ganrm_5_refine_the_winner", "SaveImage")
-    sampled = _sampler(graph, batch=8)
-    model = _load_model(graph, (0, 470))
-    best = _best(graph, (1140, 0), sampled.images, model, keep=1, latents=sampled.latents[0])
+    sampled = parts.ksampler(graph, batch=8)
+    model = parts.load_model(graph, (0, 470))
+    best = parts.best_of_n(graph, (1140, 0), sampled.images, model, keep=1, latents=sampled.latents[0])
     larger = graph.add(
         "LatentUpscaleBy",
         (1700, 0),
@@ -203,8 +156,8 @@ def winner_again() -> Graph:
 
 def grow() -> Graph:
     graph = Graph("ganrm_6_grow_your_dataset", "GANRMAddToDataset")
-    sampled = _sampler(graph, batch=16)
-    model = _load_model(graph, (0, 470), "Your taste so far")
+    sampled = parts.ksampler(graph, batch=16)
+    model = parts.load_model(graph, (0, 470), "Your taste so far")
     graph.add(
         "GANRMScore",
         (1140, 0),
@@ -223,9 +176,9 @@ def grow() -> Graph:
         dataset_name="my_likes",
         pick="",
     )
-    ordinary = _folder(graph, (1700, 620), "input/ordinary", "Ordinary pictures")
-    trained = _train(graph, (2160, 0), picked[0], ordinary[0])
-    _save_model(graph, (2720, 0), trained[0])
+    ordinary = parts.image_folder(graph, (1700, 620), "input/ordinary", "Ordinary pictures")
+    trained = parts.train(graph, (2160, 0), picked[0], ordinary[0])
+    parts.save_model(graph, (2720, 0), trained[0])
     graph.note(
         (0, 620),
         (360, 380),
@@ -242,9 +195,9 @@ def grow() -> Graph:
 
 def repair() -> Graph:
     graph = Graph("ganrm_7_repair_the_weakest", "GANRMHeatmap")
-    sampled = _sampler(graph, batch=8)
-    model = _load_model(graph, (0, 470))
-    best = _best(graph, (1140, 0), sampled.images, model, keep=1, latents=sampled.latents[0])
+    sampled = parts.ksampler(graph, batch=8)
+    model = parts.load_model(graph, (0, 470))
+    best = parts.best_of_n(graph, (1140, 0), sampled.images, model, keep=1, latents=sampled.latents[0])
     weak = graph.add(
         "GANRMHeatmap",
         (1700, 0),
@@ -272,11 +225,11 @@ def repair() -> Graph:
         negative=sampled.negative[0],
         latent_image=masked[0],
         denoise=0.6,
-        **{**_best_of_n_settings(sampled, model, n=4, keep=1), "pruning": "off"},
+        **{**parts.best_of_n_settings(sampled, model, n=4, keep=1), "pruning": "off"},
     )
     both = graph.add("ImageBatch", (2860, 0), (320, 60), "Before and after", image1=best[0], image2=again[1])
-    winner = _best(graph, (2860, 110), both, model, keep=1)
-    _save(graph, (3420, 0), winner, model)
+    winner = parts.best_of_n(graph, (2860, 110), both, model, keep=1)
+    parts.save_best(graph, (3420, 0), winner, model)
     graph.note(
         (1700, 700),
         (520, 240),
@@ -290,10 +243,10 @@ def repair() -> Graph:
 
 def best_of_n_sampler() -> Graph:
     graph = Graph("ganrm_8_best_of_n_sampler", "GANRMBestOfNSampler")
-    source = _source(graph, batch=1)
-    model = _load_model(graph, (0, 470))
-    best = _best_sampler(graph, (780, 0), source, model, n=16, keep=4)
-    _save_sampled(graph, (1400, 0), best, model)
+    source = parts.loaded(graph, batch=1)
+    model = parts.load_model(graph, (0, 470))
+    best = parts.best_of_n_sampler(graph, (780, 0), source, model, n=16, keep=4)
+    parts.save_best(graph, (1400, 0), best, model)
     graph.note(
         (0, 600),
         (360, 300),
@@ -309,10 +262,10 @@ def best_of_n_sampler() -> Graph:
 
 def winner_made_again() -> Graph:
     graph = Graph("ganrm_9_make_the_winner_again_larger", "SaveImage")
-    source = _source(graph, batch=1)
-    taste = _load_model(graph, (0, 470))
-    best = _best_sampler(graph, (780, 0), source, taste, n=16, keep=1)
-    _save_sampled(graph, (780, 1080), best, taste)
+    source = parts.loaded(graph, batch=1)
+    taste = parts.load_model(graph, (0, 470))
+    best = parts.best_of_n_sampler(graph, (780, 0), source, taste, n=16, keep=1)
+    parts.save_best(graph, (780, 1080), best, taste)
     settings = {"steps": 25, "cfg": 6.0, "sampler_name": "dpmpp_2m", "scheduler": "karras"}
     again = graph.add(
         "KSampler",
@@ -377,14 +330,14 @@ def winner_made_again() -> Graph:
 def images_to_dataset() -> Graph:
     """Not shipped, as the two below: shows a node that stands in no workflow, for its help page."""
     graph = Graph("images_to_dataset", "GANRMImagesToDataset")
-    sampled = _sampler(graph, batch=16)
+    sampled = parts.ksampler(graph, batch=16)
     graph.add("GANRMImagesToDataset", (1140, 0), (360, 90), images=sampled.images[0])
     return graph
 
 
 def combination() -> Graph:
     graph = Graph("combination", "GANRMEnsemble")
-    first, second = _load_model(graph, (0, 0)), _load_model(graph, (0, 150))
+    first, second = parts.load_model(graph, (0, 0)), parts.load_model(graph, (0, 150))
     graph.add(
         "GANRMEnsemble",
         (400, 0),
@@ -401,10 +354,10 @@ def combination() -> Graph:
 def bootstrapping() -> Graph:
     """Refines the taste of the first workflow by what the generator made since."""
     graph = Graph("bootstrapping", "GANRMBootstrap")
-    liked = _folder(graph, (0, 0), "input/liked", "Pictures you like")
-    ordinary = _folder(graph, (0, 170), "input/ordinary", "Ordinary pictures")
-    pool = _folder(graph, (0, 340), "output", "What was made since")
-    model = _load_model(graph, (0, 510))
+    liked = parts.image_folder(graph, (0, 0), "input/liked", "Pictures you like")
+    ordinary = parts.image_folder(graph, (0, 170), "input/ordinary", "Ordinary pictures")
+    pool = parts.image_folder(graph, (0, 340), "output", "What was made since")
+    model = parts.load_model(graph, (0, 510))
     graph.add(
         "GANRMBootstrap",
         (400, 0),
@@ -421,8 +374,8 @@ def bootstrapping() -> Graph:
 
 def custom_sampling() -> Graph:
     graph = Graph("custom_sampling", "GANRMBestOfNSamplerCustom")
-    source = _source(graph, batch=1)
-    taste = _load_model(graph, (0, 470))
+    source = parts.loaded(graph, batch=1)
+    taste = parts.load_model(graph, (0, 470))
     noise = graph.add("RandomNoise", (780, 0), (320, 90), noise_seed=42)
     guider = graph.add(
         "CFGGuider",
@@ -452,7 +405,7 @@ def custom_sampling() -> Graph:
         sampler=method[0],
         sigmas=sigmas[0],
         latent_image=source.empty[0],
-        **_best_of_n_settings(source, taste, n=16, keep=1),
+        **parts.best_of_n_settings(source, taste, n=16, keep=1),
     )
     return graph
 
@@ -469,177 +422,3 @@ WORKFLOWS = (
     best_of_n_sampler,
     winner_made_again,
 )
-
-
-@dataclass(frozen=True)
-class _Source:
-    model: Node
-    positive: Node
-    negative: Node
-    empty: Node
-
-
-@dataclass(frozen=True)
-class _Sampled(_Source):
-    latents: Node
-    images: Node
-
-
-def _source(graph: Graph, *, batch: int, top: int = 0) -> _Source:
-    model = graph.add("CheckpointLoaderSimple", (0, top), (360, 110), ckpt_name="sd_xl_base_1.0.safetensors")
-    positive = graph.add(
-        "CLIPTextEncode",
-        (400, top),
-        (340, 180),
-        "What you want",
-        clip=model[1],
-        text="portrait of a lighthouse keeper, oil painting, warm evening light",
-    )
-    negative = graph.add(
-        "CLIPTextEncode",
-        (400, top + 230),
-        (340, 130),
-        "What you do not want",
-        clip=model[1],
-        text="blurry, watermark",
-    )
-    title = "How many" if batch > 1 else "How large"
-    empty = graph.add(
-        "EmptyLatentImage", (0, top + 160), (360, 120), title, width=1024, height=1024, batch_size=batch
-    )
-    return _Source(model, positive, negative, empty)
-
-
-def _sampler(graph: Graph, *, batch: int, top: int = 0) -> _Sampled:
-    source = _source(graph, batch=batch, top=top)
-    latents = graph.add(
-        "KSampler",
-        (780, top),
-        (320, 280),
-        model=source.model[0],
-        positive=source.positive[0],
-        negative=source.negative[0],
-        latent_image=source.empty[0],
-        seed=42,
-        steps=25,
-        cfg=6.0,
-        sampler_name="dpmpp_2m",
-        scheduler="karras",
-        denoise=1.0,
-    )
-    images = graph.add("VAEDecode", (780, top + 560), (320, 60), samples=latents[0], vae=source.model[2])
-    return _Sampled(source.model, source.positive, source.negative, source.empty, latents, images)
-
-
-def _best_sampler(
-    graph: Graph, at: tuple[int, int], source: _Source, taste: Node, *, n: int, keep: int
-) -> Node:
-    return graph.add(
-        "GANRMBestOfNSampler",
-        at,
-        (560, 1040),
-        model=source.model[0],
-        seed=42,
-        steps=25,
-        cfg=6.0,
-        sampler_name="dpmpp_2m",
-        scheduler="karras",
-        positive=source.positive[0],
-        negative=source.negative[0],
-        latent_image=source.empty[0],
-        denoise=1.0,
-        **_best_of_n_settings(source, taste, n=n, keep=keep),
-    )
-
-
-def _best_of_n_settings(source: _Source, taste: Node, *, n: int, keep: int) -> dict[str, Any]:
-    return {
-        "vae": source.model[2],
-        "reward": taste[0],
-        "n": n,
-        "keep": keep,
-        "pruning": "standard",
-        "custom_pruning": "",
-        "look_with": "vae",
-        "together": 1,
-        "stop_below": 0.0,
-        "round_size": 4,
-    }
-
-
-def _save_sampled(graph: Graph, at: tuple[int, int], best: Node, reward: Node) -> Node:
-    return graph.add(
-        "GANRMSaveImages",
-        at,
-        (420, 440),
-        images=best[1],
-        filename_prefix="GAN-RM/best",
-        format="png",
-        quality=95,
-        scores=best[2],
-        indices=best[4],
-        reward=reward[0],
-        seed=best[3],
-    )
-
-
-def _folder(graph: Graph, at: tuple[int, int], folder: str, title: str) -> Node:
-    return graph.add("GANRMImageFolder", at, (360, 110), title, folder=folder, recursive=False)
-
-
-def _train(graph: Graph, at: tuple[int, int], liked: Link, ordinary: Link) -> Node:
-    return graph.add(
-        "GANRMTrain",
-        at,
-        (520, 660),
-        liked=liked,
-        ordinary=ordinary,
-        name="my_taste",
-        backbone="efficientnet_lite0",
-        preset="default",
-        adapt="none",
-        views=4,
-        seed=0,
-        neutralise="auto",
-    )
-
-
-def _save_model(graph: Graph, at: tuple[int, int], reward: Link) -> Node:
-    return graph.add("GANRMSaveModel", at, (360, 110), reward=reward, name="my_taste")
-
-
-def _load_model(graph: Graph, at: tuple[int, int], title: str = "Your taste") -> Node:
-    return graph.add("GANRMLoadModel", at, (360, 90), title, model="my_taste.safetensors")
-
-
-def _best(graph: Graph, at: tuple[int, int], images: Node, reward: Node, *, keep: int, **more: Link) -> Node:
-    return graph.add(
-        "GANRMBestOfN",
-        at,
-        (520, 940),
-        images=images[0],
-        keep=keep,
-        group_size=0,
-        min_score=0.0,
-        min_keep=0,
-        order="ranked",
-        candidate="each image",
-        reward=reward[0],
-        ties="by score",
-        **more,
-    )
-
-
-def _save(graph: Graph, at: tuple[int, int], best: Node, reward: Node) -> Node:
-    return graph.add(
-        "GANRMSaveImages",
-        at,
-        (420, 440),
-        images=best[0],
-        filename_prefix="GAN-RM/best",
-        format="png",
-        quality=95,
-        scores=best[6],
-        indices=best[5],
-        reward=reward[0],
-    )
