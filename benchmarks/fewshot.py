@@ -42,6 +42,7 @@ from ganrm_core.fitting import Rows
 from ganrm_core.heads import Head
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress
+from ganrm_core.shared_scoring import SeveralReadouts
 
 SIZES = (25, 50, 100, 200)
 METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")
@@ -98,7 +99,10 @@ class Bench:
     def __init__(self, backbone: Backbone, pool: list[Tensor]) -> None:
         self.backbone = backbone
         self.pool = pool
-        self.readout = Readout((*default_readout(backbone.spec).taps, backbone.spec.embedding), response=True)
+        spec = backbone.spec
+        self.readout = SeveralReadouts([
+            default_readout(spec), default_readout(spec, "blurred"), embedding_readout(spec)
+        ])  # fmt: skip
 
     def columns(self, method: str) -> tuple[Tensor, list[Block]]:
         """Which columns of the features a method sees, and what they are."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from .errors import CheckpointError
 from .files import atomic_file, shown
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HEADER_KEY = "ganrm"
 _HEADER_LIMIT = 100_000_000  # the limit safetensors itself sets
 

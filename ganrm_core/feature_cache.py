@@ -22,6 +22,7 @@ from .audit.audit import Audit
 from .audit.facts import FileFacts
 from .checkpoint import strict_json
 from .errors import CheckpointError
+from .features import Readout, SecondLook
 from .files import atomic_file, shown
 from .neutralising import MODES, Mode, Neutraliser, neutraliser
 from .reward_model import RewardModel
@@ -150,11 +151,18 @@ def features_identity(model: RewardModel) -> str:
     decides = {
         "weights": model.backbone.spec.weights_sha256,
         "taps": list(model.reader.readout.taps),
-        "response": model.reader.readout.response,
+        "response": _response(model.reader.readout),
         "adapter": model.adapter.sha256() if model.adapter else no_adapter,
         **{key: made.get(key) for key in ("liked_fingerprint", "ordinary_fingerprint", "settings")},
     }
     return hashlib.sha256(json.dumps(strict_json(decides), sort_keys=True).encode()).hexdigest()
+
+
+def _response(readout: Readout) -> Any:
+    look = readout.second_look
+    if look is None or look == SecondLook("blurred", readout.taps):
+        return look is not None  # as companions of earlier versions say it
+    return look.to_json()
 
 
 def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KnownPictures:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from .backbones.base import Backbone, BackboneSpec, ExecutionPlan, Tap
 from .device_memory import free_cached_memory, is_out_of_memory
-from .preprocessing import normalise, softened
+from .preprocessing import normalise, smaller, softened
 
-_WORTH_A_SECOND_PASS = ("efficientnet",)
+SecondLookKind = Literal["smaller", "blurred"]
+
+_WORTH_A_SECOND_LOOK = ("efficientnet",)
+_DEEPEST_LOOKED_AT_SMALLER = "stage5"
 
 Result = TypeVar("Result")
 
@@ -29,25 +32,65 @@ class Block:
 
 
 @dataclass(frozen=True)
+class SecondLook:
+    """Reading some taps again of a picture made `smaller` (3/7 of its side) or lightly `blurred`."""
+
+    kind: SecondLookKind
+    taps: tuple[str, ...]
+
+    def changed(self, pixels: Tensor) -> Tensor:
+        """What is looked at, of pictures [B, 3, S, S] in 0–1."""
+        return smaller(pixels) if self.kind == "smaller" else softened(pixels)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "taps": list(self.taps)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SecondLook:
+        """Raises LookupError, TypeError or ValueError for what `to_json` never gave."""
+        if data["kind"] not in _RESPONSES:
+            raise ValueError(f"a second look {data['kind']!r}")
+        return cls(data["kind"], tuple(data["taps"]))
+
+
+Looks = Mapping[SecondLook | None, Sequence[Tensor]]
+"""[B, T_i, D_i] per tap of a spec by the look they were seen in, None being the picture as it is. Taps after the
+last one needed may be absent."""
+
+
+@dataclass(frozen=True)
 class Readout:
     """Which taps are read and how each becomes columns.
 
-    Token taps give the mean and the standard deviation over positions, pooled taps themselves. With
-    `response` each of these is followed by how it moves when the picture is lightly blurred: what a
-    picture shows survives a blur and cancels, how it was made does not. That a network's answer to a
-    small disturbance tells pictures apart was found for generated ones (He, Chen & Ho 2024,
-    arXiv 2405.20112; with a blur, Tsai et al. 2024, arXiv 2411.19117).
+    Token taps give the mean and the standard deviation over positions, pooled taps themselves. After all of these
+    comes, for the taps of a second look, how they move with the picture: the response. What a picture shows is
+    still there when it is smaller or lightly blurred and cancels, how it was made is not. That a network's answer to
+    a small disturbance tells pictures apart was found for generated ones (He, Chen & Ho 2024, arXiv 2405.20112; with
+    a blur, Tsai et al. 2024, arXiv 2411.19117). `second_look` reads no tap that `taps` lacks.
     """
 
     taps: tuple[str, ...]
-    response: bool = False
+    second_look: SecondLook | None = None
+
+    def __post_init__(self) -> None:
+        again = self.second_look.taps if self.second_look else ()
+        if unread := sorted({*again} - {*self.taps}):
+            raise ValueError(f"a second look at {', '.join(unread)}, where no first one is taken")
+
+    @property
+    def second_looks(self) -> tuple[SecondLook, ...]:
+        """All that the columns need beside the picture as it is."""
+        return (self.second_look,) if self.second_look else ()
 
     def blocks(self, spec: BackboneSpec) -> tuple[Block, ...]:
         """The columns of the vector, in order."""
+        read = [(self.taps, "")]
+        if self.second_look:
+            read.append((self.second_look.taps, _RESPONSES[self.second_look.kind]))
         blocks: list[Block] = []
-        for part in ("", " response") if self.response else ("",):
-            for tap in self._chosen(spec):
-                for statistic in ("value",) if tap.pooled else ("mean", "std"):
+        for taps, part in read:
+            for tap in _named(taps, spec):
+                for statistic in _statistics(tap):
                     start = blocks[-1].stop if blocks else 0
                     blocks.append(Block(tap.name, statistic + part, start, start + tap.width))
         return tuple(blocks)
@@ -57,28 +100,56 @@ class Readout:
 
     def read(self, backbone: Backbone, pixels: Tensor) -> Tensor:
         """Pictures [B, 3, S, S] in 0–1 → [B, width], float32. No gradient is stopped."""
-        plain = tap_features(backbone, pixels)
-        blurred = tap_features(backbone, softened(pixels)) if self.response else plain
-        return self.columns(plain, blurred, backbone.spec)
+        looks: dict[SecondLook | None, Sequence[Tensor]] = {None: tap_features(backbone, pixels, self.taps)}
+        for look in self.second_looks:
+            looks[look] = tap_features(backbone, look.changed(pixels), look.taps)
+        return self.columns(looks, backbone.spec)
 
-    def columns(self, plain: Sequence[Tensor], blurred: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
-        """[B, T_i, D_i] per tap of `spec`, of pictures and of the same blurred → [B, width]."""
-        columns = self._summary(plain, spec)
-        if not self.response:
-            return columns
-        return torch.cat([columns, self._summary(blurred, spec) - columns], dim=1)
-
-    def _summary(self, features: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
-        by_name = {tap.name: feature for tap, feature in zip(spec.taps, features, strict=True)}
-        columns: list[Tensor] = []
-        for tap in self._chosen(spec):
-            tokens = by_name[tap.name].float()
-            columns += [tokens[:, 0]] if tap.pooled else _mean_and_deviation(tokens)
+    def columns(self, looks: Looks, spec: BackboneSpec) -> Tensor:
+        """What `read` gives, of what was seen → [B, width]."""
+        plain = _summary(looks[None], self.taps, spec)
+        columns = list(plain.values())
+        if self.second_look:
+            again = _summary(looks[self.second_look], self.second_look.taps, spec)
+            columns += [seen - plain[place] for place, seen in again.items()]
         return torch.cat(columns, dim=1)
 
-    def _chosen(self, spec: BackboneSpec) -> list[Tap]:
-        by_name = {tap.name: tap for tap in spec.taps}
-        return [by_name[name] for name in self.taps]
+
+_RESPONSES: dict[SecondLookKind, str] = {"smaller": " response to size", "blurred": " response"}
+
+
+def is_response(block: Block) -> bool:
+    """Whether the block's columns say how a statistic moves."""
+    return block.statistic.endswith(tuple(_RESPONSES.values()))
+
+
+def answered(block: Block) -> str:
+    """The statistic whose columns these are, or whose response."""
+    return block.statistic.partition(" ")[0]
+
+
+def _summary(
+    features: Sequence[Tensor], taps: Sequence[str], spec: BackboneSpec
+) -> dict[tuple[str, str], Tensor]:
+    """By tap and statistic, [B, D_i] each."""
+    by_name = {tap.name: feature for tap, feature in zip(spec.taps, features, strict=False)}
+    found: dict[tuple[str, str], Tensor] = {}
+    for tap in _named(taps, spec):
+        tokens = by_name[tap.name].float()
+        values = [tokens[:, 0]] if tap.pooled else _mean_and_deviation(tokens)
+        found |= {
+            (tap.name, statistic): value for statistic, value in zip(_statistics(tap), values, strict=True)
+        }
+    return found
+
+
+def _named(taps: Sequence[str], spec: BackboneSpec) -> list[Tap]:
+    by_name = {tap.name: tap for tap in spec.taps}
+    return [by_name[name] for name in taps]
+
+
+def _statistics(tap: Tap) -> tuple[str, ...]:
+    return ("value",) if tap.pooled else ("mean", "std")
 
 
 def _mean_and_deviation(tokens: Tensor) -> list[Tensor]:
@@ -88,14 +159,17 @@ def _mean_and_deviation(tokens: Tensor) -> list[Tensor]:
     return [mean[:, 0], variance.clamp_min(1e-20).sqrt()]  # the gradient of √0 is no number
 
 
-def default_readout(spec: BackboneSpec, *, response: bool = True) -> Readout:
+def default_readout(spec: BackboneSpec, second_look: SecondLookKind | None = "smaller") -> Readout:
     """Every depth; the embedding itself, made to forget style, is left out where depths exist.
 
-    The response costs a second pass of the backbone. It is read where it was found to be worth that, of
-    convolutional networks (docs/what-works.md), unless `response` is False.
+    The second look is taken where it was found to be worth its time, by convolutional networks
+    (docs/what-works.md). A smaller picture is not followed to the last stages, which add nothing there.
     """
-    depths = tuple(tap.name for tap in spec.taps if tap.name != spec.embedding)
-    return Readout(depths or (spec.embedding,), response and spec.family in _WORTH_A_SECOND_PASS)
+    taps = tuple(tap.name for tap in spec.taps if tap.name != spec.embedding) or (spec.embedding,)
+    if second_look is None or spec.family not in _WORTH_A_SECOND_LOOK:
+        return Readout(taps)
+    followed = taps[: taps.index(_DEEPEST_LOOKED_AT_SMALLER) + 1] if second_look == "smaller" else taps
+    return Readout(taps, SecondLook(second_look, followed))
 
 
 def embedding_readout(spec: BackboneSpec) -> Readout:
@@ -162,9 +236,11 @@ class FeatureReader:
             return done
 
 
-def tap_features(backbone: Backbone, pixels: Tensor) -> list[Tensor]:
-    """Pictures [B, 3, S, S] in 0–1 → what `Backbone.features` gives, in the layout it runs best in."""
+def tap_features(backbone: Backbone, pixels: Tensor, taps: Sequence[str]) -> list[Tensor]:
+    """Pictures [B, 3, S, S] in 0–1 → what `Backbone.features` gives up to the last of `taps`, in the layout it runs
+    best in."""
     prepared = normalise(pixels, backbone.spec)
     if backbone.plan(pixels.device.type).channels_last:
         prepared = prepared.contiguous(memory_format=torch.channels_last)
-    return backbone.features(prepared)
+    last = next(tap.name for tap in reversed(backbone.spec.taps) if tap.name in taps)
+    return backbone.features(prepared, last)

@@ -125,7 +125,8 @@ def balanced_columns(
     widest of what is left of them (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005).
     """
     mean = features.mean(dim=0)
-    spread = features.std(dim=0, correction=0)
+    centred = features - mean
+    spread = centred.square().mean(dim=0).sqrt()
     scale = torch.zeros_like(spread)
     for place, block in enumerate(blocks):
         columns = slice(block.start, block.stop)
@@ -135,10 +136,10 @@ def balanced_columns(
             1.0 if weights is None else float(weights[place]) ** 0.5
         )
         scale[columns] = torch.where(varies, weight / spread[columns].clamp_min(1e-12), 0.0)
-    centred = (features - mean) * scale
+    centred *= scale
     if nuisances:
         barred = _barred([differences * scale for differences in nuisances])
-        centred = centred - (centred @ barred) @ barred.T
+        centred -= (centred @ barred) @ barred.T
     return mean, scale, centred
 
 
@@ -147,10 +148,10 @@ def _barred(nuisances: Sequence[Tensor]) -> Tensor:
     rows: list[Tensor] = []
     for differences in nuisances:
         mean = differences.mean(dim=0, keepdim=True)
-        _, lengths, directions = torch.linalg.svd(differences - mean, full_matrices=False)
+        directions, deviations = _principal_components(differences - mean, _RESIDUAL_DIRECTIONS)
         # A direction of next to no length is rounding, and points anywhere.
-        notable = lengths.square() / len(differences) > _NOTABLE_SHARE * mean.square().sum()
-        rows += [mean / mean.norm().clamp_min(1e-12), directions[notable][:_RESIDUAL_DIRECTIONS]]
+        notable = deviations.square() > _NOTABLE_SHARE * mean.square().sum()
+        rows += [mean / mean.norm().clamp_min(1e-12), directions.T[notable]]
     _, lengths, directions = torch.linalg.svd(torch.cat(rows).double(), full_matrices=False)
     basis: Tensor = directions[lengths > 1e-6].T.float()
     return basis

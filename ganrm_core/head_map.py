@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
 
-from .features import Block, tap_features
+from .backbones.base import BackboneSpec
+from .features import answered, is_response, tap_features
 from .gaussian import blurred
 from .heads import LinearHead
 from .pixel_path import border_widths
-from .preprocessing import softened
 from .reward_model import RewardModel
 
 _PIXELS_PER_PLACE = 4
 _SMOOTHING = 0.1  # of a side: how far the blur reaches
-_RESPONSE = " response"
 
 
 def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
@@ -45,23 +45,24 @@ def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
 
 def _places(model: RewardModel, weight: Tensor, pixels: Tensor) -> Tensor:
     spec, readout = model.backbone.spec, model.reader.readout
-    sharp = tap_features(model.backbone, pixels)
-    soft = tap_features(model.backbone, softened(pixels)) if readout.response else sharp
-    tokens = {
-        tap.name: (a[0].float(), b[0].float()) for tap, a, b in zip(spec.taps, sharp, soft, strict=True)
-    }
-    total = torch.zeros((spec.input_size // _PIXELS_PER_PLACE,) * 2)
+    size = spec.input_size // _PIXELS_PER_PLACE
+    plain = _by_name(spec, tap_features(model.backbone, pixels, readout.taps))
+    again = plain
+    if look := readout.second_look:
+        again = _by_name(spec, tap_features(model.backbone, look.changed(pixels), look.taps))
+    total = torch.zeros(size, size)
     for block in readout.blocks(spec):
-        total += _on_grid(_of_block(block, *tokens[block.tap], weight), len(total))
+        own = weight[block.start : block.stop].to(pixels.device)
+        added = _on_grid(_added(answered(block), plain[block.tap], own), size)
+        if is_response(block):
+            added = _on_grid(_added(answered(block), again[block.tap], own), size) - added
+        total += added.cpu()
     return total
 
 
-def _of_block(block: Block, sharp: Tensor, soft: Tensor, weight: Tensor) -> Tensor:
-    """What each place [T] adds through one block's columns."""
-    weight = weight[block.start : block.stop].to(sharp)
-    statistic = block.statistic.removesuffix(_RESPONSE)
-    added = _added(statistic, sharp, weight)
-    return (_added(statistic, soft, weight) - added if statistic != block.statistic else added).cpu()
+def _by_name(spec: BackboneSpec, features: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Of the first picture, [T_i, D_i] per tap."""
+    return {tap.name: feature[0].float() for tap, feature in zip(spec.taps, features, strict=False)}
 
 
 def _added(statistic: str, tokens: Tensor, weight: Tensor) -> Tensor:

@@ -37,6 +37,13 @@ def normalise(pixels: Tensor, spec: BackboneSpec) -> Tensor:
     return (pixels - mean) / std
 
 
+def smaller(pixels: Tensor) -> Tensor:
+    """[B, 3, S, S] in 0–1 at 3/7 of the side, antialiased bicubic, clamped to 0–1."""
+    side = round(pixels.shape[-1] * 3 / 7)
+    small = interpolate(pixels, (side, side), mode="bicubic", antialias=True, align_corners=False)
+    return small.clamp_(0, 1)
+
+
 def softened(pixels: Tensor) -> Tensor:
     """[B, 3, S, S] slightly blurred: Gaussian, standard deviation 1 pixel, edges mirrored."""
     offsets = torch.arange(

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .features import Block
+from .features import Block, is_response
 from .fitting import Rows, balanced_columns
 
 RESPONSE_SHARE = 1 / 3
@@ -39,13 +39,9 @@ def block_weights(
     features, labels = _some(rows)
     kernels = _kernels(features, blocks, nuisances)
     logarithms = _most_evident(kernels, labels, blocks)
-    prior = torch.tensor([response_share if _is_response(block) else 1.0 for block in blocks])
+    prior = torch.tensor([response_share if is_response(block) else 1.0 for block in blocks])
     weights = prior * torch.exp(trust * logarithms.float())
     return weights / weights.mean()
-
-
-def _is_response(block: Block) -> bool:
-    return block.statistic.endswith("response")
 
 
 def _some(rows: Rows) -> tuple[Tensor, Tensor]:
@@ -59,7 +55,7 @@ def _kernels(features: Tensor, blocks: Sequence[Block], nuisances: Sequence[Tens
     """One kernel [blocks, rows, rows] per block, of columns that nuisances do not move."""
     _, _, columns = balanced_columns(features, blocks, nuisances)
     parts = [columns[:, block.start : block.stop] for block in blocks]
-    return torch.stack([part @ part.T for part in parts]).double()
+    return torch.stack([part @ part.T for part in parts])
 
 
 def _most_evident(kernels: Tensor, labels: Tensor, blocks: Sequence[Block]) -> Tensor:
@@ -67,8 +63,8 @@ def _most_evident(kernels: Tensor, labels: Tensor, blocks: Sequence[Block]) -> T
     count, rows = kernels.shape[:2]
     target = (labels - labels.mean()) / labels.std(correction=0)
     flat, identity = kernels.flatten(1) / count, torch.eye(rows, dtype=torch.float64)
-    depth_of, depths = _places([(_is_response(block), block.tap) for block in blocks])
-    statistic_of, statistics = _places([(_is_response(block), block.statistic) for block in blocks])
+    depth_of, depths = _places([(is_response(block), block.tap) for block in blocks])
+    statistic_of, statistics = _places([(is_response(block), block.statistic) for block in blocks])
     # Depths of responses lie beside each other, not beside those of what they are responses of.
     beside = torch.tensor([one[0] == next_[0] for one, next_ in pairwise(depths)], dtype=torch.float64)
     depth = torch.zeros(len(depths), dtype=torch.float64, requires_grad=True)
@@ -78,16 +74,24 @@ def _most_evident(kernels: Tensor, labels: Tensor, blocks: Sequence[Block]) -> T
     for _ in range(_STEPS):
         optimiser.zero_grad()
         scale, noise = scale_and_noise.exp()
-        mixed = torch.exp(depth[depth_of] + statistic[statistic_of]) @ flat
-        factor = torch.linalg.cholesky(scale * mixed.view(rows, rows) + noise * identity)
-        solved = torch.cholesky_solve(target.unsqueeze(1), factor).squeeze(1)
-        loss = target @ solved / 2 + factor.diagonal().log().sum()
+        weights = scale * torch.exp(depth[depth_of] + statistic[statistic_of])
+        mixed = (weights.detach().float() @ flat).view(rows, rows) + noise.detach() * identity
+        slope = slope_of_evidence(mixed, target)
+        # Its gradient is that of the evidence: going back through the factorisation would take far longer.
+        loss = weights @ (flat @ slope.float().flatten()).double() + noise * slope.trace()
         loss = loss + (depth / _DEPTH_SPREAD).square().sum() / 2
         loss = loss + (depth.diff() * beside / _DEPTH_STEP).square().sum() / 2
         loss = loss + (statistic / _STATISTIC_SPREAD).square().sum() / 2
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return (depth[depth_of] + statistic[statistic_of]).detach()
+
+
+def slope_of_evidence(kernel: Tensor, target: Tensor) -> Tensor:
+    """How −log N(target; 0, kernel) changes with the kernel [rows, rows] (Rasmussen & Williams 2006, eq. 5.9)."""
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
+    explained = inverse @ target
+    return (inverse - torch.outer(explained, explained)) / 2
 
 
 def _places(names: Sequence[tuple[bool, str]]) -> tuple[Tensor, list[tuple[bool, str]]]:

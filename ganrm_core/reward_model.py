@@ -19,7 +19,7 @@ from .calibration import Calibration
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
 from .feature_store import FeatureStore
-from .features import FeatureReader, Readout
+from .features import FeatureReader, Readout, SecondLook
 from .file_features import stream_features
 from .files import shown
 from .heads import RewardProjectionLayer
@@ -125,12 +125,13 @@ class RewardModel:
         tensors = {f"{_RPL}{name}": tensor for name, tensor in self.layer.state_dict().items()}
         if self.adapter is not None:
             tensors |= {f"{_ADAPTER}{name}": tensor for name, tensor in self.adapter.tensors.items()}
+        second_look = self.reader.readout.second_look
         card = {
             **self.card,
             "backbone": self.backbone.spec.to_json(),
             "adapter": self.adapter.settings() if self.adapter else None,
             "taps": list(self.reader.readout.taps),
-            "response": self.reader.readout.response,
+            "second_look": second_look.to_json() if second_look else None,
             "head": self.layer.kind,
             "calibration": {"temperature": self.calibration.temperature, "bias": self.calibration.bias},
             "preprocessing": {
@@ -171,7 +172,7 @@ class RewardModel:
         with torch.inference_mode(False):
             try:
                 spec = BackboneSpec.from_json(checkpoint.card["backbone"])
-                readout = Readout(tuple(checkpoint.card["taps"]), bool(checkpoint.card.get("response")))
+                readout = _readout(checkpoint.card)
                 calibration = Calibration(**checkpoint.card["calibration"])
                 pixel_path = PixelPath.from_json(checkpoint.card["preprocessing"])
                 layer = RewardProjectionLayer.from_tensors(
@@ -247,6 +248,14 @@ class RewardModel:
             torch.cat([part.score for part in parts]),
             torch.cat([part.uncertainty for part in parts]),
         )
+
+
+def _readout(card: Mapping[str, Any]) -> Readout:
+    taps, second_look = tuple(card["taps"]), card.get("second_look")
+    if second_look is not None:
+        return Readout(taps, SecondLook.from_json(second_look))
+    # Earlier versions knew one second look, at all taps.
+    return Readout(taps, SecondLook("blurred", taps) if card.get("response") else None)
 
 
 def _check_parts(

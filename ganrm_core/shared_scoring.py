@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .backbones.base import BackboneSpec
 from .feature_store import FeatureStore
-from .features import Block, FeatureReader, Readout
+from .features import Block, FeatureReader, Looks, Readout, SecondLook
 from .file_features import stream_features
 from .images import read_image, to_float
 from .imagesets import Skipped
@@ -39,7 +39,7 @@ class SharedScoring:
         self.models = list(models)
         # Equal readouts are computed once, too.
         self._readouts = list(dict.fromkeys(model.reader.readout for model in self.models))
-        self._reader = FeatureReader(self.models[0].backbone, _Several(self._readouts))
+        self._reader = FeatureReader(self.models[0].backbone, SeveralReadouts(self._readouts))
 
     def score(self, images: Images, progress: ProgressCallback = no_progress) -> list[Scores]:
         """One `Scores` per model; `images` and `progress` as `Reward.score` takes them."""
@@ -100,16 +100,19 @@ def joined(parts: Sequence[Scores]) -> Scores:
 
 
 @dataclass(frozen=True, init=False)
-class _Several(Readout):
+class SeveralReadouts(Readout):
     """The vectors of several readouts side by side, from one reading of the backbone."""
 
     parts: tuple[Readout, ...] = ()
 
     def __init__(self, parts: Sequence[Readout]) -> None:
-        taps = dict.fromkeys(tap for part in parts for tap in part.taps)
-        object.__setattr__(self, "taps", tuple(taps))
-        object.__setattr__(self, "response", any(part.response for part in parts))
+        object.__setattr__(self, "taps", tuple(dict.fromkeys(tap for part in parts for tap in part.taps)))
+        object.__setattr__(self, "second_look", None)
         object.__setattr__(self, "parts", tuple(parts))
+
+    @property
+    def second_looks(self) -> tuple[SecondLook, ...]:
+        return tuple(dict.fromkeys(look for part in self.parts for look in part.second_looks))
 
     def blocks(self, spec: BackboneSpec) -> tuple[Block, ...]:
         blocks: list[Block] = []
@@ -121,5 +124,5 @@ class _Several(Readout):
             ]
         return tuple(blocks)
 
-    def columns(self, plain: Sequence[Tensor], blurred: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
-        return torch.cat([part.columns(plain, blurred, spec) for part in self.parts], dim=1)
+    def columns(self, looks: Looks, spec: BackboneSpec) -> Tensor:
+        return torch.cat([part.columns(looks, spec) for part in self.parts], dim=1)

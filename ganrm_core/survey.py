@@ -13,7 +13,7 @@ from torch import Tensor
 from .audit.audit import Audit, audit_files
 from .audit.facts import FileFacts, file_facts
 from .feature_store import get_record, put_record
-from .file_features import Seen, look
+from .file_features import look
 from .imagesets import Skipped, stream_files
 from .near_duplicates import group_near_duplicates, signature
 from .progress import Progress, ProgressCallback
@@ -51,8 +51,8 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
     kept: list[int] = []
     looks: list[_FirstLook] = []
     progress(Progress("looking at the pictures", 0, len(paths)))
-    for index, seen in stream_files(paths, lambda _, path: look(path, _FirstLook.kept), skipped=skipped):
-        looks.append(seen.kept or _FirstLook.at(paths[index], seen))
+    for index, found in stream_files(paths, lambda _, path: _FirstLook.of(path), skipped=skipped):
+        looks.append(found)
         kept.append(index)
         progress(Progress("looking at the pictures", index + 1, len(paths)))
     labels = np.array([1 if index < len(files.liked) else 0 for index in kept], dtype=np.int64)
@@ -81,10 +81,13 @@ class _FirstLook:
     pixels: str
 
     @classmethod
-    def at(cls, path: Path, seen: Seen[_FirstLook]) -> _FirstLook:
-        image = seen.image
-        assert image is not None
-        found = cls(file_facts(path, image), signature(image), _digest(image))
+    def of(cls, path: Path) -> _FirstLook:
+        """Raises ImageError for a file that cannot be read."""
+        seen = look(path, cls.kept)
+        if seen.image is None:
+            assert seen.kept is not None
+            return seen.kept
+        found = cls(file_facts(path, seen.image), signature(seen.image), _digest(seen.image))
         put_record(
             "look", seen.content, [asdict(found.facts), [float(x) for x in found.signature], found.pixels]
         )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +40,11 @@ from .trunk_states import TrunkStates
 
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
+SecondLookSetting = Literal["smaller", "blurred", "none"]
 
-METHOD = 6
+SECOND_LOOKS: tuple[SecondLookSetting, ...] = get_args(SecondLookSetting)
+
+METHOD = 7
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50
@@ -53,8 +56,9 @@ class TrainingSettings:
     """What decides the result, beside the pictures.
 
     `views` is how many versions of each picture are learned from, itself included; the paper preset
-    uses 1. `neutralise`: what is done about leaks, see `neutralising.neutraliser`. `passes`: 2 looks at a picture
-    a second time, lightly blurred, where that was found to help (`features.default_readout`); 1 never does.
+    uses 1. `neutralise`: what is done about leaks, see `neutralising.neutraliser`. `second_look`: what of a
+    picture is looked at beside itself, where that was found to help (`features.default_readout`): the picture made
+    `smaller`, `blurred`, or `none`.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -63,7 +67,7 @@ class TrainingSettings:
     seed: int = 0
     views: int = 4
     neutralise: Mode = "auto"
-    passes: int = 2
+    second_look: SecondLookSetting = "smaller"
 
     def __post_init__(self) -> None:
         if self.preset not in ("default", "paper"):
@@ -78,8 +82,8 @@ class TrainingSettings:
             raise DataError(f"There is no way {self.neutralise!r} to neutralise. Use {', '.join(MODES)}.")
         if self.views < 1:
             raise DataError(f"views is {self.views}. Use 1 or more.")
-        if self.passes not in (1, 2):
-            raise DataError(f"passes is {self.passes}. Use 1 or 2.")
+        if self.second_look not in SECOND_LOOKS:
+            raise DataError(f"There is no second look {self.second_look!r}. Use {', '.join(SECOND_LOOKS)}.")
         if not 0 <= self.seed < 2**64:
             raise DataError(f"The seed is {self.seed}. Use a whole number from 0 to {2**64 - 1}.")
 
@@ -248,8 +252,10 @@ def _gpus() -> list[int]:
 def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:
     if settings.preset == "paper":
         return embedding_readout(backbone.spec)
-    # Through two passes the adapters' gradients would cost twice the time and memory.
-    return default_readout(backbone.spec, response=settings.passes == 2 and settings.adapt == "none")
+    # Through a second look the adapters' gradients would cost more time and memory.
+    if settings.adapt == "lora" or settings.second_look == "none":
+        return default_readout(backbone.spec, None)
+    return default_readout(backbone.spec, settings.second_look)
 
 
 def _fit(

@@ -69,4 +69,4 @@ class TrunkStates:
         return self._columns(taps), state
 
     def _columns(self, taps: list[Tensor]) -> Tensor:
-        return self._reader.readout.columns(taps, taps, self._reader.backbone.spec)
+        return self._reader.readout.columns({None: taps}, self._reader.backbone.spec)

@@ -74,12 +74,13 @@ class Backbone(nn.Module, ABC):
     spec: BackboneSpec
 
     @abstractmethod
-    def features(self, pixels: Tensor) -> list[Tensor]:
+    def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
         """Read the taps.
 
         `pixels`: [B, 3, S, S], already normalised with `spec.mean` and `spec.std`. Returns one
-        [B, T_i, D_i] per tap in the order of `spec.taps`; T_i is 1 for pooled taps. No gradient is
-        stopped here: the caller decides.
+        [B, T_i, D_i] per tap in the order of `spec.taps`; T_i is 1 for pooled taps. Those after the one
+        called `last` may be left out, and what only they need be saved. No gradient is stopped here: the
+        caller decides.
         """
 
     @abstractmethod

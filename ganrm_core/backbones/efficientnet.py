@@ -78,13 +78,14 @@ class EfficientNetLite(Backbone):
             embedding="pooled",
         )
 
-    def features(self, pixels: Tensor) -> list[Tensor]:
+    def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
         x = self.net.bn1(self.net.conv_stem(pixels))
-        taps = []
-        for stage in self.net.blocks:
-            for block in stage:
-                x = block(x)
-                taps.append(with_spatial_tokens(x))
+        taps: list[Tensor] = []
+        for block in (block for stage in self.net.blocks for block in stage):
+            x = block(x)
+            taps.append(with_spatial_tokens(x))
+            if self.spec.taps[len(taps) - 1].name == last:
+                return taps
         head = self.net.bn2(self.net.conv_head(x))
         return [*taps, head.mean(dim=(2, 3)).unsqueeze(1)]
 

@@ -58,7 +58,8 @@ class VitBackbone(Backbone):
     def embedding(self, pixels: Tensor) -> Tensor:
         """One whole run of the network: [B, 3, S, S] → [B, D]."""
 
-    def features(self, pixels: Tensor) -> list[Tensor]:
+    def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
+        del last  # the last block is always read, and beyond it there is little to save
         # Hooks rather than `output_hidden_states`: only four of up to 48 blocks stay in memory.
         with captured_blocks(self.net, self.layout.blocks, tap_depths(self.layout.depth)) as captured:
             embedding = self.embedding(pixels)

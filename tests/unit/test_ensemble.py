@@ -15,7 +15,7 @@ from torch import Tensor
 from ganrm_core.calibration import Calibration
 from ganrm_core.ensemble import CombinedReward
 from ganrm_core.errors import DataError, ImageError
-from ganrm_core.features import Readout, default_readout, embedding_readout
+from ganrm_core.features import Readout, SecondLook, default_readout, embedding_readout
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.imagesets import Skipped
 from ganrm_core.pixel_path import PixelPath
@@ -73,7 +73,8 @@ def pair(untrained_model: Any, tiny_file: Path) -> list[RewardModel]:
     """Two tastes on backbones of their own with equal weights; they read different taps."""
     first, other = (untrained_model(f"file:{tiny_file}") for _ in range(2))
     assert first.backbone is not other.backbone
-    every_depth = replace(default_readout(first.backbone.spec), response=True)
+    every_depth = default_readout(first.backbone.spec)
+    every_depth = replace(every_depth, second_look=SecondLook("blurred", every_depth.taps))
     return [sibling_of(first, 1, every_depth), sibling_of(other, 2, embedding_readout(other.backbone.spec))]
 
 
@@ -90,9 +91,11 @@ def passes(monkeypatch: pytest.MonkeyPatch, pair: list[RewardModel]) -> list[tup
     for number, model in enumerate(pair):
         features = model.backbone.features
 
-        def counting(pixels: Tensor, number: int = number, features: Any = features) -> list[Tensor]:
+        def counting(
+            pixels: Tensor, last: str, number: int = number, features: Any = features
+        ) -> list[Tensor]:
             seen.append((number, len(pixels)))
-            return list(features(pixels))
+            return list(features(pixels, last))
 
         monkeypatch.setattr(model.backbone, "features", counting)
     return seen

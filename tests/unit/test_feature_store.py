@@ -14,7 +14,7 @@ import torch
 from ganrm_core import feature_store
 from ganrm_core.disk_cache import FILE, DiskCache, keep_in
 from ganrm_core.ensemble import CombinedReward
-from ganrm_core.features import FeatureReader
+from ganrm_core.features import FeatureReader, Readout, SecondLook
 from ganrm_core.imagesets import Skipped
 from ganrm_core.reward_model import RewardModel
 from ganrm_core.training import train
@@ -125,7 +125,7 @@ class TestScoring:
         assert reasons[0] == reasons[1] == reasons[2]
         assert [path for path, _ in reasons[0]] == [files[2], files[5]]
 
-    @pytest.mark.parametrize("change", ["response", "taps", "trim", "torch"])
+    @pytest.mark.parametrize("change", ["second look", "taps", "trim", "torch"])
     def test_whatever_decides_the_numbers_is_part_of_the_key(
         self,
         change: str,
@@ -139,10 +139,10 @@ class TestScoring:
         store.put("00", {"features": torch.zeros(1)})
         assert store.get("00") is not None
         readout, path = small.reader.readout, small.pixel_path
-        if change == "response":
-            readout = type(readout)(readout.taps, not readout.response)
+        if change == "second look":
+            readout = replace(readout, second_look=SecondLook("blurred", readout.taps))
         elif change == "taps":
-            readout = type(readout)(readout.taps[:1], readout.response)
+            readout = Readout(readout.taps[:1])
         elif change == "trim":
             path = type(path)(0.1)
         else:

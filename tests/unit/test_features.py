@@ -1,4 +1,4 @@
-"""From pictures to columns: statistics of taps, and how they move under a light blur."""
+"""From pictures to columns: statistics of taps, and how they move in a second look."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from torch import Tensor
 
 from ganrm_core.backbones.base import Backbone, BackboneSpec, ExecutionPlan, Tap
 from ganrm_core.demo.filters import gaussian_blur
-from ganrm_core.features import FeatureReader, Readout, default_readout
-from ganrm_core.preprocessing import softened
+from ganrm_core.features import (
+    FeatureReader,
+    Readout,
+    SecondLook,
+    SecondLookKind,
+    answered,
+    default_readout,
+    is_response,
+)
+from ganrm_core.preprocessing import smaller, softened
 
 
 class Colours(Backbone):
@@ -31,7 +39,7 @@ class Colours(Backbone):
             embedding="colour",
         )
 
-    def features(self, pixels: Tensor) -> list[Tensor]:
+    def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
         return [pixels.flatten(2).transpose(1, 2), pixels.mean(dim=(2, 3)).unsqueeze(1)]
 
     def plan(self, device_type: str) -> ExecutionPlan:
@@ -48,63 +56,94 @@ def test_a_light_blur_is_gaussian_with_a_deviation_of_one_pixel(pictures: Tensor
     torch.testing.assert_close(softened(pictures), expected, atol=1e-6, rtol=0)
 
 
-def test_columns_are_statistics_and_how_each_moves_when_the_picture_is_blurred(pictures: Tensor) -> None:
+def blurred_at(*taps: str) -> Readout:
+    return Readout(taps, SecondLook("blurred", taps))
+
+
+def test_smaller_is_three_sevenths_of_the_side_and_keeps_a_flat_picture() -> None:
+    small = smaller(torch.full((2, 3, 224, 224), 0.3))
+    assert small.shape == (2, 3, 96, 96)
+    torch.testing.assert_close(small, torch.full_like(small, 0.3))
+
+
+@pytest.mark.parametrize("kind", ["smaller", "blurred"])
+def test_columns_are_statistics_and_how_each_moves_in_the_second_look(
+    kind: SecondLookKind, pictures: Tensor
+) -> None:
     backbone = Colours()
-    readout = Readout(("pixels", "colour"), response=True)
+    readout = Readout(("pixels", "colour"), SecondLook(kind, ("pixels",)))
     columns = FeatureReader(backbone, readout)(pictures)
 
     def summary(seen: Tensor) -> Tensor:
-        mean = seen.mean(dim=(2, 3))
-        return torch.cat([mean, seen.std(dim=(2, 3), correction=0), mean], dim=1)
+        return torch.cat([seen.mean(dim=(2, 3)), seen.std(dim=(2, 3), correction=0)], dim=1)
 
-    plain, blurred = summary(pictures), summary(softened(pictures))
-    torch.testing.assert_close(columns, torch.cat([plain, blurred - plain], dim=1))
-    assert [(block.tap, block.statistic) for block in readout.blocks(backbone.spec)] == [
-        ("pixels", "mean"),
-        ("pixels", "std"),
-        ("colour", "value"),
-        ("pixels", "mean response"),
-        ("pixels", "std response"),
-        ("colour", "value response"),
+    plain, again = (
+        summary(pictures),
+        summary(smaller(pictures) if kind == "smaller" else softened(pictures)),
+    )
+    expected = torch.cat([plain, pictures.mean(dim=(2, 3)), again - plain], dim=1)
+    torch.testing.assert_close(columns, expected)
+    blocks = readout.blocks(backbone.spec)
+    assert [(block.tap, answered(block), is_response(block)) for block in blocks] == [
+        ("pixels", "mean", False),
+        ("pixels", "std", False),
+        ("colour", "value", False),
+        ("pixels", "mean", True),
+        ("pixels", "std", True),
     ]
     assert readout.width(backbone.spec) == columns.shape[1]
 
 
+def test_the_two_kinds_of_response_have_different_names() -> None:
+    spec = Colours().spec
+    names = {
+        block.statistic
+        for kind in ("smaller", "blurred")
+        for block in Readout(("pixels",), SecondLook(kind, ("pixels",))).blocks(spec)
+    }
+    assert len(names) == 2 + 2 * 2
+
+
+def test_a_second_look_reads_no_tap_that_the_first_leaves_out() -> None:
+    with pytest.raises(ValueError, match="colour"):
+        Readout(("pixels",), SecondLook("blurred", ("pixels", "colour")))
+
+
 def test_blocks_run_on_without_gaps() -> None:
-    blocks = Readout(("pixels", "colour"), response=True).blocks(Colours().spec)
+    blocks = blurred_at("pixels", "colour").blocks(Colours().spec)
     assert [block.start for block in blocks] == [0, *(block.stop for block in blocks[:-1])]
 
 
 def test_what_a_blur_leaves_alone_gives_no_response() -> None:
-    backbone = Colours()
-    readout = Readout(("pixels",), response=True)
     flat = torch.rand(1, 3, 1, 1).expand(1, 3, 16, 16)
-    columns = FeatureReader(backbone, readout)(flat)
+    columns = FeatureReader(Colours(), blurred_at("pixels"))(flat)
     half = columns.shape[1] // 2
     assert columns[:, half:].abs().max() < 1e-5
     assert columns[:, :half].abs().max() > 0.01
 
 
-def test_without_a_response_the_backbone_runs_once(pictures: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_backbone_runs_once_a_look_and_no_further_than_needed(
+    pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backbone, runs = Colours(), []
     features = backbone.features
-    monkeypatch.setattr(backbone, "features", lambda pixels: runs.append(len(pixels)) or features(pixels))
+    monkeypatch.setattr(
+        backbone, "features", lambda pixels, last: runs.append((len(pixels), last)) or features(pixels)
+    )
     FeatureReader(backbone, Readout(("pixels",)))(pictures[:2])
-    assert runs == [2]
-    FeatureReader(backbone, Readout(("pixels",), response=True))(pictures[:2])
-    assert runs == [2, 2, 2]
+    assert runs == [(2, "pixels")]
+    runs.clear()
+    readout = Readout(("pixels", "colour"), SecondLook("smaller", ("pixels",)))
+    FeatureReader(backbone, readout)(pictures[:2])
+    assert runs == [(2, "colour"), (2, "pixels")]
 
 
-@pytest.mark.parametrize(
-    ("family", "wanted", "read"),
-    [
-        ("efficientnet", True, True),
-        ("efficientnet", False, False),
-        ("transformers", True, False),
-    ],
-)
-def test_a_second_pass_is_made_where_it_was_found_to_be_worth_it(
-    family: str, wanted: bool, read: bool
-) -> None:
-    spec = replace(Colours().spec, family=family)
-    assert default_readout(spec, response=wanted).response is read
+def test_smaller_pictures_are_followed_to_the_fifth_stage_by_networks_it_was_found_to_help() -> None:
+    taps = tuple(Tap(f"stage{number}", 3) for number in range(1, 8))
+    spec = replace(Colours().spec, family="efficientnet", taps=(*taps, Tap("colour", 3, pooled=True)))
+    look = default_readout(spec).second_look
+    assert look == SecondLook("smaller", ("stage1", "stage2", "stage3", "stage4", "stage5"))
+    every = tuple(tap.name for tap in taps)
+    assert default_readout(spec, "blurred") == Readout(every, SecondLook("blurred", every))
+    assert default_readout(spec, None) == Readout(every)
+    assert default_readout(replace(spec, family="transformers")).second_look is None

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganrm_core.features import Block
 from ganrm_core.fitting import Rows, fit_projection
-from ganrm_core.relevance import block_weights
+from ganrm_core.relevance import block_weights, slope_of_evidence
 
 WIDTH, DEPTHS = 12, 4
 
@@ -85,3 +85,16 @@ def test_the_projection_follows_the_weights() -> None:
     assert widest[:WIDTH].sum() / widest.sum() > (
         plain.matrix[:WIDTH, 0].square().sum() / plain.matrix[:, 0].square().sum()
     )
+
+
+def test_the_slope_of_the_evidence_is_its_gradient() -> None:
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn(6, 6, dtype=torch.float64, generator=generator)
+    target = torch.randn(6, dtype=torch.float64, generator=generator)
+    kernel = (root @ root.T + torch.eye(6)).requires_grad_()
+    density = torch.distributions.MultivariateNormal(torch.zeros(6, dtype=torch.float64), kernel)
+    (-density.log_prob(target)).backward()
+    assert kernel.grad is not None
+    # Of a symmetric matrix only the symmetric part of the gradient means anything.
+    gradient = (kernel.grad + kernel.grad.T) / 2
+    torch.testing.assert_close(slope_of_evidence(kernel.detach(), target), gradient)

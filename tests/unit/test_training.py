@@ -20,7 +20,7 @@ from ganrm_core.errors import DataError
 from ganrm_core.images import read_image
 from ganrm_core.progress import Progress
 from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, TrainingSettings, train
+from ganrm_core.training import SecondLookSetting, TrainingResult, TrainingSettings, train
 
 COUNT = 12  # liked pictures; one more are ordinary
 Sets = Any  # as in conftest.py
@@ -115,7 +115,7 @@ class TestResult:
             "seed": 0,
             "views": 2,
             "neutralise": "auto",
-            "passes": 2,
+            "second_look": "smaller",
         }
         assert origin["liked_fingerprint"] != origin["ordinary_fingerprint"]
         assert card["metrics"]["auc"] == result.figures.auc.to_json()
@@ -147,14 +147,18 @@ class TestSettings:
         sets.train(views=3, preset="paper")
         assert set(counts) == {1}
 
-    def test_one_pass_reads_no_response(self, sets: Sets, tmp_path: Path) -> None:
-        two, one = (sets.train(backbone="efficientnet_lite0", views=1, passes=passes) for passes in (2, 1))
-        widths = [
-            len(result.model.reader.readout.blocks(result.model.backbone.spec)) for result in (two, one)
-        ]
-        assert widths[0] == 2 * widths[1]
-        one.model.save(tmp_path / "one.safetensors")
-        assert not RewardModel.load(tmp_path / "one.safetensors").reader.readout.response
+    @pytest.mark.parametrize("second_look", ["smaller", "blurred", "none"])
+    def test_the_second_look_is_that_of_the_settings(
+        self, second_look: SecondLookSetting, sets: Sets, tmp_path: Path
+    ) -> None:
+        trained = sets.train(backbone="efficientnet_lite0", views=1, second_look=second_look).model
+        look = trained.reader.readout.second_look
+        assert (look.kind if look else "none") == second_look
+        trained.save(tmp_path / "model.safetensors")
+        loaded = RewardModel.load(tmp_path / "model.safetensors")
+        assert loaded.reader.readout == trained.reader.readout
+        picture = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(loaded.score(picture).logit, trained.score(picture).logit)
 
     def test_the_paper_preset(self, sets: Sets, tmp_path: Path) -> None:
         result = sets.train(preset="paper")
@@ -177,7 +181,7 @@ class TestSettings:
             ({"adapt": "dora"}, "no adaptation 'dora'.*Use none or lora"),
             ({"preset": "paper", "adapt": "lora"}, "keeps its backbone frozen.*default preset"),
             ({"views": 0}, "views is 0.*Use 1 or more"),
-            ({"passes": 3}, "passes is 3.*Use 1 or 2"),
+            ({"second_look": "twice"}, "no second look 'twice'.*smaller, blurred, none"),
             ({"seed": -1}, "seed is -1.*from 0"),
             ({"seed": 2**64}, "seed is 18446744073709551616.*from 0"),
         ],
