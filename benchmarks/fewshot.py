@@ -96,13 +96,12 @@ def main() -> None:
 class Bench:
     """The pool and the backbone, and what is measured on them."""
 
-    def __init__(self, backbone: Backbone, pool: list[Tensor]) -> None:
+    def __init__(self, backbone: Backbone, pool: list[Tensor], *more: Readout) -> None:
+        """`more`: what is read of every picture beside what the methods see."""
         self.backbone = backbone
         self.pool = pool
-        spec = backbone.spec
-        self.readout = SeveralReadouts([
-            default_readout(spec), default_readout(spec, "blurred"), embedding_readout(spec)
-        ])  # fmt: skip
+        readouts = [default_readout(backbone.spec), embedding_readout(backbone.spec), *more]
+        self.readout = SeveralReadouts(readouts)
 
     def columns(self, method: str) -> tuple[Tensor, list[Block]]:
         """Which columns of the features a method sees, and what they are."""

@@ -3,7 +3,7 @@
 Pictures per second, given as tensors of 512 and of 1024 pixels in memory, of
 
   ours    `RewardModel.score` of a model that trims borders, the longest way through what `--neutralise
-          auto` may do to scoring: checks, resizing, one pass or two (`ganrm train --passes`), taps, heads
+          auto` may do to scoring: checks, resizing, the second look (`ganrm train --second-look`), taps, heads
   limit   the raw network's forward on ready input, one pass, no taps: its best over batch sizes and memory layouts
   peers   the way ComfyUI's scoring nodes go: one picture at a time to PIL, through the model's own
           preprocessor, the network, one linear layer
@@ -33,9 +33,9 @@ from torch import Tensor, nn
 from torchvision import transforms
 
 from ganrm_core.backbones import load_backbone
-from ganrm_core.backbones.base import Backbone
+from ganrm_core.backbones.base import Backbone, BackboneSpec
 from ganrm_core.calibration import Calibration
-from ganrm_core.features import default_readout
+from ganrm_core.features import Readout, SecondLookKind, default_readout
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.pixel_path import PixelPath
 from ganrm_core.reward_model import RewardModel
@@ -63,20 +63,21 @@ def main() -> None:
         torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} CPU threads"
     )
     print(f"torch {torch.__version__}, {where}, {platform.machine()}")
-    head = "".join(f"{title:>8}" for title in ("passes", "ours", "limit", "peers"))
-    print(f"\n{'backbone':<20}{'pixels':>7}{head}{'ours / limit':>15}{'ours / peers':>14}")
+    head = "".join(f"{title:>8}" for title in ("ours", "limit", "peers"))
+    print(f"\n{'backbone':<20}{'second look':<13}{'pixels':>7}{head}{'ours / limit':>15}{'ours / peers':>14}")
     for name in options.names or ["efficientnet_lite0"]:
         with prepared(name, options.device) as (backbone, raw):
-            for passes in (2, 1) if default_readout(backbone.spec).response else (1,):
+            for readout in readouts(backbone.spec):
                 contest = Contest(
-                    untrained(backbone, passes),
+                    untrained(backbone, readout),
                     raw,
                     options.device,
                     options.batches or BATCHES[options.device],
                 )
                 for size in SIZES:
                     row = contest.run(size, options.pictures, options.rounds)
-                    print(f"{name:<20}{size:>7}{passes:>8}" + row, flush=True)
+                    look = readout.second_look.kind if readout.second_look else "none"
+                    print(f"{name:<20}{look:<13}{size:>7}" + row, flush=True)
 
 
 @dataclass(frozen=True)
@@ -173,9 +174,14 @@ def prepared(name: str, device: str) -> Iterator[tuple[Backbone, nn.Module]]:
         yield backbone.to(device), raw.to(device).requires_grad_(False)
 
 
-def untrained(backbone: Backbone, passes: int) -> RewardModel:
+def readouts(spec: BackboneSpec) -> list[Readout]:
+    """Without and with every second look that the backbone takes."""
+    looks: tuple[SecondLookKind | None, ...] = ("smaller", "blurred", None)
+    return list(dict.fromkeys(default_readout(spec, look) for look in looks))
+
+
+def untrained(backbone: Backbone, readout: Readout) -> RewardModel:
     """A model as training makes it, but for what its heads say."""
-    readout = default_readout(backbone.spec, response=passes == 2)
     width = readout.width(backbone.spec)
     heads = [
         LinearHead(torch.zeros(width), torch.randn(width) / width, torch.tensor(0.0))
