@@ -38,6 +38,11 @@ class SecondLook:
     kind: SecondLookKind
     taps: tuple[str, ...]
 
+    @property
+    def at_once(self) -> int:
+        """How many pass the backbone in the place of one: small pictures are quicker in larger batches."""
+        return 4 if self.kind == "smaller" else 1
+
     def changed(self, pixels: Tensor) -> Tensor:
         """What is looked at, of pictures [B, 3, S, S] in 0–1."""
         return smaller(pixels) if self.kind == "smaller" else softened(pixels)
@@ -53,9 +58,10 @@ class SecondLook:
         return cls(data["kind"], tuple(data["taps"]))
 
 
-Looks = Mapping[SecondLook | None, Sequence[Tensor]]
-"""[B, T_i, D_i] per tap of a spec by the look they were seen in, None being the picture as it is. Taps after the
-last one needed may be absent."""
+Summary = dict[tuple[str, str], Tensor]
+"""Statistics of pictures by tap and statistic, [B, D_i] each."""
+Looks = Mapping[SecondLook | None, Summary]
+"""What was seen of pictures: as they are (None), and in each second look."""
 
 
 @dataclass(frozen=True)
@@ -99,19 +105,22 @@ class Readout:
         return self.blocks(spec)[-1].stop
 
     def read(self, backbone: Backbone, pixels: Tensor) -> Tensor:
-        """Pictures [B, 3, S, S] in 0–1 → [B, width], float32. No gradient is stopped."""
-        looks: dict[SecondLook | None, Sequence[Tensor]] = {None: tap_features(backbone, pixels, self.taps)}
-        for look in self.second_looks:
-            looks[look] = tap_features(backbone, look.changed(pixels), look.taps)
+        """Pictures [B, 3, S, S] in 0–1, all in one batch → [B, width], float32. No gradient is stopped."""
+        looks = {look: self.seen(backbone, pixels, look) for look in (None, *self.second_looks)}
         return self.columns(looks, backbone.spec)
 
+    def seen(self, backbone: Backbone, pixels: Tensor, look: SecondLook | None) -> Summary:
+        """What `read` needs of one look."""
+        taps = look.taps if look else self.taps
+        return summary(
+            tap_features(backbone, look.changed(pixels) if look else pixels, taps), taps, backbone.spec
+        )
+
     def columns(self, looks: Looks, spec: BackboneSpec) -> Tensor:
-        """What `read` gives, of what was seen → [B, width]."""
-        plain = _summary(looks[None], self.taps, spec)
-        columns = list(plain.values())
-        if self.second_look:
-            again = _summary(looks[self.second_look], self.second_look.taps, spec)
-            columns += [seen - plain[place] for place, seen in again.items()]
+        """[B, width] from the statistics of these taps and of perhaps more."""
+        columns = [looks[None][place] for place in _places(self.taps, spec)]
+        if again := self.second_look:
+            columns += [looks[again][place] - looks[None][place] for place in _places(again.taps, spec)]
         return torch.cat(columns, dim=1)
 
 
@@ -128,19 +137,8 @@ def answered(block: Block) -> str:
     return block.statistic.partition(" ")[0]
 
 
-def _summary(
-    features: Sequence[Tensor], taps: Sequence[str], spec: BackboneSpec
-) -> dict[tuple[str, str], Tensor]:
-    """By tap and statistic, [B, D_i] each."""
-    by_name = {tap.name: feature for tap, feature in zip(spec.taps, features, strict=False)}
-    found: dict[tuple[str, str], Tensor] = {}
-    for tap in _named(taps, spec):
-        tokens = by_name[tap.name].float()
-        values = [tokens[:, 0]] if tap.pooled else _mean_and_deviation(tokens)
-        found |= {
-            (tap.name, statistic): value for statistic, value in zip(_statistics(tap), values, strict=True)
-        }
-    return found
+def _places(taps: Sequence[str], spec: BackboneSpec) -> list[tuple[str, str]]:
+    return [(tap.name, statistic) for tap in _named(taps, spec) for statistic in _statistics(tap)]
 
 
 def _named(taps: Sequence[str], spec: BackboneSpec) -> list[Tap]:
@@ -150,13 +148,6 @@ def _named(taps: Sequence[str], spec: BackboneSpec) -> list[Tap]:
 
 def _statistics(tap: Tap) -> tuple[str, ...]:
     return ("value",) if tap.pooled else ("mean", "std")
-
-
-def _mean_and_deviation(tokens: Tensor) -> list[Tensor]:
-    """[B, T, D] → two [B, D]. torch's own `std` over this dimension takes ten times as long on a CPU."""
-    mean = tokens.mean(dim=1, keepdim=True)
-    variance = (tokens - mean).square().mean(dim=1)
-    return [mean[:, 0], variance.clamp_min(1e-20).sqrt()]  # the gradient of √0 is no number
 
 
 def default_readout(spec: BackboneSpec, second_look: SecondLookKind | None = "smaller") -> Readout:
@@ -207,27 +198,48 @@ class FeatureReader:
         """How many pictures run at once: the plan's number, less where the device's memory is short."""
         return self._affordable.get(self.device, self.plan.batch_size)
 
+    @property
+    def group_size(self) -> int:
+        """How many pictures are best given at a time."""
+        return self.batch_size * max((look.at_once for look in self.readout.second_looks), default=1)
+
     def __call__(self, pixels: Tensor) -> Tensor:
         """[B, 3, S, S] in 0–1, any B → [B, width] on the backbone's device, without gradients."""
-        done = self.in_batches(pixels, lambda batch: self.readout.read(self.backbone, batch))
-        return torch.cat(done) if done else torch.empty(0, self.readout.width(self.backbone.spec))
+        if not len(pixels):
+            return torch.empty(0, self.readout.width(self.backbone.spec))
+        looks: dict[SecondLook | None, Summary] = {None: self._seen(pixels, None)}
+        for look in self.readout.second_looks:
+            looks[look] = self._seen(pixels, look)
+        with torch.inference_mode():
+            return self.readout.columns(looks, self.backbone.spec)
 
-    def in_batches(self, pixels: Tensor, run: Callable[[Tensor], Result]) -> list[Result]:
+    def _seen(self, pixels: Tensor, look: SecondLook | None) -> Summary:
+        done = self.in_batches(
+            pixels,
+            lambda batch: self.readout.seen(self.backbone, batch, look),
+            look.at_once if look else 1,
+        )
+        with torch.inference_mode():
+            return {place: torch.cat([part[place] for part in done]) for place in done[0]}
+
+    def in_batches(self, pixels: Tensor, run: Callable[[Tensor], Result], at_once: int = 1) -> list[Result]:
         """What `run` makes of each batch of pixels, moved to the backbone's device, without gradients.
 
-        Where the device runs out of memory the batch is halved, down to one picture.
+        `at_once` times the batch size run together. Where the device runs out of memory the batch is halved, down
+        to one picture.
         """
         with torch.inference_mode():
             done: list[Result] = []
             position = 0
             while position < len(pixels):
-                batch = pixels[position : position + self.batch_size]
+                batch = pixels[position : position + self.batch_size * at_once]
                 try:
                     done.append(run(batch.to(self.device)))
                 except Exception as error:
                     if len(batch) == 1 or not is_out_of_memory(error):
                         raise
-                    self._affordable[self.device] = len(batch) // 2
+                    self._affordable[self.device] = max(1, len(batch) // at_once // 2)
+                    at_once = min(at_once, len(batch) // 2)
                 else:
                     position += len(batch)
                     continue
@@ -244,3 +256,31 @@ def tap_features(backbone: Backbone, pixels: Tensor, taps: Sequence[str]) -> lis
         prepared = prepared.contiguous(memory_format=torch.channels_last)
     last = next(tap.name for tap in reversed(backbone.spec.taps) if tap.name in taps)
     return backbone.features(prepared, last)
+
+
+def summary(features: Sequence[Tensor], taps: Sequence[str], spec: BackboneSpec) -> Summary:
+    """The statistics of these taps from what `Backbone.features` gave, as far as the last of them. Float32."""
+    by_name = {tap.name: feature for tap, feature in zip(spec.taps, features, strict=False)}
+    found: Summary = {}
+    for tap in _named(taps, spec):
+        tokens = by_name[tap.name].float()
+        values = [tokens[:, 0]] if tap.pooled else _mean_and_deviation(tokens)
+        found |= {
+            (tap.name, statistic): value for statistic, value in zip(_statistics(tap), values, strict=True)
+        }
+    return found
+
+
+def _mean_and_deviation(tokens: Tensor) -> list[Tensor]:
+    """[B, T, D] → two [B, D]. torch's own `std` over this dimension takes ten times as long on a CPU."""
+    mean = _mean(tokens)
+    variance = _mean((tokens - mean).square())
+    return [mean[:, 0], variance[:, 0].clamp_min(1e-20).sqrt()]  # the gradient of √0 is no number
+
+
+def _mean(tokens: Tensor) -> Tensor:
+    """[B, T, D] → [B, 1, D]."""
+    if tokens.device.type != "cpu":  # where a product may be rounded to fewer bits
+        return tokens.mean(dim=1, keepdim=True)
+    count = tokens.shape[1]
+    return tokens.new_full((1, 1, count), 1 / count) @ tokens  # a third less time than `mean`

@@ -76,7 +76,7 @@ def stream_features(
         waiting.append(paths[index])
         found.append((Seen(seen.content, seen.kept, None), prepared))
         new += prepared is not None
-        if new == reader.batch_size or len(waiting) == _MOST_TOGETHER:
+        if new == reader.group_size or len(waiting) == _MOST_TOGETHER:
             yield waiting, _resolved(found, reader, store)
             waiting, found, new = [], [], 0
     if waiting:

@@ -233,7 +233,7 @@ class RewardModel:
         batch: list[Tensor] = []
         for image in images:
             batch.append(self.prepare(image))
-            if len(batch) == self.reader.batch_size:
+            if len(batch) == self.reader.group_size:
                 yield self.score_features(self.reader(torch.stack(batch)))
                 batch = []
         if batch:

@@ -75,7 +75,7 @@ class SharedScoring:
         waiting: list[Tensor] = []
         for picture in pictures:
             waiting.append(self.models[0].prepare(picture))
-            if len(waiting) == self._reader.batch_size:
+            if len(waiting) == self._reader.group_size:
                 yield self._scores(self._reader(torch.stack(waiting)).cpu())
                 waiting = []
         if waiting:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .backbones.vit_trunk import Trunk
-from .features import FeatureReader
+from .features import FeatureReader, summary
 from .preprocessing import normalise
 from .spilled import SpilledTensors
 
@@ -69,4 +69,5 @@ class TrunkStates:
         return self._columns(taps), state
 
     def _columns(self, taps: list[Tensor]) -> Tensor:
-        return self._reader.readout.columns({None: taps}, self._reader.backbone.spec)
+        readout, spec = self._reader.readout, self._reader.backbone.spec
+        return readout.columns({None: summary(taps, readout.taps, spec)}, spec)
