@@ -22,7 +22,7 @@ import argparse
 import hashlib
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -112,10 +112,23 @@ class Bench:
             seen = Readout(STAGE_ENDS)
         else:
             seen = default_readout(spec)
-        places = {(block.tap, block.statistic): block for block in self.readout.blocks(spec)}
-        blocks = seen.blocks(spec)
-        spans = [places[block.tap, block.statistic] for block in blocks]
-        return torch.cat([torch.arange(span.start, span.stop) for span in spans]), list(blocks)
+        return self._places(seen.blocks(spec))
+
+    def every_column(self) -> tuple[Tensor, list[Block]]:
+        """Those of `default` and of what is read beside the methods, each once."""
+        spec = self.backbone.spec
+        blocks = [block for block in self.readout.blocks(spec) if block.tap != spec.embedding]
+        return self._places(list({(block.tap, block.statistic): block for block in blocks}.values()))
+
+    def _places(self, blocks: Sequence[Block]) -> tuple[Tensor, list[Block]]:
+        """Where in the features these blocks lie, and they one after the other."""
+        places = {(block.tap, block.statistic): block for block in self.readout.blocks(self.backbone.spec)}
+        found, moved, start = [], [], 0
+        for block in blocks:
+            place = places[block.tap, block.statistic]
+            found.append(torch.arange(place.start, place.stop))
+            moved.append(Block(block.tap, block.statistic, start, start := start + len(found[-1])))
+        return torch.cat(found), moved
 
     def features(self, task: Task) -> tuple[Tensor, Tensor]:
         """Every picture in both conditions: two [pool, views, columns] as `readout` gives them."""

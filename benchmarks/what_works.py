@@ -28,7 +28,7 @@ from within_group import GROUPS, candidates, judge
 from ganrm_core.backbones import load_backbone
 from ganrm_core.bootstrap_fitting import recipe_of
 from ganrm_core.cross_validation import FitLinear, FittedHead, Weigh, fit_default
-from ganrm_core.features import Block
+from ganrm_core.features import Block, Readout, SecondLook, answered, default_readout, is_response
 from ganrm_core.fitting import WHITENING, Directions, Rows, fit_linear_heads, fit_linear_path
 from ganrm_core.heads import Head, LinearHead
 from ganrm_core.metrics import auc
@@ -42,6 +42,18 @@ def _as_fitted(fitted: FittedHead, *_: object) -> Head:
     return fitted.layer.head
 
 
+def _default(block: Block) -> bool:
+    return not is_response(block) or (_of_smaller(block) and _stage(block) <= 5)
+
+
+def _of_smaller(block: Block) -> bool:
+    return block.statistic.endswith("to size")
+
+
+def _stage(block: Block) -> int:
+    return int(block.tap.removeprefix("stage")[0])
+
+
 @dataclass(frozen=True)
 class Variant:
     """`sees` picks blocks of the features, `views` how many views of a picture are learned from.
@@ -50,7 +62,7 @@ class Variant:
     """
 
     name: str
-    sees: Callable[[Block], bool] = lambda _: True
+    sees: Callable[[Block], bool] = _default
     weigh: Weigh = block_weights
     linear: FitLinear = fit_linear_heads
     views: int = 4
@@ -86,24 +98,23 @@ def _fitted_again(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed:
     return recipe.fit(rows, np.arange(len(rows)), nothing)
 
 
-def _response(block: Block) -> bool:
-    return block.statistic.endswith("response")
-
-
-def _response_until(stage: int) -> Callable[[Block], bool]:
-    """All but the responses of later stages, for which the second pass would have to go on."""
-    return lambda block: not _response(block) or int(block.tap.removeprefix("stage")[0]) <= stage
+def _blurred_until(stage: int) -> Callable[[Block], bool]:
+    """A blurred picture looked at instead of a smaller one, and followed to this stage."""
+    return lambda block: not is_response(block) or (not _of_smaller(block) and _stage(block) <= stage)
 
 
 VARIANTS = (
     Variant("default"),
-    Variant("no response to a blur", lambda block: not _response(block)),
-    Variant("the response alone", _response),
-    Variant("response of stages 1 to 5 alone", _response_until(5)),
-    Variant("response of stages 1 to 3 alone", _response_until(3)),
+    Variant("no second look", lambda block: not is_response(block)),
+    Variant("the second look alone", lambda block: _default(block) and is_response(block)),
+    Variant("smaller, followed to the end", lambda block: not is_response(block) or _of_smaller(block)),
+    Variant("blurred instead of smaller", _blurred_until(7)),
+    Variant("blurred, followed to stage 3 of 7", _blurred_until(3)),
     Variant("the response counts in full", weigh=_weighed(response_share=1.0)),
-    Variant("ends of stages instead of every block", lambda block: block.tap in STAGE_ENDS),
-    Variant("means alone", lambda block: block.statistic.startswith("mean")),
+    Variant(
+        "ends of stages instead of every block", lambda block: _default(block) and block.tap in STAGE_ENDS
+    ),
+    Variant("means alone", lambda block: _default(block) and answered(block) == "mean"),
     Variant("all depths and statistics count the same", weigh=_weighed(trust=0.0)),
     Variant("evidence at full strength", weigh=_weighed(trust=1.0)),
     Variant("one view", views=1),
@@ -122,7 +133,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    bench = Bench(load_backbone("efficientnet_lite0"), load_pool()[1])
+    backbone = load_backbone("efficientnet_lite0")
+    blurred = default_readout(backbone.spec, "blurred")
+    to_the_end = Readout(blurred.taps, SecondLook("smaller", blurred.taps))
+    bench = Bench(backbone, load_pool()[1], blurred, to_the_end)
     chosen = [task for task in tasks() if not options.names or task.name in options.names]
     figures: dict[str, list[list[float]]] = {variant.name: [] for variant in VARIANTS}
     for task in chosen:
@@ -168,7 +182,7 @@ class Trial:
 
 
 def trials(bench: Bench, task: Task, n: int, seeds: int) -> Iterator[Trial]:
-    columns, blocks = bench.columns("default")
+    columns, blocks = bench.every_column()
     liked, ordinary = (part[..., columns] for part in bench.features(task))
     groups, qualities = candidates(bench, task)
     # No picture of a group is learned from.
