@@ -37,12 +37,20 @@ from ganrm_core.augmentation import views
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone
 from ganrm_core.cross_validation import fit_default, fit_paper
-from ganrm_core.features import Block, FeatureReader, Readout, default_readout, embedding_readout
+from ganrm_core.features import (
+    Block,
+    FeatureReader,
+    Readout,
+    SecondLookKind,
+    default_readout,
+    embedding_readout,
+)
 from ganrm_core.fitting import Rows
 from ganrm_core.heads import Head
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress
 from ganrm_core.shared_scoring import SeveralReadouts
+from ganrm_core.training import SECOND_LOOKS, SecondLookSetting
 
 SIZES = (25, 50, 100, 200)
 METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")
@@ -61,13 +69,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="splits per task and size (default 3)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="pictures per class")
     parser.add_argument("--backbone", default="efficientnet_lite0", help="or efficientnet_lite2")
+    parser.add_argument("--second-look", choices=SECOND_LOOKS, default="smaller", help="of default")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     chosen = [task for task in tasks(options.family) if not options.names or task.name in options.names]
     backbone = load_backbone(options.backbone)
     pool = load_pool()[1]
-    bench = Bench(backbone, pool)
+    bench = Bench(backbone, pool, second_look=second_look(options.second_look))
     sizes = [n for n in options.sizes if len(pool) - 2 * n >= LEAST_TEST_GROUPS]
     print(f"{len(pool)} pictures, no two alike; {options.seeds} splits each")
     if dropped := sorted(set(options.sizes) - set(sizes)):
@@ -93,15 +102,25 @@ def main() -> None:
     print_summary(results)
 
 
+def second_look(setting: SecondLookSetting) -> SecondLookKind | None:
+    return None if setting == "none" else setting
+
+
 class Bench:
     """The pool and the backbone, and what is measured on them."""
 
-    def __init__(self, backbone: Backbone, pool: list[Tensor], *more: Readout) -> None:
-        """`more`: what is read of every picture beside what the methods see."""
+    def __init__(
+        self,
+        backbone: Backbone,
+        pool: list[Tensor],
+        *more: Readout,
+        second_look: SecondLookKind | None = "smaller",
+    ) -> None:
+        """`more`: what is read of every picture beside what the methods see; `second_look`: that of `default`."""
         self.backbone = backbone
         self.pool = pool
-        readouts = [default_readout(backbone.spec), embedding_readout(backbone.spec), *more]
-        self.readout = SeveralReadouts(readouts)
+        self.default = default_readout(backbone.spec, second_look)
+        self.readout = SeveralReadouts([self.default, embedding_readout(backbone.spec), *more])
 
     def columns(self, method: str) -> tuple[Tensor, list[Block]]:
         """Which columns of the features a method sees, and what they are."""
@@ -111,7 +130,7 @@ class Bench:
         elif method in ("multi-tap", "first"):
             seen = Readout(STAGE_ENDS)
         else:
-            seen = default_readout(spec)
+            seen = self.default
         return self._places(seen.blocks(spec))
 
     def every_column(self) -> tuple[Tensor, list[Block]]:

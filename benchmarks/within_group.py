@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from fewshot import RESULTS, Array, Bench, centroid, linear_probe
+from fewshot import RESULTS, Array, Bench, centroid, linear_probe, second_look
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 from styles import STYLES
@@ -38,6 +38,7 @@ from ganrm_core.demo.faults import apply_fault
 from ganrm_core.features import FeatureReader
 from ganrm_core.metrics import selection_efficiency
 from ganrm_core.preprocessing import resize
+from ganrm_core.training import SECOND_LOOKS
 
 METHODS = ("centroid", "pooled", "paper", "first", "default")
 SIZES = (25, 50, 100)
@@ -59,12 +60,14 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="kinds to run; all of them if none is named")
     parser.add_argument("--seeds", type=int, default=3, help="splits per kind and size (default 3)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="training pictures per class")
+    parser.add_argument("--second-look", choices=SECOND_LOOKS, default="smaller", help="of default")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     chosen = [task for task in tasks() if not options.names or task.name in options.names]
     pool = load_pool()[1]
-    bench = Bench(load_backbone("efficientnet_lite0"), pool)
+    look = second_look(options.second_look)
+    bench = Bench(load_backbone("efficientnet_lite0"), pool, second_look=look)
     print(f"{GROUPS} groups of {CANDIDATES} a kind, {options.seeds} splits each")
     print(f"\n{'':<12}{'':>4}" + "".join(f"{name:^27}" for name in METHODS))
     print(f"{'kind':<12}{'n':>4}" + f"{'tau':>9}{'top-1':>8}{'effic.':>8}  " * len(METHODS), flush=True)
