@@ -18,8 +18,11 @@ from torch import Tensor
 
 from ganrm_core import file_features
 from ganrm_core.backbones.locate import without_folder
+from ganrm_core.calibration import Calibration
 from ganrm_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ganrm_core.errors import BackboneError, CheckpointError, ImageError
+from ganrm_core.features import Readout, SecondLook
+from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.imagesets import Skipped
 from ganrm_core.reward import Reward, Scores
 from ganrm_core.reward_model import RewardModel
@@ -318,6 +321,32 @@ def _renamed_backbone(checkpoint: Path, name: str) -> Path:
     return forged
 
 
+class TestEarlierVersions:
+    """Those of version 1 said `response` where `second_look` is now."""
+
+    @pytest.mark.parametrize("response", [True, False])
+    def test_one_with_or_without_a_response_scores_as_before(
+        self, response: bool, small_checkpoint: Path, tmp_path: Path
+    ) -> None:
+        whole = load_checkpoint(small_checkpoint)
+        taps = tuple(whole.card["taps"])
+        plain = RewardModel.load(small_checkpoint)
+        readout = Readout(taps, SecondLook("blurred", taps) if response else None)
+        width = readout.width(plain.backbone.spec)
+        generator = torch.Generator().manual_seed(0)
+        weight = torch.randn(width, generator=generator) / width
+        layer = RewardProjectionLayer(LinearHead(torch.zeros(width), weight, torch.tensor(0.0)))
+        model = RewardModel(plain.backbone, readout, layer, Calibration(), card={})
+        made = model.checkpoint()
+        card = {name: value for name, value in made.card.items() if name != "second_look"}
+        old = tmp_path / "old.safetensors"
+        save_checkpoint(Checkpoint(made.tensors, {**card, "response": response}), old)
+        (picture,) = pictures((20, 20))
+        loaded = RewardModel.load(old)
+        assert loaded.reader.readout == readout
+        assert logits(loaded.score(picture)) == pytest.approx(logits(model.score(picture)), abs=1e-6)
+
+
 class TestDamagedCheckpoint:
     @pytest.mark.parametrize(
         "change",
@@ -327,6 +356,9 @@ class TestDamagedCheckpoint:
             {"taps": None},
             {"taps": []},
             {"taps": ["block99"]},
+            {"second_look": {"kind": "from the future", "taps": []}},
+            {"second_look": {"kind": "smaller"}},
+            {"second_look": {"kind": "smaller", "taps": ["embedding", "block99"]}},
             {"calibration": {"warmth": 1}},
             {"head": "unknown"},
             {"head": "mlp"},
