@@ -58,9 +58,11 @@ def seconds_of_one_pass(files: Sequence[Path]) -> float:
     backbone = load_backbone("efficientnet_lite0")
     reader = FeatureReader(backbone, default_readout(backbone.spec))
     count, size = TrainingSettings().views, backbone.spec.input_size
+    together = reader.group_size // count
     started = time.perf_counter()
-    for file in files:
-        reader(views(to_float(read_image(file)), count, size, seed=0))
+    for place in range(0, len(files), together):
+        some = files[place : place + together]
+        reader(torch.cat([views(to_float(read_image(file)), count, size, seed=0) for file in some]))
     return time.perf_counter() - started
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +27,8 @@ from .survey import Survey
 from .trunk_states import TrunkStates
 
 _VIEWS = "views"
+
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -79,26 +84,31 @@ def read_pictures(
         # Where the states are wanted, there is no way round the backbone.
         return look(path, lambda content: None if states else store.get(content, about(index)))
 
+    def views_of(index: int, image: Tensor) -> Tensor:
+        evened = neutraliser.evened(image, int(survey.labels[index]), seeds[index])
+        return make_views(neutraliser.path(to_float(evened)), views, size, seed=seeds[index])
+
     progress(Progress("reading pictures", 0, len(survey.paths)))
     workers = decoders_beside(reader.device.type)
-    for index, seen in stream_files(survey.paths, taken, workers=workers, skipped=skipped):
-        found = seen.kept
-        if found is None:
-            assert seen.image is not None
-            label = int(survey.labels[index])
-            evened = neutraliser.path(to_float(neutraliser.evened(seen.image, label, seeds[index])))
-            pixel_views = make_views(evened, views, size, seed=seeds[index])
-            # Out of inference mode's reach: training differentiates through heads fed with these.
-            found = {_VIEWS: (states.read if states else reader)(pixel_views).cpu().clone()}
-            if paired[index] and not states:
-                twins = neutraliser.twins(seen.image, label, seeds[index])
-                found |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
-            if not states:
-                store.put(seen.content, found, about(index))
-        features.append(found.pop(_VIEWS))
-        for name, difference in found.items():
-            moved.setdefault(name, []).append(difference)
-        progress(Progress("reading pictures", index + 1, len(survey.paths)))
+    together = 1 if states else max(1, reader.group_size // views)
+    # No name is given to the stream: it must end, and its threads with it, where the loop is left.
+    for group in _batched(stream_files(survey.paths, taken, workers=workers, skipped=skipped), together):
+        new = [views_of(index, seen.image) for index, seen in group if seen.image is not None]
+        read = iter(_read(new, states.read if states else reader))
+        for index, seen in group:
+            found = seen.kept
+            if found is None:
+                found = {_VIEWS: next(read)}
+                if paired[index] and not states:
+                    assert seen.image is not None
+                    twins = neutraliser.twins(seen.image, int(survey.labels[index]), seeds[index])
+                    found |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
+                if not states:
+                    store.put(seen.content, found, about(index))
+            features.append(found.pop(_VIEWS))
+            for name, difference in found.items():
+                moved.setdefault(name, []).append(difference)
+            progress(Progress("reading pictures", index + 1, len(survey.paths)))
     if skipped:
         raise DataError(
             f"Pictures changed while they were being read. {describe_skipped(skipped)} Train again."
@@ -122,6 +132,20 @@ def _evening(neutraliser: Neutraliser, survey: Survey) -> str:
         return ""
     decides = (neutraliser.mode, neutraliser.families, survey.labels.tolist(), survey.facts)
     return hashlib.sha256(repr(decides).encode()).hexdigest()
+
+
+def _batched(items: Iterator[Item], count: int) -> Iterator[list[Item]]:
+    while batch := list(islice(items, count)):
+        yield batch
+
+
+def _read(views: Sequence[Tensor], reader: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """The features [V, D] of the views [V, 3, S, S] of each picture, from one call of the reader."""
+    if not views:
+        return []
+    # Out of inference mode's reach: training differentiates through heads fed with these.
+    features = reader(torch.cat(list(views))).cpu().clone()
+    return list(features.split([len(each) for each in views]))
 
 
 def _differences(
