@@ -28,6 +28,7 @@ from ganrm_core import imagesets
 from ganrm_core.backbones import load_backbone
 from ganrm_core.demo.pictures import demo_pictures
 from ganrm_core.disk_cache import FILE, MOST_BYTES, DiskCache, keep_in
+from ganrm_core.features import default_readout
 from ganrm_core.reward_model import RewardModel
 
 
@@ -40,7 +41,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = write_files(folder / "pictures", options.files)
-        model = untrained(load_backbone("efficientnet_lite0"), passes=2)
+        backbone = load_backbone("efficientnet_lite0")
+        model = untrained(backbone, default_readout(backbone.spec))
         looped = files[:: max(1, len(files) // options.looped)]
         speeds = {"loop": len(looped) / seconds_of_loop(looped)}
         speeds["first"] = len(files) / seconds_of(model, files, folder)
