@@ -22,6 +22,7 @@ from ganrm_core.pixel_path import PixelPath
 from ganrm_core.progress import Progress
 from ganrm_core.reward import Reward, Scores
 from ganrm_core.reward_model import RewardModel
+from ganrm_core.shared_scoring import SharedScoring
 
 COUNT = 11
 RUNS = 2  # of the backbone for a picture: one of itself, one of it blurred
@@ -200,6 +201,28 @@ class TestEachIsComputedOnce:
         assert [path for path, _ in CombinedReward(pair).score_files(paths, [])] == paths
         assert {which for which, _ in passes} == {0}
         assert sum(count for _, count in passes) == RUNS * 5
+
+    def test_tastes_with_different_second_looks_share_the_first(
+        self, untrained_model: Any, pictures: list[Tensor], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = untrained_model("efficientnet_lite0")
+        small, blurred = (
+            sibling_of(first, seed, default_readout(first.backbone.spec, kind))
+            for seed, kind in enumerate(("smaller", "blurred"))
+        )
+        expected = [model.score(pictures[:3]).logit for model in (small, blurred)]
+        seen: list[tuple[int, int]] = []
+        features = first.backbone.features
+
+        def noting(pixels: Tensor, last: str) -> list[Tensor]:
+            seen.append((len(pixels), pixels.shape[-1]))
+            return list(features(pixels, last))
+
+        monkeypatch.setattr(first.backbone, "features", noting)
+        both = SharedScoring([small, blurred]).score(pictures[:3])
+        for logit, scores in zip(expected, both, strict=True):
+            torch.testing.assert_close(scores.logit, logit)
+        assert seen == [(3, 224), (3, 96), (3, 224)]
 
     def test_equal_readouts_are_read_once(self, pair: list[RewardModel], pictures: list[Tensor]) -> None:
         same = sibling_of(pair[0], 5, pair[0].reader.readout)
