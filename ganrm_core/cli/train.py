@@ -56,8 +56,8 @@ def add_parser(commands: Subparsers) -> None:
         "--second-look",
         default="smaller",
         choices=["smaller", "blurred", "none"],
-        help="what else is looked at of a picture: itself made smaller (default); lightly blurred, which takes two "
-        "thirds more time, finds faint differences and orders candidates less well; or nothing, which is quickest",
+        help="what else is looked at of a picture: itself made smaller (default); lightly blurred, which takes nearly "
+        "twice the time, finds faint differences and orders candidates less well; or nothing, which is quickest",
     )
     parser.add_argument(
         "--keep-features",

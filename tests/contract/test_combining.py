@@ -45,9 +45,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, pack: Any, pair: list[Any]) -> list[t
     for number, reward in enumerate(pair):
         features, bring = reward.model.backbone.features, reward._backbone.bring
 
-        def run(pixels: Tensor, number: int = number, features: Any = features) -> Any:
+        def run(pixels: Tensor, last: str, number: int = number, features: Any = features) -> Any:
             seen.append(("run", number))
-            return features(pixels)
+            return features(pixels, last)
 
         def brought(count: int = 1, number: int = number, bring: Any = bring) -> None:
             seen.append(("bring", number))

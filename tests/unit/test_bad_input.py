@@ -20,7 +20,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from ganrm_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ganrm_core.checkpoint import FORMAT_VERSION, Checkpoint, load_checkpoint, save_checkpoint
 from ganrm_core.errors import ImageError
 from ganrm_core.images import MAX_PIXELS, read_image
 from ganrm_core.reward_model import RewardModel
@@ -352,7 +352,7 @@ def newer(checkpoint: Path) -> None:
     content = checkpoint.read_bytes()
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    card = {**json.loads(header["__metadata__"]["ganrm"]), "format_version": 2}
+    card = {**json.loads(header["__metadata__"]["ganrm"]), "format_version": FORMAT_VERSION + 1}
     header["__metadata__"]["ganrm"] = json.dumps(card)
     text = json.dumps(header).encode()
     checkpoint.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
@@ -381,7 +381,7 @@ BAD_MODELS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "empty": (lambda m: m.write_bytes(b""), ("{model}", "damaged", "train it anew")),
     "a picture": (lambda m: m.write_bytes(png()), ("{model}", "damaged", "train it anew")),
     "another safetensors file": (foreign, ("{model}", "not a GAN-RM checkpoint", "Choose a file")),
-    "newer": (newer, ("{model}", "format 2", "Update it with: pip install --upgrade")),
+    "newer": (newer, ("{model}", f"format {FORMAT_VERSION + 1}", "Update it with: pip install --upgrade")),
     "without its head": (without_head, ("{model}", "part missing or damaged", "train it anew")),
     "without its backbone": (
         lambda m: (m.parent / "tiny.safetensors").unlink(),
