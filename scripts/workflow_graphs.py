@@ -130,16 +130,7 @@ def winner_again() -> Graph:
         (1700, 160),
         (320, 280),
         "Refine (img2img)",
-        model=sampled.model[0],
-        positive=sampled.positive[0],
-        negative=sampled.negative[0],
-        latent_image=larger[0],
-        seed=7,
-        steps=20,
-        cfg=6.0,
-        sampler_name="dpmpp_2m",
-        scheduler="karras",
-        denoise=0.5,
+        **parts.sampling(sampled, seed=7, steps=20, latent_image=larger[0], denoise=0.5),
     )
     decoded = graph.add("VAEDecode", (1700, 720), (320, 60), samples=refined[0], vae=sampled.model[2])
     graph.add("SaveImage", (2070, 0), (520, 620), images=decoded[0], filename_prefix="GAN-RM/refined")
@@ -215,17 +206,8 @@ def repair() -> Graph:
         (2260, 110),
         (560, 900),
         "Paint the weakest again, best of 4",
-        model=sampled.model[0],
-        seed=7,
-        steps=20,
-        cfg=6.0,
-        sampler_name="dpmpp_2m",
-        scheduler="karras",
-        positive=sampled.positive[0],
-        negative=sampled.negative[0],
-        latent_image=masked[0],
-        denoise=0.6,
-        **{**parts.best_of_n_settings(sampled, model, n=4, keep=1), "pruning": "off"},
+        **parts.sampling(sampled, seed=7, steps=20, latent_image=masked[0], denoise=0.6),
+        **parts.best_of_n_settings(sampled, model, n=4, keep=1, pruning="off"),
     )
     both = graph.add("ImageBatch", (2860, 0), (320, 60), "Before and after", image1=best[0], image2=again[1])
     winner = parts.best_of_n(graph, (2860, 110), both, model, keep=1)
@@ -266,19 +248,12 @@ def winner_made_again() -> Graph:
     taste = parts.load_model(graph, (0, 470))
     best = parts.best_of_n_sampler(graph, (780, 0), source, taste, n=16, keep=1)
     parts.save_best(graph, (780, 1080), best, taste)
-    settings = {"steps": 25, "cfg": 6.0, "sampler_name": "dpmpp_2m", "scheduler": "karras"}
     again = graph.add(
         "KSampler",
         (1400, 0),
         (320, 280),
         "Make the winner again",
-        model=source.model[0],
-        positive=source.positive[0],
-        negative=source.negative[0],
-        latent_image=source.empty[0],
-        seed=best[3],
-        denoise=1.0,
-        **settings,
+        **parts.sampling(source, seed=best[3]),
     )
     decoded = graph.add("VAEDecode", (1400, 560), (320, 60), samples=again[0], vae=source.model[2])
     larger = graph.add(
@@ -296,13 +271,7 @@ def winner_made_again() -> Graph:
         (1770, 0),
         (320, 280),
         "Refine (img2img)",
-        model=source.model[0],
-        positive=source.positive[0],
-        negative=source.negative[0],
-        latent_image=encoded[0],
-        seed=7,
-        denoise=0.35,
-        **settings,
+        **parts.sampling(source, seed=7, latent_image=encoded[0], denoise=0.35),
     )
     finished = graph.add("VAEDecode", (1770, 560), (320, 60), samples=refined[0], vae=source.model[2])
     graph.add(

@@ -98,19 +98,27 @@ def ksampler(graph: Graph, *, batch: int, top: int = 0) -> Sampled:
         "KSampler",
         (780, top),
         (320, 280),
-        model=source.model[0],
-        positive=source.positive[0],
-        negative=source.negative[0],
-        latent_image=source.empty[0],
-        seed=42,
-        steps=25,
-        cfg=6.0,
-        sampler_name="dpmpp_2m",
-        scheduler="karras",
-        denoise=1.0,
+        **sampling(source),
     )
     images = graph.add("VAEDecode", (780, top + 560), (320, 60), samples=latents[0], vae=source.model[2])
     return Sampled(source.model, source.positive, source.negative, source.empty, latents, images)
+
+
+def sampling(source: Source, **other: Any) -> dict[str, Any]:
+    """The inputs of a KSampler, and of the Best-of-N Sampler as far as they are the same; `other` replaces some."""
+    return {
+        "model": source.model[0],
+        "seed": 42,
+        "steps": 25,
+        "cfg": 6.0,
+        "sampler_name": "dpmpp_2m",
+        "scheduler": "karras",
+        "positive": source.positive[0],
+        "negative": source.negative[0],
+        "latent_image": source.empty[0],
+        "denoise": 1.0,
+        **other,
+    }
 
 
 def best_of_n_sampler(
@@ -120,27 +128,20 @@ def best_of_n_sampler(
         "GANRMBestOfNSampler",
         at,
         (560, 1040),
-        model=source.model[0],
-        seed=42,
-        steps=25,
-        cfg=6.0,
-        sampler_name="dpmpp_2m",
-        scheduler="karras",
-        positive=source.positive[0],
-        negative=source.negative[0],
-        latent_image=source.empty[0],
-        denoise=1.0,
+        **sampling(source),
         **best_of_n_settings(source, taste, n=n, keep=keep),
     )
 
 
-def best_of_n_settings(source: Source, taste: Node, *, n: int, keep: int) -> dict[str, Any]:
+def best_of_n_settings(
+    source: Source, taste: Node, *, n: int, keep: int, pruning: str = "standard"
+) -> dict[str, Any]:
     return {
         "vae": source.model[2],
         "reward": taste[0],
         "n": n,
         "keep": keep,
-        "pruning": "standard",
+        "pruning": pruning,
         "custom_pruning": "",
         "look_with": "vae",
         "together": 1,
