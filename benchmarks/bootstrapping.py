@@ -37,11 +37,12 @@ from ganrm_core.backbones import load_backbone
 from ganrm_core.bootstrap_fitting import recipe_of
 from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstrap, pick
 from ganrm_core.cross_validation import fit_default
-from ganrm_core.features import FeatureReader, default_readout
+from ganrm_core.features import FeatureReader
 from ganrm_core.fitting import Rows
 from ganrm_core.heads import Head
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress
+from ganrm_core.readout import default_readout
 
 POOL_CONTENTS, LIKED_SHARE = 200, 0.2
 SIZES, POOLS = (25, 50), (200, 1000)

@@ -31,10 +31,11 @@ from torch import Tensor
 from ganrm_core.backbones import load_backbone
 from ganrm_core.certainty import MARGIN
 from ganrm_core.cross_validation import fit_default
-from ganrm_core.features import FeatureReader, default_readout
+from ganrm_core.features import FeatureReader
 from ganrm_core.fitting import Rows
 from ganrm_core.preprocessing import resize
 from ganrm_core.progress import no_progress
+from ganrm_core.readout import default_readout
 from ganrm_core.training import METHOD
 
 SIZES = (25, 50, 150)

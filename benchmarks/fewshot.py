@@ -37,20 +37,20 @@ from ganrm_core.augmentation import views
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone
 from ganrm_core.cross_validation import fit_default, fit_paper
-from ganrm_core.features import (
-    Block,
-    FeatureReader,
-    Readout,
-    SecondLookKind,
-    default_readout,
-    embedding_readout,
-)
+from ganrm_core.features import FeatureReader
 from ganrm_core.fitting import Rows
 from ganrm_core.heads import Head
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress
-from ganrm_core.shared_scoring import SeveralReadouts
-from ganrm_core.training import SECOND_LOOKS, SecondLookSetting
+from ganrm_core.readout import (
+    SECOND_LOOKS,
+    Block,
+    Readout,
+    SecondLookSetting,
+    SeveralReadouts,
+    default_readout,
+    embedding_readout,
+)
 
 SIZES = (25, 50, 100, 200)
 METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")
@@ -76,7 +76,7 @@ def main() -> None:
     chosen = [task for task in tasks(options.family) if not options.names or task.name in options.names]
     backbone = load_backbone(options.backbone)
     pool = load_pool()[1]
-    bench = Bench(backbone, pool, second_look=second_look(options.second_look))
+    bench = Bench(backbone, pool, second_look=options.second_look)
     sizes = [n for n in options.sizes if len(pool) - 2 * n >= LEAST_TEST_GROUPS]
     print(f"{len(pool)} pictures, no two alike; {options.seeds} splits each")
     if dropped := sorted(set(options.sizes) - set(sizes)):
@@ -102,10 +102,6 @@ def main() -> None:
     print_summary(results)
 
 
-def second_look(setting: SecondLookSetting) -> SecondLookKind | None:
-    return None if setting == "none" else setting
-
-
 class Bench:
     """The pool and the backbone, and what is measured on them."""
 
@@ -114,7 +110,7 @@ class Bench:
         backbone: Backbone,
         pool: list[Tensor],
         *more: Readout,
-        second_look: SecondLookKind | None = "smaller",
+        second_look: SecondLookSetting = "smaller",
     ) -> None:
         """`more`: what is read of every picture beside what the methods see; `second_look`: that of `default`."""
         self.backbone = backbone

@@ -28,7 +28,7 @@ from ganrm_core import imagesets
 from ganrm_core.backbones import load_backbone
 from ganrm_core.demo.pictures import demo_pictures
 from ganrm_core.disk_cache import FILE, MOST_BYTES, DiskCache, keep_in
-from ganrm_core.features import default_readout
+from ganrm_core.readout import default_readout
 from ganrm_core.reward_model import RewardModel
 
 

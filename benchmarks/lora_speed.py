@@ -22,8 +22,9 @@ from torch import Tensor
 
 from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.backbones.vit_trunk import Trunk
-from ganrm_core.features import FeatureReader, default_readout
+from ganrm_core.features import FeatureReader
 from ganrm_core.lora import _lora_layers, trunk_of
+from ganrm_core.readout import default_readout
 from ganrm_core.trunk_states import TrunkStates
 
 BATCH = 8

@@ -30,7 +30,8 @@ LINKED = 300
 _BACKBONE_ALONE = """
 import torch
 from ganrm_core.backbones import load_backbone
-from ganrm_core.features import FeatureReader, default_readout
+from ganrm_core.features import FeatureReader
+from ganrm_core.readout import default_readout
 backbone = load_backbone("efficientnet_lite0")
 reader = FeatureReader(backbone, default_readout(backbone.spec))
 reader(torch.rand(reader.batch_size, 3, backbone.spec.input_size, backbone.spec.input_size))

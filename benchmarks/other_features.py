@@ -36,7 +36,6 @@ from torch import Tensor
 
 from ganrm_core.backbones import load_backbone
 from ganrm_core.cross_validation import FitLinear, Weigh, fit_default
-from ganrm_core.features import Block
 from ganrm_core.fitting import (
     WHITENING,
     Directions,
@@ -50,6 +49,7 @@ from ganrm_core.heads import LinearHead
 from ganrm_core.metrics import auc
 from ganrm_core.preprocessing import normalise, resize, softened
 from ganrm_core.progress import no_progress
+from ganrm_core.readout import Block
 from ganrm_core.relevance import block_weights
 
 TASKS = ("warp", "smooth", "film", "inked", "burnt")

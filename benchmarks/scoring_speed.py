@@ -35,9 +35,9 @@ from torchvision import transforms
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone, BackboneSpec
 from ganrm_core.calibration import Calibration
-from ganrm_core.features import Readout, SecondLookKind, default_readout
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.pixel_path import PixelPath
+from ganrm_core.readout import SECOND_LOOKS, Readout, default_readout
 from ganrm_core.reward_model import RewardModel
 
 SIZES = (512, 1024)
@@ -176,8 +176,7 @@ def prepared(name: str, device: str) -> Iterator[tuple[Backbone, nn.Module]]:
 
 def readouts(spec: BackboneSpec) -> list[Readout]:
     """Without and with every second look that the backbone takes."""
-    looks: tuple[SecondLookKind | None, ...] = ("smaller", "blurred", None)
-    return list(dict.fromkeys(default_readout(spec, look) for look in looks))
+    return list(dict.fromkeys(default_readout(spec, look) for look in SECOND_LOOKS))
 
 
 def untrained(backbone: Backbone, readout: Readout) -> RewardModel:

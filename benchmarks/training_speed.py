@@ -25,9 +25,10 @@ from torch import nn
 
 from ganrm_core.augmentation import views
 from ganrm_core.backbones import load_backbone
-from ganrm_core.features import FeatureReader, default_readout
+from ganrm_core.features import FeatureReader
 from ganrm_core.images import read_image, to_float
 from ganrm_core.preprocessing import normalise
+from ganrm_core.readout import default_readout
 from ganrm_core.training import TrainingSettings, train
 
 EPOCHS = 60

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from fewshot import RESULTS, Array, Bench, centroid, linear_probe, second_look
+from fewshot import RESULTS, Array, Bench, centroid, linear_probe
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 from styles import STYLES
@@ -38,7 +38,7 @@ from ganrm_core.demo.faults import apply_fault
 from ganrm_core.features import FeatureReader
 from ganrm_core.metrics import selection_efficiency
 from ganrm_core.preprocessing import resize
-from ganrm_core.training import SECOND_LOOKS
+from ganrm_core.readout import SECOND_LOOKS
 
 METHODS = ("centroid", "pooled", "paper", "first", "default")
 SIZES = (25, 50, 100)
@@ -66,8 +66,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     chosen = [task for task in tasks() if not options.names or task.name in options.names]
     pool = load_pool()[1]
-    look = second_look(options.second_look)
-    bench = Bench(load_backbone("efficientnet_lite0"), pool, second_look=look)
+    bench = Bench(load_backbone("efficientnet_lite0"), pool, second_look=options.second_look)
     print(f"{GROUPS} groups of {CANDIDATES} a kind, {options.seeds} splits each")
     print(f"\n{'':<12}{'':>4}" + "".join(f"{name:^27}" for name in METHODS))
     print(f"{'kind':<12}{'n':>4}" + f"{'tau':>9}{'top-1':>8}{'effic.':>8}  " * len(METHODS), flush=True)

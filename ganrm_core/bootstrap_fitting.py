@@ -11,9 +11,9 @@ from torch import Tensor
 
 from .cross_validation import IntArray, set_aside
 from .errors import DataError
-from .features import Block
 from .fitting import Rows, find_directions, fit_linear_heads, fit_mlp, fit_paper_head, fit_projection
 from .heads import Head, LinearHead, PaperHead, ProjectedMLPHead
+from .readout import Block
 from .relevance import block_weights
 
 _LINEAR = re.compile(r"linear, whitening (?P<power>[0-9.]+), penalty (?P<penalty>[0-9.e-]+)")

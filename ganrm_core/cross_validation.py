@@ -13,11 +13,11 @@ from torch import Tensor
 from .adapters import Adapter
 from .calibration import Calibration, fit_calibration
 from .errors import DataError
-from .features import Block
 from .fitting import WHITENING, Directions, Rows, find_directions, fit_linear_heads, fit_mlp, fit_paper_head
 from .heads import Head, LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, auc, class_weights
 from .progress import History, Progress, ProgressCallback
+from .readout import Block
 from .relevance import block_weights
 
 FOLDS = 10

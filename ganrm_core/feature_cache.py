@@ -22,9 +22,9 @@ from .audit.audit import Audit
 from .audit.facts import FileFacts
 from .checkpoint import strict_json
 from .errors import CheckpointError
-from .features import Readout, SecondLook
 from .files import atomic_file, shown
 from .neutralising import MODES, Mode, Neutraliser, neutraliser
+from .readout import Readout, SecondLook
 from .reward_model import RewardModel
 from .survey import Survey
 from .training_pictures import CachedPictures

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from .features import Block
 from .heads import LinearHead, PaperHead, ProjectedMLPHead
 from .metrics import auc, class_weights
+from .readout import Block
 
 WHITENING = 0.75
 _COMPONENTS = 400

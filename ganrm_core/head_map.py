@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
 
 from .backbones.base import BackboneSpec
-from .features import answered, is_response, tap_features
 from .gaussian import blurred
 from .heads import LinearHead
 from .pixel_path import border_widths
+from .readout import answered, is_response, tap_features
 from .reward_model import RewardModel
 
 _PIXELS_PER_PLACE = 4

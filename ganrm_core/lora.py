@@ -19,11 +19,11 @@ from .backbones.vit_trunk import Trunk
 from .calibration import fit_calibration
 from .cross_validation import FIFTHS, FittedHead, IntArray, assign_folds, refuse_too_alike
 from .errors import BackboneError, DataError
-from .features import Readout
 from .fitting import Rows, fit_linear_path, fit_projection, quality
 from .heads import LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, class_weights
 from .progress import History, Progress, ProgressCallback
+from .readout import Readout
 from .training_pictures import CachedPictures
 from .trunk_states import TrunkStates
 

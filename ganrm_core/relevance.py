@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .features import Block, is_response
 from .fitting import Rows, balanced_columns
+from .readout import Block, is_response
 
 RESPONSE_SHARE = 1 / 3
 TRUST = 0.5

@@ -19,7 +19,7 @@ from .calibration import Calibration
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
 from .feature_store import FeatureStore
-from .features import FeatureReader, Readout, SecondLook
+from .features import FeatureReader
 from .file_features import stream_features
 from .files import shown
 from .heads import RewardProjectionLayer
@@ -28,6 +28,7 @@ from .imagesets import Skipped
 from .pixel_path import PixelPath
 from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
+from .readout import Readout, SecondLook
 from .reward import Images, Scores, is_paths
 from .tensors import as_images
 

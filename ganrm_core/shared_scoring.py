@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .backbones.base import BackboneSpec
 from .feature_store import FeatureStore
-from .features import Block, FeatureReader, Looks, Readout, SecondLook
+from .features import FeatureReader
 from .file_features import stream_features
 from .images import read_image, to_float
 from .imagesets import Skipped
 from .progress import Progress, ProgressCallback, no_progress
+from .readout import SeveralReadouts
 from .reward import Images, Scores, is_paths
 from .reward_model import RewardModel
 from .tensors import as_images
@@ -97,32 +96,3 @@ def joined(parts: Sequence[Scores]) -> Scores:
         torch.cat([part.score for part in parts]),
         torch.cat([part.uncertainty for part in parts]),
     )
-
-
-@dataclass(frozen=True, init=False)
-class SeveralReadouts(Readout):
-    """The vectors of several readouts side by side, from one reading of the backbone."""
-
-    parts: tuple[Readout, ...] = ()
-
-    def __init__(self, parts: Sequence[Readout]) -> None:
-        object.__setattr__(self, "taps", tuple(dict.fromkeys(tap for part in parts for tap in part.taps)))
-        object.__setattr__(self, "second_look", None)
-        object.__setattr__(self, "parts", tuple(parts))
-
-    @property
-    def second_looks(self) -> tuple[SecondLook, ...]:
-        return tuple(dict.fromkeys(look for part in self.parts for look in part.second_looks))
-
-    def blocks(self, spec: BackboneSpec) -> tuple[Block, ...]:
-        blocks: list[Block] = []
-        for part in self.parts:
-            start = blocks[-1].stop if blocks else 0
-            blocks += [
-                Block(block.tap, block.statistic, start + block.start, start + block.stop)
-                for block in part.blocks(spec)
-            ]
-        return tuple(blocks)
-
-    def columns(self, looks: Looks, spec: BackboneSpec) -> Tensor:
-        return torch.cat([part.columns(looks, spec) for part in self.parts], dim=1)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from .errors import DataError
 from .evaluation import Figures, measure
 from .feature_cache import KnownPictures
 from .feature_store import FeatureStore
-from .features import FeatureReader, Readout, default_readout, embedding_readout
+from .features import FeatureReader
 from .fitting import Rows
 from .images import to_float
 from .imagesets import Skipped, describe_skipped
@@ -31,6 +31,7 @@ from .pixel_path import PixelPath
 from .preprocessing import resize
 from .progress import History, Progress, ProgressCallback, no_progress
 from .provenance import provenance
+from .readout import SECOND_LOOKS, Readout, SecondLookSetting, default_readout, embedding_readout
 from .reward_model import RewardModel
 from .same_picture import Judge, same_picture_test
 from .survey import Survey, survey
@@ -40,9 +41,6 @@ from .trunk_states import TrunkStates
 
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
-SecondLookSetting = Literal["smaller", "blurred", "none"]
-
-SECOND_LOOKS: tuple[SecondLookSetting, ...] = get_args(SecondLookSetting)
 
 METHOD = 7
 """Raised whenever the same pictures and settings would no longer give the same model."""
@@ -57,7 +55,7 @@ class TrainingSettings:
 
     `views` is how many versions of each picture are learned from, itself included; the paper preset
     uses 1. `neutralise`: what is done about leaks, see `neutralising.neutraliser`. `second_look`: what of a
-    picture is looked at beside itself, where that was found to help (`features.default_readout`): the picture made
+    picture is looked at beside itself, where that was found to help (`readout.default_readout`): the picture made
     `smaller`, `blurred`, or `none`.
     """
 
@@ -253,9 +251,7 @@ def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:
     if settings.preset == "paper":
         return embedding_readout(backbone.spec)
     # Through a second look the adapters' gradients would cost more time and memory.
-    if settings.adapt == "lora" or settings.second_look == "none":
-        return default_readout(backbone.spec, None)
-    return default_readout(backbone.spec, settings.second_look)
+    return default_readout(backbone.spec, "none" if settings.adapt == "lora" else settings.second_look)
 
 
 def _fit(

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from .backbones.vit_trunk import Trunk
-from .features import FeatureReader, summary
+from .features import FeatureReader
 from .preprocessing import normalise
+from .readout import summary
 from .spilled import SpilledTensors
 
 

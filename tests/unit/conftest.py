@@ -19,9 +19,10 @@ from ganrm_core.backbones import load_backbone
 from ganrm_core.calibration import Calibration
 from ganrm_core.checkpoint import load_checkpoint
 from ganrm_core.cli import main
-from ganrm_core.features import FeatureReader, default_readout
+from ganrm_core.features import FeatureReader
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.progress import ProgressCallback, no_progress
+from ganrm_core.readout import default_readout
 from ganrm_core.reward_model import RewardModel
 from ganrm_core.training import TrainingResult, TrainingSettings, train
 

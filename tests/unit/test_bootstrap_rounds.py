@@ -16,11 +16,11 @@ from ganrm_core.bootstrap_fitting import HeadRecipe, recipe_of
 from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstrap, pick, ranks_better
 from ganrm_core.cross_validation import FIFTHS, FOLDS, assign_folds
 from ganrm_core.errors import DataError
-from ganrm_core.features import Block
 from ganrm_core.fitting import Rows, find_directions, fit_linear_heads
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.metrics import auc
 from ganrm_core.progress import Progress, no_progress
+from ganrm_core.readout import Block
 from ganrm_core.relevance import block_weights
 
 WIDTH = 24

@@ -15,11 +15,11 @@ from torch import Tensor
 from ganrm_core.calibration import Calibration
 from ganrm_core.ensemble import CombinedReward
 from ganrm_core.errors import DataError, ImageError
-from ganrm_core.features import Readout, SecondLook, default_readout, embedding_readout
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.imagesets import Skipped
 from ganrm_core.pixel_path import PixelPath
 from ganrm_core.progress import Progress
+from ganrm_core.readout import Readout, SecondLook, default_readout, embedding_readout
 from ganrm_core.reward import Reward, Scores
 from ganrm_core.reward_model import RewardModel
 from ganrm_core.shared_scoring import SharedScoring

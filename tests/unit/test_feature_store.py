@@ -14,8 +14,9 @@ import torch
 from ganrm_core import feature_store
 from ganrm_core.disk_cache import FILE, DiskCache, keep_in
 from ganrm_core.ensemble import CombinedReward
-from ganrm_core.features import FeatureReader, Readout, SecondLook
+from ganrm_core.features import FeatureReader
 from ganrm_core.imagesets import Skipped
+from ganrm_core.readout import Readout, SecondLook
 from ganrm_core.reward_model import RewardModel
 from ganrm_core.training import train
 

@@ -10,16 +10,9 @@ from torch import Tensor
 
 from ganrm_core.backbones.base import Backbone, BackboneSpec, ExecutionPlan, Tap
 from ganrm_core.demo.filters import gaussian_blur
-from ganrm_core.features import (
-    FeatureReader,
-    Readout,
-    SecondLook,
-    SecondLookKind,
-    answered,
-    default_readout,
-    is_response,
-)
+from ganrm_core.features import FeatureReader
 from ganrm_core.preprocessing import smaller, softened
+from ganrm_core.readout import Readout, SecondLook, SecondLookKind, answered, default_readout, is_response
 
 
 class Colours(Backbone):
@@ -145,5 +138,5 @@ def test_smaller_pictures_are_followed_to_the_fifth_stage_by_networks_it_was_fou
     assert look == SecondLook("smaller", ("stage1", "stage2", "stage3", "stage4", "stage5"))
     every = tuple(tap.name for tap in taps)
     assert default_readout(spec, "blurred") == Readout(every, SecondLook("blurred", every))
-    assert default_readout(spec, None) == Readout(every)
+    assert default_readout(spec, "none") == Readout(every)
     assert default_readout(replace(spec, family="transformers")).second_look is None

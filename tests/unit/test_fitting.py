@@ -7,7 +7,6 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from ganrm_core.features import Block
 from ganrm_core.fitting import (
     Rows,
     find_directions,
@@ -18,6 +17,7 @@ from ganrm_core.fitting import (
     fit_projection,
 )
 from ganrm_core.metrics import auc
+from ganrm_core.readout import Block
 
 PENALTIES = (1.0, 0.1, 0.01, 0.001)
 

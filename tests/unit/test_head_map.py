@@ -9,10 +9,10 @@ import torch
 
 from ganrm_core import head_map as module
 from ganrm_core.calibration import Calibration
-from ganrm_core.features import embedding_readout
 from ganrm_core.head_map import head_map
 from ganrm_core.heads import LinearHead, PaperHead, RewardProjectionLayer
 from ganrm_core.pixel_path import PixelPath
+from ganrm_core.readout import embedding_readout
 from ganrm_core.reward_map import reward_map
 from ganrm_core.reward_model import RewardModel
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganrm_core.features import Block
 from ganrm_core.fitting import Rows, fit_projection
+from ganrm_core.readout import Block
 from ganrm_core.relevance import block_weights, slope_of_evidence
 
 WIDTH, DEPTHS = 12, 4

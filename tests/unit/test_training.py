@@ -19,8 +19,9 @@ from ganrm_core.checkpoint import load_checkpoint
 from ganrm_core.errors import DataError
 from ganrm_core.images import read_image
 from ganrm_core.progress import Progress
+from ganrm_core.readout import SecondLookSetting
 from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import SecondLookSetting, TrainingResult, TrainingSettings, train
+from ganrm_core.training import TrainingResult, TrainingSettings, train
 
 COUNT = 12  # liked pictures; one more are ordinary
 Sets = Any  # as in conftest.py

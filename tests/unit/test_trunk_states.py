@@ -13,7 +13,8 @@ from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.backbones.vit_trunk import Trunk
 from ganrm_core.errors import OutputError
-from ganrm_core.features import FeatureReader, default_readout
+from ganrm_core.features import FeatureReader
+from ganrm_core.readout import default_readout
 from ganrm_core.spilled import SpilledTensors
 from ganrm_core.trunk_states import TrunkStates
 
