@@ -8,8 +8,9 @@ Pictures per second, given as tensors of 512 and of 1024 pixels in memory, of
   peers   the way ComfyUI's scoring nodes go: one picture at a time to PIL, through the model's own
           preprocessor, the network, one linear layer
 
-All in turns, in one run, several rounds; the figures are medians, the ratios those of the medians. Transformers have
-the shapes of ViT-B/16 and ViT-L/14 and random weights: speed does not depend on them.
+All in turns, in one run, several rounds; the figures are medians, of the ratios too, each of one round: what a
+machine does beside changes from round to round. Transformers have the shapes of ViT-B/16 and ViT-L/14 and random
+weights: speed does not depend on them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,9 @@ VITS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description="How close is scoring to the backbone's own speed?")
     parser.add_argument("names", nargs="*", help=f"efficientnet_lite0 (default), {', '.join(VITS)}")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=SIZES, help="pixels a side (default 512 1024)"
+    )
     parser.add_argument("--pictures", type=int, default=64, help="pictures a round (default 64)")
     parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
     parser.add_argument("--device", default="cpu")
@@ -74,7 +77,7 @@ def main() -> None:
                     options.device,
                     options.batches or BATCHES[options.device],
                 )
-                for size in SIZES:
+                for size in options.sizes:
                     row = contest.run(size, options.pictures, options.rounds)
                     look = readout.second_look.kind if readout.second_look else "none"
                     print(f"{name:<20}{look:<13}{size:>7}" + row, flush=True)
@@ -93,7 +96,6 @@ class Contest:
         pictures = some_pictures(count, size)
         images = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).float().div(255)
         batch, layout = self.best_batch()
-        times: dict[str, list[float]] = {"ours": [], "limit": [], "peers": []}
         contestants: dict[str, Callable[[], object]] = {
             "ours": lambda: self.model.score(images.to(self.device)),
             "limit": lambda: self.forward(batch, layout, -(-count // batch)),
@@ -102,11 +104,13 @@ class Contest:
         done = {"ours": count, "limit": batch * -(-count // batch), "peers": count}
         for contestant in contestants.values():
             contestant()  # warm
-        for _ in range(rounds):
-            for name, contestant in contestants.items():
-                times[name].append(self.seconds(contestant))
-        ours, limit, peers = (done[name] / median(times[name]) for name in times)
-        return f"{ours:>8.1f}{limit:>8.1f}{peers:>8.1f}  {ours / limit:>13.2f}{ours / peers:>14.2f}"
+        speed = np.array([
+            [done[name] / self.seconds(contestant) for name, contestant in contestants.items()]
+            for _ in range(rounds)
+        ])  # fmt: skip
+        ours, limit, peers = np.median(speed, axis=0)
+        of_limit, of_peers = np.median(speed[:, :1] / speed[:, 1:], axis=0)
+        return f"{ours:>8.2f}{limit:>8.2f}{peers:>8.2f}  {of_limit:>13.2f}{of_peers:>14.2f}"
 
     def seconds(self, work: Callable[[], object]) -> float:
         started = time.perf_counter()

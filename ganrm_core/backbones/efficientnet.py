@@ -60,6 +60,7 @@ class EfficientNetLite(Backbone):
         self.net.load_state_dict(_in_timm_naming(name, weights, self.net.state_dict()))
         freeze(self)
         _fold_normalisation(self.net)
+        _pad_without_copying(self.net)
         blocks = [
             Tap(f"stage{place}" if number == len(stage) else f"stage{place}.{number}", width)
             for place, (stage, width) in enumerate(
@@ -105,6 +106,32 @@ def _fold_normalisation(net: nn.Module) -> None:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, name, fuse_conv_bn_eval(convolution, norm))
                 setattr(module, norm_name, norm.act)
+
+
+class _Halving(nn.Module):
+    """A convolution of stride 2 with TensorFlow's padding, without a padded copy of its input.
+
+    Of an even side that padding has one row more at the end than at the beginning; equal padding and a kernel with
+    a row of zeros before its first come to the same. Of an odd side it is equal padding.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias, self.groups = convolution.weight, convolution.bias, convolution.groups
+        self.extended = nn.Parameter(nn.functional.pad(self.weight, (1, 0, 1, 0)), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight if x.shape[-1] % 2 else self.extended
+        padding = self.weight.shape[-1] // 2
+        return nn.functional.conv2d(x, weight, self.bias, stride=2, padding=padding, groups=self.groups)
+
+
+def _pad_without_copying(net: nn.Module) -> None:
+    """The copies take an eighth of the network's time on a CPU."""
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+                setattr(module, name, _Halving(child))
 
 
 def load(name: str, search_folders: Sequence[Path]) -> EfficientNetLite:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone, BackboneSpec
+from ganrm_core.backbones.efficientnet import _Halving
 from ganrm_core.errors import BackboneError
 
 reference_package = pytest.importorskip("efficientnet_lite_pytorch")
@@ -52,6 +53,17 @@ def test_every_tap_equals_the_reference(name: str, features: list[Tensor], pixel
         pooled = reference.extract_features(pixels[:2]).mean(dim=(2, 3)).unsqueeze(1)
     for ours, theirs in zip(features, [*blocks, pooled], strict=True):
         torch.testing.assert_close(ours[:2], theirs, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("side", [14, 15, 96, 97])
+def test_padding_inside_the_kernel_changes_nothing(kernel: int, side: int) -> None:
+    layers = pytest.importorskip("timm.layers")
+    torch.manual_seed(0)
+    padded = layers.Conv2dSame(6, 6, kernel, stride=2, groups=6)
+    pixels = torch.randn(2, 6, side, side)
+    with torch.no_grad():
+        torch.testing.assert_close(_Halving(padded)(pixels), padded(pixels), atol=1e-6, rtol=0)
 
 
 def test_spec_tells_the_shapes_and_survives_json(
