@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .augmentation import views as make_views
+from .companion import KnownPictures, companion_path, read_features
 from .errors import DataError, ImageError
-from .feature_cache import KnownPictures, companion_path, read_features
 from .files import shown
 from .images import to_float
 from .imagesets import Skipped, content_hashes, describe_skipped, find_images, fingerprint, stream_images

@@ -21,10 +21,10 @@ from .bootstrap_pictures import (
     read_pool,
 )
 from .bootstrap_rounds import Bootstrapped, BootstrapSettings, Round, bootstrap
+from .companion import KnownPictures
 from .cross_validation import IntArray
 from .errors import DataError
 from .evaluation import Figures, measure
-from .feature_cache import KnownPictures
 from .feature_store import FeatureStore
 from .fitting import Rows
 from .images import to_float

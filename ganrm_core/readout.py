@@ -185,10 +185,15 @@ def default_readout(spec: BackboneSpec, second_look: SecondLookSetting = "smalle
     (docs/what-works.md). A smaller picture is not followed to the last stages, which add nothing there.
     """
     taps = tuple(tap.name for tap in spec.taps if tap.name != spec.embedding) or (spec.embedding,)
-    if second_look == "none" or spec.family not in _WORTH_A_SECOND_LOOK:
+    if second_look == "none" or not takes_a_second_look(spec):
         return Readout(taps)
     followed = taps[: taps.index(_DEEPEST_LOOKED_AT_SMALLER) + 1] if second_look == "smaller" else taps
     return Readout(taps, SecondLook(second_look, followed))
+
+
+def takes_a_second_look(spec: BackboneSpec) -> bool:
+    """Transformers do not: theirs was not found to help, and most know pictures of one size alone."""
+    return spec.family in _WORTH_A_SECOND_LOOK
 
 
 def embedding_readout(spec: BackboneSpec) -> Readout:

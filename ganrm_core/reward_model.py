@@ -28,7 +28,7 @@ from .imagesets import Skipped
 from .pixel_path import PixelPath
 from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
-from .readout import Readout, SecondLook
+from .readout import Readout, SecondLook, takes_a_second_look
 from .reward import Images, Scores, is_paths
 from .tensors import as_images
 
@@ -173,7 +173,7 @@ class RewardModel:
         with torch.inference_mode(False):
             try:
                 spec = BackboneSpec.from_json(checkpoint.card["backbone"])
-                readout = _readout(checkpoint.card)
+                readout = _readout(checkpoint.card, spec)
                 calibration = Calibration(**checkpoint.card["calibration"])
                 pixel_path = PixelPath.from_json(checkpoint.card["preprocessing"])
                 layer = RewardProjectionLayer.from_tensors(
@@ -251,10 +251,13 @@ class RewardModel:
         )
 
 
-def _readout(card: Mapping[str, Any]) -> Readout:
+def _readout(card: Mapping[str, Any], spec: BackboneSpec) -> Readout:
     taps, second_look = tuple(card["taps"]), card.get("second_look")
     if second_look is not None:
-        return Readout(taps, SecondLook.from_json(second_look))
+        look = SecondLook.from_json(second_look)
+        if look.kind == "smaller" and not takes_a_second_look(spec):
+            raise ValueError(f"smaller pictures, which {spec.name} does not take")
+        return Readout(taps, look)
     # Earlier versions knew one second look, at all taps.
     return Readout(taps, SecondLook("blurred", taps) if card.get("response") else None)
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from .audit.audit import Audit
 from .backbones import DEFAULT_BACKBONE, load_backbone
 from .backbones.base import Backbone
+from .companion import KnownPictures
 from .cross_validation import FittedHead, IntArray, fit_default, fit_paper
 from .errors import DataError
 from .evaluation import Figures, measure
-from .feature_cache import KnownPictures
 from .feature_store import FeatureStore
 from .features import FeatureReader
 from .fitting import Rows

@@ -11,8 +11,8 @@ from ..ganrm_core.bootstrap_card import bootstrap_card
 from ..ganrm_core.bootstrap_rounds import BootstrapSettings
 from ..ganrm_core.bootstrap_words import pool_line, round_lines, verdict
 from ..ganrm_core.bootstrapping import Refinement, refine
+from ..ganrm_core.companion import companion_path
 from ..ganrm_core.errors import CheckpointError, DataError
-from ..ganrm_core.feature_cache import companion_path
 from ..ganrm_core.live_plot import live_plot
 from ..ganrm_core.progress import Progress
 from ..ganrm_core.reward import Reward

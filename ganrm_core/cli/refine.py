@@ -77,8 +77,8 @@ def _run(options: argparse.Namespace) -> int:
     from ..bootstrap_rounds import BootstrapSettings
     from ..bootstrap_words import pool_line, round_lines, verdict
     from ..bootstrapping import refine
+    from ..companion import companion_path, write_features
     from ..errors import DataError, OutputError
-    from ..feature_cache import companion_path, write_features
     from ..files import check_new_file, shown
     from ..reward_model import RewardModel
 

@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..feature_cache import companion_path, write_features
+    from ..companion import companion_path, write_features
     from ..files import check_new_file
     from ..training import TrainingSettings, train
 

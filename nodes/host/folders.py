@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import folder_paths
 
+from ...ganrm_core.companion import SUFFIX as COMPANION
 from ...ganrm_core.errors import CheckpointError, DataError, OutputError
-from ...ganrm_core.feature_cache import SUFFIX as COMPANION
 from ...ganrm_core.files import shown
 
 MODELS, DATASETS, BACKBONES = "ganrm", "ganrm_datasets", "ganrm_backbones"

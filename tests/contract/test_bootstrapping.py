@@ -104,7 +104,7 @@ def test_a_loaded_model_with_its_features_needs_no_pictures(
     known = pack.module("ganrm_core.bootstrap_pictures").known_pictures(
         trained.model, taste.liked, taste.ordinary, checkpoint=None, recursive=False, progress=lambda _: None
     )
-    pack.module("ganrm_core.feature_cache").write_features(path, trained.model, known.pictures)
+    pack.module("ganrm_core.companion").write_features(path, trained.model, known.pictures)
     loaded = pack.run("GANRMLoadModel", model="own/soft.safetensors")["reward"]
     assert bootstrap(reward=loaded, liked=None, ordinary=None)["refined"] is loaded
 

@@ -376,6 +376,19 @@ class TestDamagedCheckpoint:
             RewardModel.load(tmp_path / "changed.safetensors")
         assert "\n" not in str(caught.value)
 
+    def test_a_second_look_that_the_backbone_cannot_take(
+        self, small_checkpoint: Path, tmp_path: Path
+    ) -> None:
+        plain = RewardModel.load(small_checkpoint)
+        taps = plain.reader.readout.taps
+        readout = Readout(taps, SecondLook("smaller", taps))
+        width = readout.width(plain.backbone.spec)
+        layer = RewardProjectionLayer(LinearHead(torch.zeros(width), torch.ones(width), torch.tensor(0.0)))
+        forged = RewardModel(plain.backbone, readout, layer, Calibration(), card={})
+        forged.save(tmp_path / "forged.safetensors")
+        with pytest.raises(CheckpointError, match=r"forged\.safetensors.*smaller pictures"):
+            RewardModel.load(tmp_path / "forged.safetensors")
+
     @pytest.mark.parametrize("key", ["backbone", "taps", "calibration", "head"])
     def test_a_part_missing(self, key: str, small_checkpoint: Path, tmp_path: Path) -> None:
         whole = load_checkpoint(small_checkpoint)

@@ -13,14 +13,14 @@ import torch
 
 from ganrm_core.audit.audit import Audit
 from ganrm_core.audit.facts import file_facts
-from ganrm_core.errors import CheckpointError, OutputError
-from ganrm_core.feature_cache import (
+from ganrm_core.companion import (
     KnownPictures,
     companion_path,
     features_identity,
     read_features,
     write_features,
 )
+from ganrm_core.errors import CheckpointError, OutputError
 from ganrm_core.images import read_image
 from ganrm_core.reward_model import RewardModel
 
