@@ -127,7 +127,7 @@ class _Halving(nn.Module):
 
 
 def _pad_without_copying(net: nn.Module) -> None:
-    """The copies take an eighth of the network's time on a CPU."""
+    """The copies take a tenth of the network's time on a CPU."""
     for module in list(net.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
