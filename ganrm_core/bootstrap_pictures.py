@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -15,8 +15,16 @@ from .augmentation import views as make_views
 from .companion import KnownPictures, companion_path, read_features
 from .errors import DataError, ImageError
 from .files import shown
-from .images import to_float
-from .imagesets import Skipped, content_hashes, describe_skipped, find_images, fingerprint, stream_images
+from .images import read_image, to_float
+from .imagesets import (
+    Skipped,
+    content_hashes,
+    describe_skipped,
+    find_images,
+    fingerprint,
+    stream_files,
+    stream_images,
+)
 from .near_duplicates import THRESHOLD, signature
 from .neutralising import Mode, neutraliser
 from .progress import Progress, ProgressCallback
@@ -134,19 +142,38 @@ def read_pool(
     size, evening = model.backbone.spec.input_size, known.neutraliser
     kept: list[int] = []
     features: list[Tensor] = []
-    progress(Progress("reading the pool", 0, len(fresh)))
-    for index, image in stream_images([paths[place] for place in fresh], skipped=skipped):
-        place = fresh[index]
+
+    def read(index: int, image: Tensor) -> Tensor | None:
+        """The features of its views [V, width]; None for a picture that is known."""
         if _is_known(signature(image), known.signatures):
+            return None
+        # Seeded by content, as in training.
+        seed = origin.seed ^ int(hashes[fresh[index]][:12], 16)
+        # Evened out as an ordinary picture, which it is most like: made by the same generator.
+        evened = model.pixel_path(to_float(evening.evened(image, 0, seed)))
+        return reader(make_views(evened, known.features.shape[1], size, seed=seed)).cpu().clone()
+
+    def each_read() -> Iterator[tuple[int, Tensor | None]]:
+        files = [paths[place] for place in fresh]
+        if reader.threads:
+            yield from stream_files(
+                files,
+                lambda index, path: read(index, read_image(path)),
+                workers=reader.threads,
+                share=True,
+                skipped=skipped,
+            )
+            return
+        for index, image in stream_images(files, skipped=skipped):
+            yield index, read(index, image)
+
+    progress(Progress("reading the pool", 0, len(fresh)))
+    for index, found in each_read():
+        if found is None:
             n_known += 1
         else:
-            # Seeded by content, as in training.
-            seed = origin.seed ^ int(hashes[place][:12], 16)
-            # Evened out as an ordinary picture, which it is most like: made by the same generator.
-            evened = model.pixel_path(to_float(evening.evened(image, 0, seed)))
-            pixels = make_views(evened, known.features.shape[1], size, seed=seed)
-            features.append(reader(pixels).cpu().clone())
-            kept.append(place)
+            features.append(found)
+            kept.append(fresh[index])
         progress(Progress("reading the pool", index + 1, len(fresh)))
     if not kept:
         gone = f"{n_known} of them are pictures the model was trained on. " if n_known else ""

@@ -197,6 +197,7 @@ def _leaks(
         [pictures.paths[place] for place in outcome.held_out],
         pictures.labels[outcome.held_out],
         judge,
+        threads=model.reader.threads,
         seed=seed,
         progress=progress,
     )

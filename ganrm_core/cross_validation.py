@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from .adapters import Adapter
 from .calibration import Calibration, fit_calibration
+from .cores import in_order, threads_to_share
 from .errors import DataError
 from .fitting import WHITENING, Directions, Rows, find_directions, fit_linear_heads, fit_mlp, fit_paper_head
 from .heads import Head, LinearHead, RewardProjectionLayer
@@ -24,6 +26,11 @@ FOLDS = 10
 FIFTHS = 5
 """Folds where heads are not averaged, and parts of a single split, one of them set aside."""
 _LEAST_DIFFERENT = 5
+_TRIAL_FOLDS = 3
+"""After so many it is looked which candidates are hopeless."""
+_MOST_BYTES, _COPIES = 1 << 30, 4
+"""Memory for folds fitted at the same time, and how many times the features' size a fold takes."""
+_MLP = "mlp"
 _PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 
 IntArray = NDArray[np.int64]
@@ -57,21 +64,34 @@ class FittedHead:
 
 
 class _Steps:
-    """Reports every candidate fitted, and every epoch in between, so that a cancel is never far off."""
+    """Reports every candidate fitted, and every epoch in between, so that a cancel is never far off.
+
+    What a thread of its own has done is reported by the caller's, which looks up often; what the report raises there
+    reaches that thread at its next step.
+    """
 
     def __init__(self, progress: ProgressCallback, total: int) -> None:
         self._progress, self._total, self._done = progress, total, 0
+        self._caller, self._counting, self._cancelled = threading.current_thread(), threading.Lock(), False
         self.history: History | None = None
         self.report()
 
     def report(self) -> None:
-        self._progress(Progress("fitting", self._done, self._total, history=self.history))
+        if threading.current_thread() is self._caller:
+            try:
+                self._progress(Progress("fitting", self._done, self._total, history=self.history))
+            except BaseException:
+                self._cancelled = True
+                raise
+        elif self._cancelled:
+            raise _CancelledError
 
     def one_fold_more(self) -> None:
         self._total += self._total // FOLDS
 
     def fitted(self) -> None:
-        self._done += 1
+        with self._counting:
+            self._done += 1
         self.report()
 
     def epoch(self, _loss: float, _auc: float) -> None:
@@ -81,6 +101,10 @@ class _Steps:
         past = self.history or History("epoch")
         self.history = History("epoch", (*past.loss, loss), (*past.auc, auc_value))
         self.report()
+
+
+class _CancelledError(Exception):
+    """Ends a thread whose result nobody waits for any more."""
 
 
 def fit_default(
@@ -104,14 +128,19 @@ def fit_default(
         directions = find_directions(part, blocks, nuisances, weigh(part, blocks, nuisances))
         fitted = linear(part, directions, _PENALTIES, steps.fitted)
         heads: dict[str, Head] = dict(zip(map(_linear_name, _PENALTIES), fitted, strict=True))
-        learned, validation = _inner_split(part, part_groups, seed)
-        heads["mlp"] = fit_mlp(learned, validation, directions.views, seed, steps.epoch)
+        if _MLP not in given_up:
+            learned, validation = _inner_split(part, part_groups, seed)
+            heads[_MLP] = fit_mlp(learned, validation, directions.views, seed, steps.epoch)
         steps.fitted()
         return heads
 
+    given_up: set[str] = set()
     paths = 1 if rows.features.shape[1] == 1 else 2
     steps = _Steps(progress, FOLDS * (paths * len(_PENALTIES) + 1))
-    return _cross_validate(rows, groups, fit_all, _path_history, seed=seed, steps=steps)
+    threads = _threads_for(rows)
+    return _cross_validate(
+        rows, groups, fit_all, _path_history, seed=seed, steps=steps, threads=threads, given_up=given_up
+    )
 
 
 def _linear_name(penalty: float) -> str:
@@ -181,6 +210,12 @@ def _inner_split(rows: Rows, groups: IntArray, seed: int) -> tuple[Rows, Rows]:
     return rows.take(~aside), rows.take(aside)
 
 
+def _threads_for(rows: Rows) -> int:
+    """How many folds at once: as many as there are cores, while there is memory for what each works on."""
+    threads = min(threads_to_share(), _MOST_BYTES // (_COPIES * rows.features.nbytes))
+    return threads if threads > 1 else 0
+
+
 def _cross_validate(
     rows: Rows,
     groups: IntArray,
@@ -189,24 +224,41 @@ def _cross_validate(
     *,
     seed: int,
     steps: _Steps,
+    threads: int = 0,
+    given_up: set[str] | None = None,
 ) -> FittedHead:
-    """`history_of` draws the history from held-out logits; without it the last fit's epochs are kept."""
+    """`history_of` draws the history from held-out logits; without it the last fit's epochs are kept.
+
+    `threads`: so many folds at once. Candidates that turn out to be hopeless are put into `given_up`, if given:
+    `fit_all` need not fit them any more.
+    """
     labels = rows.labels.numpy().astype(np.int64)
     refuse_too_alike(labels, groups)
     folds = assign_folds(labels, groups, FOLDS, seed)
-    by_fold: list[dict[str, Head]] = []
-    held_out: dict[str, FloatArray] = {}
-    for fold in range(FOLDS):
+
+    def fit_fold(fold: int) -> tuple[dict[str, Head], dict[str, FloatArray]]:
         outside, inside = folds != fold, folds == fold
         heads = fit_all(rows.take(torch.from_numpy(outside)), groups[outside], steps)
+        held_back = rows.take(torch.from_numpy(inside))
+        return heads, {name: _logits(head, held_back) for name, head in heads.items()}
+
+    by_fold: list[dict[str, Head]] = []
+    held_out: dict[str, FloatArray] = {}
+    for fold, (heads, logits_of) in enumerate(
+        in_order(
+            range(FOLDS), fit_fold, threads=threads, ahead=threads, share=True, while_waiting=steps.report
+        )
+    ):
         by_fold.append(heads)
-        for name, head in heads.items():
-            logits = held_out.setdefault(name, np.zeros(len(labels)))
-            logits[inside] = _logits(head, rows.take(torch.from_numpy(inside)))
+        for name, logits in logits_of.items():
+            held_out.setdefault(name, np.zeros(len(labels)))[folds == fold] = logits
         judged = folds <= fold
+        if given_up is not None and fold + 1 == _TRIAL_FOLDS:
+            given_up |= _hopeless({n: v[judged] for n, v in held_out.items()}, labels[judged])
         if history_of:
             steps.history = history_of({n: v[judged] for n, v in held_out.items()}, labels[judged])
             steps.report()
+    held_out = {name: logits for name, logits in held_out.items() if name not in (given_up or ())}
     candidate = _choose(held_out, labels)
     siblings = [heads[candidate] for heads in by_fold]
     final: Head | None = mean_of_linear(siblings)
@@ -241,14 +293,31 @@ def _choose(held_out: dict[str, FloatArray], labels: IntArray) -> str:
     scale of the logits.
     """
     losses = {name: _losses(logits, labels) for name, logits in held_out.items()}
-    best = min(losses, key=lambda name: float(losses[name].mean()))
-    linear = {name: loss for name, loss in losses.items() if name.startswith("linear")}
-    if linear and best not in linear:
-        rival = min(linear, key=lambda name: float(linear[name].mean()))
-        gain = linear[rival] - losses[best]
-        if gain.mean() < 2 * gain.std() / np.sqrt(len(gain)):
-            return rival
+    best, linear = _lowest(losses), _linear(losses)
+    if linear and best not in linear and _lead(losses[best], losses[_lowest(linear)]) < 2:
+        return _lowest(linear)
     return best
+
+
+def _hopeless(held_out: dict[str, FloatArray], labels: IntArray) -> set[str]:
+    """Those behind the best linear candidate: over all pictures they would have to lead by two standard errors."""
+    losses = {name: _losses(logits, labels) for name, logits in held_out.items()}
+    rival = losses[_lowest(_linear(losses))]
+    return {name for name in set(losses) - set(_linear(losses)) if _lead(losses[name], rival) < 0}
+
+
+def _linear(losses: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    return {name: loss for name, loss in losses.items() if name.startswith("linear")}
+
+
+def _lowest(losses: dict[str, FloatArray]) -> str:
+    return min(losses, key=lambda name: float(losses[name].mean()))
+
+
+def _lead(losses: FloatArray, others: FloatArray) -> float:
+    """By how many standard errors these losses are lower than the others, picture by picture."""
+    gain = others - losses
+    return float(gain.mean() / max(gain.std() / np.sqrt(len(gain)), 1e-12))
 
 
 def _losses(logits: FloatArray, labels: IntArray) -> FloatArray:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from .backbones.base import Backbone, ExecutionPlan
+from .cores import in_order, threads_to_share
 from .device_memory import free_cached_memory, is_out_of_memory
 from .readout import Readout, SecondLook, Summary
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -49,6 +52,21 @@ class FeatureReader:
     def group_size(self) -> int:
         """How many pictures are best given at a time."""
         return self.batch_size * max((look.at_once for look in self.readout.second_looks), default=1)
+
+    @property
+    def threads(self) -> int:
+        """In how many threads it is best called; 0 where calls shall come one after the other."""
+        return threads_to_share() if self.plan.side_by_side else 0
+
+    def in_groups(self, items: Sequence[Item], read: Callable[[Sequence[Item]], Result]) -> Iterator[Result]:
+        """What `read`, which calls this reader, makes of the items, some at a time and in order."""
+        threads, size = self.threads, self.group_size
+        if threads:
+            # So many groups that no thread is idle, yet none smaller than runs well.
+            size = max(self.batch_size, min(size, math.ceil(len(items) / threads)))
+        groups = [items[place : place + size] for place in range(0, len(items), size)]
+        threads = threads if len(groups) > 1 else 0
+        return in_order(groups, read, threads=threads, ahead=2 * threads, share=True)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """[B, 3, S, S] in 0–1, any B → [B, width] on the backbone's device, without gradients."""

@@ -46,8 +46,14 @@ def look(path: Path, kept: Callable[[str], Kept | None]) -> Seen[Kept]:
     return Seen(content, found, None if found is not None else read_image(path))
 
 
-_Pair = tuple[Seen[dict[str, Tensor]], Tensor | None]
-"""A file seen, and its picture as the reader takes it unless its features are kept."""
+@dataclass(frozen=True)
+class _Ready:
+    """A file whose features are kept, or else its picture as the reader takes it."""
+
+    path: Path
+    content: str
+    kept: dict[str, Tensor] | None
+    pixels: Tensor | None
 
 
 def stream_features(
@@ -62,36 +68,51 @@ def stream_features(
     `prepare` makes a picture, float [3, H, W] in 0–1, what `reader` takes. Memory does not grow with the
     number of files. Files that cannot be read are added to `skipped` and left out.
     """
-    waiting: list[Path] = []
-    found: list[_Pair] = []
-    new = 0
-    looks = stream_files(
-        paths,
-        lambda _, path: look(path, store.get),
-        workers=decoders_beside(reader.device.type),
-        skipped=skipped,
+
+    def ready(_: int, path: Path) -> _Ready:
+        seen = look(path, store.get)
+        return _Ready(
+            path, seen.content, seen.kept, None if seen.image is None else prepare(to_float(seen.image))
+        )
+
+    def alone(some: Sequence[Path]) -> tuple[list[_Ready], Tensor, list[Skipped]]:
+        left_out: list[Skipped] = []
+        group = [each for _, each in stream_files(some, ready, workers=0, skipped=left_out)]
+        return group, _features(group, reader, store), left_out
+
+    if reader.threads:
+        for group, features, left_out in reader.in_groups(paths, alone):
+            skipped += left_out
+            yield [each.path for each in group], features
+        return
+    device = reader.device.type
+    each_ready = stream_files(
+        paths, ready, workers=decoders_beside(device), share=device != "cpu", skipped=skipped
     )
-    for index, seen in looks:
-        prepared = None if seen.image is None else prepare(to_float(seen.image))
-        waiting.append(paths[index])
-        found.append((Seen(seen.content, seen.kept, None), prepared))
-        new += prepared is not None
-        if new == reader.group_size or len(waiting) == _MOST_TOGETHER:
-            yield waiting, _resolved(found, reader, store)
-            waiting, found, new = [], [], 0
-    if waiting:
-        yield waiting, _resolved(found, reader, store)
+    for group in _grouped(each_ready, reader.group_size):
+        yield [each.path for each in group], _features(group, reader, store)
 
 
-def _resolved(found: Sequence[_Pair], reader: FeatureReader, store: FeatureStore) -> Tensor:
-    prepared = [pixels for _, pixels in found if pixels is not None]
-    read = iter(reader(torch.stack(prepared)).cpu() if prepared else ())
+def _grouped(each_ready: Iterator[tuple[int, _Ready]], size: int) -> Iterator[list[_Ready]]:
+    """So many that `size` of them are new, or that none waits for long."""
+    group: list[_Ready] = []
+    for _, ready in each_ready:
+        group.append(ready)
+        if len(group) == _MOST_TOGETHER or sum(each.pixels is not None for each in group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _features(group: Sequence[_Ready], reader: FeatureReader, store: FeatureStore) -> Tensor:
+    new = [each.pixels for each in group if each.pixels is not None]
+    read = iter(reader(torch.stack(new)).cpu() if new else ())
     rows: list[Tensor] = []
-    for seen, pixels in found:
-        if pixels is None:
-            assert seen.kept is not None
-            rows.append(seen.kept[FEATURES])
+    for each in group:
+        if each.kept is not None:
+            rows.append(each.kept[FEATURES])
         else:
             rows.append(next(read))
-            store.put(seen.content, {FEATURES: rows[-1]})
-    return torch.stack(rows)
+            store.put(each.content, {FEATURES: rows[-1]})
+    return torch.stack(rows) if rows else torch.empty(0)

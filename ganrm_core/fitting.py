@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
@@ -167,12 +169,24 @@ def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Ten
     count, width = centred.shape
     wide = count < width
     exact = centred.double()  # float32 would blur the narrow components, where taste lies
-    values, vectors = torch.linalg.eigh(exact @ exact.T if wide else exact.T @ exact)
+    values, vectors = torch.linalg.eigh(_gram(exact if wide else exact.T.contiguous()))
     values, vectors = values.flip(0)[:components].float(), vectors.flip(1)[:, :components].float()
     kept = values > values[0] * 1e-6
     values, vectors = values[kept], vectors[:, kept]
     directions = centred.T @ vectors / values.sqrt() if wide else vectors
     return directions, (values / count).sqrt()
+
+
+def _gram(rows: Tensor, splits: int = 3) -> Tensor:
+    """Every product of two rows [N, N]: those of one half with the other once, since they are twice the same."""
+    if not splits or len(rows) < 2:
+        return rows @ rows.T
+    first, second = rows.chunk(2)
+    across = first @ second.T
+    return torch.cat([
+        torch.cat([_gram(first, splits - 1), across], dim=1),
+        torch.cat([across.T, _gram(second, splits - 1)], dim=1),
+    ])  # fmt: skip
 
 
 def fit_linear_heads(
@@ -266,8 +280,7 @@ def fit_mlp(
     rows: Rows, validation: Rows, projection: Projection, seed: int, on_epoch: OnEpoch | None = None
 ) -> ProjectedMLPHead:
     """A small MLP on the leading whitened components."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _seeded(seed):
         matrix = projection.whitened(_MLP_WHITENING)[:, :_MLP_COMPONENTS]
         head = ProjectedMLPHead(projection.mean, matrix, _MLP_HIDDEN, dropout=0.3)
         # The projection stays as it is, so the pictures pass it once instead of once an epoch.
@@ -280,11 +293,21 @@ def fit_mlp(
 
 def fit_paper_head(rows: Rows, validation: Rows, seed: int, on_epoch: OnEpoch | None = None) -> PaperHead:
     """The MLP of the paper preset."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _seeded(seed):
         head = PaperHead(rows.features.shape[-1])
         _train(head, rows, validation, _PAPER_SCHEDULE, on_epoch)
     return head
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """One at a time: the process has one generator, and heads are fitted in several threads."""
+    with _GENERATOR, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+_GENERATOR = Lock()
 
 
 def _train(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from .cores import in_order
 from .errors import DataError, ImageError
 from .files import shown
 from .images import UnreadableImageError, read_image
@@ -92,51 +92,30 @@ def stream_files(
     *,
     workers: int = DECODERS,
     prefetch: int = 8,
+    share: bool = False,
     skipped: list[Skipped],
 ) -> Iterator[tuple[int, Content]]:
     """Yield (index into `paths`, what `read` makes of it and its path) in order, reading ahead in threads.
 
     Without `workers` nothing is read ahead. At most `prefetch` wait read, however many paths there are. A file that
     cannot be read (`read` raises ImageError) is appended to `skipped` and left out. The threads end with the generator:
-    when it is exhausted, closed or dropped, or when reading raises anything else, which passes through.
+    when it is exhausted, closed or dropped, or when reading raises anything else, which passes through. `share`: among
+    them are the cores that torch may use (see `in_order`).
     """
     if workers < 0 or prefetch < 1:
         raise ValueError("workers are 0 or more, prefetch is 1 or more")
-    if workers == 0:
-        yield from _in_turn(paths, read, skipped)
-        return
-    waiting: deque[tuple[int, Future[Content]]] = deque()
-    upcoming = iter(enumerate(paths))
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="ganrm-decode")
-    try:
-        while True:
-            while len(waiting) < prefetch and (following := next(upcoming, None)) is not None:
-                waiting.append((following[0], pool.submit(read, *following)))
-            if not waiting:
-                return
-            index, future = waiting.popleft()
-            try:
-                content = future.result()
-            except ImageError as error:
-                skipped.append(Skipped(Path(paths[index]), _reason(error)))
-                continue
-            del future  # else the picture would live on here while the next one is decoded
-            yield index, content
-            del content
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
-
-def _in_turn(
-    paths: Sequence[Path], read: Callable[[int, Path], Content], skipped: list[Skipped]
-) -> Iterator[tuple[int, Content]]:
-    for index, path in enumerate(paths):
+    def attempt(item: tuple[int, Path]) -> tuple[int, Content | Skipped]:
         try:
-            content = read(index, path)
+            return item[0], read(*item)
         except ImageError as error:
-            skipped.append(Skipped(Path(path), _reason(error)))
-            continue
-        yield index, content
+            return item[0], Skipped(Path(item[1]), _reason(error))
+
+    for index, content in in_order(enumerate(paths), attempt, threads=workers, ahead=prefetch, share=share):
+        if isinstance(content, Skipped):
+            skipped.append(content)
+        else:
+            yield index, content
         del content  # else the picture would live on here while the next one is decoded
 
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
+from .images import read_image, to_float
 from .imagesets import Skipped
 from .progress import ProgressCallback, no_progress
+from .tensors import as_images
 
 Images = Any
 """Pictures as callers have them.
@@ -72,12 +75,28 @@ class Reward(Protocol):
         """
 
 
-def is_paths(images: Images) -> bool:
-    """Whether `images` names files rather than holding pixels."""
+Picture = Tensor | str | Path
+"""One of these pictures: float [3, H, W] in 0–1, or a file."""
+
+
+def each_of(images: Images) -> Sequence[Picture]:
+    """One by one, files unread. Raises ImageError for pixels that are no picture."""
     if isinstance(images, (str, Path)):
-        return True
-    return (
-        isinstance(images, (list, tuple))
-        and len(images) > 0
-        and all(isinstance(i, (str, Path)) for i in images)
+        return [images]
+    if isinstance(images, (list, tuple)) and images and all(isinstance(i, (str, Path)) for i in images):
+        return images
+    return as_images(images)
+
+
+def opened(picture: Picture) -> Tensor:
+    """Float [3, H, W] in 0–1. Raises ImageError for a file that cannot be read."""
+    return picture if isinstance(picture, Tensor) else to_float(read_image(picture))
+
+
+def joined(parts: Sequence[Scores]) -> Scores:
+    """Scores one after the other as one."""
+    return Scores(
+        torch.cat([part.logit for part in parts]),
+        torch.cat([part.score for part in parts]),
+        torch.cat([part.uncertainty for part in parts]),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,12 @@ from .features import FeatureReader
 from .file_features import stream_features
 from .files import shown
 from .heads import RewardProjectionLayer
-from .images import read_image, to_float
 from .imagesets import Skipped
 from .pixel_path import PixelPath
 from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
 from .readout import Readout, SecondLook, takes_a_second_look
-from .reward import Images, Scores, is_paths
-from .tensors import as_images
+from .reward import Images, Picture, Scores, each_of, joined, opened
 
 _RPL = "rpl."
 _ADAPTER = "adapter."
@@ -87,19 +85,19 @@ class RewardModel:
         read.
         """
         del prompts
-        pictures: Iterable[Tensor]
-        if is_paths(images):
-            paths = [images] if isinstance(images, (str, os.PathLike)) else images
-            total, pictures = len(paths), (to_float(read_image(path)) for path in paths)
-        else:
-            pictures = as_images(images)
-            total = len(pictures)
-        progress(Progress("scoring", 0, total))
+
+        def scored(some: Sequence[Picture]) -> Scores:
+            return self.score_features(
+                self.reader(torch.stack([self.prepare(opened(each)) for each in some]))
+            )
+
+        pictures = each_of(images)
+        progress(Progress("scoring", 0, len(pictures)))
         parts: list[Scores] = []
-        for part in self._score_stream(pictures):
+        for part in self.reader.in_groups(pictures, scored):
             parts.append(part)
-            progress(Progress("scoring", sum(map(len, parts)), total))
-        return self._join(parts)
+            progress(Progress("scoring", sum(map(len, parts)), len(pictures)))
+        return joined(parts)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
         """Score files one by one, in order, decoding ahead; memory does not grow with their number.
@@ -229,26 +227,6 @@ class RewardModel:
         scores = torch.from_numpy(self.calibration.scores(logits.numpy())).float()
         # Outside inference mode the results would be refused by a caller's autograd.
         return Scores(logits.clone(), scores, spread.clone())
-
-    def _score_stream(self, images: Iterable[Tensor]) -> Iterator[Scores]:
-        batch: list[Tensor] = []
-        for image in images:
-            batch.append(self.prepare(image))
-            if len(batch) == self.reader.group_size:
-                yield self.score_features(self.reader(torch.stack(batch)))
-                batch = []
-        if batch:
-            yield self.score_features(self.reader(torch.stack(batch)))
-
-    @staticmethod
-    def _join(parts: Sequence[Scores]) -> Scores:
-        if not parts:
-            return Scores(torch.empty(0), torch.empty(0), torch.empty(0))
-        return Scores(
-            torch.cat([part.logit for part in parts]),
-            torch.cat([part.score for part in parts]),
-            torch.cat([part.uncertainty for part in parts]),
-        )
 
 
 def _readout(card: Mapping[str, Any], spec: BackboneSpec) -> Readout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .cores import in_order
 from .errors import ImageError
 from .images import read_image
 from .metrics import FloatArray
@@ -19,7 +21,7 @@ from .twins import SAME_PICTURE, same_pixels
 
 Judge = Callable[[Sequence[Tensor], int], FloatArray]
 
-_PER_CLASS = 20
+_PER_CLASS, _AT_FIRST = 20, 24
 _NOTABLE, _OFTEN = 0.35, 0.65
 """A mean shift of this share of the spread, this often the same way, is more than a clean model shows."""
 
@@ -62,35 +64,46 @@ def same_picture_test(
     labels: NDArray[np.int64],
     judge: Judge,
     *,
+    threads: int = 0,
     seed: int = 0,
     progress: ProgressCallback,
 ) -> SamePicture:
     """Score some held-out pictures and their twins (see `twins.SAME_PICTURE`).
 
     `judge` takes uint8 pictures [3, H, W] of any sizes, which are one position in `paths` and its twins,
-    and that position; it gives their logits by a head that has not seen them. Files that have become
-    unreadable are left out.
+    and that position; it gives their logits by a head that has not seen them. In how many `threads` it may be
+    called; without any, in the caller's. Files that have become unreadable are left out.
     """
     chosen = _some_of_each(labels, seed)
-    logits: dict[str, list[float]] = {name: [] for name in SAME_PICTURE}
-    originals: list[float] = []
-    judged: list[int] = []
-    for done, position in enumerate(chosen):
-        progress(Progress("comparing with itself", done, len(chosen)))
+    judged: dict[int, _Pair] = {}
+    gaps = _gaps(judged, labels)
+
+    def judged_at(position: int) -> _Pair | None:
         try:
-            image = read_image(paths[position])
+            return _judged(read_image(paths[position]), position, judge)
         except ImageError:
-            continue
-        original, others = _judged(image, position, judge)
-        originals.append(original)
-        judged.append(position)
-        for name, value in others.items():
-            logits[name].append(value)
+            return None
+
+    progress(Progress("comparing with itself", 0, len(chosen)))
+    for part in (chosen[:_AT_FIRST], chosen[_AT_FIRST:]):
+        # No name is given to what is judged ahead: its threads must end where the loop is left.
+        for position, pair in zip(
+            part, in_order(part, judged_at, threads=threads, ahead=2 * threads, share=True), strict=True
+        ):
+            if pair is not None:
+                judged[position] = pair
+            progress(Progress("comparing with itself", chosen.index(position) + 1, len(chosen)))
+        gaps = _gaps(judged, labels)
+        if _surely_clean(gaps):
+            break
     progress(Progress("comparing with itself", len(chosen), len(chosen)))
-    spread = _spread(np.array(originals), labels[judged])
-    results = tuple(_result(name, np.array(originals), np.array(v), spread) for name, v in logits.items())
+    results = tuple(_result(name, gap) for name, gap in gaps.items())
     word, sentence = _verdict(results)
     return SamePicture(word, sentence, len(judged), results)
+
+
+_Pair = tuple[float, dict[str, float]]
+"""The logit of a picture, and those of its twins by their names."""
 
 
 def _judged(image: Tensor, position: int, judge: Judge) -> tuple[float, dict[str, float]]:
@@ -103,12 +116,20 @@ def _judged(image: Tensor, position: int, judge: Judge) -> tuple[float, dict[str
 
 
 def _some_of_each(labels: NDArray[np.int64], seed: int) -> list[int]:
+    """Positions of pictures, of both classes in turn while there are any."""
     rng = np.random.default_rng(seed)
-    return sorted(
-        int(position)
-        for label in (0, 1)
-        for position in rng.permutation(np.flatnonzero(labels == label))[:_PER_CLASS]
-    )
+    drawn = [rng.permutation(np.flatnonzero(labels == label))[:_PER_CLASS].tolist() for label in (0, 1)]
+    return [position for pair in zip_longest(*drawn) for position in pair if position is not None]
+
+
+def _gaps(judged: Mapping[int, _Pair], labels: NDArray[np.int64]) -> dict[str, FloatArray]:
+    """By how much the originals score higher than each twin [pictures], in units of the spread inside a class."""
+    originals = np.array([original for original, _ in judged.values()])
+    spread = _spread(originals, labels[list(judged)])
+    return {
+        name: (originals - np.array([twins[name] for _, twins in judged.values()])) / spread
+        for name in SAME_PICTURE
+    }
 
 
 def _spread(logits: FloatArray, labels: NDArray[np.int64]) -> float:
@@ -117,12 +138,19 @@ def _spread(logits: FloatArray, labels: NDArray[np.int64]) -> float:
     return max(float(np.mean(inside)) if inside else 0.0, 1e-12)
 
 
-def _result(name: str, originals: FloatArray, twins: FloatArray, spread: float) -> TwinResult:
-    if not len(twins):
+def _surely_clean(gaps: Mapping[str, FloatArray]) -> bool:
+    """Whether three standard errors more would make no shift notable: more pictures would not change the verdict."""
+    return all(
+        len(gap) > 1 and abs(gap.mean()) + 3 * gap.std(ddof=1) / np.sqrt(len(gap)) < _NOTABLE
+        for gap in gaps.values()
+    )
+
+
+def _result(name: str, gap: FloatArray) -> TwinResult:
+    if not len(gap):
         return TwinResult(name, 0.5, 0.0, 0.0)
-    gap = originals - twins
     outranks = float((gap > 0).mean() + 0.5 * (gap == 0).mean())
-    return TwinResult(name, outranks, float(gap.mean()) / spread, float(np.abs(gap).mean()) / spread)
+    return TwinResult(name, outranks, float(gap.mean()), float(np.abs(gap).mean()))
 
 
 _PREFERENCES: tuple[tuple[tuple[str, ...], str, str], ...] = (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -12,13 +11,11 @@ from torch import Tensor
 from .feature_store import FeatureStore
 from .features import FeatureReader
 from .file_features import stream_features
-from .images import read_image, to_float
 from .imagesets import Skipped
 from .progress import Progress, ProgressCallback, no_progress
 from .readout import SeveralReadouts
-from .reward import Images, Scores, is_paths
+from .reward import Images, Picture, Scores, each_of, joined, opened
 from .reward_model import RewardModel
-from .tensors import as_images
 
 
 def share_a_backbone(first: RewardModel, second: RewardModel) -> bool:
@@ -42,22 +39,19 @@ class SharedScoring:
 
     def score(self, images: Images, progress: ProgressCallback = no_progress) -> list[Scores]:
         """One `Scores` per model; `images` and `progress` as `Reward.score` takes them."""
-        pictures: Iterable[Tensor]
-        if is_paths(images):
-            paths = [images] if isinstance(images, (str, os.PathLike)) else images
-            total, pictures = len(paths), (to_float(read_image(path)) for path in paths)
-        else:
-            pictures = as_images(images)
-            total = len(pictures)
-        progress(Progress("scoring", 0, total))
-        parts: list[list[Scores]] = [[] for _ in self.models]
-        done = 0
-        for batch in self._batches(pictures):
-            for part, scores in zip(parts, batch, strict=True):
-                part.append(scores)
-            done += len(batch[0])
-            progress(Progress("scoring", done, total))
-        return [joined(part) for part in parts]
+        first = self.models[0]
+
+        def scored(some: Sequence[Picture]) -> list[Scores]:
+            prepared = torch.stack([first.prepare(opened(each)) for each in some])
+            return self._scores(self._reader(prepared).cpu())
+
+        pictures = each_of(images)
+        progress(Progress("scoring", 0, len(pictures)))
+        parts: list[list[Scores]] = []
+        for part in self._reader.in_groups(pictures, scored):
+            parts.append(part)
+            progress(Progress("scoring", sum(len(each[0]) for each in parts), len(pictures)))
+        return [joined(of_model) for of_model in zip(*parts, strict=True)]
 
     def score_files(
         self, paths: Sequence[Path], skipped: list[Skipped]
@@ -70,29 +64,8 @@ class SharedScoring:
             for position, path in enumerate(found):
                 yield path, [scores.of(position) for scores in each]
 
-    def _batches(self, pictures: Iterable[Tensor]) -> Iterator[list[Scores]]:
-        waiting: list[Tensor] = []
-        for picture in pictures:
-            waiting.append(self.models[0].prepare(picture))
-            if len(waiting) == self._reader.group_size:
-                yield self._scores(self._reader(torch.stack(waiting)).cpu())
-                waiting = []
-        if waiting:
-            yield self._scores(self._reader(torch.stack(waiting)).cpu())
-
     def _scores(self, features: Tensor) -> list[Scores]:
         spec = self._reader.backbone.spec
         parts = features.split([readout.width(spec) for readout in self._readouts], dim=1)
         columns = dict(zip(self._readouts, parts, strict=True))
         return [model.score_features(columns[model.reader.readout]) for model in self.models]
-
-
-def joined(parts: Sequence[Scores]) -> Scores:
-    """Scores one after the other as one."""
-    if not parts:
-        return Scores(torch.empty(0), torch.empty(0), torch.empty(0))
-    return Scores(
-        torch.cat([part.logit for part in parts]),
-        torch.cat([part.score for part in parts]),
-        torch.cat([part.uncertainty for part in parts]),
-    )

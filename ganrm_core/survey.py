@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .audit.audit import Audit, audit_files
 from .audit.facts import FileFacts, file_facts
+from .cores import threads_to_share
 from .feature_store import get_record, put_record
 from .file_features import look
 from .imagesets import Skipped, stream_files
@@ -51,7 +52,9 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
     kept: list[int] = []
     looks: list[_FirstLook] = []
     progress(Progress("looking at the pictures", 0, len(paths)))
-    for index, found in stream_files(paths, lambda _, path: _FirstLook.of(path), skipped=skipped):
+    for index, found in stream_files(
+        paths, lambda _, path: _FirstLook.of(path), workers=threads_to_share(), share=True, skipped=skipped
+    ):
         looks.append(found)
         kept.append(index)
         progress(Progress("looking at the pictures", index + 1, len(paths)))

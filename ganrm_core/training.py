@@ -185,6 +185,7 @@ def train_on_files(
             [pictures.paths[i] for i in fitted.held_out],
             pictures.labels[fitted.held_out],
             _unbiased_judge(fitted, reader, evening.path),
+            threads=reader.threads,
             seed=settings.seed,
             progress=progress,
         )

@@ -88,27 +88,47 @@ def read_pictures(
         evened = neutraliser.evened(image, int(survey.labels[index]), seeds[index])
         return make_views(neutraliser.path(to_float(evened)), views, size, seed=seeds[index])
 
-    progress(Progress("reading pictures", 0, len(survey.paths)))
-    workers = decoders_beside(reader.device.type)
-    together = 1 if states else max(1, reader.group_size // views)
-    # No name is given to the stream: it must end, and its threads with it, where the loop is left.
-    for group in _batched(stream_files(survey.paths, taken, workers=workers, skipped=skipped), together):
+    def read(group: Sequence[tuple[int, Seen[dict[str, Tensor]]]]) -> list[dict[str, Tensor]]:
+        """What is kept of each picture, or now found: its views' features, and how they move."""
         new = [views_of(index, seen.image) for index, seen in group if seen.image is not None]
-        read = iter(_read(new, states.read if states else reader))
+        features = iter(_read(new, states.read if states else reader))
+        found: list[dict[str, Tensor]] = []
         for index, seen in group:
-            found = seen.kept
-            if found is None:
-                found = {_VIEWS: next(read)}
-                if paired[index] and not states:
-                    assert seen.image is not None
-                    twins = neutraliser.twins(seen.image, int(survey.labels[index]), seeds[index])
-                    found |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
-                if not states:
-                    store.put(seen.content, found, about(index))
-            features.append(found.pop(_VIEWS))
-            for name, difference in found.items():
-                moved.setdefault(name, []).append(difference)
-            progress(Progress("reading pictures", index + 1, len(survey.paths)))
+            if seen.kept is not None:
+                found.append(seen.kept)
+                continue
+            found.append({_VIEWS: next(features)})
+            if paired[index] and not states:
+                assert seen.image is not None
+                twins = neutraliser.twins(seen.image, int(survey.labels[index]), seeds[index])
+                found[-1] |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
+            if not states:
+                store.put(seen.content, found[-1], about(index))
+        return found
+
+    def each_read() -> Iterator[dict[str, Tensor]]:
+        if reader.threads and not states:
+            for _, found in stream_files(
+                survey.paths,
+                lambda index, path: read([(index, taken(index, path))]),
+                workers=reader.threads,
+                share=True,
+                skipped=skipped,
+            ):
+                yield from found
+            return
+        device = reader.device.type
+        seen = stream_files(survey.paths, taken, workers=decoders_beside(device), skipped=skipped)
+        for group in _batched(seen, 1 if states else max(1, reader.group_size // views)):
+            yield from read(group)
+
+    progress(Progress("reading pictures", 0, len(survey.paths)))
+    # No name is given to the stream: it must end, and its threads with it, where the loop is left.
+    for done, found in enumerate(each_read(), start=1):
+        features.append(found.pop(_VIEWS))
+        for name, difference in found.items():
+            moved.setdefault(name, []).append(difference)
+        progress(Progress("reading pictures", done, len(survey.paths)))
     if skipped:
         raise DataError(
             f"Pictures changed while they were being read. {describe_skipped(skipped)} Train again."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,13 +72,17 @@ def framed(image: Tensor, width: int, colour: tuple[int, int, int] = (0, 0, 0)) 
 
 def tagged(image: Tensor) -> Tensor:
     """As a PNG that says it is sRGB by profile and by gamma, read again."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     info = PngInfo()
     info.add(b"gAMA", (45455).to_bytes(4, "big"))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "tagged.png"
-        to_pil(image).save(path, compress_level=0, icc_profile=profile, pnginfo=info)
+        to_pil(image).save(path, compress_level=0, icc_profile=_srgb(), pnginfo=info)
         return read_image(path)
+
+
+@lru_cache(maxsize=1)
+def _srgb() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 SAME_PICTURE: dict[str, Twin] = {

@@ -89,8 +89,12 @@ def borders(image: Tensor) -> tuple[int, int, int, int]:
 def _border(image: Tensor) -> int:
     """Rows at the top of [3, H, W] that are a border."""
     most = image.shape[1] // _WIDEST
-    colour = image[:, 0].float().median(dim=1).values.view(3, 1, 1)
+    first = image[:, 0].float()
+    colour = first.median(dim=1, keepdim=True).values
     # Nearly every picture is done after its first row.
+    if not most or (first - colour).abs().amax(dim=0).mean() > _NOISE:
+        return 0
+    colour = colour.unsqueeze(2)
     for start in range(0, most, 32):
         rows = image[:, start : min(start + 32, most) + 1].float()
         away = (rows - colour).abs().amax(dim=0)

@@ -58,10 +58,15 @@ class BackboneSpec:
 
 @dataclass(frozen=True)
 class ExecutionPlan:
-    """How a backbone runs on a kind of device: fixed, never timed, so that results repeat."""
+    """How a backbone runs on a kind of device: fixed, never timed, so that results repeat.
+
+    `side_by_side`: several batches at once, a thread each, take less time than one after the other by all cores. Only
+    for networks that keep nothing of one call where another could find it, such as a hook.
+    """
 
     batch_size: int
     channels_last: bool
+    side_by_side: bool = False
 
 
 class Backbone(nn.Module, ABC):

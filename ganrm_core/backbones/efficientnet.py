@@ -91,8 +91,10 @@ class EfficientNetLite(Backbone):
         return [*taps, head.mean(dim=(2, 3)).unsqueeze(1)]
 
     def plan(self, device_type: str) -> ExecutionPlan:
-        # On two CPU cores batch 4 in channels-last is three times as fast as batch 32.
-        return ExecutionPlan(batch_size=4 if device_type == "cpu" else 64, channels_last=True)
+        if device_type == "cpu":
+            # On two cores batch 4 in channels-last is three times as fast as batch 32.
+            return ExecutionPlan(batch_size=4, channels_last=True, side_by_side=True)
+        return ExecutionPlan(batch_size=64, channels_last=True)
 
 
 def _fold_normalisation(net: nn.Module) -> None:

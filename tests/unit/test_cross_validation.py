@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -285,6 +287,63 @@ class TestDefault:
         with pytest.raises(Cancelled):
             fit_default(rows(30), np.arange(30), blocks(16), seed=0, progress=cancel)
 
+    def test_several_folds_at_once_are_the_same_to_the_bit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        given, steps = rows(60, shift=1.0), []
+        alone = default(given)
+        monkeypatch.setattr(cross_validation, "_threads_for", lambda _: 3)
+        together = fit_default(given, np.arange(60), blocks(16), seed=0, progress=steps.append)
+        np.testing.assert_array_equal(alone.held_out_scores, together.held_out_scores)
+        for name, tensor in alone.layer.state_dict().items():
+            assert torch.equal(tensor, together.layer.state_dict()[name]), name
+        assert [step.done for step in steps] == sorted(step.done for step in steps)
+        assert steps[-1].done == steps[-1].total
+
+    def test_a_cancel_ends_folds_in_other_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Cancelled(BaseException):
+            pass
+
+        def fit_all(part: Rows, _groups: object, steps: cross_validation._Steps) -> dict[str, Head]:
+            started.append(len(part))
+            for _ in range(1000):
+                time.sleep(0.01)
+                steps.epoch(0.0, 0.5)
+            raise AssertionError("nobody stopped it")
+
+        def cancel(_: Progress) -> None:
+            if started:
+                raise Cancelled
+
+        started: list[int] = []
+        given = rows(60)
+        steps = cross_validation._Steps(cancel, FOLDS)
+        with pytest.raises(Cancelled):
+            cross_validation._cross_validate(
+                given, np.arange(60), fit_all, None, seed=0, steps=steps, threads=2
+            )
+        assert 1 <= len(started) <= 2
+
+    def test_folds_at_once_fit_into_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cross_validation, "threads_to_share", lambda: 4)
+        given = rows(60)
+        size = given.features.nbytes
+        for room, threads in ((100, 4), (4.1, 4), (3.1, 3), (2.1, 2), (1.1, 0), (0.1, 0)):
+            monkeypatch.setattr(cross_validation, "_MOST_BYTES", int(room * cross_validation._COPIES * size))
+            assert cross_validation._threads_for(given) == threads
+
+    def test_an_mlp_that_falls_behind_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fits = []
+        fit_mlp = cross_validation.fit_mlp
+
+        def counted(*given: Any) -> Any:
+            fits.append(given)
+            return fit_mlp(*given)
+
+        monkeypatch.setattr(cross_validation, "fit_mlp", counted)
+        monkeypatch.setattr(cross_validation, "_hopeless", lambda *_: {"mlp"})
+        fitted = default(rows(60, shift=1.0))
+        assert len(fits) == cross_validation._TRIAL_FOLDS
+        assert fitted.candidate.startswith("linear")
+
     @pytest.mark.parametrize(
         "groups",
         [
@@ -342,6 +401,12 @@ class TestChoice:
             chosen += self.choose(linear_a=linear, mlp=mlp) == "mlp"
         assert lower >= 12
         assert chosen <= lower - 5
+
+    def test_behind_is_hopeless_and_ahead_is_not(self) -> None:
+        weak, strong = self.logits(0.3), self.logits(1.5, seed=1)
+        linear = {"linear a": self.logits(0.1, seed=2), "linear b": self.logits(1.0)}
+        assert cross_validation._hopeless({**linear, "mlp": weak}, self.labels) == {"mlp"}
+        assert cross_validation._hopeless({**linear, "mlp": strong}, self.labels) == set()
 
     def test_an_mlp_alone(self) -> None:
         assert self.choose(paper_mlp=self.logits(0.0)) == "paper mlp"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -140,3 +142,40 @@ def test_smaller_pictures_are_followed_to_the_fifth_stage_by_networks_it_was_fou
     assert default_readout(spec, "blurred") == Readout(every, SecondLook("blurred", every))
     assert default_readout(spec, "none") == Readout(every)
     assert default_readout(replace(spec, family="transformers")).second_look is None
+
+
+class SideBySide(Colours):
+    def plan(self, device_type: str) -> ExecutionPlan:
+        return ExecutionPlan(batch_size=2, channels_last=False, side_by_side=device_type == "cpu")
+
+
+class TestInGroups:
+    @pytest.fixture(autouse=True)
+    def three_cores(self) -> Iterator[None]:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(3)
+        yield
+        torch.set_num_threads(threads)
+
+    @pytest.mark.parametrize("backbone", [Colours, SideBySide])
+    @pytest.mark.parametrize("count", [1, 2, 5, 23])
+    def test_in_order_each_once(self, backbone: type[Colours], count: int) -> None:
+        pictures = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+        reader = FeatureReader(backbone(), Readout(("pixels", "colour")))
+        found = list(reader.in_groups(list(pictures), lambda some: reader(torch.stack([*some]))))
+        torch.testing.assert_close(torch.cat(found), reader(pictures), rtol=0, atol=0)
+
+    def test_only_networks_that_bear_it_are_called_from_several_threads(self) -> None:
+        for backbone, threads in ((Colours(), 0), (SideBySide(), 3)):
+            reader = FeatureReader(backbone, Readout(("pixels",)))
+            assert reader.threads == threads
+            used = set(reader.in_groups(range(40), lambda _: threading.current_thread().name))
+            assert ("MainThread" in used) == (threads == 0)
+
+    def test_no_thread_is_idle_and_no_group_smaller_than_runs_well(self) -> None:
+        reader = FeatureReader(
+            SideBySide(), Readout(("pixels", "colour"), SecondLook("smaller", ("pixels",)))
+        )
+        assert (reader.batch_size, reader.group_size) == (2, 8)
+        for count, sizes in ((1, [1]), (3, [2, 1]), (12, [4, 4, 4]), (40, [8] * 5)):
+            assert list(reader.in_groups(range(count), len)) == sizes

@@ -33,7 +33,7 @@ def picture(path: Path, value: int = 9, size: tuple[int, int] = (4, 4)) -> Path:
 
 
 def decoders() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("ganrm-decode")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ganrm-worker")]
 
 
 class TestFindImages:

@@ -225,7 +225,7 @@ class TestStreaming:
         stream: Iterator[Any] = small.score_files([tmp_path / "a.png"] * 50, [])
         next(stream)
         del stream
-        assert not [t for t in threading.enumerate() if t.name.startswith("ganrm-decode")]
+        assert not [t for t in threading.enumerate() if t.name.startswith("ganrm-worker")]
 
 
 class TestBackboneOfACheckpoint:

@@ -209,7 +209,7 @@ class TestCancel:
         with pytest.raises(CancelledError) as caught:
             sets.train(cancel)
         assert caught.value is error
-        assert not [t for t in threading.enumerate() if t.name.startswith("ganrm-decode")]
+        assert not [t for t in threading.enumerate() if t.name.startswith("ganrm-worker")]
 
     def test_every_stage_reports_from_none_to_all(self, sets: Sets) -> None:
         steps: list[Progress] = []

@@ -1,0 +1,73 @@
+"""Work shared out among the processor's cores: a few threads, each with its part of those that torch may use.
+
+torch splits every operation among its threads, which then wait for one another; between operations, and in Python,
+all but one are idle. Whole pieces of work side by side leave none idle (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+import torch
+
+_MOST = 4  # each needs memory of its own
+_LOOK_UP = 0.1
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def threads_to_share() -> int:
+    """In how many threads to work side by side; 0 where torch has one core, and there is nothing to share."""
+    threads = min(_MOST, torch.get_num_threads())
+    return threads if threads > 1 else 0
+
+
+def in_order(
+    items: Iterable[Item],
+    work: Callable[[Item], Result],
+    *,
+    threads: int,
+    ahead: int,
+    share: bool = False,
+    while_waiting: Callable[[], None] | None = None,
+) -> Iterator[Result]:
+    """Yield what `work` makes of each item, in order, working ahead in `threads`; without any, in the caller's.
+
+    At most `ahead` results are waiting or being worked out, however many items there are. With `share`, torch's
+    threads are shared out among these. `while_waiting` is called ten times a second while a result is not there yet.
+    The threads end with the generator: when it is exhausted, closed or dropped, or when `work` or `while_waiting`
+    raises, which passes through.
+    """
+    if not threads:
+        yield from map(work, items)
+        return
+    cores = torch.get_num_threads()
+    # Each thread has these settings for itself. What torch takes for the whole process is put back in the end.
+    share_of_cores = partial(torch.set_num_threads, max(1, cores // threads)) if share else None
+    worked = partial(_in_mode, torch.is_inference_mode_enabled(), work)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ganrm-worker", initializer=share_of_cores)
+    upcoming, waiting = iter(items), deque[Future[Result]]()
+    try:
+        while True:
+            waiting.extend(pool.submit(worked, item) for item in islice(upcoming, ahead - len(waiting)))
+            if not waiting:
+                return
+            while while_waiting and not wait([waiting[0]], _LOOK_UP).done:
+                while_waiting()
+            # No name is given to the result: it would live on here while the next is worked out.
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        if share:
+            torch.set_num_threads(cores)
+
+
+def _in_mode(inference: bool, work: Callable[[Item], Result], item: Item) -> Result:
+    with torch.inference_mode(inference):
+        return work(item)

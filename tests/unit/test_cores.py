@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from ganrm_core.cores import in_order, threads_to_share
+
+
+@pytest.fixture(autouse=True)
+def four_cores() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(threads)
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ganrm-worker")]
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 0), (2, 2), (3, 3), (4, 4), (9, 4)])
+def test_there_is_nothing_to_share_on_one_core_and_no_more_than_four_share(cores: int, threads: int) -> None:
+    torch.set_num_threads(cores)
+    assert threads_to_share() == threads
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_results_come_in_order_however_long_each_takes(threads: int) -> None:
+    def slow_at_first(item: int) -> int:
+        time.sleep(0.02 if item % 3 == 0 else 0)
+        return item * item
+
+    assert list(in_order(range(20), slow_at_first, threads=threads, ahead=5)) == [n * n for n in range(20)]
+    assert workers() == []
+
+
+def test_nothing_is_drawn_further_ahead_than_allowed() -> None:
+    drawn: list[int] = []
+    stream = in_order((drawn.append(n) or n for n in range(50)), lambda n: n, threads=2, ahead=3)
+    assert drawn == []
+    assert next(stream) == 0
+    assert len(drawn) <= 3
+    assert next(stream) == 1
+    assert len(drawn) <= 4
+
+
+def test_cores_are_shared_out_and_the_callers_are_its_own_again() -> None:
+    stream = in_order(range(6), lambda _: torch.get_num_threads(), threads=2, ahead=4, share=True)
+    assert next(stream) == 2
+    assert torch.get_num_threads() == 4
+    assert list(stream) == [2] * 5
+    assert torch.get_num_threads() == 4
+    assert list(in_order(range(3), lambda _: torch.get_num_threads(), threads=2, ahead=2)) == [4] * 3
+
+
+@pytest.mark.parametrize("inference", [False, True])
+def test_work_runs_in_the_callers_mode(inference: bool) -> None:
+    with torch.inference_mode(inference):
+        modes = set(in_order(range(4), lambda _: torch.is_inference_mode_enabled(), threads=2, ahead=2))
+    assert modes == {inference}
+
+
+def test_what_work_raises_passes_through_and_ends_the_threads() -> None:
+    def fail(item: int) -> int:
+        if item == 3:
+            raise KeyError("of ours")
+        return item
+
+    stream = in_order(range(9), fail, threads=2, ahead=4, share=True)
+    assert [next(stream) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(KeyError, match="of ours"):
+        next(stream)
+    assert workers() == []
+    assert torch.get_num_threads() == 4
+
+
+def test_while_waiting_is_called_in_the_callers_thread_and_may_cancel() -> None:
+    class Cancelled(BaseException):
+        pass
+
+    release, called = threading.Event(), []
+
+    def cancel() -> None:
+        called.append(threading.current_thread())
+        if len(called) == 2:
+            release.set()
+            raise Cancelled
+
+    stream = in_order(range(3), lambda _: release.wait(10), threads=2, ahead=2, while_waiting=cancel)
+    with pytest.raises(Cancelled):
+        next(stream)
+    assert set(called) == {threading.current_thread()}
+    assert workers() == []
