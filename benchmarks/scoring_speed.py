@@ -5,6 +5,7 @@ Pictures per second, given as tensors of 512 and of 1024 pixels in memory, of
   ours    `RewardModel.score` of a model that trims borders, the longest way through what `--neutralise
           auto` may do to scoring: checks, resizing, the second look (`ganrm train --second-look`), taps, heads
   limit   the raw network's forward on ready input, one pass, no taps: its best over batch sizes and memory layouts
+  at once the same, but on a CPU with several batches at once in a thread each, as `score` runs convolutional networks
   peers   the way ComfyUI's scoring nodes go: one picture at a time to PIL, through the model's own
           preprocessor, the network, one linear layer
 
@@ -16,12 +17,14 @@ weights: speed does not depend on them.
 from __future__ import annotations
 
 import argparse
+import math
 import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,7 @@ from torchvision import transforms
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone, BackboneSpec
 from ganrm_core.calibration import Calibration
+from ganrm_core.cores import in_order, threads_to_share
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.pixel_path import PixelPath
 from ganrm_core.readout import SECOND_LOOKS, Readout, default_readout
@@ -42,6 +46,7 @@ from ganrm_core.reward_model import RewardModel
 
 SIZES = (512, 1024)
 FOLDS = 10
+OTHERS = ("limit", "at once", "peers")
 BATCHES = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (16, 64, 256)}
 VITS = {
     "vit-b-16": {"patch_size": 16, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
@@ -66,8 +71,9 @@ def main() -> None:
         torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} CPU threads"
     )
     print(f"torch {torch.__version__}, {where}, {platform.machine()}")
-    head = "".join(f"{title:>8}" for title in ("ours", "limit", "peers"))
-    print(f"\n{'backbone':<20}{'second look':<13}{'pixels':>7}{head}{'ours / limit':>15}{'ours / peers':>14}")
+    print(f"\n{'':<40}{'pictures per second':^36}{'ours /':^27}")
+    head = "".join(f"{title:>9}" for title in ("ours", *OTHERS, *OTHERS))
+    print(f"{'backbone':<20}{'second look':<13}{'pixels':>7}{head}")
     for name in options.names or ["efficientnet_lite0"]:
         with prepared(name, options.device) as (backbone, raw):
             for readout in readouts(backbone.spec):
@@ -84,6 +90,19 @@ def main() -> None:
 
 
 @dataclass(frozen=True)
+class Way:
+    """`threads`: so many batches at once; 0 for one by all cores."""
+
+    batch: int
+    layout: torch.memory_format
+    threads: int
+
+    def turns(self, pictures: int) -> int:
+        """How many batches so many pictures take, at least one for each thread."""
+        return max(math.ceil(pictures / self.batch), self.threads)
+
+
+@dataclass(frozen=True)
 class Contest:
     """One backbone, as we run it and as others do."""
 
@@ -95,22 +114,22 @@ class Contest:
     def run(self, size: int, count: int, rounds: int) -> str:
         pictures = some_pictures(count, size)
         images = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).float().div(255)
-        batch, layout = self.best_batch()
+        limit, at_once = self.best_way(0), self.best_way(threads_to_share() if self.device == "cpu" else 0)
         contestants: dict[str, Callable[[], object]] = {
             "ours": lambda: self.model.score(images.to(self.device)),
-            "limit": lambda: self.forward(batch, layout, -(-count // batch)),
+            "limit": lambda: self.forward(limit, limit.turns(count)),
+            "at once": lambda: self.forward(at_once, at_once.turns(count)),
             "peers": lambda: self.one_by_one(images),
         }
-        done = {"ours": count, "limit": batch * -(-count // batch), "peers": count}
+        done = [count, limit.batch * limit.turns(count), at_once.batch * at_once.turns(count), count]
         for contestant in contestants.values():
             contestant()  # warm
         speed = np.array([
-            [done[name] / self.seconds(contestant) for name, contestant in contestants.items()]
+            [pictures / self.seconds(work) for pictures, work in zip(done, contestants.values(), strict=True)]
             for _ in range(rounds)
         ])  # fmt: skip
-        ours, limit, peers = np.median(speed, axis=0)
-        of_limit, of_peers = np.median(speed[:, :1] / speed[:, 1:], axis=0)
-        return f"{ours:>8.2f}{limit:>8.2f}{peers:>8.2f}  {of_limit:>13.2f}{of_peers:>14.2f}"
+        ratios = np.median(speed[:, :1] / speed[:, 1:], axis=0)
+        return "".join(f"{value:>9.2f}" for value in [*np.median(speed, axis=0), *ratios])
 
     def seconds(self, work: Callable[[], object]) -> float:
         started = time.perf_counter()
@@ -119,26 +138,26 @@ class Contest:
             torch.cuda.synchronize()
         return time.perf_counter() - started
 
-    def best_batch(self) -> tuple[int, torch.memory_format]:
-        """The batch size and the memory layout at which the raw network is fastest."""
-        speed: dict[tuple[int, torch.memory_format], float] = {}
-        for batch in self.batches:
-            for layout in (torch.contiguous_format, torch.channels_last):
-                self.forward(batch, layout, 1)
-                turns = max(1, 16 // batch)
-                speed[batch, layout] = batch / min(
-                    self.seconds(lambda b=batch, m=layout, t=turns: self.forward(b, m, t)) / turns
-                    for _ in range(3)
-                )
-        return max(speed, key=lambda setting: speed[setting])
+    def best_way(self, threads: int) -> Way:
+        """The one in which the raw network is fastest."""
+        speed: dict[Way, float] = {}
+        for batch, layout in product(self.batches, (torch.contiguous_format, torch.channels_last)):
+            way = Way(batch, layout, threads)
+            self.forward(way, max(1, threads))
+            turns = way.turns(16)
+            taken = min(self.seconds(lambda w=way, t=turns: self.forward(w, t)) for _ in range(3))
+            speed[way] = batch * turns / taken
+        return max(speed, key=lambda way: speed[way])
 
     @torch.inference_mode()
-    def forward(self, batch: int, layout: torch.memory_format, turns: int) -> None:
+    def forward(self, way: Way, turns: int) -> None:
         size = self.model.backbone.spec.input_size
-        self.raw.to(memory_format=layout)  # type: ignore[call-overload]
-        ready = torch.zeros(batch, 3, size, size, device=self.device).contiguous(memory_format=layout)
-        for _ in range(turns):
-            self.raw(ready)
+        self.raw.to(memory_format=way.layout)  # type: ignore[call-overload]
+        ready = torch.zeros(way.batch, 3, size, size, device=self.device).contiguous(memory_format=way.layout)
+        for _ in in_order(
+            range(turns), lambda _: self.raw(ready), threads=way.threads, ahead=2 * way.threads, share=True
+        ):
+            pass
 
     @torch.inference_mode()
     def one_by_one(self, images: Tensor) -> list[float]:
