@@ -4,16 +4,19 @@ So many liked and as many ordinary real pictures of 256 pixels, the liked ones w
 trained with `--neutralise auto`:
 
   one pass     every picture decoded, its views made and passed through the backbone, once, one group after the other;
-               the mean of one pass before and one after our training
+               the mean of a pass before and one after our training
   ours         `train` as a whole: audit, features, ten folds of fits, the same-picture test
   re-encoding  the usual trainer: every epoch each picture is decoded, one view of it is passed through the raw
                network, and a linear layer takes a step; one epoch is timed and multiplied by 60, as often as the
                small network among our candidates goes over its rows
+
+In turns, several rounds; ratios are medians, each of one round.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -40,6 +43,7 @@ SIDE = 320
 def main() -> None:
     parser = argparse.ArgumentParser(description="How long does training take beside one pass?")
     parser.add_argument("--pictures", type=int, default=300, help="of each kind (default 300)")
+    parser.add_argument("--rounds", type=int, default=3, help="(default 3)")
     options = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} CPU threads")
     with tempfile.TemporaryDirectory() as name:
@@ -47,18 +51,23 @@ def main() -> None:
         liked, ordinary = files[::2], files[1::2]
         give_a_look(liked, ordinary)
         train(liked[:20], ordinary[:20], TrainingSettings())  # imports and warm-up
-        before = seconds_of_one_pass(files)
-        trained = train(liked, ordinary, TrainingSettings())
-        one_pass = (before + seconds_of_one_pass(files)) / 2
-        epoch = seconds_of_an_epoch(liked, ordinary)
-    seconds = trained.seconds
-    print(f"held-out AUC {trained.figures.auc.value:.3f}, {trained.leaks.same_picture.word}")
-    ours = seconds["total"]
-    print("\n" + "".join(f"{part} {taken:.1f} s   " for part, taken in seconds.items()))
-    print(
-        f"one pass {one_pass:.1f} s   ours {ours:.1f} s   re-encoding {EPOCHS} epochs {EPOCHS * epoch:.0f} s"
-    )
-    print(f"ours / one pass {ours / one_pass:.2f}   re-encoding / ours {EPOCHS * epoch / ours:.1f}")
+        rounds = [a_round(liked, ordinary) for _ in range(options.rounds)]
+    print(f"{'seconds':<12}" + "".join(f"{part:>14}" for part in rounds[0]))
+    for number, seconds in enumerate(rounds, start=1):
+        print(f"{f'round {number}':<12}" + "".join(f"{taken:>14.1f}" for taken in seconds.values()))
+    for part, other in (("ours", "one pass"), ("re-encoding", "ours")):
+        ratio = statistics.median(seconds[part] / seconds[other] for seconds in rounds)
+        print(f"{part} / {other} {ratio:.2f}")
+
+
+def a_round(liked: Sequence[Path], ordinary: Sequence[Path]) -> dict[str, float]:
+    files = [*liked, *ordinary]
+    before = seconds_of_one_pass(files)
+    seconds = train(liked, ordinary, TrainingSettings()).seconds
+    one_pass = (before + seconds_of_one_pass(files)) / 2
+    epochs = EPOCHS * seconds_of_an_epoch(liked, ordinary)
+    ours = seconds.pop("total")
+    return {**seconds, "ours": ours, "one pass": one_pass, "re-encoding": epochs}
 
 
 def give_a_look(liked: Sequence[Path], ordinary: Sequence[Path]) -> None:

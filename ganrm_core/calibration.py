@@ -13,6 +13,8 @@ from .metrics import FloatArray, class_weights
 _LEAST_SLOPE, _STEEPEST_SLOPE = 1e-3, 1e3
 """In units of the logits' spread."""
 _MOST_STEPS = 100
+_NOTABLE = 1e-14
+"""A loss that is lower by less, in units of itself, is lower by rounding."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def _minimise(logits: FloatArray, targets: FloatArray, weights: FloatArray) -> t
         step[free] = np.linalg.solve(
             curvature[np.ix_(free, free)] + 1e-12 * np.eye(free.sum()), gradient[free]
         )
+        if gradient @ step <= _NOTABLE * abs(loss):
+            break
         reached = _first_lower(loss_of, solution, step, loss)
         if reached is None:
             break
@@ -83,6 +87,6 @@ def _first_lower(
         tried = start - step / 2**halvings
         tried[0] = min(max(tried[0], _LEAST_SLOPE), _STEEPEST_SLOPE)
         reached = loss_of(tried)
-        if reached < loss - 1e-14 * abs(loss):
+        if reached < loss - _NOTABLE * abs(loss):
             return tried, reached
     return None
