@@ -66,25 +66,24 @@ class FittedHead:
 class _Steps:
     """Reports every candidate fitted, and every epoch in between, so that a cancel is never far off.
 
-    What a thread of its own has done is reported by the caller's, which looks up often; what the report raises there
-    reaches that thread at its next step.
+    What a thread of its own has done is reported by the caller's, which looks up often; once that has left, such a
+    thread ends at its next step.
     """
 
     def __init__(self, progress: ProgressCallback, total: int) -> None:
         self._progress, self._total, self._done = progress, total, 0
-        self._caller, self._counting, self._cancelled = threading.current_thread(), threading.Lock(), False
+        self._caller, self._counting, self._left = threading.current_thread(), threading.Lock(), False
         self.history: History | None = None
         self.report()
 
     def report(self) -> None:
         if threading.current_thread() is self._caller:
-            try:
-                self._progress(Progress("fitting", self._done, self._total, history=self.history))
-            except BaseException:
-                self._cancelled = True
-                raise
-        elif self._cancelled:
-            raise _CancelledError
+            self._progress(Progress("fitting", self._done, self._total, history=self.history))
+        elif self._left:
+            raise _LeftError
+
+    def leave(self) -> None:
+        self._left = True
 
     def one_fold_more(self) -> None:
         self._total += self._total // FOLDS
@@ -103,7 +102,7 @@ class _Steps:
         self.report()
 
 
-class _CancelledError(Exception):
+class _LeftError(Exception):
     """Ends a thread whose result nobody waits for any more."""
 
 
@@ -246,7 +245,13 @@ def _cross_validate(
     held_out: dict[str, FloatArray] = {}
     for fold, (heads, logits_of) in enumerate(
         in_order(
-            range(FOLDS), fit_fold, threads=threads, ahead=threads, share=True, while_waiting=steps.report
+            range(FOLDS),
+            fit_fold,
+            threads=threads,
+            ahead=threads,
+            share=True,
+            while_waiting=steps.report,
+            when_left=steps.leave,
         )
     ):
         by_fold.append(heads)
@@ -301,6 +306,8 @@ def _choose(held_out: dict[str, FloatArray], labels: IntArray) -> str:
 
 def _hopeless(held_out: dict[str, FloatArray], labels: IntArray) -> set[str]:
     """Those behind the best linear candidate: over all pictures they would have to lead by two standard errors."""
+    if len(np.unique(labels)) < 2:
+        return set()
     losses = {name: _losses(logits, labels) for name, logits in held_out.items()}
     rival = losses[_lowest(_linear(losses))]
     return {name for name in set(losses) - set(_linear(losses)) if _lead(losses[name], rival) < 0}

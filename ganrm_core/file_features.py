@@ -75,15 +75,15 @@ def stream_features(
             path, seen.content, seen.kept, None if seen.image is None else prepare(to_float(seen.image))
         )
 
-    def alone(some: Sequence[Path]) -> tuple[list[_Ready], Tensor, list[Skipped]]:
+    def alone(some: Sequence[Path]) -> tuple[list[Path], Tensor, list[Skipped]]:
         left_out: list[Skipped] = []
         group = [each for _, each in stream_files(some, ready, workers=0, skipped=left_out)]
-        return group, _features(group, reader, store), left_out
+        return [each.path for each in group], _features(group, reader, store), left_out
 
     if reader.threads:
-        for group, features, left_out in reader.in_groups(paths, alone):
+        for found, features, left_out in reader.in_groups(paths, alone):
             skipped += left_out
-            yield [each.path for each in group], features
+            yield found, features
         return
     device = reader.device.type
     each_ready = stream_files(

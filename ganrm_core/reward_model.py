@@ -81,7 +81,7 @@ class RewardModel:
         """Score pictures: a float tensor [B, H, W, C] or [B, C, H, W] in 0–1, a list of such, or paths.
 
         A picture's score does not depend on the others. `prompts` are not looked at. `progress` is
-        called after every batch. Raises ImageError for pixels out of range or a file that cannot be
+        called after every few. Raises ImageError for pixels out of range or a file that cannot be
         read.
         """
         del prompts

@@ -21,7 +21,7 @@ from .twins import SAME_PICTURE, same_pixels
 
 Judge = Callable[[Sequence[Tensor], int], FloatArray]
 
-_PER_CLASS, _AT_FIRST = 20, 24
+_PER_CLASS, _AT_FIRST, _FEWEST = 20, 24, 20
 _NOTABLE, _OFTEN = 0.35, 0.65
 """A mean shift of this share of the spread, this often the same way, is more than a clean model shows."""
 
@@ -139,9 +139,10 @@ def _spread(logits: FloatArray, labels: NDArray[np.int64]) -> float:
 
 
 def _surely_clean(gaps: Mapping[str, FloatArray]) -> bool:
-    """Whether three standard errors more would make no shift notable: more pictures would not change the verdict."""
+    """Whether no shift would be notable were it larger by three standard errors, its own and the spread's."""
     return all(
-        len(gap) > 1 and abs(gap.mean()) + 3 * gap.std(ddof=1) / np.sqrt(len(gap)) < _NOTABLE
+        len(gap) >= _FEWEST
+        and abs(gap.mean()) + 3 * np.sqrt((gap.var(ddof=1) + gap.mean() ** 2 / 2) / len(gap)) < _NOTABLE
         for gap in gaps.values()
     )
 

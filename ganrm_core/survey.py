@@ -15,7 +15,7 @@ from .audit.facts import FileFacts, file_facts
 from .cores import threads_to_share
 from .feature_store import get_record, put_record
 from .file_features import look
-from .imagesets import Skipped, stream_files
+from .imagesets import Skipped, decoders_beside, stream_files
 from .near_duplicates import group_near_duplicates, signature
 from .progress import Progress, ProgressCallback
 from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
@@ -52,8 +52,9 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
     kept: list[int] = []
     looks: list[_FirstLook] = []
     progress(Progress("looking at the pictures", 0, len(paths)))
+    workers = threads_to_share() or decoders_beside("cpu")
     for index, found in stream_files(
-        paths, lambda _, path: _FirstLook.of(path), workers=threads_to_share(), share=True, skipped=skipped
+        paths, lambda _, path: _FirstLook.of(path), workers=workers, share=True, skipped=skipped
     ):
         looks.append(found)
         kept.append(index)

@@ -22,8 +22,10 @@ def workers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("ganrm-worker")]
 
 
-@pytest.mark.parametrize(("cores", "threads"), [(1, 0), (2, 2), (3, 3), (4, 4), (9, 4)])
-def test_there_is_nothing_to_share_on_one_core_and_no_more_than_four_share(cores: int, threads: int) -> None:
+@pytest.mark.parametrize(
+    ("cores", "threads"), [(1, 0), (2, 2), (3, 3), (4, 4), (6, 3), (8, 4), (9, 3), (64, 4)]
+)
+def test_so_many_threads_that_few_cores_are_left_over(cores: int, threads: int) -> None:
     torch.set_num_threads(cores)
     assert threads_to_share() == threads
 
@@ -55,6 +57,24 @@ def test_cores_are_shared_out_and_the_callers_are_its_own_again() -> None:
     assert list(stream) == [2] * 5
     assert torch.get_num_threads() == 4
     assert list(in_order(range(3), lambda _: torch.get_num_threads(), threads=2, ahead=2)) == [4] * 3
+
+
+def test_no_other_thread_keeps_a_share() -> None:
+    def asked() -> int:
+        seen: list[int] = []
+        thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        return seen[0]
+
+    stream = in_order(range(6), lambda _: torch.ones(2).sum(), threads=2, ahead=4, share=True)
+    next(stream)
+    assert asked() == 4
+    inner = in_order(range(6), lambda _: torch.get_num_threads(), threads=4, ahead=4, share=True)
+    assert next(inner) == 1
+    stream.close()  # type: ignore[attr-defined]
+    assert list(inner) == [1] * 5
+    assert asked() == torch.get_num_threads() == 4
 
 
 @pytest.mark.parametrize("inference", [False, True])

@@ -298,29 +298,40 @@ class TestDefault:
         assert [step.done for step in steps] == sorted(step.done for step in steps)
         assert steps[-1].done == steps[-1].total
 
-    def test_a_cancel_ends_folds_in_other_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("from_the_report", [True, False])
+    def test_what_ends_the_fit_ends_folds_in_other_threads(self, from_the_report: bool) -> None:
         class Cancelled(BaseException):
             pass
 
-        def fit_all(part: Rows, _groups: object, steps: cross_validation._Steps) -> dict[str, Head]:
-            started.append(len(part))
-            for _ in range(1000):
-                time.sleep(0.01)
-                steps.epoch(0.0, 0.5)
-            raise AssertionError("nobody stopped it")
+        def fit_all(_part: Rows, _groups: object, steps: cross_validation._Steps) -> dict[str, Head]:
+            started.append(1)
+            if not from_the_report and len(started) == 1:
+                while len(started) < 2:
+                    time.sleep(0.01)
+                raise Cancelled
+            try:
+                for _ in range(1000):
+                    time.sleep(0.01)
+                    steps.epoch(0.0, 0.5)
+            except Exception:
+                ended.append(1)
+                raise
+            return {}
 
-        def cancel(_: Progress) -> None:
-            if started:
+        def report(_: Progress) -> None:
+            if from_the_report and len(started) == 2:
                 raise Cancelled
 
         started: list[int] = []
+        ended: list[int] = []
         given = rows(60)
-        steps = cross_validation._Steps(cancel, FOLDS)
+        steps = cross_validation._Steps(report, FOLDS)
         with pytest.raises(Cancelled):
             cross_validation._cross_validate(
                 given, np.arange(60), fit_all, None, seed=0, steps=steps, threads=2
             )
-        assert 1 <= len(started) <= 2
+        assert len(started) in (2, 3)
+        assert len(ended) == len(started) - (not from_the_report)
 
     def test_folds_at_once_fit_into_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cross_validation, "threads_to_share", lambda: 4)
@@ -407,6 +418,8 @@ class TestChoice:
         linear = {"linear a": self.logits(0.1, seed=2), "linear b": self.logits(1.0)}
         assert cross_validation._hopeless({**linear, "mlp": weak}, self.labels) == {"mlp"}
         assert cross_validation._hopeless({**linear, "mlp": strong}, self.labels) == set()
+        one_class = {name: logits[:100] for name, logits in {**linear, "mlp": weak}.items()}
+        assert cross_validation._hopeless(one_class, self.labels[:100]) == set()
 
     def test_an_mlp_alone(self) -> None:
         assert self.choose(paper_mlp=self.logits(0.0)) == "paper mlp"

@@ -130,7 +130,7 @@ def test_a_file_that_is_gone_by_now_is_left_out(paths: list[Path], tmp_path: Pat
         return np.zeros(len(images))
 
     found = same_picture_test(missing, LABELS, one, progress=no_progress)
-    assert found.pictures == len(asked)
+    assert found.pictures == len(asked), "too few to stop at"
     assert {*asked} <= {*readable}
 
 
