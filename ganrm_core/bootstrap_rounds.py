@@ -21,7 +21,7 @@ from .cross_validation import FIFTHS, FOLDS, IntArray, assign_folds, mean_of_lin
 from .errors import DataError
 from .fitting import Rows
 from .heads import Head, LinearHead, RewardProjectionLayer
-from .metrics import FloatArray, Interval, auc, bootstrap_interval, class_weights
+from .metrics import FloatArray, Interval, auc, bootstrap_interval, class_weights, weighted_auc
 from .progress import History, Progress, ProgressCallback
 
 _SHARE = 0.1
@@ -277,9 +277,8 @@ def _held_out_logits(heads: Sequence[Head], rows: Rows, folds: IntArray, held_ou
 def _judged(
     before: FloatArray, after: FloatArray, labels: IntArray, groups: IntArray, picked: Picked, seed: int
 ) -> Round:
-    gain = bootstrap_interval(
-        lambda w: auc(after, labels, w) - auc(before, labels, w), labels, groups, seed=seed
-    )
+    auc_after, auc_before = weighted_auc(after, labels), weighted_auc(before, labels)
+    gain = bootstrap_interval(lambda w: auc_after(w) - auc_before(w), labels, groups, seed=seed)
     return Round(
         auc=auc(after, labels),
         loss=float(losses(after, labels).mean()),

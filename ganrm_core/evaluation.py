@@ -16,10 +16,10 @@ from .metrics import (
     FloatArray,
     Interval,
     auc_interval,
-    balanced_accuracy,
     bootstrap_interval,
     calibration_error_bound,
-    expected_calibration_error,
+    weighted_accuracy,
+    weighted_calibration_error,
 )
 from .progress import Progress, ProgressCallback, no_progress
 from .reward import Reward
@@ -73,12 +73,10 @@ def measure(
     """Figures of calibrated `scores`. A `threshold` must not have been chosen on these very pictures."""
     return Figures(
         auc=auc_interval(scores, labels, groups, seed=seed),
-        accuracy=bootstrap_interval(
-            lambda w: balanced_accuracy(scores, labels, threshold, w), labels, groups, seed=seed
-        ),
+        accuracy=bootstrap_interval(weighted_accuracy(scores, labels, threshold), labels, groups, seed=seed),
         threshold=threshold,
         ece=bootstrap_interval(
-            lambda w: expected_calibration_error(scores, labels, w),
+            weighted_calibration_error(scores, labels),
             labels,
             groups,
             seed=seed,

@@ -6,7 +6,7 @@ where pictures depend on each other, `groups` (equal ids belong together).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 
+Statistic = Callable[[FloatArray], FloatArray]
+"""A figure of the pictures under a weight for each: [..., N] → [...]."""
+
 ECE_BINS = 15
 _RESAMPLES = 1000
+_AT_ONCE = 1 << 21  # numbers held at a time
 
 
 @dataclass(frozen=True)
@@ -33,19 +37,31 @@ class Interval:
         return [self.value, self.low, self.high]
 
 
-def auc(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Area under the ROC curve: how often a liked picture outranks an ordinary one, ties half.
+def auc(logits: ArrayLike, labels: ArrayLike) -> float:
+    """Area under the ROC curve: how often a liked picture outranks an ordinary one, ties half."""
+    return _unweighted(weighted_auc(logits, labels), labels)
+
+
+def weighted_auc(logits: ArrayLike, labels: ArrayLike) -> Statistic:
+    """The AUC under weights; NaN where they leave a class out.
 
     Source: the Mann–Whitney statistic (Hanley & McNeil 1982), weighted.
     """
     values, positive = np.asarray(logits, float), np.asarray(labels) > 0.5
-    weight = np.ones_like(values) if weights is None else np.asarray(weights, float)
     levels, level_of = np.unique(values, return_inverse=True)
-    liked = np.bincount(level_of, weight * positive, len(levels))
-    ordinary = np.bincount(level_of, weight * ~positive, len(levels))
-    below = np.cumsum(ordinary) - ordinary
-    total = liked.sum() * ordinary.sum()
-    return float((liked * (below + ordinary / 2)).sum() / total) if total > 0 else float("nan")
+    order = np.argsort(level_of, kind="stable")
+    starts = np.searchsorted(level_of[order], np.arange(len(levels)))
+    liked_here = positive[order]
+
+    def statistic(weights: FloatArray) -> FloatArray:
+        weight = weights[..., order]
+        liked = np.add.reduceat(weight * liked_here, starts, axis=-1)
+        ordinary = np.add.reduceat(weight * ~liked_here, starts, axis=-1)
+        below = np.cumsum(ordinary, axis=-1) - ordinary
+        outranked = (liked * (below + ordinary / 2)).sum(axis=-1)
+        return _ratio(outranked, liked.sum(axis=-1) * ordinary.sum(axis=-1))
+
+    return statistic
 
 
 def roc_curve(logits: ArrayLike, labels: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -67,32 +83,43 @@ def class_weights(labels: ArrayLike) -> FloatArray:
     return np.asarray(np.where(positive, 0.5 / share, 0.5 / (1 - share)))
 
 
-def balanced_accuracy(
-    scores: ArrayLike, labels: ArrayLike, threshold: float, weights: ArrayLike | None = None
-) -> float:
+def balanced_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: float) -> float:
     """Mean of the share of liked at or above `threshold` and of ordinary below it."""
+    return _unweighted(weighted_accuracy(scores, labels, threshold), labels)
+
+
+def weighted_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: float) -> Statistic:
+    """The balanced accuracy under weights; NaN where they leave a class out."""
     positive = np.asarray(labels) > 0.5
     right = (np.asarray(scores, float) >= threshold) == positive
-    weight = np.ones(len(positive)) if weights is None else np.asarray(weights, float)
-    rates = [
-        np.average(right[part], weights=weight[part]) if weight[part].sum() else np.nan
-        for part in (positive, ~positive)
-    ]
-    return float(np.mean(rates))
+    # Columns: liked and right, liked, ordinary and right, ordinary.
+    sums = np.stack([right & positive, positive, right & ~positive, ~positive], axis=1).astype(float)
+
+    def statistic(weights: FloatArray) -> FloatArray:
+        liked_right, liked, ordinary_right, ordinary = np.moveaxis(weights @ sums, -1, 0)
+        return (_ratio(liked_right, liked) + _ratio(ordinary_right, ordinary)) / 2
+
+    return statistic
 
 
-def expected_calibration_error(
-    scores: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None, bins: int = ECE_BINS
-) -> float:
-    """Mean gap between score and share of liked pictures over equal-width bins, classes balanced.
+def expected_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int = ECE_BINS) -> float:
+    """Mean gap between score and share of liked pictures over equal-width bins, classes balanced."""
+    return _unweighted(weighted_calibration_error(scores, labels, bins), labels)
+
+
+def weighted_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int = ECE_BINS) -> Statistic:
+    """The expected calibration error under weights, which need not balance the classes.
 
     Source: Naeini et al. 2015, with class weights so that a folder's size is no evidence.
     """
     score, positive = np.asarray(scores, float), (np.asarray(labels) > 0.5).astype(float)
-    weight = class_weights(positive) if weights is None else _balanced(np.asarray(weights, float), positive)
-    index = np.minimum((score * bins).astype(int), bins - 1)
-    gap = np.bincount(index, weight * (score - positive), bins)
-    return float(np.abs(gap).sum() / weight.sum())
+    gap_in_bin = (score - positive)[:, None] * _in_bin(score, bins)
+
+    def statistic(weights: FloatArray) -> FloatArray:
+        weight = _balanced(weights, positive)
+        return np.asarray(np.abs(weight @ gap_in_bin).sum(axis=-1) / weight.sum(axis=-1))
+
+    return statistic
 
 
 def calibration_curve(
@@ -121,19 +148,16 @@ def calibration_error_bound(
     prior = float(np.clip((np.asarray(labels) > 0.5).mean(), 1e-6, 1 - 1e-6))
     chance = score * prior / (score * prior + (1 - score) * (1 - prior))
     rng = np.random.default_rng(seed)
-    index = np.minimum((score * bins).astype(int), bins - 1)
+    in_bin = _in_bin(score, bins)
     errors = []
-    for draw in rng.random((_RESAMPLES, len(score))) < chance:
+    for count in _batches(len(score)):
+        drawn = rng.random((count, len(score))) < chance
         # The weights that turn the share at hand back into the balanced one. Balancing each draw by its
         # own counts would hide scores that are all too high.
-        weight = np.where(draw, 0.5 / prior, 0.5 / (1 - prior))
-        gap = np.bincount(index, weight * (score - draw), bins)
-        errors.append(np.abs(gap).sum() / weight.sum())
-    return float(np.quantile(errors, quantile))
-
-
-Statistic = Callable[[FloatArray], float]
-"""A figure of the pictures under a weight for each."""
+        weight = np.where(drawn, 0.5 / prior, 0.5 / (1 - prior))
+        gaps = (weight * (score - drawn)) @ in_bin
+        errors.append(np.abs(gaps).sum(axis=1) / weight.sum(axis=1))
+    return float(np.quantile(np.concatenate(errors), quantile))
 
 
 def bootstrap_interval(
@@ -146,7 +170,7 @@ def bootstrap_interval(
 ) -> Interval:
     """95 % percentile interval of `statistic`, resampling whole groups inside each class.
 
-    `statistic` takes one weight per picture (how often it was drawn). With `unbiased` False, for
+    `statistic` is given how often each picture was drawn, many drawings at a time. With `unbiased` False, for
     figures that resampling only ever raises (a calibration error), the draws are shifted so that
     their mean is the figure itself, and cut at 0. Source: Efron & Tibshirani 1993, cluster bootstrap.
     """
@@ -159,14 +183,16 @@ def bootstrap_interval(
     strata = [np.flatnonzero(stratum), np.flatnonzero(~stratum)]
     rng = np.random.default_rng(seed)
     draws = []
-    for _ in range(_RESAMPLES):
-        counts = np.zeros(len(stratum))
+    for number in _batches(len(positive)):
+        counts = np.zeros((number, len(stratum)))
         for members in strata:
             if len(members):
-                counts += np.bincount(rng.choice(members, len(members)), minlength=len(stratum))
-        draws.append(statistic(counts[group]))
-    value = float(statistic(np.ones(len(positive))))
-    finite = np.asarray(draws)[np.isfinite(draws)]
+                evenly = np.full(len(members), 1 / len(members))
+                counts[:, members] = rng.multinomial(len(members), evenly, number)
+        draws.append(statistic(counts[:, group]))
+    value = _unweighted(statistic, labels)
+    drawn = np.concatenate(draws)
+    finite = drawn[np.isfinite(drawn)]
     if not unbiased and len(finite):
         finite = np.maximum(finite - finite.mean() + value, 0)
     low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)
@@ -181,7 +207,7 @@ def auc_interval(
     Where the classes separate without a single exception, resampling has nothing to vary: then the
     lower end is that of the rule of three (Hanley & Lippman-Hand 1983) on the smaller class.
     """
-    interval = bootstrap_interval(lambda w: auc(logits, labels, w), labels, groups, seed=seed)
+    interval = bootstrap_interval(weighted_auc(logits, labels), labels, groups, seed=seed)
     if interval.low < 1:
         return interval
     positive = np.asarray(labels) > 0.5
@@ -210,13 +236,6 @@ def false_positive_threshold(scores: ArrayLike, labels: ArrayLike, rate: float =
     return float((highest_refused + above.min()) / 2 if len(above) else np.nextafter(highest_refused, np.inf))
 
 
-def _balanced(weight: FloatArray, positive: FloatArray) -> FloatArray:
-    liked, ordinary = (weight * positive).sum(), (weight * (1 - positive)).sum()
-    if liked == 0 or ordinary == 0:
-        return weight
-    return np.asarray(weight * np.where(positive > 0.5, 0.5 / liked, 0.5 / ordinary) * weight.sum())
-
-
 def selection_efficiency(qualities: ArrayLike, chosen: ArrayLike) -> float:
     """How much of what choosing can gain was gained: 1 always the best, 0 no better than chance.
 
@@ -227,3 +246,35 @@ def selection_efficiency(qualities: ArrayLike, chosen: ArrayLike) -> float:
     picked = quality[np.arange(len(quality)), np.asarray(chosen, int)].mean()
     possible = quality.max(axis=1).mean() - quality.mean()
     return float((picked - quality.mean()) / possible) if possible > 0 else float("nan")
+
+
+def _unweighted(statistic: Statistic, labels: ArrayLike) -> float:
+    return float(statistic(np.ones(len(np.asarray(labels)))))
+
+
+def _batches(length: int) -> Iterator[int]:
+    """So many resamplings of so many pictures at a time."""
+    at_once = int(np.clip(_AT_ONCE // max(1, length), 1, _RESAMPLES))
+    for start in range(0, _RESAMPLES, at_once):
+        yield min(at_once, _RESAMPLES - start)
+
+
+def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """NaN where there is nothing to take a part of."""
+    ratio: FloatArray = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    return ratio
+
+
+def _in_bin(scores: FloatArray, bins: int) -> FloatArray:
+    """[N, bins]: 1 where a score, 0 to 1, lies in one of the equal-width bins, else 0."""
+    return np.asarray(np.eye(bins)[np.minimum((scores * bins).astype(int), bins - 1)])
+
+
+def _balanced(weights: FloatArray, positive: FloatArray) -> FloatArray:
+    """The weights [..., N] with both classes made to count the same, where both are there."""
+    liked, ordinary = (weights @ part for part in (positive, 1 - positive))
+    both = (liked > 0) & (ordinary > 0)
+    of_liked, of_ordinary = (
+        np.divide(0.5, part, out=np.ones(np.shape(part)), where=both) for part in (liked, ordinary)
+    )
+    return np.asarray(weights * (positive * of_liked[..., None] + (1 - positive) * of_ordinary[..., None]))

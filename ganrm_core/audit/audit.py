@@ -12,11 +12,11 @@ import numpy as np
 from ..cross_validation import FIFTHS, IntArray, assign_folds, refuse_too_alike
 from ..errors import ImageError
 from ..imagesets import Skipped, describe_skipped, stream_images
-from ..metrics import Interval
+from ..metrics import Interval, auc_interval
 from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback, no_progress
 from ..training_sets import Source, find_training_files, refuse_too_few
-from .classifier import held_out_scores, is_beyond_chance, quick_auc_interval
+from .classifier import held_out_scores, is_beyond_chance
 from .copies import copies_across
 from .facts import FileFacts, file_facts
 from .families import CLASSIFIED, NEAR_DUPLICATES, columns_of
@@ -177,7 +177,7 @@ def _family(
     name: str, facts: Sequence[FileFacts], labels: IntArray, groups: IntArray, folds: IntArray, seed: int
 ) -> Family:
     columns = columns_of(name, facts)
-    auc = quick_auc_interval(held_out_scores(columns, labels, folds), labels, groups, seed=seed)
+    auc = auc_interval(held_out_scores(columns, labels, folds), labels, groups, seed=seed)
     separates = auc.low > LEAST_LOW_END and is_beyond_chance(columns, labels, groups, folds, seed=seed)
     liked = [one for one, label in zip(facts, labels, strict=True) if label == 1]
     ordinary = [one for one, label in zip(facts, labels, strict=True) if label == 0]

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cross_validation import IntArray
-from ..metrics import FloatArray, Interval, auc
+from ..metrics import FloatArray
 
 PERMUTATIONS = 999
 _FEW = 200
-_RESAMPLES = 1000
 _PENALTY = 0.03  # of the columns' variance
 _BINS = 8
 _RAREST = 0.02  # share of the pictures that a value must have to get a column of its own
@@ -120,41 +119,3 @@ class _Relabelling:
         for members in self._mixed:
             drawn[members] = rng.permuted(np.repeat(self._labels[members, None], number, axis=1), axis=0)
         return drawn
-
-
-def quick_auc_interval(scores: FloatArray, labels: IntArray, groups: IntArray, *, seed: int) -> Interval:
-    """The same as `metrics.auc_interval`, all resamplings in one go: audits look at many families."""
-    positive = labels == 1
-    levels, level_of = np.unique(scores, return_inverse=True)
-    value = auc(scores, labels)
-    if len(levels) == 1:
-        return Interval(value, value, value)
-    group_of = np.unique(groups, return_inverse=True)[1]
-    liked_group = np.zeros(group_of.max() + 1, dtype=bool)
-    np.logical_or.at(liked_group, group_of, positive)
-    rng = np.random.default_rng(seed)
-    draws: list[FloatArray] = []
-    at_once = int(np.clip(_AT_ONCE // len(labels), 1, _RESAMPLES))
-    # Pictures in the order of their scores; a level ends where the next picture scores higher.
-    order = np.argsort(level_of, kind="stable")
-    starts = np.searchsorted(level_of[order], np.arange(len(levels)))
-    for start in range(0, _RESAMPLES, at_once):
-        counts = np.zeros((min(at_once, _RESAMPLES - start), len(liked_group)))
-        for members in (np.flatnonzero(liked_group), np.flatnonzero(~liked_group)):
-            if len(members):
-                counts[:, members] = rng.multinomial(
-                    len(members), np.full(len(members), 1 / len(members)), len(counts)
-                )
-        weights = counts[:, group_of[order]]
-        liked = np.add.reduceat(weights * positive[order], starts, axis=1)
-        ordinary = np.add.reduceat(weights * ~positive[order], starts, axis=1)
-        below = np.cumsum(ordinary, axis=1) - ordinary
-        total = liked.sum(axis=1) * ordinary.sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            draws.append((liked * (below + ordinary / 2)).sum(axis=1) / total)
-    drawn = np.concatenate(draws)
-    low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
-    if low >= 1:
-        fewest = min(len(np.unique(groups[part])) for part in (positive, ~positive))
-        low = max(0.0, 1 - 3 / fewest)
-    return Interval(value, float(low), float(high))

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganrm_core.audit.audit import Audit, Family, audit_files, audit_folders
-from ganrm_core.audit.classifier import is_beyond_chance, quick_auc_interval
+from ganrm_core.audit.classifier import is_beyond_chance
 from ganrm_core.audit.facts import FileFacts, file_facts
 from ganrm_core.cross_validation import assign_folds
 from ganrm_core.demo.pictures import demo_pictures
 from ganrm_core.errors import DataError
 from ganrm_core.images import read_image
-from ganrm_core.metrics import auc, auc_interval
 from ganrm_core.near_duplicates import group_near_duplicates, signature
 from ganrm_core.progress import Progress
 
@@ -206,21 +205,6 @@ def test_random_splits_of_one_folder_raise_no_alarm(
 
 
 class TestStatistics:
-    def test_the_quick_interval_is_that_of_the_metrics(self) -> None:
-        rng = np.random.default_rng(3)
-        labels = rng.integers(0, 2, 150)
-        scores = np.round(rng.normal(labels * 0.8), 1)  # with ties
-        groups = np.arange(150) // 2
-        quick = quick_auc_interval(scores, labels, groups, seed=1)
-        slow = auc_interval(scores, labels, groups, seed=1)
-        assert quick.value == slow.value == auc(scores, labels)
-        assert (quick.low, quick.high) == pytest.approx((slow.low, slow.high), abs=0.01)
-
-    def test_a_perfect_separation_is_not_taken_for_certain(self) -> None:
-        labels = np.arange(40) % 2
-        quick = quick_auc_interval(labels * 1.0, labels, np.arange(40), seed=0)
-        assert (quick.value, quick.low, quick.high) == (1, pytest.approx(0.85), 1)
-
     def test_chance_is_exceeded_only_by_what_is_there(self) -> None:
         rng = np.random.default_rng(4)
         labels, groups = np.arange(80) % 2, np.arange(80)

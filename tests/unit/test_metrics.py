@@ -11,6 +11,7 @@ from ganrm_core import metrics
 from ganrm_core.evaluation import measure
 from ganrm_core.metrics import (
     auc,
+    auc_interval,
     balanced_accuracy,
     best_balanced_threshold,
     bootstrap_interval,
@@ -20,6 +21,9 @@ from ganrm_core.metrics import (
     expected_calibration_error,
     false_positive_threshold,
     roc_curve,
+    weighted_accuracy,
+    weighted_auc,
+    weighted_calibration_error,
 )
 
 
@@ -48,7 +52,7 @@ class TestAuc:
         weights = np.random.default_rng(seed + 100).integers(0, 4, len(labels)).astype(float)
         assert auc(logits, labels) == pytest.approx(roc_auc_score(labels, logits))
         expected = roc_auc_score(labels, logits, sample_weight=weights)
-        assert auc(logits, labels, weights) == pytest.approx(expected)
+        assert float(weighted_auc(logits, labels)(weights)) == pytest.approx(expected)
 
     def test_by_hand(self) -> None:
         assert auc([1, 2, 3, 4], [0, 0, 1, 1]) == 1.0
@@ -58,7 +62,7 @@ class TestAuc:
 
     def test_is_nan_without_both_classes(self) -> None:
         assert math.isnan(auc([1, 2], [1, 1]))
-        assert math.isnan(auc([1, 2], [0, 1], [1, 0]))
+        assert math.isnan(float(weighted_auc([1, 2], [0, 1])(np.array([1.0, 0.0]))))
 
     def test_takes_huge_logits(self) -> None:
         assert auc([-1e30, 0, 1e30], [0, 0, 1]) == 1.0
@@ -101,8 +105,8 @@ class TestBalancedAccuracy:
 
     def test_weights_count_as_copies(self) -> None:
         scores, labels = np.array([0.9, 0.1, 0.7, 0.2]), np.array([1, 1, 0, 0])
-        copies = [1, 3, 2, 1]
-        weighted = balanced_accuracy(scores, labels, 0.5, copies)
+        copies = np.array([1, 3, 2, 1])
+        weighted = float(weighted_accuracy(scores, labels, 0.5)(copies))
         repeated = balanced_accuracy(np.repeat(scores, copies), np.repeat(labels, copies), 0.5)
         assert weighted == pytest.approx(repeated)
         assert weighted != pytest.approx(balanced_accuracy(scores, labels, 0.5))
@@ -132,14 +136,14 @@ class TestExpectedCalibrationError:
         copies = np.where(labels == 1, 5, 1)
         repeated = expected_calibration_error(np.repeat(scores, copies), np.repeat(labels, copies))
         assert repeated == pytest.approx(once)
-        assert expected_calibration_error(scores, labels, copies) == pytest.approx(once)
+        assert float(weighted_calibration_error(scores, labels)(copies)) == pytest.approx(once)
 
     def test_weights_count_as_copies(self) -> None:
         logits, labels = sample(4)
         scores = 1 / (1 + np.exp(-logits))
         copies = np.random.default_rng(4).integers(0, 4, len(labels))
         repeated = expected_calibration_error(np.repeat(scores, copies), np.repeat(labels, copies))
-        assert expected_calibration_error(scores, labels, copies) == pytest.approx(repeated)
+        assert float(weighted_calibration_error(scores, labels)(copies)) == pytest.approx(repeated)
 
     def test_is_the_mean_gap_of_the_curve(self) -> None:
         logits, labels = sample(5)
@@ -205,7 +209,7 @@ class TestBootstrapInterval:
         covered, widths, values = 0, [], []
         for repeat in range(120):
             logits = rng.normal(size=80) + labels
-            interval = bootstrap_interval(lambda w: auc(logits, labels, w), labels, seed=repeat)  # noqa: B023
+            interval = bootstrap_interval(weighted_auc(logits, labels), labels, seed=repeat)
             covered += interval.low <= true <= interval.high
             widths.append(interval.high - interval.low)
             values.append(interval.value)
@@ -216,15 +220,12 @@ class TestBootstrapInterval:
 
     def test_copies_in_groups_add_no_certainty(self) -> None:
         logits, labels = sample(2, count=80)
-        single = bootstrap_interval(lambda w: auc(logits, labels, w), labels)
+        single = bootstrap_interval(weighted_auc(logits, labels), labels)
         logits, labels = np.repeat(logits, 4), np.repeat(labels, 4)
         groups = np.repeat(np.arange(80), 4)
 
-        def statistic(weights: np.ndarray) -> float:
-            return auc(logits, labels, weights)
-
-        blind = bootstrap_interval(statistic, labels)
-        grouped = bootstrap_interval(statistic, labels, groups)
+        blind = bootstrap_interval(weighted_auc(logits, labels), labels)
+        grouped = bootstrap_interval(weighted_auc(logits, labels), labels, groups)
         assert grouped.high - grouped.low > 1.6 * (blind.high - blind.low)
         assert grouped.high - grouped.low == pytest.approx(single.high - single.low, rel=0.25)
 
@@ -233,12 +234,12 @@ class TestBootstrapInterval:
         groups = np.array(["a", "a", "b", "c", "c", "d", "e"])
         seen: list[np.ndarray] = []
 
-        def statistic(weights: np.ndarray) -> float:
+        def statistic(weights: np.ndarray) -> np.ndarray:
             seen.append(weights)
-            return 0.0
+            return weights.sum(axis=-1)
 
         bootstrap_interval(statistic, labels, groups)
-        drawn = np.array(seen)
+        drawn = np.concatenate([weights for weights in seen if weights.ndim == 2])
         assert (drawn[:, 0] == drawn[:, 1]).all()
         assert (drawn[:, 3] == drawn[:, 4]).all()
         assert (drawn[:, [0, 2]].sum(axis=1) == 2).all()
@@ -248,14 +249,42 @@ class TestBootstrapInterval:
     def test_repeats_for_a_seed(self) -> None:
         logits, labels = sample(6)
         first, again, other = (
-            bootstrap_interval(lambda w: auc(logits, labels, w), labels, seed=seed) for seed in (1, 1, 2)
+            bootstrap_interval(weighted_auc(logits, labels), labels, seed=seed) for seed in (1, 1, 2)
         )
         assert first == again
         assert (first.low, first.high) != (other.low, other.high)
 
     def test_a_figure_that_is_never_finite(self) -> None:
-        interval = bootstrap_interval(lambda w: auc([1, 2], [1, 1], w), [1, 1])
+        interval = bootstrap_interval(weighted_auc([1, 2], [1, 1]), [1, 1])
         assert all(math.isnan(figure) for figure in interval.to_json())
+
+    def test_is_that_of_a_plain_loop(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        logits, labels = sample(3, count=150, levels=10)
+        groups = np.arange(150) // 2
+        labels = labels[groups * 2]
+        rng, draws = np.random.default_rng(0), []
+        for _ in range(1000):
+            chosen = [
+                rng.choice(part, len(part))
+                for part in (np.unique(groups[labels == 1]), np.unique(groups[labels == 0]))
+            ]
+            rows = np.concatenate([np.flatnonzero(groups == group) for group in np.concatenate(chosen)])
+            draws.append(roc_auc_score(labels[rows], logits[rows]))
+        monkeypatch.setattr(metrics, "_RESAMPLES", 1000)
+        monkeypatch.setattr(metrics, "_AT_ONCE", 150 * 300)  # in four parts, the last one smaller
+        interval = bootstrap_interval(weighted_auc(logits, labels), labels, groups)
+        assert (interval.low, interval.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.012)
+
+
+class TestAucInterval:
+    def test_a_perfect_separation_is_not_taken_for_certain(self) -> None:
+        labels = np.arange(40) % 2
+        interval = auc_interval(labels * 1.0, labels, np.arange(40))
+        assert (interval.value, interval.low, interval.high) == (1, pytest.approx(0.85), 1)
+
+    def test_scores_that_are_all_the_same(self) -> None:
+        interval = auc_interval(np.zeros(40), np.arange(40) % 2)
+        assert interval.to_json() == [0.5, 0.5, 0.5]
 
 
 class TestThresholds:
