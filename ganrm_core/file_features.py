@@ -31,19 +31,26 @@ class Seen(Generic[Kept]):
     image: Tensor | None
 
 
-def look(path: Path, kept: Callable[[str], Kept | None]) -> Seen[Kept]:
-    """Decode the file unless `kept`, asked with its sha256, already has what is needed.
+def look(
+    path: Path, kept: Callable[[str], Kept | None], decoded: Callable[[str], Tensor | None] = lambda _: None
+) -> Seen[Kept]:
+    """Decode the file unless `kept`, asked with its sha256, has what is needed, or `decoded` the picture.
 
     Raises ImageError for a file that cannot be read.
     """
+
+    def picture(content: str) -> Tensor:
+        image = decoded(content)
+        return read_image(path) if image is None else image
+
     if kept_in() is None:
-        return Seen("", None, read_image(path))
+        return Seen("", None, picture(""))
     try:
         content = content_hash(path)
     except ImageError:
         return Seen("", None, read_image(path))  # which says in its own words what is wrong
     found = kept(content)
-    return Seen(content, found, None if found is not None else read_image(path))
+    return Seen(content, found, None if found is not None else picture(content))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .cores import threads_to_share
 from .feature_store import get_record, put_record
 from .file_features import look
 from .imagesets import Skipped, decoders_beside, stream_files
+from .kept_pictures import KeptPictures
 from .near_duplicates import group_near_duplicates, signature
 from .progress import Progress, ProgressCallback
 from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
@@ -25,7 +26,8 @@ from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
 class Survey:
     """The usable pictures, liked ones first; everything runs parallel.
 
-    `labels` [N]; `signatures` [N, K] for finding near-duplicates, `groups` [N] what they found.
+    `labels` [N]; `signatures` [N, K] for finding near-duplicates, `groups` [N] what they found; `pictures`: some of
+    those decoded.
     """
 
     paths: list[Path]
@@ -34,6 +36,7 @@ class Survey:
     facts: list[FileFacts]
     signatures: NDArray[np.float32]
     groups: NDArray[np.int64]
+    pictures: KeptPictures
     skipped: list[Skipped] = field(default_factory=list)
 
     def audit(self, *, seed: int, progress: ProgressCallback) -> Audit:
@@ -51,10 +54,15 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
     skipped: list[Skipped] = []
     kept: list[int] = []
     looks: list[_FirstLook] = []
+    pictures = KeptPictures()
     progress(Progress("looking at the pictures", 0, len(paths)))
     workers = threads_to_share() or decoders_beside("cpu")
     for index, found in stream_files(
-        paths, lambda _, path: _FirstLook.of(path), workers=workers, share=True, skipped=skipped
+        paths,
+        lambda index, path: _FirstLook.of(path, hashes[index], pictures),
+        workers=workers,
+        share=True,
+        skipped=skipped,
     ):
         looks.append(found)
         kept.append(index)
@@ -72,6 +80,7 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
         facts=[each.facts for each in looks],
         signatures=stacked,
         groups=group_near_duplicates(stacked, progress=progress),
+        pictures=pictures,
         skipped=skipped,
     )
 
@@ -85,12 +94,13 @@ class _FirstLook:
     pixels: str
 
     @classmethod
-    def of(cls, path: Path) -> _FirstLook:
-        """Raises ImageError for a file that cannot be read."""
+    def of(cls, path: Path, content: str, pictures: KeptPictures) -> _FirstLook:
+        """A picture that is decoded goes to `pictures`. Raises ImageError for a file that cannot be read."""
         seen = look(path, cls.kept)
         if seen.image is None:
             assert seen.kept is not None
             return seen.kept
+        pictures.keep(content, seen.image)
         found = cls(file_facts(path, seen.image), signature(seen.image), _digest(seen.image))
         put_record(
             "look", seen.content, [asdict(found.facts), [float(x) for x in found.signature], found.pixels]

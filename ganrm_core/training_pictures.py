@@ -63,8 +63,8 @@ def read_pictures(
 ) -> CachedPictures:
     """Run the backbone over the surveyed files, or take what is kept of them (see `disk_cache.keep_in`).
 
-    With `states` these are filled, and how features move under what is evened out is not looked at. Raises
-    DataError where one has become unreadable.
+    The survey's decoded pictures are used up. With `states` these are filled, and how features move under what is
+    evened out is not looked at. Raises DataError where one has become unreadable.
     """
     size = reader.backbone.spec.input_size
     skipped: list[Skipped] = []
@@ -82,7 +82,11 @@ def read_pictures(
 
     def taken(index: int, path: Path) -> Seen[dict[str, Tensor]]:
         # Where the states are wanted, there is no way round the backbone.
-        return look(path, lambda content: None if states else store.get(content, about(index)))
+        return look(
+            path,
+            lambda content: None if states else store.get(content, about(index)),
+            lambda content: survey.pictures.take(content or survey.hashes[index]),
+        )
 
     def views_of(index: int, image: Tensor) -> Tensor:
         evened = neutraliser.evened(image, int(survey.labels[index]), seeds[index])
@@ -129,6 +133,7 @@ def read_pictures(
         for name, difference in found.items():
             moved.setdefault(name, []).append(difference)
         progress(Progress("reading pictures", done, len(survey.paths)))
+    survey.pictures.clear()
     if skipped:
         raise DataError(
             f"Pictures changed while they were being read. {describe_skipped(skipped)} Train again."
