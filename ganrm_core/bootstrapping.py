@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from .bootstrap_fitting import recipe_of
 from .bootstrap_pictures import (
@@ -27,11 +25,10 @@ from .errors import DataError
 from .evaluation import Figures, measure
 from .feature_store import FeatureStore
 from .fitting import Rows
-from .images import to_float
+from .held_out_judge import held_out_judge
 from .imagesets import describe_skipped, fingerprint
 from .leak_report import LeakReport
-from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
-from .preprocessing import resize
+from .metrics import best_balanced_threshold, false_positive_threshold
 from .progress import Progress, ProgressCallback, no_progress
 from .provenance import order_fingerprint
 from .reward_model import RewardModel
@@ -183,20 +180,10 @@ def _leaks(
     if layer is None or not pictures.paths:
         return None
     store = FeatureStore(model.reader, model.pixel_path, model.adapter)
-    size = model.backbone.spec.input_size
-
-    def judge(images: Sequence[Tensor], position: int) -> FloatArray:
-        seen = [resize(model.pixel_path(to_float(image)), size) for image in images]
-        folds = outcome.folds
-        head = layer.head if folds is None else layer.siblings[int(folds[position])]
-        with torch.inference_mode():
-            logits: FloatArray = head(store.read(torch.stack(seen))).double().numpy()
-        return logits
-
     tested = same_picture_test(
         [pictures.paths[place] for place in outcome.held_out],
         pictures.labels[outcome.held_out],
-        judge,
+        held_out_judge(layer, outcome.folds, store, model.pixel_path),
         threads=model.reader.threads,
         seed=seed,
         progress=progress,

@@ -26,7 +26,7 @@ FOLDS = 10
 FIFTHS = 5
 """Folds where heads are not averaged, and parts of a single split, one of them set aside."""
 _LEAST_DIFFERENT = 5
-_TRIAL_FOLDS = 3
+_TRIAL_FOLDS = 2
 """After so many it is looked which candidates are hopeless."""
 _MOST_BYTES, _COPIES = 1 << 30, 4
 """Memory for folds fitted at the same time, and how many times the features' size a fold takes."""

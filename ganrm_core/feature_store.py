@@ -38,6 +38,11 @@ class FeatureStore:
             ]
         )
 
+    @property
+    def input_size(self) -> int:
+        """The side of the pictures that are read, in pixels."""
+        return self._reader.backbone.spec.input_size
+
     def get(self, content: str, about: str = "") -> dict[str, Tensor] | None:
         """What was put under the same arguments; `about` says what else decided it."""
         from safetensors import SafetensorError

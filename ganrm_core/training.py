@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .audit.audit import Audit
 from .backbones import DEFAULT_BACKBONE, load_backbone
@@ -21,19 +21,17 @@ from .evaluation import Figures, measure
 from .feature_store import FeatureStore
 from .features import FeatureReader
 from .fitting import Rows
-from .images import to_float
+from .held_out_judge import held_out_judge
 from .imagesets import Skipped, describe_skipped
 from .leak_report import LeakReport
 from .lora import fit_with_lora, trunk_of
 from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
-from .neutralising import MODES, Mode, neutraliser
-from .pixel_path import PixelPath
-from .preprocessing import resize
+from .neutralising import MODES, Mode, Neutraliser, neutraliser
 from .progress import History, Progress, ProgressCallback, no_progress
 from .provenance import provenance
 from .readout import SECOND_LOOKS, Readout, SecondLookSetting, default_readout, embedding_readout
 from .reward_model import RewardModel
-from .same_picture import Judge, same_picture_test
+from .same_picture import same_picture_test
 from .survey import Survey, survey
 from .training_pictures import CachedPictures, read_pictures
 from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training_files
@@ -42,7 +40,7 @@ from .trunk_states import TrunkStates
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
 
-METHOD = 8
+METHOD = 9
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50
@@ -184,7 +182,13 @@ def train_on_files(
         same_picture = same_picture_test(
             [pictures.paths[i] for i in fitted.held_out],
             pictures.labels[fitted.held_out],
-            _unbiased_judge(fitted, reader, evening.path),
+            held_out_judge(
+                fitted.layer,
+                fitted.folds,
+                FeatureStore(reader, evening.path, fitted.adapter),
+                evening.path,
+                _as_scoring_reads_them(pictures, fitted, evening),
+            ),
             threads=reader.threads,
             seed=settings.seed,
             progress=progress,
@@ -292,20 +296,11 @@ def _known(
     return replace(known, features=pictures.states.all_features(pictures.features), nuisances=[])
 
 
-def _unbiased_judge(fitted: FittedHead, reader: FeatureReader, path: PixelPath) -> Judge:
-    """Scores a held-out picture by the head that has not seen it."""
-    store, size = FeatureStore(reader, path, fitted.adapter), reader.backbone.spec.input_size
-
-    def judge(images: Sequence[Tensor], position: int) -> FloatArray:
-        features = store.read(torch.stack([resize(path(to_float(image)), size) for image in images]))
-        head: nn.Module = fitted.layer.head
-        if fitted.folds is not None:
-            head = fitted.layer.siblings[int(fitted.folds[position])]
-        with torch.inference_mode():
-            logits: FloatArray = head(features).double().numpy()
-        return logits
-
-    return judge
+def _as_scoring_reads_them(
+    pictures: CachedPictures, fitted: FittedHead, evening: Neutraliser
+) -> Tensor | None:
+    """The features [held out, width] of the pictures judged, where nothing was done to these or to the backbone."""
+    return None if evening.nuisances or fitted.adapter else pictures.features[fitted.held_out, 0]
 
 
 def _thresholds(scores: FloatArray, labels: IntArray) -> dict[str, float]:

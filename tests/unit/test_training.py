@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganrm_core import training, training_pictures
+from ganrm_core import kept_pictures, training, training_pictures
 from ganrm_core.checkpoint import load_checkpoint
 from ganrm_core.errors import DataError
 from ganrm_core.images import read_image
@@ -60,6 +60,14 @@ class TestRepeats:
             result, tmp_path / "a.safetensors"
         )
         assert not any(tensor.is_inference() for tensor in again.model.layer.state_dict().values())
+
+    def test_whether_pictures_are_decoded_once_or_twice(
+        self, sets: Sets, result: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(kept_pictures, "_MOST_BYTES", 0)
+        assert sets.undated(sets.train(), tmp_path / "twice.safetensors") == sets.undated(
+            result, tmp_path / "once.safetensors"
+        )
 
     def test_another_seed_gives_another_model(self, sets: Sets, result: TrainingResult) -> None:
         other = sets.train(seed=1)
@@ -300,19 +308,34 @@ class TestPictures:
             for text in result.warnings
         )
 
-    def test_pictures_are_read_twice_and_not_changed(
-        self, own_sets: Sets, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("room", [0, 1 << 28], ids=["no room", "room"])
+    def test_pictures_are_decoded_once_where_there_is_room_and_not_changed(
+        self, room: int, own_sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from ganrm_core import file_features
 
+        monkeypatch.setattr(kept_pictures, "_MOST_BYTES", room)
         before = {path: path.read_bytes() for path in own_sets.liked.parent.rglob("*.png")}
         read: list[Path] = []
         monkeypatch.setattr(
             file_features, "read_image", lambda path: (read.append(path), read_image(path))[1]
         )
         own_sets.train()
-        # Once to see what leaks, once to learn from.
-        assert sorted(read) == sorted([*before] * 2)
+        # To see what leaks, and to learn from.
+        assert sorted(read) == sorted([*before] * (1 if room else 2))
         assert {
             path: path.read_bytes() for path in own_sets.liked.parent.rglob("*") if path.is_file()
         } == before
+
+    @pytest.mark.parametrize("mode", ["off", "full"])
+    def test_pictures_that_were_evened_out_are_read_anew_as_scoring_sees_them(
+        self, mode: str, sets: Sets, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[Any] = []
+        real = training.held_out_judge
+        monkeypatch.setattr(training, "held_out_judge", lambda *a: (given.append(a[-1]), real(*a))[1])
+        known = sets.train(neutralise=mode).known
+        if mode == "off":
+            assert torch.equal(given[0], known.features[:, 0])
+        else:
+            assert given == [None]

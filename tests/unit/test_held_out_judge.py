@@ -1,0 +1,83 @@
+"""Held-out pictures and their twins are judged by the head that has not seen them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ganrm_core.feature_store import FeatureStore
+from ganrm_core.features import FeatureReader
+from ganrm_core.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.held_out_judge import held_out_judge
+from ganrm_core.images import to_float
+from ganrm_core.preprocessing import resize
+from ganrm_core.reward_model import RewardModel
+
+
+@pytest.fixture
+def model(tiny_file: Path, untrained_model: Any) -> RewardModel:
+    made: RewardModel = untrained_model(f"file:{tiny_file}")
+    return made
+
+
+@pytest.fixture
+def layer(model: RewardModel) -> RewardProjectionLayer:
+    def head(number: int) -> LinearHead:
+        generator = torch.Generator().manual_seed(number)
+        return LinearHead(torch.zeros(width), torch.randn(width, generator=generator), torch.tensor(0.0))
+
+    width = model.reader.readout.width(model.backbone.spec)
+    return RewardProjectionLayer(head(0), [head(1), head(2)])
+
+
+@pytest.fixture
+def images() -> list[Tensor]:
+    """A picture and two of other sizes."""
+    rng = np.random.default_rng(0)
+    return [torch.from_numpy(rng.integers(0, 255, (3, side, 30), dtype=np.uint8)) for side in (40, 20, 33)]
+
+
+def features_of(model: RewardModel, images: list[Tensor]) -> Tensor:
+    size = model.backbone.spec.input_size
+    return model.reader(torch.stack([resize(model.pixel_path(to_float(image)), size) for image in images]))
+
+
+def store_of(model: RewardModel) -> FeatureStore:
+    return FeatureStore(model.reader, model.pixel_path)
+
+
+def test_each_picture_is_judged_by_the_head_of_its_fold(
+    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
+) -> None:
+    judge = held_out_judge(layer, np.array([1, 0, 1]), store_of(model), model.pixel_path)
+    features = features_of(model, images)
+    for position, head in enumerate((layer.siblings[1], layer.siblings[0], layer.siblings[1])):
+        assert judge(images, position) == pytest.approx(head(features).double().numpy(), abs=1e-4)
+
+
+def test_without_folds_the_head_itself_judges(
+    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
+) -> None:
+    judge = held_out_judge(layer, None, store_of(model), model.pixel_path)
+    expected = layer.head(features_of(model, images)).double().numpy()
+    assert judge(images, 7) == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_is_known_of_a_picture_is_not_worked_out_again(
+    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = held_out_judge(layer, None, store_of(model), model.pixel_path)(images, 1)
+    originals = torch.stack([torch.zeros_like(features_of(model, images)[0]), features_of(model, images)[0]])
+    read: list[int] = []
+    real = FeatureReader.__call__
+    monkeypatch.setattr(FeatureReader, "__call__", lambda self, p: (read.append(len(p)), real(self, p))[1])
+    judge = held_out_judge(layer, None, store_of(model), model.pixel_path, originals)
+    assert judge(images, 1) == pytest.approx(expected, abs=1e-4)
+    assert sum(read) == 2
+    assert judge(images[:1], 1) == pytest.approx(expected[:1], abs=1e-4), "no twin differs"
+    assert sum(read) == 2
