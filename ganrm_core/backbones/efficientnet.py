@@ -92,8 +92,8 @@ class EfficientNetLite(Backbone):
 
     def plan(self, device_type: str) -> ExecutionPlan:
         if device_type == "cpu":
-            # In channels-last a few pictures are three times as fast as batch 32; two at a time, in several threads, as fast
-            # as four, and in less memory.
+            # In channels-last a few pictures are three times as fast as batch 32; two at a time, in several threads,
+            # as fast as four, and in less memory.
             return ExecutionPlan(batch_size=2, channels_last=True, side_by_side=True)
         return ExecutionPlan(batch_size=64, channels_last=True)
 
