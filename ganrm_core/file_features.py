@@ -36,6 +36,7 @@ def look(
 ) -> Seen[Kept]:
     """Decode the file unless `kept`, asked with its sha256, has what is needed, or `decoded` the picture.
 
+    `decoded` is asked with "" where nothing is kept: then the file is not hashed.
     Raises ImageError for a file that cannot be read.
     """
 

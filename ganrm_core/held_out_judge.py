@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,21 +22,25 @@ def held_out_judge(
     folds: IntArray | None,
     store: FeatureStore,
     path: PixelPath,
-    originals: Tensor | None = None,
+    original: Callable[[int], Tensor | None] = lambda _: None,
 ) -> Judge:
     """The logits of pictures, of which the first is a held-out one, for the same-picture test.
 
     `folds` [held out]: which of the layer's siblings has not seen the picture; without them the head itself.
-    `originals` [held out, width]: the features of the held-out pictures, where they are known.
+    `original` gives the features [1, width] that `store` would read of a held-out picture, where they are known.
     """
 
     def judge(images: Sequence[Tensor], position: int) -> FloatArray:
-        known = torch.empty(0) if originals is None else originals[position : position + 1]
-        new = [resize(path(to_float(image)), store.input_size) for image in images[len(known) :]]
-        features = torch.cat([known, store.read(torch.stack(new))]) if new else known
+        known = original(position)
+        new = images if known is None else images[1:]
+        parts = [] if known is None else [known]
+        if new:
+            parts.append(
+                store.read(torch.stack([resize(path(to_float(each)), store.input_size) for each in new]))
+            )
         head = layer.head if folds is None else layer.siblings[int(folds[position])]
         with torch.inference_mode():
-            logits: FloatArray = head(features).double().numpy()
+            logits: FloatArray = head(torch.cat(parts)).double().numpy()
         return logits
 
     return judge

@@ -19,7 +19,7 @@ Statistic = Callable[[FloatArray], FloatArray]
 
 ECE_BINS = 15
 _RESAMPLES = 1000
-_AT_ONCE = 1 << 21  # numbers held at a time
+_AT_ONCE = 1 << 19  # weights held at a time, and several times as much on the way
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,8 @@ def class_weights(labels: ArrayLike) -> FloatArray:
     return np.asarray(np.where(positive, 0.5 / share, 0.5 / (1 - share)))
 
 
-def balanced_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: float) -> float:
-    """Mean of the share of liked at or above `threshold` and of ordinary below it."""
-    return _unweighted(weighted_accuracy(scores, labels, threshold), labels)
-
-
 def weighted_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: float) -> Statistic:
-    """The balanced accuracy under weights; NaN where they leave a class out."""
+    """Mean of the share of liked at or above `threshold` and of ordinary below it; NaN without one of them."""
     positive = np.asarray(labels) > 0.5
     right = (np.asarray(scores, float) >= threshold) == positive
     # Columns: liked and right, liked, ordinary and right, ordinary.
@@ -187,12 +182,13 @@ def bootstrap_interval(
         counts = np.zeros((number, len(stratum)))
         for members in strata:
             if len(members):
-                evenly = np.full(len(members), 1 / len(members))
-                counts[:, members] = rng.multinomial(len(members), evenly, number)
+                drawn = rng.integers(len(members), size=(number, len(members)))
+                drawn += np.arange(number)[:, None] * len(members)
+                counts[:, members] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
         draws.append(statistic(counts[:, group]))
     value = _unweighted(statistic, labels)
-    drawn = np.concatenate(draws)
-    finite = drawn[np.isfinite(drawn)]
+    values = np.concatenate(draws)
+    finite = values[np.isfinite(values)]
     if not unbiased and len(finite):
         finite = np.maximum(finite - finite.mean() + value, 0)
     low, high = np.quantile(finite, [0.025, 0.975]) if len(finite) else (np.nan, np.nan)

@@ -24,7 +24,7 @@ from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
 
 @dataclass(frozen=True)
 class Survey:
-    """The usable pictures, liked ones first; everything runs parallel.
+    """The usable pictures, liked ones first; all lists and arrays run parallel.
 
     `labels` [N]; `signatures` [N, K] for finding near-duplicates, `groups` [N] what they found; `pictures`: some of
     those decoded.
@@ -95,12 +95,15 @@ class _FirstLook:
 
     @classmethod
     def of(cls, path: Path, content: str, pictures: KeptPictures) -> _FirstLook:
-        """A picture that is decoded goes to `pictures`. Raises ImageError for a file that cannot be read."""
+        """A picture that is decoded goes to `pictures`, by the file's hash: `content` where it is not hashed anew.
+
+        Raises ImageError for a file that cannot be read.
+        """
         seen = look(path, cls.kept)
         if seen.image is None:
             assert seen.kept is not None
             return seen.kept
-        pictures.keep(content, seen.image)
+        pictures.keep(seen.content or content, seen.image)
         found = cls(file_facts(path, seen.image), signature(seen.image), _digest(seen.image))
         put_record(
             "look", seen.content, [asdict(found.facts), [float(x) for x in found.signature], found.pixels]

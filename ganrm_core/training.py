@@ -22,7 +22,7 @@ from .feature_store import FeatureStore
 from .features import FeatureReader
 from .fitting import Rows
 from .held_out_judge import held_out_judge
-from .imagesets import Skipped, describe_skipped
+from .imagesets import Skipped, content_hash, describe_skipped
 from .leak_report import LeakReport
 from .lora import fit_with_lora, trunk_of
 from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
@@ -187,7 +187,7 @@ def train_on_files(
                 fitted.folds,
                 FeatureStore(reader, evening.path, fitted.adapter),
                 evening.path,
-                _as_scoring_reads_them(pictures, fitted, evening),
+                _as_scoring_reads_it(pictures, fitted, evening),
             ),
             threads=reader.threads,
             seed=settings.seed,
@@ -296,11 +296,19 @@ def _known(
     return replace(known, features=pictures.states.all_features(pictures.features), nuisances=[])
 
 
-def _as_scoring_reads_them(
+def _as_scoring_reads_it(
     pictures: CachedPictures, fitted: FittedHead, evening: Neutraliser
-) -> Tensor | None:
-    """The features [held out, width] of the pictures judged, where nothing was done to these or to the backbone."""
-    return None if evening.nuisances or fitted.adapter else pictures.features[fitted.held_out, 0]
+) -> Callable[[int], Tensor | None]:
+    """Gives the features [1, width] of a picture judged, where nothing was done to it, its file or the backbone."""
+
+    def original(position: int) -> Tensor | None:
+        place = int(fitted.held_out[position])
+        changed = evening.nuisances or fitted.adapter
+        if changed or content_hash(pictures.paths[place]) != pictures.hashes[place]:
+            return None
+        return pictures.features[place, :1]
+
+    return original
 
 
 def _thresholds(scores: FloatArray, labels: IntArray) -> dict[str, float]:

@@ -64,7 +64,7 @@ def read_pictures(
     """Run the backbone over the surveyed files, or take what is kept of them (see `disk_cache.keep_in`).
 
     The survey's decoded pictures are used up. With `states` these are filled, and how features move under what is
-    evened out is not looked at. Raises DataError where one has become unreadable.
+    evened out is not looked at. Raises DataError where one that must be decoded again has become unreadable.
     """
     size = reader.backbone.spec.input_size
     skipped: list[Skipped] = []

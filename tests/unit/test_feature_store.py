@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganrm_core import feature_store
+from ganrm_core import feature_store, training
 from ganrm_core.disk_cache import FILE, DiskCache, keep_in
 from ganrm_core.ensemble import CombinedReward
 from ganrm_core.features import FeatureReader
@@ -197,6 +197,25 @@ class TestTraining:
         # Its views, and itself with its twins where it is among those compared under them.
         assert len(reads) <= 2
         assert reads[0] == sets.settings.views
+
+    def test_a_file_that_was_another_for_a_while(
+        self, sets: Any, cache: DiskCache, draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        liked = shutil.copytree(sets.liked, tmp_path / "liked")
+        file, real = min(liked.iterdir()), training.survey
+        own = file.read_bytes()
+
+        def while_it_is_another(*given: Any, **options: Any) -> Any:
+            draw("liked", 500).save(file)
+            surveyed = real(*given, **options)
+            file.write_bytes(own)
+            return surveyed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(training, "survey", while_it_is_another)
+            _trained(sets, "off", cache, liked)
+        kept = _trained(sets, "off", cache, liked).known.features
+        assert torch.equal(kept, _trained(sets, "off", None, liked).known.features)
 
 
 def _trained(sets: Any, neutralise: Any, cache: DiskCache | None, liked: Path | None = None) -> Any:

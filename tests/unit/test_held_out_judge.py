@@ -72,12 +72,14 @@ def test_what_is_known_of_a_picture_is_not_worked_out_again(
     model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = held_out_judge(layer, None, store_of(model), model.pixel_path)(images, 1)
-    originals = torch.stack([torch.zeros_like(features_of(model, images)[0]), features_of(model, images)[0]])
+    known = {1: features_of(model, images)[:1]}
     read: list[int] = []
     real = FeatureReader.__call__
     monkeypatch.setattr(FeatureReader, "__call__", lambda self, p: (read.append(len(p)), real(self, p))[1])
-    judge = held_out_judge(layer, None, store_of(model), model.pixel_path, originals)
+    judge = held_out_judge(layer, None, store_of(model), model.pixel_path, known.get)
     assert judge(images, 1) == pytest.approx(expected, abs=1e-4)
     assert sum(read) == 2
     assert judge(images[:1], 1) == pytest.approx(expected[:1], abs=1e-4), "no twin differs"
     assert sum(read) == 2
+    assert judge(images, 0) == pytest.approx(expected, abs=1e-4)
+    assert sum(read) == 5

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
@@ -12,7 +13,6 @@ from ganrm_core.evaluation import measure
 from ganrm_core.metrics import (
     auc,
     auc_interval,
-    balanced_accuracy,
     best_balanced_threshold,
     bootstrap_interval,
     calibration_curve,
@@ -36,6 +36,10 @@ def sample(seed: int, count: int = 60, levels: int | None = None) -> tuple[np.nd
     if levels is not None:
         logits = np.round(logits * levels) / levels
     return logits, labels
+
+
+def balanced_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: float) -> float:
+    return float(weighted_accuracy(scores, labels, threshold)(np.ones(len(np.asarray(labels)))))
 
 
 @pytest.fixture

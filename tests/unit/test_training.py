@@ -328,14 +328,17 @@ class TestPictures:
         } == before
 
     @pytest.mark.parametrize("mode", ["off", "full"])
-    def test_pictures_that_were_evened_out_are_read_anew_as_scoring_sees_them(
-        self, mode: str, sets: Sets, monkeypatch: pytest.MonkeyPatch
+    def test_pictures_that_were_evened_out_or_changed_are_read_anew_for_the_same_picture_test(
+        self, mode: str, own_sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         given: list[Any] = []
         real = training.held_out_judge
         monkeypatch.setattr(training, "held_out_judge", lambda *a: (given.append(a[-1]), real(*a))[1])
-        known = sets.train(neutralise=mode).known
-        if mode == "off":
-            assert torch.equal(given[0], known.features[:, 0])
-        else:
-            assert given == [None]
+        known = own_sets.train(neutralise=mode).known
+        (original,) = given
+        if mode == "full":
+            assert original(3) is None
+            return
+        assert torch.equal(original(3), known.features[3, :1])
+        shutil.copy(known.paths[4], known.paths[3])
+        assert original(3) is None
