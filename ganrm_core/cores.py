@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
-from threading import Lock, Thread
+from threading import Barrier, Lock, Thread
 from typing import TypeVar
 
 import torch
@@ -54,7 +54,10 @@ def in_order(
     worked = partial(_in_mode, torch.is_inference_mode_enabled(), work)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="ganrm-worker", initializer=share_of_cores)
     upcoming, waiting = iter(items), deque[Future[Result]]()
+    all_there = Barrier(threads)
     try:
+        # One that came later would set its share while the caller, who has the first result, starts threads of its own.
+        wait([pool.submit(all_there.wait) for _ in range(threads)])
         while True:
             waiting.extend(pool.submit(worked, item) for item in islice(upcoming, ahead - len(waiting)))
             if not waiting:
@@ -64,6 +67,7 @@ def in_order(
             # No name is given to the result: it would live on here while the next is worked out.
             yield waiting.popleft().result()
     finally:
+        all_there.abort()  # were one not to start, the others would wait for it
         if when_left:
             when_left()
         pool.shutdown(wait=True, cancel_futures=True)

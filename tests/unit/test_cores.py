@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from ganrm_core import cores
 from ganrm_core.cores import in_order, threads_to_share
 
 
@@ -75,6 +76,34 @@ def test_no_other_thread_keeps_a_share() -> None:
     stream.close()  # type: ignore[attr-defined]
     assert list(inner) == [1] * 5
     assert asked() == torch.get_num_threads() == 4
+
+
+def test_all_have_set_their_share_before_the_first_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_share: list[int] = []
+
+    def slowly(count: int) -> None:
+        time.sleep(0.1 * len(workers()))
+        set_share.append(count)
+
+    monkeypatch.setattr(cores, "_use_cores", slowly)
+    stream = in_order(range(6), lambda n: n, threads=3, ahead=4, share=True)
+    assert next(stream) == 0
+    assert set_share == [1] * 3
+    assert list(stream) == [1, 2, 3, 4, 5]
+
+
+def test_a_thread_that_cannot_start_is_no_end_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def only_one(thread: threading.Thread) -> None:
+        if workers():
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", only_one)
+    with pytest.raises(RuntimeError, match="can't start"):
+        next(in_order(range(6), lambda n: n, threads=3, ahead=4))
+    assert workers() == []
 
 
 @pytest.mark.parametrize("inference", [False, True])
