@@ -10,8 +10,8 @@ Pictures per second, given as tensors of 512 and of 1024 pixels in memory, of
           preprocessor, the network, one linear layer
 
 All in turns, in one run, several rounds; the figures are medians, of the ratios too, each of one round: what a
-machine does beside changes from round to round. Transformers have the shapes of ViT-B/16 and ViT-L/14 and random
-weights: speed does not depend on them.
+machine does beside changes from round to round. Transformers have the shapes of ViT-B/16, ViT-L/14 and ViT-H/14 and
+random weights: speed does not depend on them.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ VITS = {
                  "intermediate_size": 3072},
     "vit-l-14": {"patch_size": 14, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
                  "intermediate_size": 4096},
+    "vit-h-14": {"patch_size": 14, "hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16,
+                 "intermediate_size": 5120},
 }  # fmt: skip
 
 

@@ -1,8 +1,21 @@
-"""What running out of a device's memory looks like, on every kind of device."""
+"""How much memory a device has left, and what running out of it looks like, on every kind of device."""
 
 from __future__ import annotations
 
 import torch
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes still to be had on the device, with what PyTorch keeps in reserve; None where it cannot be told.
+
+    That is the processor too: it lends more than it has, and what runs there at once is little.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type == "mps" and hasattr(torch.mps, "recommended_max_memory"):
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .backbones.base import Backbone, ExecutionPlan
 from .cores import in_order, threads_to_share
-from .device_memory import free_cached_memory, is_out_of_memory
+from .device_memory import free_cached_memory, free_memory, is_out_of_memory
 from .readout import Readout, SecondLook, Summary
 
 Item = TypeVar("Item")
@@ -45,8 +45,14 @@ class FeatureReader:
 
     @property
     def batch_size(self) -> int:
-        """How many pictures run at once: the plan's number, less where the device's memory is short."""
-        return self._affordable.get(self.device, self.plan.batch_size)
+        """How many pictures run at once: the plan's number, less where the device's memory is short.
+
+        Asked beforehand, not only when it has run out: drivers on Windows lend main memory then, and crawl.
+        """
+        device = self.device
+        most = self._affordable.get(device, self.plan.batch_size)
+        free = free_memory(device)
+        return most if free is None else max(1, min(most, free // self.backbone.bytes_per_picture))
 
     @property
     def group_size(self) -> int:

@@ -69,6 +69,10 @@ class ExecutionPlan:
     side_by_side: bool = False
 
 
+# Of its float32 input: 12 to 43 from EfficientNet-lite0 to ViT-H/14 (benchmarks/activations.py), and room to spare.
+_ACTIVATIONS_PER_INPUT = 60
+
+
 class Backbone(nn.Module, ABC):
     """A pretrained vision network, read at several depths.
 
@@ -87,6 +91,11 @@ class Backbone(nn.Module, ABC):
         called `last` may be left out, and what only they need be saved. No gradient is stopped here: the
         caller decides.
         """
+
+    @property
+    def bytes_per_picture(self) -> int:
+        """Memory that one picture of a batch takes on its way, at most."""
+        return 3 * self.spec.input_size**2 * 4 * _ACTIVATIONS_PER_INPUT
 
     @abstractmethod
     def plan(self, device_type: str) -> ExecutionPlan:

@@ -17,9 +17,6 @@ from ...ganrm_core.progress import ProgressCallback, no_progress
 from ...ganrm_core.reward import Images, Reward, Scores
 from ...ganrm_core.reward_model import RewardModel
 
-# Of float32 input pixels: what a picture's activations take on the way, generously.
-_ACTIVATIONS_PER_INPUT = 40
-
 
 class _Patcher(comfy.model_patcher.ModelPatcher):  # type: ignore[misc]
     """Moves a plain module, and all of it.
@@ -53,12 +50,10 @@ class ManagedBackbone:
 
     def bring(self, pictures: int = 1) -> None:
         """Bring the whole backbone to its device, with room for a batch; or leave the whole on the CPU."""
-        spec = self.backbone.spec
-        picture = 3 * spec.input_size**2 * 4
         batch = min(pictures, self.backbone.plan(self._device.type).batch_size)
         comfy.model_management.load_models_gpu(
             [self._patcher],
-            memory_required=picture * _ACTIVATIONS_PER_INPUT * batch,
+            memory_required=self.backbone.bytes_per_picture * batch,
             force_full_load=True,
         )
         if any(parameter.device.type != self._device.type for parameter in self.backbone.parameters()):

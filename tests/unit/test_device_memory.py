@@ -1,0 +1,127 @@
+"""Batches that fit: bounded by free memory beforehand, halved where it runs out all the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.alive import most_alive
+from ganrm_core import device_memory, features
+from ganrm_core.backbones import load_backbone
+from ganrm_core.backbones.base import Backbone, BackboneSpec, ExecutionPlan, Tap
+from ganrm_core.features import FeatureReader
+from ganrm_core.readout import Readout, SecondLook, default_readout
+
+PICTURES = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+class Limited(Backbone):
+    """Its one depth is the picture itself; more than `room` pixels at once are too many."""
+
+    def __init__(self, room: int, error: Exception) -> None:
+        super().__init__()
+        self.anything = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
+        self.room, self.error = room, error
+        self.batches: list[int] = []
+        self.spec = BackboneSpec(
+            family="test",
+            name="limited",
+            weights_sha256="0" * 64,
+            input_size=16,
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            taps=(Tap("pixels", 3),),
+            embedding="pixels",
+        )
+
+    def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
+        self.batches.append(len(pixels))
+        if pixels[:, 0].numel() > self.room:
+            raise self.error
+        return [pixels.flatten(2).transpose(1, 2)]
+
+    def plan(self, device_type: str) -> ExecutionPlan:
+        return ExecutionPlan(batch_size=8, channels_last=False)
+
+
+class TestWhereMemoryRunsOut:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            torch.cuda.OutOfMemoryError("CUDA out of memory."),
+            RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+            RuntimeError("Could not allocate tensor: Out of memory"),
+        ],
+    )
+    @pytest.mark.parametrize("look", [None, SecondLook("smaller", ("pixels",))])
+    def test_the_batch_is_halved_until_it_fits_and_stays_so(
+        self, error: Exception, look: SecondLook | None
+    ) -> None:
+        readout = Readout(("pixels",), look)
+        expected = FeatureReader(Limited(10**9, error), readout)(PICTURES)
+        backbone = Limited(3 * 16 * 16, error)
+        reader = FeatureReader(backbone, readout)
+        torch.testing.assert_close(reader(PICTURES), expected, rtol=0, atol=0)
+        assert backbone.batches[:3] == [8, 4, 2]
+        backbone.batches.clear()
+        assert reader.batch_size == 2
+        torch.testing.assert_close(reader(PICTURES), expected, rtol=0, atol=0)
+        assert backbone.batches[:10] == [2] * 10
+
+    def test_not_even_one_fits(self) -> None:
+        backbone = Limited(0, torch.cuda.OutOfMemoryError("CUDA out of memory."))
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            FeatureReader(backbone, Readout(("pixels",)))(PICTURES)
+        assert backbone.batches == [8, 4, 2, 1]
+
+    def test_any_other_error_is_no_reason_for_smaller_batches(self) -> None:
+        backbone = Limited(0, RuntimeError("shapes cannot be multiplied"))
+        with pytest.raises(RuntimeError, match="multiplied"):
+            FeatureReader(backbone, Readout(("pixels",)))(PICTURES)
+        assert backbone.batches == [8]
+
+
+class TestFreeMemory:
+    @pytest.mark.parametrize(
+        ("fit", "batch"), [(0, 1), (0.9, 1), (3.5, 3), (7.9, 7), (8, 8), (1000, 8), (None, 8)]
+    )
+    def test_as_many_pictures_as_fit_and_no_more_than_planned(
+        self, monkeypatch: pytest.MonkeyPatch, fit: float | None, batch: int
+    ) -> None:
+        backbone = Limited(10**9, RuntimeError())
+        free = None if fit is None else int(fit * backbone.bytes_per_picture)
+        monkeypatch.setattr(features, "free_memory", lambda _: free)
+        reader = FeatureReader(backbone, Readout(("pixels",)))
+        assert reader.batch_size == batch
+        reader(PICTURES)
+        assert max(backbone.batches) == batch
+        assert sum(backbone.batches) == len(PICTURES)
+
+    def test_the_processor_lends_more_than_it_has(self) -> None:
+        assert device_memory.free_memory(torch.device("cpu")) is None
+
+    def test_what_pytorch_keeps_in_reserve_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        told = {"mem_get_info": (100, 1000), "memory_reserved": 30, "memory_allocated": 10}
+        for name, value in told.items():
+            monkeypatch.setattr(torch.cuda, name, lambda _, value=value: value)
+        assert device_memory.free_memory(torch.device("cuda", 0)) == 120
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+    def test_a_real_card_tells(self) -> None:
+        device = torch.device("cuda")
+        before = device_memory.free_memory(device)
+        held = torch.zeros(64 << 20, dtype=torch.uint8, device=device)
+        after = device_memory.free_memory(device)
+        assert before is not None
+        assert after is not None
+        assert 0 < after <= before - held.nbytes + (32 << 20)
+
+
+def test_the_built_in_network_takes_no_more_than_is_reserved() -> None:
+    backbone = load_backbone("efficientnet_lite0")
+    reader = FeatureReader(backbone, default_readout(backbone.spec))
+    batch = torch.rand(reader.batch_size, 3, 224, 224)
+    taken = most_alive(lambda: reader(batch)) / len(batch)
+    # Far less would keep half of a small card idle, more would not fit.
+    assert 0.1 < taken / backbone.bytes_per_picture < 1
