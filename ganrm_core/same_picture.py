@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .twins import SAME_PICTURE, same_pixels
 
 Judge = Callable[[Sequence[Tensor], int], FloatArray]
 
-_PER_CLASS, _AT_FIRST, _FEWEST = 20, 24, 20
+_PER_CLASS, _FEWEST, _STEP = 20, 16, 4
 _NOTABLE, _OFTEN = 0.35, 0.65
 """A mean shift of this share of the spread, this often the same way, is more than a clean model shows."""
 
@@ -72,32 +72,34 @@ def same_picture_test(
 
     `judge` takes uint8 pictures [3, H, W] of any sizes, which are one position in `paths` and its twins,
     and that position; it gives their logits by a head that has not seen them. In how many `threads` it may be
-    called; without any, in the caller's. Files that have become unreadable are left out.
+    called; without any, in the caller's. Files that have become unreadable are left out. A kind of twin whose
+    shift is surely small after some pictures is not made of the others.
     """
     chosen = _some_of_each(labels, seed)
     judged: dict[int, _Pair] = {}
-    gaps = _gaps(judged, labels)
+    unclear = tuple(SAME_PICTURE)
 
     def judged_at(position: int) -> _Pair | None:
         try:
-            return _judged(read_image(paths[position]), position, judge)
+            return _judged(read_image(paths[position]), position, unclear, judge)
         except ImageError:
             return None
 
     progress(Progress("comparing with itself", 0, len(chosen)))
-    for part in (chosen[:_AT_FIRST], chosen[_AT_FIRST:]):
+    for start, stop in pairwise((0, *range(_FEWEST, len(chosen), _STEP), len(chosen))):
         # No name is given to what is judged ahead: its threads must end where the loop is left.
-        for position, pair in zip(
-            part, in_order(part, judged_at, threads=threads, ahead=2 * threads, share=True), strict=True
+        for done, pair in enumerate(
+            in_order(chosen[start:stop], judged_at, threads=threads, ahead=2 * threads, share=True), start
         ):
             if pair is not None:
-                judged[position] = pair
-            progress(Progress("comparing with itself", chosen.index(position) + 1, len(chosen)))
+                judged[chosen[done]] = pair
+            progress(Progress("comparing with itself", done + 1, len(chosen)))
         gaps = _gaps(judged, labels)
-        if _surely_clean(gaps):
+        unclear = tuple(name for name in unclear if not _surely_small(gaps[name]))
+        if not unclear:
             break
     progress(Progress("comparing with itself", len(chosen), len(chosen)))
-    results = tuple(_result(name, gap) for name, gap in gaps.items())
+    results = tuple(_result(name, gap) for name, gap in _gaps(judged, labels).items())
     word, sentence = _verdict(results)
     return SamePicture(word, sentence, len(judged), results)
 
@@ -106,8 +108,8 @@ _Pair = tuple[float, dict[str, float]]
 """The logit of a picture, and those of its twins by their names."""
 
 
-def _judged(image: Tensor, position: int, judge: Judge) -> tuple[float, dict[str, float]]:
-    twins = {name: make(image) for name, make in SAME_PICTURE.items()}
+def _judged(image: Tensor, position: int, names: Sequence[str], judge: Judge) -> _Pair:
+    twins = {name: SAME_PICTURE[name](image) for name in names}
     # Where no pixel changed there is nothing to judge anew.
     changed = [name for name, twin in twins.items() if not same_pixels(twin, image)]
     original, *others = judge([image, *(twins[name] for name in changed)], position).tolist()
@@ -123,11 +125,11 @@ def _some_of_each(labels: NDArray[np.int64], seed: int) -> list[int]:
 
 
 def _gaps(judged: Mapping[int, _Pair], labels: NDArray[np.int64]) -> dict[str, FloatArray]:
-    """By how much the originals score higher than each twin [pictures], in units of the spread inside a class."""
-    originals = np.array([original for original, _ in judged.values()])
-    spread = _spread(originals, labels[list(judged)])
+    """By how much originals score higher than each of their twins, in units of the spread inside a class."""
+    spread = _spread(np.array([original for original, _ in judged.values()]), labels[list(judged)])
     return {
-        name: (originals - np.array([twins[name] for _, twins in judged.values()])) / spread
+        name: np.array([original - twins[name] for original, twins in judged.values() if name in twins])
+        / spread
         for name in SAME_PICTURE
     }
 
@@ -138,13 +140,12 @@ def _spread(logits: FloatArray, labels: NDArray[np.int64]) -> float:
     return max(float(np.mean(inside)) if inside else 0.0, 1e-12)
 
 
-def _surely_clean(gaps: Mapping[str, FloatArray]) -> bool:
-    """Whether no shift would be notable were it larger by three standard errors, its own and the spread's."""
-    return all(
-        len(gap) >= _FEWEST
-        and abs(gap.mean()) + 3 * np.sqrt((gap.var(ddof=1) + gap.mean() ** 2 / 2) / len(gap)) < _NOTABLE
-        for gap in gaps.values()
-    )
+def _surely_small(gap: FloatArray) -> bool:
+    """Whether the shift would not be notable were it larger by three standard errors, its own and the spread's."""
+    if len(gap) < _FEWEST:
+        return False
+    error = np.sqrt((gap.var(ddof=1) + gap.mean() ** 2 / 2) / len(gap))
+    return bool(abs(gap.mean()) + 3 * error < _NOTABLE)
 
 
 def _result(name: str, gap: FloatArray) -> TwinResult:
