@@ -18,6 +18,7 @@ from .readout import Block
 WHITENING = 0.75
 _COMPONENTS = 400
 _PROJECTION_ROWS = 800
+_ROWS_IN_CACHE, _ROWS_MULTIPLIED = 16, 256  # at a time: copies of all rows would go through main memory
 _MLP_COMPONENTS = 128
 _MLP_HIDDEN = 64
 _MLP_WHITENING = 0.5
@@ -108,7 +109,7 @@ def fit_projection(
     components: int = _COMPONENTS,
 ) -> Projection:
     """Find the directions in which pictures differ; the arguments are those of `balanced_columns`."""
-    mean, scale, columns = balanced_columns(features, blocks, nuisances, weights)
+    mean, scale, columns = balanced_columns(features, blocks, nuisances, weights, most=_PROJECTION_ROWS)
     directions, deviations = _principal_components(columns, components)
     return Projection(mean, scale.unsqueeze(1) * directions, deviations)
 
@@ -118,6 +119,7 @@ def balanced_columns(
     blocks: Sequence[Block],
     nuisances: Sequence[Tensor] = (),
     weights: Tensor | None = None,
+    most: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features [rows, D] → their mean [D], scale [D], and themselves with the mean off and scaled.
 
@@ -125,10 +127,10 @@ def balanced_columns(
     weight however wide it is, times its own of `weights` [blocks] if given. `nuisances`: for each, how
     the features of some pictures move under it, [M, D]; nothing is left along their means nor along the
     widest of what is left of them (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005).
+    Of more rows than `most` an even selection is given back.
     """
     mean = features.mean(dim=0)
-    centred = features - mean
-    spread = centred.square().mean(dim=0).sqrt()
+    spread = _spread(features, mean)
     scale = torch.zeros_like(spread)
     for place, block in enumerate(blocks):
         columns = slice(block.start, block.stop)
@@ -138,11 +140,32 @@ def balanced_columns(
             1.0 if weights is None else float(weights[place]) ** 0.5
         )
         scale[columns] = torch.where(varies, weight / spread[columns].clamp_min(1e-12), 0.0)
-    centred *= scale
+    balanced = (features if most is None else _evenly(features, most)) - mean
+    balanced *= scale
     if nuisances:
         barred = _barred([differences * scale for differences in nuisances])
-        centred -= (centred @ barred) @ barred.T
-    return mean, scale, centred
+        balanced -= (balanced @ barred) @ barred.T
+    return mean, scale, balanced
+
+
+def _spread(features: Tensor, mean: Tensor) -> Tensor:
+    """The standard deviation of each column [D]."""
+    squares = torch.zeros_like(mean)
+    for some in features.split(_ROWS_IN_CACHE):
+        squares += (some - mean).square_().sum(dim=0)
+    return (squares / len(features)).sqrt()
+
+
+def _projected(features: Tensor, mean: Tensor, matrix: Tensor) -> Tensor:
+    """(features [rows, …, D] − mean) · matrix [D, r] → [rows, …, r]."""
+    return torch.cat([(some - mean) @ matrix for some in features.split(_ROWS_MULTIPLIED)])
+
+
+def _evenly(rows: Tensor, most: int) -> Tensor:
+    """At most so many of the rows, evenly spread."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.linspace(0, len(rows) - 1, most).round().long()]
 
 
 def _barred(nuisances: Sequence[Tensor]) -> Tensor:
@@ -150,7 +173,8 @@ def _barred(nuisances: Sequence[Tensor]) -> Tensor:
     rows: list[Tensor] = []
     for differences in nuisances:
         mean = differences.mean(dim=0, keepdim=True)
-        directions, deviations = _principal_components(differences - mean, _RESIDUAL_DIRECTIONS)
+        some = _evenly(differences, _PROJECTION_ROWS)
+        directions, deviations = _principal_components(some - mean, _RESIDUAL_DIRECTIONS)
         # A direction of next to no length is rounding, and points anywhere.
         notable = deviations.square() > _NOTABLE_SHARE * mean.square().sum()
         rows += [mean / mean.norm().clamp_min(1e-12), directions.T[notable]]
@@ -162,10 +186,8 @@ def _barred(nuisances: Sequence[Tensor]) -> Tensor:
 def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Tensor]:
     """Directions [D, r] and the standard deviation along each [r], largest first.
 
-    Of very many rows an even selection is looked at: the time grows with the cube of their number.
+    The time grows with the cube of the number of rows, or of columns where these are fewer.
     """
-    if len(centred) > _PROJECTION_ROWS:
-        centred = centred[torch.linspace(0, len(centred) - 1, _PROJECTION_ROWS).round().long()]
     count, width = centred.shape
     wide = count < width
     exact = centred.double()  # float32 would blur the narrow components, where taste lies
@@ -224,7 +246,7 @@ def fit_linear_path(
     """
     features, labels, weights = rows.flat()
     matrix = projection.whitened(whitening)
-    z = (features - projection.mean) @ matrix
+    z = _projected(features, projection.mean, matrix)
     solution = z.new_zeros(z.shape[1] + 1)
     heads = []
     for penalty in penalties:
@@ -285,7 +307,7 @@ def fit_mlp(
         head = ProjectedMLPHead(projection.mean, matrix, _MLP_HIDDEN, dropout=0.3)
         # The projection stays as it is, so the pictures pass it once instead of once an epoch.
         learned, judged = (
-            Rows((part.features - head.mean) @ matrix, part.labels) for part in (rows, validation)
+            Rows(_projected(part.features, head.mean, matrix), part.labels) for part in (rows, validation)
         )
         _train(nn.Sequential(head.layers, nn.Flatten(0)), learned, judged, _MLP_SCHEDULE, on_epoch)
     return head.eval()
