@@ -28,11 +28,13 @@ def jpeg_traces(grey: Tensor) -> float:
     if height * width < _LEAST:
         return 0.0
     blocks = grey[: height * 8, : width * 8].reshape(height, 8, width, 8).transpose(1, 2).reshape(-1, 64)
-    in_steps = (blocks @ _patterns()).abs().unsqueeze(2) / _STEPS
+    in_steps = (blocks @ _patterns()).abs().T.unsqueeze(1) / _STEPS.unsqueeze(
+        1
+    )  # [frequencies, steps, blocks]
     # The heap around 0 is there in every picture.
-    counted = (in_steps > 0.5) & (in_steps < _FURTHEST)
-    number = counted.sum(dim=0)
-    fit = (torch.cos(2 * math.pi * in_steps) * counted).sum(dim=0) / number.clamp_min(1)
+    counted = ((in_steps > 0.5) & (in_steps < _FURTHEST)).float()
+    number = counted.sum(dim=2)
+    fit = in_steps.mul_(2 * math.pi).cos_().mul_(counted).sum(dim=2) / number.clamp_min(1)
     beyond_noise = torch.where(number >= _LEAST, fit - _NOISE / number.clamp_min(1).sqrt(), 0.0)
     return float(beyond_noise.amax(dim=1).clamp_min(0).mean())
 
