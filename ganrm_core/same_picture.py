@@ -72,8 +72,8 @@ def same_picture_test(
 
     `judge` takes uint8 pictures [3, H, W] of any sizes, which are one position in `paths` and its twins,
     and that position; it gives their logits by a head that has not seen them. In how many `threads` it may be
-    called; without any, in the caller's. Files that have become unreadable are left out. A kind of twin whose
-    shift is surely small after some pictures is not made of the others.
+    called; without any, in the caller's. Files that have become unreadable are left out. Twins of a kind whose
+    shift is clearly small or clearly notable after some pictures are not made of the others.
     """
     chosen = _some_of_each(labels, seed)
     judged: dict[int, _Pair] = {}
@@ -95,7 +95,7 @@ def same_picture_test(
                 judged[chosen[done]] = pair
             progress(Progress("comparing with itself", done + 1, len(chosen)))
         gaps = _gaps(judged, labels)
-        unclear = tuple(name for name in unclear if not _surely_small(gaps[name]))
+        unclear = tuple(name for name in unclear if not _is_clear(gaps[name]))
         if not unclear:
             break
     progress(Progress("comparing with itself", len(chosen), len(chosen)))
@@ -140,12 +140,17 @@ def _spread(logits: FloatArray, labels: NDArray[np.int64]) -> float:
     return max(float(np.mean(inside)) if inside else 0.0, 1e-12)
 
 
-def _surely_small(gap: FloatArray) -> bool:
-    """Whether the shift would not be notable were it larger by three standard errors, its own and the spread's."""
+def _is_clear(gap: FloatArray) -> bool:
+    """Whether the shift is two standard errors, its own and the spread's, away from being judged otherwise."""
     if len(gap) < _FEWEST:
         return False
-    error = np.sqrt((gap.var(ddof=1) + gap.mean() ** 2 / 2) / len(gap))
-    return bool(abs(gap.mean()) + 3 * error < _NOTABLE)
+    mean = abs(gap.mean())
+    margin = 2 * np.sqrt((gap.var(ddof=1) + mean**2 / 2) / len(gap))
+    return bool(mean + margin < _NOTABLE or (mean - margin >= _NOTABLE and _is_notable(_result("", gap))))
+
+
+def _is_notable(result: TwinResult) -> bool:
+    return abs(result.shift) >= _NOTABLE and max(result.outranks, 1 - result.outranks) >= _OFTEN
 
 
 def _result(name: str, gap: FloatArray) -> TwinResult:
@@ -169,7 +174,7 @@ def _verdict(results: Sequence[TwinResult]) -> tuple[str, str]:
     by_name = {result.name: result for result in results}
     for names, higher, lower in _PREFERENCES:
         worst = max((by_name[name] for name in names if name in by_name), key=lambda r: abs(r.shift))
-        if abs(worst.shift) < _NOTABLE or max(worst.outranks, 1 - worst.outranks) < _OFTEN:
+        if not _is_notable(worst):
             continue
         word = higher if worst.shift > 0 else lower
         taste = " That may be your taste." if "half" in worst.name else ""

@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganrm_core import same_picture
 from ganrm_core.metrics import FloatArray
 from ganrm_core.progress import Progress, no_progress
 from ganrm_core.same_picture import SamePicture, same_picture_test
-from ganrm_core.twins import SAME_PICTURE
+from ganrm_core.twins import SAME_PICTURE, same_pixels
 
 LABELS = np.repeat([1, 0], 25)
 
@@ -74,10 +75,8 @@ def test_a_taste_for_crispness_is_called_taste(paths: list[Path]) -> None:
     assert "taste" in result.sentence
 
 
-@pytest.mark.parametrize(("strength", "pictures"), [(0.0, 16), (30.0, 40)])
-def test_both_classes_are_judged_and_all_pictures_where_a_shift_shows(
-    strength: float, pictures: int, paths: list[Path]
-) -> None:
+@pytest.mark.parametrize("strength", [0.0, 3.0, 30.0])
+def test_of_both_classes_as_many_are_judged(strength: float, paths: list[Path]) -> None:
     asked: list[int] = []
     whole = judge(lambda image: strength * roughness(image))
 
@@ -87,8 +86,8 @@ def test_both_classes_are_judged_and_all_pictures_where_a_shift_shows(
         return whole(images, position)
 
     result = same_picture_test(paths, LABELS, one, progress=no_progress)
-    assert len(set(asked)) == len(asked) == result.pictures == pictures
-    assert 2 * sum(LABELS[asked]) == pictures
+    assert len(set(asked)) == len(asked) == result.pictures
+    assert 2 * sum(LABELS[asked]) == result.pictures
 
 
 def test_a_shift_that_only_luck_could_hide_is_looked_at_in_all_pictures(paths: list[Path]) -> None:
@@ -117,6 +116,28 @@ def test_only_of_what_is_not_clear_more_is_looked_at(paths: list[Path]) -> None:
     assert {each.name: each.wobble > 0 for each in result.results} == {
         name: name == "2 % larger" for name in SAME_PICTURE
     }
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3, 0.35, 0.4, 0.6, 1.5])
+@pytest.mark.parametrize("wobble", [0.1, 0.4, 0.8])
+def test_looking_at_fewer_pictures_changes_no_verdict(
+    shift: float, wobble: float, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`wobble`: by how much the shift differs from picture to picture."""
+    spread = np.random.default_rng(1).standard_normal(len(LABELS))
+    moved = np.random.default_rng(2).normal(shift, wobble, len(LABELS))
+
+    def one(images: Sequence[Tensor], position: int) -> FloatArray:
+        changed = np.array([not same_pixels(image, images[0]) for image in images])
+        return spread[position] - changed * moved[position]
+
+    early = same_picture_test(paths, LABELS, one, progress=no_progress)
+    monkeypatch.setattr(same_picture, "_FEWEST", 40)
+    full = same_picture_test(paths, LABELS, one, progress=no_progress)
+    assert full.pictures == 40
+    assert early.word == full.word
+    if shift in (0.0, 1.5) and wobble < 0.5:
+        assert early.pictures <= 24
 
 
 def test_in_threads_it_is_the_same(paths: list[Path]) -> None:
