@@ -5,7 +5,8 @@ Pictures per second, given as tensors of 512 and of 1024 pixels in memory, of
   ours    `RewardModel.score` of a model that trims borders, the longest way through what `--neutralise
           auto` may do to scoring: checks, resizing, the second look (`ganrm train --second-look`), taps, heads
   limit   the raw network's forward on ready input, one pass, no taps: its best over batch sizes and memory layouts
-  at once the same, but on a CPU with several batches at once in a thread each, as `score` runs convolutional networks
+  at once the same, but on a CPU with several batches at once in a thread each, as `score` runs convolutional networks;
+          blank where it does not
   peers   the way ComfyUI's scoring nodes go: one picture at a time to PIL, through the model's own
           preprocessor, the network, one linear layer
 
@@ -116,22 +117,27 @@ class Contest:
     def run(self, size: int, count: int, rounds: int) -> str:
         pictures = some_pictures(count, size)
         images = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).float().div(255)
-        limit, at_once = self.best_way(0), self.best_way(threads_to_share() if self.device == "cpu" else 0)
-        contestants: dict[str, Callable[[], object]] = {
-            "ours": lambda: self.model.score(images.to(self.device)),
-            "limit": lambda: self.forward(limit, limit.turns(count)),
-            "at once": lambda: self.forward(at_once, at_once.turns(count)),
-            "peers": lambda: self.one_by_one(images),
+        # Of networks that are not called from several threads there is no other way at once.
+        plan = self.model.backbone.plan(self.device)
+        limit, threads = self.best_way(0), threads_to_share() if plan.side_by_side else 0
+        at_once = self.best_way(threads) if threads else None
+        contestants: dict[str, Callable[[], float]] = {
+            "ours": lambda: count / self.seconds(lambda: self.model.score(images.to(self.device))),
+            "limit": lambda: self.speed_of(limit, count),
+            "at once": lambda: self.speed_of(at_once, count) if at_once else math.nan,
+            "peers": lambda: count / self.seconds(lambda: self.one_by_one(images)),
         }
-        done = [count, limit.batch * limit.turns(count), at_once.batch * at_once.turns(count), count]
         for contestant in contestants.values():
             contestant()  # warm
-        speed = np.array([
-            [pictures / self.seconds(work) for pictures, work in zip(done, contestants.values(), strict=True)]
-            for _ in range(rounds)
-        ])  # fmt: skip
+        speed = np.array([[contestant() for contestant in contestants.values()] for _ in range(rounds)])
         ratios = np.median(speed[:, :1] / speed[:, 1:], axis=0)
-        return "".join(f"{value:>9.2f}" for value in [*np.median(speed, axis=0), *ratios])
+        figures = [*np.median(speed, axis=0), *ratios]
+        return "".join(f"{'' if math.isnan(figure) else f'{figure:.2f}':>9}" for figure in figures)
+
+    def speed_of(self, way: Way, pictures: int) -> float:
+        """Pictures a second of the raw network."""
+        turns = way.turns(pictures)
+        return way.batch * turns / self.seconds(lambda: self.forward(way, turns))
 
     def seconds(self, work: Callable[[], object]) -> float:
         started = time.perf_counter()
@@ -146,9 +152,7 @@ class Contest:
         for batch, layout in product(self.batches, (torch.contiguous_format, torch.channels_last)):
             way = Way(batch, layout, threads)
             self.forward(way, max(1, threads))
-            turns = way.turns(16)
-            taken = min(self.seconds(lambda w=way, t=turns: self.forward(w, t)) for _ in range(3))
-            speed[way] = batch * turns / taken
+            speed[way] = max(self.speed_of(way, 16) for _ in range(3))
         return max(speed, key=lambda way: speed[way])
 
     @torch.inference_mode()
