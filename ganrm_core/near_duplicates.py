@@ -27,12 +27,14 @@ THRESHOLD = 0.91
 # on one side; 97 % of those cropped on two sides and 95 % on four; 97 % of the watermarked ones (the others
 # are nearly black, so that the mark is most of the picture). Other pictures will give other shares.
 
+Floats = NDArray[np.float32]
+
 _GRID = 12
 _FLAT = 1.0  # 8-bit steps: a grid that varies less than this holds no structure, only a colour
 _ROWS = 512  # rows compared at a time: 512 × 20,000 similarities are 40 MB
 
 
-def signature(image: Tensor) -> NDArray[np.float32]:
+def signature(image: Tensor) -> Floats:
     """A unit vector, float32 [1236], for the uint8 image [3, H, W]; similar pictures have similar ones.
 
     Half of it is a blurred 12 × 12 RGB thumbnail, half the differences between its neighbouring cells,
@@ -44,17 +46,17 @@ def signature(image: Tensor) -> NDArray[np.float32]:
             f"Expected a uint8 image [3, H, W], got {image.dtype} {tuple(image.shape)}. Pass the output of "
             "read_image."
         )
-    grid = _thumbnail(image)
-    mean = grid.mean(dim=(1, 2), keepdim=True)
+    grid: Floats = _thumbnail(image).numpy()  # in which so few figures take a fraction of the time
+    mean = grid.mean(axis=(1, 2), keepdims=True)
     deviation = grid - mean
-    parts = [deviation.flatten(), torch.cat([grid.diff(dim=1).flatten(), grid.diff(dim=2).flatten()])]
-    structure = torch.cat([_unit(part) for part in parts]) / 2**0.5
+    differences = np.concatenate([np.diff(grid, axis=1).ravel(), np.diff(grid, axis=2).ravel()])
+    structure = np.concatenate([_unit(deviation.ravel()), _unit(differences)]) / np.float32(2**0.5)
     # The less structure, the more the colour counts; the whole stays a unit vector.
-    share = min(1.0, float(deviation.std(correction=0)) / _FLAT)
-    structure = _unit(structure) * share
-    colour = _unit(_colour(mean.flatten() / 255)) * max(0.0, 1 - float(structure.square().sum())) ** 0.5
-    whole: NDArray[np.float32] = torch.cat([structure, colour]).numpy().astype(np.float32)
-    return whole
+    share = min(1.0, float(deviation.std()) / _FLAT)
+    structure = _unit(structure) * np.float32(share)
+    colour_share = max(0.0, 1 - float(np.square(structure).sum())) ** 0.5
+    colour = _unit(_colour(mean.ravel() / 255)) * np.float32(colour_share)
+    return np.concatenate([structure, colour])
 
 
 def group_near_duplicates(
@@ -102,13 +104,13 @@ def _resized(batch: Tensor, height: int, width: int) -> Tensor:
     return interpolate(batch, (height, width), mode="bilinear", antialias=True, align_corners=False)
 
 
-def _colour(rgb: Tensor) -> Tensor:
+def _colour(rgb: Floats) -> Floats:
     """A vector [12] that tells colours (0–1) apart by their distance, not by their ratio."""
     # Two frequencies: one falls off steadily over the whole range, the other fast at its beginning.
-    angles = torch.cat([rgb, 3 * rgb]) * torch.pi
-    return torch.cat([angles.cos(), angles.sin()])
+    angles = np.concatenate([rgb, 3 * rgb]) * np.float32(np.pi)
+    return np.concatenate([np.cos(angles), np.sin(angles)])
 
 
-def _unit(vector: Tensor) -> Tensor:
-    unit: Tensor = vector / vector.norm().clamp_min(1e-12)
+def _unit(vector: Floats) -> Floats:
+    unit: Floats = vector / np.float32(max(float(np.linalg.norm(vector)), 1e-12))
     return unit

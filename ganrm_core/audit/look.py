@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..images import MID_GREY
@@ -43,15 +46,14 @@ def frequency_bands(grey: Tensor) -> tuple[float, ...]:
     beyond. `grey`: float32 [H, W]. A ring without a frequency in a tiny picture takes its neighbour's.
     """
     height, width = grey.shape
-    window = _hann(height).unsqueeze(1) * _hann(width)
-    spectrum = torch.fft.rfft2((grey - grey.mean()) * window).abs().square() / window.square().sum()
-    ring = _rings(height, width)
-    total = torch.bincount(ring.flatten(), spectrum.flatten(), BANDS)
-    count = torch.bincount(ring.flatten(), minlength=BANDS)
+    window, power_of_window = _window(height, width)
+    spectrum = torch.view_as_real(torch.fft.rfft2((grey - grey.mean()) * window))
+    ring, count = _rings(height, width)
+    total = torch.bincount(ring, spectrum.square_().sum(dim=2).flatten(), BANDS)
     values: list[float] = []
-    for power, number in zip(total.tolist(), count.tolist(), strict=True):
-        mean = power / number if number else None
-        values.append(values[-1] if mean is None else float(torch.tensor(max(mean, _FLOOR)).log10()))
+    for power, number in zip(total.tolist(), count, strict=True):
+        mean = power / power_of_window / number if number else None
+        values.append(values[-1] if mean is None else math.log10(max(mean, _FLOOR)))
     return tuple(values)
 
 
@@ -60,10 +62,10 @@ def mean_colour(image: Tensor) -> tuple[float, ...]:
 
     `image`: uint8 [3, H, W].
     """
-    few = _thinned(image).float() / 255
-    saturation = (few.amax(dim=0) - few.amin(dim=0)).mean()
-    contrast = (few * few.new_tensor(_LUMA).view(3, 1, 1)).sum(dim=0).std(correction=0)
-    return (*few.mean(dim=(1, 2)).tolist(), float(saturation), float(contrast))
+    few = _thinned(image)
+    saturation = (few.amax(dim=0) - few.amin(dim=0)).float().mean() / 255
+    contrast = luma(few).std(correction=0) / 255
+    return (*few.float().mean(dim=(1, 2)).div_(255).tolist(), float(saturation), float(contrast))
 
 
 def shows_through(image: Tensor) -> bool:
@@ -77,31 +79,31 @@ def borders(image: Tensor) -> tuple[int, int, int, int]:
     A border is uniform along its whole side and ends in a step along most of it; a plain background
     does not. `image`: uint8 [3, H, W].
     """
-    sideways = image.transpose(1, 2)
+    upright: NDArray[np.uint8] = image.numpy()  # which costs less than torch where so little is looked at
+    sideways = upright.transpose(0, 2, 1)
     return (
-        _border(image),
-        _border(sideways.flip(1)),
-        _border(image.flip(1)),
+        _border(upright),
+        _border(sideways[:, ::-1]),
+        _border(upright[:, ::-1]),
         _border(sideways),
     )
 
 
-def _border(image: Tensor) -> int:
+def _border(image: NDArray[np.uint8]) -> int:
     """Rows at the top of [3, H, W] that are a border."""
     most = image.shape[1] // _WIDEST
-    first = image[:, 0].float()
-    colour = first.median(dim=1, keepdim=True).values
+    first = image[:, 0].astype(np.int16)
+    colour = np.partition(first, (first.shape[1] - 1) // 2, axis=1)[:, (first.shape[1] - 1) // 2, np.newaxis]
     # Nearly every picture is done after its first row.
-    if not most or (first - colour).abs().amax(dim=0).mean() > _NOISE:
+    if not most or np.abs(first - colour).max(axis=0).mean() > _NOISE:
         return 0
-    colour = colour.unsqueeze(2)
     for start in range(0, most, 32):
-        rows = image[:, start : min(start + 32, most) + 1].float()
-        away = (rows - colour).abs().amax(dim=0)
-        ends = (away.mean(dim=1) > _NOISE).nonzero()
+        rows = image[:, start : min(start + 32, most) + 1].astype(np.int16)
+        away = np.abs(rows - colour[:, np.newaxis]).max(axis=0)
+        ends = np.flatnonzero(away.mean(axis=1) > _NOISE)
         if len(ends):
             row = int(ends[0])
-            crossed = float((away[row] > _STEP).float().mean()) > 0.5
+            crossed = float((away[row] > _STEP).mean()) > 0.5
             return start + row if crossed else 0
     return 0
 
@@ -111,12 +113,19 @@ def _thinned(image: Tensor) -> Tensor:
     return image[:, ::step, ::step]
 
 
-@lru_cache(maxsize=64)
-def _hann(length: int) -> Tensor:
-    return torch.hann_window(length + 2, periodic=False)[1:-1]  # without its zeros, for tiny pictures
+# Few sizes at a time: each takes up to 2 MB.
+@lru_cache(maxsize=8)
+def _window(height: int, width: int) -> tuple[Tensor, float]:
+    """The window [height, width] and its power."""
+    # Without its zeros, for tiny pictures.
+    down, across = (torch.hann_window(length + 2, periodic=False)[1:-1] for length in (height, width))
+    window = down.unsqueeze(1) * across
+    return window, float(window.square().sum())
 
 
-@lru_cache(maxsize=64)
-def _rings(height: int, width: int) -> Tensor:
+@lru_cache(maxsize=8)
+def _rings(height: int, width: int) -> tuple[Tensor, list[int]]:
+    """The ring of each frequency, flat, and how many each ring has."""
     frequency = torch.hypot(torch.fft.fftfreq(height).unsqueeze(1), torch.fft.rfftfreq(width))
-    return (frequency * (2 * (BANDS - 1))).long().clamp_max(BANDS - 1)
+    ring = (frequency * (2 * (BANDS - 1))).long().clamp_max(BANDS - 1).flatten()
+    return ring, torch.bincount(ring, minlength=BANDS).tolist()
