@@ -62,14 +62,17 @@ class FeatureStore:
             cache.put(self._key(content, about), save({n: t.contiguous() for n, t in tensors.items()}))
 
     def read(self, pixels: Tensor) -> Tensor:
-        """The reader's features [B, width] of pictures [B, 3, S, S], on the CPU; kept by their pixels."""
+        """The reader's features [B, width] of pictures [B, 3, S, S], on the CPU; each kept by its pixels."""
         if kept_in() is None:
             return self._reader(pixels).cpu()
-        content = hashlib.sha256(pixels.contiguous().numpy().tobytes()).hexdigest()
-        if (kept := self.get(content)) is None:
-            kept = {FEATURES: self._reader(pixels).cpu()}
-            self.put(content, kept)
-        return kept[FEATURES]
+        contents = [hashlib.sha256(each.contiguous().numpy().tobytes()).hexdigest() for each in pixels]
+        found = {content: kept[FEATURES] for content in contents if (kept := self.get(content))}
+        new = [place for place, content in enumerate(contents) if content not in found]
+        if new:
+            for place, features in zip(new, self._reader(pixels[new]).cpu(), strict=True):
+                found[contents[place]] = features
+                self.put(contents[place], {FEATURES: features})
+        return torch.stack([found[content] for content in contents])
 
     def _key(self, content: str, about: str) -> str:
         # The device is asked anew each time: a host may move the backbone, and devices round differently.

@@ -100,6 +100,19 @@ class TestScoring:
         for path in files:
             assert mixed[path] == pytest.approx(every[path], abs=1e-5)
 
+    def test_pixels_read_before_are_not_read_again_in_other_company(
+        self, small: RewardModel, cache: DiskCache, reads: list[int]
+    ) -> None:
+        store = feature_store.FeatureStore(small.reader, small.pixel_path)
+        side = store.input_size
+        pictures = torch.rand(5, 3, side, side, generator=torch.Generator().manual_seed(0))
+        first = store.read(pictures[:3])
+        mixed = store.read(pictures[[4, 1, 3, 2]])
+        assert reads == [3, 2]
+        torch.testing.assert_close(mixed[[1, 3]], first[[1, 2]], rtol=0, atol=0)
+        keep_in(None)
+        torch.testing.assert_close(mixed, store.read(pictures[[4, 1, 3, 2]]))
+
     def test_a_file_is_known_by_its_content(
         self, small: RewardModel, files: list[Path], cache: DiskCache, reads: list[int], draw: Any
     ) -> None:
