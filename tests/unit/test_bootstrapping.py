@@ -219,7 +219,8 @@ class TestCompanion:
         second = run(
             first.model, liked=None, ordinary=None, checkpoint=tmp_path / "second.safetensors", settings=once
         )
-        assert second.outcome.auc == pytest.approx(first.outcome.rounds[0].auc)
+        # Features are kept in half precision, which may put a pair that scores alike in the other order.
+        assert second.outcome.auc == pytest.approx(first.outcome.rounds[0].auc, abs=0.02)
         assert len(second.model.card["provenance"]["bootstrapping"]) == 2
 
     def test_but_not_with_files_in_another_order(
