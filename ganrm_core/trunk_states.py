@@ -28,10 +28,6 @@ class TrunkStates:
         self._states = SpilledTensors()
         self._views = 0
 
-    @property
-    def batch_size(self) -> int:
-        return self._reader.batch_size
-
     def read(self, views: Tensor) -> Tensor:
         """Views [V, 3, S, S] in 0–1 of the next picture → their features [V, width]."""
         self._views = len(views)
@@ -59,10 +55,11 @@ class TrunkStates:
 
     def some_features(self, features: Tensor, pictures: Tensor, views: Tensor) -> Tensor:
         """As `features`, of any number of views, without gradients, on the CPU."""
+        size = self._reader.batch_size  # once: it follows free memory
         with torch.no_grad():
             return torch.cat([
                 self.features(features, *batch).cpu()
-                for batch in zip(pictures.split(self.batch_size), views.split(self.batch_size), strict=True)
+                for batch in zip(pictures.split(size), views.split(size), strict=True)
             ])  # fmt: skip
 
     def _begin(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
