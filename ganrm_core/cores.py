@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from threading import Barrier, Lock, Thread
@@ -57,7 +57,10 @@ def in_order(
     all_there = Barrier(threads)
     try:
         # One that came later would set its share while the caller, who has the first result, starts threads of its own.
-        wait([pool.submit(all_there.wait) for _ in range(threads)])
+        for there in wait(
+            [pool.submit(all_there.wait) for _ in range(threads)], return_when=FIRST_EXCEPTION
+        ).done:
+            there.result()
         while True:
             waiting.extend(pool.submit(worked, item) for item in islice(upcoming, ahead - len(waiting)))
             if not waiting:

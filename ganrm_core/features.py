@@ -22,7 +22,7 @@ class FeatureReader:
     """Runs a backbone over pictures of its input size and summarises its taps.
 
     Batch size and memory layout come from the backbone's own table, so the same pictures give the
-    same vectors whoever asks.
+    same vectors whoever asks; up to the last bits where a graphics card is short of memory and batches are smaller.
     """
 
     def __init__(self, backbone: Backbone, readout: Readout) -> None:

@@ -141,7 +141,10 @@ def _spread(logits: FloatArray, labels: NDArray[np.int64]) -> float:
 
 
 def _is_clear(gap: FloatArray) -> bool:
-    """Whether the shift is two standard errors, its own and the spread's, away from being judged otherwise."""
+    """Whether the mean shift is two standard errors, its own and the spread's, away from being judged otherwise.
+
+    How often a notable one goes the same way is taken as it is found.
+    """
     if len(gap) < _FEWEST:
         return False
     mean = abs(gap.mean())

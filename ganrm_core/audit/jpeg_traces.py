@@ -28,9 +28,8 @@ def jpeg_traces(grey: Tensor) -> float:
     if height * width < _LEAST:
         return 0.0
     blocks = grey[: height * 8, : width * 8].reshape(height, 8, width, 8).transpose(1, 2).reshape(-1, 64)
-    in_steps = (blocks @ _patterns()).abs().T.unsqueeze(1) / _STEPS.unsqueeze(
-        1
-    )  # [frequencies, steps, blocks]
+    # [frequencies, steps, blocks]
+    in_steps = (blocks @ _patterns()).abs().T.unsqueeze(1) / _STEPS.unsqueeze(1)
     # The heap around 0 is there in every picture.
     counted = ((in_steps > 0.5) & (in_steps < _FURTHEST)).float()
     number = counted.sum(dim=2)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures.thread import BrokenThreadPool
 
 import pytest
 import torch
@@ -103,6 +104,20 @@ def test_a_thread_that_cannot_start_is_no_end_of_waiting(monkeypatch: pytest.Mon
     monkeypatch.setattr(threading.Thread, "start", only_one)
     with pytest.raises(RuntimeError, match="can't start"):
         next(in_order(range(6), lambda n: n, threads=3, ahead=4))
+    assert workers() == []
+
+
+def test_a_share_that_cannot_be_set_is_no_end_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def fail_the_second(count: int) -> None:
+        asked.append(count)
+        if len(asked) == 2:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(cores, "_use_cores", fail_the_second)
+    with pytest.raises(BrokenThreadPool):
+        next(in_order(range(6), lambda n: n, threads=3, ahead=4, share=True))
     assert workers() == []
 
 
