@@ -29,7 +29,7 @@ def main() -> None:
             reader = FeatureReader(backbone, default_readout(backbone.spec))
             batch = torch.rand(reader.batch_size, 3, backbone.spec.input_size, backbone.spec.input_size)
             taken = most_alive(lambda reader=reader, batch=batch: reader(batch)) / len(batch)
-            times = taken / (batch[0].nbytes)
+            times = taken / batch[0].nbytes
             reserved = backbone.bytes_per_picture / batch[0].nbytes
             print(f"{name:<20}{taken / 2**20:>8.1f}{times:>9.1f}{reserved:>10.1f}", flush=True)
 

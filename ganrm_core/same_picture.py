@@ -99,7 +99,7 @@ def same_picture_test(
         if not unclear:
             break
     progress(Progress("comparing with itself", len(chosen), len(chosen)))
-    results = tuple(_result(name, gap) for name, gap in _gaps(judged, labels).items())
+    results = tuple(_result(name, gap) for name, gap in gaps.items())
     word, sentence = _verdict(results)
     return SamePicture(word, sentence, len(judged), results)
 

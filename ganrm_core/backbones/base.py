@@ -94,8 +94,10 @@ class Backbone(nn.Module, ABC):
 
     @property
     def bytes_per_picture(self) -> int:
-        """Memory to reserve for one picture of a batch on its way. Patches of 8 pixels may take more: a batch that
-        does not fit is halved."""
+        """Memory to reserve for one picture of a batch on its way.
+
+        Patches of 8 pixels may take more: a batch that does not fit is halved.
+        """
         return 3 * self.spec.input_size**2 * 4 * _ACTIVATIONS_PER_INPUT
 
     @abstractmethod

@@ -131,7 +131,12 @@ def _open_details(page: ComfyPage) -> None:
     if details.count():
         details.first.click()
         page.raw.locator(_ISSUES).first.wait_for()
-        page.raw.evaluate("__harness.frames(5)")
+        before = ""
+        for _ in range(20):  # they fill in bit by bit
+            page.raw.evaluate("__harness.frames(10)")
+            if (now := _texts(page.raw.locator(_ISSUES))) == before:
+                break
+            before = now
 
 
 def _texts(found: Locator) -> str:

@@ -5,41 +5,31 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from unit_support.colours import Colours
 
 from benchmarks.alive import most_alive
 from ganrm_core import device_memory, features
 from ganrm_core.backbones import load_backbone
-from ganrm_core.backbones.base import Backbone, BackboneSpec, ExecutionPlan, Tap
+from ganrm_core.backbones.base import ExecutionPlan
 from ganrm_core.features import FeatureReader
 from ganrm_core.readout import Readout, SecondLook, default_readout
 
 PICTURES = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
-class Limited(Backbone):
-    """Its one depth is the picture itself; more than `room` pixels at once are too many."""
+class Limited(Colours):
+    """More than `room` pixels at once are too many."""
 
     def __init__(self, room: int, error: Exception) -> None:
         super().__init__()
-        self.anything = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
         self.room, self.error = room, error
         self.batches: list[int] = []
-        self.spec = BackboneSpec(
-            family="test",
-            name="limited",
-            weights_sha256="0" * 64,
-            input_size=16,
-            mean=(0.0, 0.0, 0.0),
-            std=(1.0, 1.0, 1.0),
-            taps=(Tap("pixels", 3),),
-            embedding="pixels",
-        )
 
     def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
         self.batches.append(len(pixels))
         if pixels[:, 0].numel() > self.room:
             raise self.error
-        return [pixels.flatten(2).transpose(1, 2)]
+        return super().features(pixels, last)
 
     def plan(self, device_type: str) -> ExecutionPlan:
         return ExecutionPlan(batch_size=8, channels_last=False)
