@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise, zip_longest
 from pathlib import Path
@@ -72,8 +72,8 @@ def same_picture_test(
 
     `judge` takes uint8 pictures [3, H, W] of any sizes, which are one position in `paths` and its twins,
     and that position; it gives their logits by a head that has not seen them. In how many `threads` it may be
-    called; without any, in the caller's. Files that have become unreadable are left out. Twins of a kind whose
-    shift is clearly small or clearly notable after some pictures are not made of the others.
+    called; without any, in the caller's. Files that have become unreadable are left out. Only some pictures are
+    looked at in every way; of the others twins are made of the kinds that may still decide the verdict.
     """
     chosen = _some_of_each(labels, seed)
     judged: dict[int, _Pair] = {}
@@ -95,13 +95,13 @@ def same_picture_test(
                 judged[chosen[done]] = pair
             progress(Progress("comparing with itself", done + 1, len(chosen)))
         gaps = _gaps(judged, labels)
-        unclear = tuple(name for name in unclear if not _is_clear(gaps[name]))
+        unclear = tuple(name for name in _open_questions(gaps) if name in unclear)
         if not unclear:
             break
     progress(Progress("comparing with itself", len(chosen), len(chosen)))
-    results = tuple(_result(name, gap) for name, gap in gaps.items())
+    results = _results(gaps)
     word, sentence = _verdict(results)
-    return SamePicture(word, sentence, len(judged), results)
+    return SamePicture(word, sentence, len(judged), tuple(results.values()))
 
 
 _Pair = tuple[float, dict[str, float]]
@@ -140,6 +140,16 @@ def _spread(logits: FloatArray, labels: NDArray[np.int64]) -> float:
     return max(float(np.mean(inside)) if inside else 0.0, 1e-12)
 
 
+def _open_questions(gaps: Mapping[str, FloatArray]) -> Iterator[str]:
+    """The kinds of twins that are unclear yet and may decide the verdict."""
+    results = _results(gaps)
+    for names, _, _ in _PREFERENCES:
+        yield from (name for name in names if not _is_clear(gaps[name]))
+        strongest = _strongest(results, names)
+        if _is_clear(gaps[strongest.name]) and _is_notable(strongest):
+            return
+
+
 def _is_clear(gap: FloatArray) -> bool:
     """Whether the mean shift is two standard errors, its own and the spread's, away from being judged otherwise.
 
@@ -154,6 +164,10 @@ def _is_clear(gap: FloatArray) -> bool:
 
 def _is_notable(result: TwinResult) -> bool:
     return abs(result.shift) >= _NOTABLE and max(result.outranks, 1 - result.outranks) >= _OFTEN
+
+
+def _results(gaps: Mapping[str, FloatArray]) -> dict[str, TwinResult]:
+    return {name: _result(name, gap) for name, gap in gaps.items()}
 
 
 def _result(name: str, gap: FloatArray) -> TwinResult:
@@ -172,11 +186,14 @@ _PREFERENCES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def _verdict(results: Sequence[TwinResult]) -> tuple[str, str]:
+def _strongest(results: Mapping[str, TwinResult], names: Sequence[str]) -> TwinResult:
+    return max((results[name] for name in names), key=lambda result: abs(result.shift))
+
+
+def _verdict(results: Mapping[str, TwinResult]) -> tuple[str, str]:
     """The strongest preference, files before sharpness, which may be taste."""
-    by_name = {result.name: result for result in results}
     for names, higher, lower in _PREFERENCES:
-        worst = max((by_name[name] for name in names if name in by_name), key=lambda r: abs(r.shift))
+        worst = _strongest(results, names)
         if not _is_notable(worst):
             continue
         word = higher if worst.shift > 0 else lower

@@ -118,6 +118,29 @@ def test_only_of_what_is_not_clear_more_is_looked_at(paths: list[Path]) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("clear", "doubtful", "pictures"),
+    [("JPEG 75", "shifted by a pixel", 16), ("shifted by a pixel", "JPEG 75", 40)],
+)
+def test_once_a_verdict_stands_only_what_could_come_before_it_is_looked_at(
+    clear: str, doubtful: str, pictures: int, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compression is named before framing."""
+    names = list(SAME_PICTURE)
+    for place, name in enumerate(names):
+        monkeypatch.setitem(SAME_PICTURE, name, lambda image, place=place: image[:, : 48 - place])
+    luck, spread = np.random.default_rng(4), np.random.default_rng(1).standard_normal(len(LABELS))
+
+    def one(images: Sequence[Tensor], position: int) -> FloatArray:
+        twins = [names[48 - image.shape[-2]] for image in images[1:]]
+        moved = [3.0 if name == clear else luck.normal(0.2, 0.5) * (name == doubtful) for name in twins]
+        return spread[position] - np.array([0.0, *moved])
+
+    result = same_picture_test(paths, LABELS, one, progress=no_progress)
+    assert result.pictures == pictures
+    assert result.word == ("prefers uncompressed files" if clear == "JPEG 75" else "reacts to framing")
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.3, 0.35, 0.4, 0.6, 1.5])
 @pytest.mark.parametrize("wobble", [0.1, 0.4, 0.8])
 def test_looking_at_fewer_pictures_changes_no_verdict(
