@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -19,7 +20,7 @@ from .pixel_path import PixelPath
 FEATURES = "features"
 """Under which name a picture's vector is kept."""
 
-_VERSION = 3  # raised whenever the same file would no longer give the same numbers
+_VERSION = 4  # raised whenever the same file would no longer give the same numbers
 
 
 class FeatureStore:
@@ -86,9 +87,10 @@ def get_record(kind: str, content: str) -> Any:
     return None if kept is None else json.loads(kept)
 
 
-def put_record(kind: str, content: str, value: Any) -> None:
+def put_record(kind: str, content: str, value: Callable[[], Any]) -> None:
+    """Keep what `value` gives, which is asked only where something is kept."""
     if cache := kept_in():
-        cache.put(_hashed(kind, *_versions(), content), json.dumps(value).encode())
+        cache.put(_hashed(kind, *_versions(), content), json.dumps(value()).encode())
 
 
 def _versions() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,10 +106,11 @@ class _FirstLook:
             return seen.kept
         pictures.keep(seen.content or content, seen.image)
         found = cls(file_facts(path, seen.image), signature(seen.image), _digest(seen.image))
-        put_record(
-            "look", seen.content, [asdict(found.facts), [float(x) for x in found.signature], found.pixels]
-        )
+        put_record("look", seen.content, found._record)
         return found
+
+    def _record(self) -> list[Any]:
+        return [asdict(self.facts), self.signature.tolist(), self.pixels]
 
     @classmethod
     def kept(cls, content: str) -> _FirstLook | None:

@@ -8,9 +8,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-_FREQUENCIES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))
-_STEPS = torch.arange(3, 25).float()  # finer ones drown in the rounding to 8 bits, coarser ones are rare
-_FURTHEST = 8.0  # teeth of the comb that are looked at
+_LOW = 3  # frequencies each way
+_LOOKED_AT = [1, 2, 3, 4, 5, 6, 7]  # of the 3 × 3, not the mean and not the finest
+_STEPS = range(3, 25)  # finer ones drown in the rounding to 8 bits, coarser ones are rare
+_FURTHEST = 8  # teeth of the comb that are looked at
+_PARTS = 8  # of a unit that coefficients are told apart by: a 24th of the finest step
+_BINS = _STEPS[-1] * _FURTHEST * _PARTS + 1
 _LEAST = 30  # coefficients that a judgement takes
 _NOISE = 1.8  # the highest of 22 means of random cosines, in units of 1 / √count
 
@@ -27,21 +30,39 @@ def jpeg_traces(grey: Tensor) -> float:
     height, width = (side // 8 for side in grey.shape)
     if height * width < _LEAST:
         return 0.0
-    blocks = grey[: height * 8, : width * 8].reshape(height, 8, width, 8).transpose(1, 2).reshape(-1, 64)
-    # [frequencies, steps, blocks]
-    in_steps = (blocks @ _patterns()).abs().T.unsqueeze(1) / _STEPS.unsqueeze(1)
-    # The heap around 0 is there in every picture.
-    counted = ((in_steps > 0.5) & (in_steps < _FURTHEST)).float()
-    number = counted.sum(dim=2)
-    fit = in_steps.mul_(2 * math.pi).cos_().mul_(counted).sum(dim=2) / number.clamp_min(1)
+    blocks = grey[: height * 8, : width * 8].reshape(height, 8, width * 8)
+    waves = _waves()
+    coefficients = ((waves @ blocks).view(-1, 8) @ waves.T).view(height, _LOW, width, _LOW)
+    # Coefficients are few kinds of number, so each is counted and not looked at in 22 ways.
+    histograms = torch.bincount(_bins(coefficients).flatten(), minlength=_LOW**2 * _BINS)
+    looked_at = histograms.view(_LOW**2, _BINS)[_LOOKED_AT].float()
+    counted, cosines = _combs()
+    number = looked_at @ counted
+    fit = looked_at @ cosines / number.clamp_min(1)
     beyond_noise = torch.where(number >= _LEAST, fit - _NOISE / number.clamp_min(1).sqrt(), 0.0)
     return float(beyond_noise.amax(dim=1).clamp_min(0).mean())
 
 
 @lru_cache(maxsize=1)
-def _patterns() -> Tensor:
-    """The cosine patterns [64, 7] of the frequencies, as ITU-T T.81 scales them."""
-    place = torch.arange(8.0)
-    waves = torch.cos((2 * place + 1) * place.unsqueeze(1) * math.pi / 16) / 2
+def _waves() -> Tensor:
+    """The lowest cosine waves [3, 8] of a block, as ITU-T T.81 scales them."""
+    place, frequency = torch.arange(8.0), torch.arange(float(_LOW)).unsqueeze(1)
+    waves = torch.cos((2 * place + 1) * frequency * math.pi / 16) / 2
     waves[0] /= 2**0.5
-    return torch.stack([torch.outer(waves[i], waves[j]).flatten() for i, j in _FREQUENCIES], dim=1)
+    return waves
+
+
+def _bins(coefficients: Tensor) -> Tensor:
+    """In which bin of the nine histograms, one after the other, each of [rows, 3, columns, 3] is counted."""
+    nearest = coefficients.abs().mul_(_PARTS).add_(0.5).long().clamp_max_(_BINS - 1)
+    histogram = torch.arange(_LOW**2).view(_LOW, 1, _LOW)
+    return nearest.add_(histogram * _BINS)
+
+
+@lru_cache(maxsize=1)
+def _combs() -> tuple[Tensor, Tensor]:
+    """For each bin and step [bins, steps]: whether it counts, and if so the cosine."""
+    in_steps = (torch.arange(_BINS) / _PARTS).unsqueeze(1) / torch.tensor(_STEPS)
+    # The heap around 0 is there in every picture.
+    counted = ((in_steps > 0.5) & (in_steps < _FURTHEST)).float()
+    return counted, torch.cos(in_steps * (2 * math.pi)) * counted

@@ -22,14 +22,12 @@ _STEP = 10.0  # 8-bit steps by which a picture differs from its border
 _WIDEST = 4  # a border takes at most a quarter of the side
 _KEYED_OUT = 0.02
 
-_LUMA = (0.299, 0.587, 0.114)
+_LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
 def luma(image: Tensor) -> Tensor:
     """float32 [H, W] in 8-bit steps, for uint8 [3, H, W]. Source: ITU-R BT.601."""
-    red, green, blue = image.float()
-    grey: Tensor = red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]
-    return grey
+    return (_LUMA @ image.flatten(1).float()).view(image.shape[1:])
 
 
 def centre(image: Tensor, side: int = _CROP) -> Tensor:
@@ -47,9 +45,9 @@ def frequency_bands(grey: Tensor) -> tuple[float, ...]:
     """
     height, width = grey.shape
     window, power_of_window = _window(height, width)
-    spectrum = torch.view_as_real(torch.fft.rfft2((grey - grey.mean()) * window))
+    squares = torch.view_as_real(torch.fft.rfft2((grey - grey.mean()) * window)).square_()
     ring, count = _rings(height, width)
-    total = torch.bincount(ring, spectrum.square_().sum(dim=2).flatten(), BANDS)
+    total = torch.bincount(ring, (squares[..., 0] + squares[..., 1]).flatten(), BANDS)
     values: list[float] = []
     for power, number in zip(total.tolist(), count, strict=True):
         mean = power / power_of_window / number if number else None
