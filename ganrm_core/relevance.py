@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from .fitting import Rows, balanced_columns
 from .readout import Block, is_response
@@ -14,7 +15,7 @@ from .readout import Block, is_response
 RESPONSE_SHARE = 1 / 3
 TRUST = 0.5
 _ROWS = 256
-_STEPS, _LEARNING_RATE = 40, 0.2
+_STEPS, _LEARNING_RATE, _FIRST_NOISE = 40, 0.2, -0.7
 _DEPTH_SPREAD, _STATISTIC_SPREAD, _DEPTH_STEP = 4.0, 1.0, 1.5
 
 
@@ -62,33 +63,53 @@ def _most_evident(kernels: Tensor, labels: Tensor, blocks: Sequence[Block]) -> T
     """The logarithms [blocks] of the kernels' weights under which the labels are most likely."""
     count, rows = kernels.shape[:2]
     target = (labels - labels.mean()) / labels.std(correction=0)
-    flat, identity = kernels.flatten(1) / count, torch.eye(rows, dtype=torch.float64)
+    row, column = torch.tril_indices(rows, rows)
+    # Half of each kernel says it all. The last is noise.
+    lower, occurs = row * rows + column, torch.where(row == column, 1.0, 2.0)
+    halves = torch.stack([kernel.flatten()[lower] for kernel in (*(kernels / count), torch.eye(rows))])
+    terms, precision = _terms_and_prior(blocks)
+    parts = torch.zeros(terms.shape[1], dtype=torch.float64)
+    parts[-1] = _FIRST_NOISE
+    optimiser = torch.optim.Adam([parts], _LEARNING_RATE)
+    for _ in range(_STEPS):
+        weights = torch.exp(terms @ parts)
+        mixed = torch.zeros(rows * rows, dtype=torch.float64)
+        mixed.scatter_(0, lower, (weights.float() @ halves).double())
+        slope = slope_of_evidence(mixed.view(rows, rows), target).flatten().index_select(0, lower).float()
+        slope *= occurs
+        parts.grad = terms.T @ (weights * (halves @ slope).double()) + precision @ parts
+        optimiser.step()
+    found: Tensor = terms[:-1, :-2] @ parts[:-2]
+    return found
+
+
+def _terms_and_prior(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
+    """Which parts add up to the logarithm of each weight [blocks + 1, parts], and their prior's precision.
+
+    Parts are the depths, the statistics, the scale of all blocks and the noise, whose weight is the last.
+    """
     depth_of, depths = _places([(is_response(block), block.tap) for block in blocks])
     statistic_of, statistics = _places([(is_response(block), block.statistic) for block in blocks])
+    terms = torch.block_diag(
+        torch.cat([one_hot(depth_of), one_hot(statistic_of), torch.ones(len(blocks), 1)], dim=1),
+        torch.ones(1, 1),
+    )
     # Depths of responses lie beside each other, not beside those of what they are responses of.
-    beside = torch.tensor([one[0] == next_[0] for one, next_ in pairwise(depths)], dtype=torch.float64)
-    depth = torch.zeros(len(depths), dtype=torch.float64, requires_grad=True)
-    statistic = torch.zeros(len(statistics), dtype=torch.float64, requires_grad=True)
-    scale_and_noise = torch.tensor([0.0, -0.7], dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.Adam([depth, statistic, scale_and_noise], _LEARNING_RATE)
-    for _ in range(_STEPS):
-        optimiser.zero_grad()
-        scale, noise = scale_and_noise.exp()
-        weights = scale * torch.exp(depth[depth_of] + statistic[statistic_of])
-        mixed = (weights.detach().float() @ flat).view(rows, rows) + noise.detach() * identity
-        slope = slope_of_evidence(mixed, target)
-        # Its gradient is that of the evidence: going back through the factorisation would take far longer.
-        loss = weights @ (flat @ slope.float().flatten()).double() + noise * slope.trace()
-        loss = loss + (depth / _DEPTH_SPREAD).square().sum() / 2
-        loss = loss + (depth.diff() * beside / _DEPTH_STEP).square().sum() / 2
-        loss = loss + (statistic / _STATISTIC_SPREAD).square().sum() / 2
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    return (depth[depth_of] + statistic[statistic_of]).detach()
+    beside = torch.tensor([one[0] == next_[0] for one, next_ in pairwise(depths)], dtype=torch.bool)
+    steps = torch.eye(len(depths)).diff(dim=0)[beside] / _DEPTH_STEP
+    precision = torch.block_diag(
+        torch.eye(len(depths)) / _DEPTH_SPREAD**2 + steps.T @ steps,
+        torch.eye(len(statistics)) / _STATISTIC_SPREAD**2,
+        torch.zeros(2, 2),
+    )
+    return terms.double(), precision.double()
 
 
 def slope_of_evidence(kernel: Tensor, target: Tensor) -> Tensor:
-    """How −log N(target; 0, kernel) changes with the kernel [rows, rows] (Rasmussen & Williams 2006, eq. 5.9)."""
+    """How −log N(target; 0, kernel) changes with the kernel [rows, rows] (Rasmussen & Williams 2006, eq. 5.9).
+
+    Of the kernel, which is symmetric, only the lower half is looked at.
+    """
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
     explained = inverse @ target
     return (inverse - torch.outer(explained, explained)) / 2

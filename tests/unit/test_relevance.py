@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganrm_core.fitting import Rows, fit_projection
+from ganrm_core.fitting import Rows, balanced_columns, fit_projection
 from ganrm_core.readout import Block
 from ganrm_core.relevance import block_weights, slope_of_evidence
 
@@ -74,6 +74,44 @@ def test_only_the_plain_view_is_looked_at_and_not_more_pictures_than_needed() ->
     blind = Rows(many.features.clone(), many.labels)
     blind.features[:, 1] = 1e3
     torch.testing.assert_close(weights_of(many, "mean"), weights_of(blind, "mean"))
+
+
+def test_they_climb_the_evidence_and_the_prior() -> None:
+    """Against the same climb with the density and its gradient by torch."""
+    given = rows(40, 3 * WIDTH * DEPTHS, slice(0, WIDTH))
+    of = blocks("mean", "std", "mean response")
+    columns = balanced_columns(given.features[:, 0], of)[2].double()
+    kernels = torch.stack([
+        columns[:, block.start : block.stop] @ columns[:, block.start : block.stop].T / len(of) for block in of
+    ])  # fmt: skip
+    target = (given.labels.double() - 0.5) * 2
+    depth, response, statistic = (torch.zeros(n, dtype=torch.float64) for n in (DEPTHS, DEPTHS, 3))
+    scale, noise = torch.tensor(0.0, dtype=torch.float64), torch.tensor(-0.7, dtype=torch.float64)
+    parts = [part.requires_grad_() for part in (depth, response, statistic, scale, noise)]
+
+    def logarithms() -> Tensor:
+        return torch.cat([depth + statistic[0], depth + statistic[1], response + statistic[2]])
+
+    optimiser = torch.optim.Adam(parts, 0.2)
+    for _ in range(40):
+        optimiser.zero_grad()
+        kernel = (torch.exp(logarithms() + scale).view(-1, 1, 1) * kernels).sum(dim=0)
+        kernel = kernel + noise.exp() * torch.eye(40, dtype=torch.float64)
+        evidence = torch.distributions.MultivariateNormal(torch.zeros_like(target), kernel).log_prob(target)
+        prior = (torch.cat([depth, response]) / 4.0).square().sum() + statistic.square().sum()
+        prior = prior + ((depth.diff().square().sum() + response.diff().square().sum()) / 1.5**2)
+        (prior / 2 - evidence).backward()
+        optimiser.step()
+    expected = logarithms().detach().exp()
+    found = block_weights(given, of, response_share=1.0, trust=1.0)
+    torch.testing.assert_close(found, (expected / expected.mean()).float(), rtol=1e-3, atol=1e-4)
+
+
+def test_of_a_single_depth_the_statistics_are_weighed() -> None:
+    given = rows(80, 2 * WIDTH, slice(WIDTH, 2 * WIDTH))
+    of = [Block("only", "mean", 0, WIDTH), Block("only", "std", WIDTH, 2 * WIDTH)]
+    mean, deviation = block_weights(given, of).tolist()
+    assert deviation > mean
 
 
 def test_the_projection_follows_the_weights() -> None:
