@@ -1,7 +1,7 @@
 """How long does training take beside looking at the pictures? python benchmarks/training_speed.py [--pictures 300]
 
-So many liked and as many ordinary real pictures of 256 pixels, the liked ones with the faint film look of fewshot.py,
-trained with `--neutralise auto`:
+So many liked and as many ordinary real pictures of at most 320 pixels a side, the liked ones with the faint film look
+of fewshot.py, trained with `--neutralise auto`:
 
   one pass     every picture decoded, its views made and passed through the backbone, once, one group after the other;
                the mean of a pass before and one after our training

@@ -20,7 +20,7 @@ from .pixel_path import PixelPath
 FEATURES = "features"
 """Under which name a picture's vector is kept."""
 
-_VERSION = 4  # raised whenever the same file would no longer give the same numbers
+_VERSION = 3  # raised whenever the same file would no longer give the same numbers
 
 
 class FeatureStore:

@@ -42,7 +42,10 @@ class TwinResult:
 
 @dataclass(frozen=True)
 class SamePicture:
-    """The test's outcome: one word, one sentence, and the figures behind them."""
+    """The test's outcome: one word, one sentence, and the figures behind them.
+
+    `pictures`: how many were looked at, not all of them in every way.
+    """
 
     word: str
     sentence: str
@@ -95,7 +98,7 @@ def same_picture_test(
                 judged[chosen[done]] = pair
             progress(Progress("comparing with itself", done + 1, len(chosen)))
         gaps = _gaps(judged, labels)
-        unclear = tuple(name for name in _open_questions(gaps) if name in unclear)
+        unclear = tuple(_open_questions(gaps))
         if not unclear:
             break
     progress(Progress("comparing with itself", len(chosen), len(chosen)))
@@ -145,8 +148,8 @@ def _open_questions(gaps: Mapping[str, FloatArray]) -> Iterator[str]:
     results = _results(gaps)
     for names, _, _ in _PREFERENCES:
         yield from (name for name in names if not _is_clear(gaps[name]))
-        strongest = _strongest(results, names)
-        if _is_clear(gaps[strongest.name]) and _is_notable(strongest):
+        found = _strongest(results, names)
+        if found and _is_clear(gaps[found.name]):
             return
 
 
@@ -186,15 +189,17 @@ _PREFERENCES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def _strongest(results: Mapping[str, TwinResult], names: Sequence[str]) -> TwinResult:
-    return max((results[name] for name in names), key=lambda result: abs(result.shift))
+def _strongest(results: Mapping[str, TwinResult], names: Sequence[str]) -> TwinResult | None:
+    """The notable result with the largest shift."""
+    notable = [results[name] for name in names if _is_notable(results[name])]
+    return max(notable, key=lambda result: abs(result.shift), default=None)
 
 
 def _verdict(results: Mapping[str, TwinResult]) -> tuple[str, str]:
     """The strongest preference, files before sharpness, which may be taste."""
     for names, higher, lower in _PREFERENCES:
         worst = _strongest(results, names)
-        if not _is_notable(worst):
+        if worst is None:
             continue
         word = higher if worst.shift > 0 else lower
         taste = " That may be your taste." if "half" in worst.name else ""

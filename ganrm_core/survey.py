@@ -22,6 +22,9 @@ from .near_duplicates import group_near_duplicates, signature
 from .progress import Progress, ProgressCallback
 from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
 
+_KIND = "look 2"
+"""Under which name looks are kept; another whenever the same file would no longer look the same."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -106,7 +109,7 @@ class _FirstLook:
             return seen.kept
         pictures.keep(seen.content or content, seen.image)
         found = cls(file_facts(path, seen.image), signature(seen.image), _digest(seen.image))
-        put_record("look", seen.content, found._record)
+        put_record(_KIND, seen.content, found._record)
         return found
 
     def _record(self) -> list[Any]:
@@ -114,7 +117,7 @@ class _FirstLook:
 
     @classmethod
     def kept(cls, content: str) -> _FirstLook | None:
-        record = get_record("look", content)
+        record = get_record(_KIND, content)
         if record is None:
             return None
         facts, values, pixels = record

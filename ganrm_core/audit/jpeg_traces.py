@@ -33,7 +33,7 @@ def jpeg_traces(grey: Tensor) -> float:
     blocks = grey[: height * 8, : width * 8].reshape(height, 8, width * 8)
     waves = _waves()
     coefficients = ((waves @ blocks).view(-1, 8) @ waves.T).view(height, _LOW, width, _LOW)
-    # Coefficients are few kinds of number, so each is counted and not looked at in 22 ways.
+    # Rounded to eighths they are few kinds of number, so each is counted and not looked at in 22 ways.
     histograms = torch.bincount(_bins(coefficients).flatten(), minlength=_LOW**2 * _BINS)
     looked_at = histograms.view(_LOW**2, _BINS)[_LOOKED_AT].float()
     counted, cosines = _combs()
@@ -61,8 +61,8 @@ def _bins(coefficients: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _combs() -> tuple[Tensor, Tensor]:
-    """For each bin and step [bins, steps]: whether it counts, and if so the cosine."""
+    """For each bin and step [bins, steps]: how much of it counts, and the cosine times that."""
     in_steps = (torch.arange(_BINS) / _PARTS).unsqueeze(1) / torch.tensor(_STEPS)
-    # The heap around 0 is there in every picture.
-    counted = ((in_steps > 0.5) & (in_steps < _FURTHEST)).float()
+    # The heap around 0 is there in every picture. A bin around half a step lies half in it.
+    counted = torch.heaviside(in_steps - 0.5, torch.tensor(0.5)) * (in_steps < _FURTHEST)
     return counted, torch.cos(in_steps * (2 * math.pi)) * counted

@@ -15,7 +15,7 @@ from ..images import MID_GREY
 BANDS = 12
 _CROP = 512  # pixels a side that the frequencies are measured on
 _FLOOR = 1e-3  # squared 8-bit steps: well under the rounding noise of 8 bits, which is 1/12
-_SAMPLES = 256  # pixels of the shorter side that are looked at for colour, at most
+_SAMPLES = 256  # pixels of the shorter side that are looked at for colour and transparency, at most
 
 _NOISE = 8.0  # 8-bit steps that a border of one colour strays by on average, after a strong JPEG
 _STEP = 10.0  # 8-bit steps by which a picture differs from its border

@@ -15,6 +15,8 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 
 from ganrm_core.audit.facts import FileFacts, file_facts
+from ganrm_core.audit.jpeg_traces import jpeg_traces
+from ganrm_core.audit.look import luma, mean_colour
 from ganrm_core.errors import ImageError
 from ganrm_core.images import read_image
 
@@ -39,6 +41,24 @@ def photograph(number: int, side: int = SIDE) -> Image.Image:
 def facts_of(picture: Image.Image, path: Path, **options: Any) -> FileFacts:
     picture.save(path, **options)
     return file_facts(path, read_image(path))
+
+
+def traces_of_every_coefficient(grey: torch.Tensor) -> float:
+    """What `jpeg_traces` counts in bins, from each coefficient by itself."""
+    place = np.arange(8)
+    waves = [np.cos((2 * place + 1) * k * np.pi / 16) / 2 * (0.5**0.5 if k == 0 else 1) for k in range(3)]
+    rows, columns = (side // 8 for side in grey.shape)
+    blocks = grey.numpy()[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).astype(np.float64)
+    found = []
+    for down, across in ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1)):
+        size = np.abs(np.einsum("aibj,i,j->ab", blocks, waves[down], waves[across])).ravel()
+        fits = [0.0]
+        for step in range(3, 25):
+            counted = size[(size > step / 2) & (size < 8 * step)]
+            if len(counted) >= 30:
+                fits.append(np.cos(2 * np.pi * counted / step).mean() - 1.8 / len(counted) ** 0.5)
+        found.append(max(fits))
+    return float(np.mean(found))
 
 
 def with_chunk(png: Path, kind: bytes, content: bytes) -> None:
@@ -211,6 +231,18 @@ class TestLook:
         former = facts_of(Image.open(coded).convert("RGB"), tmp_path / "a.png")
         assert former.jpeg_traces > 0.2
         assert facts_of(picture, tmp_path / "b.png").jpeg_traces < 0.05
+
+    @pytest.mark.parametrize("quality", [40, 80, 90, 95])
+    def test_traces_counted_in_bins_are_those_of_every_coefficient(self, quality: int) -> None:
+        coded = io.BytesIO()
+        photograph(3, side=256).crop((0, 0, 204, 251)).save(coded, "JPEG", quality=quality)
+        grey = luma(torch.from_numpy(np.array(Image.open(coded))).permute(2, 0, 1))
+        assert jpeg_traces(grey) == pytest.approx(traces_of_every_coefficient(grey), abs=0.02)
+
+    def test_of_a_large_picture_few_pixels_tell_its_colour(self) -> None:
+        picture = torch.zeros(3, 511, 700, dtype=torch.uint8)
+        picture[:, ::2, ::2] = 255
+        assert mean_colour(picture) == (1, 1, 1, 0, 0)
 
     def test_mean_colour(self, tmp_path: Path) -> None:
         facts = facts_of(Image.new("RGB", (30, 20), (255, 51, 0)), tmp_path / "a.png")

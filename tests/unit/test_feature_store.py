@@ -234,3 +234,17 @@ class TestTraining:
 def _trained(sets: Any, neutralise: Any, cache: DiskCache | None, liked: Path | None = None) -> Any:
     keep_in(cache)
     return train(liked or sets.liked, sets.ordinary, replace(sets.settings, neutralise=neutralise))
+
+
+def test_a_record_is_written_out_only_where_it_is_kept(cache: DiskCache) -> None:
+    asked: list[str] = []
+
+    def value() -> list[int]:
+        asked.append("value")
+        return [1, 2]
+
+    feature_store.put_record("kind", "content", value)
+    assert feature_store.get_record("kind", "content") == [1, 2]
+    keep_in(None)
+    feature_store.put_record("kind", "content", value)
+    assert (asked, feature_store.get_record("kind", "content")) == (["value"], None)
