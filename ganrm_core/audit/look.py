@@ -91,7 +91,8 @@ def _border(image: NDArray[np.uint8]) -> int:
     """Rows at the top of [3, H, W] that are a border."""
     most = image.shape[1] // _WIDEST
     first = image[:, 0].astype(np.int16)
-    colour = np.partition(first, (first.shape[1] - 1) // 2, axis=1)[:, (first.shape[1] - 1) // 2, np.newaxis]
+    middle = (first.shape[1] - 1) // 2
+    colour = np.partition(first, middle, axis=1)[:, middle, np.newaxis]
     # Nearly every picture is done after its first row.
     if not most or np.abs(first - colour).max(axis=0).mean() > _NOISE:
         return 0

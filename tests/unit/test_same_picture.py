@@ -12,10 +12,11 @@ from torch import Tensor
 from ganrm_core import same_picture
 from ganrm_core.metrics import FloatArray
 from ganrm_core.progress import Progress, no_progress
-from ganrm_core.same_picture import SamePicture, same_picture_test
+from ganrm_core.same_picture import Judge, SamePicture, same_picture_test
 from ganrm_core.twins import SAME_PICTURE, same_pixels
 
 LABELS = np.repeat([1, 0], 25)
+JudgeOf = Callable[[Callable[[int], dict[str, float]]], Judge]
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,28 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return made
 
 
-def judge(measure: Callable[[Tensor], float]) -> Callable[[Sequence[Tensor], int], FloatArray]:
+def judge(measure: Callable[[Tensor], float]) -> Judge:
     """A logit that spreads by 1 from picture to picture, plus what `measure` sees in the file."""
     spread = np.random.default_rng(1).standard_normal(len(LABELS))
     return lambda images, position: np.array([spread[position] + measure(image) for image in images])
+
+
+@pytest.fixture
+def judge_of(monkeypatch: pytest.MonkeyPatch) -> JudgeOf:
+    """A judge for twins that are told by their height: by how much it scores each kind lower, at each position."""
+    names = list(SAME_PICTURE)
+    for place, name in enumerate(names):
+        monkeypatch.setitem(SAME_PICTURE, name, lambda image, place=place: image[:, : 48 - place])
+    spread = np.random.default_rng(1).standard_normal(len(LABELS))
+
+    def of(moves: Callable[[int], dict[str, float]]) -> Judge:
+        def judged(images: Sequence[Tensor], position: int) -> FloatArray:
+            twins = [names[48 - image.shape[-2]] for image in images[1:]]
+            return spread[position] - np.array([0.0, *(moves(position).get(name, 0.0) for name in twins)])
+
+        return judged
+
+    return of
 
 
 def roughness(image: Tensor) -> float:
@@ -91,18 +110,9 @@ def test_of_both_classes_as_many_are_judged(strength: float, paths: list[Path]) 
 
 
 def test_a_twin_that_moves_one_way_is_not_hidden_by_one_that_jumps(
-    paths: list[Path], monkeypatch: pytest.MonkeyPatch
+    paths: list[Path], judge_of: JudgeOf
 ) -> None:
-    names = list(SAME_PICTURE)
-    for place, name in enumerate(names):
-        monkeypatch.setitem(SAME_PICTURE, name, lambda image, place=place: image[:, : 48 - place])
-    spread = np.random.default_rng(1).standard_normal(len(LABELS))
-
-    def one(images: Sequence[Tensor], position: int) -> FloatArray:
-        moves = {"JPEG 75": 0.8, "WebP 80": 5.0 if position % 5 == 0 else -0.1}
-        twins = [names[48 - image.shape[-2]] for image in images[1:]]
-        return spread[position] - np.array([0.0, *(moves.get(name, 0.0) for name in twins)])
-
+    one = judge_of(lambda position: {"JPEG 75": 0.8, "WebP 80": 5.0 if position % 5 == 0 else -0.1})
     result = same_picture_test(paths, LABELS, one, progress=no_progress)
     assert result.word == "prefers uncompressed files"
     assert "JPEG 75" in result.sentence
@@ -141,19 +151,10 @@ def test_only_of_what_is_not_clear_more_is_looked_at(paths: list[Path]) -> None:
     [("JPEG 75", "shifted by a pixel", 16), ("shifted by a pixel", "JPEG 75", 40)],
 )
 def test_once_a_verdict_stands_only_what_could_come_before_it_is_looked_at(
-    clear: str, doubtful: str, pictures: int, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+    clear: str, doubtful: str, pictures: int, paths: list[Path], judge_of: JudgeOf
 ) -> None:
     """Compression is named before framing."""
-    names = list(SAME_PICTURE)
-    for place, name in enumerate(names):
-        monkeypatch.setitem(SAME_PICTURE, name, lambda image, place=place: image[:, : 48 - place])
-    spread = np.random.default_rng(1).standard_normal(len(LABELS))
-
-    def one(images: Sequence[Tensor], position: int) -> FloatArray:
-        moves = {clear: 3.0, doubtful: (1.0, -0.5)[position % 2]}
-        twins = [names[48 - image.shape[-2]] for image in images[1:]]
-        return spread[position] - np.array([0.0, *(moves.get(name, 0.0) for name in twins)])
-
+    one = judge_of(lambda position: {clear: 3.0, doubtful: (1.0, -0.5)[position % 2]})
     result = same_picture_test(paths, LABELS, one, progress=no_progress)
     assert result.pictures == pictures
     assert result.word == ("prefers uncompressed files" if clear == "JPEG 75" else "reacts to framing")
