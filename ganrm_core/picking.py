@@ -16,8 +16,7 @@ from .errors import ImageError
 from .imagesets import Skipped, describe_skipped
 from .reward import Images, Reward, Scores, joined
 from .selection import Order, Selection, Ties, select_best
-from .spoilt import WHY, check_some_are_left, check_some_are_judged, is_spoilt, marked, stand_in
-
+from .spoilt import WHY, check_some_are_judged, check_some_are_left, is_spoilt, marked, stand_in
 
 _NO_SCORE = Scores(*(torch.full((1,), math.nan) for _ in range(3)))
 
@@ -111,7 +110,7 @@ def _scored(reward: Reward, images: Images, prompts: Sequence[str] | None) -> tu
     check_some_are_left(spoilt, len(pictures))
     if spoilt:
         images = [stand_in(each) if i in spoilt else each for i, each in enumerate(pictures)]
-    return reward.score(images, prompts), {i: f"it holds {WHY}" for i in sorted(spoilt)}
+    return reward.score(images, prompts), dict.fromkeys(sorted(spoilt), f"it holds {WHY}")
 
 
 def _apart(images: Images) -> Sequence[Any]:
