@@ -9,12 +9,12 @@ from typing import Any, get_args
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..ganrm_core.certainty import close_calls, in_words
+from ..ganrm_core.certainty import SPOILT, close_calls, in_words
 from ..ganrm_core.errors import DataError
 from ..ganrm_core.ranked_sheet import score_text
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection import Order, Selection, Ties, select_best
-from ..ganrm_core.spoilt import SPOILT, check_some_are_judged, spoilt_in_words
+from ..ganrm_core.spoilt import check_some_are_judged, spoilt_in_words
 from .candidates import Candidates, Latent, Unit
 from .host.progress import progress_bar
 from .outputs import blocked, or_blocked

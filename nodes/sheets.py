@@ -111,7 +111,7 @@ def spoilt_card(picture: Tensor, size: int) -> Image.Image:
 
 
 def word_card(words: str, width: int, height: int) -> Image.Image:
-    """Words in the middle of a dark card of this size in pixels."""
+    """An RGB card of this size in pixels with words in its middle."""
     card = Image.new("RGB", (width, height), CARD)
     letters, margin = max(8, min(width // 6, height // 3, 28)), width // 16
     room = width - 2 * margin
