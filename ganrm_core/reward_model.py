@@ -16,6 +16,7 @@ from .backbones import load_backbone
 from .backbones.base import Backbone, BackboneSpec, sha256_of_files
 from .backbones.locate import find_by_sha256, find_file, without_folder
 from .calibration import Calibration
+from .card_words import figure, section
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
 from .feature_store import FeatureStore
@@ -70,7 +71,8 @@ class RewardModel:
     @property
     def thresholds(self) -> Mapping[str, float]:
         """`balanced`: best balanced accuracy; `fpr_5`: reached by 5 % of ordinary pictures."""
-        return dict(self.card.get("thresholds", {}))
+        found = {name: figure(value) for name, value in section(self.card, "thresholds").items()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def score(
         self,
@@ -183,6 +185,7 @@ class RewardModel:
                 TypeError,
                 ValueError,
                 AttributeError,
+                ArithmeticError,
                 RuntimeError,
                 CheckpointError,
             ) as error:
@@ -246,7 +249,8 @@ def _check_parts(
     """Raise ValueError now for what would otherwise fail, or give NaN, at the first picture."""
     if not (calibration.temperature > 0 and math.isfinite(calibration.temperature + calibration.bias)):
         raise ValueError(f"temperature {calibration.temperature}, bias {calibration.bias}")
-    if not all(math.isfinite(value) for value in card.get("thresholds", {}).values()):
+    # What could not be measured is null.
+    if any(figure(value) is None for value in (card.get("thresholds") or {}).values() if value is not None):
         raise ValueError("thresholds that are no numbers")
     logits, _ = layer(torch.zeros(1, width))
     if not bool(torch.isfinite(logits).all()):
