@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import secrets
@@ -13,15 +14,19 @@ from .errors import OutputError
 from .files import check_new_file, shown
 
 TABLE, SHEET = "scores.csv", "contact_sheet.jpg"
-COLUMNS = ("file", "group", "rank", "kept", "score", "logit", "uncertainty", "kept_as")
+COLUMNS = ("file", "group", "rank", "kept", "score", "logit", "uncertainty", "kept_as", "skipped")
 """The head of the table, by which a folder that holds a selection is known."""
+_HEADS = {
+    ",".join(COLUMNS).encode("ascii"),
+    ",".join(COLUMNS[:-1]).encode("ascii"),
+}  # earlier ones had one less
 
 
 def is_selection(folder: Path) -> bool:
     """Whether a selection was placed into `folder`, contact sheet and all."""
     try:
         with (folder / TABLE).open("rb") as file:
-            return file.readline(200).strip() == ",".join(COLUMNS).encode("ascii")
+            return file.readline(200).removeprefix(codecs.BOM_UTF8).strip() in _HEADS
     except OSError:
         return False
 

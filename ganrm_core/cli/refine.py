@@ -16,6 +16,7 @@ from .common import (
     load_model,
     print_facts,
     print_json,
+    skipped_as_json,
     warn,
 )
 
@@ -154,4 +155,5 @@ def _as_json(result: Refinement) -> dict[str, Any]:
         "n_left_out": result.pool.n_known,
         "n_skipped": len(result.pool.skipped),
         "seconds": round(result.seconds, 3),
+        "skipped": skipped_as_json(result.skipped),
     }

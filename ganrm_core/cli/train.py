@@ -17,6 +17,7 @@ from .common import (
     folders_taken_back,
     print_facts,
     print_json,
+    skipped_as_json,
     warn,
 )
 
@@ -154,6 +155,7 @@ def _run(options: argparse.Namespace) -> int:
                 "n_ordinary": result.n_ordinary,
                 "leaks": result.leaks.to_json(),
                 "seconds": round(result.seconds["total"], 3),
+                "skipped": skipped_as_json(result.skipped),
             }
         )
         return 0
