@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.errors import ImageError, OutputError
+from ..ganrm_core.errors import ImageError, NameTakenError, OutputError
 from ..ganrm_core.files import atomic_file, check_new_file, shown
 from ..ganrm_core.spoilt import WHY, is_spoilt
 
@@ -60,7 +60,10 @@ def keep_once(picture: Image.Image, folder: Path) -> tuple[Path, bool]:
     if os.path.lexists(path):
         return path, False
     check_new_file(path, what="the picture", make_folders=True)
-    write_picture(path, lambda temporary: picture.save(temporary, format="PNG", compress_level=4))
+    try:
+        write_picture(path, lambda temporary: picture.save(temporary, format="PNG", compress_level=4))
+    except NameTakenError:  # another run kept it meanwhile
+        return path, False
     return path, True
 
 

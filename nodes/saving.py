@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.errors import DataError, GanRMError
+from ..ganrm_core.errors import DataError, GanRMError, NameTakenError
 from ..ganrm_core.picture_metadata import KEY, figures, write_png, write_webp
 from ..ganrm_core.progress import Progress
 from ..ganrm_core.reward import Reward
@@ -159,9 +160,12 @@ class SaveImages(io.ComfyNode):
 
 
 def _saved(picture: Image.Image, places: PicturePlaces, texts: dict[str, str], quality: int) -> Place:
-    place = places.next(picture.width, picture.height)
-    write_picture(place.path, lambda temporary: _write(picture, temporary, texts, quality))
-    return place
+    """Write the picture to the next place that no other program takes meanwhile."""
+    while True:
+        place = places.next(picture.width, picture.height)
+        with suppress(NameTakenError):
+            write_picture(place.path, lambda temporary: _write(picture, temporary, texts, quality))
+            return place
 
 
 def _shown(saved: Mapping[int, Place], failed: Mapping[int, GanRMError]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...ganrm_core.errors import DataError, OutputError
+from ...ganrm_core.file_names import fitting_name
 from ...ganrm_core.files import shown
 from . import folders
 
@@ -59,7 +60,7 @@ class PicturePlaces:
         return Place(path, "" if prefix.parent == Path() else prefix.parent.as_posix())
 
     def _path(self, home: Path, name: str, counter: int) -> Path:
-        return home / f"{name}_{counter:05}_{self._suffix}"
+        return home / fitting_name(home, name, f"_{counter:05}_{self._suffix}")
 
     def _with_variables(self, text: str, width: int, height: int) -> str:
         values = {"width": width, "height": height, "batch_num": self._count}
