@@ -8,11 +8,12 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from .errors import OutputError
+from .errors import NameTakenError, OutputError, SourceError
+from .file_names import fits, fitting_name, numbers, split_name, unique_name
 
 PlaceMode = Literal["copy", "move", "link"]
 
@@ -85,6 +86,8 @@ def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None
     if not folder.is_dir():
         reason = errno.ENOTDIR if os.path.lexists(folder) else errno.ENOENT
         raise _failure(path, OSError(reason, os.strerror(reason)), what)
+    if not fits(path):  # the probe's own name is short
+        raise _failure(path, OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), what)
     # Trying is the only answer that holds for root, for network shares and on every system.
     probe = _temporary_name(path)
     try:
@@ -101,8 +104,8 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     The temporary file lies in the same folder and has the same suffix. On leaving, it is synced to
     disk and published under `path`. An existing file is never replaced unless `overwrite`, not even
     one that appeared meanwhile. On any exception (Ctrl-C too) the temporary file is removed and
-    `path` is as it was. Raises `OutputError` for a full or read-only disk, missing permission, or a
-    file that is in the way; other exceptions of the body pass through untouched.
+    `path` is as it was. Raises `OutputError` for a full or read-only disk or missing permission, and
+    `NameTakenError` for a file that is in the way; other exceptions of the body pass through untouched.
     """
     path = Path(path)
     temporary = _temporary_name(path)
@@ -125,6 +128,30 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_new(files: Callable[[str], Mapping[Path, bytes]]) -> list[Path]:
+    """Write files that belong together under new names, whatever other programs write meanwhile. Returns the paths.
+
+    `files` gives path and content of each for a number to put into the names: "" at first, then " (2)", " (3)" …
+    until every path is free. The paths must differ with the number. Raises OutputError as `atomic_file` does, which
+    says what was written before.
+    """
+    for number in numbers():
+        contents = files(number)
+        if any(os.path.lexists(path) for path in contents):
+            continue
+        with contextlib.suppress(NameTakenError):
+            return _write_together(contents)
+    raise AssertionError("there is always another number")
+
+
+def write_new_file(path: Path, content: bytes) -> Path:
+    """Write `content` to `path`, or where that is taken to the first free `path (2)` …; returns which."""
+    stem, suffix = split_name(path.name)
+    return write_new(
+        lambda number: {path.with_name(fitting_name(path.parent, stem, f"{number}{suffix}")): content}
+    )[0]
+
+
 def place(source: Path, target: Path, mode: PlaceMode) -> None:
     """Bring `source` to the new name `target`, which must not exist yet.
 
@@ -132,18 +159,22 @@ def place(source: Path, target: Path, mode: PlaceMode) -> None:
     to be complete under the new name. link: a hard link (no space, survives moving the source);
     where the disk cannot do that, a symbolic link to the source's absolute path.
     A source that is itself a symbolic link stands for the file it points to; moving removes only the
-    link. Raises `OutputError`; whatever happens, the content is never lost.
+    link. Raises `SourceError` where it is the source that cannot be placed, `OutputError` where nothing can be
+    placed there; whatever happens, the content is never lost.
     """
     if mode not in ("copy", "move", "link"):
         raise ValueError(f"mode is copy, move or link, not {mode!r}")
     try:
         real = source.resolve(strict=True)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot {mode} {shown(source)}: it is no longer there. Refresh the list of files and try again."
+    except (OSError, RuntimeError) as error:  # the latter for a link that leads back to itself
+        raise SourceError(
+            f"Cannot {mode} {shown(source)}: it is no longer there. Refresh the list of files and try again.",
+            "it is no longer there",
         ) from error
     if not real.is_file():
-        raise OutputError(f"Cannot {mode} {shown(source)}: it is not a file. Choose a picture file.")
+        raise SourceError(
+            f"Cannot {mode} {shown(source)}: it is not a file. Choose a picture file.", "it is not a file"
+        )
     if os.path.lexists(target):
         raise _in_the_way(target)
     if mode == "copy":
@@ -157,25 +188,37 @@ def place(source: Path, target: Path, mode: PlaceMode) -> None:
 
 
 def free_name(folder: Path, name: str) -> Path:
-    """`folder / name`, or the first free of `name (2)`, `name (3)`… with the suffix kept.
+    """`folder / name`, or the first free of `name (2)`, `name (3)`… with the suffix kept; see `unique_name`.
 
-    A suggestion only: another program may take the name meanwhile, which `atomic_file` notices.
+    A suggestion only: another program may take the name meanwhile, which `atomic_file` notices and
+    `write_new` gets around.
     """
     if name in ("", ".", "..") or Path(name).name != name:
         raise OutputError(f"{shown(name)} is not a plain file name. Give a name without folders.")
-    candidate = folder / name
-    number = 2
-    while os.path.lexists(candidate):
-        plain = Path(name)
-        candidate = folder / f"{plain.stem} ({number}){plain.suffix}"
-        number += 1
-    return candidate
+    return folder / unique_name(folder, name, lambda candidate: os.path.lexists(folder / candidate))
+
+
+def _write_together(contents: Mapping[Path, bytes]) -> list[Path]:
+    written: list[Path] = []
+    try:
+        for path, content in contents.items():
+            with atomic_file(path) as temporary:
+                temporary.write_bytes(content)
+            written.append(path)
+    except NameTakenError:
+        # Of a set that goes under the next number, nothing stays under this one.
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    except OutputError as error:
+        done = f" Written already: {', '.join(map(shown, written))}." if written else ""
+        raise OutputError(f"{error}{done}") from error
+    return written
 
 
 def _temporary_name(path: Path) -> Path:
     # Hidden, so that folder readers skip it; the suffix stays, because writers choose the format by it.
-    suffix = path.suffix if len(path.suffix) <= 20 else ""
-    return path.with_name(f".{secrets.token_hex(8)}.part{suffix}")
+    return path.with_name(f".{secrets.token_hex(8)}.part{split_name(path.name)[1]}")
 
 
 def _create(path: Path) -> None:
@@ -231,17 +274,18 @@ def _copy(source: Path, target: Path) -> None:
     with atomic_file(target) as temporary:
         digest = hashlib.sha256()
         with _reader(source) as reader, temporary.open("wb") as writer:
-            while block := reader.read(_CHUNK):
+            for block in _blocks(reader, source):
                 digest.update(block)
                 writer.write(block)
             writer.flush()
             os.fsync(writer.fileno())
             complete = os.fstat(reader.fileno()).st_size == os.fstat(writer.fileno()).st_size
         if not complete or digest.digest() != _sha256(temporary):
-            raise OutputError(
+            raise SourceError(
                 f"The copy of {shown(source)} in {shown(target.parent)} does not match the original, "
                 "which is untouched. Check that no program is writing to it and that the disk is "
-                "healthy, then try again."
+                "healthy, then try again.",
+                "its copy does not match it",
             )
         with contextlib.suppress(OSError):  # some disks keep no dates or permissions
             shutil.copystat(source, temporary)
@@ -251,18 +295,34 @@ def _reader(source: Path) -> BinaryIO:
     try:
         return source.open("rb")
     except OSError as error:
-        raise OutputError(
-            f"Cannot read {shown(source)}: {error.strerror or error}. Check the file and its permissions."
-        ) from error
+        raise _unreadable(source, error) from error
+
+
+def _blocks(reader: BinaryIO, source: Path) -> Iterator[bytes]:
+    try:
+        while block := reader.read(_CHUNK):
+            yield block
+    except OSError as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: Path, error: OSError) -> SourceError:
+    why = error.strerror or str(error)
+    return SourceError(
+        f"Cannot read {shown(source)}: {why}. Check the file and its permissions.",
+        f"it cannot be read: {why}",
+    )
 
 
 def _remove_moved(source: Path, target: Path) -> None:
     try:
         source.unlink()
     except OSError as error:
-        raise OutputError(
+        why = error.strerror or str(error)
+        raise SourceError(
             f"{shown(source)} is now also at {shown(target)}, but the original could not be removed: "
-            f"{error.strerror or error}. Remove one of the two by hand."
+            f"{why}. Remove one of the two by hand.",
+            f"it was copied, but the original could not be removed: {why}",
         ) from error
 
 
@@ -300,8 +360,8 @@ def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
     return bool(named & {os.fspath(temporary), os.fspath(path)})
 
 
-def _in_the_way(path: Path) -> OutputError:
-    return OutputError(
+def _in_the_way(path: Path) -> NameTakenError:
+    return NameTakenError(
         f"{shown(path)} already exists and is never overwritten. Choose another name, or move the "
         "existing file away."
     )

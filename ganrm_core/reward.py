@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -10,8 +11,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from .errors import ImageError
 from .images import read_image, to_float
-from .imagesets import Skipped
+from .imagesets import Skipped, names_and_reasons, stream_images
 from .progress import ProgressCallback, no_progress
 from .tensors import as_images
 
@@ -91,6 +93,28 @@ def each_of(images: Images) -> Sequence[Picture]:
 def opened(picture: Picture) -> Tensor:
     """Float [3, H, W] in 0–1. Raises ImageError for a file that cannot be read."""
     return picture if isinstance(picture, Tensor) else to_float(read_image(picture))
+
+
+@contextmanager
+def all_unreadable_named(pictures: Sequence[Picture]) -> Iterator[None]:
+    """Make an ImageError about one unreadable file name every such file among `pictures`.
+
+    Nothing is read twice unless there is one.
+    """
+    try:
+        yield
+    except ImageError as error:
+        paths = [Path(each) for each in pictures if not isinstance(each, Tensor)]
+        unreadable: list[Skipped] = []
+        for _ in stream_images(paths, skipped=unreadable):
+            pass
+        if len(unreadable) < 2:
+            raise  # it says by itself which file, and what to do
+        raise ImageError(
+            f"{len(unreadable)} of {len(paths)} files cannot be read, so nothing was scored: "
+            f"{names_and_reasons(unreadable, len(unreadable), paths)}. Leave them out, or use score_files, which skips "
+            "such files and scores the others."
+        ) from error
 
 
 def joined(parts: Sequence[Scores]) -> Scores:

@@ -16,6 +16,7 @@ from .backbones import load_backbone
 from .backbones.base import Backbone, BackboneSpec, sha256_of_files
 from .backbones.locate import find_by_sha256, find_file, without_folder
 from .calibration import Calibration
+from .card_words import figure, section
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
 from .feature_store import FeatureStore
@@ -28,7 +29,7 @@ from .pixel_path import PixelPath
 from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
 from .readout import Readout, SecondLook, takes_a_second_look
-from .reward import Images, Picture, Scores, each_of, joined, opened
+from .reward import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
 
 _RPL = "rpl."
 _ADAPTER = "adapter."
@@ -70,7 +71,8 @@ class RewardModel:
     @property
     def thresholds(self) -> Mapping[str, float]:
         """`balanced`: best balanced accuracy; `fpr_5`: reached by 5 % of ordinary pictures."""
-        return dict(self.card.get("thresholds", {}))
+        found = {name: figure(value) for name, value in section(self.card, "thresholds").items()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def score(
         self,
@@ -81,8 +83,9 @@ class RewardModel:
         """Score pictures: a float tensor [B, H, W, C] or [B, C, H, W] in 0–1, a list of such, or paths.
 
         A picture's score does not depend on the others. `prompts` are not looked at. `progress` is
-        called after every few. Raises ImageError for pixels out of range or a file that cannot be
-        read.
+        called after every few. Raises ImageError for pixels out of range, and where files cannot be read
+        one that names them all: there is one entry per picture, so none is left out. `score_files` skips
+        such files.
         """
         del prompts
 
@@ -94,9 +97,10 @@ class RewardModel:
         pictures = each_of(images)
         progress(Progress("scoring", 0, len(pictures)))
         parts: list[Scores] = []
-        for part in self.reader.in_groups(pictures, scored):
-            parts.append(part)
-            progress(Progress("scoring", sum(map(len, parts)), len(pictures)))
+        with all_unreadable_named(pictures):
+            for part in self.reader.in_groups(pictures, scored):
+                parts.append(part)
+                progress(Progress("scoring", sum(map(len, parts)), len(pictures)))
         return joined(parts)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
@@ -183,6 +187,7 @@ class RewardModel:
                 TypeError,
                 ValueError,
                 AttributeError,
+                ArithmeticError,
                 RuntimeError,
                 CheckpointError,
             ) as error:
@@ -246,7 +251,8 @@ def _check_parts(
     """Raise ValueError now for what would otherwise fail, or give NaN, at the first picture."""
     if not (calibration.temperature > 0 and math.isfinite(calibration.temperature + calibration.bias)):
         raise ValueError(f"temperature {calibration.temperature}, bias {calibration.bias}")
-    if not all(math.isfinite(value) for value in card.get("thresholds", {}).values()):
+    # What could not be measured is null.
+    if any(figure(value) is None for value in (card.get("thresholds") or {}).values() if value is not None):
         raise ValueError("thresholds that are no numbers")
     logits, _ = layer(torch.zeros(1, width))
     if not bool(torch.isfinite(logits).all()):

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import Subparsers, add_json, add_model, bars, folders_taken_back, load_model, print_json, warn
+from .common import (
+    Subparsers,
+    add_json,
+    add_model,
+    bars,
+    folders_taken_back,
+    load_model,
+    print_json,
+    print_skipped,
+    warn,
+)
 from .score import files_of
 
 if TYPE_CHECKING:
@@ -50,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..errors import DataError, ImageError
     from ..files import check_new_file, free_name
     from ..images import read_image, to_float
-    from ..imagesets import Skipped, describe_skipped
+    from ..imagesets import Skipped, describe_skipped, reason_of
     from ..progress import Progress
     from ..reward_map import STEPS, reward_map, weakest
     from ..reward_overlay import overlay
@@ -73,11 +84,11 @@ def _run(options: argparse.Namespace) -> int:
                 image = to_float(read_image(path))
                 places = reward_map(model, image, part)
             except ImageError as error:
-                skipped.append(Skipped(path, str(error)))
+                skipped.append(Skipped(path, reason_of(error)))
                 continue
             mask = weakest(places, options.share, options.grow, options.blur)
-            map_file = _write(overlay(image, places, mask), free_name(options.output, f"{path.stem}.map.png"))
-            mask_file = _write(mask.expand(3, -1, -1), free_name(options.output, f"{path.stem}.mask.png"))
+            drawn = {"map": overlay(image, places, mask), "mask": mask.expand(3, -1, -1)}
+            map_file, mask_file = _write(options.output, path.stem, drawn)
             if options.json:
                 print_json({
                     "file": str(path),
@@ -87,19 +98,30 @@ def _run(options: argparse.Namespace) -> int:
                     "highest": float(places.max()),
                 })  # fmt: skip
     if skipped:
-        warn(describe_skipped(skipped))
-    if not options.json:
+        warn(describe_skipped(skipped, among=files))
+    if options.json:
+        print_skipped(skipped)
+    else:
         print(f"{len(files) - len(skipped)} of {len(files)} pictures mapped into {options.output}")
     return 2 if len(skipped) == len(files) else 0
 
 
-def _write(picture: Tensor, path: Path) -> Path:
-    """[3, H, W] in 0–1 as a PNG at `path`, which is returned."""
+def _write(folder: Path, stem: str, drawn: Mapping[str, Tensor]) -> list[Path]:
+    """Pictures [3, H, W] in 0–1 by kind, as new PNG files `stem.kind.png` in `folder`, all under one number."""
     import torch
 
-    from ..files import atomic_file
+    from ..drawn_results import marked_png
+    from ..file_names import fitting_name
+    from ..files import write_new
     from ..images import to_pil
 
-    with atomic_file(path) as temporary:
-        to_pil((picture * 255).round().to(torch.uint8)).save(temporary)
-    return path
+    contents = {
+        kind: marked_png(to_pil((picture * 255).round().to(torch.uint8)), kind)
+        for kind, picture in drawn.items()
+    }
+    return write_new(
+        lambda number: {
+            folder / fitting_name(folder, stem, f".{kind}{number}.png"): content
+            for kind, content in contents.items()
+        }
+    )
