@@ -18,9 +18,7 @@ pytestmark = pytest.mark.usefixtures("taste")
 
 
 def upscaled(link: list[Any], side: int = 128) -> Json:
-    return node(
-        "ImageScale", image=link, upscale_method="bicubic", width=side, height=side, crop="disabled"
-    )
+    return node("ImageScale", image=link, upscale_method="bicubic", width=side, height=side, crop="disabled")
 
 
 def folder_pictures(folder: str) -> Json:
