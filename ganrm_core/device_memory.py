@@ -20,8 +20,18 @@ def free_memory(device: torch.device) -> int | None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a smaller batch might have worked. MPS, DirectML and old drivers raise plain RuntimeErrors."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+    return (
+        isinstance(error, torch.cuda.OutOfMemoryError)
+        or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
+        or is_out_of_main_memory(error)
+    )
+
+
+def is_out_of_main_memory(error: BaseException) -> bool:
+    """The same of the processor's own memory, where torch raises a plain RuntimeError too."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
     )
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..ganrm_core.errors import ImageError
+from ..ganrm_core.heatmap import MaskShape, heatmap
 from ..ganrm_core.images import to_pil
-from ..ganrm_core.progress import Progress, ProgressCallback
+from ..ganrm_core.progress import part_of
 from ..ganrm_core.reward import Reward
-from ..ganrm_core.reward_map import reward_map, weakest
-from ..ganrm_core.reward_overlay import overlay
 from ..ganrm_core.tensors import as_images
 from .host.memory import model_of
 from .host.progress import progress_bar
@@ -94,14 +91,15 @@ class Heatmap(io.ComfyNode):
     ) -> io.NodeOutput:
         batches = [_pictures(batch, number, len(images)) for number, batch in enumerate(images, start=1)]
         total, show = sum(map(len, batches)), progress_bar()
+        shape = MaskShape(share[0], grow[0], blur[0])
         overlays, masks = [], []
         done = 0
         for pictures in batches:
             drawn, weak = [], []
             for picture in pictures:
-                places = reward_map(reward[0], picture, _part_of(show, done, total), model_of=model_of)
-                weak.append(weakest(places, share[0], grow[0], blur[0]))
-                drawn.append(overlay(picture, places, weak[-1]).movedim(0, -1))
+                made = heatmap(reward[0], picture, shape, part_of(show, done, total), model_of=model_of)
+                weak.append(made.mask)
+                drawn.append(made.drawn.movedim(0, -1))
                 done += 1
             overlays.append(torch.stack(drawn))
             masks.append(torch.stack(weak))
@@ -119,19 +117,12 @@ def _pictures(batch: Tensor, number: int, count: int) -> list[Tensor]:
     return [picture.cpu() for picture in as_images(batch)]
 
 
-def _part_of(show: ProgressCallback, done: int, total: int) -> Callable[[Progress], None]:
-    def part(step: Progress) -> None:
-        show(Progress(step.stage, done * step.total + step.done, total * step.total))
-
-    return part
-
-
 def _shown(overlays: list[Tensor]) -> dict[str, object]:
     """All of them in the node, as ComfyUI shows several pictures."""
     shown: list[object] = []
     for batch in overlays:
         for picture in batch:
-            small = to_pil((picture.movedim(-1, 0) * 255).round().to(torch.uint8))
+            small = to_pil((picture.movedim(-1, 0) * 255).round_().to(torch.uint8))
             small.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
             shown += in_node(small)["images"]
     return {"images": shown}
