@@ -160,7 +160,9 @@ def _faults_of_info(path: Path, *options: str) -> list[str]:
         if options:
             return _faults_of_json(what, out.getvalue())
         lines = out.getvalue().splitlines()
-        return [f"{what}: prints {line!r:.200}" for line in lines if not line.isprintable() or len(line) > 1000]
+        return [
+            f"{what}: prints {line!r:.200}" for line in lines if not line.isprintable() or len(line) > 1000
+        ]
     message = err.getvalue().removeprefix("ganrm: ").removesuffix("\n")
     why = why_unclear(message, path)
     return [f"{what}: unclear, {why}: {message!r}"] if why or out.getvalue() or code != 2 else []

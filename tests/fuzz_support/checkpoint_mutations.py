@@ -71,14 +71,18 @@ def _change_one(held: dict[str, Tensor], random: Random) -> str:
         case 0 if tensor.is_floating_point():
             value, whole = random.choice(_VALUES), random.random() < 0.5
             flat = tensor.clone().flatten()
-            flat[slice(None) if whole else slice(random.randrange(max(1, len(flat))), None)][:None if whole else 1] = value
+            flat[slice(None) if whole else slice(random.randrange(max(1, len(flat))), None)][
+                : None if whole else 1
+            ] = value
             held[name] = flat.view(tensor.shape)
             return f"{name}: {'all' if whole else 'one'} set to {value}"
         case 1:
             held[name] = tensor.to(random.choice(_TYPES))
             return f"{name}: as {held[name].dtype}"
         case 2:
-            held[name] = random.choice((tensor[..., None], tensor[None], tensor.flatten(), tensor.new_zeros(()), tensor.new_zeros(0)))
+            held[name] = random.choice(
+                (tensor[..., None], tensor[None], tensor.flatten(), tensor.new_zeros(()), tensor.new_zeros(0))
+            )
             return f"{name}: shape {tuple(tensor.shape)} now {tuple(held[name].shape)}"
         case 3 if tensor.ndim:
             held[name] = tensor[: len(tensor) // 2] if random.random() < 0.5 else torch.cat([tensor, tensor])
@@ -87,7 +91,9 @@ def _change_one(held: dict[str, Tensor], random: Random) -> str:
             del held[name]
             return f"{name}: removed"
         case 5:
-            other = random.choice((f"{name}.more", "rpl.siblings.x.weight", "rpl.siblings.-1.bias", "rpl.", "", name.upper()))
+            other = random.choice(
+                (f"{name}.more", "rpl.siblings.x.weight", "rpl.siblings.-1.bias", "rpl.", "", name.upper())
+            )
             held[other] = held.pop(name)
             return f"{name}: renamed to {other!r}"
     held[name] = tensor * random.choice((-1, 0, 1000)) if tensor.dtype != torch.bool else ~tensor

@@ -16,7 +16,13 @@ from ganrm_core.recipes import write_recipe
 from ganrm_core.reward_model import RewardModel
 from ganrm_core.training import TrainingSettings, train
 
-_VIT = {"image_size": 32, "patch_size": 8, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 1}
+_VIT = {
+    "image_size": 32,
+    "patch_size": 8,
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 1,
+}
 _RANK = 2
 
 

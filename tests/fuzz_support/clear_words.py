@@ -11,7 +11,7 @@ _MOST_LETTERS = 600
 _PROGRAMMER = re.compile(r"Traceback|NoneType|<class|object at 0x|\b[A-Z]\w*(?:Error|Exception|Warning)\b")
 _ADVICE = re.compile(
     r"[.!?;:,] (?:or )?"
-    r"(?:Save|Copy|Download|Remove|Choose|Install|Check|Put|Update|Train|Make|Give|Use|Get|Close|Free|Change|Read)\b",
+    r"(?:Save|Copy|Download|Remove|Choose|Install|Check|Put|Update|Train|Make|Give|Use|Get|Close|Free|Change|Read|Move|Rename)\b",
     re.IGNORECASE,
 )
 
@@ -26,6 +26,6 @@ def why_unclear(message: str, path: Path) -> str:
         return f"{len(message)} letters"
     if found := _PROGRAMMER.search(message):
         return f"it speaks of {found[0]!r}"
-    if not message.endswith(".") or not _ADVICE.search(message):
+    if not _ADVICE.search(message):
         return "it does not say what to do"
     return ""

@@ -14,7 +14,20 @@ from random import Random
 from .mutation import ANY_BYTES, EXTREMES, Mutation
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_KINDS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"zTXt", b"iTXt", b"tEXt", b"eXIf", b"fcTL", b"fdAT")
+_PNG_KINDS = (
+    b"IHDR",
+    b"PLTE",
+    b"IDAT",
+    b"IEND",
+    b"tRNS",
+    b"iCCP",
+    b"zTXt",
+    b"iTXt",
+    b"tEXt",
+    b"eXIf",
+    b"fcTL",
+    b"fdAT",
+)
 
 
 def mutations_for(content: bytes) -> Sequence[Mutation]:
@@ -198,7 +211,9 @@ def tiff_entry(data: bytearray, random: Random) -> str:
     tag, kind, count, value = struct.unpack_from(f"{order}HHII", data, entry)
     match random.randrange(4):
         case 0:
-            tag = random.choice((256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 339, 34675))
+            tag = random.choice(
+                (256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 339, 34675)
+            )
         case 1:
             kind = random.choice((0, 1, 2, 3, 4, 5, 7, 11, 12, 13, 16, 255))
         case 2:
@@ -235,7 +250,9 @@ def _name(kind: bytes) -> str:
 
 def _replace_chunk(data: bytearray, chunk: _Block, kind: bytes, content: bytes) -> None:
     checksum = zlib.crc32(kind + content)
-    data[chunk.start : chunk.end + 4] = struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+    data[chunk.start : chunk.end + 4] = (
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+    )
 
 
 def _png_chunks(data: bytearray) -> Iterator[_Block]:

@@ -45,7 +45,17 @@ _VALUES: tuple[Any, ...] = (
     [0.5, 0.4, 0.6],
     [float("nan")] * 3,
 )
-_TEXTS = (b"NaN", b"-Infinity", b"1e999", b"1" * 5000, b'"\\ud800"', b"\xff\xfe", b"[" * 100_000, b'{"a":' * 50_000, b"")
+_TEXTS = (
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"1" * 5000,
+    b'"\\ud800"',
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"a":' * 50_000,
+    b"",
+)
 
 _Place = tuple[Any, Any]
 """A container and the key or index of an entry in it."""
@@ -65,7 +75,9 @@ def mutated_text(text: bytes, random: Random) -> tuple[bytes, str]:
         return text, ""
     place = random.choice(places) + 1
     piece = random.choice(_TEXTS)
-    return text[:place] + piece + text[place + random.randrange(4) :], f"{piece[:8]!r}… put at {place} of the text"
+    return text[:place] + piece + text[
+        place + random.randrange(4) :
+    ], f"{piece[:8]!r}… put at {place} of the text"
 
 
 def _change(value: Any, random: Random) -> str:
@@ -107,12 +119,18 @@ def _entries(value: Any, called: str) -> Iterator[tuple[_Place, str]]:
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, entry in list(pairs):
         name = f"{called}.{key}"
-        yield from [((value, key), name)] * (6 if called.count(".") == 0 else 2 if called.count(".") == 1 else 1)
+        yield from [((value, key), name)] * (
+            6 if called.count(".") == 0 else 2 if called.count(".") == 1 else 1
+        )
         yield from _entries(entry, name)
 
 
 def _short(value: Any) -> str:
-    text = ascii(value) if not isinstance(value, int) or abs(value) < 10**40 else f"an integer of {value.bit_length()} bits"
+    text = (
+        ascii(value)
+        if not isinstance(value, int) or abs(value) < 10**40
+        else f"an integer of {value.bit_length()} bits"
+    )
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 

@@ -7,7 +7,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-EXTREMES = (0, 1, 2, 7, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+EXTREMES = (
+    0,
+    1,
+    2,
+    7,
+    127,
+    128,
+    255,
+    256,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x10000,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+)
 """Numbers that overflow or underflow a field of 8, 16 or 32 bits, or are one off from doing so."""
 
 

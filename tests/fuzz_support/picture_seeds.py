@@ -37,17 +37,21 @@ def _seeds() -> tuple[tuple[str, bytes], ...]:
     Image.init()
     found: dict[str, bytes] = {}
     for kind in sorted(Image.SAVE):
-        modes = _MODES if kind in _READ else _MODES_REFUSED if kind != "ICNS" else ("1",)  # others take megabytes
+        modes = (
+            _MODES if kind in _READ else _MODES_REFUSED if kind != "ICNS" else ("1",)
+        )  # others take megabytes
         for mode in modes:
             _add(found, kind, mode, lambda mode=mode: _picture(mode))
     for what, kind, options in _variants():
         mode = str(options.pop("mode", "RGB"))
         _add(found, kind, f"{mode} {what}", lambda mode=mode: _picture(mode), **options)
-    found |= {name: content for name, content in _by_hand()}
+    found |= dict(_by_hand())
     return tuple(found.items())
 
 
-def _add(found: dict[str, bytes], kind: str, what: str, picture: Callable[[], Image.Image], **options: Any) -> None:
+def _add(
+    found: dict[str, bytes], kind: str, what: str, picture: Callable[[], Image.Image], **options: Any
+) -> None:
     """Leaves out what this Pillow, as it was built, does not write."""
     buffer = io.BytesIO()
     try:
@@ -66,7 +70,11 @@ def _variants() -> Iterator[tuple[str, str, dict[str, Any]]]:
     more = [_picture("RGB", seed) for seed in (1, 2)]
     moving = {"save_all": True, "append_images": more}
     yield "animated", "PNG", {**moving, "duration": 50}
-    yield "all chunks", "PNG", {"pnginfo": _texts(), "exif": exif, "icc_profile": profile, "dpi": (72, 72), "gamma": 0.45}
+    yield (
+        "all chunks",
+        "PNG",
+        {"pnginfo": _texts(), "exif": exif, "icc_profile": profile, "dpi": (72, 72), "gamma": 0.45},
+    )
     yield "transparent colour", "PNG", {"transparency": (1, 2, 3)}
     yield "transparent index", "PNG", {"mode": "P", "transparency": b"\0\x80\xff"}
     yield "2 bits", "PNG", {"mode": "P", "bits": 2}
@@ -110,8 +118,14 @@ def _by_hand() -> Iterator[tuple[str, bytes]]:
     bits = "\n".join("".join("1" if v > 127 else "0" for v in row) for row in grey.tolist())
     yield "PPM plain bits.pbm", f"P1\n{size}\n{bits}\n".encode()
     yield "PPM 16 bits.pgm", f"P5 {size} 65535\n".encode() + (grey.astype(">u2") * 257).tobytes()
-    yield "PPM floats.pfm", f"Pf\n{size}\n-1.0\n".encode() + (grey[::-1] / np.float32(255)).astype("<f4").tobytes()
-    run = b"".join(b"\x05\x07" * (WIDTH // 5) + bytes((WIDTH % 5, 3)) + b"\0\0" for _ in range(HEIGHT)) + b"\0\1"
+    yield (
+        "PPM floats.pfm",
+        f"Pf\n{size}\n-1.0\n".encode() + (grey[::-1] / np.float32(255)).astype("<f4").tobytes(),
+    )
+    run = (
+        b"".join(b"\x05\x07" * (WIDTH // 5) + bytes((WIDTH % 5, 3)) + b"\0\0" for _ in range(HEIGHT))
+        + b"\0\1"
+    )
     colours = b"".join(bytes((v, 255 - v, v // 2, 0)) for v in range(256))
     offset = 14 + 40 + len(colours)
     head = struct.pack("<2sIHHI", b"BM", offset + len(run), 0, 0, offset)
@@ -131,11 +145,19 @@ def _picture(mode: str, seed: int = 0) -> Image.Image:
     if mode == "F":
         return Image.fromarray(np.asarray(colour.convert("L")) / np.float32(255))
     if mode == "LAB":
-        way = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+        way = ImageCms.buildTransform(
+            ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+        )
         lab = ImageCms.applyTransform(colour.convert("RGB"), way)
         assert lab is not None
         return lab
-    return colour if mode == "RGBA" else colour.convert("RGB").convert(mode) if mode != "LA" else colour.convert("LA")
+    return (
+        colour
+        if mode == "RGBA"
+        else colour.convert("RGB").convert(mode)
+        if mode != "LA"
+        else colour.convert("LA")
+    )
 
 
 def _exif() -> bytes:
