@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ..errors import GanRMError
 from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
 from .common import keep_features
+from .decoder_messages import hush_decoders
 
 _COMMANDS = (demo, audit, train, refine, score, best, heatmap, evaluate, combine, info)
 
@@ -53,6 +54,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has printed what there is to say
         return EXIT_BAD_INPUT if stop.code else EXIT_OK
+    hush_decoders()
     try:
         if "cache" in options:
             keep_features(options)

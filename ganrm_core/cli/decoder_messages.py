@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import warnings
 from contextlib import suppress
+from importlib.util import find_spec
 
 
 def hush_decoders() -> None:
@@ -19,12 +21,9 @@ def hush_decoders() -> None:
 
 
 def _hush_libtiff() -> None:
-    import ctypes
-
-    from PIL import Image
-
     # Where Pillow brings libtiff as a library of its own. Built in, it cannot be reached, and goes on printing.
+    decoders = find_spec("PIL._imaging")
     with suppress(OSError, AttributeError):
-        handle = ctypes.CDLL(Image.core.__file__)
+        handle = ctypes.CDLL(str(decoders.origin if decoders else None))
         for kind in ("Error", "Warning"):
             getattr(handle, f"TIFFSet{kind}Handler")(None)
