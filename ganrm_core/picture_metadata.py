@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from .errors import ImageError, OutputError
 from .files import shown
+from .reasons import reason
 
 KEY = "ganrm"
 
@@ -77,9 +78,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     try:
         with Image.open(path) as picture:
             texts = list(_texts(picture))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # header parsers raise anything, AVIF's RuntimeError for one
         raise ImageError(
-            f"Cannot read the picture {shown(path)}: {error}. Check that it is there and opens elsewhere."
+            f"Cannot read the picture {shown(path)}: {reason(error)}. Check that it is there and opens elsewhere."
         ) from error
     for text in texts:
         try:
