@@ -15,7 +15,8 @@ from typing import Any
 from torch import Tensor
 
 from .errors import CheckpointError
-from .files import atomic_file, shown
+from .files import atomic_file, is_file, shown
+from .reasons import damage
 
 FORMAT_VERSION = 2
 HEADER_KEY = "ganrm"
@@ -62,7 +63,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         tensors = load_file(str(path))
     except Exception as error:
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     return Checkpoint(tensors, card)
 
 
@@ -74,12 +75,12 @@ def read_card(path: Path) -> dict[str, Any]:
             f"{shown(path)} is a safetensors file but not a GAN-RM checkpoint. Choose a file made by `ganrm train`."
         )
     try:
-        card = json.loads(metadata[HEADER_KEY])
+        card = strict_json(json.loads(metadata[HEADER_KEY]))
         version = card["format_version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     if type(version) is not int or version < 1:
-        raise CheckpointError(_damaged(path, f"its format version is {version!r}"))
+        raise CheckpointError(_damaged(path, f"its format version is {version!r:.40}"))
     if version > FORMAT_VERSION:
         raise CheckpointError(
             f"{shown(path)} has checkpoint format {version}; this version of GAN-RM reads up to {FORMAT_VERSION}. "
@@ -89,7 +90,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"There is no checkpoint at {shown(path)}. Check the path, or train one with `ganrm train`."
         )
@@ -100,7 +101,7 @@ def _read_header(path: Path) -> dict[str, Any]:
                 raise ValueError("its header is cut off or is not one")
             header = json.loads(file.read(length))
     except (ValueError, OSError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     if not isinstance(header, dict):
         raise CheckpointError(_damaged(path, "its header is not an object"))
     return header
@@ -115,7 +116,7 @@ def strict_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _damaged(path: Path, why: object) -> str:
+def _damaged(path: Path, why: str) -> str:
     return (
         f"{shown(path)} is damaged or is not a safetensors file ({why}). "
         "Copy or download it again, or train it anew with `ganrm train`."

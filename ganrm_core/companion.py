@@ -25,6 +25,7 @@ from .errors import CheckpointError
 from .files import atomic_file, shown
 from .neutralising import MODES, Mode, Neutraliser, neutraliser
 from .readout import Readout, SecondLook
+from .reasons import damage
 from .reward_model import RewardModel
 from .survey import Survey
 from .training_pictures import CachedPictures
@@ -132,7 +133,7 @@ def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
         belongs_to, known = about["belongs_to"], _known(about, tensors)
     except Exception as error:  # safetensors raises an exception of its own, which has no public base
         raise CheckpointError(
-            f"{shown(path)} is damaged, or is not what its name says ({error}). Remove it, and give the liked and "
+            f"{shown(path)} is damaged, or is not what its name says ({damage(error)}). Remove it, and give the liked and "
             "the ordinary pictures instead."
         ) from error
     width = model.reader.readout.width(model.backbone.spec)

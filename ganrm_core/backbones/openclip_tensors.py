@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BackboneError
-from .locate import reason
+from ..reasons import reason
 
 _VISUAL = "visual."
 
