@@ -138,7 +138,7 @@ def refine(
             pixel_path=model.pixel_path,
         )
     progress(Progress("measuring", 1, 1, history=outcome.history))
-    warnings = [*known.warnings, *([describe_skipped(taken.skipped)] if taken.skipped else [])]
+    warnings = [*known.warnings, *taken.warnings, *filter(None, [describe_skipped(taken.skipped)])]
     if leaks and leaks.same_picture.word != "clean":
         warnings.append(leaks.in_a_word())
     return Refinement(

@@ -14,12 +14,21 @@ from typing import Any
 
 from torch import Tensor
 
-from .errors import CheckpointError
+from .errors import CheckpointError, OutputError
+from .file_names import fits
 from .files import atomic_file, is_file, shown
 from .reasons import damage
+from .safetensors_files import open_safetensors
 
 FORMAT_VERSION = 2
 HEADER_KEY = "ganrm"
+COMPANION_SUFFIX = ".features.safetensors"
+"""How the name of a checkpoint's companion ends; see the module `companion`."""
+_SECTIONS = (
+    "backbone", "adapter", "calibration", "preprocessing", "metrics", "thresholds", "leak_audit", "provenance"
+)  # fmt: skip
+"""Parts of a card that are objects, or null."""
+_NO_MODELS = (COMPANION_SUFFIX, ".part.safetensors")
 _HEADER_LIMIT = 100_000_000  # the limit safetensors itself sets
 
 
@@ -31,11 +40,25 @@ class Checkpoint:
     card: dict[str, Any]
 
 
+def check_model_path(path: Path) -> None:
+    """Raise OutputError for a model's name that is too long, or would be taken for something else and never be listed."""
+    if not fits(path):
+        raise OutputError(f"The name {shown(path.name)} is too long for this disk. Choose a shorter one.")
+    if (name := path.name.lower()).endswith(_NO_MODELS):
+        what = "a model's features" if name.endswith(COMPANION_SUFFIX) else "a file that is not complete yet"
+        raise OutputError(
+            f"A model cannot be named {shown(path.name)}: that is the name of {what}. Give it a name that does not end in "
+            f"{shown(Path(path.stem).suffix)}."
+        )
+
+
 def save_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool = False) -> None:
     """Write `checkpoint` to `path`, wholly or not at all.
 
-    Raises OutputError where `path` exists (unless `overwrite`) or cannot be written.
+    Raises OutputError where `path` exists (unless `overwrite`), cannot be written, or is refused by
+    `check_model_path`.
     """
+    check_model_path(path)
     content = to_bytes(checkpoint)
     with atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
@@ -57,11 +80,10 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises CheckpointError where the file is absent, damaged, not ours or newer."""
-    from safetensors.torch import load_file
-
     card = read_card(path)
     try:
-        tensors = load_file(str(path))
+        with open_safetensors(path) as file:
+            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
     except Exception as error:
         raise CheckpointError(_damaged(path, damage(error))) from error
     return Checkpoint(tensors, card)
@@ -86,6 +108,9 @@ def read_card(path: Path) -> dict[str, Any]:
             f"{shown(path)} has checkpoint format {version}; this version of GAN-RM reads up to {FORMAT_VERSION}. "
             "Update it with: pip install --upgrade gan-rm"
         )
+    for name in _SECTIONS:
+        if not isinstance(card.get(name) or {}, Mapping):
+            raise CheckpointError(_damaged(path, f"its {name} is no object"))
     return dict(card)
 
 

@@ -25,3 +25,7 @@ class CheckpointError(GanRMError):
 
 class OutputError(GanRMError):
     """A result cannot be written where it was asked for."""
+
+
+class NameTakenError(OutputError):
+    """A result cannot be written under its name, since something else bears it."""

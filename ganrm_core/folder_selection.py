@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,10 +99,12 @@ def check_rules(rules: Rules) -> None:
             raise DataError("Give either a group size or a group pattern, not both.")
 
 
-def find_candidates(folder: Path, output: Path, *, recursive: bool = False) -> list[Path]:
-    """The pictures of `folder` without what an earlier run placed into `output` below it."""
+def find_candidates(
+    folder: Path, output: Path, *, recursive: bool = False, say: Callable[[str], None] | None = None
+) -> list[Path]:
+    """The pictures of `folder` as `find_images` finds them, without what lies in `output` below it."""
     inside = output.resolve()
-    found = find_images(folder, recursive=recursive)
+    found = find_images(folder, recursive=recursive, say=say)
     homes = {parent: parent.resolve() for parent in {path.parent for path in found}}
     return [path for path in found if inside not in (homes[path.parent], *homes[path.parent].parents)]
 

@@ -284,7 +284,7 @@ def _floats(values: Pixels, path: str | os.PathLike[str]) -> Pixels:
         raise UnreadableImageError(path, "it holds values that are not numbers", "Save it as PNG")
     # Floats run to 1 (a little more after sharpening), 255 or 65535.
     for limit, scale in ((2.0, 255.0), (255.0, 1.0), (65535.0, 1 / 257.0)):
-        if -65535.0 <= lowest and highest <= limit:
+        if lowest >= -65535.0 and highest <= limit:
             scaled: Pixels = np.multiply(values, scale, dtype=np.float32)
             return scaled
     raise UnreadableImageError(

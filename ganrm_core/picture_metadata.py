@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -38,12 +38,12 @@ def figures(
     return json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
 
 
-def write_png(picture: Image.Image, path: Path, texts: Mapping[str, str]) -> None:
+def write_png(picture: Image.Image, file: Path | BinaryIO, texts: Mapping[str, str]) -> None:
     """Write `picture` with `texts` as tEXt chunks, in that order. Pixels and channels stay as they are."""
     info = PngInfo()
     for key, text in texts.items():
         info.add_text(key, text)
-    picture.save(path, format="PNG", pnginfo=info, compress_level=4)
+    picture.save(file, format="PNG", pnginfo=info, compress_level=4)
 
 
 def write_webp(picture: Image.Image, path: Path, texts: Mapping[str, str], quality: int) -> None:

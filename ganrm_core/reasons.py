@@ -20,9 +20,9 @@ def damage(error: BaseException) -> str:
     return reason(error) if str(error).strip() else "it ends too early"
 
 
-def shortened(text: str) -> str:
-    """At most a few lines of a terminal, and printable."""
-    return printable(text if len(text) <= _MOST_LETTERS else text[:_MOST_LETTERS] + "…")
+def shortened(text: str, most: int = _MOST_LETTERS) -> str:
+    """At most so many letters, and printable."""
+    return printable(text if len(text) <= most else text[:most] + "…")
 
 
 def printable(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from .backbones import load_backbone
 from .backbones.base import Backbone, BackboneSpec, sha256_of_files
 from .backbones.locate import find_by_sha256, find_file, without_folder
 from .calibration import Calibration
+from .card_words import figure, section
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
 from .feature_store import FeatureStore
@@ -72,7 +72,8 @@ class RewardModel:
     @property
     def thresholds(self) -> Mapping[str, float]:
         """`balanced`: best balanced accuracy; `fpr_5`: reached by 5 % of ordinary pictures."""
-        return dict(self.card.get("thresholds", {}))
+        found = {name: figure(value) for name, value in section(self.card, "thresholds").items()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def score(
         self,
@@ -250,7 +251,8 @@ def _check_parts(
     temperature, bias = calibration.temperature, calibration.bias
     if not (temperature > 0 and temperature + 1 / temperature + abs(bias) < _OVERFLOWS):
         raise ValueError(f"temperature {temperature!r:.20}, bias {bias!r:.20}")
-    if not all(math.isfinite(value) for value in card.get("thresholds", {}).values()):
+    # What could not be measured is null.
+    if any(figure(value) is None for value in (card.get("thresholds") or {}).values() if value is not None):
         raise ValueError("thresholds that are no numbers")
     # Features of either sign, far larger than a network's are.
     ramp = torch.linspace(-_LARGEST, _LARGEST, width)

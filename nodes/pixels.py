@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.errors import ImageError
+from ..ganrm_core.errors import ImageError, NameTakenError
 from ..ganrm_core.files import atomic_file, check_new_file
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -58,6 +58,9 @@ def keep_once(picture: Image.Image, folder: Path) -> tuple[Path, bool]:
     if os.path.lexists(path):
         return path, False
     check_new_file(path, what="the picture", make_folders=True)
-    with atomic_file(path) as temporary:
-        picture.save(temporary, format="PNG", compress_level=4)
+    try:
+        with atomic_file(path) as temporary:
+            picture.save(temporary, format="PNG", compress_level=4)
+    except NameTakenError:  # another run kept it meanwhile
+        return path, False
     return path, True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,14 +13,14 @@ from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.errors import DataError
+from ..ganrm_core.errors import DataError, NameTakenError
 from ..ganrm_core.files import atomic_file
 from ..ganrm_core.picture_metadata import KEY, figures, write_png, write_webp
 from ..ganrm_core.progress import Progress
 from ..ganrm_core.reward import Reward
 from .candidates import Candidates
 from .host import metadata
-from .host.picture_places import PicturePlaces
+from .host.picture_places import PicturePlaces, Place
 from .host.progress import progress_bar
 from .pixels import as_saved
 from .seeds import upstream_seed
@@ -137,16 +138,22 @@ class SaveImages(io.ComfyNode):
                     index=of_indices[position],
                     seed=of_seeds[position],
                 )
-            place = places.next(picture.width, picture.height)
-            with atomic_file(place.path) as temporary:
-                _write(picture, temporary, texts, quality[0])
-            saved.append(place)
+            saved.append(_saved(picture, places, texts, quality[0]))
             progress(Progress("Saving pictures", position + 1, count))
         names = [place.name for place in saved]
         shown = [{"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved]
         known: dict[str, list[Any]] = {"scores": of_scores, "indices": of_indices, "seeds": of_seeds}
         lists = {name: _plain(values) for name, values in known.items() if set(values) != {None}}
         return io.NodeOutput(names, ui={"images": shown, "files": names, **lists})
+
+
+def _saved(picture: Image.Image, places: PicturePlaces, texts: dict[str, str], quality: int) -> Place:
+    """Write the picture to the next place that no other program takes meanwhile."""
+    while True:
+        place = places.next(picture.width, picture.height)
+        with suppress(NameTakenError), atomic_file(place.path) as temporary:
+            _write(picture, temporary, texts, quality)
+            return place
 
 
 def _write(picture: Image.Image, path: Path, texts: dict[str, str], quality: int) -> None:

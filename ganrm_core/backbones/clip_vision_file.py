@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import BackboneError
 from ..reasons import reason
+from ..safetensors_files import open_safetensors
 from .base import sha256_of_files
 from .clip_vision_architecture import SETTINGS, read_architecture
 from .locate import close_names, find_by_sha256, find_file, in_folders, walk_files
@@ -69,10 +70,8 @@ def _find(name: str, search_folders: Sequence[Path]) -> Path:
 
 def _read(path: Path, label: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The vision tensors in transformers' naming, and the header's settings."""
-    from safetensors import safe_open
-
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with open_safetensors(path) as file:
             names = set(file.keys())
             wanted = _wanted(names, label)
             tensors = {new: file.get_tensor(old) for old, new in wanted.items()}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import BackboneError
 from ..reasons import reason
+from ..safetensors_files import readable_path
 from .base import BackboneSpec, freeze
 from .vit import EMBEDDING, Layout, VitBackbone, probe, tap_depths
 
@@ -188,7 +189,8 @@ def _from_pretrained(
     try:
         with quiet_transformers():
             if isinstance(source, Path):
-                net, info = model_class.from_pretrained(str(source), **options)
+                with readable_path(source) as folder:
+                    net, info = model_class.from_pretrained(folder, **options)
             else:
                 net, info = model_class.from_pretrained(None, state_dict=source, **options)
     except Exception as error:

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         ties="surer first" if options.surer_first else "by score",
     )
     check_rules(rules)
-    files = find_candidates(options.folder, options.output, recursive=options.recursive)
+    files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
     with folders_taken_back(options.output):
         prepare_folder(options.output)
         model = load_model(options)

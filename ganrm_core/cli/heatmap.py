@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,8 +77,8 @@ def _run(options: argparse.Namespace) -> int:
                 skipped.append(Skipped(path, str(error)))
                 continue
             mask = weakest(places, options.share, options.grow, options.blur)
-            map_file = _write(overlay(image, places, mask), free_name(options.output, f"{path.stem}.map.png"))
-            mask_file = _write(mask.expand(3, -1, -1), free_name(options.output, f"{path.stem}.mask.png"))
+            drawn = {"map": overlay(image, places, mask), "mask": mask.expand(3, -1, -1)}
+            map_file, mask_file = _write(options.output, path.stem, drawn)
             if options.json:
                 print_json({
                     "file": str(path),
@@ -93,13 +94,22 @@ def _run(options: argparse.Namespace) -> int:
     return 2 if len(skipped) == len(files) else 0
 
 
-def _write(picture: Tensor, path: Path) -> Path:
-    """[3, H, W] in 0–1 as a PNG at `path`, which is returned."""
+def _write(folder: Path, stem: str, drawn: Mapping[str, Tensor]) -> list[Path]:
+    """Pictures [3, H, W] in 0–1 by kind, as new PNG files `stem.kind.png` in `folder`, all under one number."""
     import torch
 
-    from ..files import atomic_file
+    from ..drawn_results import marked_png
+    from ..file_names import fitting_name
+    from ..files import write_new
     from ..images import to_pil
 
-    with atomic_file(path) as temporary:
-        to_pil((picture * 255).round().to(torch.uint8)).save(temporary)
-    return path
+    contents = {
+        kind: marked_png(to_pil((picture * 255).round().to(torch.uint8)), kind)
+        for kind, picture in drawn.items()
+    }
+    return write_new(
+        lambda number: {
+            folder / fitting_name(folder, stem, f".{kind}{number}.png"): content
+            for kind, content in contents.items()
+        }
+    )

@@ -69,7 +69,7 @@ def files_of(paths: list[Path], recursive: bool) -> Iterator[Path]:
 
     for path in paths:
         if path.is_dir():
-            yield from find_images(path, recursive=recursive)
+            yield from find_images(path, recursive=recursive, say=warn)
         elif os.path.lexists(path):
             yield path
         else:

@@ -15,9 +15,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import folder_paths
 
+from ...ganrm_core.checkpoint import check_model_path
 from ...ganrm_core.companion import SUFFIX as COMPANION
 from ...ganrm_core.errors import CheckpointError, DataError, OutputError
 from ...ganrm_core.files import shown
+from ...ganrm_core.system_folders import is_system_folder
 
 MODELS, DATASETS, BACKBONES = "ganrm", "ganrm_datasets", "ganrm_backbones"
 ALLOWED_FILE = "ganrm_folders.txt"
@@ -126,7 +128,9 @@ def new_model_path(name: str) -> Path:
         raise OutputError("Give the reward model a name, such as my_taste.")
     if relative.suffix != ".safetensors":
         relative = relative.with_name(f"{relative.name}.safetensors")
-    return Path(folder_paths.get_folder_paths(MODELS)[0]) / relative
+    path = Path(folder_paths.get_folder_paths(MODELS)[0]) / relative
+    check_model_path(path)
+    return path
 
 
 def backbone_folders() -> list[Path]:
@@ -193,7 +197,7 @@ def _subfolders(folder: Path, depth: int = _DEPTH) -> Iterator[str]:
     try:
         with os.scandir(folder) as listing:
             names = sorted(
-                entry.name for entry in listing if not entry.name.startswith(".") and _is_folder(entry)
+                entry.name for entry in listing if not is_system_folder(entry.name) and _is_folder(entry)
             )
     except OSError:
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 import folder_paths
 
 from ...ganrm_core.errors import DataError, OutputError
+from ...ganrm_core.file_names import fitting_name
 from ...ganrm_core.files import shown
 from . import folders
 
@@ -51,11 +52,14 @@ class PicturePlaces:
         name = name.replace("%batch_num%", str(self._count))
         counter = self._counters.get((home, name), counter)
         # ComfyUI does not count names with %batch_num% and starts them over; we overwrite nothing.
-        while os.path.lexists(path := Path(home) / f"{name}_{counter:05}_{self._suffix}"):
+        while os.path.lexists(path := self._path(Path(home), name, counter)):
             counter += 1
         self._counters[home, name] = counter + 1
         self._count += 1
         return Place(path, subfolder)
+
+    def _path(self, home: Path, name: str, counter: int) -> Path:
+        return home / fitting_name(home, name, f"_{counter:05}_{self._suffix}")
 
     def _resolved(self, width: int, height: int) -> tuple[str, str, int, str]:
         if (width, height) not in self._folders:

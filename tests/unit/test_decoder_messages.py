@@ -37,10 +37,23 @@ def test_only_our_own_line_is_printed(tmp_path: Path, model_files: Seeds) -> Non
     (tmp_path / "damaged.tif").write_bytes(damaged_tiff())
     (tmp_path / "sound.jpg").write_bytes(half_broken_exif())
     model = model_files.folder / model_files.checkpoints[0]
-    command = [sys.executable, "-m", "ganrm_core.cli", "score", model, tmp_path, "--cache", "off", "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "ganrm_core.cli",
+        "score",
+        model,
+        tmp_path,
+        "--cache",
+        "off",
+        "--device",
+        "cpu",
+    ]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     said = [line for line in ran.stderr.replace("\r", "\n").splitlines() if line.strip()]
     assert ran.returncode == 0
     assert "sound.jpg" in ran.stdout
-    assert [line for line in said if not line.startswith("scoring")] == [line for line in said if "damaged.tif" in line]
+    assert [line for line in said if not line.startswith("scoring")] == [
+        line for line in said if "damaged.tif" in line
+    ]
     assert sum(line.startswith("ganrm: 1 file was skipped") for line in said) == 1
