@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from .calibration import Calibration
 from .errors import DataError
 from .imagesets import Skipped
 from .progress import Progress, ProgressCallback, no_progress
-from .reward import Images, Reward, Scores
+from .reward import Images, Reward, Scores, how_many
 from .reward_model import RewardModel
 from .shared_scoring import SharedScoring, share_a_backbone
 
@@ -156,7 +155,7 @@ class _Group:
     ) -> dict[int, Scores]:
         if self._shared is None:
             return {self.positions[0]: self._reward.score(images, prompts, progress)}
-        self._bring(self._reward, 1 if isinstance(images, (str, os.PathLike)) else len(images))
+        self._bring(self._reward, how_many(images))
         return dict(zip(self.positions, self._shared.score(images, progress), strict=True))
 
     def score_files(
