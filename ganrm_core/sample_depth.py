@@ -35,7 +35,8 @@ class SampleRange:
     def eight_bit(self, values: Pixels) -> Image.Image:
         """Grey of 8 bits for samples [H, W] of any type; what lies outside the range is clipped."""
         if values.dtype.kind == "f":
-            scaled = np.multiply(values, 255 / self.white, dtype=np.float32)
+            scaled = np.clip(values, 0, self.white, dtype=np.float32)  # first, so that nothing overflows
+            scaled *= 255 / self.white
         else:
             scaled = np.divide(values, self.white / 255, dtype=np.float32)
         np.rint(scaled, out=scaled)
