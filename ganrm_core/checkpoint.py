@@ -16,7 +16,8 @@ from torch import Tensor
 
 from .errors import CheckpointError, OutputError
 from .file_names import fits
-from .files import atomic_file, shown
+from .files import atomic_file, is_file, shown
+from .reasons import damage
 from .safetensors_files import open_safetensors
 
 FORMAT_VERSION = 2
@@ -84,7 +85,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         with open_safetensors(path) as file:
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
     except Exception as error:
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     return Checkpoint(tensors, card)
 
 
@@ -96,12 +97,12 @@ def read_card(path: Path) -> dict[str, Any]:
             f"{shown(path)} is a safetensors file but not a GAN-RM checkpoint. Choose a file made by `ganrm train`."
         )
     try:
-        card = json.loads(metadata[HEADER_KEY])
+        card = strict_json(json.loads(metadata[HEADER_KEY]))
         version = card["format_version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     if type(version) is not int or version < 1:
-        raise CheckpointError(_damaged(path, f"its format version is {version!r}"))
+        raise CheckpointError(_damaged(path, f"its format version is {version!r:.40}"))
     if version > FORMAT_VERSION:
         raise CheckpointError(
             f"{shown(path)} has checkpoint format {version}; this version of GAN-RM reads up to {FORMAT_VERSION}. "
@@ -114,7 +115,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"There is no checkpoint at {shown(path)}. Check the path, or train one with `ganrm train`."
         )
@@ -125,7 +126,7 @@ def _read_header(path: Path) -> dict[str, Any]:
                 raise ValueError("its header is cut off or is not one")
             header = json.loads(file.read(length))
     except (ValueError, OSError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     if not isinstance(header, dict):
         raise CheckpointError(_damaged(path, "its header is not an object"))
     return header
@@ -140,7 +141,7 @@ def strict_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _damaged(path: Path, why: object) -> str:
+def _damaged(path: Path, why: str) -> str:
     return (
         f"{shown(path)} is damaged or is not a safetensors file ({why}). "
         "Copy or download it again, or train it anew with `ganrm train`."

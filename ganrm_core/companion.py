@@ -26,6 +26,7 @@ from .file_names import fitting_name, split_name
 from .files import atomic_file, shown, write_new
 from .neutralising import MODES, Mode, Neutraliser, neutraliser
 from .readout import Readout, SecondLook
+from .reasons import damage
 from .reward_model import RewardModel
 from .safetensors_files import open_safetensors
 from .training_pictures import CachedPictures
@@ -153,7 +154,7 @@ def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
         belongs_to, known = about["belongs_to"], _known(about, tensors)
     except Exception as error:  # safetensors raises an exception of its own, which has no public base
         raise CheckpointError(
-            f"{shown(path)} is damaged, or is not what its name says ({error}). Move it away, and give the liked "
+            f"{shown(path)} is damaged, or is not what its name says ({damage(error)}). Move it away, and give the liked "
             "and the ordinary pictures instead."
         ) from error
     width = model.reader.readout.width(model.backbone.spec)

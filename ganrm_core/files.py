@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal
 
 from .errors import NameTakenError, OutputError, SourceError
 from .file_names import fits, fitting_name, numbers, split_name, unique_name
+from .reasons import printable
 
 PlaceMode = Literal["copy", "move", "link"]
 
@@ -58,9 +59,15 @@ def shown(path: str | os.PathLike[str]) -> str:
     Line breaks and other control characters, and bytes that are no valid text, are escaped, so that
     a message stays on one line and printing it never fails.
     """
-    text = os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return f'"{text}"'
+    return f'"{printable(os.fspath(path))}"'
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; False, too, for a name that the system does not take, such as one too long."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None:

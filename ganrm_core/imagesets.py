@@ -19,7 +19,7 @@ from .cores import in_order
 from .drawn_results import is_drawn_result
 from .errors import DataError, ImageError
 from .files import shown
-from .images import UnreadableImageError, read_image
+from .images import UnreadableImageError, fits_in_memory, read_image
 from .result_folders import SHEET, is_selection
 from .short_names import short_names
 from .system_folders import is_system_folder
@@ -110,16 +110,17 @@ def stream_files(
     """Yield (index into `paths`, what `read` makes of it and its path) in order, reading ahead in threads.
 
     Without `workers` nothing is read ahead. At most `prefetch` wait read, however many paths there are. A file that
-    cannot be read (`read` raises ImageError) is appended to `skipped` and left out. The threads end with the generator:
-    when it is exhausted, closed or dropped, or when reading raises anything else, which passes through. `share`: among
-    them are the cores that torch may use (see `in_order`).
+    cannot be read (`read` raises ImageError, or main memory runs out) is appended to `skipped` and left out. The
+    threads end with the generator: when it is exhausted, closed or dropped, or when reading raises anything else, which
+    passes through. `share`: among them are the cores that torch may use (see `in_order`).
     """
     if workers < 0 or prefetch < 1:
         raise ValueError("workers are 0 or more, prefetch is 1 or more")
 
     def attempt(item: tuple[int, Path]) -> tuple[int, Content | Skipped]:
         try:
-            return item[0], read(*item)
+            with fits_in_memory(item[1]):
+                return item[0], read(*item)
         except ImageError as error:
             return item[0], Skipped(Path(item[1]), reason_of(error))
 

@@ -17,8 +17,9 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from .errors import ImageError, OutputError
-from .files import shown
+from .errors import OutputError
+from .picture_files import PictureSource, identified, open_file, readable
+from .png_chunks import texts
 
 KEY = "ganrm"
 
@@ -74,28 +75,22 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 
     Raises ImageError for a file that is missing or no picture.
     """
-    try:
-        with Image.open(path) as picture:
-            texts = list(_texts(picture))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(
-            f"Cannot read the picture {shown(path)}: {error}. Check that it is there and opens elsewhere."
-        ) from error
-    for text in texts:
+    with open_file(path) as file, readable(path):
+        found = list(_texts(file, identified(file, path).image))
+    for text in found:
         try:
-            found = json.loads(text, parse_constant=lambda _: None)
+            values = json.loads(text, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict):
-            return found
+        if isinstance(values, dict):
+            return values
     return None
 
 
-def _texts(picture: Image.Image) -> Iterator[str]:
-    text = picture.info.get(KEY)
-    if isinstance(text, str):
-        yield text
-    if picture.format == "WEBP":
+def _texts(file: PictureSource, picture: Image.Image) -> Iterator[str]:
+    if picture.format == "PNG":
+        yield from texts(file, KEY)
+    elif picture.format == "WEBP":
         for value in picture.getexif().values():
             if isinstance(value, str) and value.startswith(f"{KEY}:"):
                 yield value[len(KEY) + 1 :]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..ganrm_core.errors import ImageError
+from ..ganrm_core.heatmap import MaskShape, heatmap
 from ..ganrm_core.images import to_pil
-from ..ganrm_core.progress import Progress, ProgressCallback
+from ..ganrm_core.progress import part_of
 from ..ganrm_core.reward import Reward
-from ..ganrm_core.reward_map import reward_map, weakest
-from ..ganrm_core.reward_overlay import overlay
 from ..ganrm_core.spoilt import is_spoilt, spoilt_in_words, stand_in
 from ..ganrm_core.tensors import as_images
 from .candidates import Candidates
@@ -98,6 +95,7 @@ class Heatmap(io.ComfyNode):
         batches = [_pictures(batch, number, len(images)) for number, batch in enumerate(images, start=1)]
         spoilt = sorted(Candidates(images, "each image").spoilt())
         total, show = sum(map(len, batches)), progress_bar()
+        shape = MaskShape(share[0], grow[0], blur[0])
         overlays, masks = [], []
         done = 0
         for pictures in batches:
@@ -106,11 +104,10 @@ class Heatmap(io.ComfyNode):
                 if done in spoilt:
                     weak.append(torch.zeros(picture.shape[1:]))
                     drawn.append(_card(picture, done))
-                    done += 1
-                    continue
-                places = reward_map(reward[0], picture, _part_of(show, done, total), model_of=model_of)
-                weak.append(weakest(places, share[0], grow[0], blur[0]))
-                drawn.append(overlay(picture, places, weak[-1]).movedim(0, -1))
+                else:
+                    made = heatmap(reward[0], picture, shape, part_of(show, done, total), model_of=model_of)
+                    weak.append(made.mask)
+                    drawn.append(made.drawn.movedim(0, -1))
                 done += 1
             overlays.append(torch.stack(drawn))
             masks.append(torch.stack(weak))
@@ -137,19 +134,12 @@ def _card(picture: Tensor, position: int) -> Tensor:
     return as_image(word_card(spoilt_in_words([position]), width, height))[0]
 
 
-def _part_of(show: ProgressCallback, done: int, total: int) -> Callable[[Progress], None]:
-    def part(step: Progress) -> None:
-        show(Progress(step.stage, done * step.total + step.done, total * step.total))
-
-    return part
-
-
 def _shown(overlays: list[Tensor]) -> dict[str, object]:
     """All of them in the node, as ComfyUI shows several pictures."""
     shown: list[object] = []
     for batch in overlays:
         for picture in batch:
-            small = to_pil((picture.movedim(-1, 0) * 255).round().to(torch.uint8))
+            small = to_pil((picture.movedim(-1, 0) * 255).round_().to(torch.uint8))
             small.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
             shown += in_node(small)["images"]
     return {"images": shown}

@@ -10,10 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import BackboneError
+from ..reasons import reason
 from ..safetensors_files import open_safetensors
 from .base import sha256_of_files
 from .clip_vision_architecture import SETTINGS, read_architecture
-from .locate import close_names, find_by_sha256, find_file, in_folders, reason, walk_files
+from .locate import close_names, find_by_sha256, find_file, in_folders, walk_files
 from .openclip_naming import to_transformers
 from .transformers_tower import TransformersVision, default_normalisation, import_transformers, three_numbers
 from .transformers_vision import default_input_size

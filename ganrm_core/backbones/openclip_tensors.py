@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BackboneError
+from ..reasons import reason
 from ..safetensors_files import open_safetensors
-from .locate import reason
 
 _VISUAL = "visual."
 

@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BackboneError
+from ..reasons import reason
 from ..safetensors_files import readable_path
 from .base import BackboneSpec, freeze
-from .locate import reason
 from .vit import EMBEDDING, Layout, VitBackbone, probe, tap_depths
 
 OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

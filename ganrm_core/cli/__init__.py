@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import GanRMError
 from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
 from .common import keep_features, warn
+from .decoder_messages import hush_decoders
 from .given_paths import given_path
 from .streams import usable_streams
 
@@ -65,6 +66,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has printed what there is to say
         return EXIT_BAD_INPUT if stop.code else EXIT_OK
+    hush_decoders()
     try:
         if "cache" in options:
             keep_features(options)

@@ -8,6 +8,8 @@ from typing import Any
 
 from .common import MODEL_HELP, Subparsers, add_json, print_facts, print_json
 
+_MOST_LETTERS = 900
+
 
 def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser(
@@ -97,7 +99,7 @@ def _figures(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _one_line(value: Any) -> str:
-    """A stranger's card must not write over the terminal."""
-    from ..files import shown
+    """A stranger's card must neither write over the terminal nor fill it."""
+    from ..reasons import shortened
 
-    return shown(str(value))[1:-1]
+    return shortened(str(value), _MOST_LETTERS)
