@@ -31,7 +31,7 @@ from .provenance import order_fingerprint
 from .reward_model import RewardModel
 from .survey import survey
 from .training_pictures import read_pictures
-from .training_sets import Source, TrainingFiles, find_training_files, identity
+from .training_sets import Source, TrainingFiles, find_training_files, once_each
 
 
 @dataclass(frozen=True)
@@ -240,10 +240,7 @@ def _same(origin: Origin, liked: Sequence[str], ordinary: Sequence[str]) -> bool
 def _listed(source: Source, recursive: bool, progress: ProgressCallback) -> tuple[list[Path], list[str]]:
     """Files and their content hashes, exact copies once; unreadable ones are named when they are read."""
     paths = [Path(p) for p in source] if not _is_folder(source) else find_images(source, recursive=recursive)  # type: ignore[arg-type, union-attr]
-    first: dict[str, Path] = {}
-    for done, path in enumerate(paths, start=1):
-        first.setdefault(identity(path), path)
-        progress(Progress("looking at the pool", done, len(paths)))
+    first = once_each(paths, "looking at the pool", progress)
     return list(first.values()), list(first)
 
 

@@ -34,6 +34,9 @@ IMAGE_SUFFIXES = frozenset((
 DECODERS = min(4, os.cpu_count() or 1)
 """Threads that decode ahead unless told otherwise."""
 
+NAMED = 5
+"""How many files a sentence about skipped ones names unless told otherwise."""
+
 Content = TypeVar("Content")
 
 
@@ -120,7 +123,7 @@ def stream_files(
         del content  # else the picture would live on here while the next one is decoded
 
 
-def describe_skipped(skipped: Sequence[Skipped], limit: int = 5, among: Sequence[Path] = ()) -> str:
+def describe_skipped(skipped: Sequence[Skipped], limit: int = NAMED, among: Sequence[Path] = ()) -> str:
     """One plain sentence naming at most `limit` files and why each was left out; "" if there are none.
 
     `among`: the files that were read, so that each name is one that only one of them has.

@@ -15,7 +15,7 @@ from .common import (
     print_facts,
     print_json,
     print_skipped,
-    warn,
+    warn_skipped,
 )
 
 
@@ -62,7 +62,6 @@ def run(options: argparse.Namespace) -> int:
     from ..certainty import in_words
     from ..files import shown
     from ..folder_selection import Rules, check_rules, find_candidates, prepare_folder, select_from_files
-    from ..imagesets import describe_skipped
     from ..short_names import short_names
 
     rules = Rules(
@@ -82,8 +81,7 @@ def run(options: argparse.Namespace) -> int:
             result = select_from_files(
                 model, files, options.output, rules, mode=options.mode, progress=progress
             )
-    if result.skipped:
-        warn(describe_skipped(result.skipped, among=files))
+    warn_skipped(result.skipped, files, "scores.csv")
     if options.json:
         close = {result.rows[place].path for call in result.close for place in call}
         for row in result.kept:
