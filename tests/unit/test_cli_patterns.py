@@ -49,7 +49,8 @@ def test_commands_take_them(trained: Any, ganrm: Callable[..., Any], tmp_path: P
         "score", trained.checkpoint, trained.liked / "liked0[0-2].png", trained.liked / "*1?.png", "--json"
     )
     assert ran.code == 0, ran.err
-    assert [Path(line["file"]).name for line in ran.json] == [f"liked{n}.png" for n in ("00", "01", "02", *range(10, 14))]  # fmt: skip
+    numbers = ("00", "01", "02", *range(10, 14))
+    assert [Path(line["file"]).name for line in ran.json] == [f"liked{number}.png" for number in numbers]
     ran = ganrm(
         "heatmap", trained.checkpoint, trained.liked / "*00.png", "--output", tmp_path / "maps", "--json"
     )
@@ -57,7 +58,7 @@ def test_commands_take_them(trained: Any, ganrm: Callable[..., Any], tmp_path: P
     pattern = f"{trained.checkpoint.parent / 'taste*.safetensors'}:0.5"
     ran = ganrm("combine", pattern, trained.checkpoint, "--output", tmp_path / "both.json", "--json")
     assert ran.code == 0, ran.err
-    assert [part["weight"] for part in json.loads((tmp_path / "both.json").read_text())["models"]] == [0.5, 1]
+    assert [part["weight"] for part in json.loads((tmp_path / "both.json").read_text())["parts"]] == [0.5, 1]
 
 
 def test_one_that_names_nothing_is_said(trained: Any, ganrm: Callable[..., Any], tmp_path: Path) -> None:
