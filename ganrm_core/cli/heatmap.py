@@ -16,7 +16,7 @@ from .common import (
     load_model,
     print_json,
     print_skipped,
-    warn,
+    warn_skipped,
 )
 from .score import files_of
 
@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..files import check_new_file, free_name
     from ..heatmap import MaskShape, heatmap
     from ..images import read_image, to_float
-    from ..imagesets import Skipped, describe_skipped, reason_of
+    from ..imagesets import Skipped, reason_of
     from ..progress import part_of
 
     if not 0 < options.share < 1:
@@ -91,8 +91,7 @@ def _run(options: argparse.Namespace) -> int:
                     "lowest": float(made.places.min()),
                     "highest": float(made.places.max()),
                 })  # fmt: skip
-    if skipped:
-        warn(describe_skipped(skipped, among=files))
+    warn_skipped(skipped, files, "" if options.json else "what --json prints")
     if options.json:
         print_skipped(skipped)
     else:
