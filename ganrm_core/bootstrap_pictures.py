@@ -13,12 +13,11 @@ from torch import Tensor
 
 from .augmentation import views as make_views
 from .companion import KnownPictures, companion_path, read_features
-from .errors import DataError, ImageError
+from .errors import DataError
 from .files import shown
 from .images import read_image, to_float
 from .imagesets import (
     Skipped,
-    content_hashes,
     describe_skipped,
     find_images,
     fingerprint,
@@ -32,7 +31,7 @@ from .provenance import order_fingerprint
 from .reward_model import RewardModel
 from .survey import survey
 from .training_pictures import read_pictures
-from .training_sets import Source, TrainingFiles, find_training_files
+from .training_sets import Source, TrainingFiles, find_training_files, identity
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Known:
     pictures: KnownPictures
     same: bool
     in_order: bool
-    n_skipped: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -136,7 +135,7 @@ def read_pool(
     """
     skipped: list[Skipped] = []
     warnings: list[str] = []
-    paths, hashes = _listed(source, recursive, skipped, warnings, progress)
+    paths, hashes = _listed(source, recursive, warnings, progress)
     total, n_known = len(paths), 0
     fresh = [place for place, content in enumerate(hashes) if content not in set(known.hashes)]
     n_known += total - len(fresh)
@@ -180,7 +179,7 @@ def read_pool(
     if not kept:
         gone = f"{n_known} of them are pictures the model was trained on. " if n_known else ""
         raise DataError(
-            f"None of the {total} pictures of the pool can be used. {gone}{describe_skipped(skipped)} Give pictures "
+            f"None of the {total} pictures of the pool can be used. {gone}{describe_skipped(skipped, among=paths)} Give pictures "
             "that your generator made and that are in neither of the two training sets."
         )
     return PoolPictures(
@@ -226,15 +225,15 @@ def _read(model: RewardModel, files: TrainingFiles, origin: Origin, progress: Pr
     same = _same(origin, *by_label)
     warnings = list(files.warnings)
     if pictures.skipped:
-        warnings.append(describe_skipped(pictures.skipped))
+        warnings.append(describe_skipped(pictures.skipped, among=pictures.paths))
     if not same:
         warnings.append(
             "The liked and ordinary pictures are not those the model was trained on: it is judged and fitted anew on "
             "the ones given."
         )
     in_order = same and origin.order == order_fingerprint(pictures.hashes)
-    known = KnownPictures.of(pictures, surveyed, audit, origin.mode)
-    return Known(known, same, in_order, len(pictures.skipped), warnings)
+    known = KnownPictures.of(pictures, audit, origin.mode)
+    return Known(known, same, in_order, pictures.skipped, warnings)
 
 
 def _same(origin: Origin, liked: Sequence[str], ordinary: Sequence[str]) -> bool:
@@ -242,26 +241,16 @@ def _same(origin: Origin, liked: Sequence[str], ordinary: Sequence[str]) -> bool
 
 
 def _listed(
-    source: Source,
-    recursive: bool,
-    skipped: list[Skipped],
-    warnings: list[str],
-    progress: ProgressCallback,
+    source: Source, recursive: bool, warnings: list[str], progress: ProgressCallback
 ) -> tuple[list[Path], list[str]]:
-    """Files and their content hashes, exact copies once."""
+    """Files and their content hashes, exact copies once; unreadable ones are named when they are read."""
     if _is_folder(source):
         paths = find_images(source, recursive=recursive, say=warnings.append)  # type: ignore[arg-type]
     else:
         paths = [Path(path) for path in source]  # type: ignore[union-attr]
     first: dict[str, Path] = {}
     for done, path in enumerate(paths, start=1):
-        try:
-            if path.is_file():  # a pipe would wait for ever
-                first.setdefault(content_hashes([path])[0], path)
-            else:
-                skipped.append(Skipped(path, "it is no file"))
-        except ImageError:
-            skipped.append(Skipped(path, "it cannot be read"))
+        first.setdefault(identity(path), path)
         progress(Progress("looking at the pool", done, len(paths)))
     return list(first.values()), list(first)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from .evaluation import Figures, measure
 from .feature_store import FeatureStore
 from .fitting import Rows
 from .held_out_judge import held_out_judge
-from .imagesets import describe_skipped, fingerprint
+from .imagesets import Skipped, describe_skipped, fingerprint
 from .leak_report import LeakReport
 from .metrics import best_balanced_threshold, false_positive_threshold
 from .progress import Progress, ProgressCallback, no_progress
@@ -43,6 +43,7 @@ class Refinement:
     `model` is the better one: the very model given where no round was kept. `outcome` says what
     happened round by round, `figures` are those of a new model. `known` are the pictures of the
     training, of which the features can be kept beside a new model. `alpha` is the decay that was used.
+    `skipped`: files of the sets and of the pool that could not be read.
     """
 
     model: RewardModel
@@ -53,6 +54,7 @@ class Refinement:
     alpha: float
     warnings: list[str]
     seconds: float
+    skipped: list[Skipped] = field(default_factory=list)
 
     @property
     def improved(self) -> bool:
@@ -138,7 +140,8 @@ def refine(
             pixel_path=model.pixel_path,
         )
     progress(Progress("measuring", 1, 1, history=outcome.history))
-    warnings = [*known.warnings, *taken.warnings, *filter(None, [describe_skipped(taken.skipped)])]
+    gone = describe_skipped(taken.skipped, among=taken.paths)
+    warnings = [*known.warnings, *taken.warnings, *filter(None, [gone])]
     if leaks and leaks.same_picture.word != "clean":
         warnings.append(leaks.in_a_word())
     return Refinement(
@@ -150,6 +153,7 @@ def refine(
         alpha=settings.decay(len(outcome.rounds[0].top)),
         warnings=warnings,
         seconds=time.perf_counter() - started,
+        skipped=[*known.skipped, *taken.skipped],
     )
 
 
@@ -210,7 +214,7 @@ def _card(
         }
         made |= {f"n_{kind}": len(hashes) for kind, hashes in by_label.items()}
         made |= {f"{kind}_fingerprint": fingerprint(hashes) for kind, hashes in by_label.items()}
-        made |= {"n_skipped": known.n_skipped}
+        made |= {"n_skipped": len(known.skipped)}
     if not known.in_order:
         # The heads of the folds are new, and so is the order that tells the folds.
         made["order_fingerprint"] = order_fingerprint(known.pictures.hashes)

@@ -29,7 +29,6 @@ from .readout import Readout, SecondLook
 from .reasons import damage
 from .reward_model import RewardModel
 from .safetensors_files import open_safetensors
-from .survey import Survey
 from .training_pictures import CachedPictures
 
 SUFFIX = COMPANION_SUFFIX
@@ -42,7 +41,7 @@ _NUISANCE = "nuisance."
 class KnownPictures:
     """The pictures a model was trained on, in the order of its training, and what was found out about them.
 
-    Everything as in `CachedPictures` and `Survey`; `mode` is how they were neutralised. `paths` is empty
+    Everything as in `CachedPictures`; `mode` is how they were neutralised. `paths` is empty
     where the files themselves are not at hand.
     """
 
@@ -58,7 +57,7 @@ class KnownPictures:
     paths: list[Path]
 
     @classmethod
-    def of(cls, pictures: CachedPictures, surveyed: Survey, audit: Audit, mode: Mode) -> KnownPictures:
+    def of(cls, pictures: CachedPictures, audit: Audit, mode: Mode) -> KnownPictures:
         return cls(
             features=pictures.features,
             labels=pictures.labels,
@@ -66,7 +65,7 @@ class KnownPictures:
             groups=pictures.groups,
             hashes=pictures.hashes,
             nuisances=pictures.nuisances,
-            facts=surveyed.facts,
+            facts=pictures.facts,
             audit=audit,
             mode=mode,
             paths=pictures.paths,

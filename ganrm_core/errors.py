@@ -29,3 +29,14 @@ class OutputError(GanRMError):
 
 class NameTakenError(OutputError):
     """A result cannot be written under its name, since something else bears it."""
+
+
+class SourceError(OutputError):
+    """A file cannot be placed because of something about that file: others can.
+
+    `reason` is the short form, without name and advice.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason

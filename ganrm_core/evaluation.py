@@ -121,7 +121,8 @@ def evaluate(
             logits.append(float(result.logit))
             progress(Progress("scoring", len(paths) + len(skipped), total))
         if label not in labels:
-            raise DataError(f"None of the {name} pictures could be read. {describe_skipped(skipped)}")
+            why = describe_skipped(skipped, among=[*liked, *ordinary])
+            raise DataError(f"None of the {name} pictures could be read. {why}")
     label_array, score_array = np.array(labels, dtype=np.int64), np.array(scores)
     figures = measure(
         score_array, label_array, np.arange(len(labels)), threshold=model.thresholds.get("balanced", 0.5)

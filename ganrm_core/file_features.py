@@ -71,7 +71,7 @@ def stream_features(
     store: FeatureStore,
     skipped: list[Skipped],
 ) -> Iterator[tuple[list[Path], Tensor]]:
-    """Yield some paths after the other, in order, with their features [paths, width] on the CPU.
+    """Yield some paths after the other, in order and never none, with their features [paths, width] on the CPU.
 
     `prepare` makes a picture, float [3, H, W] in 0–1, what `reader` takes. Memory does not grow with the
     number of files. Files that cannot be read are added to `skipped` and left out.
@@ -83,26 +83,26 @@ def stream_features(
             path, seen.content, seen.kept, None if seen.image is None else prepare(to_float(seen.image))
         )
 
-    def alone(some: Sequence[Path]) -> tuple[list[Path], Tensor, list[Skipped]]:
+    def alone(some: Sequence[Path]) -> tuple[list[tuple[list[Path], Tensor]], list[Skipped]]:
         left_out: list[Skipped] = []
-        group = [each for _, each in stream_files(some, ready, workers=0, skipped=left_out)]
-        return [each.path for each in group], _features(group, reader, store), left_out
+        each_ready = stream_files(some, ready, workers=0, skipped=left_out)
+        return [_read(group, reader, store) for group in _grouped(each_ready, len(some))], left_out
 
     if reader.threads:
-        for found, features, left_out in reader.in_groups(paths, alone):
+        for found, left_out in reader.in_groups(paths, alone):
             skipped += left_out
-            yield found, features
+            yield from found
         return
     device = reader.device.type
     each_ready = stream_files(
         paths, ready, workers=decoders_beside(device), share=device != "cpu", skipped=skipped
     )
     for group in _grouped(each_ready, reader.group_size):
-        yield [each.path for each in group], _features(group, reader, store)
+        yield _read(group, reader, store)
 
 
 def _grouped(each_ready: Iterator[tuple[int, _Ready]], size: int) -> Iterator[list[_Ready]]:
-    """So many that `size` of them are new, or that none waits for long."""
+    """So many that `size` of them are new, or that none waits for long; never none."""
     group: list[_Ready] = []
     for _, ready in each_ready:
         group.append(ready)
@@ -113,7 +113,8 @@ def _grouped(each_ready: Iterator[tuple[int, _Ready]], size: int) -> Iterator[li
         yield group
 
 
-def _features(group: Sequence[_Ready], reader: FeatureReader, store: FeatureStore) -> Tensor:
+def _read(group: Sequence[_Ready], reader: FeatureReader, store: FeatureStore) -> tuple[list[Path], Tensor]:
+    """The paths of a group, which is not empty, and their features."""
     new = [each.pixels for each in group if each.pixels is not None]
     read = iter(reader(torch.stack(new)).cpu() if new else ())
     rows: list[Tensor] = []
@@ -123,4 +124,4 @@ def _features(group: Sequence[_Ready], reader: FeatureReader, store: FeatureStor
         else:
             rows.append(next(read))
             store.put(each.content, {FEATURES: rows[-1]})
-    return torch.stack(rows) if rows else torch.empty(0)
+    return [each.path for each in group], torch.stack(rows)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from .errors import NameTakenError, OutputError
+from .errors import NameTakenError, OutputError, SourceError
 from .file_names import fits, fitting_name, numbers, split_name, unique_name
 from .reasons import printable
 
@@ -166,18 +166,22 @@ def place(source: Path, target: Path, mode: PlaceMode) -> None:
     to be complete under the new name. link: a hard link (no space, survives moving the source);
     where the disk cannot do that, a symbolic link to the source's absolute path.
     A source that is itself a symbolic link stands for the file it points to; moving removes only the
-    link. Raises `OutputError`; whatever happens, the content is never lost.
+    link. Raises `SourceError` where it is the source that cannot be placed, `OutputError` where nothing can be
+    placed there; whatever happens, the content is never lost.
     """
     if mode not in ("copy", "move", "link"):
         raise ValueError(f"mode is copy, move or link, not {mode!r}")
     try:
         real = source.resolve(strict=True)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot {mode} {shown(source)}: it is no longer there. Refresh the list of files and try again."
+    except (OSError, RuntimeError) as error:  # the latter for a link that leads back to itself
+        raise SourceError(
+            f"Cannot {mode} {shown(source)}: it is no longer there. Refresh the list of files and try again.",
+            "it is no longer there",
         ) from error
     if not real.is_file():
-        raise OutputError(f"Cannot {mode} {shown(source)}: it is not a file. Choose a picture file.")
+        raise SourceError(
+            f"Cannot {mode} {shown(source)}: it is not a file. Choose a picture file.", "it is not a file"
+        )
     if os.path.lexists(target):
         raise _in_the_way(target)
     if mode == "copy":
@@ -277,17 +281,18 @@ def _copy(source: Path, target: Path) -> None:
     with atomic_file(target) as temporary:
         digest = hashlib.sha256()
         with _reader(source) as reader, temporary.open("wb") as writer:
-            while block := reader.read(_CHUNK):
+            for block in _blocks(reader, source):
                 digest.update(block)
                 writer.write(block)
             writer.flush()
             os.fsync(writer.fileno())
             complete = os.fstat(reader.fileno()).st_size == os.fstat(writer.fileno()).st_size
         if not complete or digest.digest() != _sha256(temporary):
-            raise OutputError(
+            raise SourceError(
                 f"The copy of {shown(source)} in {shown(target.parent)} does not match the original, "
                 "which is untouched. Check that no program is writing to it and that the disk is "
-                "healthy, then try again."
+                "healthy, then try again.",
+                "its copy does not match it",
             )
         with contextlib.suppress(OSError):  # some disks keep no dates or permissions
             shutil.copystat(source, temporary)
@@ -297,18 +302,34 @@ def _reader(source: Path) -> BinaryIO:
     try:
         return source.open("rb")
     except OSError as error:
-        raise OutputError(
-            f"Cannot read {shown(source)}: {error.strerror or error}. Check the file and its permissions."
-        ) from error
+        raise _unreadable(source, error) from error
+
+
+def _blocks(reader: BinaryIO, source: Path) -> Iterator[bytes]:
+    try:
+        while block := reader.read(_CHUNK):
+            yield block
+    except OSError as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: Path, error: OSError) -> SourceError:
+    why = error.strerror or str(error)
+    return SourceError(
+        f"Cannot read {shown(source)}: {why}. Check the file and its permissions.",
+        f"it cannot be read: {why}",
+    )
 
 
 def _remove_moved(source: Path, target: Path) -> None:
     try:
         source.unlink()
     except OSError as error:
-        raise OutputError(
+        why = error.strerror or str(error)
+        raise SourceError(
             f"{shown(source)} is now also at {shown(target)}, but the original could not be removed: "
-            f"{error.strerror or error}. Remove one of the two by hand."
+            f"{why}. Remove one of the two by hand.",
+            f"it was copied, but the original could not be removed: {why}",
         ) from error
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .certainty import close_calls
-from .contact_sheet import Tile, contact_sheet, grid
-from .errors import DataError, OutputError
+from .errors import DataError, NameTakenError, OutputError, SourceError
+from .file_names import unique_name
 from .files import PlaceMode, atomic_file, check_new_file, place, shown
-from .images import read_image, to_pil
 from .imagesets import Skipped, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
-from .result_folders import COLUMNS, SHEET, TABLE
+from .result_folders import COLUMNS, SHEET, TABLE, free_folder
 from .reward import Reward
 from .selection import Ties, select_best
+from .selection_sheet import write_sheet
+from .short_names import short_names
 
-_SHEET_ROWS, _SHEET_COLUMNS = 50, 8
+Stamp = tuple[int, int]
+"""Size and modification time (ns) of a file."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Row:
     """One candidate.
 
     `group` counts from 0 in file order, groups without a readable picture included. `rank` 1 is the
-    best of its group. `kept_as` is its place in the output folder, None before it is placed there.
+    best of its group. `kept_as` is its place in the output folder, None before it is placed there. `stamp`
+    tells whether the file is still the one that was scored; None where that is not known.
     """
 
     path: Path
@@ -50,19 +54,30 @@ class Row:
     uncertainty: float
     kept: bool = False
     kept_as: Path | None = None
+    stamp: Stamp | None = None
+
+    @property
+    def changed(self) -> str:
+        """What became of the file since it was scored, in a few words; "" where it is the same as far as is known."""
+        now = _stamp(self.path)
+        if now is None:
+            return "it is no longer there"
+        return "" if self.stamp in (None, now) else "it was changed after it was scored"
 
 
 @dataclass(frozen=True)
 class FolderSelection:
-    """All candidates in file order, and the files that could not be read.
+    """All candidates in file order, and the files that could not be read, or not be placed.
 
     `close`: for each of `groups` the places in `rows` among which the choice was too close to call (see
-    `certainty`), best first; empty where it was clear or nothing was chosen.
+    `certainty`), best first; empty where it was clear or nothing was chosen. `folder`: where the kept ones were
+    placed.
     """
 
     rows: list[Row]
     skipped: list[Skipped]
     close: tuple[tuple[int, ...], ...] = ()
+    folder: Path | None = None
 
     @property
     def kept(self) -> list[Row]:
@@ -153,12 +168,16 @@ def rank_files(
     group_of = {path: numbers[name] for path, name in zip(files, names, strict=True)}
     skipped: list[Skipped] = []
     scored = []
+    # Before a file is read: what changes while it is being scored counts as changed.
+    stamps = {path: _stamp(path) for path in files}
     progress(Progress("scoring", 0, len(files)))
     for path, result in model.score_files(files, skipped):
         scored.append((path, float(result.score), float(result.logit), float(result.uncertainty)))
         progress(Progress("scoring", len(scored) + len(skipped), len(files)))
     if not scored:
-        raise DataError(f"No picture could be read, so nothing was selected. {describe_skipped(skipped)}")
+        raise DataError(
+            f"No picture could be read, so nothing was selected. {describe_skipped(skipped, among=files)}"
+        )
     groups = [group_of[entry[0]] for entry in scored]
     chosen = rules or Rules()
     logits, scores = [entry[2] for entry in scored], [entry[1] for entry in scored]
@@ -179,7 +198,7 @@ def rank_files(
     )
     kept = set(selection.kept) if rules else set()
     rows = [
-        Row(path, groups[i], selection.ranks[i], score, logit, uncertainty, kept=i in kept)
+        Row(path, groups[i], selection.ranks[i], score, logit, uncertainty, i in kept, stamp=stamps[path])
         for i, (path, score, logit, uncertainty) in enumerate(scored)
     ]
     return FolderSelection(rows, skipped, close)
@@ -193,22 +212,44 @@ def place_selection(
     *,
     sheet: bool = True,
 ) -> FolderSelection:
-    """Place what was kept into the empty folder `output`.
+    """Place what was kept into the empty folder `output`; where another run filled it meanwhile, into `output (2)` ….
 
-    Also writes `scores.csv`, one row per candidate, and with `sheet` `contact_sheet.jpg`. The table and
-    the sheet come first: whatever happens to the files afterwards is on record. Raises OutputError where
-    something cannot be written.
+    Also writes `scores.csv`, one row per candidate and per file skipped, and with `sheet` `contact_sheet.jpg`.
+    A file that is gone, or no longer the one that was scored, is not placed: in the result it is not kept but
+    among the skipped, and the others are placed. Raises OutputError where nothing could be placed, or where
+    something cannot be written; then, as with any other exception, `output` is left empty, save for files that
+    were moved there and the table that lists them.
     """
+    # Before a file is touched: scoring took long, and here it shows whether the folder can be written to.
+    output = _claimed(output, selection)
+    selection = replace(selection, folder=output)
     sources = [row.path for row in selection.kept]
     targets = dict(zip(sources, _targets(sources, output), strict=True))
-    placed = replace(selection, rows=[replace(row, kept_as=targets.get(row.path)) for row in selection.rows])
-    _write_table(output / TABLE, placed.rows)
+    placed: dict[Path, Path] = {}
+    left: list[Skipped] = []
+    try:
+        _place_each(selection.kept, targets, mode, placed, left, progress)
+        result = _as_placed(selection, placed, left)
+        _write_table(output / TABLE, result, overwrite=True)
+    except BaseException as error:
+        stays = _undone(selection.kept, placed, mode)
+        with suppress(OutputError, OSError):
+            if stays:
+                _write_table(output / TABLE, _as_placed(selection, stays, left), overwrite=True)
+            else:
+                (output / TABLE).unlink(missing_ok=True)
+        if stays and isinstance(error, OutputError):
+            raise OutputError(
+                f"{error} {len(stays)} of {len(targets)} pictures are in {shown(output)} already, and {TABLE} says "
+                "which. Choose another output folder for the others."
+            ) from error
+        raise
     if sheet:
-        _write_sheet(output / SHEET, placed, progress)
-    for done, (source, target) in enumerate(targets.items(), start=1):
-        place(source, target, mode)
-        progress(Progress(f"{mode} the best", done, len(targets)))
-    return placed
+        try:
+            write_sheet(output / SHEET, result, progress)
+        except OutputError as error:
+            raise OutputError(f"{error} The pictures and {TABLE} are there, complete.") from error
+    return result
 
 
 def _group_names(files: Sequence[Path], rules: Rules) -> list[Hashable]:
@@ -222,73 +263,108 @@ def _group_names(files: Sequence[Path], rules: Rules) -> list[Hashable]:
         match = re.search(rules.group_by, path.name)
         if match is None or (match.re.groups and match.group(1) is None):
             raise DataError(
-                f"The name {shown(path.name)} does not match --group-by {rules.group_by!r}, so its group is "
+                f"The name {shown(*short_names([path], files))} does not match --group-by {rules.group_by!r}, so its group is "
                 "unknown. Change the pattern or leave that file out."
             )
         names.append(match.group(1) if match.re.groups else match.group(0))
     return names
 
 
+def _claimed(wanted: Path, selection: FolderSelection) -> Path:
+    """The first of `wanted`, `wanted (2)` … into which no other run has written its table. This one's is then there."""
+    output = wanted
+    while True:
+        try:
+            _write_table(output / TABLE, selection)
+        except NameTakenError:
+            output = free_folder(wanted)
+            output.mkdir(exist_ok=True)
+        else:
+            return output
+
+
 def _targets(sources: Sequence[Path], output: Path) -> list[Path]:
-    """A free name in `output` for each source; equal names from different folders are numbered."""
+    """A free name in `output` for each source, shortened where the disk needs it; equal ones are numbered."""
     taken = {TABLE, SHEET}
     targets = []
     for source in sources:
-        name, number = source.name, 2
-        while name.casefold() in taken:
-            name, number = f"{source.stem} ({number}){source.suffix}", number + 1
+        name = unique_name(output, source.name, lambda candidate: candidate.casefold() in taken)
         taken.add(name.casefold())
         targets.append(output / name)
     return targets
 
 
-def _write_table(path: Path, rows: Sequence[Row]) -> None:
+def _place_each(
+    rows: Sequence[Row],
+    targets: Mapping[Path, Path],
+    mode: PlaceMode,
+    placed: dict[Path, Path],
+    left: list[Skipped],
+    progress: ProgressCallback,
+) -> None:
+    """Fill `placed` (source → target), and `left` with what could not be placed, as it goes."""
+    for done, row in enumerate(rows, start=1):
+        source, target = row.path, targets[row.path]
+        try:
+            if changed := row.changed:
+                raise SourceError(f"Cannot {mode} {shown(source)}: {changed}. Score it again.", changed)
+            place(source, target, mode)
+        except SourceError as error:
+            left.append(Skipped(source, error.reason))
+        if target.exists():  # moved files too, whose originals could not be removed
+            placed[source] = target
+        progress(Progress(f"{mode} the best", done, len(rows)))
+    if left and not placed:
+        raise OutputError(
+            f"None of the best pictures could be placed. {describe_skipped(left)} Score the folder again."
+        )
+
+
+def _undone(rows: Sequence[Row], placed: Mapping[Path, Path], mode: PlaceMode) -> dict[Path, Path]:
+    """Remove what was copied or linked. Returns what must stay, since it may be all there is of a file."""
+    stays = dict(placed)
+    if mode != "move":
+        for row in rows:
+            if row.path in stays and not row.changed:
+                stays.pop(row.path).unlink(missing_ok=True)
+    return stays
+
+
+def _as_placed(
+    selection: FolderSelection, placed: Mapping[Path, Path], left: Sequence[Skipped]
+) -> FolderSelection:
+    rows = [
+        replace(row, kept=row.kept and row.path in placed, kept_as=placed.get(row.path))
+        for row in selection.rows
+    ]
+    return replace(selection, rows=rows, skipped=[*selection.skipped, *left])
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        about = path.stat()
+    except (OSError, ValueError):
+        return None
+    return about.st_size, about.st_mtime_ns
+
+
+def _write_table(path: Path, selection: FolderSelection, *, overwrite: bool = False) -> None:
+    """One row per candidate, then one per file that is none, with the reason in the last column."""
+    reasons = {entry.path: entry.reason for entry in selection.skipped}
     with (
-        atomic_file(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+        atomic_file(path, overwrite=overwrite) as temporary,
+        # With the mark by which Excel knows the encoding.
+        temporary.open("w", newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
     ):
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for row in rows:
+        for row in selection.rows:
             kept_as = row.kept_as.name if row.kept_as else ""
             figures = [f"{value:.6f}" for value in (row.score, row.logit, row.uncertainty)]
-            table.writerow([row.path, row.group + 1, row.rank, int(row.kept), *figures, kept_as])
-
-
-def _write_sheet(path: Path, selection: FolderSelection, progress: ProgressCallback) -> None:
-    """Groups as rows, best first; a single group as a grid. Very many are cut, and the title says so."""
-    rows, all_groups = selection.rows, selection.groups
-    single = len(all_groups) == 1
-    most = _SHEET_COLUMNS * (6 if single else 1)
-    groups = [sorted(group, key=_rank)[:most] for group in all_groups[:_SHEET_ROWS]]
-    total = sum(len(group) for group in groups)
-    tiles: list[list[Tile]] = []
-    done = 0
-    for group in groups:
-        tiles.append([])
-        for row in group:
-            tiles[-1].append(_tile(row))
-            done += 1
-            progress(Progress("drawing the contact sheet", done, total))
-    title = f"{sum(row.kept for row in rows)} kept of {len(rows)}"
-    if total < len(rows):
-        cut = "all" if single else f"each of {len(groups)} out of {len(all_groups)} groups"
-        title += f", the best {most} of {cut} shown"
-    if single:
-        sheet = grid(tiles[0], _SHEET_COLUMNS, title=title)
-    else:
-        sheet = contact_sheet(
-            tiles, title=title, row_labels=[f"group {group[0].group + 1}" for group in groups]
-        )
-    with atomic_file(path) as temporary:
-        sheet.convert("RGB").save(temporary, quality=92)
-
-
-def _tile(row: Row) -> Tile:
-    # A thumbnail at once: a sheet of full-size pictures would not fit in memory.
-    picture = to_pil(read_image(row.path))
-    picture.thumbnail((440, 440))
-    return Tile(picture, (f"{row.score:.3f}", row.path.name), highlight=row.kept, badge=f"#{row.rank}")
+            reason = reasons.pop(row.path, "")
+            table.writerow([row.path, row.group + 1, row.rank, int(row.kept), *figures, kept_as, reason])
+        for skipped, reason in reasons.items():
+            table.writerow([skipped, "", "", 0, "", "", "", "", reason])
 
 
 def _rank(row: Row) -> int:

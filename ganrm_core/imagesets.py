@@ -21,6 +21,7 @@ from .errors import DataError, ImageError
 from .files import shown
 from .images import UnreadableImageError, fits_in_memory, read_image
 from .result_folders import SHEET, is_selection
+from .short_names import short_names
 from .system_folders import is_system_folder
 
 # fmt: off
@@ -121,7 +122,7 @@ def stream_files(
             with fits_in_memory(item[1]):
                 return item[0], read(*item)
         except ImageError as error:
-            return item[0], Skipped(Path(item[1]), _reason(error))
+            return item[0], Skipped(Path(item[1]), reason_of(error))
 
     for index, content in in_order(enumerate(paths), attempt, threads=workers, ahead=prefetch, share=share):
         if isinstance(content, Skipped):
@@ -131,16 +132,26 @@ def stream_files(
         del content  # else the picture would live on here while the next one is decoded
 
 
-def describe_skipped(skipped: Sequence[Skipped], limit: int = 5) -> str:
-    """One plain sentence naming at most `limit` files and why each was left out; "" if there are none."""
+def describe_skipped(skipped: Sequence[Skipped], limit: int = 5, among: Sequence[Path] = ()) -> str:
+    """One plain sentence naming at most `limit` files and why each was left out; "" if there are none.
+
+    `among`: the files that were read, so that each name is one that only one of them has.
+    """
     if not skipped:
         return ""
-    named = [f"{shown(entry.path.name)} ({entry.reason})" for entry in skipped[:limit]]
+    count = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
+    return f"{count} skipped: {names_and_reasons(skipped, limit, among)}."
+
+
+def names_and_reasons(skipped: Sequence[Skipped], limit: int, among: Sequence[Path] = ()) -> str:
+    """Such as `"a.png" (it is empty), "b.png" (it is a folder) and 3 more`; see `describe_skipped`."""
+    names = short_names([entry.path for entry in skipped], among)
+    named = [
+        f"{shown(name)} ({entry.reason})" for name, entry in zip(names[:limit], skipped[:limit], strict=True)
+    ]
     if len(skipped) > limit:
         named.append(f"{len(skipped) - limit} more")
-    names = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-    count = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
-    return f"{count} skipped: {names}."
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
 
 
 def content_hashes(paths: Sequence[Path]) -> list[str]:
@@ -276,7 +287,7 @@ def _natural(path: Path) -> list[list[tuple[int, int, str]]]:
     ]
 
 
-def _reason(error: ImageError) -> str:
+def reason_of(error: ImageError) -> str:
     return error.reason if isinstance(error, UnreadableImageError) else str(error).rstrip(".")
 
 

@@ -17,7 +17,7 @@ from .file_names import fitting_name, numbers
 from .files import check_new_file, shown
 
 TABLE, SHEET = "scores.csv", "contact_sheet.jpg"
-COLUMNS = ("file", "group", "rank", "kept", "score", "logit", "uncertainty", "kept_as")
+COLUMNS = ("file", "group", "rank", "kept", "score", "logit", "uncertainty", "kept_as", "skipped")
 """The head of the table."""
 
 _KNOWN_BY = 8  # columns, which every version has written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,8 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .errors import ImageError
 from .images import fits_in_memory, from_pil, read_image, to_float
-from .imagesets import Skipped
+from .imagesets import Skipped, names_and_reasons, stream_images
 from .progress import ProgressCallback, no_progress
 from .tensors import as_image, as_images
 
@@ -110,6 +112,28 @@ def opened(picture: Picture) -> Tensor:
             return to_float(from_pil(picture))
     with fits_in_memory(picture):
         return to_float(read_image(picture))
+
+
+@contextmanager
+def all_unreadable_named(pictures: Sequence[Picture]) -> Iterator[None]:
+    """Make an ImageError about one unreadable file name every such file among `pictures`.
+
+    Nothing is read twice unless there is one.
+    """
+    try:
+        yield
+    except ImageError as error:
+        paths = [Path(each) for each in pictures if isinstance(each, (str, os.PathLike))]
+        unreadable: list[Skipped] = []
+        for _ in stream_images(paths, skipped=unreadable):
+            pass
+        if len(unreadable) < 2:
+            raise  # it says by itself which file, and what to do
+        raise ImageError(
+            f"{len(unreadable)} of {len(paths)} files cannot be read, so nothing was scored: "
+            f"{names_and_reasons(unreadable, len(unreadable), paths)}. Leave them out, or use score_files, which skips "
+            "such files and scores the others."
+        ) from error
 
 
 def joined(parts: Sequence[Scores]) -> Scores:

@@ -29,7 +29,7 @@ from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
 from .readout import Readout, SecondLook, takes_a_second_look
 from .reasons import damage
-from .reward import Images, Picture, Scores, each_of, joined, opened
+from .reward import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
 
 _RPL = "rpl."
 _ADAPTER = "adapter."
@@ -84,8 +84,9 @@ class RewardModel:
         """Score pictures: a float tensor [B, H, W, C] or [B, C, H, W] in 0–1, a list of such, or paths.
 
         A picture's score does not depend on the others. `prompts` are not looked at. `progress` is
-        called after every few. Raises ImageError for pixels out of range or a file that cannot be
-        read.
+        called after every few. Raises ImageError for pixels out of range, and where files cannot be read
+        one that names them all: there is one entry per picture, so none is left out. `score_files` skips
+        such files.
         """
         del prompts
 
@@ -97,9 +98,10 @@ class RewardModel:
         pictures = each_of(images)
         progress(Progress("scoring", 0, len(pictures)))
         parts: list[Scores] = []
-        for part in self.reader.in_groups(pictures, scored):
-            parts.append(part)
-            progress(Progress("scoring", sum(map(len, parts)), len(pictures)))
+        with all_unreadable_named(pictures):
+            for part in self.reader.in_groups(pictures, scored):
+                parts.append(part)
+                progress(Progress("scoring", sum(map(len, parts)), len(pictures)))
         return joined(parts)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:

@@ -14,7 +14,7 @@ from .file_features import stream_features
 from .imagesets import Skipped
 from .progress import Progress, ProgressCallback, no_progress
 from .readout import SeveralReadouts
-from .reward import Images, Picture, Scores, each_of, joined, opened
+from .reward import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
 from .reward_model import RewardModel
 
 
@@ -48,9 +48,10 @@ class SharedScoring:
         pictures = each_of(images)
         progress(Progress("scoring", 0, len(pictures)))
         parts: list[list[Scores]] = []
-        for part in self._reader.in_groups(pictures, scored):
-            parts.append(part)
-            progress(Progress("scoring", sum(len(each[0]) for each in parts), len(pictures)))
+        with all_unreadable_named(pictures):
+            for part in self._reader.in_groups(pictures, scored):
+                parts.append(part)
+                progress(Progress("scoring", sum(len(each[0]) for each in parts), len(pictures)))
         return [joined(of_model) for of_model in zip(*parts, strict=True)]
 
     def score_files(

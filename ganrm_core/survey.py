@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,23 @@ class Survey:
     pictures: KeptPictures
     skipped: list[Skipped] = field(default_factory=list)
 
+    def only(self, places: Sequence[int], left_out: Sequence[Skipped]) -> Survey:
+        """The pictures at `places`; the others have become unreadable. Raises DataError for too few."""
+        labels = self.labels[list(places)]
+        skipped = [*self.skipped, *left_out]
+        for label, name in ((1, "liked"), (0, "ordinary")):
+            refuse_too_few(int((labels == label).sum()), name, skipped=skipped, among=self.paths)
+        return replace(
+            self,
+            paths=[self.paths[place] for place in places],
+            hashes=[self.hashes[place] for place in places],
+            labels=labels,
+            facts=[self.facts[place] for place in places],
+            signatures=self.signatures[list(places)],
+            groups=np.unique(self.groups[list(places)], return_inverse=True)[1],
+            skipped=skipped,
+        )
+
     def audit(self, *, seed: int, progress: ProgressCallback) -> Audit:
         """Whether the files alone tell the folders apart."""
         # Without the paths: what it says is kept in the checkpoint, and models are shared.
@@ -73,7 +91,7 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
         progress(Progress("looking at the pictures", index + 1, len(paths)))
     labels = np.array([1 if index < len(files.liked) else 0 for index in kept], dtype=np.int64)
     for label, name in ((1, "liked"), (0, "ordinary")):
-        refuse_too_few(int((labels == label).sum()), name, skipped=skipped)
+        refuse_too_few(int((labels == label).sum()), name, skipped=skipped, among=paths)
     kept_paths = [paths[index] for index in kept]
     _refuse_same_pixels([each.pixels for each in looks], labels, kept_paths)
     stacked = np.stack([each.signature for each in looks])
@@ -140,4 +158,4 @@ def _refuse_same_pixels(contents: list[str], labels: NDArray[np.int64], paths: l
         if label == 0 and content in liked
     ]
     if shared:
-        refuse_shared(shared)
+        refuse_shared(shared, paths)

@@ -20,6 +20,7 @@ from .errors import DataError
 from .evaluation import Figures, measure
 from .feature_store import FeatureStore
 from .features import FeatureReader
+from .files import shown
 from .fitting import Rows
 from .held_out_judge import held_out_judge
 from .imagesets import Skipped, content_hash, describe_skipped
@@ -32,7 +33,8 @@ from .provenance import provenance
 from .readout import SECOND_LOOKS, Readout, SecondLookSetting, default_readout, embedding_readout
 from .reward_model import RewardModel
 from .same_picture import same_picture_test
-from .survey import Survey, survey
+from .short_names import short_names
+from .survey import survey
 from .training_pictures import CachedPictures, read_pictures
 from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training_files
 from .trunk_states import TrunkStates
@@ -231,7 +233,7 @@ def train_on_files(
         skipped=pictures.skipped,
         warnings=[*_warnings(pictures, files, figures), *leaks.warnings()],
         leaks=leaks,
-        known=_known(pictures, surveyed, audit, settings, fitted),
+        known=_known(pictures, audit, settings, fitted),
         seconds={
             "audit": audited - loaded + finished - fit_done,
             "features": loaded - started + features_done - audited,
@@ -284,12 +286,11 @@ def _fit(
 
 def _known(
     pictures: CachedPictures,
-    surveyed: Survey,
     audit: Audit,
     settings: TrainingSettings,
     fitted: FittedHead,
 ) -> KnownPictures:
-    known = KnownPictures.of(pictures, surveyed, audit, settings.neutralise)
+    known = KnownPictures.of(pictures, audit, settings.neutralise)
     if fitted.adapter is None or pictures.states is None:
         return known
     # The backbone is another one by now.
@@ -322,7 +323,7 @@ def _warnings(pictures: CachedPictures, files: TrainingFiles, figures: Figures) 
     groups = pictures.groups
     warnings = list(files.warnings)
     if pictures.skipped:
-        warnings.append(describe_skipped(pictures.skipped))
+        warnings.append(describe_skipped(pictures.skipped, among=pictures.paths))
     for name, label in (("liked", 1), ("ordinary", 0)):
         count = int((pictures.labels == label).sum())
         if count < _FEW:
@@ -338,10 +339,11 @@ def _warnings(pictures: CachedPictures, files: TrainingFiles, figures: Figures) 
             for i, g in enumerate(groups)
             if g == groups[first] and pictures.labels[i] != pictures.labels[first]
         )
+        names = short_names([pictures.paths[first], pictures.paths[other]], pictures.paths)
         how_many = "1 picture looks" if len(both) == 1 else f"{len(both)} pictures look"
         warnings.append(
-            f"{how_many} nearly the same in both sets (such as {pictures.paths[first].name} "
-            f"and {pictures.paths[other].name}). They are kept, and kept together in every split."
+            f"{how_many} nearly the same in both sets (such as {shown(names[0])} and {shown(names[1])}). They are kept, "
+            "and kept together in every split."
         )
     if figures.auc.value >= _SUSPICIOUS_AUC:
         warnings.append(

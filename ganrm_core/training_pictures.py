@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .audit.facts import FileFacts
 from .augmentation import views as make_views
-from .errors import DataError
 from .feature_store import FeatureStore
 from .features import FeatureReader
 from .file_features import Seen, look
 from .images import to_float
-from .imagesets import Skipped, decoders_beside, describe_skipped, stream_files
+from .imagesets import Skipped, decoders_beside, stream_files
 from .neutralising import Neutraliser
 from .progress import Progress, ProgressCallback
 from .survey import Survey
@@ -43,6 +43,7 @@ class CachedPictures:
     paths: list[Path]
     hashes: list[str]
     labels: NDArray[np.int64]
+    facts: list[FileFacts]
     signatures: NDArray[np.float32]
     groups: NDArray[np.int64]
     features: Tensor
@@ -64,10 +65,12 @@ def read_pictures(
     """Run the backbone over the surveyed files, or take what is kept of them (see `disk_cache.keep_in`).
 
     The survey's decoded pictures are used up. With `states` these are filled, and how features move under what is
-    evened out is not looked at. Raises DataError where one that must be decoded again has become unreadable.
+    evened out is not looked at. Files that have become unreadable since are skipped, too. Raises DataError where too
+    few are left.
     """
     size = reader.backbone.spec.input_size
     skipped: list[Skipped] = []
+    read_at: list[int] = []
     features = []
     moved: dict[str, list[Tensor]] = {}
     paired = neutraliser.paired(survey.labels, seed)
@@ -110,38 +113,38 @@ def read_pictures(
                 store.put(seen.content, found[-1], about(index))
         return found
 
-    def each_read() -> Iterator[dict[str, Tensor]]:
+    def each_read() -> Iterator[tuple[int, dict[str, Tensor]]]:
         if reader.threads and not states:
-            for _, found in stream_files(
+            for index, (found,) in stream_files(
                 survey.paths,
                 lambda index, path: read([(index, taken(index, path))]),
                 workers=reader.threads,
                 share=True,
                 skipped=skipped,
             ):
-                yield from found
+                yield index, found
             return
         device = reader.device.type
         seen = stream_files(survey.paths, taken, workers=decoders_beside(device), skipped=skipped)
         for group in _batched(seen, 1 if states else max(1, reader.group_size // views)):
-            yield from read(group)
+            yield from zip([index for index, _ in group], read(group), strict=True)
 
     progress(Progress("reading pictures", 0, len(survey.paths)))
     # No name is given to the stream: it must end, and its threads with it, where the loop is left.
-    for done, found in enumerate(each_read(), start=1):
+    for index, found in each_read():
+        read_at.append(index)
         features.append(found.pop(_VIEWS))
         for name, difference in found.items():
             moved.setdefault(name, []).append(difference)
-        progress(Progress("reading pictures", done, len(survey.paths)))
+        progress(Progress("reading pictures", index + 1, len(survey.paths)))
     survey.pictures.clear()
     if skipped:
-        raise DataError(
-            f"Pictures changed while they were being read. {describe_skipped(skipped)} Train again."
-        )
+        survey = survey.only(read_at, skipped)
     return CachedPictures(
         paths=survey.paths,
         hashes=survey.hashes,
         labels=survey.labels,
+        facts=survey.facts,
         signatures=survey.signatures,
         groups=survey.groups,
         features=torch.stack(features),

@@ -12,6 +12,7 @@ from .errors import DataError, ImageError
 from .files import shown
 from .imagesets import Skipped, common_files, content_hashes, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
+from .short_names import short_names
 
 LEAST_PER_CLASS = 10
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -59,13 +60,15 @@ def find_training_files(
     ordinary_paths, ordinary_hashes = _listed(ordinary, "ordinary", recursive, least, warnings, progress)
     shared = common_files(liked_hashes, ordinary_hashes)
     if shared:
-        refuse_shared([(liked_paths[i], ordinary_paths[j]) for i, j in shared])
+        pairs = [(liked_paths[i], ordinary_paths[j]) for i, j in shared]
+        refuse_shared(pairs, [*liked_paths, *ordinary_paths])
     return TrainingFiles(liked_paths, ordinary_paths, liked_hashes, ordinary_hashes, warnings)
 
 
-def refuse_shared(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """Raise DataError naming some of the pictures that stand in both sets."""
-    named = "; ".join(f"{shown(a.name)} = {shown(b.name)}" for a, b in pairs[:3])
+def refuse_shared(pairs: Sequence[tuple[Path, Path]], among: Sequence[Path]) -> None:
+    """Raise DataError naming some of the pictures that stand in both sets, of which all are `among`."""
+    names = short_names([path for pair in pairs[:3] for path in pair], among)
+    named = "; ".join(f"{shown(a)} = {shown(b)}" for a, b in zip(names[::2], names[1::2], strict=True))
     more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
     count = "1 picture is" if len(pairs) == 1 else f"{len(pairs)} pictures are"
     raise DataError(
@@ -75,15 +78,23 @@ def refuse_shared(pairs: Sequence[tuple[Path, Path]]) -> None:
 
 
 def refuse_too_few(
-    count: int, name: str, *, source: Source | None = None, skipped: Sequence[Skipped] = ()
+    count: int,
+    name: str,
+    *,
+    source: Source | None = None,
+    skipped: Sequence[Skipped] = (),
+    among: Sequence[Path] = (),
 ) -> None:
-    """Raise DataError where a set has fewer usable pictures than a model can be trained on."""
+    """Raise DataError where a set has fewer usable pictures than a model can be trained on.
+
+    `skipped` of the files `among` could not be read.
+    """
     if count < LEAST_PER_CLASS:
         where = f" to {shown(source)}" if isinstance(source, _FOLDER) else ""
         raise DataError(
             f"Only {count} usable {name} pictures. At least {LEAST_PER_CLASS} are needed, 50 or more are "
             f"better: add pictures{where}, or include its subfolders if they lie there. "
-            f"{describe_skipped(skipped)}".rstrip()
+            f"{describe_skipped(skipped, among=among)}".rstrip()
         )
 
 
@@ -102,7 +113,7 @@ def _listed(
     first: dict[str, Path] = {}
     progress(Progress(f"looking at the {name} files", 0, len(paths)))
     for done, path in enumerate(paths, start=1):
-        first.setdefault(_identity(path), path)
+        first.setdefault(identity(path), path)
         progress(Progress(f"looking at the {name} files", done, len(paths)))
     repeats = len(paths) - len(first)
     if repeats:
@@ -112,7 +123,7 @@ def _listed(
     return list(first.values()), list(first)
 
 
-def _identity(path: Path) -> str:
+def identity(path: Path) -> str:
     """The file's content hash; for one that is empty or cannot be read, a hash of its own.
 
     Such files are skipped and named when the pictures are read: they must not stop the others, nor
@@ -121,7 +132,7 @@ def _identity(path: Path) -> str:
     try:
         # Nothing but files: a pipe would wait for ever.
         content = content_hashes([path])[0] if path.is_file() else _EMPTY
-    except ImageError:
+    except (ImageError, OSError, ValueError):  # the latter for names that can be no path
         content = _EMPTY
     return hashlib.sha256(os.fsencode(path)).hexdigest() if content == _EMPTY else content
 

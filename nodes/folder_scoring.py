@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io as text_io
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -19,12 +20,12 @@ from ..ganrm_core.folder_selection import (
     place_selection,
     rank_files,
 )
-from ..ganrm_core.images import read_image, to_pil
 from ..ganrm_core.imagesets import describe_skipped, find_images
 from ..ganrm_core.progress import Progress, ProgressCallback
 from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet, score_text
 from ..ganrm_core.result_folders import check_folder, free_folder, whole_folder
 from ..ganrm_core.reward import Reward
+from ..ganrm_core.selection_sheet import picture_of
 from .host import folders
 from .host.fingerprints import folder_fingerprint
 from .host.progress import progress_bar
@@ -168,14 +169,13 @@ class ScoreFolder(io.ComfyNode):
             check_folder(output)
         progress = progress_bar()
         selection = rank_files(reward, files, rules, progress=progress)
-        sheet = _sheet(selection, reward, chosen=bool(keep), progress=progress)
-        if output is None or not selection.kept:
-            output = None
-        else:
-            with whole_folder(output) as new:
+        output = output if selection.kept else None
+        with whole_folder(output) if output else nullcontext() as new:
+            if new:
                 # Without a sheet of its own: as a picture among the copies it would be trained on.
-                place_selection(selection, new.staging, place, progress, sheet=False)
-            output = new.place
+                selection = place_selection(selection, new.staging, place, progress, sheet=False)
+            sheet = _sheet(selection, reward, chosen=bool(keep), progress=progress)
+        output = new.place if new else None
         summary = _summary(selection, reward, keep, min_score, output)
         best = [_name(row.path, home) for row in selection.kept]
         return io.NodeOutput(
@@ -212,7 +212,7 @@ def _sheet(
     for position, row in enumerate(selection.rows):
         picture = nothing
         if position in best:
-            picture = _thumbnail(row.path, thumbnail_size(len(best)))
+            picture, _ = picture_of(row, thumbnail_size(len(best)))
             drawn += 1
             progress(Progress("drawing the best", drawn, len(best)))
         kept = row.kept if chosen else None
@@ -220,20 +220,18 @@ def _sheet(
     return ranked_sheet(entries, thresholds=reward.thresholds, model=reward.name, most=MOST)
 
 
-def _thumbnail(path: Path, size: int) -> Image.Image:
-    picture = to_pil(read_image(path))
-    picture.thumbnail((size, size))
-    return picture
-
-
 def _table(selection: FolderSelection, home: Path) -> str:
-    """Best first; `number` is the one on the sheet."""
+    """Best first, then the files skipped; `number` is the one on the sheet."""
     numbered = [(row, number) for number, row in enumerate(selection.rows, start=1)]
     text = text_io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["file", "rank", "score", "kept", "number"])
+    table.writerow(["file", "rank", "score", "kept", "number", "skipped"])
+    reasons = {entry.path: entry.reason for entry in selection.skipped}
     for row, number in sorted(numbered, key=lambda entry: entry[0].rank):
-        table.writerow([_name(row.path, home), row.rank, f"{row.score:.6f}", int(row.kept), number])
+        name, reason = _name(row.path, home), reasons.pop(row.path, "")
+        table.writerow([name, row.rank, f"{row.score:.6f}", int(row.kept), number, reason])
+    for path, reason in reasons.items():
+        table.writerow([_name(path, home), "", "", 0, "", reason])
     return text.getvalue()
 
 
@@ -248,7 +246,8 @@ def _summary(
     scores = [row.score for row in selection.rows]
     count = f"{len(scores)} pictures" if len(scores) > 1 else "1 picture"
     spread = spread_words(scores, reward.thresholds, reward.name)
-    skipped = f" · {describe_skipped(selection.skipped)}" if selection.skipped else ""
+    told_apart = [row.path for row in selection.rows]
+    skipped = f" · {describe_skipped(selection.skipped, among=told_apart)}" if selection.skipped else ""
     if output is not None:
         return f"{count}, {len(selection.kept)} kept in {folders.shown_name(output)} · {spread}{skipped}"
     if not keep:

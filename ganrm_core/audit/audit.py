@@ -15,6 +15,7 @@ from ..imagesets import Skipped, describe_skipped, stream_images
 from ..metrics import Interval, auc_interval
 from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback, no_progress
+from ..short_names import short_names
 from ..training_sets import Source, find_training_files, refuse_too_few
 from .classifier import held_out_scores, is_beyond_chance
 from .copies import copies_across
@@ -109,15 +110,16 @@ def audit_folders(
     recursive: bool = False,
     seed: int = 0,
     progress: ProgressCallback = no_progress,
+    skipped: list[Skipped] | None = None,
 ) -> Audit:
     """Audit two folders, or lists of files. Every picture is decoded once.
 
-    Unreadable files are left out and named in the notes. Raises DataError for sets that could not be
-    trained on either: missing, fewer than 10 pictures, the same file in both.
+    Unreadable files are left out, added to `skipped` and, some of them, named in the notes. Raises DataError for
+    sets that could not be trained on either: missing, fewer than 10 pictures, the same file in both.
     """
     files = find_training_files(liked, ordinary, recursive=recursive, progress=progress)
     paths = [*files.liked, *files.ordinary]
-    skipped: list[Skipped] = []
+    skipped = [] if skipped is None else skipped
     kept, facts, signatures = [], [], []
     progress(Progress("looking at the pictures", 0, len(paths)))
     for index, image in stream_images(paths, skipped=skipped):
@@ -131,14 +133,14 @@ def audit_folders(
         progress(Progress("looking at the pictures", index + 1, len(paths)))
     labels = np.array([int(index < len(files.liked)) for index in kept], dtype=np.int64)
     for label, name in ((1, "liked"), (0, "ordinary")):
-        refuse_too_few(int((labels == label).sum()), name, skipped=skipped)
+        refuse_too_few(int((labels == label).sum()), name, skipped=skipped, among=paths)
     groups = group_near_duplicates(np.stack(signatures), progress=progress)
     return audit_files(
         facts,
         labels,
         groups,
         paths=[paths[index] for index in kept],
-        notes=[*files.warnings, *filter(None, [describe_skipped(skipped)])],
+        notes=[*files.warnings, *filter(None, [describe_skipped(skipped, among=paths)])],
         seed=seed,
         progress=progress,
     )
@@ -188,7 +190,8 @@ def _near_duplicates(labels: IntArray, groups: IntArray, paths: Sequence[Path] |
     copies = copies_across(labels, groups, seed=seed)
     pair = None
     if paths is not None and copies.pair is not None:
-        pair = paths[copies.pair[0]].name, paths[copies.pair[1]].name
+        liked, ordinary = short_names([paths[place] for place in copies.pair], paths)
+        pair = liked, ordinary
     return Family(
         name=NEAR_DUPLICATES,
         auc=None,

@@ -13,9 +13,10 @@ from typing import Any
 
 from ..errors import GanRMError
 from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
-from .common import keep_features
+from .common import keep_features, warn
 from .decoder_messages import hush_decoders
 from .given_paths import given_path
+from .streams import usable_streams
 
 _COMMANDS = (demo, audit, train, refine, score, best, heatmap, evaluate, combine, info)
 
@@ -32,7 +33,15 @@ Train a taste model from two folders of pictures, and let it pick the best of N.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns 0, 2 for wrong usage or bad input, 130 for Ctrl-C."""
+    """Run the command line. Returns 0, 2 for wrong usage or bad input, 130 for Ctrl-C.
+
+    Standard output and standard error may be None or closed: files are written, and the code is the same.
+    """
+    with usable_streams():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     code = EXIT_OK
     try:
         code = _run(arguments)
@@ -43,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python would try once more to flush at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.ENOSPC:
-            print("ganrm: The disk is full: what was printed is not complete. Free space.", file=sys.stderr)
+            warn("The disk is full: what was printed is not complete. Free space.")
             return EXIT_BAD_INPUT
         # A closed pipe only means that the reader (`| head`) has enough.
     return code
@@ -64,13 +73,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         code: int = options.run(options)
         return code
     except GanRMError as error:
-        print(f"ganrm: {error}", file=sys.stderr)
+        warn(str(error))
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print(
-            f"\nganrm: interrupted. {getattr(options, 'on_interrupt', 'Nothing was written.')}",
-            file=sys.stderr,
-        )
+        warn(f"interrupted. {getattr(options, 'on_interrupt', 'Nothing was written.')}", start="\n")
         return EXIT_INTERRUPTED
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import Subparsers, add_json, bars, print_facts, print_json, warn
+from .common import Subparsers, add_json, bars, print_facts, print_json, skipped_as_json, warn
 
 if TYPE_CHECKING:
     from ..audit.audit import Audit
@@ -28,13 +28,21 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..audit.audit import audit_folders
+    from ..imagesets import Skipped
 
+    skipped: list[Skipped] = []
     with bars() as progress:
-        audit = audit_folders(options.liked, options.ordinary, recursive=options.recursive, progress=progress)
+        audit = audit_folders(
+            options.liked,
+            options.ordinary,
+            recursive=options.recursive,
+            progress=progress,
+            skipped=skipped,
+        )
     for note in audit.notes:
         warn(note)
     if options.json:
-        print_json(audit.to_json())
+        print_json({**audit.to_json(), "skipped": skipped_as_json(skipped)})
     else:
         _print(audit)
     return 0

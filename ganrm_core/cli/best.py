@@ -14,6 +14,8 @@ from .common import (
     load_model,
     print_facts,
     print_json,
+    print_skipped,
+    say_renamed,
     warn,
 )
 
@@ -51,7 +53,7 @@ def add_parser(commands: Subparsers) -> None:
     mode = parser.add_mutually_exclusive_group()
     for name, text in (("copy", "copy the best (default)"), ("move", "move them"), ("link", "link to them")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
-    add_json(parser, "print one line of JSON for every picture kept")
+    add_json(parser, "print one line of JSON for every picture kept, and for every file skipped")
     parser.set_defaults(
         run=run, mode="copy", on_interrupt="No picture was lost; see the output folder for what is done."
     )
@@ -62,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     from ..files import shown
     from ..folder_selection import Rules, check_rules, find_candidates, prepare_folder, select_from_files
     from ..imagesets import describe_skipped
+    from ..short_names import short_names
 
     rules = Rules(
         keep=options.keep,
@@ -80,8 +83,10 @@ def run(options: argparse.Namespace) -> int:
             result = select_from_files(
                 model, files, options.output, rules, mode=options.mode, progress=progress
             )
+    written = result.folder or options.output
+    say_renamed(options.output, written)
     if result.skipped:
-        warn(describe_skipped(result.skipped))
+        warn(describe_skipped(result.skipped, among=files))
     if options.json:
         close = {result.rows[place].path for call in result.close for place in call}
         for row in result.kept:
@@ -96,11 +101,13 @@ def run(options: argparse.Namespace) -> int:
                     "clear": row.path not in close,
                 }
             )
+        print_skipped(result.skipped)
         return 0
-    unclear = in_words(result.close, [shown(row.path.name) for row in result.rows])
+    names = short_names([row.path for row in result.rows])
+    unclear = in_words(result.close, [shown(name) for name in names])
     print_facts(
         ("kept", f"{len(result.kept)} of {len(result.rows)} pictures from {len(result.groups)} groups"),
-        ("written", f"{options.output} (pictures, scores.csv, contact_sheet.jpg)"),
+        ("written", f"{written} (pictures, scores.csv, contact_sheet.jpg)"),
         *([("close", unclear)] if unclear else []),
     )
     return 0

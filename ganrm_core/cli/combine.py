@@ -6,7 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
-from .common import Subparsers, add_json, print_facts, print_json
+from .common import Subparsers, add_json, expanded, print_facts, print_json
 from .given_paths import given_path
 
 
@@ -34,7 +34,8 @@ def add_parser(commands: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..recipes import write_recipe
 
-    recipe = write_recipe(options.output, options.models, options.name)
+    models = [(file, weight) for path, weight in options.models for file in expanded(path)]
+    recipe = write_recipe(options.output, models, options.name)
     if options.json:
         print_json(recipe.to_json())
         return 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from ..progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from ..evaluation import Figures
+    from ..imagesets import Skipped
     from ..reward import Reward
 
 Subparsers = Any
@@ -105,6 +108,18 @@ def load_model(options: argparse.Namespace) -> Reward:
     )
 
 
+def expanded(path: Path) -> list[Path]:
+    """The files and folders that a pattern such as `outputs/*.png` names; [path] for one that names none.
+
+    Windows' own shells leave that to the program. What really is called so comes first.
+    """
+    pattern = os.fspath(path)
+    if os.path.lexists(path) or not glob.has_magic(pattern):
+        return [path]
+    # Not Path.glob, which takes no pattern that begins at a root.
+    return [Path(found) for found in sorted(glob.glob(pattern, recursive=True))] or [path]  # noqa: PTH207
+
+
 @contextmanager
 def folders_taken_back(*folders: Path) -> Iterator[None]:
     """Remove the folders that are made inside, where in the end nothing lies in them."""
@@ -119,29 +134,45 @@ def folders_taken_back(*folders: Path) -> Iterator[None]:
 
 @contextmanager
 def bars() -> Iterator[ProgressCallback]:
-    """A progress callback that draws one bar per stage on standard error."""
+    """A progress callback that draws one bar per stage on standard error, for as long as that takes it."""
     from tqdm import tqdm
 
     current: dict[str, Any] = {"stage": None, "bar": None}
 
     def show(progress: Progress) -> None:
         if progress.stage != current["stage"]:
-            if current["bar"] is not None:
-                current["bar"].close()
+            close()
             current["stage"] = progress.stage
-            current["bar"] = tqdm(desc=progress.stage, total=progress.total or None, file=sys.stderr)
-        bar = current["bar"]
-        bar.update(progress.done - bar.n)
+            with suppress(OSError):  # such as a pipe that nobody reads from any more
+                current["bar"] = tqdm(desc=progress.stage, total=progress.total or None, file=sys.stderr)
+        if bar := current["bar"]:
+            with suppress(OSError):
+                bar.update(progress.done - bar.n)
+
+    def close() -> None:
+        bar, current["bar"] = current["bar"], None
+        if bar is not None:
+            with suppress(OSError):
+                bar.close()
 
     try:
         yield show
     finally:
-        if current["bar"] is not None:
-            current["bar"].close()
+        close()
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=True), flush=True)
+
+
+def print_skipped(skipped: Sequence[Skipped]) -> None:
+    """One line of JSON for every file left out, with the reason."""
+    for entry in skipped_as_json(skipped):
+        print_json(entry)
+
+
+def skipped_as_json(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
+    return [{"file": str(entry.path), "skipped": entry.reason} for entry in skipped]
 
 
 def print_facts(*facts: tuple[str, str]) -> None:
@@ -175,5 +206,7 @@ def say_renamed(wanted: Path, written: Path) -> None:
         )
 
 
-def warn(message: str) -> None:
-    print(f"ganrm: {message}", file=sys.stderr)
+def warn(message: str, start: str = "") -> None:
+    """Say something on standard error, if that takes it: no result is lost over a message."""
+    with suppress(OSError):
+        print(f"{start}ganrm: {message}", file=sys.stderr)

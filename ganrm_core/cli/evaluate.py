@@ -15,6 +15,7 @@ from .common import (
     load_model,
     print_facts,
     print_json,
+    skipped_as_json,
     warn,
 )
 
@@ -42,14 +43,20 @@ def run(options: argparse.Namespace) -> int:
     model = load_model(options)
     with bars() as progress:
         result = evaluate(model, files.liked, files.ordinary, progress=progress)
-    for message in (*files.warnings, describe_skipped(result.skipped)):
+    skipped = describe_skipped(result.skipped, among=[*files.liked, *files.ordinary])
+    for message in (*files.warnings, skipped):
         if message:
             warn(message)
     figures = result.figures
     n_liked = int(result.labels.sum())
     if options.json:
         print_json(
-            {**figures_as_json(figures), "n_liked": n_liked, "n_ordinary": len(result.labels) - n_liked}
+            {
+                **figures_as_json(figures),
+                "n_liked": n_liked,
+                "n_ordinary": len(result.labels) - n_liked,
+                "skipped": skipped_as_json(result.skipped),
+            }
         )
         return 0
     print_facts(

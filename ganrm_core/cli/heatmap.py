@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import Subparsers, add_json, add_model, bars, folders_taken_back, load_model, print_json, warn
+from .common import (
+    Subparsers,
+    add_json,
+    add_model,
+    bars,
+    folders_taken_back,
+    load_model,
+    print_json,
+    print_skipped,
+    warn,
+)
 from .score import files_of
 
 if TYPE_CHECKING:
@@ -51,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..errors import DataError, ImageError
     from ..files import check_new_file, free_name
     from ..images import read_image, to_float
-    from ..imagesets import Skipped, describe_skipped
+    from ..imagesets import Skipped, describe_skipped, reason_of
     from ..progress import Progress
     from ..reward_map import STEPS, reward_map, weakest
     from ..reward_overlay import overlay
@@ -74,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
                 image = to_float(read_image(path))
                 places = reward_map(model, image, part)
             except ImageError as error:
-                skipped.append(Skipped(path, str(error)))
+                skipped.append(Skipped(path, reason_of(error)))
                 continue
             mask = weakest(places, options.share, options.grow, options.blur)
             drawn = {"map": overlay(image, places, mask), "mask": mask.expand(3, -1, -1)}
@@ -88,8 +98,10 @@ def _run(options: argparse.Namespace) -> int:
                     "highest": float(places.max()),
                 })  # fmt: skip
     if skipped:
-        warn(describe_skipped(skipped))
-    if not options.json:
+        warn(describe_skipped(skipped, among=files))
+    if options.json:
+        print_skipped(skipped)
+    else:
         print(f"{len(files) - len(skipped)} of {len(files)} pictures mapped into {options.output}")
     return 2 if len(skipped) == len(files) else 0
 

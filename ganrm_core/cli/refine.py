@@ -17,6 +17,7 @@ from .common import (
     print_facts,
     print_json,
     say_renamed,
+    skipped_as_json,
     warn,
 )
 
@@ -156,4 +157,5 @@ def _as_json(result: Refinement) -> dict[str, Any]:
         "n_left_out": result.pool.n_known,
         "n_skipped": len(result.pool.skipped),
         "seconds": round(result.seconds, 3),
+        "skipped": skipped_as_json(result.skipped),
     }

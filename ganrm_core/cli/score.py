@@ -8,10 +8,11 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import Subparsers, add_json, add_model, load_model, print_json, warn
+from .common import Subparsers, add_json, add_model, expanded, load_model, print_json, print_skipped, warn
 
 if TYPE_CHECKING:
     from ..imagesets import Skipped
@@ -29,7 +30,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--recursive", action="store_true", help="read subfolders too")
     form = parser.add_mutually_exclusive_group()
-    add_json(form, "one JSON object a line: file, score, logit, uncertainty")  # type: ignore[arg-type]
+    add_json(form, "one JSON object a line: file, score, logit, uncertainty; or file, skipped (why)")  # type: ignore[arg-type]
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
     parser.set_defaults(run=run, on_interrupt="Scores printed so far are complete.")
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # As in scores.csv: every name comes out as it is, whatever the terminal's encoding.
             sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="")
-        table.writerow(["file", "score", "logit", "uncertainty"])
+        table.writerow(["file", "score", "logit", "uncertainty", "skipped"])
     elif not options.json:
         print("score   logit    file")
     for path, result in model.score_files(files, skipped):
@@ -53,21 +54,25 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             print_json({"file": str(path), "score": score, "logit": logit, "uncertainty": uncertainty})
         elif options.csv:
-            table.writerow([path, f"{score:.6f}", f"{logit:.6f}", f"{uncertainty:.6f}"])
+            table.writerow([path, f"{score:.6f}", f"{logit:.6f}", f"{uncertainty:.6f}", ""])
         else:
             print(f"{score:.4f}  {logit:+7.3f}  {_one_line(path)}")
+    if options.json:
+        print_skipped(skipped)
+    elif options.csv:
+        table.writerows([entry.path, "", "", "", entry.reason] for entry in skipped)
     if skipped:
-        warn(describe_skipped(skipped))
+        warn(describe_skipped(skipped, among=files))
     return 2 if len(skipped) == len(files) else 0
 
 
 def files_of(paths: list[Path], recursive: bool) -> Iterator[Path]:
-    """The pictures that files and folders name. Raises DataError for what is neither."""
+    """The pictures that files, folders and patterns name. Raises DataError for what is none of these."""
     from ..errors import DataError
     from ..files import shown
     from ..imagesets import find_images
 
-    for path in paths:
+    for path in chain.from_iterable(map(expanded, paths)):
         if path.is_dir():
             yield from find_images(path, recursive=recursive, say=warn)
         elif os.path.lexists(path):

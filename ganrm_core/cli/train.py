@@ -18,6 +18,7 @@ from .common import (
     print_facts,
     print_json,
     say_renamed,
+    skipped_as_json,
     warn,
 )
 
@@ -156,6 +157,7 @@ def _run(options: argparse.Namespace) -> int:
                 "n_ordinary": result.n_ordinary,
                 "leaks": result.leaks.to_json(),
                 "seconds": round(result.seconds["total"], 3),
+                "skipped": skipped_as_json(result.skipped),
                 "written": str(written),
             }
         )
