@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-# The CPU's allocator says the second on Linux and macOS, the third on Windows.
-_RAN_OUT = ("out of memory", "can't allocate memory", "not enough memory")
+# What the CPU's allocator says on Linux and macOS, and on Windows.
+_MAIN_MEMORY_RAN_OUT = ("can't allocate memory", "not enough memory")
 
 
 def free_memory(device: torch.device) -> int | None:
@@ -22,9 +22,18 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a smaller batch might have worked. MPS, DirectML, old drivers and the CPU raise plain RuntimeErrors."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _RAN_OUT)
+    """Whether a smaller batch might have worked. MPS, DirectML and old drivers raise plain RuntimeErrors."""
+    return (
+        isinstance(error, torch.cuda.OutOfMemoryError)
+        or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
+        or is_out_of_main_memory(error)
+    )
+
+
+def is_out_of_main_memory(error: BaseException) -> bool:
+    """The same of the processor's own memory, where torch raises a plain RuntimeError too."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _MAIN_MEMORY_RAN_OUT)
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from .calibration import Calibration
 from .errors import DataError
 from .imagesets import Skipped
-from .progress import Progress, ProgressCallback, no_progress
+from .progress import ProgressCallback, no_progress, part_of
 from .reward import Images, Reward, Scores, how_many
 from .reward_model import RewardModel
 from .shared_scoring import SharedScoring, share_a_backbone
@@ -111,7 +111,7 @@ class CombinedReward:
         """Score pictures as every `Reward` does. `prompts` reach those parts that are no reward models."""
         found: dict[int, Scores] = {}
         for number, group in enumerate(self._groups):
-            found |= group.score(images, prompts, _part_of(progress, number, len(self._groups)))
+            found |= group.score(images, prompts, part_of(progress, number, len(self._groups)))
         return self._combined(found)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
@@ -238,15 +238,6 @@ def _in_log_odds(scores: Scores, calibration: Calibration | None) -> tuple[Tenso
 
 def _log_odds(score: Tensor) -> Tensor:
     return torch.logit(score.clamp(1 - _HIGHEST, _HIGHEST))
-
-
-def _part_of(progress: ProgressCallback, number: int, count: int) -> ProgressCallback:
-    """Progress of one group among several that see the same pictures."""
-
-    def report(step: Progress) -> None:
-        progress(Progress(step.stage, number * step.total + step.done, count * step.total, step.metrics))
-
-    return report if count > 1 else progress
 
 
 def _sum_in_words(rewards: Sequence[Reward], weights: Sequence[float]) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from .colour_profiles import in_srgb
-from .device_memory import is_out_of_memory
+from .device_memory import is_out_of_main_memory
 from .errors import ImageError
 from .picture_files import UnreadableImageError as UnreadableImageError
 from .picture_files import check_layout, identified, open_file, readable
@@ -94,7 +94,7 @@ def fits_in_memory(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not is_out_of_memory(error):
+        if not is_out_of_main_memory(error):
             raise
         raise UnreadableImageError(
             path, "there is not enough memory for it", "Save it in a smaller size, or close other programs"

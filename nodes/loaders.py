@@ -78,6 +78,7 @@ class LoadModel(io.ComfyNode):
     def execute(cls, model: str | None = None) -> io.NodeOutput:  # type: ignore[override]
         if not model:
             raise CheckpointError(_NONE_YET)
+        model = folders.unquoted(model)
         path = folders.model_path(model)
         name = Path(model.replace("\\", "/")).with_suffix("").as_posix()
         try:

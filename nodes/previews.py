@@ -12,11 +12,19 @@ from torch import Tensor
 
 from ..ganrm_core.files import atomic_file
 from .host import folders
+from .sheets import word_card
+
+_NOTICE_SIZE = (512, 256)
 
 
 def as_image(picture: Image.Image) -> Tensor:
     """An IMAGE socket's [1, H, W, 3] in 0–1."""
     return torch.from_numpy(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255).unsqueeze(0)
+
+
+def notice(words: str) -> dict[str, Any]:
+    """A card with `words` as what a node shows: the page shows no text on nodes of ours."""
+    return in_node(word_card(words, *_NOTICE_SIZE))
 
 
 def in_node(picture: Image.Image, **figures: list[Any]) -> dict[str, Any]:

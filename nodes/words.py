@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ganrm_core.card_words import figure, interval, interval_words, section
+from ..ganrm_core.certainty import listed
+from ..ganrm_core.errors import GanRMError
 from ..ganrm_core.leak_report import in_a_word
 from ..ganrm_core.plots import threshold_words as what_for
 
@@ -17,6 +19,12 @@ def threshold_sentence(thresholds: Mapping[str, float]) -> str:
     known = {name: figure(value) for name, value in thresholds.items()}
     named = [f"{value:.2f} ({what_for(name)})" for name, value in known.items() if value is not None]
     return f"Keep pictures from a score of {', or of '.join(named)}." if named else ""
+
+
+def not_done(failed: Mapping[int, GanRMError], what: str) -> str:
+    """Such as "2 and 5 were not saved: the disk is full.": positions, counted from 1, and why the first of them."""
+    numbers = [str(position + 1) for position in failed]
+    return f"{listed(numbers)} {'was' if len(numbers) == 1 else 'were'} not {what}: {next(iter(failed.values()))}"
 
 
 def about_card(name: str, card: Mapping[str, Any]) -> list[str]:
