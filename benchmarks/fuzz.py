@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ _MEMORY = 4 << 30
 def main() -> int:
     options = _options()
     if options.worker:
-        _work(options.worker, options.first, options.last)
+        _work(options.worker, range(options.first, options.last), options.keep)
         return 0
     for kind in (PICTURE, CHECKPOINT):
         if (number := getattr(options, kind)) is not None:
@@ -96,7 +97,7 @@ def _options() -> argparse.Namespace:
 def _run(kind: str, numbers: range, keep: Path | None, *, told: bool = False) -> Table:
     table = Table(kind, len(numbers))
     started = time.perf_counter()
-    for number, end in _outcomes(kind, numbers):
+    for number, end in _outcomes(kind, numbers, keep):
         faults = end["faults"]
         if end["seconds"] > _SECONDS:
             faults.append(f"took {end['seconds']:.0f} s")
@@ -106,31 +107,21 @@ def _run(kind: str, numbers: range, keep: Path | None, *, told: bool = False) ->
         table.peak_mb = max(table.peak_mb, end["peak_mb"])
         if faults or told:
             print(f"{kind} {number}: {', '.join(end['done'])}: {end['end']}")
-            print(*(f"    {fault}" for fault in faults), sep="\n")
+            for fault in faults:
+                print(f"    {fault}")
             if kind != FOLDER:
                 print(f"    again: python -m benchmarks.fuzz --{kind} {number}", flush=True)
-        if keep and (faults or told) and kind != FOLDER:
-            _keep(kind, number, keep)
     table.seconds = time.perf_counter() - started
     return table
 
 
-def _outcomes(kind: str, numbers: range) -> Iterator[tuple[int, dict[str, Any]]]:
+def _outcomes(kind: str, numbers: range, keep: Path | None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and outcome of each case, from one process after the other."""
     first = numbers.start
     while first < numbers.stop:
-        last = min(first + _PER_PROCESS[kind], numbers.stop)
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.fuzz",
-            "--worker",
-            kind,
-            "--first",
-            str(first),
-            "--last",
-            str(last),
-        ]
+        some = ("--first", str(first), "--last", str(min(first + _PER_PROCESS[kind], numbers.stop)))
+        command = [sys.executable, "-m", "benchmarks.fuzz", "--worker", kind, *some]
+        command += ["--keep", str(keep)] if keep else []
         with tempfile.TemporaryFile("w+") as said:
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process:
                 assert process.stdout is not None
@@ -144,18 +135,18 @@ def _outcomes(kind: str, numbers: range) -> Iterator[tuple[int, dict[str, Any]]]
                 first += 1
 
 
-def _work(kind: str, first: int, last: int) -> None:
-    """Run these cases and print a line of JSON for each."""
+def _work(kind: str, numbers: range, keep: Path | None) -> None:
+    """Run these cases and print a line of JSON for each. A file is kept before it is read: it may end the process."""
     import torch
 
     torch.set_num_threads(1)
     os.environ["GANRM_CACHE"] = "off"
     with tempfile.TemporaryDirectory() as name:
-        run = _runner(kind, Path(name))
+        run = _runner(kind, Path(name), keep)
         _limit_memory()
-        out = os.fdopen(os.dup(1), "w")
-        for number in range(first, last):
-            faulthandler.dump_traceback_later(_HANGS, exit=True)
+        out, err = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w")
+        for number in numbers:
+            faulthandler.dump_traceback_later(_HANGS, exit=True, file=err)
             started = time.perf_counter()
             end, done, faults, more = run(number)
             seconds = time.perf_counter() - started
@@ -168,7 +159,7 @@ def _work(kind: str, first: int, last: int) -> None:
 Ran = tuple[str, tuple[str, ...], list[str], dict[str, int]]
 
 
-def _runner(kind: str, folder: Path) -> Callable[[int], Ran]:
+def _runner(kind: str, folder: Path, keep: Path | None) -> Callable[[int], Ran]:
     from tests.fuzz_support.checkpoint_cases import checkpoint_case, checkpoint_faults, put, remove
     from tests.fuzz_support.checkpoint_seeds import make_checkpoint_seeds
     from tests.fuzz_support.picture_cases import folder_faults, picture_case, picture_faults
@@ -177,7 +168,9 @@ def _runner(kind: str, folder: Path) -> Callable[[int], Ran]:
         case = picture_case(number)
         path = folder / case.name
         path.write_bytes(case.content)
-        end, faults = picture_faults(path)
+        with _kept(path, keep) as faults:
+            end, found = picture_faults(path)
+            faults += found
         path.unlink()
         return end, case.done, faults, {}
 
@@ -188,7 +181,9 @@ def _runner(kind: str, folder: Path) -> Callable[[int], Ran]:
     def run_checkpoint(number: int) -> Ran:
         case = checkpoint_case(number, seeds)
         path = put(case, seeds)
-        end, faults = checkpoint_faults(path, seeds)
+        with _kept(path, keep) as faults:
+            end, found = checkpoint_faults(path, seeds)
+            faults += found
         remove(path)
         return end, case.done, faults, {}
 
@@ -215,13 +210,16 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (taken + _MEMORY, taken + _MEMORY))
 
 
-def _keep(kind: str, number: int, keep: Path) -> None:
-    from tests.fuzz_support.picture_cases import picture_case
-
-    keep.mkdir(parents=True, exist_ok=True)
-    if kind == PICTURE:
-        case = picture_case(number)
-        (keep / case.name).write_bytes(case.content)
+@contextmanager
+def _kept(path: Path, keep: Path | None) -> Iterator[list[str]]:
+    """A copy of the file in `keep`, which goes again where the list that is yielded stays empty."""
+    faults: list[str] = []
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / path.name).write_bytes(path.read_bytes())
+    yield faults
+    if keep and not faults:
+        (keep / path.name).unlink()
 
 
 if __name__ == "__main__":
