@@ -70,7 +70,7 @@ def test_wider_than_is_looked_for() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "icons"])
 def test_plain_margins_are_no_frame(kind: str) -> None:
     found = [widths_of(draw(kind, seed, bool(seed % 2), side=96)) for seed in range(40)]
-    assert sum(any(widths) for widths in found) <= 1
+    assert sum(any(widths) for widths in found) <= 2  # a window may stand in the very middle of its desktop
 
 
 @pytest.mark.parametrize(
