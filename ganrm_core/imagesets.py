@@ -36,7 +36,9 @@ IMAGE_SUFFIXES = frozenset((
 DECODERS = min(4, os.cpu_count() or 1)
 """Threads that decode ahead unless told otherwise."""
 
-_NAMED = 3  # folders in a message
+NAMED = 5
+"""How many files a sentence about skipped ones names unless told otherwise."""
+_FOLDERS_NAMED = 3
 _TO_READ_A_SELECTION = "give the folder of a selection itself to read its pictures"
 
 Content = TypeVar("Content")
@@ -133,7 +135,7 @@ def stream_files(
         del content  # else the picture would live on here while the next one is decoded
 
 
-def describe_skipped(skipped: Sequence[Skipped], limit: int = 5, among: Sequence[Path] = ()) -> str:
+def describe_skipped(skipped: Sequence[Skipped], limit: int = NAMED, among: Sequence[Path] = ()) -> str:
     """One plain sentence naming at most `limit` files and why each was left out; "" if there are none.
 
     `among`: the files that were read, so that each name is one that only one of them has.
@@ -218,9 +220,9 @@ class _Listing:
         """What was left out as an earlier result, in words."""
         parts = []
         if self.selections:
-            names = [shown(path.relative_to(self.root)) for path in self.selections[:_NAMED]]
-            if len(self.selections) > _NAMED:
-                names.append(f"{len(self.selections) - _NAMED} more folders")
+            names = [shown(path.relative_to(self.root)) for path in self.selections[:_FOLDERS_NAMED]]
+            if len(self.selections) > _FOLDERS_NAMED:
+                names.append(f"{len(self.selections) - _FOLDERS_NAMED} more folders")
             parts.append(f"pictures that were selected earlier ({', '.join(names)})")
         if self.drawn:
             parts.append(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .errors import DataError, ImageError
 from .files import shown
+from .images import read_image
 from .imagesets import Skipped, common_files, content_hashes, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
 from .short_names import short_names
@@ -84,17 +85,18 @@ def refuse_too_few(
     source: Source | None = None,
     skipped: Sequence[Skipped] = (),
     among: Sequence[Path] = (),
+    left_out: Sequence[str] = (),
 ) -> None:
     """Raise DataError where a set has fewer usable pictures than a model can be trained on.
 
-    `skipped` of the files `among` could not be read.
+    `skipped` of the files `among` could not be read; `left_out` says what `find_images` did not count.
     """
     if count < LEAST_PER_CLASS:
         where = f" to {shown(source)}" if isinstance(source, _FOLDER) else ""
         raise DataError(
             f"Only {count} usable {name} pictures. At least {LEAST_PER_CLASS} are needed, 50 or more are "
             f"better: add pictures{where}, or include its subfolders if they lie there. "
-            f"{describe_skipped(skipped, among=among)}".rstrip()
+            f"{' '.join([describe_skipped(skipped, among=among), *left_out])}".rstrip()
         )
 
 
@@ -106,35 +108,60 @@ def _listed(
     warnings: list[str],
     progress: ProgressCallback,
 ) -> tuple[list[Path], list[str]]:
+    left_out: list[str] = []
     if isinstance(source, _FOLDER):
-        paths = find_images(source, recursive=recursive, say=warnings.append)
+        paths = find_images(source, recursive=recursive, say=left_out.append)
     else:
         paths = [Path(path) for path in source]
-    first: dict[str, Path] = {}
-    progress(Progress(f"looking at the {name} files", 0, len(paths)))
-    for done, path in enumerate(paths, start=1):
-        first.setdefault(identity(path), path)
-        progress(Progress(f"looking at the {name} files", done, len(paths)))
+    first = once_each(paths, f"looking at the {name} files", progress)
+    warnings += left_out
     repeats = len(paths) - len(first)
     if repeats:
         warnings.append(f"{repeats} {name} files are exact copies of others and count once.")
     if len(first) < least:
-        refuse_too_few(len(first), name, source=source)
+        refuse_too_few(len(first), name, source=source, left_out=left_out)
     return list(first.values()), list(first)
 
 
-def identity(path: Path) -> str:
-    """The file's content hash; for one that is empty or cannot be read, a hash of its own.
+def once_each(paths: Sequence[Path], stage: str, progress: ProgressCallback) -> dict[str, Path]:
+    """The files by the sha256 of their content, exact copies once.
 
-    Such files are skipped and named when the pictures are read: they must not stop the others, nor
-    pass for copies of each other.
+    Those that are no pictures have a hash of their own each. They are skipped and named when the pictures
+    are read: they must not stop the others, nor pass for copies of each other.
     """
+    copies: dict[str, list[Path]] = {}
+    progress(Progress(stage, 0, len(paths)))
+    for done, path in enumerate(paths, start=1):
+        copies.setdefault(_content(path) or _own_hash(path), []).append(path)
+        progress(Progress(stage, done, len(paths)))
+    first: dict[str, Path] = {}
+    for content, some in copies.items():
+        first |= (
+            {content: some[0]} if len(some) == 1 or _is_picture(some[0]) else {_own_hash(p): p for p in some}
+        )
+    return first
+
+
+def _content(path: Path) -> str:
+    """The sha256 of a file's bytes; "" for one that is empty or cannot be read."""
     try:
         # Nothing but files: a pipe would wait for ever.
         content = content_hashes([path])[0] if path.is_file() else _EMPTY
     except (ImageError, OSError, ValueError):  # the latter for names that can be no path
         content = _EMPTY
-    return hashlib.sha256(os.fsencode(path)).hexdigest() if content == _EMPTY else content
+    return "" if content == _EMPTY else content
+
+
+def _own_hash(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        read_image(path)
+    except ImageError:
+        return False
+    return True
 
 
 def _same_folder(first: Path, second: Path) -> bool:

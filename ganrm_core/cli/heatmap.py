@@ -16,7 +16,7 @@ from .common import (
     load_model,
     print_json,
     print_skipped,
-    warn,
+    warn_skipped,
 )
 from .score import files_of
 
@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..errors import DataError, ImageError
     from ..files import check_new_file, free_name
     from ..images import read_image, to_float
-    from ..imagesets import Skipped, describe_skipped, reason_of
+    from ..imagesets import Skipped, reason_of
     from ..progress import Progress
     from ..reward_map import STEPS, reward_map, weakest
     from ..reward_overlay import overlay
@@ -97,8 +97,7 @@ def _run(options: argparse.Namespace) -> int:
                     "lowest": float(places.min()),
                     "highest": float(places.max()),
                 })  # fmt: skip
-    if skipped:
-        warn(describe_skipped(skipped, among=files))
+    warn_skipped(skipped, files, "" if options.json else "what --json prints")
     if options.json:
         print_skipped(skipped)
     else:
