@@ -39,7 +39,7 @@ DECODERS = min(4, os.cpu_count() or 1)
 NAMED = 5
 """How many files a sentence about skipped ones names unless told otherwise."""
 _FOLDERS_NAMED = 3
-_TO_READ_A_SELECTION = "give the folder of a selection itself to read its pictures"
+_TO_READ_A_SELECTION = "give the folder of a selection itself"
 
 Content = TypeVar("Content")
 
@@ -267,7 +267,7 @@ def _no_picture(listing: _Listing) -> str:
     if not parts:
         return f"The folder {folder} is empty. Put pictures in it, or choose another folder."
     ways = ["include the subfolders"] if listing.unread else []
-    ways += [_TO_READ_A_SELECTION] if listing.selections else []
+    ways += [f"{_TO_READ_A_SELECTION} to read its pictures"] if listing.selections else []
     ways.append("choose a folder with PNG, JPEG, WebP or other picture files")
     advice = ", or ".join(ways)
     return f"The folder {folder} holds {what}, only {' and '.join(parts)}. {advice[0].upper()}{advice[1:]}."

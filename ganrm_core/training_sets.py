@@ -96,7 +96,7 @@ def refuse_too_few(
         raise DataError(
             f"Only {count} usable {name} pictures. At least {LEAST_PER_CLASS} are needed, 50 or more are "
             f"better: add pictures{where}, or include its subfolders if they lie there. "
-            f"{' '.join([describe_skipped(skipped, among=among), *left_out])}".rstrip()
+            f"{' '.join(filter(None, [describe_skipped(skipped, among=among), *left_out]))}".rstrip()
         )
 
 

@@ -20,6 +20,7 @@ from .common import (
     load_model,
     print_json,
     print_skipped,
+    warn,
     warn_skipped,
 )
 
