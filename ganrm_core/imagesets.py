@@ -36,9 +36,10 @@ IMAGE_SUFFIXES = frozenset((
 DECODERS = min(4, os.cpu_count() or 1)
 """Threads that decode ahead unless told otherwise."""
 
-_NAMED = 3  # folders in a message
 NAMED = 5
 """How many files a sentence about skipped ones names unless told otherwise."""
+_FOLDERS_NAMED = 3
+_TO_READ_A_SELECTION = "give the folder of a selection itself"
 
 Content = TypeVar("Content")
 
@@ -86,7 +87,8 @@ def find_images(
     if not listing.found:
         raise DataError(_no_picture(listing))
     if say is not None and (results := listing.results):
-        say(f"Left out of {shown(root)} as earlier results: {' and '.join(results)}.{_how_to_read(listing)}")
+        advice = f" To read those, {_TO_READ_A_SELECTION}." if listing.selections else ""
+        say(f"Left out of {shown(root)} as earlier results: {' and '.join(results)}.{advice}")
     # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
     return sorted(listing.found, key=lambda path: (_natural(path.relative_to(root)), str(path)))
 
@@ -219,9 +221,9 @@ class _Listing:
         """What was left out as an earlier result, in words."""
         parts = []
         if self.selections:
-            names = [shown(path.relative_to(self.root)) for path in self.selections[:_NAMED]]
-            if len(self.selections) > _NAMED:
-                names.append(f"{len(self.selections) - _NAMED} more folders")
+            names = [shown(path.relative_to(self.root)) for path in self.selections[:_FOLDERS_NAMED]]
+            if len(self.selections) > _FOLDERS_NAMED:
+                names.append(f"{len(self.selections) - _FOLDERS_NAMED} more folders")
             parts.append(f"pictures that were selected earlier ({', '.join(names)})")
         if self.drawn:
             parts.append(
@@ -265,15 +267,11 @@ def _no_picture(listing: _Listing) -> str:
         parts.append(f"{listing.unread} subfolder{'s' if listing.unread > 1 else ''}")
     if not parts:
         return f"The folder {folder} is empty. Put pictures in it, or choose another folder."
-    advice = "Include the subfolders, or choose" if listing.unread else "Choose"
-    return (
-        f"The folder {folder} holds {what}, only {' and '.join(parts)}.{_how_to_read(listing)} {advice} a folder "
-        "with PNG, JPEG, WebP or other picture files."
-    )
-
-
-def _how_to_read(listing: _Listing) -> str:
-    return " Give the folder of a selection itself to read its pictures." if listing.selections else ""
+    ways = ["include the subfolders"] if listing.unread else []
+    ways += [f"{_TO_READ_A_SELECTION} to read its pictures"] if listing.selections else []
+    ways.append("choose a folder with PNG, JPEG, WebP or other picture files")
+    advice = ", or ".join(ways)
+    return f"The folder {folder} holds {what}, only {' and '.join(parts)}. {advice[0].upper()}{advice[1:]}."
 
 
 def _natural(path: Path) -> list[list[tuple[int, int, str]]]:

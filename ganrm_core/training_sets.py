@@ -85,17 +85,18 @@ def refuse_too_few(
     source: Source | None = None,
     skipped: Sequence[Skipped] = (),
     among: Sequence[Path] = (),
+    left_out: Sequence[str] = (),
 ) -> None:
     """Raise DataError where a set has fewer usable pictures than a model can be trained on.
 
-    `skipped` of the files `among` could not be read.
+    `skipped` of the files `among` could not be read; `left_out` says what `find_images` did not count.
     """
     if count < LEAST_PER_CLASS:
         where = f" to {shown(source)}" if isinstance(source, _FOLDER) else ""
         raise DataError(
             f"Only {count} usable {name} pictures. At least {LEAST_PER_CLASS} are needed, 50 or more are "
             f"better: add pictures{where}, or include its subfolders if they lie there. "
-            f"{describe_skipped(skipped, among=among)}".rstrip()
+            f"{' '.join(filter(None, [describe_skipped(skipped, among=among), *left_out]))}".rstrip()
         )
 
 
@@ -107,16 +108,18 @@ def _listed(
     warnings: list[str],
     progress: ProgressCallback,
 ) -> tuple[list[Path], list[str]]:
+    left_out: list[str] = []
     if isinstance(source, _FOLDER):
-        paths = find_images(source, recursive=recursive, say=warnings.append)
+        paths = find_images(source, recursive=recursive, say=left_out.append)
     else:
         paths = [Path(path) for path in source]
     first = once_each(paths, f"looking at the {name} files", progress)
+    warnings += left_out
     repeats = len(paths) - len(first)
     if repeats:
         warnings.append(f"{repeats} {name} files are exact copies of others and count once.")
     if len(first) < least:
-        refuse_too_few(len(first), name, source=source)
+        refuse_too_few(len(first), name, source=source, left_out=left_out)
     return list(first.values()), list(first)
 
 

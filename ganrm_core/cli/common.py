@@ -145,7 +145,7 @@ def bars() -> Iterator[ProgressCallback]:
             current["stage"] = progress.stage
             with suppress(OSError):  # such as a pipe that nobody reads from any more
                 current["bar"] = tqdm(desc=progress.stage, total=progress.total or None, file=sys.stderr)
-        if bar := current["bar"]:
+        if (bar := current["bar"]) is not None:
             with suppress(OSError):
                 bar.update(progress.done - bar.n)
 

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from ganrm_core import file_names
+from ganrm_core.companion import companion_path
+from ganrm_core.errors import OutputError
+from ganrm_core.file_names import fitting_name, longest_name, numbers, split_name, unique_name
+from ganrm_core.files import check_new_file, free_name
+from ganrm_core.result_folders import free_folder
+
+LONG = {
+    "CJK": "漢" * 83,
+    "emoji": "🎨" * 62,
+    "a prompt": "a portrait of a woman, 85mm, soft light, " * 6,
+    "not text": os.fsdecode(b"\xe9") * 250,
+}
+
+
+@pytest.fixture(params=[255, 143], ids=["most disks", "eCryptfs"])
+def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    limit: int = request.param
+    monkeypatch.setattr(os, "pathconf", lambda *_: limit)
+    return limit
+
+
+@pytest.mark.parametrize("stem", LONG.values(), ids=LONG)
+@pytest.mark.parametrize("ending", [".map.png", " (12).features.safetensors", ""])
+def test_the_stem_gives_way_and_the_ending_stays(stem: str, ending: str, most: int, tmp_path: Path) -> None:
+    name = fitting_name(tmp_path, stem, ending)
+    cut = name.removesuffix(ending)
+    assert len(os.fsencode(name)) <= most
+    assert name.endswith(ending)
+    if cut != stem:
+        kept, _, digits = cut.rpartition("~")
+        assert stem.startswith(kept), "cut between characters"
+        assert len(digits) == 8
+        assert len(os.fsencode(name)) > most - 4, "no shorter than it must be"
+
+
+@pytest.mark.usefixtures("most")
+def test_what_begins_alike_stays_apart(tmp_path: Path) -> None:
+    names = {fitting_name(tmp_path, "漢" * 90 + end, ".png") for end in ("", "字", "字字")}
+    assert len(names) == 3
+    assert names == {fitting_name(tmp_path / "new", "漢" * 90 + end, ".png") for end in ("", "字", "字字")}
+
+
+def test_short_names_stay_and_no_disk_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_names, "longest_name", lambda _: pytest.fail("asked"))
+    assert fitting_name(tmp_path, "cat", ".map.png") == "cat.map.png"
+
+
+@pytest.mark.parametrize(("answer", "most"), [(143, 143), (255, 255), (1530, 255), (-1, 255)])
+def test_what_the_disk_says(answer: int, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "pathconf", lambda *_: answer)
+    assert longest_name(tmp_path / "not" / "yet" / "there") == most
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError, ValueError])
+def test_without_an_answer(error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "pathconf", fail)
+    assert longest_name(tmp_path) == 255
+
+
+def test_names_that_are_taken_are_numbered(tmp_path: Path) -> None:
+    assert list(islice(numbers(), 3)) == ["", " (2)", " (3)"]
+    assert unique_name(tmp_path, "a.png", {"a.png", "a (2).png"}.__contains__) == "a (3).png"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("a.png", ("a", ".png")),
+        ("x.map.png", ("x.map", ".png")),
+        ("none", ("none", "")),
+        ("A castle. It rains, and the king is out", ("A castle. It rains, and the king is out", "")),
+    ],
+)
+def test_stem_and_suffix(name: str, parts: tuple[str, str]) -> None:
+    assert split_name(name) == parts
+
+
+@pytest.mark.usefixtures("most")
+class TestWhereNamesAreMade:
+    def test_a_free_name_can_be_written(self, tmp_path: Path) -> None:
+        name = fitting_name(tmp_path, "漢" * 90, ".png")
+        (tmp_path / name).touch()
+        second = free_name(tmp_path, name)
+        second.touch()
+        assert second.suffix == ".png"
+        assert len(list(tmp_path.iterdir())) == 2
+
+    def test_a_companion_can_be_written(self, tmp_path: Path) -> None:
+        model = tmp_path / fitting_name(tmp_path, "漢" * 90, ".safetensors")
+        companion_path(model).touch()
+        assert companion_path(model).name.endswith(".features.safetensors")
+
+    def test_a_second_folder_can_be_made(self, tmp_path: Path) -> None:
+        wanted = tmp_path / fitting_name(tmp_path, "漢" * 90, "")
+        (wanted / "full").mkdir(parents=True)
+        second = free_folder(wanted)
+        second.mkdir()
+        assert second.name.endswith(" (2)")
+
+    def test_a_name_given_that_is_too_long_is_refused_before_any_work(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match=r"too long for this disk. Choose a shorter name"):
+            check_new_file(tmp_path / f"{'x' * 250}.safetensors", what="the model")
