@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .device_memory import is_out_of_main_memory
+from .device_memory import is_out_of_memory
 from .dilation import dilated
 from .ensemble import ModelOf, model_itself
 from .errors import DataError, ImageError
@@ -87,7 +87,10 @@ def memory_for_a_map(height: int, width: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not is_out_of_main_memory(error):
+        # A graphics card that is full is no matter of the picture's size: it gets small ones.
+        if isinstance(error, torch.cuda.OutOfMemoryError) or not (
+            isinstance(error, MemoryError) or is_out_of_memory(error)
+        ):
             raise
         raise ImageError(
             f"There is not enough memory for a map of a picture of {width} × {height}. Make the picture smaller."
