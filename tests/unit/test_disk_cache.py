@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -253,6 +254,35 @@ class TestPlace:
             assert ganrm("heatmap", trained.checkpoint, picture, "--output", tmp_path / "maps").code == 0
         finally:
             keep_in(None)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="users are known otherwise there")
+    def test_a_process_of_a_user_unknown_to_the_system(self, trained: Any, tmp_path: Path) -> None:
+        program = (
+            "import pwd, sys\n"
+            "def getpwuid(uid): raise KeyError(uid)\n"
+            "pwd.getpwuid = getpwuid\n"
+            "from ganrm_core.cli import main; sys.exit(main(sys.argv[1:]))"
+        )
+        unknown = (
+            "GANRM_CACHE",
+            "XDG_CACHE_HOME",
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "LNAME",
+            "USERNAME",
+            "TORCHINDUCTOR_CACHE_DIR",
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", program, "score", trained.checkpoint, sorted(trained.liked.iterdir())[0]],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name not in unknown},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stderr.count("home folder") == 1
 
 
 class TestUnusablePlaces:
