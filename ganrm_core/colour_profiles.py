@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 
 def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
@@ -16,9 +17,10 @@ def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
     A profile that is broken, or made for another kind of picture, is ignored. Raises `ValueError` or
     `OSError` for a mode that cannot be converted. The result may be `colour` itself.
     """
-    if colour.mode == "LAB":
-        return _through(ImageCms.createProfile("LAB"), colour)
-    if profile:
+    cms = colour_management()
+    if cms and colour.mode == "LAB":
+        return _through(cms.createProfile("LAB"), colour)
+    if cms and profile:
         # Grey pictures often carry the RGB profile of the program that saved them.
         for mode in ("L", "RGB") if colour.mode == "L" else (colour.mode,):
             effect = _profile_effect(profile, mode)
@@ -27,6 +29,23 @@ def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
             if effect == "same":
                 break
     return colour if colour.mode == "RGB" else colour.convert("RGB")  # which would copy it
+
+
+@lru_cache(maxsize=1)
+def colour_management() -> Any:
+    """Pillow's ImageCms, or None where this Pillow was built without it; the log says so once."""
+    try:
+        from PIL import ImageCms
+
+        ImageCms.createProfile("sRGB")  # imported without its library, it fails at the first use
+    except Exception as error:
+        logging.warning(
+            "GAN-RM: colour profiles of pictures are ignored, for this Pillow cannot use them (%s). "
+            "Install it again with: pip install --force-reinstall pillow",
+            error,
+        )
+        return None
+    return ImageCms
 
 
 @lru_cache(maxsize=32)
@@ -46,21 +65,22 @@ def _profile_effect(profile: bytes, mode: str) -> Literal["changes", "same", "un
     probe = Image.fromarray(colours, mode) if mode == "CMYK" else Image.fromarray(colours)
     try:
         converted = _through(_profile(profile), probe)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+    except (colour_management().PyCMSError, OSError, ValueError, TypeError):
         return "unusable"
     shift = np.abs(np.asarray(converted).astype(int) - np.asarray(probe.convert("RGB")))
     return "changes" if shift.max() > 1 else "same"
 
 
-def _profile(data: bytes) -> ImageCms.ImageCmsProfile:
-    return ImageCms.ImageCmsProfile(io.BytesIO(data))
+def _profile(data: bytes) -> Any:
+    return colour_management().ImageCmsProfile(io.BytesIO(data))
 
 
 def _through(profile: Any, picture: Image.Image) -> Image.Image:
     # Built anew each time: it is cheap beside decoding, and nothing is shared between threads.
-    transform = ImageCms.buildTransform(
-        profile, ImageCms.createProfile("sRGB"), picture.mode, "RGB", ImageCms.Intent.PERCEPTUAL
+    cms = colour_management()
+    transform = cms.buildTransform(
+        profile, cms.createProfile("sRGB"), picture.mode, "RGB", cms.Intent.PERCEPTUAL
     )
-    converted = ImageCms.applyTransform(picture, transform)
+    converted: Image.Image | None = cms.applyTransform(picture, transform)
     assert converted is not None  # None only when applied in place
     return converted

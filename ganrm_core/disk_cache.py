@@ -8,12 +8,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sqlite3
 import sys
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+
+_without_sqlite: Exception | None = None
+try:
+    import sqlite3
+except Exception as error:  # some Pythons are built without it, and its library may be missing or broken
+    _without_sqlite = error
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, used INTEGER NOT NULL, content BLOB NOT NULL);
@@ -24,8 +29,9 @@ _DIGEST = 8
 _USED_AGAIN_MS = 3_600_000
 _ROOM_AFTER_TRIM = 0.9
 _TRIMS_PER_LIMIT = 50
+_SLOWER = "Everything works without it, but slower."
 _ENVIRONMENT = "GANRM_CACHE"
-OFF = "off"
+_OFF = ("off", "none", "no", "false", "0")
 FILE = "features.sqlite"
 MOST_BYTES = 2 * 10**9
 """What a host keeps unless told otherwise: features of about 90,000 scored pictures."""
@@ -112,6 +118,8 @@ class DiskCache:
         database.executemany("DELETE FROM entries WHERE key = ?", doomed)
 
     def _open(self) -> sqlite3.Connection | None:
+        if _without_sqlite:
+            self._do_without(_without_sqlite)
         if self._connection is None and not self._unusable:
             self._connection = self._connected()
         return self._connection
@@ -147,13 +155,13 @@ class DiskCache:
             for suffix in ("", "-wal", "-shm"):
                 with suppress(OSError):
                     self.path.with_name(self.path.name + suffix).unlink()
-        elif not self._unusable:
-            logging.warning(
-                "GAN-RM: the cache %s cannot be used (%s). Everything works without it, but slower.",
-                self.path,
-                error,
-            )
-            self._unusable = True
+        else:
+            self._do_without(error)
+
+    def _do_without(self, error: Exception) -> None:
+        if not self._unusable:
+            logging.warning("GAN-RM: the cache %s cannot be used (%s). %s", self.path, error, _SLOWER)
+        self._unusable = True
 
 
 _in_use: DiskCache | None = None
@@ -169,23 +177,45 @@ def kept_in() -> DiskCache | None:
     return _in_use
 
 
-def cache_in(folder: Path) -> DiskCache | None:
-    """The cache in `folder`, or where the environment variable GANRM_CACHE says; None where that is "off"."""
-    said = os.environ.get(_ENVIRONMENT, "").strip()
-    if said.lower() == OFF:
+def cache_in(folder: Path | None, said: str = "") -> DiskCache | None:
+    """The cache where `said`, else the environment variable GANRM_CACHE says, else in `folder`.
+
+    Both may name a folder, with ~ for the user's own, or say "off", which gives None. So does a folder that is not
+    known; the log says so.
+    """
+    said = _without_quotes(said) or _without_quotes(os.environ.get(_ENVIRONMENT, ""))
+    if said.lower() in _OFF:
         return None
-    return DiskCache((Path(said) if said else folder) / FILE, MOST_BYTES)
+    try:
+        chosen = Path(said).expanduser() if said else folder
+    except RuntimeError:  # there is no such user, or none with a home
+        chosen = None
+    if chosen is None:
+        logging.warning(
+            "GAN-RM: there is no cache, for %s is not known. %s To have one, set %s to a folder.",
+            f"the home folder in {said!r}" if said else "this user's home folder",
+            _SLOWER,
+            _ENVIRONMENT,
+        )
+        return None
+    return DiskCache(chosen.absolute() / FILE, MOST_BYTES)
 
 
-def user_folder() -> Path:
-    """Where programs of this system keep what can be worked out again."""
-    if sys.platform == "win32":
-        home = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        home = Path.home() / "Library" / "Caches"
-    else:
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "gan-rm"
+def user_folder() -> Path | None:
+    """Where programs of this system keep what can be worked out again; None for a user without a home."""
+    variable = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_CACHE_HOME")
+    below = {"win32": "AppData/Local", "darwin": "Library/Caches"}.get(sys.platform, ".cache")
+    named = Path(os.environ.get(variable, ""))
+    try:
+        # A relative path is to be ignored: https://specifications.freedesktop.org/basedir-spec
+        return (named if named.is_absolute() else Path.home() / below) / "gan-rm"
+    except RuntimeError:
+        return None
+
+
+def _without_quotes(text: str) -> str:
+    """As it was meant where quotes came along: Windows keeps those of `set NAME="C:\\a folder"`."""
+    return text.strip().strip("\"'").strip()
 
 
 def _now() -> int:

@@ -22,6 +22,7 @@ from .errors import BackboneError, DataError
 from .fitting import Rows, fit_linear_path, fit_projection, quality
 from .heads import LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, class_weights
+from .optional_parts import cannot_import
 from .progress import History, Progress, ProgressCallback
 from .readout import Readout
 from .training_pictures import CachedPictures
@@ -127,8 +128,7 @@ def _import_peft() -> Any:
         import peft
     except Exception as error:
         raise BackboneError(
-            f"LoRA needs the package peft, which cannot be imported ({error}). "
-            "Install it with `pip install peft` into the Python that runs this, or set adapt to none."
+            cannot_import("LoRA", "the package peft", error, "peft", ", or set adapt to none")
         ) from error
     return peft
 

@@ -87,6 +87,7 @@ def memory_for_a_map(height: int, width: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
+        # A graphics card that is full is no matter of the picture's size: it gets small ones.
         if not is_out_of_main_memory(error):
             raise
         raise ImageError(

@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from .colour_profiles import colour_management
 from .frame import Widths
 from .images import read_image, to_pil
 
@@ -86,7 +87,7 @@ def mounted(image: Tensor, widths: Widths, colour: Colour = (0, 0, 0)) -> Tensor
 
 
 def tagged(image: Tensor) -> Tensor:
-    """As a PNG that says it is sRGB by profile and by gamma, read again."""
+    """As a PNG that says it is sRGB by profile (where Pillow can write one) and by gamma, read again."""
     info = PngInfo()
     info.add(b"gAMA", (45455).to_bytes(4, "big"))
     with TemporaryDirectory() as folder:
@@ -96,8 +97,9 @@ def tagged(image: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _srgb() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+def _srgb() -> bytes | None:
+    cms = colour_management()
+    return cms.ImageCmsProfile(cms.createProfile("sRGB")).tobytes() if cms else None
 
 
 SAME_PICTURE: dict[str, Twin] = {

@@ -61,7 +61,8 @@ def with_frames_of_few_widths(facts: Facts) -> list[FileFacts]:
 def _within(values: FloatArray, distance: float) -> FloatArray:
     """How many of the values, itself included, are that near to each."""
     ranked = np.sort(values)
-    return np.searchsorted(ranked, values + distance, "right") - np.searchsorted(ranked, values - distance)
+    count = np.searchsorted(ranked, values + distance, "right") - np.searchsorted(ranked, values - distance)
+    return count.astype(np.float64)
 
 
 def is_content(name: str, liked: Facts, ordinary: Facts) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BackboneError
+from ..optional_parts import name_the_user
 
 if TYPE_CHECKING:
     from .base import Backbone
@@ -47,6 +48,7 @@ def load_backbone(name: str, *, search_folders: Sequence[Path] = (), offline: bo
     prefix, _, rest = name.partition(":")
     if prefix not in _FAMILIES or (rest == "") != (prefix in PACKAGED):
         raise BackboneError(f"Unknown backbone {name!r}. Use one of: {NAMES_HELP}.")
+    name_the_user()
     options = {"offline": offline} if prefix in _CAN_DOWNLOAD else {}
     # A tensor made in inference mode can never be trained through, and ComfyUI runs nodes in it.
     with torch.inference_mode(False):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BackboneError, OutputError
 from ..files import atomic_file, check_new_file, shown
 from ..progress import Progress, ProgressCallback, no_progress
+from .locate import at_home
 
 if TYPE_CHECKING:
     from .hub_transfer import HubFile, HubTransfer
@@ -136,7 +137,7 @@ def in_library_cache(about: Mapping[str, Any]) -> Path | None:
     repo, names = hub_files(about)
     cached = in_hub_cache(repo, names) if repo else None
     if cached is None and about.get("url"):
-        by_url = Path("~/.cache/clip").expanduser() / str(about["url"]).rpartition("/")[2]
+        by_url = at_home("~/.cache/clip") / str(about["url"]).rpartition("/")[2]
         cached = by_url if by_url.is_file() else None
     return cached
 

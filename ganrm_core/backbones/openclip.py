@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BackboneError
+from ..optional_parts import cannot_import
 from ..reasons import reason
 from .base import BackboneSpec, freeze, sha256_of_files
 from .downloads import HUB_WEIGHTS, WEIGHT_SUFFIXES, how_to_get, in_hub_cache, in_library_cache, is_downloaded
@@ -148,10 +149,7 @@ def _import_open_clip() -> Any:
     try:
         import open_clip
     except Exception as error:
-        raise BackboneError(
-            f"This backbone needs OpenCLIP, which cannot be imported ({reason(error)}). "
-            "Install it with: pip install open_clip_torch"
-        ) from error
+        raise BackboneError(cannot_import("This backbone", "OpenCLIP", error, "open_clip_torch")) from error
     return open_clip
 
 

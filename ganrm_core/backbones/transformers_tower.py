@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BackboneError
+from ..optional_parts import cannot_import
 from ..reasons import reason
 from ..safetensors_files import readable_path
 from .base import BackboneSpec, freeze
@@ -109,10 +110,7 @@ def import_transformers() -> Any:
     try:
         import transformers
     except Exception as error:
-        raise BackboneError(
-            f"This backbone needs transformers, which cannot be imported ({reason(error)}). "
-            "Install it with: pip install transformers"
-        ) from error
+        raise BackboneError(cannot_import("This backbone", "transformers", error, "transformers")) from error
     return transformers
 
 

@@ -11,7 +11,7 @@ from ..errors import BackboneError
 from ..reasons import reason
 from .base import sha256_of_files
 from .downloads import in_hub_cache
-from .locate import close_names, find_folder, in_folders, looks_like_path
+from .locate import at_home, close_names, find_folder, in_folders, looks_like_path
 from .transformers_tower import (
     TransformersVision,
     default_normalisation,
@@ -63,7 +63,7 @@ def _folder(name: str, search_folders: Sequence[Path], offline: bool) -> tuple[P
     is_hub_id = not looks_like_path(name) and name.count("/") == 1 and not Path(name).exists()
     if found is not None:
         return found, f"transformers:{name if is_hub_id else found.resolve().name}"
-    if Path(name).expanduser().is_dir():
+    if at_home(name).is_dir():
         raise BackboneError(
             f"The folder {name} holds no {_CONFIG}. A model folder has {_CONFIG}, "
             "preprocessor_config.json and "

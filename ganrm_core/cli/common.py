@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GanRMError
-from ..progress import Progress, ProgressCallback
+from ..progress import Progress, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from ..evaluation import Figures
@@ -68,14 +68,9 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
 
 def keep_features(options: argparse.Namespace) -> None:
     """Keep what this command works out of files where the options say."""
-    from ..disk_cache import FILE, MOST_BYTES, OFF, DiskCache, cache_in, keep_in, user_folder
+    from ..disk_cache import cache_in, keep_in, user_folder
 
-    if options.cache is None:
-        keep_in(cache_in(user_folder()))
-    elif options.cache == OFF:
-        keep_in(None)
-    else:
-        keep_in(DiskCache(Path(options.cache) / FILE, MOST_BYTES))
+    keep_in(cache_in(user_folder(), options.cache or ""))
 
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
@@ -134,9 +129,15 @@ def folders_taken_back(*folders: Path) -> Iterator[None]:
 
 @contextmanager
 def bars() -> Iterator[ProgressCallback]:
-    """A progress callback that draws one bar per stage on standard error, for as long as that takes it."""
-    from tqdm import tqdm
+    """A progress callback that draws one bar per stage on standard error, for as long as that takes it.
 
+    Without tqdm there are no bars.
+    """
+    try:
+        from tqdm import tqdm
+    except Exception:
+        yield no_progress
+        return
     current: dict[str, Any] = {"stage": None, "bar": None}
 
     def show(progress: Progress) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ganrm_core import disk_cache
-from ganrm_core.disk_cache import FILE, DiskCache, cache_in, user_folder
+from ganrm_core.disk_cache import FILE, DiskCache, cache_in, keep_in, user_folder
 
 ROOT = Path(__file__).parents[2]
 PLENTY = 10**6
@@ -142,22 +145,77 @@ class TestTrouble:
 
 
 class TestPlace:
-    def test_the_environment_decides(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    @pytest.fixture(autouse=True)
+    def _unset(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("GANRM_CACHE", raising=False)
-        found = cache_in(tmp_path / "usual")
-        assert found is not None
-        assert found.path == tmp_path / "usual" / FILE
-        monkeypatch.setenv("GANRM_CACHE", str(tmp_path / "mine"))
-        found = cache_in(tmp_path / "usual")
+
+    @pytest.fixture
+    def home(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        return tmp_path
+
+    @pytest.fixture
+    def homeless(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in a container started with `--user 12345`: no HOME, and no such user known."""
+        pwd = pytest.importorskip("pwd")
+
+        def unknown(uid: object) -> None:
+            raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+        for variable in ("HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+    @pytest.fixture(params=["option", "environment"])
+    def place(
+        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., Path | None]:
+        """(folder, said) → where the cache lies, said by either way; None for none."""
+
+        def find(folder: Path | None, said: str) -> Path | None:
+            if request.param == "environment":
+                monkeypatch.setenv("GANRM_CACHE", said)
+            found = cache_in(folder, said if request.param == "option" else "")
+            return found.path if found else None
+
+        return find
+
+    @pytest.mark.parametrize("said", ["off", "OFF", " Off ", "0", "none", "NO", "false", '"off"'])
+    def test_it_can_be_turned_off(self, place: Callable[..., Path | None], said: str, tmp_path: Path) -> None:
+        assert place(tmp_path, said) is None
+
+    @pytest.mark.parametrize("said", ["", "   ", '""'])
+    def test_nothing_said_is_the_usual_place(
+        self, place: Callable[..., Path | None], said: str, tmp_path: Path
+    ) -> None:
+        assert place(tmp_path / "usual", said) == tmp_path / "usual" / FILE
+
+    @pytest.mark.parametrize("said", ["{home}/a b", "~/a b", '"{home}/a b"', "'~/a b'", " {home}/a b/ "])
+    def test_a_folder_is_found_however_it_is_written(
+        self, place: Callable[..., Path | None], said: str, home: Path
+    ) -> None:
+        assert place(home / "usual", said.format(home=home)) == home / "a b" / FILE
+
+    def test_a_relative_folder_stays_where_it_was_meant(
+        self, place: Callable[..., Path | None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert place(tmp_path / "usual", "near/by") == tmp_path / "near" / "by" / FILE
+
+    def test_the_option_comes_before_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("GANRM_CACHE", "off")
+        found = cache_in(tmp_path / "usual", str(tmp_path / "mine"))
         assert found is not None
         assert found.path == tmp_path / "mine" / FILE
-        monkeypatch.setenv("GANRM_CACHE", "OFF")
-        assert cache_in(tmp_path / "usual") is None
 
     @pytest.mark.parametrize(
         ("platform", "variable", "below"),
         [
             ("linux", "XDG_CACHE_HOME", "gan-rm"),
+            ("linux", "HOME", ".cache/gan-rm"),
             ("win32", "LOCALAPPDATA", "gan-rm"),
             ("darwin", "HOME", "Library/Caches/gan-rm"),
         ],
@@ -166,5 +224,93 @@ class TestPlace:
         self, platform: str, variable: str, below: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(disk_cache.sys, "platform", platform)
+        monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # which is to be ignored
         monkeypatch.setenv(variable, str(tmp_path))
         assert user_folder() == tmp_path / below
+
+    @pytest.mark.usefixtures("homeless")
+    def test_a_user_without_a_home_has_no_cache_and_is_told_so(
+        self, place: Callable[..., Path | None], caplog: pytest.LogCaptureFixture, tmp_path: Path
+    ) -> None:
+        assert place(user_folder(), "") is None
+        assert place(user_folder(), "~/mine") is None
+        assert place(user_folder(), "~nobody.at.all/mine") is None
+        assert ["this user's home" in text for text in caplog.messages] == [True, False, False]
+        assert all("Everything works without it" in text for text in caplog.messages)
+        caplog.clear()
+        assert place(user_folder(), "off") is None
+        assert place(user_folder(), str(tmp_path)) == tmp_path / FILE
+        assert not caplog.messages
+
+    @pytest.mark.usefixtures("homeless")
+    def test_no_command_needs_a_home(self, trained: Any, ganrm: Callable[..., Any], tmp_path: Path) -> None:
+        picture = sorted(trained.liked.iterdir())[0]
+        try:
+            assert ganrm("score", trained.checkpoint, picture).code == 0
+            assert ganrm("score", trained.checkpoint, picture, "--backbones", "~/weights").code == 0
+            ran = ganrm("score", trained.checkpoint, picture, "--backbone", "transformers:~/weights/vit")
+            assert ran.code == 2
+            assert "There is no folder ~/weights/vit" in ran.err
+            assert ganrm("heatmap", trained.checkpoint, picture, "--output", tmp_path / "maps").code == 0
+        finally:
+            keep_in(None)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="users are known otherwise there")
+    def test_a_process_of_a_user_unknown_to_the_system(self, trained: Any, tmp_path: Path) -> None:
+        program = (
+            "import pwd, sys\n"
+            "def getpwuid(uid): raise KeyError(uid)\n"
+            "pwd.getpwuid = getpwuid\n"
+            "from ganrm_core.cli import main; sys.exit(main(sys.argv[1:]))"
+        )
+        unknown = (
+            "GANRM_CACHE",
+            "XDG_CACHE_HOME",
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "LNAME",
+            "USERNAME",
+            "TORCHINDUCTOR_CACHE_DIR",
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", program, "score", trained.checkpoint, sorted(trained.liked.iterdir())[0]],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name not in unknown},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stderr.count("home folder") == 1
+
+
+class TestUnusablePlaces:
+    def test_a_file_in_its_place(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        (tmp_path / "file").write_bytes(b"mine")
+        cache = cache_in(None, str(tmp_path / "file"))
+        assert cache is not None
+        cache.put("a", b"one")
+        assert cache.get("a") is None
+        assert len(caplog.messages) == 1
+        assert (tmp_path / "file").read_bytes() == b"mine"
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no folders")
+    def test_a_folder_that_cannot_be_written(self, caplog: pytest.LogCaptureFixture) -> None:
+        cache = cache_in(None, "/proc/ganrm")
+        assert cache is not None
+        cache.put("a", b"one")
+        assert cache.get("a") is None
+        assert len(caplog.messages) == 1
+
+    def test_without_sqlite_nothing_is_kept_and_one_line_says_so(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(disk_cache, "_without_sqlite", ImportError("No module named '_sqlite3'"))
+        cache = DiskCache(file, PLENTY)
+        cache.put("a", b"one")
+        assert cache.get("a") is None
+        cache.close()
+        assert len(caplog.messages) == 1
+        assert "No module named '_sqlite3'" in caplog.text
+        assert not file.parent.exists()

