@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageDraw
+from PIL import Image, ImageCms, ImageDraw, ImageOps
 from styles import STYLES
 
 from ganrm_core.demo.pictures import demo_pictures
@@ -80,6 +80,19 @@ def _border(picture: Image.Image, path: Path) -> None:
     _png(framed, path)
 
 
+def _white_frame(picture: Image.Image, path: Path) -> None:
+    _png(ImageOps.expand(picture, round(0.05 * picture.width), "white"), path)
+
+
+def _letterbox(picture: Image.Image, path: Path) -> None:
+    _png(ImageOps.expand(picture, (0, round(0.12 * picture.height)), "black"), path)
+
+
+def _instant_film(picture: Image.Image, path: Path) -> None:
+    side = round(0.06 * picture.width)
+    _png(ImageOps.expand(picture, (side, side, side, 3 * side), (250, 250, 245)), path)
+
+
 def _tagged(picture: Image.Image, path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture.save(path.with_suffix(".png"), compress_level=1, icc_profile=profile)
@@ -93,6 +106,9 @@ LEAKS = {
         Leak("WebP 80", "compression", _webp),
         Leak("half size", "size and shape", _half),
         Leak("2-px border", "borders", _border),
+        Leak("white frame", "borders", _white_frame),
+        Leak("letterbox", "borders", _letterbox),
+        Leak("instant film", "borders", _instant_film),
         Leak("sRGB tag", "colour tags", _tagged),
         Leak("half and back", "sharpness", _half_and_back),
     )

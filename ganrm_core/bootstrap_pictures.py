@@ -31,7 +31,7 @@ from .provenance import order_fingerprint
 from .reward_model import RewardModel
 from .survey import survey
 from .training_pictures import read_pictures
-from .training_sets import Source, TrainingFiles, find_training_files, identity
+from .training_sets import Source, TrainingFiles, find_training_files, once_each
 
 
 @dataclass(frozen=True)
@@ -248,10 +248,7 @@ def _listed(
         paths = find_images(source, recursive=recursive, say=warnings.append)  # type: ignore[arg-type]
     else:
         paths = [Path(path) for path in source]  # type: ignore[union-attr]
-    first: dict[str, Path] = {}
-    for done, path in enumerate(paths, start=1):
-        first.setdefault(identity(path), path)
-        progress(Progress("looking at the pool", done, len(paths)))
+    first = once_each(paths, "looking at the pool", progress)
     return list(first.values()), list(first)
 
 

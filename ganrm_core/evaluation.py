@@ -120,6 +120,9 @@ def evaluate(
             scores.append(float(result.score))
             logits.append(float(result.logit))
             progress(Progress("scoring", len(paths) + len(skipped), total))
+        progress(
+            Progress("scoring", len(paths) + len(skipped), total)
+        )  # also where the last ones were skipped
         if label not in labels:
             why = describe_skipped(skipped, among=[*liked, *ordinary])
             raise DataError(f"None of the {name} pictures could be read. {why}")

@@ -174,6 +174,7 @@ def rank_files(
     for path, result in model.score_files(files, skipped):
         scored.append((path, float(result.score), float(result.logit), float(result.uncertainty)))
         progress(Progress("scoring", len(scored) + len(skipped), len(files)))
+    progress(Progress("scoring", len(files), len(files)))  # also where the last ones were skipped
     if not scored:
         raise DataError(
             f"No picture could be read, so nothing was selected. {describe_skipped(skipped, among=files)}"

@@ -12,7 +12,6 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from .backbones.base import BackboneSpec
 from .gaussian import blurred
 from .heads import LinearHead
-from .pixel_path import border_widths
 from .readout import answered, is_response, tap_features
 from .reward_model import RewardModel
 
@@ -37,7 +36,7 @@ def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
     )
     places = blurred(places, round(len(places) * _SMOOTHING))
     height, width = image.shape[-2:]
-    top, right, bottom, left = border_widths(image.cpu().float(), model.pixel_path.trim)
+    top, right, bottom, left = model.pixel_path.cut_off(image.cpu().float())
     inside = (height - top - bottom, width - left - right)
     whole = torch.full((height, width), float(places.mean()))
     whole[top : height - bottom, left : width - right] = interpolate(

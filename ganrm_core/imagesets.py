@@ -37,6 +37,8 @@ DECODERS = min(4, os.cpu_count() or 1)
 """Threads that decode ahead unless told otherwise."""
 
 _NAMED = 3  # folders in a message
+NAMED = 5
+"""How many files a sentence about skipped ones names unless told otherwise."""
 
 Content = TypeVar("Content")
 
@@ -132,7 +134,7 @@ def stream_files(
         del content  # else the picture would live on here while the next one is decoded
 
 
-def describe_skipped(skipped: Sequence[Skipped], limit: int = 5, among: Sequence[Path] = ()) -> str:
+def describe_skipped(skipped: Sequence[Skipped], limit: int = NAMED, among: Sequence[Path] = ()) -> str:
     """One plain sentence naming at most `limit` files and why each was left out; "" if there are none.
 
     `among`: the files that were read, so that each name is one that only one of them has.

@@ -23,16 +23,18 @@ from torch import Tensor
 from . import twins
 from .audit.audit import Audit
 from .audit.facts import FileFacts
-from .audit.families import BORDERS, COMPRESSION, OVERALL_COLOUR, SHARPNESS, SIZE
+from .audit.families import BORDERS, COMPRESSION, OVERALL_COLOUR, SHARPNESS, SIZE, with_frames_of_few_widths
+from .frame import WIDEST, Widths
 from .pixel_path import PixelPath
 
 Mode = Literal["auto", "off", "full"]
 MODES: tuple[Mode, ...] = ("auto", "off", "full")
 
-_TRIM = 0.03
+_THIN = 0.03  # of a side: frames that are drawn over a picture; wider ones are put around it
 _WAS_JPEG = 0.3
 _PAIRS = 48  # pictures of a class whose twins are looked at: the mean of as many is sharp enough
-_FRAMES = ((0, 0, 0), (255, 255, 255))
+_FRAME_COLOURS = ((0, 0, 0), (255, 255, 255))
+_SLIM = (0.004, 0.004, 0.004, 0.004)  # two pixels of 512, where the pictures have no frame to take after
 
 AMBIGUOUS = (SHARPNESS, OVERALL_COLOUR)
 """What may be the very taste that is meant."""
@@ -108,6 +110,7 @@ def neutraliser(
         return Neutraliser(mode, (), (), PixelPath())
     leaking = {family.name for family in audit.families if family.separates}
     full = mode == "full"
+    facts = with_frames_of_few_widths(facts)
     families = [name for name in _EVENED if full or name in leaking]
     if full:
         families += AMBIGUOUS
@@ -122,9 +125,8 @@ def neutraliser(
                 Nuisance(name, label, evens, variants)
                 for evens, variants in _changes(name, own, others, full)
             ]
-    return Neutraliser(
-        mode, tuple(families), tuple(nuisances), PixelPath(_TRIM if BORDERS in families else 0.0)
-    )
+    path = PixelPath(frame=_widest(facts)) if BORDERS in families else PixelPath()
+    return Neutraliser(mode, tuple(families), tuple(nuisances), path)
 
 
 _EVENED = (SIZE, BORDERS, COMPRESSION)  # in the order in which a file comes to have them
@@ -142,8 +144,7 @@ def _changes(name: str, own: Sequence[FileFacts], others: Sequence[FileFacts], f
         # One nuisance each: a shape and a resolution move the features in different ways.
         return [_shapes(own, others), _resolutions(own, others)]
     if name == BORDERS:
-        widths = [max(fact.border) for fact in others if 0 < max(fact.border) <= _TRIM * fact.height]
-        return [_borders(widths or [2])]
+        return [_frames([_shares(fact) for fact in others if any(fact.border)] or [_SLIM])]
     if name == SHARPNESS:
         return [(None, (_still(twins.halved_and_back), _still(_blurred)))]
     return [(None, (_still(_brighter), _still(_more_contrast), _still(_more_colourful)))]
@@ -202,11 +203,39 @@ def _resolutions(own: Sequence[FileFacts], others: Sequence[FileFacts]) -> _Chan
     )
 
 
-def _borders(widths: Sequence[int]) -> _Changes:
+_Shares = tuple[float, float, float, float]
+"""What a frame takes of the height at the top and the bottom, and of the width at the right and the left."""
+
+
+def _shares(fact: FileFacts) -> _Shares:
+    top, right, bottom, left = fact.border
+    return top / fact.height, right / fact.width, bottom / fact.height, left / fact.width
+
+
+def _widest(facts: Sequence[FileFacts]) -> float:
+    """The share of a side that is looked at for a frame: somewhat more than these have."""
+    return min(WIDEST, max(_THIN, *(1.1 * share for fact in facts for share in _shares(fact))))
+
+
+def _frames(shares: Sequence[_Shares]) -> _Changes:
+    """A frame as one of the others has. A wide one leaves the picture whole, as programs do that add it."""
+
     def frame(image: Tensor, dice: random.Random) -> Tensor:
-        return twins.framed(image, dice.choice(widths), dice.choice(_FRAMES))
+        chosen, colour = dice.choice(shares), dice.choice(_FRAME_COLOURS)
+        if max(chosen) <= _THIN:
+            return twins.framed(image, _lines(chosen, *image.shape[-2:]), colour)
+        top, right, bottom, left = chosen
+        height, width = image.shape[-2] / (1 - top - bottom), image.shape[-1] / (1 - left - right)
+        return twins.mounted(image, _lines(chosen, height, width), colour)
 
     return frame, (frame,)
+
+
+def _lines(shares: _Shares, height: float, width: float) -> Widths:
+    sides = (height, width, height, width)
+    return Widths(
+        *(max(1, round(share * side)) if share else 0 for share, side in zip(shares, sides, strict=True))
+    )
 
 
 def _codec(fact: FileFacts, change: int) -> twins.Twin:

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from .frame import NO_FRAME, Widths, frame_widths
+
 _UNIFORM = 6 / 255
 """How far the pixels of a border may stray from its colour: JPEG leaves traces."""
 _FIRST = 4
@@ -17,14 +19,24 @@ _FIRST = 4
 class PixelPath:
     """Takes away what told two folders apart without being in the pictures.
 
-    `trim`: the largest share of a side that is cut off where it is a border of one colour; 0 does nothing.
+    `frame`: the largest share of a side that is cut off where it belongs to a frame or to letterbox bars; 0 does
+    nothing. `trim`: the same for plain lines at any side, frame or not; only models trained by older versions have it.
     """
 
     trim: float = 0.0
+    frame: float = 0.0
 
     def __call__(self, image: Tensor) -> Tensor:
-        """One picture, float [3, H, W] in 0–1 → the same perhaps with other H and W."""
-        return trimmed(image, self.trim) if self.trim else image
+        """One picture, float [3, H, W] in 0–1 on the CPU → the same perhaps with other H and W."""
+        top, right, bottom, left = self.cut_off(image)
+        height, width = image.shape[-2:]
+        return image[:, top : height - bottom, left : width - right] if top + right + bottom + left else image
+
+    def cut_off(self, image: Tensor) -> Widths:
+        """How many rows and columns are taken away at each side of [3, H, W]."""
+        if self.frame:
+            return frame_widths(image, self.frame)
+        return border_widths(image, self.trim) if self.trim else NO_FRAME
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -32,37 +44,28 @@ class PixelPath:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PixelPath:
         """Raises TypeError or ValueError for what `to_json` never gave. Absent entries do nothing."""
-        trim = float(data.get("trim") or 0.0)
-        if not 0 <= trim < 0.5:
-            raise ValueError(f"trim {trim}")
-        return cls(trim)
+        shares = {name: float(data.get(name) or 0.0) for name in ("trim", "frame")}
+        for name, share in shares.items():
+            if not 0 <= share < 0.5:
+                raise ValueError(f"{name} {share}")
+        return cls(**shares)
 
 
-def trimmed(image: Tensor, most: float) -> Tensor:
-    """Without rows and columns of one colour at its edges, at most the share `most` of each side.
-
-    A picture that is all of one colour stays as it is.
-    """
-    top, right, bottom, left = border_widths(image, most)
-    height, width = image.shape[-2:]
-    return image[:, top : height - bottom, left : width - right]
-
-
-def border_widths(image: Tensor, most: float) -> tuple[int, int, int, int]:
+def border_widths(image: Tensor, most: float) -> Widths:
     """How many rows and columns of one colour lie at the top, right, bottom and left of [3, H, W] in 0–1.
 
     Counted up to the share `most` of the side; 0 all round for a picture of one colour.
     """
     height, width = image.shape[-2:]
     rows, columns = int(height * most), int(width * most)
-    widths = (
+    widths = Widths(
         _uniform_lines(image[:, :rows].transpose(1, 2)),
         _uniform_lines(image[:, :, width - columns :].flip(2)),
         _uniform_lines(image[:, height - rows :].flip(1).transpose(1, 2)),
         _uniform_lines(image[:, :, :columns]),
     )
     if widths == (rows, columns, rows, columns) and _is_uniform(image):
-        return 0, 0, 0, 0
+        return NO_FRAME
     return widths
 
 

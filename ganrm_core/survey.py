@@ -23,7 +23,7 @@ from .near_duplicates import group_near_duplicates, signature
 from .progress import Progress, ProgressCallback
 from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
 
-_KIND = "look 2"
+_KIND = "look 3"
 """Under which name looks are kept; another whenever the same file would no longer look the same."""
 
 

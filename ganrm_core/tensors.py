@@ -17,8 +17,8 @@ MID_GREY = 128 / 255
 OVERSHOOT = 0.5
 """How far beyond 0–1 a picture's values may go and still be taken for a picture in 0–1, whose rest is clipped.
 
-ComfyUI's own *Upscale Image* does not clip: on photographs its bicubic gives about −0.06 to 1.07, on a fine
-checkerboard, where such a kernel overshoots most, −0.45 to 1.45. Other ranges go further, and do so all over the
+ComfyUI's own *Upscale Image* does not clip: on photographs its bicubic gives about −0.06 to 1.07, and on checkers
+of two pixels, where such a kernel overshoots most, −0.45 to 1.45. Other ranges go further, and do so all over the
 picture: −1 to 1 in its dark quarter, latents everywhere, 0–255 wherever it is not black. So only values beyond
 that are more than one in a thousand refuse a picture: single sparks of sharpening or of a scene's lights do not.
 """

@@ -42,7 +42,7 @@ from .trunk_states import TrunkStates
 Preset = Literal["default", "paper"]
 Adapt = Literal["none", "lora"]
 
-METHOD = 10
+METHOD = 11
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50

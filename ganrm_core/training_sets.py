@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .errors import DataError, ImageError
 from .files import shown
+from .images import read_image
 from .imagesets import Skipped, common_files, content_hashes, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
 from .short_names import short_names
@@ -110,11 +111,7 @@ def _listed(
         paths = find_images(source, recursive=recursive, say=warnings.append)
     else:
         paths = [Path(path) for path in source]
-    first: dict[str, Path] = {}
-    progress(Progress(f"looking at the {name} files", 0, len(paths)))
-    for done, path in enumerate(paths, start=1):
-        first.setdefault(identity(path), path)
-        progress(Progress(f"looking at the {name} files", done, len(paths)))
+    first = once_each(paths, f"looking at the {name} files", progress)
     repeats = len(paths) - len(first)
     if repeats:
         warnings.append(f"{repeats} {name} files are exact copies of others and count once.")
@@ -123,18 +120,45 @@ def _listed(
     return list(first.values()), list(first)
 
 
-def identity(path: Path) -> str:
-    """The file's content hash; for one that is empty or cannot be read, a hash of its own.
+def once_each(paths: Sequence[Path], stage: str, progress: ProgressCallback) -> dict[str, Path]:
+    """The files by the sha256 of their content, exact copies once.
 
-    Such files are skipped and named when the pictures are read: they must not stop the others, nor
-    pass for copies of each other.
+    Those that are no pictures have a hash of their own each. They are skipped and named when the pictures
+    are read: they must not stop the others, nor pass for copies of each other.
     """
+    copies: dict[str, list[Path]] = {}
+    progress(Progress(stage, 0, len(paths)))
+    for done, path in enumerate(paths, start=1):
+        copies.setdefault(_content(path) or _own_hash(path), []).append(path)
+        progress(Progress(stage, done, len(paths)))
+    first: dict[str, Path] = {}
+    for content, some in copies.items():
+        first |= (
+            {content: some[0]} if len(some) == 1 or _is_picture(some[0]) else {_own_hash(p): p for p in some}
+        )
+    return first
+
+
+def _content(path: Path) -> str:
+    """The sha256 of a file's bytes; "" for one that is empty or cannot be read."""
     try:
         # Nothing but files: a pipe would wait for ever.
         content = content_hashes([path])[0] if path.is_file() else _EMPTY
     except (ImageError, OSError, ValueError):  # the latter for names that can be no path
         content = _EMPTY
-    return hashlib.sha256(os.fsencode(path)).hexdigest() if content == _EMPTY else content
+    return "" if content == _EMPTY else content
+
+
+def _own_hash(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        read_image(path)
+    except ImageError:
+        return False
+    return True
 
 
 def _same_folder(first: Path, second: Path) -> bool:

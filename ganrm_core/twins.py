@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageDraw
+from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from .frame import Widths
 from .images import read_image, to_pil
 
 Twin = Callable[[Tensor], Tensor]
@@ -61,13 +62,27 @@ def shifted(image: Tensor) -> Tensor:
     return image[:, rows][:, :, columns]
 
 
-def framed(image: Tensor, width: int, colour: tuple[int, int, int] = (0, 0, 0)) -> Tensor:
-    """A border of `width` pixels drawn over the picture's edge."""
-    picture = to_pil(image)
-    draw = ImageDraw.Draw(picture)
-    for inset in range(width):
-        draw.rectangle((inset, inset, picture.width - 1 - inset, picture.height - 1 - inset), outline=colour)
-    return _tensor(picture)
+Colour = tuple[int, int, int]
+
+
+def framed(image: Tensor, widths: Widths, colour: Colour = (0, 0, 0)) -> Tensor:
+    """A frame drawn over the picture's edge."""
+    top, right, bottom, left = widths
+    height, width = image.shape[-2:]
+    return mounted(image[:, top : height - bottom, left : width - right], widths, colour)
+
+
+def mounted(image: Tensor, widths: Widths, colour: Colour = (0, 0, 0)) -> Tensor:
+    """A frame put around the picture."""
+    top, right, bottom, left = widths
+    height, width = image.shape[-2:]
+    whole = (
+        torch.tensor(colour, dtype=torch.uint8)
+        .view(3, 1, 1)
+        .repeat(1, top + height + bottom, left + width + right)
+    )
+    whole[:, top : top + height, left : left + width] = image
+    return whole
 
 
 def tagged(image: Tensor) -> Tensor:

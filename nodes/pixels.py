@@ -67,12 +67,12 @@ def keep_once(picture: Image.Image, folder: Path) -> tuple[Path, bool]:
     return path, True
 
 
-def write_picture(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` write a temporary file, and publish it as the new file `path`. Raises OutputError where it cannot."""
+def write_picture(path: Path, write: Callable[[Path], None], *, overwrite: bool = False) -> None:
+    """`atomic_file` with what `write` writes. Raises OutputError for errors that name no file, too."""
     try:
-        with atomic_file(path) as temporary:
+        with atomic_file(path, overwrite=overwrite) as temporary:
             write(temporary)
-    except OSError as error:  # such as EIO, which names no file
+    except OSError as error:  # such as EIO while pixels are written
         raise OutputError(
             f"Cannot write the picture to {shown(path)}: {error.strerror or error}. Check the disk, or choose a "
             "folder on another one."

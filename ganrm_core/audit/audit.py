@@ -20,8 +20,8 @@ from ..training_sets import Source, find_training_files, refuse_too_few
 from .classifier import held_out_scores, is_beyond_chance
 from .copies import copies_across
 from .facts import FileFacts, file_facts
-from .families import CLASSIFIED, NEAR_DUPLICATES, columns_of
-from .words import near_duplicate_sentence, sentences
+from .families import CLASSIFIED, NEAR_DUPLICATES, columns_of, is_content, with_frames_of_few_widths
+from .words import content_sentence, near_duplicate_sentence, sentences
 
 LEAST_LOW_END = 0.6
 """What the lower end of an AUC's interval must reach before it is spoken of."""
@@ -164,6 +164,7 @@ def audit_files(
     a class.
     """
     refuse_too_alike(labels, groups)
+    facts = with_frames_of_few_widths(facts)
     folds = assign_folds(labels, groups, FIFTHS, seed)
     found = []
     for done, name in enumerate(CLASSIFIED):
@@ -183,6 +184,8 @@ def _family(
     separates = auc.low > LEAST_LOW_END and is_beyond_chance(columns, labels, groups, folds, seed=seed)
     liked = [one for one, label in zip(facts, labels, strict=True) if label == 1]
     ordinary = [one for one, label in zip(facts, labels, strict=True) if label == 0]
+    if separates and is_content(name, liked, ordinary):
+        return Family(name, auc, False, *content_sentence(name, liked, ordinary, auc))
     return Family(name, auc, separates, *sentences(name, liked, ordinary, auc, separates))
 
 

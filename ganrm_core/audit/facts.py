@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
+from ..frame import frame_widths
 from .headers import read_header
 from .jpeg_traces import jpeg_traces
-from .look import borders, centre, frequency_bands, luma, mean_colour, shows_through
+from .look import centre, frequency_bands, luma, mean_colour, shows_through
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class FileFacts:
     width, height: pixels, turned upright. mode: Pillow's name of the pixel format ("RGB", "RGBA", "L",
     "P", "I;16"), with ";16" where the file has 16 bits. alpha: "none", "opaque" or "transparent".
     colour_tag: "none", "sRGB" (a profile that changes nothing), "sRGB flag", "gamma", "cICP" or "other
-    profile". border: widths in pixels: top, right, bottom, left. bands: log10 power of 12 rings of
-    spatial frequency, low to high. jpeg_traces: 0 (never was a JPEG, as far as can be seen) to 1.
+    profile". border: widths in pixels of a frame or of letterbox bars: top, right, bottom, left. bands: log10
+    power of 12 rings of spatial frequency, low to high. jpeg_traces: 0 (never was a JPEG, as far as can be seen) to 1.
     colour: mean red, green, blue, saturation, contrast, 0–1.
     """
 
@@ -77,7 +78,7 @@ def file_facts(path: Path, image: Tensor) -> FileFacts:
         mode=header.mode,
         alpha=alpha,
         colour_tag=header.colour_tag,
-        border=borders(image),
+        border=frame_widths(image),
         bands=frequency_bands(grey),
         jpeg_traces=jpeg_traces(grey),
         colour=mean_colour(image),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ..frame import NO_FRAME
 from ..metrics import FloatArray
 from .classifier import classes, numbers
 from .facts import FileFacts
@@ -27,11 +29,50 @@ CLASSIFIED = (
 Facts = Sequence[FileFacts]
 
 _TINY = 1e-6
+_SHARED = 0.15  # of the framed pictures, that have about the same frame where it is one
+_FEWEST = 3
+_NEARLY = 0.004  # of a side
+_CLEAN = 0.9  # of a folder, that must carry no trace of JPEG
 
 
 def columns_of(name: str, facts: Facts) -> list[FloatArray]:
     """What the classifier of the family `name` sees: columns [N], none where all pictures are alike."""
     return _COLUMNS[name](facts)
+
+
+def with_frames_of_few_widths(facts: Facts) -> list[FileFacts]:
+    """The same facts, without borders whose width hardly another picture has: the margins of centred boxes.
+
+    Equal are widths in pixels or as shares of the side. Letterbox bars may have any width: it follows from the
+    picture's shape.
+    """
+    framed = [place for place, one in enumerate(facts) if min(one.border)]
+    pixels = np.array([float(min(facts[place].border)) for place in framed])
+    shares = pixels / [min(facts[place].height, facts[place].width) for place in framed]
+    company = np.maximum(_within(pixels, 1.0), _within(shares, _NEARLY))
+    lonely = {
+        place
+        for place, others in zip(framed, company, strict=True)
+        if others < max(_FEWEST, _SHARED * len(framed))
+    }
+    return [replace(one, border=NO_FRAME) if place in lonely else one for place, one in enumerate(facts)]
+
+
+def _within(values: FloatArray, distance: float) -> FloatArray:
+    """How many of the values, itself included, are that near to each."""
+    ranked = np.sort(values)
+    return np.searchsorted(ranked, values + distance, "right") - np.searchsorted(ranked, values - distance)
+
+
+def is_content(name: str, liked: Facts, ordinary: Facts) -> bool:
+    """Whether the family can only tell what the pictures show, or what no model sees.
+
+    Bytes per pixel of lossless files follow from the picture alone, where no trace of a lossy past is found.
+    """
+    return name == FILE_SIZE and all(
+        all(one.lossless for one in facts) and np.mean([not one.jpeg_traces for one in facts]) >= _CLEAN
+        for facts in (liked, ordinary)
+    )
 
 
 def _compression_columns(facts: Facts) -> list[FloatArray]:

@@ -1,13 +1,11 @@
-"""What can be measured in a picture without knowing what it shows: borders, grain, mean colour."""
+"""What can be measured in a picture without knowing what it shows: grain, mean colour."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..images import MID_GREY
@@ -17,9 +15,6 @@ _CROP = 512  # pixels a side that the frequencies are measured on
 _FLOOR = 1e-3  # squared 8-bit steps: well under the rounding noise of 8 bits, which is 1/12
 _SAMPLES = 256  # pixels of the shorter side that are looked at for colour and transparency, at most
 
-_NOISE = 8.0  # 8-bit steps that a border of one colour strays by on average, after a strong JPEG
-_STEP = 10.0  # 8-bit steps by which a picture differs from its border
-_WIDEST = 4  # a border takes at most a quarter of the side
 _KEYED_OUT = 0.02
 
 _LUMA = torch.tensor([0.299, 0.587, 0.114])
@@ -69,42 +64,6 @@ def mean_colour(image: Tensor) -> tuple[float, ...]:
 def shows_through(image: Tensor) -> bool:
     """Whether `read_image` has laid a notable part of the picture over mid-grey."""
     return float((_thinned(image) == MID_GREY).all(dim=0).float().mean()) >= _KEYED_OUT
-
-
-def borders(image: Tensor) -> tuple[int, int, int, int]:
-    """Width in pixels of a border of one colour: top, right, bottom, left; 0 for none.
-
-    A border is uniform along its whole side and ends in a step along most of it; a plain background
-    does not. `image`: uint8 [3, H, W].
-    """
-    upright: NDArray[np.uint8] = image.numpy()  # which costs less than torch where so little is looked at
-    sideways = upright.transpose(0, 2, 1)
-    return (
-        _border(upright),
-        _border(sideways[:, ::-1]),
-        _border(upright[:, ::-1]),
-        _border(sideways),
-    )
-
-
-def _border(image: NDArray[np.uint8]) -> int:
-    """Rows at the top of [3, H, W] that are a border."""
-    most = image.shape[1] // _WIDEST
-    first = image[:, 0].astype(np.int16)
-    middle = (first.shape[1] - 1) // 2
-    colour = np.partition(first, middle, axis=1)[:, middle, np.newaxis]
-    # Nearly every picture is done after its first row.
-    if not most or np.abs(first - colour).max(axis=0).mean() > _NOISE:
-        return 0
-    for start in range(0, most, 32):
-        rows = image[:, start : min(start + 32, most) + 1].astype(np.int16)
-        away = np.abs(rows - colour[:, np.newaxis]).max(axis=0)
-        ends = np.flatnonzero(away.mean(axis=1) > _NOISE)
-        if len(ends):
-            row = int(ends[0])
-            crossed = float((away[row] > _STEP).mean()) > 0.5
-            return start + row if crossed else 0
-    return 0
 
 
 def _thinned(image: Tensor) -> Tensor:

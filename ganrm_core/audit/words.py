@@ -42,6 +42,19 @@ def sentences(
     return sentence, *words
 
 
+def content_sentence(
+    name: str, liked: Sequence[FileFacts], ordinary: Sequence[FileFacts], auc: Interval
+) -> tuple[str, str, str]:
+    """As `sentences`, of a family that follows from what the pictures show."""
+    words = describe(name, liked, ordinary)
+    return (
+        f"The liked ones take {words[0]}, the ordinary ones {words[1]} (AUC {auc.value:.2f}). Both folders are "
+        "lossless, so this is what they show: flat pictures take fewer bytes than busy ones. Nothing gives away "
+        "how they were made.",
+        *words,
+    )
+
+
 def quiet(name: str, figure: str) -> str:
     """What is said of a family that gives nothing away."""
     return f"Nothing in the {name} gives away which folder a picture is from ({figure})."

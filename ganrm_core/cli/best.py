@@ -17,6 +17,7 @@ from .common import (
     print_skipped,
     say_renamed,
     warn,
+    warn_skipped,
 )
 
 
@@ -63,7 +64,6 @@ def run(options: argparse.Namespace) -> int:
     from ..certainty import in_words
     from ..files import shown
     from ..folder_selection import Rules, check_rules, find_candidates, prepare_folder, select_from_files
-    from ..imagesets import describe_skipped
     from ..short_names import short_names
 
     rules = Rules(
@@ -85,8 +85,7 @@ def run(options: argparse.Namespace) -> int:
             )
     written = result.folder or options.output
     say_renamed(options.output, written)
-    if result.skipped:
-        warn(describe_skipped(result.skipped, among=files))
+    warn_skipped(result.skipped, files, "scores.csv")
     if options.json:
         close = {result.rows[place].path for call in result.close for place in call}
         for row in result.kept:

@@ -171,6 +171,15 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
         print_json(entry)
 
 
+def warn_skipped(skipped: Sequence[Skipped], among: Sequence[Path], listed_in: str = "") -> None:
+    """Name some of the files that were skipped, and say where all are listed. `among`: all that were read."""
+    from ..imagesets import NAMED, describe_skipped
+
+    if skipped:
+        rest = f" All are listed in {listed_in}." if listed_in and len(skipped) > NAMED else ""
+        warn(f"{describe_skipped(skipped, among=among)}{rest}")
+
+
 def skipped_as_json(skipped: Sequence[Skipped]) -> list[dict[str, str]]:
     return [{"file": str(entry.path), "skipped": entry.reason} for entry in skipped]
 

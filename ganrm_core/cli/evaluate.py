@@ -17,6 +17,7 @@ from .common import (
     print_json,
     skipped_as_json,
     warn,
+    warn_skipped,
 )
 
 
@@ -36,17 +37,16 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..evaluation import evaluate
-    from ..imagesets import describe_skipped
     from ..training_sets import find_training_files
 
     files = find_training_files(options.liked, options.ordinary, recursive=options.recursive, least=1)
     model = load_model(options)
     with bars() as progress:
         result = evaluate(model, files.liked, files.ordinary, progress=progress)
-    skipped = describe_skipped(result.skipped, among=[*files.liked, *files.ordinary])
-    for message in (*files.warnings, skipped):
-        if message:
-            warn(message)
+    for message in files.warnings:
+        warn(message)
+    read = [*files.liked, *files.ordinary]
+    warn_skipped(result.skipped, read, "" if options.json else "what --json prints")
     figures = result.figures
     n_liked = int(result.labels.sum())
     if options.json:

@@ -16,7 +16,7 @@ from .common import (
     load_model,
     print_json,
     print_skipped,
-    warn,
+    warn_skipped,
 )
 from .score import files_of
 
@@ -60,11 +60,10 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from ..errors import DataError, ImageError
     from ..files import check_new_file, free_name
+    from ..heatmap import MaskShape, heatmap
     from ..images import read_image, to_float
-    from ..imagesets import Skipped, describe_skipped, reason_of
-    from ..progress import Progress
-    from ..reward_map import STEPS, reward_map, weakest
-    from ..reward_overlay import overlay
+    from ..imagesets import Skipped, reason_of
+    from ..progress import part_of
 
     if not 0 < options.share < 1:
         raise DataError(f"--share is {options.share}. Use more than 0 and less than 1, such as 0.2.")
@@ -74,31 +73,25 @@ def _run(options: argparse.Namespace) -> int:
     check_new_file(free_name(options.output, "map.png"), what="the maps", make_folders=True)
     model = load_model(options)
     skipped: list[Skipped] = []
+    shape = MaskShape(options.share, options.grow, options.blur)
     with bars() as show:
         for number, path in enumerate(files):
-
-            def part(step: Progress, number: int = number) -> None:
-                show(Progress("mapping", number * STEPS + step.done, len(files) * STEPS))
-
             try:
-                image = to_float(read_image(path))
-                places = reward_map(model, image, part)
+                made = heatmap(model, to_float(read_image(path)), shape, part_of(show, number, len(files)))
             except ImageError as error:
                 skipped.append(Skipped(path, reason_of(error)))
                 continue
-            mask = weakest(places, options.share, options.grow, options.blur)
-            drawn = {"map": overlay(image, places, mask), "mask": mask.expand(3, -1, -1)}
+            drawn = {"map": made.drawn, "mask": made.mask.expand(3, -1, -1)}
             map_file, mask_file = _write(options.output, path.stem, drawn)
             if options.json:
                 print_json({
                     "file": str(path),
                     "map": str(map_file),
                     "mask": str(mask_file),
-                    "lowest": float(places.min()),
-                    "highest": float(places.max()),
+                    "lowest": float(made.places.min()),
+                    "highest": float(made.places.max()),
                 })  # fmt: skip
-    if skipped:
-        warn(describe_skipped(skipped, among=files))
+    warn_skipped(skipped, files, "" if options.json else "what --json prints")
     if options.json:
         print_skipped(skipped)
     else:

@@ -12,7 +12,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import Subparsers, add_json, add_model, expanded, load_model, print_json, print_skipped, warn
+from .common import (
+    Subparsers,
+    add_json,
+    add_model,
+    expanded,
+    load_model,
+    print_json,
+    print_skipped,
+    warn,
+    warn_skipped,
+)
 
 if TYPE_CHECKING:
     from ..imagesets import Skipped
@@ -36,8 +46,6 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..imagesets import describe_skipped
-
     files = list(files_of(options.paths, options.recursive))
     model = load_model(options)
     skipped: list[Skipped] = []
@@ -61,8 +69,7 @@ def run(options: argparse.Namespace) -> int:
         print_skipped(skipped)
     elif options.csv:
         table.writerows([entry.path, "", "", "", entry.reason] for entry in skipped)
-    if skipped:
-        warn(describe_skipped(skipped, among=files))
+    warn_skipped(skipped, files, "" if options.json or options.csv else "what --json and --csv print")
     return 2 if len(skipped) == len(files) else 0
 
 

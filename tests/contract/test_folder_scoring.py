@@ -138,8 +138,67 @@ class TestWhatIsCopied:
     def test_bad_files_are_left_out_and_named(self, pack: Pack, bright: Bright, shots: Path) -> None:
         (shots / "d.png").write_bytes(b"no picture")
         result = run(pack, bright)
-        assert [row["file"] for row in rows(result["table"])] == ["b.png", "c.png", "a.png", "e.png"]
+        table = rows(result["table"])
+        assert [row["file"] for row in table] == ["b.png", "c.png", "a.png", "e.png", "d.png"]
+        assert [row["skipped"] for row in table] == ["", "", "", "", "it is no picture"]
+        assert (table[4]["rank"], table[4]["score"], table[4]["kept"]) == ("", "", "0")
         assert '1 file was skipped: "d.png"' in result["summary"]
+
+    def test_every_bad_file_is_listed(
+        self, pack: Pack, bright: Bright, shots: Path, folders: Folders
+    ) -> None:
+        for number in range(9):
+            (shots / f"bad{number}.png").write_bytes(b"no picture")
+        result = run(pack, bright)
+        assert "9 files were skipped" in result["summary"]
+        listed = [row["file"] for row in rows(result["table"]) if row["skipped"]]
+        assert listed == [f"bad{number}.png" for number in range(9)]
+        saved = (folders.output / "best" / "scores.csv").read_text(encoding="utf-8-sig")
+        assert saved.count("it is no picture") == 9
+
+    def test_a_reward_that_runs_in_threads_reads_on_past_a_group_of_bad_files(
+        self, pack: Pack, trained: Any, taste: Any, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pack.module("ganrm_core.features"), "threads_to_share", lambda: 2)
+        shots = folders.input / "shots"
+        shots.mkdir()
+        for number in range(9):
+            (shots / f"bad{number}.png").write_bytes(bytes([number]) * 99)
+        good = sorted(taste.liked.iterdir())[0]
+        (shots / good.name).write_bytes(good.read_bytes())
+        result = run(pack, trained)
+        assert [row["file"] for row in rows(result["table"]) if not row["skipped"]] == [good.name]
+        assert "1 picture, 1 kept" in result["summary"]
+        assert "9 files were skipped" in result["summary"]
+
+    @pytest.mark.parametrize("gone", ["d.png", "a.png"])
+    @pytest.mark.parametrize("place", ["copy", "link"])
+    def test_one_that_goes_after_it_was_scored_costs_only_itself(
+        self,
+        pack: Pack,
+        bright: Bright,
+        shots: Path,
+        folders: Folders,
+        monkeypatch: pytest.MonkeyPatch,
+        gone: str,
+        place: str,
+    ) -> None:
+        module = pack.module("nodes.folder_scoring")
+        real = module.rank_files
+
+        def then_one_goes(*arguments: Any, **named: Any) -> Any:
+            selection = real(*arguments, **named)
+            (shots / gone).unlink()
+            return selection
+
+        monkeypatch.setattr(module, "rank_files", then_one_goes)
+        result = run(pack, bright, place=place)
+        kept = [name for name in ("d.png", "b.png") if name != gone]
+        assert files(folders.output / "best") == [*sorted(kept), "scores.csv"]
+        assert result.ui["best"] == kept
+        assert [row["file"] for row in rows(result["table"]) if row["kept"] == "1"] == kept
+        assert result["preview"].shape[0] == 1
+        assert ('"d.png" (it is no longer there)' in result["summary"]) == (gone == "d.png")
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only here may a name be no valid text")
     def test_a_name_that_is_no_text_can_still_be_sent(
@@ -155,7 +214,7 @@ class TestWhatIsCopied:
         self, pack: Pack, bright: Bright, folders: Folders, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fill(folders.input / "shots", {f"{number}.png": number for number in range(80)})
-        module = pack.module("nodes.folder_scoring")
+        module = pack.module("ganrm_core.selection_sheet")
         read, real = [], module.read_image
         monkeypatch.setattr(module, "read_image", lambda path: read.append(path.name) or real(path))
         result = run(pack, bright, keep=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from contract_support.rewards import Bright
 from contract_support.sampling import Guider, Vae, best_seeds, worth
+from PIL import Image
 from torch import Tensor
 
 from .conftest import Many
@@ -183,3 +185,18 @@ class TestSamplers:
         result = run_sampler(reward=reward)
         assert result["seeds"] == [best_seeds(2)[1]]
         assert result.ui["spoilt"] == best_seeds(1)
+
+
+def test_a_temporary_folder_that_is_full_costs_the_picture_on_the_node_only(
+    pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_self: Image.Image, path: Path, **_: Any) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = pack.run(NODE, images=grey(0.2, 0.8), reward=bright)
+    assert result["indices"] == result.ui["indices"] == [1]
+    assert result.ui["images"] == []
+    assert "cannot be shown on its node" in caplog.text
+    assert "disk is full" in caplog.text

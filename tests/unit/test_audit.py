@@ -103,7 +103,6 @@ def dark(facts: FileFacts) -> FileFacts:
         ("compression", jpeg, ["the liked ones are PNGs, the ordinary ones JPEGs of quality about 75"]),
         ("compression", webp, ["WebPs of quality about 80"]),
         ("compression", lambda one: replace(one, jpeg_traces=0.6), ["earlier", "JPEG compression"]),
-        ("bytes per pixel", lambda one: replace(one, bytes_per_pixel=0.2), ["about 0.20 bytes per pixel"]),
         ("size and shape", half_size, ["px"]),
         ("size and shape", lambda one: replace(one, width=one.width + 1), ["px"]),
         ("sharpness", soft, ["the ordinary ones less", "taste"]),
@@ -123,6 +122,35 @@ def test_a_leak_is_named(name: str, change: Callable[[FileFacts], FileFacts], wo
     for word in (*words, f"AUC {found.auc.value:.2f}"):
         assert word in found.sentence
     assert found.liked != found.ordinary
+
+
+@pytest.mark.parametrize("past", [{"lossless": False}, {"jpeg_traces": 0.4}])
+def test_bytes_per_pixel_of_files_with_a_lossy_past_are_a_leak(past: dict[str, Any]) -> None:
+    labels = np.arange(80) % 2
+    facts = [replace(plain_facts(i), **past) for i in range(80)]
+    facts = [
+        one if label else replace(one, bytes_per_pixel=0.2) for one, label in zip(facts, labels, strict=True)
+    ]
+    audit = audit_files(facts, labels, np.arange(80))
+    assert separating(audit) == {"bytes per pixel"}
+    assert "about 0.20 bytes per pixel" in audit.warnings[0]
+
+
+def test_bytes_per_pixel_of_lossless_files_are_what_they_show() -> None:
+    audit = leaking(lambda one: replace(one, bytes_per_pixel=0.2))
+    assert audit.warnings == []
+    found = family(audit, "bytes per pixel")
+    assert found.auc is not None
+    assert found.auc.value > 0.9
+    assert "the ordinary ones about 0.20 bytes per pixel" in found.sentence
+    assert "lossless" in found.sentence
+
+
+def test_margins_that_vary_from_picture_to_picture_are_no_border() -> None:
+    widths = iter(range(3, 200, 4))
+    assert "borders" not in separating(leaking(lambda one: replace(one, border=(next(widths),) * 4)))
+    few = iter([2, 8, 20] * 20)
+    assert "borders" in separating(leaking(lambda one: replace(one, border=(next(few),) * 4)))
 
 
 @pytest.mark.parametrize("count", [10, 15, 25])

@@ -189,8 +189,8 @@ class TestBorders:
         assert facts_of(framed, tmp_path / f"a.{ending}").border == (16, 16, 16, 16)
 
     def test_letterboxes_and_thin_lines(self, picture: Image.Image, tmp_path: Path) -> None:
-        wide = ImageOps.expand(picture, (0, 20, 0, 10), "white")
-        assert facts_of(wide, tmp_path / "a.png").border == (20, 0, 10, 0)
+        wide = ImageOps.expand(picture, (0, 20), "white")
+        assert facts_of(wide, tmp_path / "a.png").border == (20, 0, 20, 0)
         thin = ImageOps.expand(picture, (1, 0, 2, 0), "black")
         assert facts_of(thin, tmp_path / "b.png").border == (0, 2, 0, 1)
 

@@ -196,8 +196,9 @@ class TestSkippedAndNamed:
             assert re.search(rf'"{re.escape(name)}" \([^"]*{re.escape(reason)}', message), (name, message)
         if command in ("train", "evaluate"):
             assert (ran.json[0]["n_liked"], ran.json[0]["n_ordinary"]) == (14, 15)
+            assert len(ran.json[0]["skipped"]) == 4
         elif command == "score":
-            assert len(ran.json) == 14
+            assert ["skipped" in line for line in ran.json] == [False] * 14 + [True] * 4
         else:
             assert len(list((work / "best").glob("liked*.png"))) == 14
 

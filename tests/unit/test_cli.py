@@ -52,6 +52,7 @@ class TestTrain:
             "n_ordinary",
             "leaks",
             "seconds",
+            "skipped",
             "written",
         ]
         low, high = line["auc_ci"]
@@ -134,7 +135,7 @@ class TestScore:
         lines = ganrm("score", trained.checkpoint, mixed, "--json").json
         table = list(csv.DictReader(io.StringIO(ganrm("score", trained.checkpoint, mixed, "--csv").out)))
         assert [list(line) for line in lines] == [["file", "score", "logit", "uncertainty"]] * 4
-        assert [list(row) for row in table] == [["file", "score", "logit", "uncertainty"]] * 4
+        assert [list(row) for row in table] == [["file", "score", "logit", "uncertainty", "skipped"]] * 4
         for number, (line, row) in enumerate(zip(lines, table, strict=True)):
             assert line["file"] == row["file"] == str(mixed / f"{number}.png")
             for key in ("score", "logit", "uncertainty"):
@@ -163,7 +164,9 @@ class TestScore:
         (mixed / "1.png").write_bytes(b"")
         (mixed / "link.png").symlink_to(mixed / "gone.png")
         ran = ganrm("score", trained.checkpoint, mixed, mixed / "link.png", "--json")
-        assert (ran.code, len(ran.json)) == (0, 3)
+        assert (ran.code, len(ran.json)) == (0, 6)
+        assert [list(line) for line in ran.json[3:]] == [["file", "skipped"]] * 3
+        assert ran.json[3] == {"file": str(mixed / "1.png"), "skipped": "the file is empty (0 bytes)"}
         assert ran.err.startswith(
             'ganrm: 3 files were skipped: "1.png" (the file is empty (0 bytes)), "link.png"'
         )

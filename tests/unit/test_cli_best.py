@@ -53,7 +53,7 @@ def kept(folder: Path) -> list[str]:
 
 
 def table(folder: Path) -> list[dict[str, str]]:
-    with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "scores.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -104,7 +104,8 @@ class TestWhatIsKept:
         assert ran.code == 0
         assert "ganrm: 5 files were skipped" in ran.err
         assert kept(tmp_path / "best") == ["c2.png", "c9.png"]
-        groups = {Path(row["file"]).name: row["group"] for row in table(tmp_path / "best")}
+        rows = table(tmp_path / "best")
+        groups = {Path(row["file"]).name: row["group"] for row in rows if not row["skipped"]}
         assert groups == {f"c{n}.png": str(n // 4 + 1) for n in (1, 2, 3, 8, 9, 10, 11)}
 
     @pytest.mark.parametrize("pattern", [r"_(prompt\d)", r"prompt\d", r"_(?P<prompt>prompt\d)\.png$"])
@@ -163,7 +164,7 @@ class TestPlacing:
 
         def full(source: Any, target: Any, **more: Any) -> None:
             calls.append(target)
-            if len(calls) > len(RESULTS) + 1:
+            if len(calls) > len(["scores.csv", "c2.png"]):
                 raise OSError(28, "No space left on device", str(target))
             real(source, target, **more)
 
@@ -171,8 +172,31 @@ class TestPlacing:
         ran = best("--move", "--group-size", 4)
         assert ran.code == 2
         assert "the disk is full. Free some space" in ran.err
+        assert f'1 of 3 pictures are in "{tmp_path / "best"}" already, and scores.csv says which' in ran.err
         assert {**content(candidates), **content(tmp_path / "best")}.items() >= before.items()
-        assert sorted(content(tmp_path / "best")) == ["c2.png", *RESULTS]
+        assert sorted(content(tmp_path / "best")) == ["c2.png", "scores.csv"]
+        assert [row["kept_as"] for row in table(tmp_path / "best") if row["kept"] == "1"] == ["c2.png"]
+
+    @pytest.mark.parametrize("mode", ["--copy", "--link"])
+    def test_copying_breaks_off_without_a_trace(
+        self, mode: str, best: Ganrm, candidates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before, real, calls = content(candidates), os.link, []
+
+        def full(source: Any, target: Any, **more: Any) -> None:
+            calls.append(target)
+            if len(calls) > len(["scores.csv", "c2.png"]):
+                raise OSError(28, "No space left on device", str(target))
+            real(source, target, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "link", full)
+            ran = best(mode, "--group-size", 4)
+        assert ran.code == 2
+        assert "the disk is full. Free some space" in ran.err
+        assert content(candidates) == before
+        assert not (tmp_path / "best").exists()
+        assert best(mode, "--group-size", 4).code == 0
 
 
 class TestTable:
@@ -212,7 +236,7 @@ class TestTable:
         assert best("--keep", 12).code == 0
         assert set(kept(tmp_path / "best")) == set(content(candidates))
         with (tmp_path / "best" / "scores.csv").open(
-            encoding="utf-8", errors="surrogateescape", newline=""
+            encoding="utf-8-sig", errors="surrogateescape", newline=""
         ) as file:
             assert {row["kept_as"] for row in csv.DictReader(file)} == set(content(candidates))
 

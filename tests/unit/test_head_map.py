@@ -41,15 +41,16 @@ def test_its_mean_is_the_logit_but_for_a_constant(model: RewardModel) -> None:
         assert whole.shape == (size, size)
 
 
-def test_a_border_that_scoring_cuts_off_tells_nothing(model: RewardModel) -> None:
-    model.pixel_path = PixelPath(0.3)
+@pytest.mark.parametrize("path", [PixelPath(trim=0.3), PixelPath(frame=0.25)])
+def test_a_border_that_scoring_cuts_off_tells_nothing(model: RewardModel, path: PixelPath) -> None:
+    model.pixel_path = path
     image = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(1))
-    image[:, :, :16] = 0.5
+    image[:, :, :16] = image[:, :, 64:] = 0.5
     places = head_map(model, image)
     assert places is not None
     assert places.shape == (60, 80)
     assert float(places[:, :16].max() - places[:, :16].min()) == 0
-    assert float(places[:, 16:].max() - places[:, 16:].min()) > 0
+    assert float(places[:, 16:64].max() - places[:, 16:64].min()) > 0
 
 
 def test_a_head_that_sees_the_picture_as_a_whole_has_none(model: RewardModel) -> None:

@@ -14,6 +14,7 @@ from ganrm_core.audit.audit import Audit, Family
 from ganrm_core.audit.facts import FileFacts
 from ganrm_core.metrics import Interval
 from ganrm_core.neutralising import Neutraliser, neutraliser
+from ganrm_core.pixel_path import PixelPath
 
 PNG = FileFacts(
     container="PNG",
@@ -70,7 +71,7 @@ def test_nothing_is_touched_without_a_leak_or_when_off(
     assert torch.equal(even.evened(picture(), 1, 0), picture())
     assert not even.twins(picture(), 1, 0)
     assert not even.paired(LABELS, 0).any()
-    assert even.path.trim == 0
+    assert even.path == PixelPath()
 
 
 @pytest.mark.parametrize("family", ["sharpness", "overall colour", "colour tags"])
@@ -113,9 +114,24 @@ def test_each_size_meets_the_one_of_its_own_rank() -> None:
 def test_borders_are_cut_off_in_scoring_too() -> None:
     framed = dataclasses.replace(PNG, border=(2, 2, 2, 2))
     even = made("auto", framed, "borders")
-    assert even.path.trim > 0
+    assert 0.02 < even.path.frame < 0.1
     seen = even.path(even.evened(picture(), 1, 0).float() / 255)
     assert torch.equal(seen, picture()[:, 2:-2, 2:-2].float() / 255)
+
+
+def test_a_wide_frame_is_put_around_a_picture_and_cut_off_again_whole() -> None:
+    instant_film = dataclasses.replace(PNG, width=200, height=160, border=(12, 12, 36, 12))
+    even = made("auto", instant_film, "borders")
+    given = even.evened(picture(), 1, 0)
+    assert given.shape[1] > 80
+    assert given.shape[2] > 120
+    assert torch.equal(even.path(given.float() / 255), picture().float() / 255)
+
+
+def test_margins_that_vary_from_picture_to_picture_are_neither_given_nor_cut_off() -> None:
+    boxes = [dataclasses.replace(PNG, border=(width,) * 4) for width in range(2, 38, 3)]
+    even = neutraliser("auto", audit("borders"), [PNG] * 12 + boxes, LABELS)
+    assert even.path.frame <= 0.03
 
 
 def test_the_same_seed_gives_the_same_picture() -> None:

@@ -51,11 +51,29 @@ def test_a_picture_of_one_colour_stays_whole() -> None:
 
 
 def test_json_round_trip_and_older_checkpoints() -> None:
-    assert PixelPath.from_json(PixelPath(0.03).to_json()) == PixelPath(0.03)
+    for path in (PixelPath(0.03), PixelPath(frame=0.2)):
+        assert PixelPath.from_json(path.to_json()) == path
     assert PixelPath.from_json({"resize": "squash"}) == PixelPath()
+
+
+def test_models_of_older_versions_cut_off_what_they_did() -> None:
+    lone_line = framed(noise(), (0, 3, 0, 0))
+    assert torch.equal(PixelPath.from_json({"trim": 0.03})(lone_line), noise()[:, :, :197])
+
+
+def test_a_frame_is_cut_off_whole_and_plain_margins_stay() -> None:
+    path = PixelPath(frame=0.2)
+    assert torch.equal(path(framed(noise(), (9, 9, 9, 9), 1.0)), noise()[:, 9:-9, 9:-9])
+    assert torch.equal(path(framed(noise(), (12, 0, 12, 0))), noise()[:, 12:-12])
+    drawing = torch.ones(3, 100, 200)
+    drawing[:, 20:70, 50:120] = 0.3
+    for whole in (drawing, framed(noise(), (0, 3, 0, 0)), framed(noise(), (25, 25, 25, 25))):
+        assert path(whole) is whole
 
 
 @pytest.mark.parametrize("trim", [-0.1, 0.5, float("nan"), "much"])
 def test_a_damaged_record_is_refused(trim: object) -> None:
     with pytest.raises(ValueError, match=r"trim|could not convert"):
         PixelPath.from_json({"trim": trim})
+    with pytest.raises(ValueError, match=r"frame|could not convert"):
+        PixelPath.from_json({"frame": trim})

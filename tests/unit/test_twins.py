@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from ganrm_core import twins
+from ganrm_core.frame import Widths
 from ganrm_core.twins import SAME_PICTURE
 
 
@@ -44,7 +45,7 @@ def test_less_quality_is_farther_away(picture: Tensor) -> None:
 def test_sizes_and_frames(picture: Tensor) -> None:
     assert twins.scaled(picture, 0.5).shape == (3, 45, 60)
     assert twins.halved_and_back(picture).shape == picture.shape
-    framed = twins.framed(picture, 2, (255, 0, 0))
+    framed = twins.framed(picture, Widths(2, 2, 2, 2), (255, 0, 0))
     assert torch.equal(framed[:, 2:-2, 2:-2], picture[:, 2:-2, 2:-2])
     assert bool((framed[0, :2] == 255).all())
     assert not bool(framed[1, :, -2:].any())

@@ -75,7 +75,7 @@ def tiff(samples: NDArray[Any], layout: Layout) -> bytes:
         fields.append((320, 3, layout.colours))
     order = ">" if layout.big_endian else "<"
     head = struct.pack(order + "2sHI", b"MM" if layout.big_endian else b"II", 42, offsets[-1])
-    return head + b"".join(blocks) + _directory(sorted([*fields, *layout.more]), offsets[-1], order)
+    return head + b"".join(blocks) + directory([*fields, *layout.more], offsets[-1], order)
 
 
 def _block(samples: NDArray[Any], layout: Layout) -> bytes:
@@ -115,10 +115,11 @@ def _float_differences(row: NDArray[Any]) -> bytes:
     return differences.tobytes()
 
 
-def _directory(fields: Sequence[tuple[int, int, Sequence[int]]], start: int, order: str) -> bytes:
+def directory(fields: Sequence[tuple[int, int, Sequence[int]]], start: int, order: str) -> bytes:
+    """An image file directory that stands at `start`, in ascending order of its tags."""
     entries, values = b"", b""
     values_at = start + 2 + 12 * len(fields) + 4
-    for tag, kind, numbers in fields:
+    for tag, kind, numbers in sorted(fields):
         data = struct.pack(order + {3: "H", 4: "I", 5: "I"}[kind] * len(numbers), *numbers)
         place = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(order + "I", values_at + len(values))
         entries += struct.pack(order + "HHI", tag, kind, len(numbers) // (2 if kind == 5 else 1)) + place

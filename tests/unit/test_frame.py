@@ -1,0 +1,97 @@
+"""Frames and letterbox bars are found around pictures; the plain margins of a drawing are none."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw, ImageOps
+
+from ganrm_core.demo.drawings import KINDS, draw
+from ganrm_core.frame import NO_FRAME, frame_widths
+
+
+def photograph(seed: int = 0) -> Image.Image:
+    """Soft blobs and grain, 120 × 90."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(
+        (120, 90), Image.Resampling.BICUBIC
+    )
+    return Image.fromarray(
+        (np.asarray(coarse) + rng.normal(0, 6, (90, 120, 3))).clip(0, 255).astype(np.uint8)
+    )
+
+
+def widths_of(picture: Image.Image) -> tuple[int, int, int, int]:
+    return frame_widths(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+
+
+@pytest.mark.parametrize("colour", ["black", "white", (120, 30, 40)])
+@pytest.mark.parametrize(
+    ("added", "found"),
+    [
+        (1, (1, 1, 1, 1)),
+        (12, (12, 12, 12, 12)),
+        ((6, 6, 6, 22), (6, 6, 22, 6)),  # instant film
+        ((0, 15), (15, 0, 15, 0)),  # letterbox
+        ((21, 0), (0, 21, 0, 21)),
+        ((12, 9), (9, 12, 9, 12)),  # the same share of both sides
+    ],
+)
+def test_frames_and_bars(colour: str, added: int | tuple[int, ...], found: tuple[int, ...]) -> None:
+    assert widths_of(ImageOps.expand(photograph(), added, colour)) == found
+    assert widths_of(photograph()) == NO_FRAME
+
+
+def test_a_picture_as_dark_as_its_frame_in_places() -> None:
+    night = photograph()
+    night.paste("black", (0, 0, 120, 30))
+    assert widths_of(ImageOps.expand(night, 4, "black")) == (4, 4, 4, 4)
+
+
+def test_a_compressed_frame() -> None:
+    coded = io.BytesIO()
+    ImageOps.expand(photograph(), 10, "white").save(coded, "JPEG", quality=80)
+    assert all(abs(width - 10) <= 1 for width in widths_of(Image.open(coded)))
+
+
+def test_floats_give_the_same_as_bytes() -> None:
+    image = torch.from_numpy(np.array(ImageOps.expand(photograph(), 7, "white"))).permute(2, 0, 1)
+    assert frame_widths(image.float() / 255) == frame_widths(image) == (7, 7, 7, 7)
+
+
+def test_wider_than_is_looked_for() -> None:
+    image = torch.from_numpy(np.array(ImageOps.expand(photograph(), 12, "white"))).permute(2, 0, 1)
+    assert frame_widths(image, 0.05) == NO_FRAME
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "icons"])
+def test_plain_margins_are_no_frame(kind: str) -> None:
+    found = [widths_of(draw(kind, seed, bool(seed % 2), side=96)) for seed in range(40)]
+    assert sum(any(widths) for widths in found) <= 2  # a window may stand in the very middle of its desktop
+
+
+@pytest.mark.parametrize(
+    "shape", ["disc", "rounded box", "box off the middle", "one bar", "unequal bars", "all one colour"]
+)
+def test_shapes_that_come_near_a_frame(shape: str) -> None:
+    picture = Image.new("RGB", (100, 100), "white")
+    canvas = ImageDraw.Draw(picture)
+    if shape == "disc":
+        canvas.ellipse((8, 8, 91, 91), "navy")
+    elif shape == "rounded box":
+        canvas.rounded_rectangle((8, 8, 91, 91), 18, "navy")
+    elif shape == "box off the middle":
+        canvas.rectangle((8, 12, 80, 90), "navy")
+    elif shape == "one bar":
+        canvas.rectangle((0, 10, 99, 99), "navy")
+    elif shape == "unequal bars":
+        picture = ImageOps.expand(picture.resize((100, 20)), (0, 8, 0, 30), "navy").crop((0, 0, 100, 50))
+    assert widths_of(picture) == NO_FRAME
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (4, 4)])
+def test_tiny_pictures(size: tuple[int, int]) -> None:
+    assert widths_of(Image.new("RGB", size, "white")) == NO_FRAME

@@ -1,0 +1,61 @@
+"""Names that tell files apart, and the messages that use them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganrm_core.errors import DataError
+from ganrm_core.imagesets import Skipped, describe_skipped
+from ganrm_core.short_names import short_names
+from ganrm_core.training_sets import find_training_files
+
+
+@pytest.mark.parametrize(
+    ("paths", "among", "expected"),
+    [
+        (["a/x.png", "a/y.png"], [], ["x.png", "y.png"]),
+        (["a/x.png", "b/x.png"], [], ["a/x.png", "b/x.png"]),
+        (["a/x.png"], ["a/x.png", "b/x.png", "b/y.png"], ["a/x.png"]),
+        (["a/x.png"], ["a/x.png", "a/y.png"], ["x.png"]),
+        (["1/a/x.png", "2/a/x.png", "2/b/x.png"], [], ["1/a/x.png", "2/a/x.png", "b/x.png"]),
+        (["x.png", "a/x.png"], [], ["x.png", "a/x.png"]),
+        (["a/x.png", "a/x.png"], [], ["x.png", "x.png"]),
+        (["a/x.png"], ["b/x.PNG"], ["x.png"]),
+        ([], ["a/x.png"], []),
+    ],
+)
+def test_as_many_folders_as_it_takes(paths: list[str], among: list[str], expected: list[str]) -> None:
+    found = short_names([Path(path) for path in paths], [Path(path) for path in among])
+    assert found == [str(Path(name)) for name in expected]
+
+
+def test_what_was_skipped_is_told_from_what_was_not() -> None:
+    skipped = [Skipped(Path("in/a/pic.png"), "it is empty"), Skipped(Path("in/a/other.png"), "it is empty")]
+    read = [Path("in/a/pic.png"), Path("in/b/pic.png"), Path("in/a/other.png")]
+    assert describe_skipped(skipped, among=read) == (
+        f'2 files were skipped: "{Path("a/pic.png")}" (it is empty) and "other.png" (it is empty).'
+    )
+    assert '"pic.png"' in describe_skipped(skipped)
+
+
+def test_the_same_picture_under_the_same_name_in_both_sets(make_folder: Any, tmp_path: Path) -> None:
+    liked, ordinary = (make_folder(tmp_path / kind, kind, 12) for kind in ("liked", "ordinary"))
+    shutil.copy(liked / "liked00.png", ordinary / "liked00.png")
+    names = [f'"{Path(folder, "liked00.png")}"' for folder in ("liked", "ordinary")]
+    with pytest.raises(DataError) as raised:
+        find_training_files(liked, ordinary)
+    assert f"(liked = ordinary: {names[0]} = {names[1]})" in str(raised.value)
+
+
+def test_bad_files_are_no_copies_of_each_other(make_folder: Any, tmp_path: Path) -> None:
+    liked, ordinary = (make_folder(tmp_path / kind, kind, 12) for kind in ("liked", "ordinary"))
+    for number in range(3):
+        (liked / f"page{number}.png").write_bytes(b"<html>404 not found</html>")
+    shutil.copy(liked / "liked00.png", liked / "copy.png")
+    found = find_training_files(liked, ordinary)
+    assert len(found.liked) == len(set(found.liked_hashes)) == 12 + 3
+    assert found.warnings == ["1 liked files are exact copies of others and count once."]
