@@ -78,7 +78,7 @@ def _write_backbone(path: Path) -> Path:
 
 def _write_pictures(folder: Path, noise: float) -> Path:
     folder.mkdir()
-    for number in range(12):
+    for number in range(10):
         random = np.random.default_rng([number, int(noise)])
         ramp = np.linspace(random.uniform(0, 255, 3), random.uniform(0, 255, 3), 32)
         pixels = np.broadcast_to(ramp, (32, 32, 3)) + random.normal(0, 1, (32, 32, 3)) * noise

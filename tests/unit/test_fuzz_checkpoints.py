@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import Any
+
 import pytest
 from fuzz_support.checkpoint_cases import checkpoint_case, checkpoint_faults, put, remove
 from fuzz_support.checkpoint_seeds import Seeds
 
+from ganrm_core import reward_model
+
 CASES = 200
+
+
+@pytest.fixture(autouse=True)
+def _backbone_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Building it is most of the time that loading takes. Copies, because an adapter is merged into what is loaded.
+    built: dict[str, Any] = {}
+    load = reward_model.load_backbone
+
+    def load_once(name: str, **options: Any) -> Any:
+        if name not in built:
+            built[name] = load(name, **options)
+        return deepcopy(built[name])
+
+    monkeypatch.setattr(reward_model, "load_backbone", load_once)
 
 
 @pytest.mark.parametrize("name", [*Seeds.checkpoints, Seeds.recipe, Seeds.companion])
