@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from .backbones.base import Backbone
 from .errors import CheckpointError
 
+_OVERFLOWS = 1e6
+"""A factor or entry so large, far beyond any that training gives, that the network would give no number."""
 _DAMAGED = "The checkpoint's adapter is damaged or of an unknown kind. Train it anew."
 
 
@@ -45,11 +47,17 @@ class Adapter:
     def from_checkpoint(cls, settings: Mapping[str, Any], tensors: dict[str, Tensor]) -> Adapter:
         try:
             adapter = cls(int(settings["rank"]), float(settings["alpha"]), tensors)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise CheckpointError(_DAMAGED) from error
         if adapter.rank < 1 or settings.get("kind") != "lora" or adapter.modules != settings.get("modules"):
             raise CheckpointError(_DAMAGED)
+        # NaN is not below it either.
+        if not all(float(value.abs().max()) < _OVERFLOWS for value in adapter._values() if value.numel()):
+            raise CheckpointError(_DAMAGED)
         return adapter
+
+    def _values(self) -> list[Tensor]:
+        return [torch.tensor(self.alpha), *(tensor.float() for tensor in self.tensors.values())]
 
 
 def merge_adapter(backbone: Backbone, adapter: Adapter) -> None:

@@ -69,6 +69,7 @@ class PoolPictures:
     features: Tensor
     n_known: int
     skipped: list[Skipped]
+    warnings: list[str] = field(default_factory=list)
 
 
 def origin_of(model: RewardModel) -> Origin:
@@ -133,7 +134,8 @@ def read_pool(
     out, or the held-out figures would be too good. Raises DataError where nothing is left.
     """
     skipped: list[Skipped] = []
-    paths, hashes = _listed(source, recursive, progress)
+    warnings: list[str] = []
+    paths, hashes = _listed(source, recursive, warnings, progress)
     total, n_known = len(paths), 0
     fresh = [place for place, content in enumerate(hashes) if content not in set(known.hashes)]
     n_known += total - len(fresh)
@@ -186,6 +188,7 @@ def read_pool(
         torch.stack(features),
         n_known,
         skipped,
+        warnings,
     )
 
 
@@ -237,9 +240,14 @@ def _same(origin: Origin, liked: Sequence[str], ordinary: Sequence[str]) -> bool
     return origin.fingerprints == {"liked": fingerprint(liked), "ordinary": fingerprint(ordinary)}
 
 
-def _listed(source: Source, recursive: bool, progress: ProgressCallback) -> tuple[list[Path], list[str]]:
+def _listed(
+    source: Source, recursive: bool, warnings: list[str], progress: ProgressCallback
+) -> tuple[list[Path], list[str]]:
     """Files and their content hashes, exact copies once; unreadable ones are named when they are read."""
-    paths = [Path(p) for p in source] if not _is_folder(source) else find_images(source, recursive=recursive)  # type: ignore[arg-type, union-attr]
+    if _is_folder(source):
+        paths = find_images(source, recursive=recursive, say=warnings.append)  # type: ignore[arg-type]
+    else:
+        paths = [Path(path) for path in source]  # type: ignore[union-attr]
     first = once_each(paths, "looking at the pool", progress)
     return list(first.values()), list(first)
 

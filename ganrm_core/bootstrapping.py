@@ -140,10 +140,8 @@ def refine(
             pixel_path=model.pixel_path,
         )
     progress(Progress("measuring", 1, 1, history=outcome.history))
-    warnings = [
-        *known.warnings,
-        *([describe_skipped(taken.skipped, among=taken.paths)] if taken.skipped else []),
-    ]
+    gone = describe_skipped(taken.skipped, among=taken.paths)
+    warnings = [*known.warnings, *taken.warnings, *filter(None, [gone])]
     if leaks and leaks.same_picture.word != "clean":
         warnings.append(leaks.in_a_word())
     return Refinement(

@@ -19,6 +19,9 @@ from collections.abc import Sequence
 MARGIN = math.log(3)
 """Difference in log-odds from which one candidate counts as clearly better: right three times in four."""
 
+SPOILT = -math.inf
+"""The logit of a candidate that cannot be judged (see `spoilt`): it is close to none."""
+
 _HIGHEST = 1 - 2.0**-25  # a score of 1.0 in float32 stands for anything above
 _NAMED = 4
 
@@ -66,9 +69,10 @@ def close_calls(
     keep: int,
     min_score: float | None = None,
 ) -> tuple[tuple[int, ...], ...]:
-    """`too_close` for each group of positions; the groups may have any order inside."""
+    """`too_close` for each group of positions; the groups may have any order inside. Spoilt candidates are left out."""
+    judged = [[i for i in group if logits[i] != SPOILT] for group in groups]
     return tuple(
-        too_close(sorted(group, key=lambda i: -logits[i]), scores, keep, min_score) for group in groups
+        too_close(sorted(group, key=lambda i: -logits[i]), scores, keep, min_score) for group in judged
     )
 
 
@@ -82,11 +86,14 @@ def in_words(calls: Sequence[Sequence[int]], names: Sequence[str] | None = None)
     ((group, call),) = close
     where = f"group {group}: " if len(calls) > 1 and names is None else ""
     named = [names[position] if names else str(position + 1) for position in call]
-    return f"{where}{_listed(named)} are too close to call"
+    return f"{where}{listed(named)} are too close to call"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Such as "1, 2 and 3"; of more than four the first three and how many more."""
     shown = list(names)
+    if len(shown) < 2:
+        return "".join(shown)
     if len(shown) > _NAMED:
         shown = [*shown[: _NAMED - 1], f"{len(shown) - _NAMED + 1} more"]
     return f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -14,11 +14,21 @@ from typing import Any
 
 from torch import Tensor
 
-from .errors import CheckpointError
-from .files import atomic_file, shown
+from .errors import CheckpointError, OutputError
+from .file_names import fits
+from .files import atomic_file, is_file, shown
+from .reasons import damage
+from .safetensors_files import open_safetensors
 
 FORMAT_VERSION = 2
 HEADER_KEY = "ganrm"
+COMPANION_SUFFIX = ".features.safetensors"
+"""How the name of a checkpoint's companion ends; see the module `companion`."""
+_SECTIONS = (
+    "backbone", "adapter", "calibration", "preprocessing", "metrics", "thresholds", "leak_audit", "provenance"
+)  # fmt: skip
+"""Parts of a card that are objects, or null."""
+_NO_MODELS = (COMPANION_SUFFIX, ".part.safetensors")
 _HEADER_LIMIT = 100_000_000  # the limit safetensors itself sets
 
 
@@ -30,11 +40,25 @@ class Checkpoint:
     card: dict[str, Any]
 
 
+def check_model_path(path: Path) -> None:
+    """Raise OutputError for a model's name that is too long, or would be taken for something else and never be listed."""
+    if not fits(path):
+        raise OutputError(f"The name {shown(path.name)} is too long for this disk. Choose a shorter one.")
+    if (name := path.name.lower()).endswith(_NO_MODELS):
+        what = "a model's features" if name.endswith(COMPANION_SUFFIX) else "a file that is not complete yet"
+        raise OutputError(
+            f"A model cannot be named {shown(path.name)}: that is the name of {what}. Give it a name that does not end in "
+            f"{shown(Path(path.stem).suffix)}."
+        )
+
+
 def save_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool = False) -> None:
     """Write `checkpoint` to `path`, wholly or not at all.
 
-    Raises OutputError where `path` exists (unless `overwrite`) or cannot be written.
+    Raises OutputError where `path` exists (unless `overwrite`), cannot be written, or is refused by
+    `check_model_path`.
     """
+    check_model_path(path)
     content = to_bytes(checkpoint)
     with atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
@@ -56,13 +80,12 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises CheckpointError where the file is absent, damaged, not ours or newer."""
-    from safetensors.torch import load_file
-
     card = read_card(path)
     try:
-        tensors = load_file(str(path))
+        with open_safetensors(path) as file:
+            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
     except Exception as error:
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     return Checkpoint(tensors, card)
 
 
@@ -74,22 +97,25 @@ def read_card(path: Path) -> dict[str, Any]:
             f"{shown(path)} is a safetensors file but not a GAN-RM checkpoint. Choose a file made by `ganrm train`."
         )
     try:
-        card = json.loads(metadata[HEADER_KEY])
+        card = strict_json(json.loads(metadata[HEADER_KEY]))
         version = card["format_version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     if type(version) is not int or version < 1:
-        raise CheckpointError(_damaged(path, f"its format version is {version!r}"))
+        raise CheckpointError(_damaged(path, f"its format version is {version!r:.40}"))
     if version > FORMAT_VERSION:
         raise CheckpointError(
             f"{shown(path)} has checkpoint format {version}; this version of GAN-RM reads up to {FORMAT_VERSION}. "
             "Update it with: pip install --upgrade gan-rm"
         )
+    for name in _SECTIONS:
+        if not isinstance(card.get(name) or {}, Mapping):
+            raise CheckpointError(_damaged(path, f"its {name} is no object"))
     return dict(card)
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"There is no checkpoint at {shown(path)}. Check the path, or train one with `ganrm train`."
         )
@@ -100,7 +126,7 @@ def _read_header(path: Path) -> dict[str, Any]:
                 raise ValueError("its header is cut off or is not one")
             header = json.loads(file.read(length))
     except (ValueError, OSError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
-        raise CheckpointError(_damaged(path, error)) from error
+        raise CheckpointError(_damaged(path, damage(error))) from error
     if not isinstance(header, dict):
         raise CheckpointError(_damaged(path, "its header is not an object"))
     return header
@@ -115,7 +141,7 @@ def strict_json(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _damaged(path: Path, why: object) -> str:
+def _damaged(path: Path, why: str) -> str:
     return (
         f"{shown(path)} is damaged or is not a safetensors file ({why}). "
         "Copy or download it again, or train it anew with `ganrm train`."

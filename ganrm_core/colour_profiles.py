@@ -14,7 +14,7 @@ def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
     """`colour` (no alpha, 8 bits: L, RGB, CMYK, LAB…) as an RGB image in sRGB.
 
     A profile that is broken, or made for another kind of picture, is ignored. Raises `ValueError` or
-    `OSError` for a mode that cannot be converted.
+    `OSError` for a mode that cannot be converted. The result may be `colour` itself.
     """
     if colour.mode == "LAB":
         return _through(ImageCms.createProfile("LAB"), colour)
@@ -26,7 +26,7 @@ def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
                 return _through(_profile(profile), colour.convert(mode))
             if effect == "same":
                 break
-    return colour.convert("RGB")
+    return colour if colour.mode == "RGB" else colour.convert("RGB")  # which would copy it
 
 
 @lru_cache(maxsize=32)

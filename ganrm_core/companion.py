@@ -20,15 +20,18 @@ from torch import Tensor
 
 from .audit.audit import Audit
 from .audit.facts import FileFacts
-from .checkpoint import strict_json
+from .checkpoint import COMPANION_SUFFIX, check_model_path, read_card, strict_json
 from .errors import CheckpointError
-from .files import atomic_file, shown
+from .file_names import fitting_name, split_name
+from .files import atomic_file, shown, write_new
 from .neutralising import MODES, Mode, Neutraliser, neutraliser
 from .readout import Readout, SecondLook
+from .reasons import damage
 from .reward_model import RewardModel
+from .safetensors_files import open_safetensors
 from .training_pictures import CachedPictures
 
-SUFFIX = ".features.safetensors"
+SUFFIX = COMPANION_SUFFIX
 _KEY = "ganrm_features"
 _FORMAT = 1
 _NUISANCE = "nuisance."
@@ -75,7 +78,25 @@ class KnownPictures:
 
 def companion_path(checkpoint: Path) -> Path:
     """Where the companion of `checkpoint` lies, or would lie."""
-    return checkpoint.with_name(f"{checkpoint.stem}{SUFFIX}")
+    return checkpoint.with_name(fitting_name(checkpoint.parent, checkpoint.stem, SUFFIX))
+
+
+def write_model(path: Path, model: RewardModel, known: KnownPictures | None = None) -> Path:
+    """Save a model that took long to make; with `known` its companion, too. Returns where it is.
+
+    That is `path`, or the first free `path (2)` … where another program took one of the two names meanwhile.
+    Raises OutputError for a name that is refused, or where nothing can be written.
+    """
+    check_model_path(path)
+    content = model.to_bytes()
+    features = None if known is None else _to_bytes(model, known)
+    stem, suffix = split_name(path.name)
+
+    def files(number: str) -> dict[Path, bytes]:
+        place = path.with_name(fitting_name(path.parent, stem, f"{number}{suffix}"))
+        return {place: content} if features is None else {place: content, companion_path(place): features}
+
+    return write_new(files)[0]
 
 
 def write_features(checkpoint: Path, model: RewardModel, known: KnownPictures) -> Path:
@@ -84,6 +105,13 @@ def write_features(checkpoint: Path, model: RewardModel, known: KnownPictures) -
     The features must come from the model's own backbone, adapted if it is. Raises
     OutputError where the file exists or cannot be written.
     """
+    path = companion_path(checkpoint)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(_to_bytes(model, known))
+    return path
+
+
+def _to_bytes(model: RewardModel, known: KnownPictures) -> bytes:
     from safetensors.torch import save
 
     mean, spread = known.features.mean(dim=(0, 1)), known.features.std(dim=(0, 1), correction=0)
@@ -107,11 +135,7 @@ def write_features(checkpoint: Path, model: RewardModel, known: KnownPictures) -
         "groups": torch.from_numpy(known.groups),
         **{f"{_NUISANCE}{place}": moved.contiguous() for place, moved in enumerate(known.nuisances)},
     }
-    content = save(tensors, metadata={_KEY: json.dumps(strict_json(about), sort_keys=True)})
-    path = companion_path(checkpoint)
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(content)
-    return path
+    return bytes(save(tensors, metadata={_KEY: json.dumps(strict_json(about), sort_keys=True)}))
 
 
 def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
@@ -119,28 +143,39 @@ def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
 
     Raises CheckpointError where it is damaged or belongs to another model.
     """
-    from safetensors import safe_open
-
     path = companion_path(checkpoint)
     if not path.is_file():
         return None
+    _refuse_model(path)
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with open_safetensors(path) as file:
             about = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
         belongs_to, known = about["belongs_to"], _known(about, tensors)
     except Exception as error:  # safetensors raises an exception of its own, which has no public base
         raise CheckpointError(
-            f"{shown(path)} is damaged, or is not what its name says ({error}). Remove it, and give the liked and "
-            "the ordinary pictures instead."
+            f"{shown(path)} is damaged, or is not what its name says ({damage(error)}). Move it away, and give the liked "
+            "and the ordinary pictures instead."
         ) from error
     width = model.reader.readout.width(model.backbone.spec)
     if belongs_to != features_identity(model) or known.features.shape[-1] != width:
         raise CheckpointError(
-            f"{shown(path)} holds the features of another model than {shown(checkpoint)}. Remove it, and give the "
-            "liked and the ordinary pictures instead."
+            f"{shown(path)} holds the features of another model than {shown(checkpoint)}. Move it away, and give "
+            "the liked and the ordinary pictures instead."
         )
     return known
+
+
+def _refuse_model(path: Path) -> None:
+    """Raise CheckpointError where a model has the name of a companion, as earlier versions allowed."""
+    try:
+        read_card(path)
+    except CheckpointError:
+        return
+    raise CheckpointError(
+        f"{shown(path)} is a model, though it is named like the features of another one. Rename it, and give the liked "
+        "and the ordinary pictures instead."
+    )
 
 
 def features_identity(model: RewardModel) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 
+# What the CPU's allocator says on Linux and macOS, and on Windows.
+_MAIN_MEMORY_RAN_OUT = ("can't allocate memory", "not enough memory")
+
 
 def free_memory(device: torch.device) -> int | None:
     """Bytes still to be had on the device, with what PyTorch keeps in reserve; None where it cannot be told.
@@ -20,8 +23,17 @@ def free_memory(device: torch.device) -> int | None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a smaller batch might have worked. MPS, DirectML and old drivers raise plain RuntimeErrors."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+    return (
+        isinstance(error, torch.cuda.OutOfMemoryError)
+        or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
+        or is_out_of_main_memory(error)
+    )
+
+
+def is_out_of_main_memory(error: BaseException) -> bool:
+    """The same of the processor's own memory, where torch raises a plain RuntimeError too."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _MAIN_MEMORY_RAN_OUT)
     )
 
 

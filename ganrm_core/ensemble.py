@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,8 +13,8 @@ from torch import Tensor
 from .calibration import Calibration
 from .errors import DataError
 from .imagesets import Skipped
-from .progress import Progress, ProgressCallback, no_progress
-from .reward import Images, Reward, Scores
+from .progress import ProgressCallback, no_progress, part_of
+from .reward import Images, Reward, Scores, how_many
 from .reward_model import RewardModel
 from .shared_scoring import SharedScoring, share_a_backbone
 
@@ -112,7 +111,7 @@ class CombinedReward:
         """Score pictures as every `Reward` does. `prompts` reach those parts that are no reward models."""
         found: dict[int, Scores] = {}
         for number, group in enumerate(self._groups):
-            found |= group.score(images, prompts, _part_of(progress, number, len(self._groups)))
+            found |= group.score(images, prompts, part_of(progress, number, len(self._groups)))
         return self._combined(found)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
@@ -156,7 +155,7 @@ class _Group:
     ) -> dict[int, Scores]:
         if self._shared is None:
             return {self.positions[0]: self._reward.score(images, prompts, progress)}
-        self._bring(self._reward, 1 if isinstance(images, (str, os.PathLike)) else len(images))
+        self._bring(self._reward, how_many(images))
         return dict(zip(self.positions, self._shared.score(images, progress), strict=True))
 
     def score_files(
@@ -239,15 +238,6 @@ def _in_log_odds(scores: Scores, calibration: Calibration | None) -> tuple[Tenso
 
 def _log_odds(score: Tensor) -> Tensor:
     return torch.logit(score.clamp(1 - _HIGHEST, _HIGHEST))
-
-
-def _part_of(progress: ProgressCallback, number: int, count: int) -> ProgressCallback:
-    """Progress of one group among several that see the same pictures."""
-
-    def report(step: Progress) -> None:
-        progress(Progress(step.stage, number * step.total + step.done, count * step.total, step.metrics))
-
-    return report if count > 1 else progress
 
 
 def _sum_in_words(rewards: Sequence[Reward], weights: Sequence[float]) -> str:

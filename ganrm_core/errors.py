@@ -27,6 +27,10 @@ class OutputError(GanRMError):
     """A result cannot be written where it was asked for."""
 
 
+class NameTakenError(OutputError):
+    """A result cannot be written under its name, since something else bears it."""
+
+
 class SourceError(OutputError):
     """A file cannot be placed because of something about that file: others can.
 

@@ -8,11 +8,13 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from .errors import OutputError, SourceError
+from .errors import NameTakenError, OutputError, SourceError
+from .file_names import fits, fitting_name, numbers, split_name, unique_name
+from .reasons import printable
 
 PlaceMode = Literal["copy", "move", "link"]
 
@@ -57,9 +59,15 @@ def shown(path: str | os.PathLike[str]) -> str:
     Line breaks and other control characters, and bytes that are no valid text, are escaped, so that
     a message stays on one line and printing it never fails.
     """
-    text = os.fspath(path).encode("utf-8", "backslashreplace").decode("utf-8")
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return f'"{text}"'
+    return f'"{printable(os.fspath(path))}"'
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; False, too, for a name that the system does not take, such as one too long."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None:
@@ -85,6 +93,8 @@ def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None
     if not folder.is_dir():
         reason = errno.ENOTDIR if os.path.lexists(folder) else errno.ENOENT
         raise _failure(path, OSError(reason, os.strerror(reason)), what)
+    if not fits(path):  # the probe's own name is short
+        raise _failure(path, OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), what)
     # Trying is the only answer that holds for root, for network shares and on every system.
     probe = _temporary_name(path)
     try:
@@ -101,8 +111,8 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     The temporary file lies in the same folder and has the same suffix. On leaving, it is synced to
     disk and published under `path`. An existing file is never replaced unless `overwrite`, not even
     one that appeared meanwhile. On any exception (Ctrl-C too) the temporary file is removed and
-    `path` is as it was. Raises `OutputError` for a full or read-only disk, missing permission, or a
-    file that is in the way; other exceptions of the body pass through untouched.
+    `path` is as it was. Raises `OutputError` for a full or read-only disk or missing permission, and
+    `NameTakenError` for a file that is in the way; other exceptions of the body pass through untouched.
     """
     path = Path(path)
     temporary = _temporary_name(path)
@@ -123,6 +133,30 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_new(files: Callable[[str], Mapping[Path, bytes]]) -> list[Path]:
+    """Write files that belong together under new names, whatever other programs write meanwhile. Returns the paths.
+
+    `files` gives path and content of each for a number to put into the names: "" at first, then " (2)", " (3)" …
+    until every path is free. The paths must differ with the number. Raises OutputError as `atomic_file` does, which
+    says what was written before.
+    """
+    for number in numbers():
+        contents = files(number)
+        if any(os.path.lexists(path) for path in contents):
+            continue
+        with contextlib.suppress(NameTakenError):
+            return _write_together(contents)
+    raise AssertionError("there is always another number")
+
+
+def write_new_file(path: Path, content: bytes) -> Path:
+    """Write `content` to `path`, or where that is taken to the first free `path (2)` …; returns which."""
+    stem, suffix = split_name(path.name)
+    return write_new(
+        lambda number: {path.with_name(fitting_name(path.parent, stem, f"{number}{suffix}")): content}
+    )[0]
 
 
 def place(source: Path, target: Path, mode: PlaceMode) -> None:
@@ -161,25 +195,37 @@ def place(source: Path, target: Path, mode: PlaceMode) -> None:
 
 
 def free_name(folder: Path, name: str) -> Path:
-    """`folder / name`, or the first free of `name (2)`, `name (3)`… with the suffix kept.
+    """`folder / name`, or the first free of `name (2)`, `name (3)`… with the suffix kept; see `unique_name`.
 
-    A suggestion only: another program may take the name meanwhile, which `atomic_file` notices.
+    A suggestion only: another program may take the name meanwhile, which `atomic_file` notices and
+    `write_new` gets around.
     """
     if name in ("", ".", "..") or Path(name).name != name:
         raise OutputError(f"{shown(name)} is not a plain file name. Give a name without folders.")
-    candidate = folder / name
-    number = 2
-    while os.path.lexists(candidate):
-        plain = Path(name)
-        candidate = folder / f"{plain.stem} ({number}){plain.suffix}"
-        number += 1
-    return candidate
+    return folder / unique_name(folder, name, lambda candidate: os.path.lexists(folder / candidate))
+
+
+def _write_together(contents: Mapping[Path, bytes]) -> list[Path]:
+    written: list[Path] = []
+    try:
+        for path, content in contents.items():
+            with atomic_file(path) as temporary:
+                temporary.write_bytes(content)
+            written.append(path)
+    except NameTakenError:
+        # Of a set that goes under the next number, nothing stays under this one.
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    except OutputError as error:
+        done = f" Written already: {', '.join(map(shown, written))}." if written else ""
+        raise OutputError(f"{error}{done}") from error
+    return written
 
 
 def _temporary_name(path: Path) -> Path:
     # Hidden, so that folder readers skip it; the suffix stays, because writers choose the format by it.
-    suffix = path.suffix if len(path.suffix) <= 20 else ""
-    return path.with_name(f".{secrets.token_hex(8)}.part{suffix}")
+    return path.with_name(f".{secrets.token_hex(8)}.part{split_name(path.name)[1]}")
 
 
 def _create(path: Path) -> None:
@@ -321,8 +367,8 @@ def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
     return bool(named & {os.fspath(temporary), os.fspath(path)})
 
 
-def _in_the_way(path: Path) -> OutputError:
-    return OutputError(
+def _in_the_way(path: Path) -> NameTakenError:
+    return NameTakenError(
         f"{shown(path)} already exists and is never overwritten. Choose another name, or move the "
         "existing file away."
     )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .certainty import close_calls
-from .errors import DataError, OutputError, SourceError
+from .errors import DataError, NameTakenError, OutputError, SourceError
+from .file_names import unique_name
 from .files import PlaceMode, atomic_file, check_new_file, place, shown
 from .imagesets import Skipped, describe_skipped, find_images
 from .progress import Progress, ProgressCallback, no_progress
-from .result_folders import COLUMNS, SHEET, TABLE
+from .result_folders import COLUMNS, SHEET, TABLE, free_folder
 from .reward import Reward
 from .selection import Ties, select_best
 from .selection_sheet import write_sheet
@@ -69,12 +70,14 @@ class FolderSelection:
     """All candidates in file order, and the files that could not be read, or not be placed.
 
     `close`: for each of `groups` the places in `rows` among which the choice was too close to call (see
-    `certainty`), best first; empty where it was clear or nothing was chosen.
+    `certainty`), best first; empty where it was clear or nothing was chosen. `folder`: where the kept ones were
+    placed.
     """
 
     rows: list[Row]
     skipped: list[Skipped]
     close: tuple[tuple[int, ...], ...] = ()
+    folder: Path | None = None
 
     @property
     def kept(self) -> list[Row]:
@@ -111,10 +114,12 @@ def check_rules(rules: Rules) -> None:
             raise DataError("Give either a group size or a group pattern, not both.")
 
 
-def find_candidates(folder: Path, output: Path, *, recursive: bool = False) -> list[Path]:
-    """The pictures of `folder` without what an earlier run placed into `output` below it."""
+def find_candidates(
+    folder: Path, output: Path, *, recursive: bool = False, say: Callable[[str], None] | None = None
+) -> list[Path]:
+    """The pictures of `folder` as `find_images` finds them, without what lies in `output` below it."""
     inside = output.resolve()
-    found = find_images(folder, recursive=recursive)
+    found = find_images(folder, recursive=recursive, say=say)
     homes = {parent: parent.resolve() for parent in {path.parent for path in found}}
     return [path for path in found if inside not in (homes[path.parent], *homes[path.parent].parents)]
 
@@ -208,7 +213,7 @@ def place_selection(
     *,
     sheet: bool = True,
 ) -> FolderSelection:
-    """Place what was kept into the empty folder `output`.
+    """Place what was kept into the empty folder `output`; where another run filled it meanwhile, into `output (2)` ….
 
     Also writes `scores.csv`, one row per candidate and per file skipped, and with `sheet` `contact_sheet.jpg`.
     A file that is gone, or no longer the one that was scored, is not placed: in the result it is not kept but
@@ -216,10 +221,11 @@ def place_selection(
     something cannot be written; then, as with any other exception, `output` is left empty, save for files that
     were moved there and the table that lists them.
     """
+    # Before a file is touched: scoring took long, and here it shows whether the folder can be written to.
+    output = _claimed(output, selection)
+    selection = replace(selection, folder=output)
     sources = [row.path for row in selection.kept]
     targets = dict(zip(sources, _targets(sources, output), strict=True))
-    # Before a file is touched: scoring took long, and here it shows whether the folder can be written to.
-    _write_table(output / TABLE, selection)
     placed: dict[Path, Path] = {}
     left: list[Skipped] = []
     try:
@@ -265,14 +271,25 @@ def _group_names(files: Sequence[Path], rules: Rules) -> list[Hashable]:
     return names
 
 
+def _claimed(wanted: Path, selection: FolderSelection) -> Path:
+    """The first of `wanted`, `wanted (2)` … into which no other run has written its table. This one's is then there."""
+    output = wanted
+    while True:
+        try:
+            _write_table(output / TABLE, selection)
+        except NameTakenError:
+            output = free_folder(wanted)
+            output.mkdir(exist_ok=True)
+        else:
+            return output
+
+
 def _targets(sources: Sequence[Path], output: Path) -> list[Path]:
-    """A free name in `output` for each source; equal names from different folders are numbered."""
+    """A free name in `output` for each source, shortened where the disk needs it; equal ones are numbered."""
     taken = {TABLE, SHEET}
     targets = []
     for source in sources:
-        name, number = source.name, 2
-        while name.casefold() in taken:
-            name, number = f"{source.stem} ({number}){source.suffix}", number + 1
+        name = unique_name(output, source.name, lambda candidate: candidate.casefold() in taken)
         taken.add(name.casefold())
         targets.append(output / name)
     return targets

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from .backbones.base import BackboneSpec
 from .gaussian import blurred
@@ -39,8 +39,11 @@ def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
     height, width = image.shape[-2:]
     top, right, bottom, left = border_widths(image.cpu().float(), model.pixel_path.trim)
     inside = (height - top - bottom, width - left - right)
-    whole = interpolate(places[None, None], inside, mode="bilinear", align_corners=False)[0, 0]
-    return pad(whole, (left, right, top, bottom), value=float(places.mean())).clone()
+    whole = torch.full((height, width), float(places.mean()))
+    whole[top : height - bottom, left : width - right] = interpolate(
+        places[None, None], inside, mode="bilinear", align_corners=False
+    )[0, 0]
+    return whole
 
 
 def _places(model: RewardModel, weight: Tensor, pixels: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import CheckpointError
+from .reasons import damage
 
 
 class LinearHead(nn.Module):
@@ -113,12 +114,15 @@ class RewardProjectionLayer(nn.Module):
         try:
             head = _rebuild(kind, groups.pop("head"))
             siblings = [_rebuild(kind, groups[owner]) for owner in sorted(groups, key=int)]
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise CheckpointError(f"The reward head cannot be rebuilt from its tensors ({error}).") from error
+        except (KeyError, IndexError, RuntimeError, ValueError) as error:
+            raise CheckpointError(f"its reward head cannot be rebuilt: {damage(error)}") from error
         return cls(head, siblings)
 
 
 def _rebuild(kind: str, tensors: Mapping[str, Tensor]) -> Head:
+    for name, tensor in tensors.items():
+        if not tensor.numel() or not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} is empty or holds what is no number")
     if kind == LinearHead.kind:
         if tensors["weight"].shape != tensors["mean"].shape:
             raise ValueError("weight and mean differ in length")
@@ -126,7 +130,10 @@ def _rebuild(kind: str, tensors: Mapping[str, Tensor]) -> Head:
     # New layers draw their first weights, and must not move a caller's random numbers by that.
     with torch.random.fork_rng(devices=[]):
         head = _empty(kind, tensors)
-    head.load_state_dict(dict(tensors))
+    try:
+        head.load_state_dict(dict(tensors))
+    except RuntimeError as error:  # a list over many lines
+        raise ValueError("its tensors do not fit each other") from error
     return head
 
 

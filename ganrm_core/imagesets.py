@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from .cores import in_order
+from .drawn_results import is_drawn_result
 from .errors import DataError, ImageError
 from .files import shown
-from .images import UnreadableImageError, read_image
+from .images import UnreadableImageError, fits_in_memory, read_image
 from .result_folders import SHEET, is_selection
 from .short_names import short_names
+from .system_folders import is_system_folder
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset((
@@ -36,6 +38,7 @@ DECODERS = min(4, os.cpu_count() or 1)
 
 NAMED = 5
 """How many files a sentence about skipped ones names unless told otherwise."""
+_NAMED = 3  # folders in a message
 
 Content = TypeVar("Content")
 
@@ -58,12 +61,18 @@ class Skipped:
     reason: str
 
 
-def find_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> list[Path]:
+def find_images(
+    folder: str | os.PathLike[str], *, recursive: bool = False, say: Callable[[str], None] | None = None
+) -> list[Path]:
     """The pictures in `folder` (with `recursive`, below it too), in natural order: frame2 before frame10.
 
-    Chosen by the ending of the name. Hidden files and folders are left out, and the contact sheet of an
-    earlier selection. Links are followed, each folder once, so a link in a circle does no harm. Raises
-    `DataError` for a folder that is missing, is a file, cannot be listed, or holds no picture.
+    Chosen by the ending of the name. Links are followed, each folder once, so a link in a circle does no harm.
+    Left out are hidden files and folders, those of the system (see `is_system_folder`), and earlier results: the
+    maps, masks and contact sheets that the commands drew, and whole folders below `folder` that hold a selection.
+    `say` is told of those folders and drawings in a sentence. The pictures of a selection are found where `folder`
+    itself is one.
+
+    Raises `DataError` for a folder that is missing, is a file, cannot be listed, or holds no picture.
     """
     root = Path(folder)
     if not os.path.lexists(root):
@@ -72,13 +81,14 @@ def find_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> l
         )
     if not root.is_dir():
         raise DataError(f"{shown(root)} is not a folder. Give the folder that holds the pictures.")
-    found: list[Path] = []
-    others: Counter[str] = Counter()
-    subfolders = _collect(root, recursive, found, others, set())
-    if not found:
-        raise DataError(_no_picture(root, others, 0 if recursive else subfolders))
+    listing = _Listing(root, recursive)
+    listing.collect(root)
+    if not listing.found:
+        raise DataError(_no_picture(listing))
+    if say is not None and (results := listing.results):
+        say(f"Left out of {shown(root)} as earlier results: {' and '.join(results)}.{_how_to_read(listing)}")
     # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
-    return sorted(found, key=lambda path: (_natural(path.relative_to(root)), str(path)))
+    return sorted(listing.found, key=lambda path: (_natural(path.relative_to(root)), str(path)))
 
 
 def stream_images(
@@ -102,16 +112,17 @@ def stream_files(
     """Yield (index into `paths`, what `read` makes of it and its path) in order, reading ahead in threads.
 
     Without `workers` nothing is read ahead. At most `prefetch` wait read, however many paths there are. A file that
-    cannot be read (`read` raises ImageError) is appended to `skipped` and left out. The threads end with the generator:
-    when it is exhausted, closed or dropped, or when reading raises anything else, which passes through. `share`: among
-    them are the cores that torch may use (see `in_order`).
+    cannot be read (`read` raises ImageError, or main memory runs out) is appended to `skipped` and left out. The
+    threads end with the generator: when it is exhausted, closed or dropped, or when reading raises anything else, which
+    passes through. `share`: among them are the cores that torch may use (see `in_order`).
     """
     if workers < 0 or prefetch < 1:
         raise ValueError("workers are 0 or more, prefetch is 1 or more")
 
     def attempt(item: tuple[int, Path]) -> tuple[int, Content | Skipped]:
         try:
-            return item[0], read(*item)
+            with fits_in_memory(item[1]):
+                return item[0], read(*item)
         except ImageError as error:
             return item[0], Skipped(Path(item[1]), reason_of(error))
 
@@ -163,39 +174,74 @@ def common_files(liked: Sequence[str], ordinary: Sequence[str]) -> list[tuple[in
     return [(first, second) for first, content in enumerate(liked) for second in places.get(content, ())]
 
 
-def _collect(
-    folder: Path, recursive: bool, found: list[Path], others: Counter[str], seen: set[tuple[int, int]]
-) -> int:
-    """Fill `found` and count the `others` by ending. Returns how many subfolders `folder` has."""
-    try:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in seen:
-            return 0
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as listing:
-            # Real folders first: one that a link also leads to is then found under its own name.
-            entries = sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
-    except OSError as error:
-        raise DataError(
-            f"Cannot list the folder {shown(folder)}: {error.strerror or error}. Check its permissions."
-        ) from error
-    subfolders = []
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if _is_folder(entry):
-            subfolders.append(Path(entry.path))
-        elif entry.name == SHEET and is_selection(folder):
-            others["contact sheet"] += 1
-        elif (suffix := Path(entry.name).suffix.lower()) in IMAGE_SUFFIXES:
-            # A link to nowhere counts: reading it says what is wrong, leaving it out would not.
-            found.append(Path(entry.path))
-        else:
-            others[suffix or "no ending"] += 1
-    if recursive:
+@dataclass
+class _Listing:
+    """What is found below `root`: pictures, earlier results, and `others`, counted by ending."""
+
+    root: Path
+    recursive: bool
+    found: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    selections: list[Path] = field(default_factory=list)
+    drawn: int = 0
+    unread: int = 0  # subfolders
+    seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def collect(self, folder: Path) -> None:
+        subfolders = []
+        for entry in self._entries(folder):
+            path = Path(entry.path)
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                if not is_system_folder(entry.name):
+                    subfolders.append(path)
+            elif entry.name == SHEET and is_selection(folder):
+                self.others["contact sheet"] += 1
+            elif (suffix := path.suffix.lower()) not in IMAGE_SUFFIXES:
+                self.others[suffix or "no ending"] += 1
+            elif is_drawn_result(path):
+                self.drawn += 1
+            else:
+                # A link to nowhere counts: reading it says what is wrong, leaving it out would not.
+                self.found.append(path)
+        if not self.recursive:
+            self.unread += len(subfolders)
+            return
         for subfolder in subfolders:
-            _collect(subfolder, recursive, found, others, seen)
-    return len(subfolders)
+            if is_selection(subfolder):
+                self.selections.append(subfolder)
+            else:
+                self.collect(subfolder)
+
+    @property
+    def results(self) -> list[str]:
+        """What was left out as an earlier result, in words."""
+        parts = []
+        if self.selections:
+            names = [shown(path.relative_to(self.root)) for path in self.selections[:_NAMED]]
+            if len(self.selections) > _NAMED:
+                names.append(f"{len(self.selections) - _NAMED} more folders")
+            parts.append(f"pictures that were selected earlier ({', '.join(names)})")
+        if self.drawn:
+            parts.append(
+                f"{self.drawn} drawing{'s' if self.drawn > 1 else ''} of ganrm (maps, masks, sheets)"
+            )
+        return parts
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in self.seen:
+                return []
+            self.seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as listing:
+                # Real folders first: one that a link also leads to is then found under its own name.
+                return sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
+        except OSError as error:
+            raise DataError(
+                f"Cannot list the folder {shown(folder)}: {error.strerror or error}. Check its permissions."
+            ) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -205,23 +251,29 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _no_picture(folder: Path, others: Counter[str], subfolders: int) -> str:
-    if not others and not subfolders:
-        return f"The folder {shown(folder)} is empty. Put pictures in it, or choose another folder."
-    parts = []
+def _no_picture(listing: _Listing) -> str:
+    folder, others = shown(listing.root), listing.others
+    parts = listing.results
+    what = "no picture of its own" if parts else "no picture"
     if others:
         kinds = ", ".join(f"{count} × {suffix}" for suffix, count in others.most_common(5))
         if len(others) > 5:
             kinds += " and others"
         total = sum(others.values())
         parts.append(f"{total} other file{'s' if total > 1 else ''} ({kinds})")
-    if subfolders:
-        parts.append(f"{subfolders} subfolder{'s' if subfolders > 1 else ''}")
-    advice = "Include the subfolders, or choose" if subfolders else "Choose"
+    if listing.unread:
+        parts.append(f"{listing.unread} subfolder{'s' if listing.unread > 1 else ''}")
+    if not parts:
+        return f"The folder {folder} is empty. Put pictures in it, or choose another folder."
+    advice = "Include the subfolders, or choose" if listing.unread else "Choose"
     return (
-        f"The folder {shown(folder)} holds no picture, only {' and '.join(parts)}. {advice} a folder with "
-        "PNG, JPEG, WebP or other picture files."
+        f"The folder {folder} holds {what}, only {' and '.join(parts)}.{_how_to_read(listing)} {advice} a folder "
+        "with PNG, JPEG, WebP or other picture files."
     )
+
+
+def _how_to_read(listing: _Listing) -> str:
+    return " Give the folder of a selection itself to read its pictures." if listing.selections else ""
 
 
 def _natural(path: Path) -> list[list[tuple[int, int, str]]]:

@@ -12,13 +12,14 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from .errors import ImageError, OutputError
-from .files import shown
+from .errors import OutputError
+from .picture_files import PictureSource, identified, open_file, readable
+from .png_chunks import texts
 
 KEY = "ganrm"
 
@@ -37,12 +38,12 @@ def figures(
     return json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
 
 
-def write_png(picture: Image.Image, path: Path, texts: Mapping[str, str]) -> None:
+def write_png(picture: Image.Image, file: Path | BinaryIO, texts: Mapping[str, str]) -> None:
     """Write `picture` with `texts` as tEXt chunks, in that order. Pixels and channels stay as they are."""
     info = PngInfo()
     for key, text in texts.items():
         info.add_text(key, text)
-    picture.save(path, format="PNG", pnginfo=info, compress_level=4)
+    picture.save(file, format="PNG", pnginfo=info, compress_level=4)
 
 
 def write_webp(picture: Image.Image, path: Path, texts: Mapping[str, str], quality: int) -> None:
@@ -74,28 +75,22 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 
     Raises ImageError for a file that is missing or no picture.
     """
-    try:
-        with Image.open(path) as picture:
-            texts = list(_texts(picture))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(
-            f"Cannot read the picture {shown(path)}: {error}. Check that it is there and opens elsewhere."
-        ) from error
-    for text in texts:
+    with open_file(path) as file, readable(path):
+        found = list(_texts(file, identified(file, path).image))
+    for text in found:
         try:
-            found = json.loads(text, parse_constant=lambda _: None)
+            values = json.loads(text, parse_constant=lambda _: None)
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict):
-            return found
+        if isinstance(values, dict):
+            return values
     return None
 
 
-def _texts(picture: Image.Image) -> Iterator[str]:
-    text = picture.info.get(KEY)
-    if isinstance(text, str):
-        yield text
-    if picture.format == "WEBP":
+def _texts(file: PictureSource, picture: Image.Image) -> Iterator[str]:
+    if picture.format == "PNG":
+        yield from texts(file, KEY)
+    elif picture.format == "WEBP":
         for value in picture.getexif().values():
             if isinstance(value, str) and value.startswith(f"{KEY}:"):
                 yield value[len(KEY) + 1 :]

@@ -22,12 +22,7 @@ _SOFTENING_RADIUS = 3
 
 def resize(image: Tensor, size: int) -> Tensor:
     """Resize one picture [3, H, W] in 0–1 to [3, size, size], antialiased bicubic, clamped to 0–1."""
-    if image.shape[-2:] == (size, size):
-        return image
-    resized = interpolate(
-        image.unsqueeze(0), (size, size), mode="bicubic", antialias=True, align_corners=False
-    )
-    return resized.squeeze(0).clamp_(0, 1)
+    return image if image.shape[-2:] == (size, size) else _bicubic(image.unsqueeze(0), size).squeeze(0)
 
 
 def normalise(pixels: Tensor, spec: BackboneSpec) -> Tensor:
@@ -39,9 +34,7 @@ def normalise(pixels: Tensor, spec: BackboneSpec) -> Tensor:
 
 def smaller(pixels: Tensor) -> Tensor:
     """[B, 3, S, S] in 0–1 at 3/7 of the side, antialiased bicubic, clamped to 0–1."""
-    side = round(pixels.shape[-1] * 3 / 7)
-    small = interpolate(pixels, (side, side), mode="bicubic", antialias=True, align_corners=False)
-    return small.clamp_(0, 1)
+    return _bicubic(pixels, round(pixels.shape[-1] * 3 / 7))
 
 
 def softened(pixels: Tensor) -> Tensor:
@@ -63,3 +56,16 @@ def backbone_input(images: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
     Each picture is resized by itself: neighbours of other sizes must not change a bit of it.
     """
     return normalise(torch.stack([resize(image, spec.input_size) for image in images]), spec)
+
+
+def _bicubic(pixels: Tensor, side: int) -> Tensor:
+    """[B, 3, H, W] → [B, 3, side, side], antialiased bicubic, clamped to 0–1, on the device of `pixels`."""
+
+    def resized(source: Tensor) -> Tensor:
+        return interpolate(source, (side, side), mode="bicubic", antialias=True, align_corners=False)
+
+    try:
+        small = resized(pixels)
+    except NotImplementedError:  # MPS before PyTorch 2.8 has no antialiased bicubic
+        small = resized(pixels.cpu()).to(pixels.device)
+    return small.clamp_(0, 1)

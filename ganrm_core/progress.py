@@ -41,3 +41,25 @@ ProgressCallback = Callable[[Progress], None]
 
 def no_progress(_: Progress) -> None:
     """The callback of a caller who does not want to know."""
+
+
+def part_of(progress: ProgressCallback, number: int, count: int) -> ProgressCallback:
+    """Progress of one piece of work among `count` that follow one another and count in the same units.
+
+    `number` counts from 0.
+    """
+
+    def report(step: Progress) -> None:
+        done, total = number * step.total + step.done, count * step.total
+        progress(Progress(step.stage, done, total, step.metrics, step.history))
+
+    return report if count > 1 else progress
+
+
+def span_of(progress: ProgressCallback, stage: str, start: int, end: int, total: int) -> ProgressCallback:
+    """Progress of work that counts in units of its own, as the steps from `start` to `end` of a stage of `total`."""
+
+    def report(step: Progress) -> None:
+        progress(Progress(stage, start + (end - start) * step.done // max(step.total, 1), total))
+
+    return report

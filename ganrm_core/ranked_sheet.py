@@ -11,10 +11,12 @@ from PIL import Image, ImageDraw
 
 from .drawing import ACCENT, CARD, DARK_INK, PAGE, SOFT_TEXT, TEXT, Colour, fitted, rounded, text_width, write
 from .errors import ImageError
+from .lettering import wrapped_text
 from .ranked_layout import Ranked, Row, arranged, best, picture_size
 
 _SHOWN_WIDTH = 420  # what a node makes of the sheet; all lengths below are pixels at this width
 _MARGIN, _GAP, _BLOCK_GAP, _BORDER, _RADIUS = 10, 5, 10, 2, 5
+_SMALL, _NOTE_LINE = 12, 18
 _Part = Literal["number", "score", "rank"]
 _CAPTIONS: tuple[tuple[tuple[_Part, ...], ...], ...] = (
     (("number", "score", "rank"),),
@@ -173,10 +175,11 @@ class _Header:
         )
         self.lines = self._broken()
         self.words = _counted(candidates, shown)
-        self.model, self.note = " ".join(model.split()), note
+        self.model = " ".join(model.split())
+        self.notes = wrapped_text(note, sizes.px(_SMALL), self.room)[0] if note else []
         first = sizes.px(9)
         self.tops = [first + round(index * 1.4 * self.size) for index in range(len(self.lines) + 1)]
-        self.height = self.tops[-1] + sizes.px(24 + (18 if note else 0))
+        self.height = self.tops[-1] + sizes.px(24 + _NOTE_LINE * len(self.notes))
 
     def draw(self, draw: ImageDraw.ImageDraw) -> None:
         margin = self.sizes.px(_MARGIN)
@@ -189,13 +192,13 @@ class _Header:
                 room = margin + self.room - x
                 x += write(draw, (x, top), self.figures[name], self.size, TEXT, room, bold=True)
                 x += 0.3 * self.size
-        top, size = self.tops[-1], self.sizes.px(12)
+        top, size = self.tops[-1], self.sizes.px(_SMALL)
         taken = write(draw, (margin, top), self.words, size, SOFT_TEXT, self.room)
         if self.model and self.room - taken > self.sizes.px(60):
             place = (margin + taken + 0.3 * size, top)
             write(draw, place, f"· {self.model}", size, SOFT_TEXT, self.room - taken - 0.3 * size)
-        if self.note:
-            write(draw, (margin, top + self.sizes.px(18)), self.note, size, ACCENT, self.room)
+        for number, note in enumerate(self.notes, start=1):
+            write(draw, (margin, top + self.sizes.px(_NOTE_LINE * number)), note, size, ACCENT, self.room)
 
     def _wide(self, size: int, names: Sequence[str] | None = None) -> float:
         chosen = list(self.figures) if names is None else names

@@ -21,7 +21,8 @@ from .backbones.base import Backbone, BackboneSpec, sha256_of_files
 from .checkpoint import read_card
 from .ensemble import CombinedReward
 from .errors import CheckpointError, DataError, OutputError
-from .files import atomic_file, check_new_file, shown
+from .files import atomic_file, check_new_file, is_file, shown
+from .reasons import damage
 from .reward import Reward
 from .reward_model import RewardModel
 
@@ -29,6 +30,7 @@ SUFFIX = ".json"
 FORMAT_VERSION = 1
 _KEY = "ganrm_combination"
 _MOST_BYTES = 1_000_000
+_LONGEST_PATH = 1000
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def write_recipe(path: Path, models: Sequence[tuple[Path, float]], name: str = "
 
 def read_recipe(path: Path) -> Recipe:
     """Raises CheckpointError where the file is absent, damaged, not ours or newer."""
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"There is no combination at {shown(path)}. Check the path, or make one with `ganrm combine`."
         )
@@ -92,7 +94,7 @@ def read_recipe(path: Path) -> Recipe:
         LookupError,
         RecursionError,
     ) as error:  # JSON and UTF-8 errors are ValueErrors
-        raise CheckpointError(_no_recipe(path, error)) from error
+        raise CheckpointError(_no_recipe(path, damage(error))) from error
     if type(version) is not int or version < 1:
         raise CheckpointError(_no_recipe(path, f"its format version is {version!r:.40}"))
     if version > FORMAT_VERSION:
@@ -105,14 +107,14 @@ def read_recipe(path: Path) -> Recipe:
         if not any(part.weight for part in parts):
             raise ValueError("no part has a weight")
         return Recipe(str(content.get("name") or path.stem), parts)
-    except (LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(_no_recipe(path, error)) from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise CheckpointError(_no_recipe(path, damage(error))) from error
 
 
 def part_path(recipe: Path, part: Part) -> Path:
     """Where the model lies. Raises CheckpointError where it is absent or another one by now."""
     path = recipe.parent / part.file
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"{shown(recipe)} combines {shown(part.file)}, which is not there. Put it at {shown(path)}, or combine anew."
         )
@@ -185,6 +187,8 @@ def _read_part(entry: Mapping[str, Any]) -> Part:
     # A stranger's recipe may name what lies around it, never a drive or another machine.
     if PurePosixPath(part.file).is_absolute() or PureWindowsPath(part.file).anchor or "\0" in part.file:
         raise ValueError(f"{shown(part.file)} does not lead from its own folder")
+    if len(part.file) > _LONGEST_PATH:
+        raise ValueError("a path that is far too long")
     return part
 
 
@@ -200,5 +204,5 @@ def _backbone_at_hand(file: Path, loaded: Sequence[RewardModel]) -> Backbone | N
     return next((m.backbone for m in loaded if m.adapter is None and m.backbone.spec == spec), None)
 
 
-def _no_recipe(path: Path, why: object) -> str:
+def _no_recipe(path: Path, why: str) -> str:
     return f"{shown(path)} is no combination of GAN-RMs, or is damaged ({why}). Make it anew with `ganrm combine`."

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from .errors import ImageError
-from .files import atomic_file, check_new_file, shown
+from .files import atomic_file, check_new_file, shown, write_new_file
 from .images import read_image
 from .plots import DARK, LIGHT, Theme, calibration_plot, roc_plot, score_histograms
 from .report_page import Headline, Report, Section, Themed, page
@@ -35,15 +35,20 @@ _THUMBNAIL = 480  # pixels; shown at half that, so that they are sharp on fine s
 _UNREADABLE = (128, 128, 128)
 
 
-def write_report(path: Path, report: Report) -> None:
-    """Write `report` to the new HTML file `path`.
+def write_report(path: Path, report: Report, *, numbered: bool = False) -> Path:
+    """Write `report` to the new HTML file `path`, and return where it is.
 
-    Raises OutputError if the file exists already or cannot be written; nothing half done is left.
+    Raises OutputError if the file exists already (if `numbered`, the first free `path (2)` … is taken then) or
+    cannot be written; nothing half done is left.
     """
-    check_new_file(path, what="the report")
-    text = page(report)
+    if not numbered:
+        check_new_file(path, what="the report")
+    content = page(report).encode("utf-8")
+    if numbered:
+        return write_new_file(path, content)
     with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(content)
+    return path
 
 
 def training_report(

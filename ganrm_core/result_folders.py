@@ -5,55 +5,43 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import OutputError
+from .file_names import fitting_name, numbers
 from .files import check_new_file, shown
 
 TABLE, SHEET = "scores.csv", "contact_sheet.jpg"
 COLUMNS = ("file", "group", "rank", "kept", "score", "logit", "uncertainty", "kept_as", "skipped")
-"""The head of the table, by which a folder that holds a selection is known."""
-_HEADS = {
-    ",".join(COLUMNS).encode("ascii"),
-    ",".join(COLUMNS[:-1]).encode("ascii"),
-}  # earlier ones had one less
+"""The head of the table."""
+
+_KNOWN_BY = 8  # columns, which every version has written
+_MOST_HEAD = 1000  # bytes of the table's first line
 
 
 def is_selection(folder: Path) -> bool:
-    """Whether a selection was placed into `folder`, contact sheet and all."""
+    """Whether a selection was placed into `folder`, contact sheet and all; a table saved again by Excel counts."""
     try:
         with (folder / TABLE).open("rb") as file:
-            return file.readline(200).removeprefix(codecs.BOM_UTF8).strip() in _HEADS
+            head = file.readline(_MOST_HEAD).removeprefix(codecs.BOM_UTF8).strip()
     except OSError:
         return False
-
-
-def outside_results(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """`files` of `folder` without those in folders below it that hold an earlier selection."""
-    known: dict[Path, bool] = {}
-
-    def is_result(place: Path) -> bool:
-        if place not in known:
-            known[place] = is_selection(place)
-        return known[place]
-
-    def stays(path: Path) -> bool:
-        inner = path.relative_to(folder).parents
-        return not any(is_result(folder / place) for place in inner if place != Path())
-
-    return [path for path in files if stays(path)]
+    names = re.split(rb"[,;\t]", head)[:_KNOWN_BY]
+    return [name.strip(b'"').decode("ascii", "replace") for name in names] == list(COLUMNS[:_KNOWN_BY])
 
 
 def free_folder(wanted: Path) -> Path:
     """`wanted`, or the first of `wanted (2)`, `wanted (3)` … that is absent or an empty folder."""
-    candidate, number = wanted, 2
-    while not _is_free(candidate):
-        candidate = wanted.with_name(f"{wanted.name} ({number})")
-        number += 1
-    return candidate
+    places = (
+        wanted.with_name(fitting_name(wanted.parent, wanted.name, number)) if number else wanted
+        for number in numbers()
+    )
+    return next(place for place in places if _is_free(place))
 
 
 def check_folder(output: Path) -> None:
@@ -62,34 +50,52 @@ def check_folder(output: Path) -> None:
     check_new_file(existing / output.name, what="the best pictures")
 
 
-@contextlib.contextmanager
-def whole_folder(output: Path) -> Iterator[Path]:
-    """Fill the hidden folder this yields; on leaving it becomes `output`, which is absent or empty.
+@dataclass
+class NewFolder:
+    """`staging` is to be filled; it then becomes `place`, which is known for certain once it is there."""
 
-    On any exception nothing remains, neither of it nor of folders above that were made for it.
+    staging: Path
+    place: Path
+
+
+@contextlib.contextmanager
+def whole_folder(output: Path) -> Iterator[NewFolder]:
+    """Fill the hidden folder `staging`; on leaving it becomes `output`, which is absent or empty.
+
+    Where another program filled `output` meanwhile, it becomes the first free `output (2)` … instead. On any
+    exception nothing remains, neither of it nor of folders above that were made for it.
     """
     absent = [place for place in output.parents if not place.exists()]
-    staging = output.with_name(f".{secrets.token_hex(8)}.part")
+    folder = NewFolder(output.with_name(f".{secrets.token_hex(8)}.part"), output)
     done = False
     try:
         try:
-            staging.mkdir(parents=True)
+            folder.staging.mkdir(parents=True)
         except OSError as error:
             raise _cannot_be_made(output, error) from error
-        yield staging
-        try:
-            if output.is_dir():
-                output.rmdir()  # Windows renames onto no folder, not even an empty one
-            staging.rename(output)
-        except OSError as error:
-            raise _cannot_be_made(output, error) from error
+        yield folder
+        while not _renamed(folder.staging, folder.place):
+            folder.place = free_folder(output)
         done = True
     finally:
         if not done:
-            shutil.rmtree(staging, ignore_errors=True)
+            shutil.rmtree(folder.staging, ignore_errors=True)
             for place in absent:
                 with contextlib.suppress(OSError):
                     place.rmdir()
+
+
+def _renamed(staging: Path, place: Path) -> bool:
+    """False where `place` is taken."""
+    try:
+        if place.is_dir():
+            place.rmdir()  # Windows renames onto no folder, not even an empty one
+        staging.rename(place)
+    except OSError as error:
+        if _is_free(place):
+            raise _cannot_be_made(place, error) from error
+        return False
+    return True
 
 
 def _is_free(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,19 +10,20 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from .errors import ImageError
-from .images import read_image, to_float
+from .images import fits_in_memory, from_pil, read_image, to_float
 from .imagesets import Skipped, names_and_reasons, stream_images
 from .progress import ProgressCallback, no_progress
-from .tensors import as_images
+from .tensors import as_image, as_images
 
 Images = Any
 """Pictures as callers have them.
 
-A float tensor [B, H, W, C] or [B, C, H, W] in 0–1 with 1, 3 or 4 channels, a list of such pictures of
-different sizes, one path, or a list of paths.
+A float tensor [B, H, W, C] or [B, C, H, W] in 0–1 with 1, 3 or 4 channels, a path, or a PIL image; or a list
+of pictures of different sizes, each of any of these kinds.
 """
 
 
@@ -77,22 +79,39 @@ class Reward(Protocol):
         """
 
 
-Picture = Tensor | str | Path
-"""One of these pictures: float [3, H, W] in 0–1, or a file."""
+Picture = Tensor | str | os.PathLike[str] | Image.Image
+"""One of these pictures: float [3, H, W] in 0–1, a file, or a PIL image."""
+
+_UNREAD = (str, os.PathLike, Image.Image)
+
+
+def how_many(images: Images) -> int:
+    """How many pictures are given, without looking at them."""
+    return 1 if isinstance(images, _UNREAD) else len(images)
 
 
 def each_of(images: Images) -> Sequence[Picture]:
-    """One by one, files unread. Raises ImageError for pixels that are no picture."""
-    if isinstance(images, (str, Path)):
+    """One by one, files and PIL images unread. Raises ImageError for pixels that are no picture."""
+    if isinstance(images, _UNREAD):
         return [images]
-    if isinstance(images, (list, tuple)) and images and all(isinstance(i, (str, Path)) for i in images):
-        return images
+    if isinstance(images, (list, tuple)) and any(isinstance(each, _UNREAD) for each in images):
+        count = len(images)
+        return [
+            each if isinstance(each, _UNREAD) else as_image(each, index, count)
+            for index, each in enumerate(images)
+        ]
     return as_images(images)
 
 
 def opened(picture: Picture) -> Tensor:
     """Float [3, H, W] in 0–1. Raises ImageError for a file that cannot be read."""
-    return picture if isinstance(picture, Tensor) else to_float(read_image(picture))
+    if isinstance(picture, Tensor):
+        return picture
+    if isinstance(picture, Image.Image):
+        with fits_in_memory("a PIL image"):
+            return to_float(from_pil(picture))
+    with fits_in_memory(picture):
+        return to_float(read_image(picture))
 
 
 @contextmanager
@@ -104,7 +123,7 @@ def all_unreadable_named(pictures: Sequence[Picture]) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        paths = [Path(each) for each in pictures if not isinstance(each, Tensor)]
+        paths = [Path(each) for each in pictures if isinstance(each, (str, os.PathLike))]
         unreadable: list[Skipped] = []
         for _ in stream_images(paths, skipped=unreadable):
             pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from .backbones import load_backbone
 from .backbones.base import Backbone, BackboneSpec, sha256_of_files
 from .backbones.locate import find_by_sha256, find_file, without_folder
 from .calibration import Calibration
+from .card_words import figure, section
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
 from .errors import BackboneError, CheckpointError
 from .feature_store import FeatureStore
@@ -28,10 +28,12 @@ from .pixel_path import PixelPath
 from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
 from .readout import Readout, SecondLook, takes_a_second_look
+from .reasons import damage
 from .reward import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
 
 _RPL = "rpl."
 _ADAPTER = "adapter."
+_LARGEST, _OVERFLOWS = 1e3, 1e30
 
 
 class RewardModel:
@@ -70,7 +72,8 @@ class RewardModel:
     @property
     def thresholds(self) -> Mapping[str, float]:
         """`balanced`: best balanced accuracy; `fpr_5`: reached by 5 % of ordinary pictures."""
-        return dict(self.card.get("thresholds", {}))
+        found = {name: figure(value) for name, value in section(self.card, "thresholds").items()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def score(
         self,
@@ -185,11 +188,12 @@ class RewardModel:
                 TypeError,
                 ValueError,
                 AttributeError,
+                ArithmeticError,
                 RuntimeError,
                 CheckpointError,
             ) as error:
                 raise CheckpointError(
-                    f"{shown(path)} is a GAN-RM checkpoint with a part missing or damaged ({error}). "
+                    f"{shown(path)} is a GAN-RM checkpoint with a part missing or damaged ({damage(error)}). "
                     "Copy it again, or train it anew."
                 ) from error
             folders = (*search_folders, path.parent)
@@ -245,13 +249,17 @@ def _readout(card: Mapping[str, Any], spec: BackboneSpec) -> Readout:
 def _check_parts(
     card: Mapping[str, Any], width: int, calibration: Calibration, layer: RewardProjectionLayer
 ) -> None:
-    """Raise ValueError now for what would otherwise fail, or give NaN, at the first picture."""
-    if not (calibration.temperature > 0 and math.isfinite(calibration.temperature + calibration.bias)):
-        raise ValueError(f"temperature {calibration.temperature}, bias {calibration.bias}")
-    if not all(math.isfinite(value) for value in card.get("thresholds", {}).values()):
+    """Raise ValueError now for what would otherwise fail, or give no number, at the first picture."""
+    temperature, bias = calibration.temperature, calibration.bias
+    if not (temperature > 0 and temperature + 1 / temperature + abs(bias) < _OVERFLOWS):
+        raise ValueError(f"temperature {temperature!r:.20}, bias {bias!r:.20}")
+    # What could not be measured is null.
+    if any(figure(value) is None for value in (card.get("thresholds") or {}).values() if value is not None):
         raise ValueError("thresholds that are no numbers")
-    logits, _ = layer(torch.zeros(1, width))
-    if not bool(torch.isfinite(logits).all()):
+    # Features of either sign, far larger than a network's are.
+    ramp = torch.linspace(-_LARGEST, _LARGEST, width)
+    logits, spread = layer(torch.stack([torch.zeros(width), ramp, -ramp]))
+    if not bool(torch.isfinite(torch.stack([logits, spread])).all()):
         raise ValueError("a head that gives no number")
 
 

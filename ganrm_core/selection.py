@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from .certainty import surest_first, too_close
+from .certainty import SPOILT, surest_first, too_close
 from .errors import DataError
 
 Order = Literal["ranked", "as they came"]
@@ -20,13 +20,15 @@ class Selection:
 
     `kept` and `rejected` together hold every position once; `rejected` runs best to worst inside
     each group. `ranks` has one entry per candidate: 1 is the best of its group. `groups` are the
-    positions of each group in the order in which the groups first appear.
+    positions of each group in the order in which the groups first appear. `spoilt` are the positions
+    of those that could not be judged: last in their groups, and never kept.
     """
 
     kept: tuple[int, ...]
     rejected: tuple[int, ...]
     ranks: tuple[int, ...]
     groups: tuple[tuple[int, ...], ...]
+    spoilt: tuple[int, ...] = ()
 
 
 def select_best(
@@ -44,11 +46,12 @@ def select_best(
 ) -> Selection:
     """Keep the best of each group.
 
-    `logits`: one per candidate; higher is better; equal ones keep their order. `keep`: at most so
-    many of each group. `min_score`: only candidates whose `scores` entry reaches it, yet never
-    fewer than `min_keep` of a group (or the whole group). Groups are either runs of `group_size`
-    candidates (the last may be shorter) or equal entries of `groups`; without either all
-    candidates are one group. `order` "ranked" lists each group's kept best first.
+    `logits`: one per candidate; higher is better; equal ones keep their order; −inf stands for a spoilt
+    candidate (see the module `spoilt`), which is never kept. `keep`: at most so many of each group.
+    `min_score`: only candidates whose `scores` entry reaches it, yet never fewer than `min_keep` of a
+    group (or the whole group). Groups are either runs of `group_size` candidates (the last may be
+    shorter) or equal entries of `groups`; without either all candidates are one group. `order` "ranked"
+    lists each group's kept best first.
 
     Raises DataError for a value that cannot be ranked or arguments that contradict each other.
     """
@@ -60,8 +63,9 @@ def select_best(
     ranks = [0] * len(logits)
     for group in members:
         ranked = sorted(group, key=lambda i: -logits[i])
+        judged = [i for i in ranked if logits[i] != SPOILT]
         if ties == "surer first" and scores is not None and uncertainties is not None:
-            close = too_close(ranked, scores, keep, min_score)
+            close = too_close(judged, scores, keep, min_score)
             surest = iter(surest_first(close, logits, uncertainties))
             ranked = [next(surest) if i in close else i for i in ranked]
         for rank, position in enumerate(ranked, start=1):
@@ -69,7 +73,7 @@ def select_best(
         chosen = {
             position
             for rank, position in enumerate(ranked, start=1)
-            if rank <= keep
+            if rank <= min(keep, len(judged))
             and (
                 min_score is None
                 or rank <= min_keep
@@ -78,7 +82,8 @@ def select_best(
         }
         kept += [i for i in (ranked if order == "ranked" else group) if i in chosen]
         rejected += [i for i in ranked if i not in chosen]
-    return Selection(tuple(kept), tuple(rejected), tuple(ranks), tuple(tuple(group) for group in members))
+    spoilt = tuple(i for i, logit in enumerate(logits) if logit == SPOILT)
+    return Selection(tuple(kept), tuple(rejected), tuple(ranks), tuple(map(tuple, members)), spoilt)
 
 
 def _check(
@@ -92,7 +97,7 @@ def _check(
     order: Order,
 ) -> None:
     for position, value in enumerate(logits):
-        if not math.isfinite(value):
+        if not math.isfinite(value) and value != SPOILT:
             raise DataError(
                 f"Candidate {position} has the score {value}, which cannot be ranked. Score it again."
             )

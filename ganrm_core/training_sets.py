@@ -108,7 +108,7 @@ def _listed(
     progress: ProgressCallback,
 ) -> tuple[list[Path], list[str]]:
     if isinstance(source, _FOLDER):
-        paths = find_images(source, recursive=recursive)
+        paths = find_images(source, recursive=recursive, say=warnings.append)
     else:
         paths = [Path(path) for path in source]
     first = once_each(paths, f"looking at the {name} files", progress)

@@ -299,7 +299,10 @@ def _schedule(pruning: str, custom: str) -> Schedule:
 
 
 def _shown(outcome: Outcome, kept: list[Finalist]) -> dict[str, Any]:
-    """`all_scores`: of every candidate, null for those given up; `looks`: the scores of half-made ones, by step."""
+    """`all_scores`: of every candidate, null for those given up; `looks`: the scores of half-made ones, by step.
+
+    `spoilt`: which candidates could not be judged, counted from 0.
+    """
     return in_node(
         outcome.sheet,
         scores=[each.score for each in kept],
@@ -310,6 +313,7 @@ def _shown(outcome: Outcome, kept: list[Finalist]) -> dict[str, Any]:
             {"step": seen.step, "scores": {str(number): score for number, score in seen.scores.items()}}
             for seen in outcome.seen
         ],
+        spoilt=outcome.spoilt,
         work=[outcome.work],
         summary=[outcome.summary],
     )

@@ -6,7 +6,6 @@ chosen comes back as a list of single pictures, or of whole clips.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from ..ganrm_core.errors import DataError, ImageError
 from ..ganrm_core.progress import ProgressCallback
 from ..ganrm_core.reward import Reward, Scores
+from ..ganrm_core.spoilt import check_some_are_judged, check_some_are_left, is_spoilt, marked, stand_in
 from ..ganrm_core.tensors import as_images
 
 Unit = Literal["each image", "each list item"]
@@ -45,12 +45,23 @@ class Candidates:
     def __len__(self) -> int:
         return len(self._images.items) if self.unit == "each list item" else self._images.rows
 
+    def spoilt(self) -> set[int]:
+        """The positions of candidates with NaN or infinite pixels, be it in one frame. Raises ImageError where all are."""
+        whole = self._images.items if self.unit == "each list item" else map(self.picture, range(len(self)))
+        found = {position for position, pixels in enumerate(whole) if is_spoilt(pixels)}
+        check_some_are_left(found, len(self), "pictures" if self.unit == "each image" else "clips")
+        return found
+
     def score(self, reward: Reward, progress: ProgressCallback) -> Scores:
         """One entry per candidate; a clip's is the mean over at most eight evenly spaced frames.
 
-        Raises ImageError for pixels that cannot be scored and DataError for a score that is no number.
+        Spoilt candidates (see `ganrm_core.spoilt`) have the logit −inf and the score 0. Raises ImageError for pixels
+        that cannot be scored, and where all are spoilt.
         """
+        spoilt = self.spoilt()
         frames = [self._frames(position) for position in range(len(self))]
+        for position in spoilt:
+            frames[position] = [stand_in(frame) for frame in frames[position]]
         try:
             scores = reward.score([picture for of_one in frames for picture in of_one], None, progress)
         except ImageError:
@@ -64,9 +75,9 @@ class Candidates:
                 for figures in (scores.logit, scores.score, scores.uncertainty)
             )
         )
-        check_finite(means.logit.tolist())
-        check_finite(means.score.tolist())
-        return means
+        result = marked(means, spoilt)
+        check_some_are_judged(result.logit.tolist())
+        return result
 
     def picture(self, position: int) -> Tensor:
         """[H, W, C] to show the candidate by: itself, or a clip's middle frame."""
@@ -142,16 +153,6 @@ class _Stack(Generic[_Item]):
         if len(self.items) == 1:
             return [self._take(self.items[0], [self.places[position][1] for position in positions])]
         return [self.row(position) for position in positions]
-
-
-def check_finite(scores: Sequence[float]) -> None:
-    """Raise DataError for a score that cannot be ranked, naming its candidate as the sheet numbers it."""
-    for number, score in enumerate(scores, start=1):
-        if not math.isfinite(score):
-            raise DataError(
-                f"Candidate {number} of {len(scores)} has the score {score}, which cannot be ranked. Look at "
-                "that picture, and at the model or scorer; then score it again."
-            )
 
 
 def _pictures(image: Tensor, index: int, unit: Unit) -> Tensor:

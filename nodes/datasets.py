@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.errors import DataError, GanRMError
+from ..ganrm_core.errors import DataError, GanRMError, OutputError
 from ..ganrm_core.files import shown
 from ..ganrm_core.imagesets import find_images
 from ..ganrm_core.numbered_sheet import Numbered, numbered_sheet
 from ..ganrm_core.pick_numbers import picked_numbers
 from ..ganrm_core.progress import Progress
+from ..ganrm_core.spoilt import spoilt_in_words
 from .candidates import Candidates
 from .host import folders
 from .host.fingerprints import folder_fingerprint
 from .host.progress import progress_bar
 from .outputs import blocked
 from .pixels import as_saved, content_name, keep_once
-from .previews import in_node
+from .previews import in_node, notice
+from .sheets import spoilt_card
 from .types import CATEGORY, Dataset, GanRMDataset, advanced
+from .words import not_done
 
 _THUMBNAIL = 640
 
@@ -106,14 +111,17 @@ class ImagesToDataset(io.ComfyNode):
     @classmethod
     def execute(cls, images: list[Tensor]) -> io.NodeOutput:  # type: ignore[override]
         pictures = Candidates(images, "each image")
+        spoilt = sorted(pictures.spoilt())
         progress = progress_bar()
         paths: dict[Path, None] = {}
         for position in range(len(pictures)):
-            picture = as_saved(pictures.picture(position), position, len(pictures))
-            path, _ = keep_once(picture, folders.temporary_folder() / "pictures")
-            paths[path] = None
+            if position not in spoilt:
+                picture = as_saved(pictures.picture(position), position, len(pictures))
+                path, _ = keep_once(picture, folders.temporary_folder() / "pictures")
+                paths[path] = None
             progress(Progress("Keeping pictures", position + 1, len(pictures)))
-        return io.NodeOutput(Dataset(tuple(paths), f"{len(paths)} images"), len(paths))
+        ui = {**notice(f"{spoilt_in_words(spoilt)}: left out."), "spoilt": spoilt} if spoilt else None
+        return io.NodeOutput(Dataset(tuple(paths), f"{len(paths)} images"), len(paths), ui=ui)
 
 
 class AddToDataset(io.ComfyNode):
@@ -181,23 +189,36 @@ class AddToDataset(io.ComfyNode):
         candidates = Candidates(images, "each image")
         folder = _dataset_folder(dataset_name[0])
         picked = picked_numbers(pick[0], len(candidates))
-        # All are looked at before the first is written: a spoilt one stops the whole.
-        tiles, had = _looked_at(candidates, folder, set(picked))
-        added = _added(candidates, picked, folder)
+        spoilt = candidates.spoilt()
+        # All are looked at before the first is written: what is no picture at all stops the whole.
+        tiles, had = _looked_at(candidates, folder, set(picked), spoilt)
+        outcome = _added(candidates, [position for position in picked if position not in spoilt], folder)
         paths = _pictures_in(folder)
         name = folders.shown_name(folder)
-        summary, hint = _summary(name, picked, added, len(paths), len(candidates))
+        summary, hint = _summary(name, picked, outcome, len(paths), len(candidates))
+        summary = " ".join([summary, *_lost(spoilt, outcome.failed)])
         ui = in_node(
             numbered_sheet(tiles, title=summary, hint=hint),
-            added=[added],
-            skipped=[len(picked) - added],
+            added=[outcome.new],
+            skipped=[outcome.known],
             count=[len(paths)],
-            picked=[position + 1 for position in picked],
-            known=[position + 1 for position in had],
+            picked=_numbers(picked),
+            known=_numbers(had),
+            spoilt=_numbers(sorted(spoilt)),
+            failed=_numbers(outcome.failed),
             summary=[summary],
         )
         dataset = Dataset(tuple(paths), name) if paths else blocked()
-        return io.NodeOutput(dataset, added, len(picked) - added, summary, ui=ui)
+        return io.NodeOutput(dataset, outcome.new, outcome.known, summary, ui=ui)
+
+
+@dataclass(frozen=True)
+class _Added:
+    """How many pictures are new in the dataset, how many it had, and why the others (by position) could not be added."""
+
+    new: int
+    known: int
+    failed: dict[int, GanRMError]
 
 
 def _existing(value: str) -> Path:
@@ -214,17 +235,23 @@ def _dataset_folder(name: str) -> Path:
     return folders.new_folder(name, "the dataset", default="datasets")
 
 
-def _looked_at(candidates: Candidates, folder: Path, picked: set[int]) -> tuple[list[Numbered], list[int]]:
+def _looked_at(
+    candidates: Candidates, folder: Path, picked: set[int], spoilt: set[int]
+) -> tuple[list[Numbered], list[int]]:
     """The tiles of the sheet, and the positions that the dataset already has."""
     progress = progress_bar()
     tiles, had = [], []
     for position in range(len(candidates)):
-        picture = as_saved(candidates.picture(position), position, len(candidates))
-        known = (folder / content_name(picture)).exists()
-        if known:
-            had.append(position)
-        note = "in it" if known else "new" if position in picked else ""
-        tiles.append(Numbered(_thumbnail(picture), position + 1, note, marked=position in picked))
+        pixels = candidates.picture(position)
+        if position in spoilt:
+            tiles.append(Numbered(spoilt_card(pixels, _THUMBNAIL), position + 1, "not added"))
+        else:
+            picture = as_saved(pixels, position, len(candidates))
+            known = (folder / content_name(picture)).exists()
+            if known:
+                had.append(position)
+            note = "in it" if known else "new" if position in picked else ""
+            tiles.append(Numbered(_thumbnail(picture), position + 1, note, marked=position in picked))
         progress(Progress("Looking at pictures", position + 1, len(candidates)))
     return tiles, had
 
@@ -234,14 +261,31 @@ def _thumbnail(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _added(candidates: Candidates, picked: list[int], folder: Path) -> int:
+def _added(candidates: Candidates, picked: list[int], folder: Path) -> _Added:
+    """Raises OutputError where all that is new could not be written."""
     progress = progress_bar()
-    added = 0
+    added, failed = 0, dict[int, GanRMError]()
     for done, position in enumerate(picked, start=1):
-        _, new = keep_once(as_saved(candidates.picture(position), position, len(candidates)), folder)
-        added += new
+        try:
+            _, new = keep_once(as_saved(candidates.picture(position), position, len(candidates)), folder)
+            added += new
+        except OutputError as error:
+            failed[position] = error
         progress(Progress("Adding pictures", done, len(picked)))
-    return added
+    if failed and not added:
+        raise next(iter(failed.values()))
+    return _Added(added, len(picked) - added - len(failed), failed)
+
+
+def _lost(spoilt: set[int], failed: Mapping[int, GanRMError]) -> list[str]:
+    """What was left out, in a sentence each."""
+    sentences = [f"{spoilt_in_words(sorted(spoilt))}."] if spoilt else []
+    return [*sentences, not_done(failed, "added")] if failed else sentences
+
+
+def _numbers(positions: Iterable[int]) -> list[int]:
+    """As the sheet counts."""
+    return [position + 1 for position in positions]
 
 
 def _pictures_in(folder: Path) -> list[Path]:
@@ -262,13 +306,12 @@ def _can_be_listed(folder: Path) -> bool:
     return True
 
 
-def _summary(name: str, picked: list[int], added: int, total: int, shown_count: int) -> tuple[str, str]:
+def _summary(name: str, picked: list[int], outcome: _Added, total: int, shown_count: int) -> tuple[str, str]:
     """What happened, and what to do next."""
     images = "1 picture" if total == 1 else f"{total} pictures"
     if picked:
-        known = len(picked) - added
-        already = f", {known} already there" if known else ""
-        return f"{added} added to {name}{already}: {images} by now.", ""
+        already = f", {outcome.known} already there" if outcome.known else ""
+        return f"{outcome.new} added to {name}{already}: {images} by now.", ""
     how = "type the numbers you like into pick, such as 1 4 7-9, and run again."
     if not total:
         return f"{name} has nothing in it yet: {how}", ""

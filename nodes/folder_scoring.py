@@ -23,7 +23,7 @@ from ..ganrm_core.folder_selection import (
 from ..ganrm_core.imagesets import describe_skipped, find_images
 from ..ganrm_core.progress import Progress, ProgressCallback
 from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet, score_text
-from ..ganrm_core.result_folders import check_folder, free_folder, outside_results, whole_folder
+from ..ganrm_core.result_folders import check_folder, free_folder, whole_folder
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection_sheet import picture_of
 from .host import folders
@@ -143,7 +143,7 @@ class ScoreFolder(io.ComfyNode):
         min_score: float | None = None,  # noqa: ARG003
         place: str | None = None,  # noqa: ARG003
     ) -> str:
-        return folder_fingerprint(folder, bool(recursive), results=False)
+        return folder_fingerprint(folder, bool(recursive))
 
     @classmethod
     def execute(  # type: ignore[override]
@@ -170,11 +170,12 @@ class ScoreFolder(io.ComfyNode):
         progress = progress_bar()
         selection = rank_files(reward, files, rules, progress=progress)
         output = output if selection.kept else None
-        with whole_folder(output) if output else nullcontext() as staging:
-            if staging:
+        with whole_folder(output) if output else nullcontext() as new:
+            if new:
                 # Without a sheet of its own: as a picture among the copies it would be trained on.
-                selection = place_selection(selection, staging, place, progress, sheet=False)
+                selection = place_selection(selection, new.staging, place, progress, sheet=False)
             sheet = _sheet(selection, reward, chosen=bool(keep), progress=progress)
+        output = new.place if new else None
         summary = _summary(selection, reward, keep, min_score, output)
         best = [_name(row.path, home) for row in selection.kept]
         return io.NodeOutput(
@@ -194,17 +195,10 @@ class ScoreFolder(io.ComfyNode):
 
 def _candidates(home: Path, folder: str, recursive: bool) -> list[Path]:
     try:
-        found = find_images(home, recursive=recursive)
+        return find_images(home, recursive=recursive)
     except DataError as error:
         # Said in the word that the artist chose, and where that is.
         raise DataError(str(error).replace(shown(home), f"{shown(folder)} ({home})")) from error
-    files = outside_results(home, found)
-    if not files:
-        raise DataError(
-            f"The folder {shown(folder)} ({home}) holds only pictures that were selected earlier. Choose the "
-            "folder of one selection to score it again, or another folder."
-        )
-    return files
 
 
 def _sheet(

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..ganrm_core.errors import ImageError
+from ..ganrm_core.heatmap import MaskShape, heatmap
 from ..ganrm_core.images import to_pil
-from ..ganrm_core.progress import Progress, ProgressCallback
+from ..ganrm_core.progress import part_of
 from ..ganrm_core.reward import Reward
-from ..ganrm_core.reward_map import reward_map, weakest
-from ..ganrm_core.reward_overlay import overlay
+from ..ganrm_core.spoilt import is_spoilt, spoilt_in_words, stand_in
 from ..ganrm_core.tensors import as_images
+from .candidates import Candidates
 from .host.memory import model_of
 from .host.progress import progress_bar
-from .previews import in_node
+from .previews import as_image, in_node
+from .sheets import word_card
 from .types import CATEGORY, GanRMReward, advanced
 
 _MOST_PIXELS = 512
@@ -93,37 +93,45 @@ class Heatmap(io.ComfyNode):
         blur: list[int],
     ) -> io.NodeOutput:
         batches = [_pictures(batch, number, len(images)) for number, batch in enumerate(images, start=1)]
+        spoilt = sorted(Candidates(images, "each image").spoilt())
         total, show = sum(map(len, batches)), progress_bar()
+        shape = MaskShape(share[0], grow[0], blur[0])
         overlays, masks = [], []
         done = 0
         for pictures in batches:
             drawn, weak = [], []
             for picture in pictures:
-                places = reward_map(reward[0], picture, _part_of(show, done, total), model_of=model_of)
-                weak.append(weakest(places, share[0], grow[0], blur[0]))
-                drawn.append(overlay(picture, places, weak[-1]).movedim(0, -1))
+                if done in spoilt:
+                    weak.append(torch.zeros(picture.shape[1:]))
+                    drawn.append(_card(picture, done))
+                else:
+                    made = heatmap(reward[0], picture, shape, part_of(show, done, total), model_of=model_of)
+                    weak.append(made.mask)
+                    drawn.append(made.drawn.movedim(0, -1))
                 done += 1
             overlays.append(torch.stack(drawn))
             masks.append(torch.stack(weak))
-        return io.NodeOutput(overlays, masks, ui=_shown(overlays))
+        return io.NodeOutput(overlays, masks, ui={**_shown(overlays), "spoilt": spoilt})
 
 
 def _pictures(batch: Tensor, number: int, count: int) -> list[Tensor]:
-    """[3, H, W] in 0–1 on the CPU for each picture of the batch."""
+    """[3, H, W] in 0–1 on the CPU for each picture of the batch; black for a spoilt one."""
     if len(batch) == 0:
         raise ImageError(
             "There are no images (an empty batch)."
             if count == 1
             else f"Item {number} of the images is empty. Leave it out."
         )
-    return [picture.cpu() for picture in as_images(batch)]
+    whole = batch if batch.ndim == 4 else batch.unsqueeze(0)
+    if any(map(is_spoilt, whole)):
+        whole = torch.stack([stand_in(picture) if is_spoilt(picture) else picture for picture in whole])
+    return [picture.cpu() for picture in as_images(whole)]
 
 
-def _part_of(show: ProgressCallback, done: int, total: int) -> Callable[[Progress], None]:
-    def part(step: Progress) -> None:
-        show(Progress(step.stage, done * step.total + step.done, total * step.total))
-
-    return part
+def _card(picture: Tensor, position: int) -> Tensor:
+    """[H, W, 3]: what stands for the map of a spoilt picture [3, H, W]."""
+    height, width = picture.shape[1:]
+    return as_image(word_card(spoilt_in_words([position]), width, height))[0]
 
 
 def _shown(overlays: list[Tensor]) -> dict[str, object]:
@@ -131,7 +139,7 @@ def _shown(overlays: list[Tensor]) -> dict[str, object]:
     shown: list[object] = []
     for batch in overlays:
         for picture in batch:
-            small = to_pil((picture.movedim(-1, 0) * 255).round().to(torch.uint8))
+            small = to_pil((picture.movedim(-1, 0) * 255).round_().to(torch.uint8))
             small.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
             shown += in_node(small)["images"]
     return {"images": shown}

@@ -11,7 +11,8 @@ from ..ganrm_core.backbones import DEFAULT_BACKBONE, PACKAGED
 from ..ganrm_core.backbones.downloads import KNOWN
 from ..ganrm_core.checkpoint import read_card
 from ..ganrm_core.errors import BackboneError, CheckpointError, OutputError
-from ..ganrm_core.files import atomic_file, check_new_file, shown
+from ..ganrm_core.file_names import fitting_name, numbers
+from ..ganrm_core.files import check_new_file, shown, write_new_file
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.reward_model import RewardModel
 from .host import folders
@@ -77,6 +78,7 @@ class LoadModel(io.ComfyNode):
     def execute(cls, model: str | None = None) -> io.NodeOutput:  # type: ignore[override]
         if not model:
             raise CheckpointError(_NONE_YET)
+        model = folders.unquoted(model)
         path = folders.model_path(model)
         name = Path(model.replace("\\", "/")).with_suffix("").as_posix()
         try:
@@ -141,16 +143,14 @@ class SaveModel(io.ComfyNode):
 
 def _placed(path: Path, content: bytes) -> tuple[Path, bool]:
     """Where `content` lies, and whether it was written just now: under `path`, or that with a number."""
-    candidate, number = path, 1
-    while os.path.lexists(candidate):
+    for number in numbers():
+        candidate = path.with_name(fitting_name(path.parent, path.stem, f"{number}{path.suffix}"))
+        if not os.path.lexists(candidate):
+            break
         if _holds(candidate, content):
             return candidate, False
-        number += 1
-        candidate = path.with_name(f"{path.stem} ({number}){path.suffix}")
     check_new_file(candidate, what="the reward model", make_folders=True)
-    with atomic_file(candidate) as temporary:
-        temporary.write_bytes(content)
-    return candidate, True
+    return write_new_file(path, content), True
 
 
 def _holds(path: Path, content: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.errors import ImageError
-from ..ganrm_core.files import atomic_file, check_new_file
+from ..ganrm_core.errors import ImageError, NameTakenError, OutputError
+from ..ganrm_core.files import atomic_file, check_new_file, shown
+from ..ganrm_core.spoilt import WHY, is_spoilt
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -22,7 +24,7 @@ def as_saved(picture: Tensor, position: int, count: int) -> Image.Image:
 
     The fraction is cut off, not rounded, because ComfyUI's own Save Image does so: the same bytes come
     out, and a picture saved there and one kept here count as the same picture. Raises ImageError,
-    naming the picture by its `position` of `count`, for NaN and for what is no picture.
+    naming the picture by its `position` of `count`, for NaN or infinity and for what is no picture.
     """
     where = f"Image {position + 1} of {count}"
     channels = picture.shape[-1] if picture.ndim == 3 else 0
@@ -31,9 +33,9 @@ def as_saved(picture: Tensor, position: int, count: int) -> Image.Image:
             f"{where} has the shape {tuple(picture.shape)}. A picture that can be saved is [height, width, "
             "channels] with 1, 3 or 4 channels."
         )
-    if torch.isnan(picture).any():
+    if is_spoilt(picture):
         raise ImageError(
-            f"{where} holds NaN values: it was spoilt where it was made. For a VAE, decode in full precision "
+            f"{where} holds {WHY}: it was spoilt where it was made. For a VAE, decode in full precision "
             "(fp32); leave this image out."
         )
     # NumPy knows no bfloat16.
@@ -58,6 +60,20 @@ def keep_once(picture: Image.Image, folder: Path) -> tuple[Path, bool]:
     if os.path.lexists(path):
         return path, False
     check_new_file(path, what="the picture", make_folders=True)
-    with atomic_file(path) as temporary:
-        picture.save(temporary, format="PNG", compress_level=4)
+    try:
+        write_picture(path, lambda temporary: picture.save(temporary, format="PNG", compress_level=4))
+    except NameTakenError:  # another run kept it meanwhile
+        return path, False
     return path, True
+
+
+def write_picture(path: Path, write: Callable[[Path], None], *, overwrite: bool = False) -> None:
+    """`atomic_file` with what `write` writes. Raises OutputError for errors that name no file, too."""
+    try:
+        with atomic_file(path, overwrite=overwrite) as temporary:
+            write(temporary)
+    except OSError as error:  # such as EIO while pixels are written
+        raise OutputError(
+            f"Cannot write the picture to {shown(path)}: {error.strerror or error}. Check the disk, or choose a "
+            "folder on another one."
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.files import atomic_file
+from ..ganrm_core.errors import OutputError
 from .host import folders
+from .pixels import write_picture
+from .sheets import word_card
+
+_NOTICE_SIZE = (512, 256)
 
 
 def as_image(picture: Image.Image) -> Tensor:
@@ -19,12 +24,23 @@ def as_image(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255).unsqueeze(0)
 
 
+def notice(words: str) -> dict[str, Any]:
+    """A card with `words` as what a node shows: the page shows no text on nodes of ours."""
+    return in_node(word_card(words, *_NOTICE_SIZE))
+
+
 def in_node(picture: Image.Image, **figures: list[Any]) -> dict[str, Any]:
-    """What a node returns as `ui`: the picture for the page, and figures, lists all, for API clients."""
+    """What a node returns as `ui`: the picture for the page, and figures, lists all, for API clients.
+
+    A temporary folder that cannot be written to costs the picture on the node, not the work that it shows.
+    """
     rgb = picture.convert("RGB")
-    home = folders.temporary_folder()
-    # Named by content: the page shows a changed picture at once and an unchanged one from its cache.
-    path = home / f"{hashlib.sha256(rgb.tobytes()).hexdigest()[:20]}.png"
-    with atomic_file(path, overwrite=True) as temporary:
-        rgb.save(temporary, compress_level=4)
+    try:
+        home = folders.temporary_folder()
+        # Named by content: the page shows a changed picture at once and an unchanged one from its cache.
+        path = home / f"{hashlib.sha256(rgb.tobytes()).hexdigest()[:20]}.png"
+        write_picture(path, lambda place: rgb.save(place, compress_level=4), overwrite=True)
+    except (OutputError, OSError) as error:
+        logging.warning("GAN-RM: the picture cannot be shown on its node. %s", error)
+        return {"images": [], **figures}
     return {"images": [{"filename": path.name, "subfolder": home.name, "type": "temp"}], **figures}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,18 +13,19 @@ from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ..ganrm_core.errors import DataError
-from ..ganrm_core.files import atomic_file
+from ..ganrm_core.errors import DataError, GanRMError, NameTakenError
 from ..ganrm_core.picture_metadata import KEY, figures, write_png, write_webp
 from ..ganrm_core.progress import Progress
 from ..ganrm_core.reward import Reward
 from .candidates import Candidates
 from .host import metadata
-from .host.picture_places import PicturePlaces
+from .host.picture_places import PicturePlaces, Place
 from .host.progress import progress_bar
-from .pixels import as_saved
+from .pixels import as_saved, write_picture
+from .previews import notice
 from .seeds import upstream_seed
 from .types import CATEGORY, GanRMReward, advanced
+from .words import not_done
 
 _FORMATS = ("png", "webp")
 _DIGITS = 6  # of a score: float32 knows no more
@@ -126,27 +128,59 @@ class SaveImages(io.ComfyNode):
         texts = metadata.page_texts(cls.hidden.prompt, cls.hidden.extra_pnginfo) if metadata.wanted() else {}
         places = PicturePlaces(filename_prefix[0], f".{format[0]}")
         progress = progress_bar()
-        saved = []
+        saved: dict[int, Place] = {}
+        failed: dict[int, GanRMError] = {}
         for position in range(count):
-            picture = as_saved(pictures.picture(position), position, count)
-            score = of_scores[position]
             if metadata.wanted():
+                score = of_scores[position]
                 texts[KEY] = figures(
                     score=None if score is None else round(float(score), _DIGITS),
                     model=model,
                     index=of_indices[position],
                     seed=of_seeds[position],
                 )
-            place = places.next(picture.width, picture.height)
-            with atomic_file(place.path) as temporary:
-                _write(picture, temporary, texts, quality[0])
-            saved.append(place)
+            try:
+                picture = as_saved(pictures.picture(position), position, count)
+                saved[position] = _saved(picture, places, texts, quality[0])
+            except GanRMError as error:  # which must not cost the others their files
+                failed[position] = error
             progress(Progress("Saving pictures", position + 1, count))
-        names = [place.name for place in saved]
-        shown = [{"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved]
+        if not saved:
+            raise failed[0]
+        names = [place.name for place in saved.values()]
         known: dict[str, list[Any]] = {"scores": of_scores, "indices": of_indices, "seeds": of_seeds}
-        lists = {name: _plain(values) for name, values in known.items() if set(values) != {None}}
-        return io.NodeOutput(names, ui={"images": shown, "files": names, **lists})
+        lists = {
+            name: _plain([values[position] for position in saved])
+            for name, values in known.items()
+            if set(values) != {None}
+        }
+        return io.NodeOutput(
+            names, ui={"images": _shown(saved, failed), "files": names, **lists, **_lost(failed)}
+        )
+
+
+def _saved(picture: Image.Image, places: PicturePlaces, texts: dict[str, str], quality: int) -> Place:
+    """Write the picture to the next place that no other program takes meanwhile."""
+    while True:
+        place = places.next(picture.width, picture.height)
+        with suppress(NameTakenError):
+            write_picture(place.path, lambda temporary: _write(picture, temporary, texts, quality))
+            return place
+
+
+def _shown(saved: Mapping[int, Place], failed: Mapping[int, GanRMError]) -> list[dict[str, Any]]:
+    """The saved pictures for the page, and a card that says which were not saved, where there are such."""
+    shown = [{"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved.values()]
+    return [*shown, *notice(not_done(failed, "saved"))["images"]] if failed else shown
+
+
+def _lost(failed: Mapping[int, GanRMError]) -> dict[str, list[dict[str, Any]]]:
+    """For clients: the positions of pictures that were not saved, and why."""
+    return (
+        {"failed": [{"index": position, "why": str(error)} for position, error in failed.items()]}
+        if failed
+        else {}
+    )
 
 
 def _write(picture: Image.Image, path: Path, texts: dict[str, str], quality: int) -> None:

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection import select_best
+from ..ganrm_core.spoilt import spoilt_in_words
 from .candidates import UNITS, Candidates, Unit
 from .host.progress import progress_bar
 from .previews import as_image, in_node
-from .sheets import count_words, sheet_of, spread_words
+from .sheets import count_words, judged, sheet_of, spread_words
 from .types import CATEGORY, GanRMReward, advanced
 
 
@@ -86,10 +87,19 @@ class Score(io.ComfyNode):
         sheet = sheet_of(
             candidates, scores, selection, marked=None, thresholds=judge.thresholds, model=judge.name
         )
-        summary = f"{count_words(selection)} · {spread_words(scores, judge.thresholds, judge.name)}"
+        spread = spread_words(judged(scores, selection), judge.thresholds, judge.name)
+        summary = " · ".join(
+            filter(None, (count_words(selection), spoilt_in_words(selection.spoilt), spread))
+        )
         return io.NodeOutput(
             scores,
             as_image(sheet),
             summary,
-            ui=in_node(sheet, scores=scores, ranks=list(selection.ranks), summary=[summary]),
+            ui=in_node(
+                sheet,
+                scores=scores,
+                ranks=list(selection.ranks),
+                spoilt=list(selection.spoilt),
+                summary=[summary],
+            ),
         )

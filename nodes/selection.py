@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..ganrm_core.certainty import close_calls, in_words
+from ..ganrm_core.certainty import SPOILT, close_calls, in_words
 from ..ganrm_core.errors import DataError
 from ..ganrm_core.ranked_sheet import score_text
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection import Order, Selection, Ties, select_best
-from .candidates import Candidates, Latent, Unit, check_finite
+from ..ganrm_core.spoilt import check_some_are_judged, spoilt_in_words
+from .candidates import Candidates, Latent, Unit
 from .host.progress import progress_bar
 from .outputs import blocked, or_blocked
 from .previews import as_image, in_node
 from .scoring import candidate_input, group_size_input
-from .sheets import count_words, sheet_of, spread_words
+from .sheets import count_words, judged, sheet_of, spread_words
 from .types import CATEGORY, GanRMReward, advanced
 
 
@@ -192,7 +194,11 @@ class BestOfN(io.ComfyNode):
         close = figures.close_calls(selection, keep[0], least)
         thresholds, model = (judge.thresholds, judge.name) if judge else ({}, "")
         summary = _summary(
-            selection, scores, min_score[0], in_words(close), spread_words(scores, thresholds, model)
+            selection,
+            judged(scores, selection),
+            min_score[0],
+            in_words(close),
+            spread_words(judged(scores, selection), thresholds, model),
         )
         sheet = sheet_of(
             candidates,
@@ -221,6 +227,7 @@ class BestOfN(io.ComfyNode):
                 best_scores=best_scores,
                 ranks=list(selection.ranks),
                 close=[list(call) for call in close],
+                spoilt=list(selection.spoilt),
                 summary=[summary],
             ),
         )
@@ -258,8 +265,10 @@ def _figures(candidates: Candidates, judge: Reward | None, given: list[Any]) -> 
             f"There are {len(candidates)} candidates but {len(scores)} scores from elsewhere. Connect a scorer that "
             "gives one score for each, not their average."
         )
-    check_finite(scores)
-    return _Figures(scores, scores)
+    spoilt = candidates.spoilt() | {i for i, score in enumerate(scores) if not math.isfinite(score)}
+    logits = [SPOILT if i in spoilt else score for i, score in enumerate(scores)]
+    check_some_are_judged(logits)
+    return _Figures(logits, [0.0 if i in spoilt else score for i, score in enumerate(scores)])
 
 
 def _flat(values: Any) -> list[float]:
@@ -285,12 +294,15 @@ def _present(values: list[Any] | None) -> list[Any]:
 
 
 def _summary(selection: Selection, scores: list[float], min_score: float, close: str, spread: str) -> str:
+    """`scores`: without those of spoilt candidates."""
     if selection.kept:
         numbers = ", ".join(str(position + 1) for position in selection.kept[:16])
         more = " …" if len(selection.kept) > 16 else ""
         found = f"{count_words(selection)}, {len(selection.kept)} kept: {numbers}{more}"
-        return " · ".join(part for part in (found, close, spread) if part)
-    return (
-        f"{count_words(selection)}, none kept: the best score is {score_text(max(scores))}, the minimum score "
-        f"{score_text(min_score)}. Lower it, make more candidates, or raise 'keep at least'. · {spread}"
-    )
+    else:
+        found = (
+            f"{count_words(selection)}, none kept: the best score is {score_text(max(scores))}, the minimum score "
+            f"{score_text(min_score)}. Lower it, make more candidates, or raise 'keep at least'."
+        )
+        close = ""
+    return " · ".join(filter(None, (found, spoilt_in_words(selection.spoilt), close, spread)))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..ganrm_core.drawing import CARD, SOFT_TEXT, paragraph_height, write_paragraph
 from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet, score_text
 from ..ganrm_core.selection import Selection
+from ..ganrm_core.spoilt import spoilt_in_words
 from ..ganrm_core.tensors import over_mid_grey
 from .candidates import Candidates
 
@@ -29,28 +32,37 @@ def sheet_of(
 ) -> Image.Image:
     """All candidates best first, with number, score and rank; the `marked` ones framed in gold.
 
-    None where there is nothing to choose, so that the sheet does not speak of it. `note` stands above them.
+    None where there is nothing to choose, so that the sheet does not speak of it. `note` stands above them, after
+    the names of those that are spoilt, which have a card instead of a picture and no score.
     """
     group_of = {p: number for number, group in enumerate(selection.groups) for p in group}
     size = thumbnail_size(len(candidates))
-    entries = [
-        Ranked(
-            thumbnail(candidates.picture(position), size),
-            number=position + 1,
-            rank=selection.ranks[position],
-            score=scores[position],
-            group=group_of[position],
-            kept=None if marked is None else position in marked,
+    entries = []
+    for position in range(len(candidates)):
+        picture, is_spoilt = candidates.picture(position), position in selection.spoilt
+        entries.append(
+            Ranked(
+                spoilt_card(picture, size) if is_spoilt else thumbnail(picture, size),
+                number=position + 1,
+                rank=selection.ranks[position],
+                score=math.nan if is_spoilt else scores[position],
+                group=group_of[position],
+                kept=None if marked is None else position in marked,
+            )
         )
-        for position in range(len(candidates))
-    ]
-    return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST, note=note)
+    notes = " · ".join(filter(None, (spoilt_in_words(selection.spoilt), note)))
+    return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST, note=notes)
 
 
 def count_words(selection: Selection) -> str:
     count, groups = len(selection.ranks), len(selection.groups)
     words = "1 candidate" if count == 1 else f"{count} candidates"
     return words if groups == 1 else f"{words} in {groups} groups"
+
+
+def judged(scores: Sequence[float], selection: Selection) -> list[float]:
+    """The scores without those of spoilt candidates, which are none."""
+    return [score for position, score in enumerate(scores) if position not in selection.spoilt]
 
 
 def spread_words(scores: Sequence[float], thresholds: Mapping[str, float], model: str) -> str:
@@ -77,11 +89,10 @@ def thumbnail(picture: Tensor, size: int) -> Tensor:
 
     Shrunk first of all: hundreds of full-size copies would not fit in memory.
     """
-    height, width, channels = picture.shape
+    channels = picture.shape[2]
     pixels = picture.permute(2, 0, 1).unsqueeze(0).float()
-    scale = min(1.0, size / max(height, width))
-    if scale < 1:
-        shape = (max(1, round(height * scale)), max(1, round(width * scale)))
+    shape = _shrunk(picture, size)
+    if shape != tuple(picture.shape[:2]):
         pixels = torch.nn.functional.interpolate(pixels, shape, mode="area")
     if picture.dtype == torch.uint8:
         pixels = pixels / 255
@@ -91,3 +102,26 @@ def thumbnail(picture: Tensor, size: int) -> Tensor:
     else:
         rgb = pixels[:3] if channels >= 3 else pixels[:1].expand(3, -1, -1)
     return (rgb * 255).round().to(torch.uint8).cpu()
+
+
+def spoilt_card(picture: Tensor, size: int) -> Image.Image:
+    """What stands for a spoilt `picture` [H, W, C] on sheets: of its shape, with a word instead of its pixels."""
+    height, width = _shrunk(picture, size)
+    return word_card("spoilt", width, height)
+
+
+def word_card(words: str, width: int, height: int) -> Image.Image:
+    """An RGB card of this size in pixels with words in its middle."""
+    card = Image.new("RGB", (width, height), CARD)
+    letters, margin = max(8, min(width // 6, height // 3, 28)), width // 16
+    room = width - 2 * margin
+    top = max(0, (height - paragraph_height(words, letters, room)) // 2)
+    write_paragraph(ImageDraw.Draw(card), (margin, top), words, letters, SOFT_TEXT, room)
+    return card
+
+
+def _shrunk(picture: Tensor, size: int) -> tuple[int, int]:
+    """Height and width of `picture` [H, W, C] with its longer side at most `size`."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, size / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +12,8 @@ from PIL import Image, JpegImagePlugin
 
 from ..colour_profiles import _profile_effect
 from ..errors import ImageError
-from ..images import UnreadableImageError, _identified, _open_file
+from ..picture_files import UnreadableImageError, identified, open_file
+from ..png_chunks import chunks
 from .vp8 import webp_quantiser
 
 _LOSSLESS = frozenset(("PNG", "BMP", "DIB", "PPM", "QOI"))
@@ -50,10 +50,9 @@ def read_header(path: Path) -> Header:
 
     Raises `ImageError` for a file that is missing, unreadable or no picture.
     """
-    with _open_file(path) as file:
+    with open_file(path) as file:
         try:
-            picture = _identified(file, path)
-            return _header(file, picture)
+            return _header(file, identified(file, path).image)
         except ImageError:
             raise
         except Exception as error:  # header parsers raise anything: OSError, SyntaxError, struct.error…
@@ -68,7 +67,7 @@ def _header(file: BinaryIO, picture: Image.Image) -> Header:
     mode, has_alpha = picture.mode, picture.mode in ("RGBA", "LA", "PA", "RGBa", "La")
     has_alpha = has_alpha or "transparency" in info
     lossless, quality, subsampling, quantiser = container in _LOSSLESS, None, None, None
-    chunks: dict[bytes, bytes] = {}
+    in_front: dict[bytes, bytes] = {}
     if container == "JPEG":
         quality = jpeg_quality(picture)
         subsampling = JpegImagePlugin.get_sampling(picture)
@@ -77,8 +76,8 @@ def _header(file: BinaryIO, picture: Image.Image) -> Header:
     elif container == "TIFF":
         lossless = str(info.get("compression", "raw")) not in _TIFF_LOSSY
     elif container == "PNG":
-        chunks = _png_chunks(file)
-        if chunks.get(b"IHDR", b"")[8:9] == b"\x10" and not mode.startswith("I"):
+        in_front = _png_chunks(file)
+        if in_front.get(b"IHDR", b"")[8:9] == b"\x10" and not mode.startswith("I"):
             mode += ";16"  # Pillow opens 16-bit colour as 8-bit and says nothing of it
     return Header(
         container=container,
@@ -88,7 +87,7 @@ def _header(file: BinaryIO, picture: Image.Image) -> Header:
         webp_quantiser=quantiser,
         mode=mode,
         has_alpha=has_alpha,
-        colour_tag=_colour_tag(info.get("icc_profile"), picture.mode, chunks),
+        colour_tag=_colour_tag(info.get("icc_profile"), picture.mode, in_front),
         size=os.fstat(file.fileno()).st_size,
     )
 
@@ -114,16 +113,13 @@ def _ijg_tables() -> np.ndarray[Any, Any]:
 
 def _png_chunks(file: BinaryIO) -> dict[bytes, bytes]:
     """The first bytes of every chunk in front of the pixels."""
-    chunks: dict[bytes, bytes] = {}
-    position = 8
-    while True:
-        file.seek(position)
-        head = file.read(8)
-        if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
-            return chunks
-        length = struct.unpack(">I", head[:4])[0]
-        chunks[head[4:]] = file.read(min(length, 16))
-        position += length + 12
+    found: dict[bytes, bytes] = {}
+    for chunk in chunks(file):
+        if chunk.name in (b"IDAT", b"IEND"):
+            break
+        file.seek(chunk.start)
+        found[chunk.name] = file.read(min(chunk.length, 16))
+    return found
 
 
 def _colour_tag(profile: bytes | None, mode: str, chunks: dict[bytes, bytes]) -> str:

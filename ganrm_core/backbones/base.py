@@ -52,8 +52,14 @@ class BackboneSpec:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> BackboneSpec:
+        """Raises LookupError, TypeError or ValueError for what `to_json` never gave."""
         taps = tuple(Tap(**tap) for tap in data["taps"])
-        return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "taps": taps})
+        spec = cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "taps": taps})
+        if not all(isinstance(text, str) for text in (spec.family, spec.name, spec.weights_sha256)):
+            raise ValueError("a backbone without a name")
+        if not all(type(tap.width) is int and tap.width > 0 for tap in taps):
+            raise ValueError("a backbone without a width")
+        return spec
 
 
 @dataclass(frozen=True)

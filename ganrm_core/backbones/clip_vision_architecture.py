@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import BackboneError
-from .locate import reason
+from ..reasons import reason
 from .transformers_tower import import_transformers
 
 SETTINGS = ("num_attention_heads", "hidden_act", "layer_norm_eps", "input_size", "image_mean", "image_std")

@@ -10,9 +10,11 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import BackboneError
+from ..reasons import reason
+from ..safetensors_files import open_safetensors
 from .base import sha256_of_files
 from .clip_vision_architecture import SETTINGS, read_architecture
-from .locate import close_names, find_by_sha256, find_file, in_folders, reason, walk_files
+from .locate import close_names, find_by_sha256, find_file, in_folders, walk_files
 from .openclip_naming import to_transformers
 from .transformers_tower import TransformersVision, default_normalisation, import_transformers, three_numbers
 from .transformers_vision import default_input_size
@@ -68,10 +70,8 @@ def _find(name: str, search_folders: Sequence[Path]) -> Path:
 
 def _read(path: Path, label: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The vision tensors in transformers' naming, and the header's settings."""
-    from safetensors import safe_open
-
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with open_safetensors(path) as file:
             names = set(file.keys())
             wanted = _wanted(names, label)
             tensors = {new: file.get_tensor(old) for old, new in wanted.items()}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BackboneError
-from .locate import reason
+from ..reasons import reason
 
 _CHUNK = 1 << 18
 _QUEUED = 32  # chunks that wait in memory while the disk is slower than the network

@@ -91,10 +91,3 @@ def close_names(name: str, known: Iterable[str], count: int = 5) -> str:
 def in_folders(folders: Sequence[Path]) -> str:
     """Where was looked, for a message."""
     return f" in {', '.join(str(folder) for folder in folders)}" if folders else ""
-
-
-def reason(error: BaseException) -> str:
-    """What another library's error says, short enough to stand inside ours."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    return (text if len(text) <= 240 else text[:240] + "…").rstrip(".")

@@ -15,9 +15,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BackboneError
+from ..reasons import reason
 from .base import BackboneSpec, freeze, sha256_of_files
 from .downloads import HUB_WEIGHTS, WEIGHT_SUFFIXES, how_to_get, in_hub_cache, in_library_cache, is_downloaded
-from .locate import close_names, find_file, find_folder, in_folders, looks_like_path, reason
+from .locate import close_names, find_file, find_folder, in_folders, looks_like_path
 from .openclip_tensors import visual_tensors
 from .vit import EMBEDDING, Layout, VitBackbone, probe, tap_depths
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BackboneError
-from .locate import reason
+from ..reasons import reason
+from ..safetensors_files import open_safetensors
 
 _VISUAL = "visual."
 
@@ -38,9 +39,7 @@ def visual_tensors(path: Path, visual: nn.Module) -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import safe_open
-
-    with safe_open(str(path), framework="pt") as file:
+    with open_safetensors(path) as file:
         names = list(file.keys())
         # A whole model's text half is half a gigabyte that nobody asked for.
         visual = [name for name in names if name.removeprefix("module.").startswith(_VISUAL)]

@@ -10,8 +10,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BackboneError
+from ..reasons import reason
+from ..safetensors_files import readable_path
 from .base import BackboneSpec, freeze
-from .locate import reason
 from .vit import EMBEDDING, Layout, VitBackbone, probe, tap_depths
 
 OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -188,7 +189,8 @@ def _from_pretrained(
     try:
         with quiet_transformers():
             if isinstance(source, Path):
-                net, info = model_class.from_pretrained(str(source), **options)
+                with readable_path(source) as folder:
+                    net, info = model_class.from_pretrained(folder, **options)
             else:
                 net, info = model_class.from_pretrained(None, state_dict=source, **options)
     except Exception as error:

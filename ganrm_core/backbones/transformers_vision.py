@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BackboneError
+from ..reasons import reason
 from .base import sha256_of_files
 from .downloads import in_hub_cache
-from .locate import close_names, find_folder, in_folders, looks_like_path, reason
+from .locate import close_names, find_folder, in_folders, looks_like_path
 from .transformers_tower import (
     TransformersVision,
     default_normalisation,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BackboneError
-from .locate import reason
+from ..reasons import reason
 from .vit import VitBackbone, depth_of
 
 _CLOSE = 1e-3

@@ -8,10 +8,14 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from ..errors import GanRMError
 from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
 from .common import keep_features, warn
+from .decoder_messages import hush_decoders
+from .given_paths import given_path
 from .streams import usable_streams
 
 _COMMANDS = (demo, audit, train, refine, score, best, heatmap, evaluate, combine, info)
@@ -62,6 +66,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has printed what there is to say
         return EXIT_BAD_INPUT if stop.code else EXIT_OK
+    hush_decoders()
     try:
         if "cache" in options:
             keep_features(options)
@@ -75,8 +80,16 @@ def _run(arguments: Sequence[str] | None) -> int:
         return EXIT_INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes every option of the type Path as `given_path` does; subcommands are of this class, too."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", Path, given_path)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ganrm", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"ganrm {_version()}")

@@ -15,6 +15,8 @@ from .common import (
     print_facts,
     print_json,
     print_skipped,
+    say_renamed,
+    warn,
     warn_skipped,
 )
 
@@ -73,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
         ties="surer first" if options.surer_first else "by score",
     )
     check_rules(rules)
-    files = find_candidates(options.folder, options.output, recursive=options.recursive)
+    files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
     with folders_taken_back(options.output):
         prepare_folder(options.output)
         model = load_model(options)
@@ -81,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
             result = select_from_files(
                 model, files, options.output, rules, mode=options.mode, progress=progress
             )
+    written = result.folder or options.output
+    say_renamed(options.output, written)
     warn_skipped(result.skipped, files, "scores.csv")
     if options.json:
         close = {result.rows[place].path for call in result.close for place in call}
@@ -102,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     unclear = in_words(result.close, [shown(name) for name in names])
     print_facts(
         ("kept", f"{len(result.kept)} of {len(result.rows)} pictures from {len(result.groups)} groups"),
-        ("written", f"{options.output} (pictures, scores.csv, contact_sheet.jpg)"),
+        ("written", f"{written} (pictures, scores.csv, contact_sheet.jpg)"),
         *([("close", unclear)] if unclear else []),
     )
     return 0

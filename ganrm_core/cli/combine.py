@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from .common import Subparsers, add_json, expanded, print_facts, print_json
+from .given_paths import given_path
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -49,12 +50,12 @@ def run(options: argparse.Namespace) -> int:
 def _weighed(text: str) -> tuple[Path, float]:
     """A path, and the number behind its last colon if there is one; a file of that very name comes first."""
     path, colon, number = text.rpartition(":")
-    if not colon or Path(text).exists():
-        return Path(text), 1.0
+    if not colon or given_path(text).exists():
+        return given_path(text), 1.0
     try:
         weight = float(number)
     except ValueError:
-        return Path(text), 1.0  # such as C:\taste.safetensors
+        return given_path(text), 1.0  # such as C:\taste.safetensors
     if not math.isfinite(weight):
         raise argparse.ArgumentTypeError(f"the weight of {path} is {number}; give a number such as 1 or -0.5")
-    return Path(path), weight
+    return given_path(path), weight

@@ -204,6 +204,17 @@ def ece_in_words(figures: Figures) -> str:
     return f"{figures.ece.value:.3f}   a perfectly calibrated model stays under {figures.ece_bound:.3f}"
 
 
+def say_renamed(wanted: Path, written: Path) -> None:
+    """Warn where a result lies under another name than was asked for."""
+    from ..files import shown
+
+    if written != wanted:
+        warn(
+            f"{shown(wanted)} was taken by another program meanwhile, and nothing is ever overwritten. Written instead: "
+            f"{shown(written)}."
+        )
+
+
 def warn(message: str, start: str = "") -> None:
     """Say something on standard error, if that takes it: no result is lost over a message."""
     with suppress(OSError):

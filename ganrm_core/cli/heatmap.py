@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,11 +60,10 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from ..errors import DataError, ImageError
     from ..files import check_new_file, free_name
+    from ..heatmap import MaskShape, heatmap
     from ..images import read_image, to_float
     from ..imagesets import Skipped, reason_of
-    from ..progress import Progress
-    from ..reward_map import STEPS, reward_map, weakest
-    from ..reward_overlay import overlay
+    from ..progress import part_of
 
     if not 0 < options.share < 1:
         raise DataError(f"--share is {options.share}. Use more than 0 and less than 1, such as 0.2.")
@@ -73,28 +73,23 @@ def _run(options: argparse.Namespace) -> int:
     check_new_file(free_name(options.output, "map.png"), what="the maps", make_folders=True)
     model = load_model(options)
     skipped: list[Skipped] = []
+    shape = MaskShape(options.share, options.grow, options.blur)
     with bars() as show:
         for number, path in enumerate(files):
-
-            def part(step: Progress, number: int = number) -> None:
-                show(Progress("mapping", number * STEPS + step.done, len(files) * STEPS))
-
             try:
-                image = to_float(read_image(path))
-                places = reward_map(model, image, part)
+                made = heatmap(model, to_float(read_image(path)), shape, part_of(show, number, len(files)))
             except ImageError as error:
                 skipped.append(Skipped(path, reason_of(error)))
                 continue
-            mask = weakest(places, options.share, options.grow, options.blur)
-            map_file = _write(overlay(image, places, mask), free_name(options.output, f"{path.stem}.map.png"))
-            mask_file = _write(mask.expand(3, -1, -1), free_name(options.output, f"{path.stem}.mask.png"))
+            drawn = {"map": made.drawn, "mask": made.mask.expand(3, -1, -1)}
+            map_file, mask_file = _write(options.output, path.stem, drawn)
             if options.json:
                 print_json({
                     "file": str(path),
                     "map": str(map_file),
                     "mask": str(mask_file),
-                    "lowest": float(places.min()),
-                    "highest": float(places.max()),
+                    "lowest": float(made.places.min()),
+                    "highest": float(made.places.max()),
                 })  # fmt: skip
     warn_skipped(skipped, files, "" if options.json else "what --json prints")
     if options.json:
@@ -104,13 +99,22 @@ def _run(options: argparse.Namespace) -> int:
     return 2 if len(skipped) == len(files) else 0
 
 
-def _write(picture: Tensor, path: Path) -> Path:
-    """[3, H, W] in 0–1 as a PNG at `path`, which is returned."""
+def _write(folder: Path, stem: str, drawn: Mapping[str, Tensor]) -> list[Path]:
+    """Pictures [3, H, W] in 0–1 by kind, as new PNG files `stem.kind.png` in `folder`, all under one number."""
     import torch
 
-    from ..files import atomic_file
+    from ..drawn_results import marked_png
+    from ..file_names import fitting_name
+    from ..files import write_new
     from ..images import to_pil
 
-    with atomic_file(path) as temporary:
-        to_pil((picture * 255).round().to(torch.uint8)).save(temporary)
-    return path
+    contents = {
+        kind: marked_png(to_pil((picture * 255).round().to(torch.uint8)), kind)
+        for kind, picture in drawn.items()
+    }
+    return write_new(
+        lambda number: {
+            folder / fitting_name(folder, stem, f".{kind}{number}.png"): content
+            for kind, content in contents.items()
+        }
+    )

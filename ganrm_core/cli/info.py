@@ -8,6 +8,8 @@ from typing import Any
 
 from .common import MODEL_HELP, Subparsers, add_json, print_facts, print_json
 
+_MOST_LETTERS = 900
+
 
 def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser(
@@ -45,40 +47,59 @@ def _combination(path: Path, *, as_json: bool) -> int:
     if as_json:
         print_json({**recipe.to_json(), "cards": cards})
         return 0
-    print_facts(("combination", recipe.name), ("of", f"{len(files)} models, each shown below"))
+    print_facts(("combination", _one_line(recipe.name)), ("of", f"{len(files)} models, each shown below"))
     for part, card in zip(recipe.parts, cards, strict=True):
         print()
         facts = _lines(card) if card else [("kind", "a combination itself")]
-        print_facts(("model", part.file), ("weight", f"{part.weight:g}"), *facts)
+        print_facts(("model", _one_line(part.file)), ("weight", f"{part.weight:g}"), *facts)
     return 0
 
 
 def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     """The card in words; what an older or foreign card lacks is left out."""
+    from ..card_words import section
     from ..leak_report import in_a_word
 
-    lines = [("format", str(card["format_version"]))]
-    if backbone := card.get("backbone"):
+    lines: list[tuple[str, Any]] = [("format", card["format_version"])]
+    if backbone := section(card, "backbone"):
         lines.append(
             ("backbone", f"{backbone.get('name')} (weights {str(backbone.get('weights_sha256'))[:16]}…)")
         )
-    if adapter := card.get("adapter"):
-        lines.append(("adapter", f"LoRA, rank {adapter['rank']}, {len(adapter['modules'])} layers"))
-    lines.append(("head", str(card.get("chosen_head") or card.get("head"))))
-    metrics = card.get("metrics") or {}
-    for name, key in (("held-out AUC", "auc"), ("accuracy", "accuracy"), ("ECE", "ece")):
-        if key in metrics:
-            value, low, high = metrics[key]
-            lines.append((name, f"{value:.3f} [{low:.3f}, {high:.3f}]"))
-    if "held_out" in metrics:
-        lines.append(("held out by", f"{metrics['held_out']} ({metrics.get('n')} pictures)"))
-    if thresholds := card.get("thresholds"):
-        lines.append(("thresholds", ", ".join(f"{name} {value:.3f}" for name, value in thresholds.items())))
+    if adapter := section(card, "adapter"):
+        modules = adapter.get("modules")
+        layers = f", {len(modules)} layers" if isinstance(modules, (list, dict)) else ""
+        lines.append(("adapter", f"LoRA, rank {adapter.get('rank')}{layers}"))
+    lines.append(("head", card.get("chosen_head") or card.get("head")))
+    lines += _figures(card)
     lines.append(("same picture", in_a_word(card)))
-    if origin := card.get("provenance"):
+    if origin := section(card, "provenance"):
         lines.append(
             ("trained on", f"{origin.get('n_liked')} liked, {origin.get('n_ordinary')} ordinary pictures")
         )
-        lines.append(("seed", str((origin.get("settings") or {}).get("seed"))))
-        lines.append(("date", str(origin.get("date"))))
+        lines.append(("seed", section(origin, "settings").get("seed")))
+        lines.append(("date", origin.get("date")))
+    return [(name, _one_line(value)) for name, value in lines]
+
+
+def _figures(card: dict[str, Any]) -> list[tuple[str, str]]:
+    from ..card_words import figure_words, interval_words, section
+
+    metrics, thresholds = section(card, "metrics"), section(card, "thresholds")
+    lines = [
+        (name, interval_words(metrics[key]))
+        for name, key in (("held-out AUC", "auc"), ("accuracy", "accuracy"), ("ECE", "ece"))
+        if key in metrics
+    ]
+    if "held_out" in metrics:
+        lines.append(("held out by", f"{metrics['held_out']} ({metrics.get('n')} pictures)"))
+    if thresholds:
+        words = ", ".join(f"{name} {figure_words(value)}" for name, value in thresholds.items())
+        lines.append(("thresholds", words))
     return lines
+
+
+def _one_line(value: Any) -> str:
+    """A stranger's card must neither write over the terminal nor fill it."""
+    from ..reasons import shortened
+
+    return shortened(str(value), _MOST_LETTERS)

@@ -16,6 +16,7 @@ from .common import (
     load_model,
     print_facts,
     print_json,
+    say_renamed,
     skipped_as_json,
     warn,
 )
@@ -78,7 +79,8 @@ def _run(options: argparse.Namespace) -> int:
     from ..bootstrap_rounds import BootstrapSettings
     from ..bootstrap_words import pool_line, round_lines, verdict
     from ..bootstrapping import refine
-    from ..companion import companion_path, write_features
+    from ..checkpoint import check_model_path
+    from ..companion import companion_path, write_model
     from ..errors import DataError, OutputError
     from ..files import check_new_file, shown
     from ..reward_model import RewardModel
@@ -94,6 +96,7 @@ def _run(options: argparse.Namespace) -> int:
         raise OutputError(
             f"The model cannot be named {shown(options.output.name)}: give it a name that ends in .safetensors."
         )
+    check_model_path(options.output)
     check_new_file(options.output, what="the model", make_folders=True)
     if options.keep_features:
         check_new_file(companion_path(options.output), what="the model's features")
@@ -114,20 +117,19 @@ def _run(options: argparse.Namespace) -> int:
             name=options.output.stem,
             progress=progress,
         )
-    result.model.save(options.output)
+    written = write_model(options.output, result.model, result.known if options.keep_features else None)
     options.on_interrupt = "The model is written and complete."
-    if options.keep_features:
-        write_features(options.output, result.model, result.known)
+    say_renamed(options.output, written)
     for message in result.warnings:
         warn(message)
     if options.json:
-        print_json(_as_json(result))
+        print_json({**_as_json(result), "written": str(written)})
         return 0
     for line in (verdict(result), *round_lines(result), pool_line(result)):
         print(line)
     print_facts(
         *([("held-out AUC", f"{result.figures.auc}")] if result.figures else []),
-        ("written", str(options.output)),
+        ("written", str(written)),
     )
     return 0
 

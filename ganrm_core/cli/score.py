@@ -20,6 +20,7 @@ from .common import (
     load_model,
     print_json,
     print_skipped,
+    warn,
     warn_skipped,
 )
 
@@ -80,7 +81,7 @@ def files_of(paths: list[Path], recursive: bool) -> Iterator[Path]:
 
     for path in chain.from_iterable(map(expanded, paths)):
         if path.is_dir():
-            yield from find_images(path, recursive=recursive)
+            yield from find_images(path, recursive=recursive, say=warn)
         elif os.path.lexists(path):
             yield path
         else:

@@ -17,6 +17,7 @@ from .common import (
     folders_taken_back,
     print_facts,
     print_json,
+    say_renamed,
     skipped_as_json,
     warn,
 )
@@ -87,11 +88,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..companion import companion_path, write_features
+    from ..checkpoint import check_model_path
+    from ..companion import companion_path, write_model
     from ..files import check_new_file
     from ..training import TrainingSettings, train
 
     _check_ending(options.output, "model", ".safetensors")
+    check_model_path(options.output)
     check_new_file(options.output, what="the model", make_folders=True)
     if options.keep_features:
         check_new_file(companion_path(options.output), what="the features", make_folders=True)
@@ -119,10 +122,9 @@ def _run(options: argparse.Namespace) -> int:
             progress=progress,
             name=options.output.stem,
         )
-    result.model.save(options.output)
+    written = write_model(options.output, result.model, result.known if options.keep_features else None)
     options.on_interrupt = "The model is written and complete."
-    if options.keep_features and result.known:
-        write_features(options.output, result.model, result.known)
+    say_renamed(options.output, written)
     if options.report:
         from ..errors import OutputError
         from ..report import training_report, write_report
@@ -135,12 +137,12 @@ def _run(options: argparse.Namespace) -> int:
             thresholds=result.model.thresholds,
             warnings=result.warnings,
             counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-            title=options.output.stem,
+            title=written.stem,
         )
         try:
-            write_report(options.report, report)
+            say_renamed(options.report, write_report(options.report, report, numbered=True))
         except OutputError as error:
-            raise OutputError(f"{error} The model itself is written: {options.output}.") from error
+            raise OutputError(f"{error} The model itself is written: {written}.") from error
     for message in result.warnings:
         warn(message)
     figures = result.figures
@@ -156,6 +158,7 @@ def _run(options: argparse.Namespace) -> int:
                 "leaks": result.leaks.to_json(),
                 "seconds": round(result.seconds["total"], 3),
                 "skipped": skipped_as_json(result.skipped),
+                "written": str(written),
             }
         )
         return 0
@@ -173,7 +176,7 @@ def _run(options: argparse.Namespace) -> int:
             f"{thresholds['balanced']:.2f} balanced; {thresholds['fpr_5']:.2f} stops 95 % of ordinary ones",
         ),
         ("same picture", result.leaks.in_a_word()),
-        ("written", str(options.output)),
+        ("written", str(written)),
     )
     return 0
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..contact_sheet import Tile, contact_sheet
+from ..drawn_results import marked_png
 from ..errors import DataError
 from ..evaluation import Evaluation, Figures, evaluate
-from ..files import atomic_file
+from ..files import atomic_file, write_new_file
 from ..images import to_float, to_pil
 from ..imagesets import Skipped, describe_skipped, find_images, stream_images
 from ..metrics import FloatArray, selection_efficiency
@@ -228,8 +229,7 @@ def _write_results(
         title=f"Best of {CANDIDATES}, ranked by the taste model",
         row_labels=[f"{choice.kind} · {choice.name}" for choice in shown],
     )
-    with atomic_file(output / "best_of_n.png") as temporary:
-        sheet.save(temporary)
+    write_new_file(output / "best_of_n.png", marked_png(sheet, "sheet"))
     report = output / "report.html"
     write_report(report, demo_report(result, evaluation, efficiency, sheet))
     return report

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
+from ...ganrm_core.certainty import SPOILT
 from ...ganrm_core.images import to_pil
 from ...ganrm_core.numbered_sheet import Numbered, numbered_sheet
 from ...ganrm_core.ranked_sheet import score_text
-from ..sheets import thumbnail, thumbnail_size
+from ...ganrm_core.spoilt import is_spoilt
+from ..sheets import spoilt_card, thumbnail, thumbnail_size
 
 _PLACEHOLDER = (214, 214, 218)
 _FADED = 0.7
@@ -35,7 +37,11 @@ class Board:
 
     def show(self, number: int, picture: Tensor) -> None:
         """`picture` [H, W, 3] in 0–1: how candidate `number` (from 0) looks by now."""
-        self._tiles[number].picture = to_pil(thumbnail(picture, self._size))
+        tile = self._tiles[number]
+        if is_spoilt(picture):
+            tile.picture = spoilt_card(picture, self._size)
+        else:
+            tile.picture = to_pil(thumbnail(picture, self._size))
 
     def judge(self, number: int, logit: float, score: float) -> None:
         tile = self._tiles[number]
@@ -51,7 +57,7 @@ class Board:
     def live(self) -> Image.Image:
         """As they come; the leaders so far, and those given up, faded."""
         alive = [tile.logit for tile in self._tiles if tile.score is not None and tile.given_up is None]
-        best = max(alive, default=None)
+        best = max((logit for logit in alive if logit != SPOILT), default=None)
         entries = [
             self._numbered(number, tile.given_up is None and tile.score is not None and tile.logit == best)
             for number, tile in enumerate(self._tiles)
@@ -76,7 +82,8 @@ class Board:
         picture = tile.picture or Image.new("RGB", self._any_size(), _PLACEHOLDER)
         if tile.given_up is not None:
             picture = Image.blend(picture, Image.new("RGB", picture.size, _PLACEHOLDER), _FADED)
-        return Numbered(picture, number + 1, "" if tile.score is None else score_text(tile.score), marked)
+        note = "" if tile.score is None else "spoilt" if tile.logit == SPOILT else score_text(tile.score)
+        return Numbered(picture, number + 1, note, marked)
 
     def _any_size(self) -> tuple[int, int]:
         return next((tile.picture.size for tile in self._tiles if tile.picture), (64, 64))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -11,14 +10,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...ganrm_core.certainty import close_calls, in_words
+from ...ganrm_core.certainty import SPOILT, close_calls, in_words
 from ...ganrm_core.early_stop import chance_of_better
-from ...ganrm_core.errors import DataError, ImageError
+from ...ganrm_core.errors import DataError
 from ...ganrm_core.progress import Progress, ProgressCallback
 from ...ganrm_core.pruning import Look, Schedule, looks, work
 from ...ganrm_core.ranked_sheet import score_text
 from ...ganrm_core.reward import Reward, Scores
-from ...ganrm_core.selection import select_best
+from ...ganrm_core.spoilt import (
+    check_some_are_judged,
+    check_some_are_left,
+    is_spoilt,
+    marked,
+    spoilt_in_words,
+    stand_in,
+)
 from ..host.sampling.candidate import Candidate
 from ..host.sampling.candidates_sampler import CandidatesSampler, Watcher
 from ..host.sampling.decoding import half_made_decoder, preview_decoder, rough_decoder, vae_decoder
@@ -75,7 +81,7 @@ class Finalist:
 
 @dataclass
 class Seen:
-    """Scores of half-made candidates: after how many steps, and each one's score by its number."""
+    """Scores of half-made candidates: after how many steps, and each one's score by its number (0 for a spoilt one)."""
 
     step: int
     scores: dict[int, float] = field(default_factory=dict)
@@ -83,13 +89,18 @@ class Seen:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`kept` best first. `work`: calls of the model, as a share of those it takes to finish all candidates."""
+    """`kept` best first. `work`: calls of the model, as a share of those it takes to finish all candidates.
+
+    `scores`: of every candidate, None for those given up. `spoilt`: the numbers of those that could not be judged when
+    they were last looked at; they have the score 0 and are never kept.
+    """
 
     kept: list[Finalist]
     made: int
     work: float
     seen: list[Seen]
     scores: list[float | None]
+    spoilt: list[int]
     summary: str
     sheet: Image.Image
 
@@ -111,6 +122,8 @@ class Contest:
         self._board = Board(rules.count, setup.steps)
         self._seen: dict[int, Seen] = {}
         self._first_logits: dict[int, float] = {}
+        self._last_logits: dict[int, float] = {}
+        self._bad_pixels: set[int] = set()
         self._finalists: list[Finalist] = []
         self._calls: list[int] = []
         self._whole_calls: list[int] = []
@@ -199,7 +212,11 @@ class Contest:
             seen.scores |= {
                 each.number: score for each, score in zip(some, scores.score.tolist(), strict=True)
             }
-        chosen = set(select_best(logits, keep=look.survivors).kept)
+        if not self._finalists:  # else those of earlier rounds can still be chosen from
+            self._check_some_are_left([each.number for each in alive], f"pictures after {look.step} steps")
+        # Spoilt ones go on only where nothing better is left: finished, they may turn out well.
+        ranked = sorted(range(len(alive)), key=lambda place: -logits[place])
+        chosen = set(ranked[: look.survivors])
         for place, each in enumerate(alive):
             if place not in chosen:
                 self._board.give_up(each.number, look.step)
@@ -219,42 +236,51 @@ class Contest:
             self._finalists[place] = replace(self._finalists[place], latent=None, picture=None)
 
     def _judge(self, candidates: Sequence[Candidate], pictures: Tensor, progress: ProgressCallback) -> Scores:
-        for each, picture in zip(candidates, pictures, strict=True):
-            if torch.isnan(picture).any():
-                raise ImageError(
-                    f"Candidate {each.number + 1} (seed {each.seed}) holds NaN values after {each.steps} steps: "
-                    "model or VAE spoilt it. Try the VAE in full precision (--fp32-vae)."
-                )
-        scores = self._reward.score(list(pictures), None, lambda _: self._report(progress))
+        spoilt = {place for place, picture in enumerate(pictures) if is_spoilt(picture)}
+        shown = [stand_in(each) if place in spoilt else each for place, each in enumerate(pictures)]
+        scores = marked(self._reward.score(shown, None, lambda _: self._report(progress)), spoilt)
+        self._bad_pixels -= {
+            each.number for each in candidates
+        }  # what was spoilt half-made may turn out well
+        self._bad_pixels |= {candidates[place].number for place in spoilt}
         for place, each in enumerate(candidates):
-            logit = float(scores.logit[place])
-            if not math.isfinite(logit):
-                raise DataError(
-                    f"Candidate {each.number + 1} (seed {each.seed}) has the score {logit}, which cannot be "
-                    "ranked. Look at the model."
-                )
-            self._first_logits.setdefault(each.number, logit)
+            logit = self._last_logits[each.number] = float(scores.logit[place])
+            if logit != SPOILT:
+                self._first_logits.setdefault(each.number, logit)
             self._board.show(each.number, pictures[place])
             self._board.judge(each.number, logit, float(scores.score[place]))
         return scores
 
+    def _check_some_are_left(self, numbers: Sequence[int], what: str) -> None:
+        check_some_are_left(self._bad_pixels.intersection(numbers), len(numbers), what)
+        check_some_are_judged([self._last_logits[number] for number in numbers])
+
     def _outcome(self) -> Outcome:
-        kept = self._finalists[: self._rules.keep]
+        self._check_some_are_left([each.number for each in self._finalists], "pictures")
+        judged = [each for each in self._finalists if each.logit != SPOILT]
+        spoilt = sorted(number for number, logit in self._last_logits.items() if logit == SPOILT)
+        kept = judged[: self._rules.keep]
         final = {each.number: each.score for each in self._finalists}
         title = f"{self._made} candidates, {len(kept)} kept: {_named(kept)}"
         whole = sum(self._whole_calls) / len(self._whole_calls)
         share = sum(self._calls) / (self._rules.count * whole)
-        saved = [f"{share:.0%} of the work of {self._rules.count} finished pictures"] if share < 0.995 else []
         dropped = self._made - len(self._finalists)
         steps = " and ".join(map(str, self._seen))
-        given_up = [f"{dropped} given up half-made, after {steps} steps"] if dropped else []
-        hint = " · ".join([*_close(self._finalists, self._rules.keep), *given_up, *saved, *self._notes])
+        hints = [
+            spoilt_in_words(spoilt),
+            _close(judged, self._rules.keep),
+            f"{dropped} given up half-made, after {steps} steps" if dropped else "",
+            f"{share:.0%} of the work of {self._rules.count} finished pictures" if share < 0.995 else "",
+            *self._notes,
+        ]
+        hint = " · ".join(filter(None, hints))
         return Outcome(
             kept,
             self._made,
             share,
             list(self._seen.values()),
             [final.get(number) for number in range(self._made)],
+            spoilt,
             " · ".join(filter(None, (title, hint))),
             self._board.final([each.number for each in kept], title, hint),
         )
@@ -265,9 +291,8 @@ def _named(kept: Sequence[Finalist]) -> str:
     return ", ".join([*first, "…"] if len(kept) > 4 else first)
 
 
-def _close(finalists: Sequence[Finalist], keep: int) -> list[str]:
+def _close(finalists: Sequence[Finalist], keep: int) -> str:
     """`finalists`: best first."""
     logits, scores = [each.logit for each in finalists], [each.score for each in finalists]
     calls = close_calls([range(len(finalists))], logits, scores, keep)
-    words = in_words(calls, [str(each.number + 1) for each in finalists])
-    return [words] if words else []
+    return in_words(calls, [str(each.number + 1) for each in finalists])

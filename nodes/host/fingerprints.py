@@ -7,23 +7,21 @@ from pathlib import Path
 
 from ...ganrm_core.errors import GanRMError
 from ...ganrm_core.imagesets import find_images
-from ...ganrm_core.result_folders import outside_results
 from . import folders
 
 
-def folder_fingerprint(value: str | None, recursive: bool, *, results: bool = True) -> str:
+def folder_fingerprint(value: str | None, recursive: bool) -> str:
     """Names, sizes and dates of the pictures in the folder a combo names, as one hex string.
 
     `value` is None where it is linked: ComfyUI tells nobody what a link brings, so nothing is read.
-    Without `results`, subfolders that Score Folder made are left out: a node that writes them must not
-    run again because of them. Never raises; a folder that cannot be read has a fingerprint as well.
+    Earlier results are no pictures (see `find_images`): a node that writes them does not run again because of
+    them. Never raises; a folder that cannot be read has a fingerprint as well.
     """
     if value is None:
         return "linked"
     try:
         folder = folders.resolve_folder(value)
-        found = find_images(folder, recursive=bool(recursive))
-        lines = [_line(path, folder) for path in (found if results else outside_results(folder, found))]
+        lines = [_line(path, folder) for path in find_images(folder, recursive=bool(recursive))]
     except (GanRMError, OSError, ValueError) as error:
         lines = [f"{type(error).__name__} {error}"]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,13 +15,16 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import folder_paths
 
+from ...ganrm_core.checkpoint import check_model_path
 from ...ganrm_core.companion import SUFFIX as COMPANION
 from ...ganrm_core.errors import CheckpointError, DataError, OutputError
 from ...ganrm_core.files import shown
+from ...ganrm_core.system_folders import is_system_folder
 
 MODELS, DATASETS, BACKBONES = "ganrm", "ganrm_datasets", "ganrm_backbones"
 ALLOWED_FILE = "ganrm_folders.txt"
 _DEPTH = 3
+_DOWNLOADING = (".aria2", ".part", ".crdownload", ".download", ".tmp")  # behind the whole name
 _SEPARATOR = re.compile(r"[/\\]")  # both, on every system: workflows travel
 
 
@@ -38,20 +41,25 @@ def register() -> None:
 
 
 def folder_choices() -> list[str]:
-    """The folders of pictures a node offers: input, output, the datasets, and those the owner listed."""
-    choices: list[str] = []
+    """The folders of pictures a node offers: input, output, the datasets, and those the owner listed.
+
+    Only those that `resolve_folder` finds again: not every name that a disk holds travels through a workflow.
+    """
+    offered: list[tuple[str, Path]] = []
     for root, folder in _roots():
         if root != "datasets":
-            choices.append(root)
-        choices += [f"{root}/{name}" for name in _subfolders(folder)]
+            offered.append((root, folder))
+        offered += [(f"{root}/{name}", folder / name) for name in _subfolders(folder)]
     for folder in _allowed_folders():
-        choices.append(str(folder))
-        choices += [str(folder / name) for name in _subfolders(folder, depth=1)]
-    return list(dict.fromkeys(choices))
+        inner = (folder / name for name in _subfolders(folder, depth=1))
+        offered += [(str(place), place) for place in (folder, *inner)]
+    return list(dict.fromkeys(name for name, folder in offered if _is_found_again(name, folder)))
 
 
 def resolve_folder(value: str) -> Path:
     """The folder a combo's value stands for. Raises DataError where it may not be read."""
+    _check_text(value, "read from")
+    value = unquoted(value)
     if (absolute := _allowed_path(value, "read from")) is not None:
         return absolute
     first, rest = _first_and_rest(value)
@@ -73,7 +81,7 @@ def new_folder(value: str, what: str, *, default: str) -> Path:
     """
     try:
         _check_text(value, "written to")
-        value = value.strip()
+        value = unquoted(value).strip()
         if (absolute := _allowed_path(value, "written to")) is not None:
             return absolute
         first, rest = _first_and_rest(value)
@@ -92,16 +100,23 @@ def new_folder(value: str, what: str, *, default: str) -> Path:
     return homes[first] / relative
 
 
+def unquoted(value: str) -> str:
+    """A path as it was meant: without the quotes that a file manager puts round what is copied as a path."""
+    inner = value.strip()
+    return inner[1:-1] if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in "\"'" else value
+
+
 def model_names() -> list[str]:
     """The reward models in models/ganrm, as a combo shows them."""
     # What a refinement needs lies beside its model, and is none itself.
-    return sorted(name for name in folder_paths.get_filename_list(MODELS) if not name.endswith(COMPANION))
+    return [name for name in _whole_files(MODELS) if not name.endswith(COMPANION)]
 
 
 def model_path(name: str) -> Path:
     """The file of a reward model. Raises CheckpointError that says what to get and where to put it."""
     try:
-        relative = inside(name, name, "read from")
+        _check_text(name, "read from")
+        relative = inside(unquoted(name), name, "read from")
     except DataError as error:
         raise CheckpointError(str(error)) from error
     for folder in folder_paths.get_folder_paths(MODELS):
@@ -119,14 +134,16 @@ def new_model_path(name: str) -> Path:
     """Where a reward model called `name` is saved. Raises OutputError for a name that leads elsewhere."""
     try:
         _check_text(name, "written to")
-        relative = inside(name.strip(), name, "written to")
+        relative = inside(unquoted(name).strip(), name, "written to")
     except DataError as error:
         raise OutputError(str(error)) from error
     if relative == Path():
         raise OutputError("Give the reward model a name, such as my_taste.")
     if relative.suffix != ".safetensors":
         relative = relative.with_name(f"{relative.name}.safetensors")
-    return Path(folder_paths.get_folder_paths(MODELS)[0]) / relative
+    path = Path(folder_paths.get_folder_paths(MODELS)[0]) / relative
+    check_model_path(path)
+    return path
 
 
 def backbone_folders() -> list[Path]:
@@ -141,7 +158,7 @@ def download_folder() -> Path:
 
 def vision_files() -> list[str]:
     """The .safetensors files of models/clip_vision, as combos show them."""
-    return sorted(n for n in folder_paths.get_filename_list("clip_vision") if n.endswith(".safetensors"))
+    return [name for name in _whole_files("clip_vision") if name.endswith(".safetensors")]
 
 
 def dataset_folder() -> Path:
@@ -179,6 +196,36 @@ def shown_name(folder: Path) -> str:
     return str(folder)
 
 
+def _whole_files(kind: str) -> list[str]:
+    """The names of ComfyUI's files of a kind without those that are not complete yet."""
+    return sorted(
+        name
+        for name in folder_paths.get_filename_list(kind)
+        if not any(part.startswith(".") for part in _SEPARATOR.split(name))
+        and _is_whole(Path(folder_paths.get_full_path(kind, name) or name))
+    )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether `path` is no unfinished download: empty, or with what a download manager keeps beside it meanwhile."""
+    if any(os.path.lexists(f"{path}{ending}") for ending in _DOWNLOADING):
+        return False
+    try:
+        return path.stat().st_size > 0
+    except OSError:  # a link to nowhere
+        return False
+
+
+def _is_found_again(choice: str, folder: Path) -> bool:
+    """Whether a combo's `choice` comes back from the page as the name of just this folder, which can be listed."""
+    try:
+        choice.encode("utf-8")
+        found = resolve_folder(choice)
+    except (DataError, UnicodeEncodeError):
+        return False
+    return found == folder and found.is_dir() and os.access(found, os.R_OK | os.X_OK)
+
+
 def _roots() -> list[tuple[str, Path]]:
     datasets = [("datasets", Path(folder)) for folder in folder_paths.get_folder_paths(DATASETS)]
     return [
@@ -193,7 +240,7 @@ def _subfolders(folder: Path, depth: int = _DEPTH) -> Iterator[str]:
     try:
         with os.scandir(folder) as listing:
             names = sorted(
-                entry.name for entry in listing if not entry.name.startswith(".") and _is_folder(entry)
+                entry.name for entry in listing if not is_system_folder(entry.name) and _is_folder(entry)
             )
     except OSError:
         return

@@ -14,7 +14,7 @@ import torch
 from ...ganrm_core.backbones.base import Backbone
 from ...ganrm_core.imagesets import Skipped
 from ...ganrm_core.progress import ProgressCallback, no_progress
-from ...ganrm_core.reward import Images, Reward, Scores
+from ...ganrm_core.reward import Images, Reward, Scores, how_many
 from ...ganrm_core.reward_model import RewardModel
 
 
@@ -87,7 +87,7 @@ class ManagedReward:
         prompts: Sequence[str] | None = None,
         progress: ProgressCallback = no_progress,
     ) -> Scores:
-        self._backbone.bring(len(images))
+        self._backbone.bring(how_many(images))
         return self.model.score(images, prompts, progress)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:

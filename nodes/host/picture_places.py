@@ -1,16 +1,19 @@
-"""Names of saved pictures, by ComfyUI's own rules."""
+"""Names of saved pictures, as ComfyUI's own nodes give them."""
 
 from __future__ import annotations
 
 import os
+import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import folder_paths
-
 from ...ganrm_core.errors import DataError, OutputError
+from ...ganrm_core.file_names import fitting_name
 from ...ganrm_core.files import shown
 from . import folders
+
+_CLOCK = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
 
 
 @dataclass(frozen=True)
@@ -29,45 +32,57 @@ class Place:
 class PicturePlaces:
     """Gives out one free name after the other: `prefix_00001_.png`, `prefix_00002_.png` …
 
-    `prefix` may hold folders and ComfyUI's variables (%year%, %width%, %batch_num% …). Raises
+    `prefix` may hold folders and ComfyUI's variables (%year%, %width%, %batch_num% …; see `_CLOCK`). Raises
     OutputError where it leads out of the output folder or its folder cannot be made.
     """
 
     def __init__(self, prefix: str, suffix: str) -> None:
         try:
-            relative = folders.inside(prefix.strip(), prefix, "written to")
+            relative = folders.inside(folders.unquoted(prefix), prefix, "written to")
         except DataError as error:
             raise OutputError(str(error)) from error
         if relative == Path():
             raise OutputError("Give the pictures a filename prefix, such as GAN-RM/best.")
-        self._prefix, self._suffix = relative.as_posix(), suffix
-        self._folders: dict[tuple[int, int], tuple[str, str, int, str]] = {}
-        self._counters: dict[tuple[str, str], int] = {}
+        self._prefix, self._suffix = relative, suffix
+        self._started = time.localtime()
+        self._counters: dict[Path, int] = {}
         self._count = 0
 
     def next(self, width: int, height: int) -> Place:
         """The place of the next picture, of so many pixels."""
-        home, name, counter, subfolder = self._resolved(width, height)
-        name = name.replace("%batch_num%", str(self._count))
-        counter = self._counters.get((home, name), counter)
-        # ComfyUI does not count names with %batch_num% and starts them over; we overwrite nothing.
-        while os.path.lexists(path := Path(home) / f"{name}_{counter:05}_{self._suffix}"):
+        prefix = Path(self._with_variables(str(self._prefix), width, height))
+        home, name = folders.output_folder() / prefix.parent, prefix.name
+        counter = self._counters.get(prefix) or _next_number(home, name)
+        while os.path.lexists(path := self._path(home, name, counter)):
             counter += 1
-        self._counters[home, name] = counter + 1
+        self._counters[prefix] = counter + 1
         self._count += 1
-        return Place(path, subfolder)
+        return Place(path, "" if prefix.parent == Path() else prefix.parent.as_posix())
 
-    def _resolved(self, width: int, height: int) -> tuple[str, str, int, str]:
-        if (width, height) not in self._folders:
-            output = str(folders.output_folder())
-            try:
-                home, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-                    self._prefix, output, width, height
-                )
-            except OSError as error:
-                raise OutputError(
-                    f"Cannot write to {shown(self._prefix)} in the output folder: {error.strerror or error}. "
-                    "Choose another filename prefix."
-                ) from error
-            self._folders[width, height] = (home, name, counter, subfolder)
-        return self._folders[width, height]
+    def _path(self, home: Path, name: str, counter: int) -> Path:
+        return home / fitting_name(home, name, f"_{counter:05}_{self._suffix}")
+
+    def _with_variables(self, text: str, width: int, height: int) -> str:
+        values = {"width": width, "height": height, "batch_num": self._count}
+        for name, value in values.items():
+            text = text.replace(f"%{name}%", str(value))
+        for name, form in _CLOCK.items():
+            text = text.replace(f"%{name}%", time.strftime(form, self._started))
+        return text
+
+
+def _next_number(home: Path, name: str) -> int:
+    """One more than the highest among the pictures called `name` in `home`, which is made where it is missing.
+
+    Links that the owner placed in the output folder are followed: `folders.inside` keeps a prefix from leading out of
+    it, and ComfyUI's own check, which newer versions apply to where a link ends, is not asked.
+    """
+    numbered = re.compile(rf"{re.escape(os.path.normcase(name))}_(\d+)[_.]")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        matches = [numbered.match(os.path.normcase(file.name)) for file in home.iterdir()]
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write to {shown(home)}: {error.strerror or error}. Choose another filename prefix."
+        ) from error
+    return 1 + max((int(match[1]) for match in matches if match), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,14 +91,32 @@ def page_server(
 
 @pytest.fixture
 def open_comfy(browser: Browser, page_server: Server) -> OpenPage:
-    """`with open_comfy(nodes="vue", pixel_ratio=2, …) as page`: a page of the test's own."""
-    return lambda **options: open_page(browser, page_server.url, **options)
+    """`with open_comfy(nodes="vue", pixel_ratio=2, …) as page`: a page of the test's own.
+
+    On leaving, the test fails if the page complained in its console, or showed a toast, an alert or a dialog, that
+    the test neither cleared nor asked for.
+    """
+
+    @contextmanager
+    def open_watched(**options: Any) -> Iterator[ComfyPage]:
+        with open_page(browser, page_server.url, **options) as opened:
+            yield opened
+            complaints = [*map(str, opened.console.unexpected()), *opened.unexpected_notices()]
+        assert not complaints, "\n".join(complaints)
+
+    return open_watched
 
 
 @pytest.fixture
 def page(open_comfy: OpenPage) -> Iterator[ComfyPage]:
-    """A fresh page on an empty graph. The test fails if the page complained of anything it did not clear."""
+    """A fresh page on an empty graph."""
     with open_comfy() as opened:
         yield opened
-        complaints = opened.console.unexpected()
-    assert not complaints, "\n".join(map(str, complaints))
+
+
+@pytest.fixture
+def default_page(open_comfy: OpenPage, page_server: Server) -> Iterator[ComfyPage]:
+    """A fresh page with the settings it has when it is first installed."""
+    page_server.folder("user", "default", "comfy.settings.json").unlink(missing_ok=True)
+    with open_comfy(untouched=True) as opened:
+        yield opened

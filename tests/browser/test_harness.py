@@ -11,6 +11,7 @@ import pytest
 from browser_support.make_workflow import LayoutError, make_workflow, pack_version, write_workflow
 from browser_support.page import ComfyPage, OpenPage, RunFailedError, RunRefusedError
 from browser_support.panels import (
+    TOAST,
     close_dialogs,
     error_text,
     missing_nodes_dialog,
@@ -156,7 +157,31 @@ def test_a_prompt_the_server_refuses_says_why(page: ComfyPage, workflow: Path) -
     page.raw.evaluate("__harness.node(3).disconnectInput(0)")
     with pytest.raises(RunRefusedError, match=r"required_input_missing|no_outputs|failed validation"):
         page.run()
+    assert error_text(page)
     page.console.clear()
+
+
+def test_a_notice_nobody_asked_for_fails_the_test(open_comfy: OpenPage) -> None:
+    with pytest.raises(AssertionError, match=r"(?s)Fire.*Burnt"):
+        _show_a_toast_and_an_alert(open_comfy)
+
+
+def _show_a_toast_and_an_alert(open_comfy: OpenPage) -> None:
+    """The toast is gone again when the page closes."""
+    with open_comfy() as page:
+        assert page.unexpected_notices() == []
+        page.raw.evaluate("app.extensionManager.toast.add({severity: 'warn', summary: 'Burnt', life: 500})")
+        page.raw.locator(TOAST).first.wait_for()
+        page.raw.locator(TOAST).first.wait_for(state="detached")
+        page.raw.evaluate("alert('Fire')")
+
+
+def test_a_notice_that_was_asked_for_is_fine(page: ComfyPage) -> None:
+    page.raw.evaluate("app.extensionManager.toast.add({severity: 'warn', summary: 'Burnt', life: 9000})")
+    page.raw.locator(TOAST).first.wait_for()
+    assert len(page.unexpected_notices()) == 1
+    page.expect_notices(TOAST)
+    assert page.unexpected_notices() == []
 
 
 def test_help_shows_the_page_and_finds_lost_pictures(page: ComfyPage, workflow: Path, tmp_path: Path) -> None:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from .console_log import ConsoleLog, is_loopback
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Route
+    from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Playwright, Route
 
 _HELPERS = Path(__file__).with_name("page_helpers.js")
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _READY = "window.app?.vueAppReady && app.graph && app.extensionManager?.workflow?.activeWorkflow"
+_FIRST_VISIT_DONE: dict[str, Any] = {
+    "Comfy.TutorialCompleted": True
+}  # else the template browser opens by itself
 _SETTINGS: dict[str, Any] = {
-    "Comfy.TutorialCompleted": True,  # else the template browser opens by itself
+    **_FIRST_VISIT_DONE,
     "Comfy.Minimap.Visible": False,
     "Comfy.Graph.CanvasInfo": False,
     "Comfy.Notification.ShowVersionUpdates": False,
@@ -61,6 +64,8 @@ class ComfyPage:
         self.version: str = raw.evaluate("window.__COMFYUI_FRONTEND_VERSION__")
         self._context = context
         self._devtools = context.new_cdp_session(raw)
+        self._native_dialogs: list[str] = []
+        raw.on("dialog", self._dismiss_native_dialog)
 
     def drop_file(self, path: Path, *, wait: bool = True) -> None:
         """Drop a file of this machine onto empty canvas, as a file manager does.
@@ -114,8 +119,19 @@ class ComfyPage:
         return [event for event in events if kind in (None, event["type"])]
 
     def graph(self) -> dict[str, Any]:
-        """`{workflow, output}`: the open graph in UI format and in API format."""
-        return cast("dict[str, Any]", self.raw.evaluate("app.graphToPrompt()"))
+        """`{workflow, output}`: the open graph in UI format and in API format, as the page exports them."""
+        # As text: Playwright turns undefined into null, which the page's own validation refuses.
+        text = self.raw.evaluate("async () => JSON.stringify(await app.graphToPrompt())")
+        return cast("dict[str, Any]", json.loads(text))
+
+    def expect_notices(self, selector: str) -> None:
+        """Notices shown so far that match the CSS selector were asked for."""
+        self.raw.evaluate("selector => __harness.expectNotices(selector)", selector)
+
+    def unexpected_notices(self) -> list[str]:
+        """The texts of all toasts, alerts and dialogs so far that were not asked for, in order of appearance."""
+        shown = cast("list[str]", self.raw.evaluate("__harness.unexpectedNotices()"))
+        return [*self._native_dialogs, *shown]
 
     def set_widget(self, node_id: int, name: str, value: object) -> None:
         """Set a widget's value and tell the page so, as typing would."""
@@ -129,6 +145,11 @@ class ComfyPage:
 
     def close(self) -> None:
         self._context.close()
+
+    def _dismiss_native_dialog(self, dialog: Dialog) -> None:
+        """`alert()` and its like, which block the page."""
+        self._native_dialogs.append(dialog.message)
+        dialog.dismiss()
 
     def _empty_spot(self) -> tuple[float, float]:
         """A point of bare canvas: a node such as Load Image would keep a file dropped on it for itself."""
@@ -145,13 +166,16 @@ def open_page(
     pixel_ratio: float = 1,
     size: tuple[int, int] = (1600, 1000),
     locale: str = "en",
+    untouched: bool = False,
 ) -> Iterator[ComfyPage]:
     """Open the page of the server at `url` on an empty graph, with no dialog in the way.
 
     `nodes`: drawn on the canvas (the default of 1.27 and 1.58) or as DOM ("Nodes 2.0"). `pixel_ratio` 2 makes
-    sharp screenshots. `size` is the window's, in CSS pixels.
+    sharp screenshots. `size` is the window's, in CSS pixels. `untouched` changes no setting that the server has
+    stored, so that without any the page's own defaults hold.
     """
-    _store_settings(url, {**_SETTINGS, "Comfy.VueNodes.Enabled": nodes == "vue", "Comfy.Locale": locale})
+    chosen = {**_SETTINGS, "Comfy.VueNodes.Enabled": nodes == "vue", "Comfy.Locale": locale}
+    _store_settings(url, _FIRST_VISIT_DONE if untouched else chosen)
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, device_scale_factor=pixel_ratio, locale=locale
     )
@@ -170,7 +194,10 @@ def open_page(
         dismiss = raw.get_by_test_id("error-overlay-dismiss")
         if dismiss.count():
             dismiss.click()
-        yield ComfyPage(context, raw, console)
+            dismiss.wait_for(state="detached")
+        page = ComfyPage(context, raw, console)
+        raw.evaluate("__harness.watchNotices()")
+        yield page
     finally:
         context.close()
 

@@ -6,8 +6,14 @@ window.__harness = (() => {
     ...OUTCOMES,
   ];
   const TITLE = 30;
+  // Toasts and dialogs of pages 1.27, 1.49 and 1.58, and the overlay in which newer ones name an error.
+  const NOTICES =
+    ".p-toast-message, [data-testid=toast], .p-dialog, [role=dialog], [role=alertdialog], [data-testid=error-overlay]";
+  const NOTICE_INTERVAL_MS = 50; // a toast stays for seconds
   const events = [];
   const watched = new Map();
+  const notices = new Map();
+  const expectedNotices = new WeakSet();
 
   let opened = 0;
 
@@ -26,6 +32,31 @@ window.__harness = (() => {
         events.push({ type, detail });
         if (OUTCOMES.includes(type)) for (const watch of watched.values()) watch.running = false;
       });
+  }
+
+  // Remembers every notice by its element, with its latest text: a toast is gone when a test ends.
+  function watchNotices() {
+    setInterval(recordNotices, NOTICE_INTERVAL_MS);
+  }
+
+  function recordNotices() {
+    for (const element of document.querySelectorAll(NOTICES)) {
+      const text = element.checkVisibility() ? element.innerText.trim() : "";
+      if (text) notices.set(element, text);
+    }
+  }
+
+  // From now on notices that lie in, or hold, an element of this selector are not unexpected.
+  function expectNotices(selector) {
+    recordNotices();
+    for (const element of notices.keys())
+      if (element.matches(selector) || element.closest(selector) || element.querySelector(selector))
+        expectedNotices.add(element);
+  }
+
+  function unexpectedNotices() {
+    recordNotices();
+    return [...notices].filter(([element]) => !expectedNotices.has(element)).map(([, text]) => text);
   }
 
   function outcome(promptId) {
@@ -191,7 +222,7 @@ window.__harness = (() => {
   }
 
   return {
-    events, listen, opened: () => opened, outcome, node, vueNodes, pictures, freshPictures, dataUrl, watch, previews, pictureBoxes,
+    events, listen, opened: () => opened, watchNotices, expectNotices, unexpectedNotices, outcome, node, vueNodes, pictures, freshPictures, dataUrl, watch, previews, pictureBoxes,
     nodeBounds, graphBounds, show, frames, select, unknownNodes,
   };
 })();

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from .page import ComfyPage
 
 # Page 1.27 opens dialogs; page 1.58 an overlay that names the trouble and a side panel with the details.
-_DIALOG = ".p-dialog:visible"
-_OVERLAY = "[data-testid=error-overlay]:visible"
-_ISSUES = "[data-testid=properties-panel]:visible"
+_DIALOG = ".p-dialog"
+_OVERLAY = "[data-testid=error-overlay]"
+_ISSUES = "[data-testid=properties-panel]"
 _MISSING = ".p-dialog:has(.comfy-missing-nodes), [data-testid=missing-node-card]"
+TOAST = ".p-toast-message, [data-testid=toast]"
+"""CSS selector of the short messages at the window's rim."""
+
 _HELP = ".node-help-content:visible"
 _CARDS = "[data-testid^=template-workflow-]"
 _NOT_CARDS = ("template-workflow-detail", "template-workflows-content")
@@ -41,10 +44,11 @@ def missing_nodes_dialog(page: ComfyPage) -> str:
     """What the page says about nodes it does not know in the open workflow; empty when it is content."""
     page.raw.evaluate("__harness.frames(10)")
     if page.raw.evaluate(_UNKNOWN):
-        page.raw.locator(f"{_MISSING}, {_OVERLAY}").first.wait_for(state="attached", timeout=5000)
+        page.raw.locator(f"{_MISSING}, {_OVERLAY}:visible").first.wait_for(state="attached", timeout=5000)
     # The overlay names a single node; of several only the details do, and those are folded.
-    overlay = _texts(page.raw.locator(_OVERLAY)) if page.raw.evaluate(_UNKNOWN) else ""
+    overlay = _texts(_visible(page, _OVERLAY)) if page.raw.evaluate(_UNKNOWN) else ""
     _open_details(page)
+    page.expect_notices(f"{_MISSING}, {_OVERLAY}")
     for fold in page.raw.locator("[data-testid=missing-node-pack-expand][aria-expanded=false]").all():
         fold.click()
     return "\n".join(filter(None, (overlay, _texts(page.raw.locator(_MISSING)))))
@@ -58,17 +62,18 @@ def error_text(page: ComfyPage, seconds: float = 5) -> str:
     from playwright.sync_api import TimeoutError as NothingShownError
 
     try:
-        page.raw.locator(f"{_DIALOG}, {_OVERLAY}").first.wait_for(timeout=seconds * 1000)
+        _visible(page, _DIALOG, _OVERLAY).first.wait_for(timeout=seconds * 1000)
     except NothingShownError:
         return ""
-    overlay = _texts(page.raw.locator(_OVERLAY))
+    page.expect_notices(f"{_DIALOG}, {_OVERLAY}")
+    overlay = _texts(_visible(page, _OVERLAY))
     _open_details(page)
-    return "\n".join(filter(None, (overlay, _texts(page.raw.locator(f"{_DIALOG}, {_ISSUES}")))))
+    return "\n".join(filter(None, (overlay, _texts(_visible(page, _DIALOG, _ISSUES)))))
 
 
 def open_dialogs(page: ComfyPage) -> str:
     """The text of whatever stands in front of the graph now; empty when nothing does."""
-    return _texts(page.raw.locator(f"{_DIALOG}, {_OVERLAY}, [role=dialog]:visible"))
+    return _texts(_visible(page, _DIALOG, _OVERLAY, "[role=dialog]"))
 
 
 def close_dialogs(page: ComfyPage) -> None:
@@ -110,6 +115,8 @@ def open_templates(page: ComfyPage, pack: str = "gan-rm") -> list[Template]:
     """Open the template browser at the pack's own entry (`pack`: its folder's name) and list what it offers."""
     page.raw.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     dialog = page.raw.get_by_role("dialog")
+    dialog.first.wait_for()
+    page.expect_notices("[role=dialog]")
     dialog.get_by_text(pack, exact=True).first.click()
     # The cards of the entry before are replaced a moment later.
     page.raw.wait_for_function(
@@ -130,13 +137,17 @@ def _open_details(page: ComfyPage) -> None:
     details = page.raw.get_by_test_id("error-overlay-see-errors")
     if details.count():
         details.first.click()
-        page.raw.locator(_ISSUES).first.wait_for()
+        _visible(page, _ISSUES).first.wait_for()
         before = ""
         for _ in range(20):  # they fill in bit by bit
             page.raw.evaluate("__harness.frames(10)")
-            if (now := _texts(page.raw.locator(_ISSUES))) == before:
+            if (now := _texts(_visible(page, _ISSUES))) == before:
                 break
             before = now
+
+
+def _visible(page: ComfyPage, *selectors: str) -> Locator:
+    return page.raw.locator(", ".join(f"{selector}:visible" for selector in selectors))
 
 
 def _texts(found: Locator) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from contract_support.sampling import NODE, Guider, Noise, Stepping, Vae
+from contract_support.sampling import NODE, Guider, Noise, Stepping
 from torch import Tensor
 
 
@@ -105,14 +105,6 @@ class TestRefusals:
             run_sampler(guider=guider)
         guider.original_conds = prompt(1)
         run_sampler(guider=guider, n=1)
-
-    def test_a_spoilt_picture_is_named_by_its_seed(self, run_sampler: Any, errors: Any) -> None:
-        class Spoilt(Vae):
-            def decode(self, latents: Tensor) -> Tensor:
-                return super().decode(latents) * torch.nan
-
-        with pytest.raises(errors.ImageError, match=r"Candidate 1 \(seed 0\) holds NaN values after 3 steps"):
-            run_sampler(vae=Spoilt(), pruning="standard")
 
     def test_an_unknown_sampler_is_not_quietly_replaced(self, pack: Any, errors: Any) -> None:
         with pytest.raises(errors.DataError, match="no 'magic'"):

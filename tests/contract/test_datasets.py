@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,19 @@ def put(folder: Path, *names: str) -> None:
     for number, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (4, 4), (number, 0, 0)).save(folder / name)
+
+
+def fails_at_second(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    """Let the second picture that is written as PNG fail half-way; what is shown on the node is written by PNG, too."""
+    save, calls = Image.Image.save, itertools.count(1)
+
+    def saved(self: Image.Image, path: Path, **options: Any) -> None:
+        if next(calls) == 2:
+            Path(path).write_bytes(b"half")
+            raise error
+        save(self, path, **options)
+
+    monkeypatch.setattr(Image.Image, "save", saved)
 
 
 def is_blocked(pack: Pack, value: Any) -> bool:
@@ -139,11 +154,20 @@ class TestImagesToDataset:
         assert again["dataset"].paths == result["dataset"].paths[1:]
         assert len([path for path in folders.temp.rglob("*") if path.is_file()]) == 3
 
-    def test_spoilt_pictures_are_named(self, pack: Pack, folders: Folders, errors: Any) -> None:
+    def test_spoilt_pictures_are_left_out_and_named(self, pack: Pack, folders: Folders, errors: Any) -> None:
         images = noise(3)
         images[1, 2, 2, 0] = float("nan")
-        with pytest.raises(errors.ImageError, match="Image 2 of 3 holds NaN"):
-            pack.run("GANRMImagesToDataset", images=images)
+        result = pack.run("GANRMImagesToDataset", images=images)
+        assert result["count"] == 2
+        kept = [pixels(path).tobytes() for path in result["dataset"].paths]
+        assert kept == [as_core_saves(images[i]).tobytes() for i in (0, 2)]
+        assert result.ui["spoilt"] == [1]
+        assert len(result.ui["images"]) == 1, "a card on the node says so"
+        assert pack.run("GANRMImagesToDataset", images=noise(3)).ui == {}
+        with pytest.raises(
+            errors.ImageError, match=r"All 2 pictures hold NaN or infinite values.*--fp32-vae"
+        ):
+            pack.run("GANRMImagesToDataset", images=torch.full((2, 8, 8, 3), torch.inf))
         with pytest.raises(errors.ImageError, match="no images"):
             pack.run("GANRMImagesToDataset", images=torch.zeros(0, 8, 8, 3))
         with pytest.raises(errors.ImageError, match="1, 3 or 4 channels"):
@@ -235,11 +259,34 @@ class TestAddToDataset:
         }.items():
             with pytest.raises(errors.DataError, match=words):
                 self.add(pack, noise(3), pick)
-        spoilt = noise(3)
-        spoilt[2] = float("nan")
-        with pytest.raises(errors.ImageError, match="Image 3 of 3"):
-            self.add(pack, spoilt, "1")
+        with pytest.raises(errors.ImageError, match="The only one of the pictures holds NaN"):
+            self.add(pack, torch.full((1, 8, 6, 3), torch.nan), "1")
+        with pytest.raises(errors.ImageError, match="1, 3 or 4 channels"):
+            self.add(pack, Many([noise(), noise(channels=2)]), "1")
         assert not (folders.models / "ganrm_datasets" / "my_likes").exists()
+
+    def test_a_spoilt_picture_costs_the_others_nothing(self, pack: Pack, folders: Folders) -> None:
+        images = noise(4)
+        images[1, 0, 0, 0], images[2, 3, 3] = torch.inf, torch.nan
+        looking = self.add(pack, images)
+        assert looking.ui["spoilt"] == [2, 3]
+        result = self.add(pack, images, "1-3")
+        assert (result["added"], result["skipped"], len(result["dataset"])) == (1, 0, 1)
+        assert result["summary"] == (
+            "1 added to datasets/my_likes: 1 picture by now. 2 and 3 are spoilt (NaN or infinite values)."
+        )
+        assert result.ui["spoilt"] == [2, 3]
+
+    def test_a_disk_error_midway_costs_only_that_picture(
+        self, pack: Pack, folders: Folders, errors: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fails_at_second(monkeypatch, OSError(5, "Input/output error"))
+        result = self.add(pack, noise(4), "all")
+        assert (result["added"], result["skipped"], len(result["dataset"])) == (3, 0, 3)
+        assert result.ui["failed"] == [2]
+        assert re.search(
+            r"3 pictures by now\. 2 was not added: Cannot .*Input/output error", result["summary"]
+        )
 
     def test_where_it_may_write(self, pack: Pack, folders: Folders, errors: Any, tmp_path: Path) -> None:
         self.add(pack, noise(), "1", "output/likes/new")

@@ -93,3 +93,19 @@ def test_nothing_to_look_at(pack: Any, bright: Bright, errors: Any) -> None:
 def test_a_share_over_a_link_that_is_none(pack: Any, bright: Bright, errors: Any) -> None:
     with pytest.raises(errors.DataError, match="Use more than 0"):
         run(pack, bright, images=half_dark(), share=1.5)
+
+
+def test_a_spoilt_picture_costs_the_others_nothing(pack: Any, bright: Bright, errors: Any) -> None:
+    images = half_dark(3)
+    images[1, 0, 0, 0] = torch.nan
+    result = run(pack, bright, images=images)
+    (overlay,), (mask,) = result["overlay"], result["mask"]
+    assert overlay.shape == (3, 40, 48, 3)
+    assert result.ui["spoilt"] == [1]
+    assert float(mask[1].sum()) == 0, "nothing to inpaint"
+    assert bool(torch.isfinite(overlay).all())
+    alone = run(pack, bright, images=images[[0]])
+    assert torch.equal(overlay[0], alone["overlay"][0][0])
+    assert torch.equal(mask[[0]], alone["mask"][0])
+    with pytest.raises(errors.ImageError, match="--fp32-vae"):
+        run(pack, bright, images=images[[1]])

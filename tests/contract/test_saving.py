@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -245,6 +246,59 @@ def test_spoilt_pictures_and_unknown_formats(pack: Pack, folders: Folders, error
     with pytest.raises(errors.DataError, match="png, webp"):
         pack.run(NAME, images=noise(), format="gif")
     assert not [path for path in folders.output.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("form", ["png", "webp"])
+def test_a_spoilt_picture_costs_the_others_nothing(pack: Pack, folders: Folders, form: str) -> None:
+    images = noise(4)
+    images[1, 0, 0, 0], images[3, 2, 2, 1] = torch.nan, torch.inf
+    result = pack.run(
+        NAME, images=images, format=form, scores=Many([0.1, 0.0, 0.3, 0.0]), indices=Many([0, 1, 2, 3])
+    )
+    assert result["files"] == [f"GAN-RM/best_0000{number}_.{form}" for number in (1, 2)]
+    assert [ours(folders.output / name)["index"] for name in result["files"]] == [0, 2]
+    assert result.ui["scores"] == [0.1, 0.3], "beside the files"
+    assert [entry["type"] for entry in result.ui["images"]] == ["output", "output", "temp"]
+    assert [entry["index"] for entry in result.ui["failed"]] == [1, 3]
+    assert result.ui["failed"][0]["why"].startswith("Image 2 of 4 holds NaN or infinite values")
+
+
+def test_a_disk_error_midway_costs_only_that_picture(
+    pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, write = pack.module("nodes.saving"), pack.module("nodes.saving").write_png
+    calls = itertools.count(1)
+
+    def failing(picture: Image.Image, path: Path, texts: Any) -> None:
+        if next(calls) == 2:
+            path.write_bytes(b"half")
+            raise OSError(5, "Input/output error")
+        write(picture, path, texts)
+
+    monkeypatch.setattr(module, "write_png", failing)
+    result = pack.run(NAME, images=noise(3))
+    assert [path.name for path in sorted((folders.output / "GAN-RM").iterdir())] == [
+        name.removeprefix("GAN-RM/") for name in result["files"]
+    ]
+    assert len(result["files"]) == 2
+    (failed,) = result.ui["failed"]
+    assert failed["index"] == 1
+    assert "best_00002_.png" in failed["why"]
+    assert "Input/output error" in failed["why"]
+
+
+def test_what_is_not_saved_stands_on_a_card(
+    pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, words = pack.module("nodes.previews"), []
+    draw = module.word_card
+    monkeypatch.setattr(module, "word_card", lambda text, *size: [words.append(text), draw(text, *size)][1])
+    images = noise(2)
+    pack.run(NAME, images=images)
+    assert words == []
+    images[0] = torch.nan
+    pack.run(NAME, images=images)
+    assert words[0].startswith("1 was not saved: Image 1 of 2 holds NaN")
 
 
 def test_a_given_seed_wins(pack: Pack, folders: Folders) -> None:

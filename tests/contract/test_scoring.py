@@ -87,22 +87,56 @@ def test_all_pictures_go_to_the_reward_at_once_and_unchanged(pack: Any, bright: 
     assert torch.equal(images, before)
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_spoilt_picture_ranks_last_and_is_named(pack: Any, bright: Bright, bad: float) -> None:
+    images = grey(0.2, 0.8, 0.6)
+    images[1, 3, 3, 1] = bad
+    result = pack.run(NODE, images=images, reward=bright)
+    assert result["scores"] == pytest.approx([0.1, 0.0, 0.3])
+    assert result.ui["ranks"] == [2, 3, 1]
+    assert result.ui["spoilt"] == [1]
+    assert result["summary"] == (
+        "3 candidates · 2 is spoilt (NaN or infinite values) · min .10 · median .20 · max .30 · "
+        "suggested threshold .31 · model brightness"
+    )
+
+
+def test_one_spoilt_frame_spoils_the_clip(pack: Any, bright: Bright) -> None:
+    long = grey(*[0.9] * 40)
+    long[1, 0, 0, 0] = float("nan")  # not among the eight that are looked at
+    clips = Many([grey(0.2, 0.3), long, grey(0.1)])
+    result = pack.run(NODE, images=clips, reward=bright, candidate="each list item")
+    assert result["scores"] == pytest.approx([0.125, 0.0, 0.05])
+    assert result.ui["spoilt"] == [1]
+
+
 @pytest.mark.parametrize(
-    ("unit", "message"), [("each image", r"Image 3 of 3 .*NaN"), ("each list item", r"Clip 2 of 2: .*NaN")]
+    ("unit", "message"), [("each image", "All 3 pictures hold"), ("each list item", "All 2 clips hold")]
 )
-def test_a_spoilt_picture_is_named(pack: Any, bright: Bright, unit: str, message: str) -> None:
-    images = Many([grey(0.2, 0.3), grey(float("nan"))])
-    with pytest.raises(pack.module("ganrm_core.errors").ImageError, match=message):
+def test_nothing_but_spoilt_ones(pack: Any, bright: Bright, unit: str, message: str) -> None:
+    images = Many([grey(float("nan"), float("nan")), grey(float("inf"))])
+    with pytest.raises(pack.module("ganrm_core.errors").ImageError, match=f"{message}.*VAE.*--fp32-vae"):
         pack.run(NODE, images=images, reward=bright, candidate=unit)
+    assert not bright.seen
 
 
-def test_a_score_that_is_no_number_is_refused_with_its_number(pack: Any, bright: Bright) -> None:
+def test_other_faults_keep_their_number_beside_a_spoilt_one(pack: Any, bright: Bright) -> None:
+    images = Many([grey(float("nan")), grey(0.2), grey(200.0)])
+    error = pack.module("ganrm_core.errors").ImageError
+    with pytest.raises(error, match="Image 3 of 3"):
+        pack.run(NODE, images=images, reward=bright)
+    with pytest.raises(error, match="Clip 3 of 3"):
+        pack.run(NODE, images=images, reward=bright, candidate="each list item")
+
+
+def test_a_score_that_is_no_number_costs_the_others_nothing(pack: Any, bright: Bright) -> None:
     honest = bright._scores
     bright._scores = lambda logits: honest([*logits[:-1], float("nan")])  # type: ignore[method-assign]
-    with pytest.raises(
-        pack.module("ganrm_core.errors").DataError, match="Candidate 2 of 2 has the score nan"
-    ):
-        pack.run(NODE, images=grey(0.2, 0.3), reward=bright)
+    result = pack.run(NODE, images=grey(0.2, 0.3), reward=bright)
+    assert result["scores"] == pytest.approx([0.1, 0.0])
+    assert result.ui["spoilt"] == [1]
+    with pytest.raises(pack.module("ganrm_core.errors").DataError, match="None of the 1 candidates"):
+        pack.run(NODE, images=grey(0.2), reward=bright)
 
 
 def test_cancel_stops_it(pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,7 +293,7 @@ class TestGivenScores:
 
     @pytest.mark.usefixtures("folders")
     def test_pictures_no_reward_could_read(self, pack: Any) -> None:
-        images = torch.full((2, 4, 4, 5), float("nan"))
+        images = torch.full((2, 4, 4, 5), 200.0)
         result = pack.run(NODE, images=images, given_scores=Many([1.0, 2.0]))
         assert result["best"][0].shape == (1, 4, 4, 5)
 
@@ -304,8 +304,10 @@ class TestGivenScores:
             ([0.5], "3 candidates but 1 scores from elsewhere.*not their average"),
             ([[0.5] * 4], "3 candidates but 4 scores"),
             ([[]], "3 candidates but 0 scores"),
-            ([1.0, float("nan"), 2.0], "Candidate 2 of 3 has the score nan"),
-            ([1.0, 2.0, float("inf")], "Candidate 3 of 3 has the score inf"),
+            (
+                [float("nan"), float("inf"), float("-inf")],
+                "None of the 3 candidates was given a finite score",
+            ),
             (["good", 1.0, 2.0], "hold 'good', which is no number"),
             ([[None, 1.0, 2.0]], "hold None, which is no number"),
         ],

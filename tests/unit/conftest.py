@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fuzz_support.checkpoint_seeds import Seeds, make_checkpoint_seeds
 from PIL import Image
 
 from ganrm_core.backbones import load_backbone
@@ -138,6 +139,12 @@ def sets(tmp_path_factory: pytest.TempPathFactory, tiny_transformer: str) -> Set
         _make_folder(folder / "ordinary", "ordinary", 13),
         TrainingSettings(backbone=tiny_transformer, views=2),
     )
+
+
+@pytest.fixture(scope="session")
+def model_files(tmp_path_factory: pytest.TempPathFactory) -> Seeds:
+    """Checkpoints of every kind, a combination and a companion, with the tiny backbone they need."""
+    return make_checkpoint_seeds(tmp_path_factory.mktemp("model_files"))
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,7 @@ class TestTrain:
             "leaks",
             "seconds",
             "skipped",
+            "written",
         ]
         low, high = line["auc_ci"]
         assert 0.5 < low <= line["auc"] <= high <= 1
@@ -61,6 +62,7 @@ class TestTrain:
         assert all(0 < value < 1 for value in line["thresholds"].values())
         assert (line["n_liked"], line["n_ordinary"]) == (14, 15)
         assert line["seconds"] > 0
+        assert line["written"] == str(trained.checkpoint)
 
     def test_it_writes_the_model_and_the_report_and_nothing_else(self, trained: Any) -> None:
         assert names(trained.checkpoint.parent) == ["taste.html", "taste.safetensors"]

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from ganrm_core.augmentation import views
 from ganrm_core.backbones.base import BackboneSpec, Tap
 from ganrm_core.images import read_image, to_float
 from ganrm_core.preprocessing import backbone_input, normalise, resize
+from ganrm_core.readout import SecondLook
 from ganrm_core.tensors import as_images
 
 SPEC = BackboneSpec(
@@ -74,6 +77,38 @@ class TestResize:
     def test_downscaling_does_not_alias(self) -> None:
         stripes = (torch.arange(320) % 2).float().expand(3, 320, 320)
         assert (resize(stripes, 32)[:, :, 2:-2] - 0.5).abs().max() < 0.02
+
+
+class Elsewhere(torch.Tensor):
+    """Pixels on a device that has no antialiased resizing, as MPS before PyTorch 2.8."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.nn.functional.interpolate and kwargs.get("antialias"):
+            raise NotImplementedError("The operator 'aten::_upsample_bicubic2d_aa.out' is not implemented")
+        result = super().__torch_function__(func, types, args, kwargs or {})
+        return result.as_subclass(torch.Tensor) if func is torch.Tensor.cpu else result
+
+
+class TestADeviceWithoutAntialiasedResizing:
+    def test_the_stand_in_lacks_it(self) -> None:
+        pixels = to_float(noise(40, 50)).as_subclass(Elsewhere).unsqueeze(0)
+        with pytest.raises(NotImplementedError):
+            torch.nn.functional.interpolate(pixels, (9, 9), mode="bicubic", antialias=True)
+
+    def test_resize(self) -> None:
+        picture = to_float(noise(40, 50))
+        assert torch.equal(resize(picture.as_subclass(Elsewhere), 32), resize(picture, 32))
+
+    def test_second_look(self) -> None:
+        pixels = to_float(torch.stack([noise(56, 56, seed) for seed in range(3)]))
+        look = SecondLook("smaller", ("a",))
+        assert torch.equal(look.changed(pixels.as_subclass(Elsewhere)), look.changed(pixels))
+
+    def test_views(self) -> None:
+        picture = to_float(noise(60, 50))
+        seen = views(picture.as_subclass(Elsewhere), 4, 32, seed=3)
+        assert torch.equal(seen.as_subclass(torch.Tensor), views(picture, 4, 32, seed=3))
 
 
 class TestBackboneInput:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,11 +13,15 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate, max_pool2d
 
+from ganrm_core import reward_map as module
 from ganrm_core.errors import DataError, ImageError
+from ganrm_core.heatmap import STEPS as HEATMAP_STEPS
+from ganrm_core.heatmap import MaskShape, heatmap
 from ganrm_core.progress import Progress
 from ganrm_core.reward import Scores
-from ganrm_core.reward_map import STEPS, reward_map, weakest
+from ganrm_core.reward_map import STEPS, memory_for_a_map, reward_map, weakest
 from ganrm_core.reward_overlay import overlay
 
 
@@ -60,6 +66,34 @@ class TestMap:
         reward_map(Bright(), half_dark(), steps.append)
         assert [(step.done, step.total) for step in steps] == [(9, STEPS), (34, STEPS)]
 
+    def test_it_is_the_weighted_mean_of_the_windows(self) -> None:
+        image = torch.rand(3, 70, 50, generator=torch.Generator().manual_seed(0))
+        expected = torch.zeros(70, 50)
+        for share, count in ((1 / 2, 3), (1 / 3, 5)):
+            height, width = math.ceil(70 * share), math.ceil(50 * share)
+            window = torch.outer(
+                *(torch.hann_window(side, periodic=False).clamp_min(0.02) for side in (height, width))
+            )
+            total, weights = torch.zeros(70, 50), torch.zeros(70, 50)
+            for row, column in product(range(count), repeat=2):
+                top, left = (
+                    round(row * (70 - height) / (count - 1)),
+                    round(column * (50 - width) / (count - 1)),
+                )
+                at = (slice(top, top + height), slice(left, left + width))
+                total[at] += image[:, at[0], at[1]].mean() * window
+                weights[at] += window
+            expected += total / weights / 2
+        torch.testing.assert_close(reward_map(Bright(), image), expected, rtol=0, atol=1e-5)
+
+    def test_large_windows_are_scored_a_few_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        image = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(0))
+        whole = reward_map(Bright(), image)
+        monkeypatch.setattr(module, "_PIXELS_AT_ONCE", 4 * 30 * 40)
+        steps: list[Progress] = []
+        torch.testing.assert_close(reward_map(Bright(), image, steps.append), whole, rtol=0, atol=1e-6)
+        assert [step.done for step in steps] == [4, 8, 9, 17, 25, 33, 34]
+
     def test_a_picture_too_small_says_so(self) -> None:
         with pytest.raises(ImageError, match="40 × 15 is too small"):
             reward_map(Bright(), torch.zeros(3, 15, 40))
@@ -82,6 +116,14 @@ class TestMask:
         assert set(mask.unique().tolist()) == {0.0, 1.0}
         assert mask.sum() == 50
         assert places[mask == 1].max() < places[mask == 0].min()
+
+    @pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 0.999])
+    def test_it_is_what_sorting_all_places_finds(self, share: float) -> None:
+        rough = torch.rand(61, 43, generator=torch.Generator().manual_seed(0))
+        for places in (rough, (rough * 5).floor(), torch.zeros(61, 43)):
+            expected = torch.zeros(61 * 43)
+            expected[places.flatten().argsort(stable=True)[: round(share * 61 * 43)]] = 1
+            assert torch.equal(weakest(places, share), expected.view(61, 43))
 
     def test_grow_and_blur(self) -> None:
         places = torch.ones(40, 40)
@@ -107,6 +149,18 @@ class TestMask:
 
 
 class TestOverlay:
+    @pytest.mark.parametrize("size", [(40, 60), (900, 1300), (1300, 20)])
+    def test_the_rim_is_that_of_a_wide_maximum(self, size: tuple[int, int]) -> None:
+        coarse = torch.rand(1, 1, 7, 7, generator=torch.Generator().manual_seed(0))
+        mask = interpolate(coarse, size, mode="bilinear")[0, 0]
+        image = torch.rand(3, *size, generator=torch.Generator().manual_seed(1)) / 2
+        width = max(1, round(max(size) / 400))
+        inside = (mask > 0.5).float()[None, None]
+        wide = (2 * width + 1, 1, width)
+        expected = (max_pool2d(inside, *wide) + max_pool2d(1 - inside, *wide))[0, 0] == 2
+        white = (overlay(image, torch.zeros(size), mask) == 1).all(dim=0)
+        assert torch.equal(white, expected)
+
     def test_weak_is_orange_strong_is_blue_and_the_rim_white(self) -> None:
         places = torch.full((40, 60), 3.0)
         places[:, :30] = -3.0
@@ -124,6 +178,63 @@ class TestOverlay:
         assert torch.allclose(
             overlay(image, torch.full((20, 20), 7.0), torch.zeros(20, 20)), image, atol=1e-6
         )
+
+
+class TestProgress:
+    SIZE = (1100, 2000)
+    SHAPE = MaskShape(0.2, 8, 16)
+
+    def test_it_runs_from_start_to_end_in_steps_of_one_kind(self) -> None:
+        steps: list[Progress] = []
+        made = heatmap(Bright(), torch.rand(3, *self.SIZE), self.SHAPE, steps.append)
+        assert made.places.shape == made.mask.shape == made.drawn.shape[1:] == self.SIZE
+        done = [step.done for step in steps]
+        assert done == sorted(done)
+        assert done[-1] == HEATMAP_STEPS
+        assert {(step.stage, step.total) for step in steps} == {("mapping", HEATMAP_STEPS)}
+        assert len(set(done)) > 8
+
+    def test_what_it_raises_ends_the_map_the_mask_and_the_drawing(self) -> None:
+        image, places = torch.rand(3, *self.SIZE), torch.rand(self.SIZE)
+        works = (
+            lambda progress: reward_map(Bright(), image, progress),
+            lambda progress: weakest(places, 0.2, 8, 16, progress),
+            lambda progress: overlay(image, places, places, progress),
+        )
+        for work in works:
+            steps: list[Progress] = []
+
+            def cancel(step: Progress, steps: list[Progress] = steps) -> None:
+                steps.append(step)
+                raise InterruptedError("cancelled")
+
+            with pytest.raises(InterruptedError, match="cancelled"):
+                work(cancel)
+            assert [step.done < step.total for step in steps] == [True]
+
+
+class TestMemory:
+    """A size that no machine has memory for: what torch's own allocator raises is put into words of ours."""
+
+    SIDE = 2**24
+
+    def test_a_picture_too_large_for_memory_is_an_image_error(self) -> None:
+        flat = torch.zeros(1, 1).expand(self.SIDE, self.SIDE)
+        image = flat.expand(3, -1, -1)
+        for work in (
+            lambda: reward_map(Bright(), image),
+            lambda: weakest(flat, 0.2),
+            lambda: overlay(image, flat, flat),
+            lambda: heatmap(Bright(), image, MaskShape(0.2, 8, 16)),
+        ):
+            with pytest.raises(
+                ImageError, match="not enough memory for a map of a picture of 16777216 × 16777216"
+            ):
+                work()
+
+    def test_other_errors_pass_through(self) -> None:
+        with pytest.raises(RuntimeError, match="another"), memory_for_a_map(4, 4):
+            raise RuntimeError("another")
 
 
 class TestCommand:

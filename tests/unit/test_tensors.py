@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganrm_core.errors import ImageError
-from ganrm_core.tensors import MID_GREY, as_images, over_mid_grey
+from ganrm_core.tensors import MID_GREY, OVERSHOOT, as_image, as_images, over_mid_grey
 
 
 def ramp(*shape: int) -> torch.Tensor:
@@ -99,11 +99,50 @@ def test_awkward_arrays() -> None:
     assert torch.equal(as_images(array.astype(">f4"))[1], as_images(array)[1])
 
 
-def test_a_tiny_overshoot_is_clamped_without_touching_the_input() -> None:
-    tensor = torch.tensor([-0.0009, 0.5, 1.0009]).reshape(1, 1, 1, 3)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("beyond", [0.0009, 0.07, OVERSHOOT])
+def test_overshoot_is_clipped_without_touching_the_input(beyond: float, dtype: torch.dtype) -> None:
+    tensor = torch.tensor([-beyond, 0.5, 1 + beyond], dtype=torch.float64).to(dtype).reshape(1, 1, 1, 3)
     before = tensor.clone()
     assert as_images(tensor)[0].flatten().tolist() == [0.0, 0.5, 1.0]
+    assert as_image(tensor[0], 0, 1).flatten().tolist() == [0.0, 0.5, 1.0]
     assert torch.equal(tensor, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_what_a_bicubic_kernel_does_to_any_picture_is_clipped(dtype: torch.dtype) -> None:
+    """Checkers of two pixels are where it overshoots most."""
+    stripes = torch.arange(24) // 2 % 2
+    checkers = (stripes[:, None] ^ stripes).float().expand(3, -1, -1)
+    worst = torch.stack([checkers, 1 - checkers, (ramp(3, 24, 24) > 0.5).float()])
+    grown = torch.nn.functional.interpolate(worst, scale_factor=1.5, mode="bicubic").movedim(1, -1)
+    assert grown.min() < -0.4
+    assert grown.max() > 1.4
+    for image, original in zip(as_images(grown.to(dtype)), grown, strict=True):
+        assert torch.allclose(image, original.movedim(-1, 0).clamp(0, 1), atol=0.01)
+
+
+@pytest.mark.parametrize("spark", [-7.0, 40.0])
+def test_single_sparks_are_clipped_and_many_are_another_range(spark: float) -> None:
+    picture = ramp(1, 100, 100, 3)
+    picture[0, 0, :3, 0] = spark
+    assert torch.equal(as_images(picture)[0], picture[0].movedim(-1, 0).clamp(0, 1))
+    picture[0, :2, :, 0] = spark
+    with pytest.raises(ImageError, match="but 0 to 1 is expected"):
+        as_images(picture)
+
+
+@pytest.mark.parametrize("mean", [0.3, 0.5, 0.65])
+def test_other_ranges_are_refused(mean: float) -> None:
+    picture = (mean + 0.15 * torch.randn(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))).clamp(
+        0, 1
+    )
+    with pytest.raises(ImageError, match=r"shift and scale it, \(x \+ 1\) / 2"):
+        as_images(picture * 2 - 1)
+    with pytest.raises(ImageError, match="Divide it by 255"):
+        as_images(picture * 255)
+    with pytest.raises(ImageError, match="If it is a latent, decode it with a VAE"):
+        as_images(torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
 
 
 def spoilt(value: float) -> torch.Tensor:
@@ -118,8 +157,7 @@ def spoilt(value: float) -> torch.Tensor:
         (float("nan"), "NaN.*fp32"),
         (float("inf"), "infinite"),
         (float("-inf"), "infinite"),
-        (1.01, "to 1.01, but 0 to 1.*Clamp"),
-        (-0.01, "from -0.01.*Clamp"),
+        (1.9, "to 1.9, but 0 to 1.*Clamp"),
         (-1.0, r"\(x \+ 1\) / 2"),
         (255.0, "to 255.*Divide it by 255"),
     ],

@@ -1,0 +1,71 @@
+"""New file names made from old ones: shortened to what the disk holds, numbered where they are taken."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_EVERY_DISK, _MOST_DISKS = 143, 255
+"""Bytes of a name that eCryptfs holds, and nearly every other file system."""
+_LONGEST_SUFFIX = 20
+_DIGITS = 8
+
+
+def fitting_name(folder: Path, stem: str, ending: str) -> str:
+    """`stem + ending`, with the stem cut where the disk of `folder` holds no name that long.
+
+    It is cut between characters, and digits of its hash tell apart stems that only begin alike: equal arguments
+    give equal names, different stems different ones.
+    """
+    name = stem + ending
+    if _length(name) <= _EVERY_DISK or _length(name) <= (most := longest_name(folder)):
+        return name
+    tail = f"~{hashlib.sha256(os.fsencode(stem)).hexdigest()[:_DIGITS]}{ending}"
+    lengths = itertools.accumulate(map(_length, stem))
+    kept = sum(length <= most - _length(tail) for length in lengths)
+    return stem[:kept] + tail
+
+
+def fits(path: Path) -> bool:
+    """Whether the disk of `path` holds a name that long."""
+    return _length(path.name) <= _EVERY_DISK or _length(path.name) <= longest_name(path.parent)
+
+
+def longest_name(folder: Path) -> int:
+    """How long a name in `folder` (which need not exist yet) can be: bytes, or UTF-16 units on Windows."""
+    existing = next((place for place in (folder, *folder.parents) if place.exists()), Path())
+    try:
+        most = os.pathconf(existing, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows has no pathconf, some shares no answer
+        return _MOST_DISKS
+    # FAT answers with more than it holds, others with -1.
+    return min(most, _MOST_DISKS) if most > 0 else _MOST_DISKS
+
+
+def numbers() -> Iterator[str]:
+    """What is put behind a stem that is taken: "", " (2)", " (3)" …"""
+    yield ""
+    yield from (f" ({number})" for number in itertools.count(2))
+
+
+def unique_name(folder: Path, name: str, is_taken: Callable[[str], bool]) -> str:
+    """`name`, or the first of `name (2)`, `name (3)` … that is not taken, each short enough for `folder`'s disk.
+
+    The number goes before the suffix.
+    """
+    stem, suffix = split_name(name)
+    names = (fitting_name(folder, stem, f"{number}{suffix}") for number in numbers())
+    return next(candidate for candidate in names if not is_taken(candidate))
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Stem and suffix. What follows the last full stop of a long sentence is no suffix."""
+    plain = Path(name)
+    return (plain.stem, plain.suffix) if len(plain.suffix) <= _LONGEST_SUFFIX else (name, "")
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2 if os.name == "nt" else len(os.fsencode(text))

@@ -1,0 +1,140 @@
+"""PNG chunks: what Pillow limits is left out of what it decodes, and read here."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+MOST = 16 << 20
+"""Bytes of a text or a colour profile that are unpacked: what a JPEG can hold of a profile, too."""
+
+_PIXELS_AT = 8
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_LEFT_OUT = (*_TEXTS, b"iCCP")
+# Where Pillow's `getexif` looks for the orientation.
+_EXIF_TEXT, _XMP = "Raw profile type exif", "XML:com.adobe.xmp"
+
+
+class Chunk(NamedTuple):
+    """A chunk's type, where its data begins, and how many bytes that is."""
+
+    name: bytes
+    start: int
+    length: int
+
+
+class WithoutTexts:
+    """A PNG file as a decoder reads it, without its texts and its colour profile.
+
+    Pillow gives up a picture whose compressed text or profile is longer than 1 MB, or whose texts take more than
+    64 MB together. These limits are shared by the whole process, so they are gone round instead of changed: every
+    chunk of a text or a profile is stepped over, and `info` gives what the pixels depend on.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._next: int | None = _PIXELS_AT
+        self._left_out: list[Chunk] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._file.tell() == self._next:
+            self._step_over()
+        return self._file.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def info(self) -> dict[str, Any]:
+        """What Pillow would keep in `Image.info` of the chunks left out so far: colour profile, EXIF and XMP."""
+        place = self._file.tell()
+        found: dict[str, Any] = {}
+        for chunk in self._left_out:
+            if chunk.name == b"iCCP":
+                found["icc_profile"] = _profile(_data(self._file, chunk))
+            elif (text := _text(self._file, chunk)) is not None:
+                key, value = text
+                if key == _XMP:
+                    found |= {key: value.decode("utf-8", "replace"), "xmp": value}
+                elif key == _EXIF_TEXT:
+                    found[key] = value.decode("latin-1")
+                elif key == "exif":
+                    found[key] = value
+        self._left_out.clear()
+        self._file.seek(place)
+        return found
+
+    def _step_over(self) -> None:
+        assert self._next is not None
+        while chunk := _chunk_at(self._file, self._next):
+            end = chunk.start + chunk.length + 4
+            if chunk.name not in _LEFT_OUT:
+                self._file.seek(self._next)
+                self._next = end
+                return
+            self._left_out.append(chunk)
+            self._next = end
+        self._file.seek(self._next)
+        self._next = None
+
+
+def chunks(file: BinaryIO) -> Iterator[Chunk]:
+    """The chunks of a PNG file, as far as they go."""
+    place = _PIXELS_AT
+    while chunk := _chunk_at(file, place):
+        yield chunk
+        place = chunk.start + chunk.length + 4
+
+
+def texts(file: BinaryIO, wanted: str) -> Iterator[str]:
+    """The texts under the keyword `wanted`, of every kind and wherever they stand."""
+    for chunk in chunks(file):
+        if chunk.name in _TEXTS and (text := _text(file, chunk)) is not None and text[0] == wanted:
+            yield text[1].decode("utf-8" if chunk.name == b"iTXt" else "latin-1", "replace")
+
+
+def _chunk_at(file: BinaryIO, place: int) -> Chunk | None:
+    file.seek(place)
+    head = file.read(8)
+    if len(head) < 8:
+        return None
+    length, name = struct.unpack(">I4s", head)
+    return Chunk(name, place + 8, length)
+
+
+def _data(file: BinaryIO, chunk: Chunk) -> bytes:
+    """The chunk's bytes; none where there are too many of them."""
+    file.seek(chunk.start)
+    return file.read(chunk.length) if chunk.length <= MOST else b""
+
+
+def _text(file: BinaryIO, chunk: Chunk) -> tuple[str, bytes] | None:
+    """Keyword and text; None where it is damaged or too long."""
+    keyword, found, value = _data(file, chunk).partition(b"\0")
+    packed = chunk.name == b"zTXt"
+    if packed:
+        method, value = value[:1], value[1:]
+    elif chunk.name == b"iTXt":
+        flag, method, rest = value[:1], value[1:2], value[2:]
+        packed = flag != b"\0"
+        value = rest.split(b"\0", 2)[-1]  # after the language and the translated keyword
+    text = (_unpacked(value) if method == b"\0" else None) if packed else value
+    return None if text is None or not found else (keyword.decode("latin-1"), text)
+
+
+def _profile(data: bytes) -> bytes | None:
+    _, _, rest = data.partition(b"\0")
+    return _unpacked(rest[1:]) if rest[:1] == b"\0" else None
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(data, MOST)
+    except zlib.error:
+        return None
+    return None if unpacker.unconsumed_tail else unpacked

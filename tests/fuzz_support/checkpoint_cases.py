@@ -1,0 +1,208 @@
+"""Fuzz cases of model files, and what must hold when one is read."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from ganrm_core.backbones import load_backbone
+from ganrm_core.checkpoint import load_checkpoint, read_card
+from ganrm_core.cli import main
+from ganrm_core.companion import SUFFIX, read_features
+from ganrm_core.ensemble import CombinedReward
+from ganrm_core.errors import GanRMError
+from ganrm_core.recipes import load_reward
+from ganrm_core.reward import Reward
+from ganrm_core.reward_model import RewardModel
+
+from .checkpoint_mutations import FileMutation, any_bytes, card, header, tensors
+from .checkpoint_seeds import Seeds
+from .clear_words import why_unclear
+from .json_mutations import as_text, mutated_json, mutated_text
+from .mutation import Case
+from .silence import heard
+
+_MUTATIONS: tuple[FileMutation, ...] = (any_bytes, header, card, card, card, card, tensors, tensors)
+_PICTURES = torch.rand(2, 40, 30, 3, generator=torch.Generator().manual_seed(0))
+_PACK = Path(__file__).resolve().parents[2]
+
+
+def checkpoint_case(number: int, seeds: Seeds) -> Case:
+    """Case `number` of these seeds: a checkpoint, or a combination, a companion or a backbone."""
+    random = Random(f"checkpoint {number}")
+    kind = random.random()
+    if kind < 0.12:
+        return _recipe_case(number, seeds, random)
+    if kind < 0.24:
+        name, ending = seeds.companion, SUFFIX
+    elif kind < 0.29:
+        name, ending = seeds.backbone, ".safetensors"
+    else:
+        name, ending = random.choice(seeds.checkpoints), ".safetensors"
+    known = (any_bytes, header) if name == seeds.backbone else _MUTATIONS
+    content, done = random.choice(known)((seeds.folder / name).read_bytes(), random)
+    return Case(number, f"case{number:06}{ending}", content, (name, *done))
+
+
+def put(case: Case, seeds: Seeds) -> Path:
+    """Write the case beside the seeds, whose backbone and parts it needs; a companion with its checkpoint."""
+    path = seeds.folder / case.name
+    path.write_bytes(case.content)
+    if case.name.endswith(SUFFIX):
+        _owner(path).write_bytes((seeds.folder / seeds.checkpoints[0]).read_bytes())
+    return path
+
+
+def remove(path: Path) -> None:
+    """What `put` wrote."""
+    path.unlink()
+    _owner(path).unlink(missing_ok=True)
+
+
+def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
+    """How reading `path` ended ("read" or "refused"), and what was wrong with that.
+
+    The file is read by each way in: the library's functions, `ganrm info`, and what the Load node says.
+    """
+    faults: list[str] = []
+    with heard() as said:
+        if path.name.endswith(SUFFIX):
+            usable = _companion_is_read(path, faults)
+        elif path.suffix == ".json":
+            usable = _reward_is_loaded(path, faults)
+        else:
+            _tried("read_card", lambda: read_card(path), path, faults)
+            _tried("load_checkpoint", lambda: load_checkpoint(path), path, faults)
+            _tried("load_backbone", lambda: load_backbone(f"file:{path}"), path, faults)
+            usable = _model_is_loaded(path, faults)
+            usable = _reward_is_loaded(path, faults) and usable
+        for options in ((), ("--json",)):
+            faults += _faults_of_info(path, *options)
+    return "read" if usable else "refused", faults + said
+
+
+def _recipe_case(number: int, seeds: Seeds, random: Random) -> Case:
+    recipe = json.loads((seeds.folder / seeds.recipe).read_text(encoding="utf-8"))
+    changed, done = mutated_json(recipe, random)
+    text = as_text(changed)
+    if random.random() < 0.2:
+        text, more = mutated_text(text, random)
+        done += (more,)
+    if random.random() < 0.2:
+        text, done = any_bytes(text, random)
+    return Case(number, f"case{number:06}.json", text, (seeds.recipe, *done))
+
+
+def _model_is_loaded(path: Path, faults: list[str]) -> bool:
+    model = _tried("RewardModel.load", lambda: RewardModel.load(path, offline=True), path, faults)
+    if model is None:
+        return False
+    _check_scores("its model", model, path, faults)
+    _check_scores("combined", CombinedReward([model, model], [1.0, 0.5]), path, faults)
+    lines = _tried("about_card", lambda: _about_card()(path.stem, model.card), path, faults)
+    if lines is not None and not all(line.isprintable() for line in lines):
+        faults.append(f"about_card: {lines}")
+    return True
+
+
+def _reward_is_loaded(path: Path, faults: list[str]) -> bool:
+    reward = _tried("load_reward", lambda: load_reward(path, offline=True), path, faults)
+    if reward is not None:
+        _check_scores("its reward", reward, path, faults)
+    return reward is not None
+
+
+def _companion_is_read(path: Path, faults: list[str]) -> bool:
+    model = RewardModel.load(_owner(path), offline=True)
+    known = _tried("read_features", lambda: read_features(_owner(path), model), path, faults)
+    if known is not None:
+        _tried("neutraliser", lambda: known.neutraliser, path, faults)
+    return known is not None
+
+
+def _check_scores(what: str, reward: Reward, path: Path, faults: list[str]) -> None:
+    scores = _tried(f"{what}'s score", lambda: reward.score(_PICTURES), path, faults)
+    if scores is None:
+        return
+    figures = torch.stack([scores.logit, scores.score, scores.uncertainty])
+    if figures.shape != (3, len(_PICTURES)) or not bool(torch.isfinite(figures).all()):
+        faults.append(f"{what}'s score: {figures.tolist()}")
+    elif not bool(((scores.score >= 0) & (scores.score <= 1)).all()):
+        faults.append(f"{what}'s score beyond 0 to 1: {scores.score.tolist()}")
+    if not all(isinstance(v, float) and math.isfinite(v) for v in reward.thresholds.values()):
+        faults.append(f"{what}'s thresholds: {dict(reward.thresholds)!r:.200}")
+
+
+def _faults_of_info(path: Path, *options: str) -> list[str]:
+    """Of what `ganrm info` prints and how it ends."""
+    what = " ".join(("info", *options))
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(["info", str(path), *options])
+    except Exception as error:
+        return [f"{what}: {type(error).__name__}: {error}"]
+    if code == 0:
+        if err.getvalue():
+            return [f"{what}: {err.getvalue()!r}"]
+        if options:
+            return _faults_of_json(what, out.getvalue())
+        lines = out.getvalue().splitlines()
+        return [
+            f"{what}: prints {line!r:.200}" for line in lines if not line.isprintable() or len(line) > 1000
+        ]
+    message = err.getvalue().removeprefix("ganrm: ").removesuffix("\n")
+    why = why_unclear(message, path)
+    return [f"{what}: unclear, {why}: {message!r}"] if why or out.getvalue() or code != 2 else []
+
+
+def _faults_of_json(what: str, text: str) -> list[str]:
+    def no_number(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        json.loads(text, parse_constant=no_number)
+    except ValueError as error:
+        return [f"{what}: no JSON: {error}"]
+    return [] if text.count("\n") == 1 else [f"{what}: several lines"]
+
+
+def _tried(what: str, call: Callable[[], Any], path: Path, faults: list[str]) -> Any:
+    """What `call` gives, or None where it refuses the file. Any other end is a fault."""
+    try:
+        return call()
+    except GanRMError as error:
+        if why := why_unclear(str(error), path):
+            faults.append(f"{what}: unclear, {why}: {error}")
+    except Exception as error:
+        faults.append(f"{what}: {type(error).__name__}: {error}")
+    return None
+
+
+def _owner(companion: Path) -> Path:
+    """The checkpoint that a companion belongs to."""
+    return companion.with_name(companion.name.removesuffix(SUFFIX) + ".safetensors")
+
+
+@cache
+def _about_card() -> Callable[[str, Mapping[str, Any]], list[str]]:
+    """What the Load node says, from the node pack, which imports itself relatively."""
+    about = importlib.util.spec_from_file_location(
+        "fuzzed_pack", _PACK / "__init__.py", submodule_search_locations=[str(_PACK)]
+    )
+    assert about is not None
+    sys.modules["fuzzed_pack"] = importlib.util.module_from_spec(about)
+    words: Callable[[str, Mapping[str, Any]], list[str]] = import_module("fuzzed_pack.nodes.words").about_card
+    return words

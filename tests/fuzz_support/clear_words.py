@@ -1,0 +1,31 @@
+"""What an error message for a user must be: one line that names the file, says what is wrong and what to do next."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_MOST_LETTERS = 600
+"""Without the path, which may be of any length."""
+
+_PROGRAMMER = re.compile(r"Traceback|NoneType|<class|object at 0x|\b[A-Z]\w*(?:Error|Exception|Warning)\b")
+_ADVICE = re.compile(
+    r"[.!?;:,] (?:or )?"
+    r"(?:Save|Copy|Download|Remove|Choose|Install|Check|Put|Update|Train|Make|Give|Use|Get|Close|Free|Change|Read|Move|Rename)\b",
+    re.IGNORECASE,
+)
+
+
+def why_unclear(message: str, path: Path) -> str:
+    """What is wrong with the message of an error about `path`; "" for a clear one."""
+    if not message.isprintable():
+        return "control characters or several lines"
+    if path.name not in message:
+        return "it does not name the file"
+    if len(message.replace(str(path), "")) > _MOST_LETTERS:
+        return f"{len(message)} letters"
+    if found := _PROGRAMMER.search(message):
+        return f"it speaks of {found[0]!r}"
+    if not _ADVICE.search(message):
+        return "it does not say what to do"
+    return ""

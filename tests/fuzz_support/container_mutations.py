@@ -1,0 +1,318 @@
+"""Format-aware mutations: fields and blocks of PNG, RIFF, BMFF, JPEG and TIFF are edited so that decoders believe them.
+
+A PNG whose checksum is wrong is refused before anything is decoded; here the checksum is made right again.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from .mutation import ANY_BYTES, EXTREMES, Mutation
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_KINDS = (
+    b"IHDR",
+    b"PLTE",
+    b"IDAT",
+    b"IEND",
+    b"tRNS",
+    b"iCCP",
+    b"zTXt",
+    b"iTXt",
+    b"tEXt",
+    b"eXIf",
+    b"fcTL",
+    b"fdAT",
+)
+
+
+def mutations_for(content: bytes) -> Sequence[Mutation]:
+    """What can be done to a file of this kind: blind mutations, and as often those that know its structure."""
+    known: tuple[Mutation, ...] = ()
+    if content.startswith(_PNG):
+        known = (png_chunk_content, png_chunk_content, png_header, png_reorder, png_compressed)
+    elif content[:4] == b"RIFF":
+        known = (riff_chunk,)
+    elif content[4:8] in (b"ftyp", b"jP  "):
+        known = (box_field,)
+    elif content[:2] == b"\xff\xd8":
+        known = (jpeg_segment, jpeg_size, tiff_entry)
+    elif content[:4] in (b"II*\0", b"MM\0*"):
+        known = (tiff_entry, tiff_entry, tiff_entry)
+    if b"Exif\0\0" in content or b"EXIF" in content or b"eXIf" in content:
+        known += (tiff_entry,)
+    return (*ANY_BYTES, *known * -(-len(ANY_BYTES) // len(known))) if known else ANY_BYTES
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A block of a container: what it is called, where it begins, where its content does and where that ends."""
+
+    kind: bytes
+    start: int
+    content: int
+    end: int
+
+
+def png_chunk_content(data: bytearray, random: Random) -> str:
+    """Change bytes inside a chunk, and make length and checksum right again."""
+    chunk = _chosen(_png_chunks(data), random)
+    if chunk is None:
+        return ""
+    content = data[chunk.content : chunk.end]
+    done = random.choice(ANY_BYTES)(content, random) if content else ""
+    _replace_chunk(data, chunk, chunk.kind, bytes(content))
+    return done and f"in chunk {_name(chunk.kind)}: {done}, checksum made right"
+
+
+def png_header(data: bytearray, random: Random) -> str:
+    """Another width, height, depth, colour type, compression, filter or interlace method."""
+    header = next((chunk for chunk in _png_chunks(data) if chunk.kind == b"IHDR"), None)
+    if header is None or header.end - header.content != 13:
+        return ""
+    fields = list(struct.unpack_from(">IIBBBBB", data, header.content))
+    place = random.randrange(len(fields))
+    sizes = (*EXTREMES, 100_000, 16384, 16385)
+    fields[place] = random.choice(sizes) if place < 2 else random.choice((0, 1, 2, 3, 4, 6, 8, 16, 255))
+    _replace_chunk(data, header, b"IHDR", struct.pack(">IIBBBBB", *fields))
+    return f"IHDR field {place} set to {fields[place]}, checksum made right"
+
+
+def png_reorder(data: bytearray, random: Random) -> str:
+    """Remove, repeat, swap or rename a chunk."""
+    chunks = list(_png_chunks(data))
+    first, second = _chosen(chunks, random), _chosen(chunks, random)
+    if first is None or second is None:
+        return ""
+    one, other = bytes(data[first.start : first.end + 4]), bytes(data[second.start : second.end + 4])
+    match random.randrange(4):
+        case 0:
+            del data[first.start : first.end + 4]
+            return f"chunk {_name(first.kind)} removed"
+        case 1:
+            times = random.choice((1, 3, 200))
+            data[second.start : second.start] = one * times
+            return f"chunk {_name(first.kind)} repeated {times} times in front of {_name(second.kind)}"
+        case 2:
+            low, high = sorted((first, second), key=lambda chunk: chunk.start)
+            swapped = {first: other, second: one}
+            data[high.start : high.end + 4] = swapped[high]
+            data[low.start : low.end + 4] = swapped[low]
+            return f"chunks {_name(first.kind)} and {_name(second.kind)} swapped"
+    kind = random.choice(_PNG_KINDS)
+    _replace_chunk(data, first, kind, bytes(data[first.content : first.end]))
+    return f"chunk {_name(first.kind)} renamed to {_name(kind)}"
+
+
+def png_compressed(data: bytearray, random: Random) -> str:
+    """Change what the pixels' zlib stream holds: filter types and rows, fewer or more of them."""
+    chunk = next((chunk for chunk in _png_chunks(data) if chunk.kind == b"IDAT"), None)
+    if chunk is None:
+        return ""
+    try:
+        rows = bytearray(zlib.decompress(data[chunk.content : chunk.end]))
+    except zlib.error:
+        return ""
+    done = random.choice(ANY_BYTES)(rows, random)
+    _replace_chunk(data, chunk, b"IDAT", zlib.compress(bytes(rows)))
+    return f"in the decompressed IDAT: {done}"
+
+
+def riff_chunk(data: bytearray, random: Random) -> str:
+    """Change a chunk's length or content, remove it, or repeat it; the file's length follows half of the time."""
+    chunk = _chosen(_riff_chunks(data), random)
+    if chunk is None:
+        return ""
+    name = _name(chunk.kind)
+    match random.randrange(4):
+        case 0:
+            value = random.choice(EXTREMES)
+            struct.pack_into("<I", data, chunk.start + 4, value)
+            done = f"length of chunk {name} set to {value}"
+        case 1:
+            del data[chunk.start : chunk.end]
+            done = f"chunk {name} removed"
+        case 2:
+            data[chunk.end : chunk.end] = data[chunk.start : chunk.end]
+            done = f"chunk {name} repeated"
+        case _:
+            content = data[chunk.content : chunk.end]
+            done = f"in chunk {name}: {extreme_or_flip(content, random)}"
+            data[chunk.content : chunk.end] = content
+    if random.random() < 0.5 and len(data) >= 8:
+        struct.pack_into("<I", data, 4, len(data) - 8)
+    return done
+
+
+def box_field(data: bytearray, random: Random) -> str:
+    """Change the length or the content of a box of ISO base media (AVIF) or JPEG 2000, nested ones too."""
+    box = _chosen(_boxes(data, 0, len(data)), random)
+    if box is None:
+        return ""
+    if random.random() < 0.4:
+        value = random.choice(EXTREMES)
+        struct.pack_into(">I", data, box.start, value)
+        return f"length of box {_name(box.kind)} set to {value}"
+    content = data[box.content : box.end]
+    done = extreme_or_flip(content, random)
+    data[box.content : box.end] = content
+    return f"in box {_name(box.kind)}: {done}"
+
+
+def jpeg_segment(data: bytearray, random: Random) -> str:
+    """Change a segment's length or content, remove it, or repeat it."""
+    segment = _chosen(_jpeg_segments(data), random)
+    if segment is None:
+        return ""
+    name = f"ff{segment.kind.hex()}"
+    match random.randrange(5):
+        case 0:
+            value = random.choice((0, 1, 2, 3, 0x7FFF, 0xFFFF))
+            struct.pack_into(">H", data, segment.start + 2, value)
+            return f"length of segment {name} set to {value}"
+        case 1:
+            del data[segment.start : segment.end]
+            return f"segment {name} removed"
+        case 2:
+            times = random.choice((1, 2, 100))
+            data[segment.end : segment.end] = data[segment.start : segment.end] * times
+            return f"segment {name} repeated {times} times"
+    content = data[segment.content : segment.end]
+    done = extreme_or_flip(content, random)
+    data[segment.content : segment.end] = content
+    return f"in segment {name}: {done}"
+
+
+def jpeg_size(data: bytearray, random: Random) -> str:
+    """Another precision, height, width or number of components."""
+    frame = next((s for s in _jpeg_segments(data) if s.kind[0] in (0xC0, 0xC1, 0xC2)), None)
+    if frame is None:
+        return ""
+    place, code = random.choice(((0, "B"), (1, ">H"), (3, ">H"), (5, "B")))
+    value = random.choice((0, 1, 2, 4, 12, 255)) if code == "B" else random.choice((0, 1, 0x7FFF, 0xFFFF))
+    struct.pack_into(code, data, frame.content + place, value)
+    return f"frame header at {place} set to {value}"
+
+
+def tiff_entry(data: bytearray, random: Random) -> str:
+    """Change tag, type, count or value of an entry of a TIFF directory: of the file itself, or of EXIF inside it."""
+    base = _tiff_start(data)
+    if base is None:
+        return ""
+    order = "<" if data[base : base + 1] == b"I" else ">"
+    entries = list(_tiff_entries(data, base, order))
+    if not entries:
+        return ""
+    entry = random.choice(entries)
+    tag, kind, count, value = struct.unpack_from(f"{order}HHII", data, entry)
+    match random.randrange(4):
+        case 0:
+            tag = random.choice(
+                (256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 339, 34675)
+            )
+        case 1:
+            kind = random.choice((0, 1, 2, 3, 4, 5, 7, 11, 12, 13, 16, 255))
+        case 2:
+            count = random.choice(EXTREMES)
+        case _:
+            value = random.choice((*EXTREMES, 5, 6, 8, 16, 32, 32773, 34892, len(data) - base))
+    struct.pack_into(f"{order}HHII", data, entry, tag, kind, count, value)
+    return f"TIFF entry at {entry} set to tag {tag}, type {kind}, count {count}, value {value}"
+
+
+def extreme_or_flip(content: bytearray, random: Random) -> str:
+    """Change a block's content without changing its length."""
+    if not content:
+        return "nothing"
+    width, code = random.choice(((1, "B"), (2, "H"), (4, "I")))
+    if len(content) < width or random.random() < 0.3:
+        place = random.randrange(len(content))
+        content[place] = random.randrange(256)
+        return f"byte {place} set to {content[place]}"
+    place = random.randrange(min(len(content), 64) - width + 1)
+    value = random.choice(EXTREMES) % (1 << 8 * width)
+    struct.pack_into(f"{random.choice('<>')}{code}", content, place, value)
+    return f"{8 * width} bits at {place} set to {value}"
+
+
+def _chosen(blocks: Iterator[_Block] | Sequence[_Block], random: Random) -> _Block | None:
+    found = list(blocks)
+    return random.choice(found) if found else None
+
+
+def _name(kind: bytes) -> str:
+    return kind.decode("latin-1").encode("unicode_escape").decode()
+
+
+def _replace_chunk(data: bytearray, chunk: _Block, kind: bytes, content: bytes) -> None:
+    checksum = zlib.crc32(kind + content)
+    data[chunk.start : chunk.end + 4] = (
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+    )
+
+
+def _png_chunks(data: bytearray) -> Iterator[_Block]:
+    place = len(_PNG)
+    while place + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        end = place + 8 + length
+        if end + 4 > len(data):
+            return
+        yield _Block(bytes(data[place + 4 : place + 8]), place, place + 8, end)
+        place = end + 4
+
+
+def _riff_chunks(data: bytearray) -> Iterator[_Block]:
+    place = 12
+    while place + 8 <= len(data):
+        (length,) = struct.unpack_from("<I", data, place + 4)
+        end = min(len(data), place + 8 + length + length % 2)
+        yield _Block(bytes(data[place : place + 4]), place, place + 8, end)
+        place = end
+
+
+def _boxes(data: bytearray, start: int, stop: int) -> Iterator[_Block]:
+    place = start
+    while place + 8 <= stop:
+        (length,) = struct.unpack_from(">I", data, place)
+        kind = bytes(data[place + 4 : place + 8])
+        end = min(stop, place + length) if length >= 8 else stop
+        yield _Block(kind, place, place + 8, end)
+        if kind in (b"meta", b"iprp", b"ipco", b"iinf", b"jp2h", b"moov", b"trak", b"mdia"):
+            yield from _boxes(data, place + (12 if kind == b"meta" else 14 if kind == b"iinf" else 8), end)
+        place = end
+
+
+def _jpeg_segments(data: bytearray) -> Iterator[_Block]:
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        (length,) = struct.unpack_from(">H", data, place + 2)
+        end = min(len(data), place + 2 + max(2, length))
+        yield _Block(bytes(data[place + 1 : place + 2]), place, place + 4, end)
+        if data[place + 1] == 0xDA:  # the entropy-coded data follow
+            return
+        place = end
+
+
+def _tiff_start(data: bytearray) -> int | None:
+    found = [place for mark in (b"II*\0", b"MM\0*") if (place := data.find(mark)) >= 0]
+    return min(found, default=None)
+
+
+def _tiff_entries(data: bytearray, base: int, order: str) -> Iterator[int]:
+    """Where the entries of the first directory lie."""
+    if base + 8 > len(data):
+        return
+    (offset,) = struct.unpack_from(f"{order}I", data, base + 4)
+    if base + offset + 2 > len(data):
+        return
+    (count,) = struct.unpack_from(f"{order}H", data, base + offset)
+    for index in range(count):
+        entry = base + offset + 2 + 12 * index
+        if entry + 12 > len(data):
+            return
+        yield entry

@@ -1,0 +1,139 @@
+"""Mutations of JSON: entries of another type or out of range, missing and unknown keys, and text that is barely JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from random import Random
+from typing import Any
+
+_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    3,
+    0.5,
+    -1e300,
+    1e300,
+    5e-324,
+    10**30,
+    10**400,
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    "",
+    "text",
+    "nan",
+    "1e999",
+    "two\nlines",
+    "\x1b[31mred",
+    "\0",
+    "\ud800",
+    "../../../etc/passwd",
+    "long " * 2000,
+    [],
+    {},
+    [None],
+    ["text", 1],
+    [[[[]]]],
+    {"name": None},
+    {"": {}},
+    [0.5, 0.4, 0.6],
+    [float("nan")] * 3,
+)
+_TEXTS = (
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"1" * 5000,
+    b'"\\ud800"',
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"a":' * 50_000,
+    b"",
+)
+
+_Place = tuple[Any, Any]
+"""A container and the key or index of an entry in it."""
+
+
+def mutated_json(value: Any, random: Random, *, most: int = 3) -> tuple[Any, tuple[str, ...]]:
+    """A copy of the object after one to `most` changes, more often few, and these in words."""
+    changed = deepcopy(value)
+    times = min(random.randint(1, most), random.randint(1, most))
+    return changed, tuple(_change(changed, random) for _ in range(times))
+
+
+def mutated_text(text: bytes, random: Random) -> tuple[bytes, str]:
+    """JSON text with something put in place of a value that cannot be written as one."""
+    places = [place for place, byte in enumerate(text) if byte in b":,["]
+    if not places:
+        return text, ""
+    place = random.choice(places) + 1
+    piece = random.choice(_TEXTS)
+    return text[:place] + piece + text[
+        place + random.randrange(4) :
+    ], f"{piece[:8]!r}… put at {place} of the text"
+
+
+def _change(value: Any, random: Random) -> str:
+    entries = list(_entries(value, ""))
+    if not entries:
+        return "nothing to change"
+    (container, key), called = random.choice(entries)
+    match random.randrange(8):
+        case 0:
+            del container[key]
+            return f"{called} removed"
+        case 1 if isinstance(container, dict):
+            container[f"{key} "] = container.pop(key)
+            return f"{called} renamed"
+        case 2:
+            (other, other_key), other_called = random.choice(entries)
+            if other_called.startswith(called) or called.startswith(other_called):
+                return f"{called} left alone"
+            container[key], other[other_key] = other[other_key], container[key]
+            return f"{called} swapped with {other_called}"
+        case 3 if isinstance(container[key], (list, str)):
+            container[key] = container[key] * random.choice((0, 2, 3, 100))
+            return f"{called} now of length {len(container[key])}"
+        case 4 if isinstance(container[key], (int, float)):
+            container[key] = random.choice((-1, 0, 0.1, 2, 1e9, 1e40)) * container[key]
+            return f"{called} set to {container[key]!r:.40}"
+        case 5:
+            container[key] = [container[key]] if random.random() < 0.5 else {"value": container[key]}
+            return f"{called} wrapped"
+        case 6:
+            container[key] = str(container[key])
+            return f"{called} as text"
+    container[key] = deepcopy(random.choice(_VALUES))
+    return f"{called} set to {_short(container[key])}"
+
+
+def _entries(value: Any, called: str) -> Iterator[tuple[_Place, str]]:
+    """Every entry at any depth; those near the top come more often, since more hangs on them."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in list(pairs):
+        name = f"{called}.{key}"
+        yield from [((value, key), name)] * (
+            6 if called.count(".") == 0 else 2 if called.count(".") == 1 else 1
+        )
+        yield from _entries(entry, name)
+
+
+def _short(value: Any) -> str:
+    text = (
+        ascii(value)
+        if not isinstance(value, int) or abs(value) < 10**40
+        else f"an integer of {value.bit_length()} bits"
+    )
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def as_text(value: Any) -> bytes:
+    """JSON as Python writes it, NaN, infinities and lone surrogates included."""
+    return json.dumps(value).encode("ascii")

@@ -1,0 +1,151 @@
+"""A fuzz case, and mutations of bytes that know nothing of the format."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+EXTREMES = (
+    0,
+    1,
+    2,
+    7,
+    127,
+    128,
+    255,
+    256,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x10000,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+)
+"""Numbers that overflow or underflow a field of 8, 16 or 32 bits, or are one off from doing so."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mutated file: its number, file name and content, and in words what was done to which seed."""
+
+    number: int
+    name: str
+    content: bytes
+    done: tuple[str, ...]
+
+
+Mutation = Callable[[bytearray, Random], str]
+"""Changes the bytes in place and says what it did; "" where it found nothing to change."""
+
+
+def mutated(
+    content: bytes, mutations: Sequence[Mutation], random: Random, most: int = 4
+) -> tuple[bytes, tuple[str, ...]]:
+    """`content` after one to `most` of the mutations, more often few, and what they did in words."""
+    data = bytearray(content)
+    done: list[str] = []
+    for _ in range(min(random.randint(1, most), random.randint(1, most))):
+        done += filter(None, [random.choice(mutations)(data, random)])
+    if not done:
+        done.append(flip_bits(data, random))
+    return bytes(data), tuple(done)
+
+
+def flip_bits(data: bytearray, random: Random) -> str:
+    places = [random.randrange(len(data)) for _ in range(random.choice((1, 1, 2, 8)))] if data else []
+    for place in places:
+        data[place] ^= 1 << random.randrange(8)
+    return f"bits flipped at {', '.join(map(str, places))}"
+
+
+def flip_bits_near_start(data: bytearray, random: Random) -> str:
+    """Headers are at the front, and most bytes are not in them."""
+    if not data:
+        return ""
+    place = random.randrange(min(64, len(data)))
+    data[place] ^= 1 << random.randrange(8)
+    return f"bit flipped at {place}"
+
+
+def overwrite_run(data: bytearray, random: Random) -> str:
+    place, length = _run(data, random)
+    fill = random.choice((b"\0", b"\xff", b""))
+    data[place : place + length] = fill * length or random.randbytes(length)
+    return f"{length} bytes at {place} overwritten with {fill.hex() or 'random ones'}"
+
+
+def remove_run(data: bytearray, random: Random) -> str:
+    place, length = _run(data, random)
+    del data[place : place + length]
+    return f"{length} bytes at {place} removed"
+
+
+def insert_run(data: bytearray, random: Random) -> str:
+    place, length = _run(data, random)
+    data[place:place] = random.randbytes(length)
+    return f"{length} random bytes inserted at {place}"
+
+
+def duplicate_run(data: bytearray, random: Random) -> str:
+    place, length = _run(data, random)
+    times = random.choice((1, 1, 2, 50))
+    data[place:place] = data[place : place + length] * times
+    return f"{length} bytes at {place} repeated {times} times"
+
+
+def truncate(data: bytearray, random: Random) -> str:
+    length = random.randrange(len(data) + 1)
+    del data[length:]
+    return f"cut after {length} bytes"
+
+
+def append(data: bytearray, random: Random) -> str:
+    length = random.choice((1, 16, 5000))
+    data += random.randbytes(length)
+    return f"{length} random bytes appended"
+
+
+def extreme_field(data: bytearray, random: Random) -> str:
+    """Overwrite a number of 1, 2 or 4 bytes, of either byte order, mostly in the header."""
+    width, code = random.choice(((1, "B"), (2, "H"), (4, "I")))
+    reach = min(len(data), random.choice((40, 120, len(data)))) - width
+    if reach < 0:
+        return ""
+    place, value = random.randrange(reach + 1), random.choice(EXTREMES) % (1 << 8 * width)
+    order = random.choice("<>")
+    struct.pack_into(f"{order}{code}", data, place, value)
+    return f"{order}{code} at {place} set to {value}"
+
+
+def splice(donor: bytes, called: str) -> Mutation:
+    """A mutation that continues with another file's bytes from some place on."""
+
+    def mutation(data: bytearray, random: Random) -> str:
+        place, start = random.randrange(len(data) + 1), random.randrange(len(donor) + 1)
+        data[place:] = donor[start:]
+        return f"continued at {place} with {called} from {start}"
+
+    return mutation
+
+
+ANY_BYTES: tuple[Mutation, ...] = (
+    flip_bits,
+    flip_bits_near_start,
+    overwrite_run,
+    remove_run,
+    insert_run,
+    duplicate_run,
+    truncate,
+    append,
+    extreme_field,
+    extreme_field,
+)
+
+
+def _run(data: bytearray, random: Random) -> tuple[int, int]:
+    """Where a run of bytes starts, and its length."""
+    length = min(len(data), random.choice((1, 2, 4, 16, 64, 256)))
+    return random.randrange(len(data) - length + 1), length

@@ -1,0 +1,128 @@
+"""Fuzz cases of picture files, and what must hold when one is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganrm_core.audit.facts import file_facts
+from ganrm_core.audit.headers import read_header
+from ganrm_core.errors import ImageError
+from ganrm_core.images import read_image
+from ganrm_core.imagesets import Skipped, describe_skipped, find_images
+from ganrm_core.near_duplicates import signature
+from ganrm_core.picture_metadata import read_metadata
+from ganrm_core.reward_model import RewardModel
+
+from .clear_words import why_unclear
+from .container_mutations import mutations_for
+from .mutation import Case, mutated, splice
+from .picture_seeds import is_read, picture_seeds
+from .silence import heard
+
+_REFUSED_ANYWAY = 0.1
+"""Share of the cases that are of formats which are not read."""
+
+
+def picture_case(number: int) -> Case:
+    """Case `number`: always the same bytes, with the same version of Pillow."""
+    random = Random(f"picture {number}")
+    seeds = picture_seeds()
+    refused = random.random() < _REFUSED_ANYWAY
+    name = random.choice([name for name in seeds if is_read(name) != refused])
+    other = random.choice(list(seeds))
+    mutations = (*mutations_for(seeds[name]), splice(seeds[other], other))
+    content, done = mutated(seeds[name], mutations, random)
+    kept = random.random() < 0.9
+    return Case(number, f"{number:06}{Path(name if kept else other).suffix}", content, (name, *done))
+
+
+def picture_faults(path: Path) -> tuple[str, list[str]]:
+    """How reading `path` ended ("read" or "refused"), and what was wrong with that.
+
+    Pixels, header and our own metadata are each read as the library's callers do.
+    """
+    faults: list[str] = []
+    with heard() as said:
+        image = _tried("read_image", lambda: read_image(path), path, faults)
+        if image is not None and not _is_picture(image):
+            faults.append(f"read_image: {image.dtype} {tuple(image.shape)}")
+        elif image is not None:
+            faults += _faults_of_what_is_found(path, image)
+        _tried("read_header", lambda: read_header(path), path, faults)
+        about = _tried("read_metadata", lambda: read_metadata(path), path, faults)
+        if not isinstance(about, dict | None):
+            faults.append(f"read_metadata: {type(about).__name__}")
+    return "refused" if image is None else "read", faults + said
+
+
+def folder_faults(folder: Path, model: RewardModel) -> tuple[int, list[str]]:
+    """How many pictures of `folder` were scored, and what was wrong with finding and scoring them."""
+    faults: list[str] = []
+    skipped: list[Skipped] = []
+    scored: list[Path] = []
+    with heard() as said:
+        paths = find_images(folder)
+        try:
+            for path, scores in model.score_files(paths, skipped):
+                scored.append(path)
+                if not all(math.isfinite(float(v)) for v in (scores.logit, scores.score, scores.uncertainty)):
+                    faults.append(f"{path.name}: {scores}")
+        except Exception as error:  # nothing may come out of it
+            faults.append(f"score_files: {type(error).__name__}: {error}")
+    left_out = [entry.path for entry in skipped]
+    if sorted([*scored, *left_out]) != sorted(paths) or scored != [
+        path for path in paths if path in set(scored)
+    ]:
+        faults.append(
+            f"{len(scored)} scored and {len(left_out)} skipped of {len(paths)} files, or in another order"
+        )
+    faults += [
+        f"{e.path.name}: {e.reason!r}" for e in skipped if not e.reason.strip() or not e.reason.isprintable()
+    ]
+    if not describe_skipped(skipped).isprintable():
+        faults.append(f"describe_skipped: {describe_skipped(skipped)!r}")
+    return len(scored), faults + said
+
+
+def _faults_of_what_is_found(path: Path, image: Tensor) -> Iterator[str]:
+    faults: list[str] = []
+    facts = _tried("file_facts", lambda: file_facts(path, image), path, faults)
+    yield from faults
+    if facts is not None and not all(map(math.isfinite, _numbers(asdict(facts)))):
+        yield f"file_facts: {facts}"
+    if not math.isclose(float((signature(image) ** 2).sum()), 1, abs_tol=1e-3):
+        yield "signature: no unit vector"
+
+
+def _is_picture(image: Tensor) -> bool:
+    return image.dtype == torch.uint8 and image.ndim == 3 and image.shape[0] == 3 and 0 not in image.shape
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        for entry in value:
+            yield from _numbers(entry)
+    elif isinstance(value, (int, float)):
+        yield float(value)
+
+
+def _tried(what: str, call: Callable[[], Any], path: Path, faults: list[str]) -> Any:
+    """What `call` gives, or None where it refuses the file. Any other end is a fault."""
+    try:
+        return call()
+    except ImageError as error:
+        if why := why_unclear(str(error), path):
+            faults.append(f"{what}: unclear, {why}: {error}")
+    except Exception as error:
+        faults.append(f"{what}: {type(error).__name__}: {error}")
+    return None

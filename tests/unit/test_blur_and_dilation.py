@@ -1,0 +1,52 @@
+"""Blur and dilation of maps and masks: what the plain, slow definitions give."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import conv2d, max_pool2d, pad
+
+from ganrm_core.dilation import dilated
+from ganrm_core.gaussian import blurred
+
+SIZES = [(1, 1), (1, 40), (30, 1), (16, 16), (37, 91), (700, 1600)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("reach", [0, 1, 2, 5, 16, 90, 4000])
+def test_a_blur_is_a_convolution_with_repeated_edges(size: tuple[int, int], reach: int) -> None:
+    places = torch.rand(size, generator=torch.Generator().manual_seed(0))
+    radius = min(reach, min(size) - 1)
+    expected = places
+    if radius:
+        kernel = torch.exp(-(torch.arange(-radius, radius + 1) * 3 / reach).square() / 2)
+        kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+        padded = pad(places[None, None], (radius,) * 4, mode="replicate")
+        expected = conv2d(conv2d(padded, kernel), kernel.transpose(2, 3))[0, 0]
+    made = blurred(places, reach)
+    torch.testing.assert_close(made, expected, rtol=0, atol=3e-6)
+    assert made.is_contiguous()
+
+
+def test_a_blur_leaves_nothing_where_nothing_is_near() -> None:
+    places = torch.zeros(200, 300)
+    places[100, 150] = 1
+    made = blurred(places, 20)
+    near = torch.zeros(200, 300, dtype=torch.bool)
+    near[80:121, 130:171] = True
+    assert bool((made[~near] == 0).all())
+    assert bool((made[near] > 0).all())
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("pixels", [0, 1, 2, 3, 7, 30, 2000])
+def test_dilation_is_the_maximum_of_a_square(size: tuple[int, int], pixels: int) -> None:
+    mask = torch.rand(size, generator=torch.Generator().manual_seed(0)) > 0.98
+    expected = mask[None, None].float()
+    for axis, side in enumerate(size):
+        reach = min(pixels, side - 1)
+        window = (2 * reach + 1, 1) if axis == 0 else (1, 2 * reach + 1)
+        expected = max_pool2d(
+            pad(expected, (0, 0, reach, reach) if axis == 0 else (reach, reach)), window, stride=1
+        )
+    assert torch.equal(dilated(mask, pixels), expected[0, 0] > 0)

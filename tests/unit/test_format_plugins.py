@@ -1,0 +1,156 @@
+"""HEIC, JPEG XL and AVIF: the plug-in is loaded where it is installed, and harmless where it is broken."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import Image, ImageFile
+
+from ganrm_core import format_plugins
+from ganrm_core.images import UnreadableImageError, read_image
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+JXL = b"\xff\x0a" + bytes(30)
+JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(20)
+AVIF = b"\0\0\0\x18ftypavif\0\0\0\0mif1avif"
+
+Install = Callable[[str, Callable[[], Any]], list[str]]
+
+
+class Stand(ImageFile.ImageFile):
+    """A decoder of a picture of one green pixel."""
+
+    def _open(self) -> None:
+        self._mode, self._size = "RGB", (1, 1)
+
+    def load(self) -> Any:
+        self.im = Image.new("RGB", (1, 1), (0, 255, 0)).im
+        return Image.Image.load(self)
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Pretends that a module is installed: importing it gives what a function returns. Returns the imports seen."""
+    for name in ("HEIF", "JXL", "AVIF"):
+        monkeypatch.delitem(Image.OPEN, name, raising=False)
+    monkeypatch.setattr(Image, "init", lambda: None)
+    imported: list[str] = []
+    modules: dict[str, Callable[[], Any]] = {}
+    real = importlib.import_module
+
+    def load(name: str, package: str | None = None) -> Any:
+        if name not in ("pillow_heif", "pillow_jxl", "pillow_avif"):
+            return real(name, package)
+        imported.append(name)
+        if name not in modules:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+        return modules[name]()
+
+    monkeypatch.setattr(importlib, "import_module", load)
+    format_plugins._load.cache_clear()
+
+    def add(name: str, make: Callable[[], Any]) -> list[str]:
+        modules[name] = make
+        return imported
+
+    yield add
+    format_plugins._load.cache_clear()
+
+
+def registers(monkeypatch: pytest.MonkeyPatch, name: str) -> Callable[[], None]:
+    return lambda: monkeypatch.setitem(Image.OPEN, name, (Stand, None))
+
+
+def test_heic_calls_the_opener_once(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = install(
+        "pillow_heif", lambda: SimpleNamespace(register_heif_opener=registers(monkeypatch, "HEIF"))
+    )
+    (tmp_path / "a.heic").write_bytes(HEIC)
+    for _ in range(3):
+        assert read_image(tmp_path / "a.heic").flatten().tolist() == [0, 255, 0]
+    assert seen == ["pillow_heif"]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "content"),
+    [("pillow_jxl", "JXL", JXL), ("pillow_jxl", "JXL", JXL_BOX), ("pillow_avif", "AVIF", AVIF)],
+)
+def test_importing_is_enough_for_the_others(
+    module: str, name: str, content: bytes, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(module, registers(monkeypatch, name))
+    (tmp_path / "a").write_bytes(content)
+    assert read_image(tmp_path / "a").flatten().tolist() == [0, 255, 0]
+
+
+def test_a_pillow_that_reads_the_format_needs_no_plug_in(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = install("pillow_avif", lambda: None)
+    monkeypatch.setitem(Image.OPEN, "AVIF", (Stand, None))
+    (tmp_path / "a.avif").write_bytes(AVIF)
+    assert read_image(tmp_path / "a.avif").flatten().tolist() == [0, 255, 0]
+    assert seen == []
+
+
+def test_a_pillow_built_without_avif_is_helped(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("pillow_avif", registers(monkeypatch, "AVIF"))
+    monkeypatch.setitem(Image.OPEN, "AVIF", (Stand, lambda _: "AVIF support not installed"))
+    (tmp_path / "a.avif").write_bytes(AVIF)
+    assert read_image(tmp_path / "a.avif").flatten().tolist() == [0, 255, 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "package"),
+    [
+        (HEIC, "pillow-heif"),
+        (JXL, "pillow-jxl-plugin"),
+        (JXL_BOX, "pillow-jxl-plugin"),
+        (AVIF, "pillow-avif-plugin"),
+    ],
+)
+def test_what_is_missing_is_named(content: bytes, package: str, install: Install, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(UnreadableImageError, match=rf"Python package {package}\. .*pip install {package}\)"):
+        read_image(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("libheif.so.1: cannot open"), OSError("bad\nCPU"), RuntimeError()]
+)
+def test_a_broken_plug_in_costs_only_its_own_format(
+    error: Exception, install: Install, tmp_path: Path
+) -> None:
+    def fail() -> None:
+        raise error
+
+    seen = install("pillow_heif", fail)
+    (tmp_path / "a.heic").write_bytes(HEIC)
+    for _ in range(2):
+        with pytest.raises(UnreadableImageError, match=r"installed but does not load .*reinstall") as caught:
+            read_image(tmp_path / "a.heic")
+    assert "\n" not in str(caught.value)
+    assert seen == ["pillow_heif"]
+    Image.new("RGB", (1, 1), (9, 8, 7)).save(tmp_path / "b.png")
+    assert read_image(tmp_path / "b.png").flatten().tolist() == [9, 8, 7]
+
+
+def test_a_missing_part_of_a_plug_in_is_not_taken_for_a_missing_plug_in(
+    install: Install, tmp_path: Path
+) -> None:
+    def fail() -> None:
+        raise ModuleNotFoundError("No module named '_pillow_heif'", name="_pillow_heif")
+
+    install("pillow_heif", fail)
+    (tmp_path / "a.heic").write_bytes(HEIC)
+    with pytest.raises(UnreadableImageError, match=r"does not load.*_pillow_heif"):
+        read_image(tmp_path / "a.heic")

@@ -1,0 +1,132 @@
+"""Pictures of every kind that a reward takes: tensors, files, PIL images, and lists that mix them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms, ImageFile
+
+from ganrm_core.ensemble import CombinedReward
+from ganrm_core.errors import ImageError
+from ganrm_core.images import from_pil, read_image, to_float
+from ganrm_core.picking import best_of_n
+from ganrm_core.reward import each_of, how_many, opened
+from ganrm_core.reward_model import RewardModel
+
+
+def pixels(height: int = 20, width: int = 30, count: int = 3, seed: int = 0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, count), dtype=np.uint8)
+
+
+def turned() -> Image.Image:
+    picture = Image.fromarray(pixels())
+    picture.getexif()[0x0112] = 6
+    picture.info["exif"] = picture.getexif().tobytes()
+    return picture
+
+
+def profiled() -> Image.Image:
+    picture = Image.fromarray(pixels()).convert("L")
+    picture.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return picture
+
+
+def keyed_out() -> Image.Image:
+    picture = Image.fromarray(pixels()).quantize(8)
+    picture.info["transparency"] = 3
+    return picture
+
+
+PIL_IMAGES = {
+    "rgb": lambda: Image.fromarray(pixels()),
+    "grey": lambda: Image.fromarray(pixels()[..., 0]),
+    "alpha": lambda: Image.fromarray(pixels(count=4)),
+    "grey and alpha": lambda: Image.fromarray(pixels(count=4)).convert("LA"),
+    "1 bit": lambda: Image.fromarray(pixels()).convert("1"),
+    "16 bits": lambda: Image.fromarray(pixels()[..., 0].astype(np.uint16) * 257 + 100),
+    "palette": lambda: Image.fromarray(pixels()).quantize(16),
+    "palette, one transparent": keyed_out,
+    "turned": turned,
+    "profile": profiled,
+}
+
+
+@pytest.mark.parametrize("name", PIL_IMAGES)
+def test_a_pil_image_gives_the_pixels_of_the_saved_file(name: str, tmp_path: Path) -> None:
+    picture = PIL_IMAGES[name]()
+    before, info = picture.tobytes(), dict(picture.info)
+    path = tmp_path / "a.png"
+    kept = {key: info[key] for key in ("exif", "icc_profile", "transparency") if key in info}
+    picture.save(path, **kept)
+    expected = read_image(path)
+    assert torch.equal(from_pil(picture), expected)
+    with Image.open(path) as lazy:
+        assert torch.equal(opened(lazy), to_float(expected))
+        assert torch.equal(opened(lazy), to_float(expected)), "it is left as it was"
+    assert (picture.tobytes(), picture.info) == (before, info)
+
+
+def test_a_pil_image_of_a_damaged_or_closed_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cut.png"
+    Image.fromarray(pixels()).save(path)
+    path.write_bytes(path.read_bytes()[:900])
+    with Image.open(path) as lazy, pytest.raises(ImageError, match=r"cut\.png.*damaged or cut short"):
+        opened(lazy)
+    Image.fromarray(pixels()).save(path)
+    with Image.open(path) as closed:
+        pass
+    with pytest.raises(ImageError, match="Cannot read the picture"):
+        opened(closed)
+
+
+def test_a_pil_image_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganrm_core.images.MAX_PIXELS", 100)
+    with pytest.raises(ImageError, match='"a PIL image": 30 × 20 pixels'):
+        opened(Image.fromarray(pixels()))
+
+
+def test_every_kind_of_picture_scores_the_same(model: RewardModel, tmp_path: Path) -> None:
+    several = [Image.fromarray(pixels(40 + 9 * seed, 50, seed=seed)) for seed in range(3)]
+    paths = [tmp_path / f"{index}.png" for index in range(3)]
+    for picture, path in zip(several, paths, strict=True):
+        picture.save(path)
+    tensors = [torch.from_numpy(np.array(picture)).float() / 255 for picture in several]
+    expected = model.score(paths).logit
+    for images in (
+        several, tuple(several), tensors, [several[0], paths[1], tensors[2]], [str(paths[0]), tensors[1], several[2]],
+    ):  # fmt: skip
+        assert torch.equal(model.score(images).logit, expected)
+        assert how_many(images) == 3
+    for one in (several[1], paths[1], str(paths[1]), [several[1]]):
+        assert model.score(one).logit == pytest.approx(expected[1:2], abs=1e-5)
+        assert how_many(one) == 1
+    both = CombinedReward([model, model])
+    assert len(both.score(several[0])) == 1
+    assert len(both.score([several[0], paths[1]])) == 2
+    assert best_of_n(model, several).kept == (int(expected.argmax()),)
+
+
+def test_a_bad_picture_in_a_mixed_list_is_named() -> None:
+    good = Image.fromarray(pixels())
+    for bad, message in (
+        (torch.full((4, 4, 3), float("nan")), r"Image 2 of 3 \(index 1\) holds NaN"),
+        (torch.zeros(2, 4, 4, 3), r"Image 2 of 3 \(index 1\) is a batch of 2"),
+        (None, r"Image 2 of 3 \(index 1\) is a NoneType"),
+        (torch.zeros(0, 4, 4, 3), r"Image 2 of 3 \(index 1\) is a batch of 0"),
+    ):
+        with pytest.raises(ImageError, match=message):
+            each_of([good, bad, good])
+
+
+def test_files_and_pil_images_stay_unread() -> None:
+    lazy = ImageFile.Parser()
+    assert each_of("missing.png") == ["missing.png"]
+    assert each_of(["missing.png", Path("gone.png")]) == ["missing.png", Path("gone.png")]
+    picture = Image.fromarray(pixels())
+    assert each_of(picture) == [picture]
+    with pytest.raises(ImageError, match=r"index 0.*is a Parser"):
+        each_of([lazy, picture])

@@ -1,0 +1,138 @@
+"""More than 8 bits to 8 bits: 16-bit and 32-bit greys, floats, and every PNM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from unit_support.tiff_files import BLACK_IS_ZERO, Layout, tiff
+
+from ganrm_core import sample_depth
+from ganrm_core.images import UnreadableImageError, from_pil, read_image
+
+Values = NDArray[Any]
+
+
+def ramp(low: float, high: float) -> Values:
+    return np.linspace(low, high, 400, dtype=np.float32).reshape(20, 20)
+
+
+def as_file(values: Values, path: Path, sample_format: int) -> Path:
+    layout = Layout(BLACK_IS_ZERO, values.dtype.itemsize * 8, sample_format)
+    path.write_bytes(tiff(values[..., None], layout))
+    return path
+
+
+def lit(values: Values, high: float, share: float) -> Values:
+    """The same with so many of its values raised to `high`."""
+    lit = values.copy()
+    lit.flat[: int(lit.size * share)] = high
+    return lit
+
+
+# values, and which of them is white
+FLOATS: dict[str, tuple[Values, float]] = {
+    "0 to 1": (ramp(0, 1), 1),
+    "sharpened": (ramp(-0.4, 1.6), 1),
+    "lights of a scene": (lit(ramp(0, 1), 40.0, 0.1), 1),
+    "many lights": (lit(ramp(0, 1), 3.0, 0.4), 1),
+    "a ramp to 3": (ramp(0, 3), 1),
+    "one spark of the sun": (lit(ramp(0, 1), 60000.0, 0.01), 1),
+    "0 to 255": (ramp(0, 255), 255),
+    "0 to 255, sharpened": (ramp(-20, 290), 255),
+    "dark, of 0 to 255": (ramp(0, 60), 255),
+    "8 bits as floats, and very dark": (np.rint(ramp(0, 9)), 255),
+    "8 bits as floats, mostly black": (lit(np.rint(ramp(0, 1)), 200.0, 0.1), 255),
+    "0 to 65535": (ramp(0, 65535), 65535),
+    "16 bits as floats, and dark": (np.rint(ramp(0, 4000)), 65535),
+}
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_floats(name: str, tmp_path: Path) -> None:
+    values, white = FLOATS[name]
+    expected = np.clip(np.rint(values.astype(np.float64) * 255 / white), 0, 255)
+    for image in (read_image(as_file(values, tmp_path / "a", 3)), from_pil(Image.fromarray(values))):
+        assert np.abs(image.numpy().astype(float) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "reach"), [(ramp(0, 10), "10"), (ramp(0, 4095), "4095"), (ramp(0, 1e6), r"1e\+06")]
+)
+def test_a_range_that_nothing_tells_is_refused(values: Values, reach: str, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImageError, match=rf"values reach {reach}, which is no known range.*8 bits"):
+        read_image(as_file(values, tmp_path / "a", 3))
+
+
+def test_negative_whole_numbers_are_refused(tmp_path: Path) -> None:
+    values = np.linspace(-300, 300, 400).astype(np.int32).reshape(20, 20)
+    with pytest.raises(UnreadableImageError, match="reach -300, which is no known range"):
+        read_image(as_file(values, tmp_path / "a", 2))
+
+
+def test_a_large_picture_is_converted_in_bands_without_a_seam(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (23, 31, 4), dtype=np.uint8)
+    floats = values[..., 0].astype(np.float32) / 255
+    pictures = [Image.fromarray(values), Image.fromarray(values).quantize(9), Image.fromarray(floats)]
+    pictures += [Image.fromarray(values[..., :3]), Image.fromarray(values[..., 0].astype(np.uint16) * 257)]
+    whole = [from_pil(picture) for picture in pictures]
+    for pixels in (1, 62, 100, 31 * 23 - 1):
+        monkeypatch.setattr(sample_depth, "_AT_ONCE", pixels)
+        for picture, expected in zip(pictures, whole, strict=True):
+            assert (from_pil(picture) == expected).all(), (picture.mode, pixels)
+
+
+MAXIMA = [1, 3, 15, 100, 254, 255, 256, 1023, 4095, 65534, 65535]
+
+
+@pytest.mark.parametrize("highest", MAXIMA)
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("magic", [b"P2", b"P3", b"P5", b"P6"])
+def test_pnm(magic: bytes, dark: bool, highest: int, tmp_path: Path) -> None:
+    count = 3 if magic in (b"P3", b"P6") else 1
+    most = max(1, highest // 300) if dark else highest
+    values = np.random.default_rng(highest).integers(0, most + 1, (7, 9, count))
+    head = b"%s\n# by hand\n9 7\n%d\n" % (magic, highest)
+    if magic in (b"P2", b"P3"):
+        body = b" ".join(b"%d" % value for value in values.ravel()) + b"\n"
+    else:
+        body = values.astype(np.uint8 if highest < 256 else ">u2").tobytes()
+    (tmp_path / "a").write_bytes(head + body)
+    image = read_image(tmp_path / "a").permute(1, 2, 0).numpy()
+    assert np.abs(image - values / highest * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_pbm(plain: bool, tmp_path: Path) -> None:
+    ink = np.random.default_rng(0).integers(0, 2, (7, 9))
+    body = b"".join(b"%d" % value for value in ink.ravel()) if plain else np.packbits(ink, axis=1).tobytes()
+    (tmp_path / "a").write_bytes((b"P1" if plain else b"P4") + b"\n9 7\n" + body + b"\n" * plain)
+    assert (read_image(tmp_path / "a").numpy() == 255 * (1 - ink)).all()
+
+
+@pytest.mark.parametrize("scale", [b"-1.0", b"1.0", b"-255"])
+def test_grey_pfm_is_read_or_named(scale: bytes, tmp_path: Path) -> None:
+    values = ramp(0, 1)
+    order = "<f4" if scale.startswith(b"-") else ">f4"
+    (tmp_path / "a").write_bytes(b"Pf\n20 20\n" + scale + b"\n" + values[::-1].astype(order).tobytes())
+    try:
+        image = read_image(tmp_path / "a")
+    except UnreadableImageError as error:  # older Pillows do not know it
+        assert "PFM" in str(error)  # noqa: PT017
+    else:
+        assert np.abs(image.numpy() - values * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("content", "name"), [(b"P7\nWIDTH 1\n", r"PAM \(P7\)"), (b"PF\n1 1\n-1.0\n" + bytes(12), r"colour PFM \(PF\)")]
+)  # fmt: skip
+def test_pnm_that_pillow_does_not_know_is_named(content: bytes, name: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(UnreadableImageError, match=f"{name} pictures are not read. Save it as PNG"):
+        read_image(tmp_path / "a")
