@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
-import random
 import re
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -220,55 +218,6 @@ def test_choices_name_what_resolves(places: Any, folders: Any) -> None:
     assert all(places.resolve_folder(choice).is_dir() for choice in choices)
 
 
-def nasty_names(seed: int, count: int) -> list[str]:
-    """Names that Linux allows for a folder, most of which mean something else on another system or in a workflow."""
-    rng = random.Random(seed)
-    parts = [
-        *" .\\:'\"~*?<>|#%&;$\n\r\t\x01\x7f\u00e9\u4e2d\u202e",
-        "..",
-        "C:",
-        "c:\\",
-        "\\\\server",
-        "\udcff",
-        "a",
-        "cats",
-    ]
-    names = {"".join(rng.choices(parts, k=rng.randint(1, 4))) for _ in range(count)}
-    return sorted(names - {".", ".."})
-
-
-def test_every_folder_that_is_offered_is_taken(places: Any, folders: Any, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    homes = (folders.input, folders.output, folders.models / "ganrm_datasets", elsewhere)
-    allow(
-        folders,
-        str(elsewhere),
-        str(tmp_path / "gone"),
-        f"{folders.input}/../elsewhere",
-        str(tmp_path / "a_file"),
-    )
-    (tmp_path / "a_file").touch()
-    for seed, home in enumerate(homes):
-        for name in (*nasty_names(seed, 300), "plain", "two words", "\u4e2d\u6587"):
-            (home / name / "inner").mkdir(parents=True)
-    choices = places.folder_choices()
-    assert {"input/plain", "output/two words/inner", "datasets/\u4e2d\u6587", f"{elsewhere}/plain"} <= set(
-        choices
-    )
-    assert len(choices) > 200, "most of what is odd but clear is offered"
-    for choice in choices:
-        sent = json.loads(json.dumps(choice).encode("utf-8"))
-        assert places.resolve_folder(sent).is_dir(), repr(choice)
-        assert choice.isprintable() or "\u202e" in choice
-    assert len(choices) == len(set(choices))
-
-
-def test_a_name_with_a_backslash_does_not_lead_to_another_folder(places: Any, folders: Any) -> None:
-    (folders.input / "a" / "b").mkdir(parents=True)
-    (folders.input / "a\\b" / "c").mkdir(parents=True)
-    assert [name for name in places.folder_choices() if "input/" in name] == ["input/a", "input/a/b"]
-
-
 @pytest.mark.parametrize("quote", ['"', "'"])
 def test_a_path_pasted_with_its_quotes(places: Any, folders: Any, tmp_path: Path, quote: str) -> None:
     """As Copy as path gives it on Windows, and some file managers elsewhere."""
@@ -295,37 +244,6 @@ def test_quotes_open_no_way_out(places: Any, errors: Any, value: str) -> None:
         for resolve in (places.resolve_folder, places.model_path, places.new_model_path):
             with pytest.raises(errors.GanRMError):
                 resolve(f"{quote}{value}{quote}")
-
-
-def test_an_unfinished_download_is_not_offered(places: Any, folders: Any) -> None:
-    import folder_paths
-
-    models, vision = folders.models / "ganrm", folders.models / "clip_vision"
-    for home in (models, vision):
-        (home / "sub").mkdir()
-        for name in (
-            "whole.safetensors",
-            "sub/whole.safetensors",
-            "begun.safetensors",
-            "firefox.safetensors",
-        ):
-            (home / name).write_bytes(b"content")
-        for name in (
-            "other.safetensors.part",
-            "other.safetensors.crdownload",
-            "other.safetensors.tmp",
-            "begun.safetensors.aria2",
-            "firefox.safetensors.part",
-            ".0123456789abcdef.part.safetensors",
-            ".cache/hidden.safetensors",
-        ):
-            (home / name).parent.mkdir(exist_ok=True)
-            (home / name).write_bytes(b"content")
-        (home / "empty.safetensors").touch()
-        (home / "nowhere.safetensors").symlink_to(home / "gone.safetensors")
-    folder_paths.filename_list_cache.clear()
-    assert places.model_names() == ["sub/whole.safetensors", "whole.safetensors"]
-    assert places.vision_files() == ["sub/whole.safetensors", "whole.safetensors"]
 
 
 def test_several_dataset_folders(places: Any, folders: Any, tmp_path: Path) -> None:
