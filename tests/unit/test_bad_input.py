@@ -469,7 +469,7 @@ class TestTensorsRefused:
             model.score([torch.rand(8, 8, 3), bad, torch.rand(4, 9, 3)])
         assert "\n" not in str(caught.value)
 
-    @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2.0, -0.1])
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2.0, -0.6])
     def test_one_pixel_of_a_batch_is_enough(self, value: float, model: RewardModel) -> None:
         batch = torch.rand(4, 8, 8, 3)
         batch[2, 5, 6, 1] = value
