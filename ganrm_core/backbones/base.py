@@ -52,6 +52,9 @@ class BackboneSpec:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> BackboneSpec:
+        """Raises LookupError, TypeError or ValueError for anything that `to_json` did not give."""
+        if not all(isinstance(data[name], str) for name in ("family", "name", "weights_sha256", "embedding")):
+            raise ValueError("a backbone whose name or hash is no text")
         taps = tuple(Tap(**tap) for tap in data["taps"])
         return cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "taps": taps})
 
