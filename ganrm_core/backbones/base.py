@@ -55,7 +55,9 @@ class BackboneSpec:
         """Raises LookupError, TypeError or ValueError for what `to_json` never gave."""
         taps = tuple(Tap(**tap) for tap in data["taps"])
         spec = cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "taps": taps})
-        if not all(isinstance(text, str) for text in (spec.family, spec.name, spec.weights_sha256)):
+        if not all(
+            isinstance(text, str) for text in (spec.family, spec.name, spec.weights_sha256, spec.embedding)
+        ):
             raise ValueError("a backbone without a name")
         if not all(type(tap.width) is int and tap.width > 0 for tap in taps):
             raise ValueError("a backbone without a width")

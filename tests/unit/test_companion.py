@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +15,14 @@ import torch
 
 from ganrm_core.audit.audit import Audit
 from ganrm_core.audit.facts import file_facts
+from ganrm_core.checkpoint import load_checkpoint
 from ganrm_core.companion import (
     KnownPictures,
     companion_path,
     features_identity,
     read_features,
     write_features,
+    write_model,
 )
 from ganrm_core.errors import CheckpointError, OutputError
 from ganrm_core.images import read_image
@@ -120,3 +124,42 @@ def test_damaged(damage: str, model: RewardModel, known: KnownPictures, tmp_path
         path.write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"a\.features\.safetensors"):
         read_features(tmp_path / "a.safetensors", model)
+
+
+class TestWriteModel:
+    def test_both_go_under_the_next_name_where_one_is_taken(
+        self, model: RewardModel, known: KnownPictures, tmp_path: Path
+    ) -> None:
+        wanted = tmp_path / "a.safetensors"
+        companion_path(wanted).write_text("theirs")
+        written = write_model(wanted, model, known)
+        assert written == tmp_path / "a (2).safetensors"
+        assert read_features(written, model) is not None
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "a (2).features.safetensors",
+            "a (2).safetensors",
+            "a.features.safetensors",
+        ]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only here may a name be no valid text")
+    def test_a_path_that_is_no_text(self, model: RewardModel, known: KnownPictures, tmp_path: Path) -> None:
+        folder = tmp_path / os.fsdecode(b"caf\xe9")
+        folder.mkdir()
+        written = write_model(folder / os.fsdecode(b"tast\xe9.safetensors"), model, known)
+        assert load_checkpoint(written).tensors.keys() == model.checkpoint().tensors.keys()
+        assert read_features(written, model) is not None
+
+    @pytest.mark.parametrize(
+        "name", ["a.features.safetensors", "A.FEATURES.safetensors", "a.part.safetensors"]
+    )
+    def test_names_that_would_never_be_listed(self, name: str, model: RewardModel, tmp_path: Path) -> None:
+        for save in (write_model, lambda path, model: model.save(path)):
+            with pytest.raises(OutputError, match="cannot be named"):
+                save(tmp_path / name, model)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_model_under_such_a_name_is_not_to_be_removed(self, model: RewardModel, tmp_path: Path) -> None:
+        """Earlier versions saved it."""
+        companion_path(tmp_path / "a.safetensors").write_bytes(model.to_bytes())
+        with pytest.raises(CheckpointError, match=r"is a model.*Rename it"):
+            read_features(tmp_path / "a.safetensors", model)
