@@ -82,8 +82,8 @@ def _strip(lines: Pixels, most: float) -> _Strip:
 def _in_unit(pixels: Pixels) -> Pixels:
     """uint8, or float in 0–1 → float32 in 0–1."""
     scale = 255 if pixels.dtype == np.uint8 else 1
-    scaled: Pixels = pixels.astype(np.float32) / np.float32(scale)
-    return scaled
+    unit: Pixels = pixels.astype(np.float32) / np.float32(scale)
+    return unit
 
 
 def _candidates(strips: tuple[_Strip, ...], shape: tuple[int, ...]) -> Iterator[Widths]:

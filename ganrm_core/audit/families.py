@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..frame import NO_FRAME
 from ..metrics import FloatArray
@@ -58,7 +59,7 @@ def with_frames_of_few_widths(facts: Facts) -> list[FileFacts]:
     return [replace(one, border=NO_FRAME) if place in lonely else one for place, one in enumerate(facts)]
 
 
-def _within(values: FloatArray, distance: float) -> FloatArray:
+def _within(values: FloatArray, distance: float) -> NDArray[np.int64]:
     """How many of the values, itself included, are that near to each."""
     ranked = np.sort(values)
     count = np.searchsorted(ranked, values + distance, "right") - np.searchsorted(ranked, values - distance)

@@ -53,7 +53,7 @@ def plain_facts(number: int) -> FileFacts:
         colour_tag="none",
         border=(0, 0, 0, 0),
         bands=tuple(fall.tolist()),
-        jpeg_traces=float(abs(rng.normal(0, 0.02))),
+        jpeg_traces=0.1 * float(abs(rng.normal(0, 0.02)) > 0.05),
         colour=tuple(rng.uniform(0.2, 0.7, 5).tolist()),
     )
 
