@@ -187,8 +187,9 @@ class _Stream:
         return scores
 
     def why_skipped(self, path: Path) -> Skipped:
+        # From the end: files are asked for in order, so the newest entries are the likely ones.
         silent = Skipped(path, "it was given no score")
-        return next((entry for entry in self._skipped if entry.path == path), silent)
+        return next((entry for entry in reversed(self._skipped) if entry.path == path), silent)
 
     def close(self) -> None:
         close = getattr(self._scored, "close", lambda: None)

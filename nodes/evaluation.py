@@ -114,7 +114,7 @@ def _counts(result: Evaluation) -> dict[str, int]:
 
 
 def _warnings(result: Evaluation, seen: Sequence[str]) -> list[str]:
-    warnings = [describe_skipped(result.skipped)] if result.skipped else []
+    warnings = [describe_skipped(result.skipped, among=result.paths)] if result.skipped else []
     if seen:
         warnings.append(
             f"The {' and the '.join(seen)} pictures are the very ones this model was trained on, so these figures "
