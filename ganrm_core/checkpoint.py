@@ -20,7 +20,8 @@ from .files import atomic_file, is_file, shown
 from .reasons import damage
 from .safetensors_files import open_safetensors
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+"""Version 3 adds `preprocessing.frame`, which an older reader would ignore, and so score framed pictures differently."""
 HEADER_KEY = "ganrm"
 COMPANION_SUFFIX = ".features.safetensors"
 """How the name of a checkpoint's companion ends; see the module `companion`."""
