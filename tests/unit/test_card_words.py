@@ -100,7 +100,9 @@ def test_edited_anywhere(seed: int, trained: Any, tmp_path: Path, ganrm: Ganrm) 
     path = edited(trained, tmp_path / "a.safetensors", card)
     ran = ganrm("info", path)
     assert ran.code == 0 or (ran.code == 2 and "a.safetensors" in ran.err), json.dumps(card)[:2000]
+    refusal = ""
     try:
         RewardModel.load(path, offline=True)
     except (CheckpointError, BackboneError) as error:
-        assert "a.safetensors" in str(error)
+        refusal = str(error)
+    assert not refusal or "a.safetensors" in refusal
