@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from torch import Tensor
 
 from ..frame import frame_widths
 from .headers import read_header
 from .jpeg_traces import jpeg_traces
-from .look import centre, frequency_bands, luma, mean_colour, shows_through
+from .look import BANDS, centre, frequency_bands, luma, mean_colour, shows_through
+
+_COLOURS = 5
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,35 @@ class FileFacts:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> FileFacts:
-        """Of what `dataclasses.asdict` gave, after its way through JSON, which turns tuples into lists."""
+        """Of what `dataclasses.asdict` gave, after its way through JSON, which turns tuples into lists.
+
+        Raises TypeError or ValueError for anything else.
+        """
         plain: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
-        return cls(**plain)
+        facts = cls(**plain)
+        if not all(_is_of(kind, getattr(facts, name)) for name, kind in _kinds().items()):
+            raise ValueError("a picture's facts hold an entry of the wrong kind")
+        if (len(facts.bands), len(facts.colour)) != (BANDS, _COLOURS):
+            raise ValueError("a picture's facts are incomplete")
+        return facts
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    return get_type_hints(FileFacts)
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether a plain value is of an annotated type. A float is a finite number, whole ones included."""
+    inner = get_args(kind)
+    if get_origin(kind) is tuple:
+        inner = inner[:1] * len(value) if isinstance(value, tuple) and inner[-1] is ... else inner
+        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_is_of, inner, value))
+    if inner:
+        return any(_is_of(each, value) for each in inner)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is kind
 
 
 def file_facts(path: Path, image: Tensor) -> FileFacts:

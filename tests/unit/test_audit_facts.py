@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -250,3 +252,30 @@ class TestLook:
         halves = Image.new("RGB", (64, 64), "black")
         halves.paste("white", (0, 0, 32, 64))
         assert facts_of(halves, tmp_path / "b.png").colour == pytest.approx((0.5, 0.5, 0.5, 0, 0.5), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"border": None},
+        {"border": [0, 0, 0]},
+        {"border": [0, 0, [], 0]},
+        {"bands": [1.0]},
+        {"bands": [float("nan")] * 12},
+        {"colour": ["red"] * 5},
+        {"width": "48"},
+        {"lossless": 1},
+        {"jpeg_quality": 90.5},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+def test_facts_of_another_kind_are_refused(
+    picture: Image.Image, tmp_path: Path, entry: dict[str, Any]
+) -> None:
+    picture.save(tmp_path / "a.png")
+    facts = file_facts(tmp_path / "a.png", read_image(tmp_path / "a.png"))
+    plain = json.loads(json.dumps(asdict(facts)))
+    assert FileFacts.from_json(plain) == facts
+    with pytest.raises((TypeError, ValueError)):
+        FileFacts.from_json({**plain, **entry})
