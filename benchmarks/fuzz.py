@@ -9,7 +9,7 @@ time and memory, with nothing else on standard error.
 The cases run in processes that may take so much memory and no more, one after the other: one that crashes or stands
 still is named, and the next one goes on behind it. Faults are printed as they are found. Exit code 1 if there are any.
 `--picture N` or `--checkpoint N` runs one case again and says what was done to which file; `--keep DIR` writes the
-files of faulty cases there.
+files of faulty cases there. For Linux, whose limits and counters of memory it uses.
 """
 
 from __future__ import annotations

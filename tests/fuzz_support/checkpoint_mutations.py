@@ -71,9 +71,8 @@ def _change_one(held: dict[str, Tensor], random: Random) -> str:
         case 0 if tensor.is_floating_point():
             value, whole = random.choice(_VALUES), random.random() < 0.5
             flat = tensor.clone().flatten()
-            flat[slice(None) if whole else slice(random.randrange(max(1, len(flat))), None)][
-                : None if whole else 1
-            ] = value
+            place = 0 if whole else random.randrange(max(1, len(flat)))
+            flat[place : None if whole else place + 1] = value
             held[name] = flat.view(tensor.shape)
             return f"{name}: {'all' if whole else 'one'} set to {value}"
         case 1:
