@@ -17,10 +17,11 @@ def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
     A profile that is broken, or made for another kind of picture, is ignored. Raises `ValueError` or
     `OSError` for a mode that cannot be converted. The result may be `colour` itself.
     """
-    cms = colour_management()
-    if cms and colour.mode == "LAB":
+    if colour.mode == "LAB":
+        if not (cms := colour_management()):
+            raise ValueError("LAB cannot be converted without ImageCms")
         return _through(cms.createProfile("LAB"), colour)
-    if cms and profile:
+    if profile and colour_management():
         # Grey pictures often carry the RGB profile of the program that saved them.
         for mode in ("L", "RGB") if colour.mode == "L" else (colour.mode,):
             effect = _profile_effect(profile, mode)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io as text_io
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
@@ -157,7 +158,8 @@ class ScoreFolder(io.ComfyNode):
         place: Literal["copy", "link"] = "copy",
     ) -> io.NodeOutput:
         home = folders.resolve_folder(folder)
-        files = _candidates(home, folder, recursive)
+        left_out: list[str] = []
+        files = _candidates(home, folder, recursive, left_out.append)
         rules, output = None, None
         if keep:
             rules = Rules(keep, min_score=min_score or None)
@@ -176,7 +178,7 @@ class ScoreFolder(io.ComfyNode):
                 selection = place_selection(selection, new.staging, place, progress, sheet=False)
             sheet = _sheet(selection, reward, chosen=bool(keep), progress=progress)
         output = new.place if new else None
-        summary = _summary(selection, reward, keep, min_score, output)
+        summary = _summary(selection, reward, keep, min_score, output, left_out)
         best = [_name(row.path, home) for row in selection.kept]
         return io.NodeOutput(
             _table(selection, home),
@@ -193,9 +195,9 @@ class ScoreFolder(io.ComfyNode):
         )
 
 
-def _candidates(home: Path, folder: str, recursive: bool) -> list[Path]:
+def _candidates(home: Path, folder: str, recursive: bool, say: Callable[[str], None]) -> list[Path]:
     try:
-        return find_images(home, recursive=recursive)
+        return find_images(home, recursive=recursive, say=say)
     except DataError as error:
         # Said in the word that the artist chose, and where that is.
         raise DataError(str(error).replace(shown(home), f"{shown(folder)} ({home})")) from error
@@ -241,18 +243,25 @@ def _name(path: Path, home: Path) -> str:
 
 
 def _summary(
-    selection: FolderSelection, reward: Reward, keep: int, min_score: float, output: Path | None
+    selection: FolderSelection,
+    reward: Reward,
+    keep: int,
+    min_score: float,
+    output: Path | None,
+    left_out: Sequence[str],
 ) -> str:
+    """What was found and copied, the scores in a line, and what was skipped or left out."""
     scores = [row.score for row in selection.rows]
     count = f"{len(scores)} pictures" if len(scores) > 1 else "1 picture"
-    spread = spread_words(scores, reward.thresholds, reward.name)
-    told_apart = [row.path for row in selection.rows]
-    skipped = f" · {describe_skipped(selection.skipped, among=told_apart)}" if selection.skipped else ""
     if output is not None:
-        return f"{count}, {len(selection.kept)} kept in {folders.shown_name(output)} · {spread}{skipped}"
-    if not keep:
-        return f"{count} scored, none copied (keep is 0) · {spread}{skipped}"
-    return (
-        f"None of {count} reached the minimum score of {score_text(min_score)}, so nothing was copied: lower it, or set "
-        f"it to 0. · {spread}{skipped}"
-    )
+        done = f"{count}, {len(selection.kept)} kept in {folders.shown_name(output)}"
+    elif not keep:
+        done = f"{count} scored, none copied (keep is 0)"
+    else:
+        done = (
+            f"None of {count} reached the minimum score of {score_text(min_score)}, so nothing was copied: lower it, "
+            "or set it to 0."
+        )
+    spread = spread_words(scores, reward.thresholds, reward.name)
+    skipped = describe_skipped(selection.skipped, among=[row.path for row in selection.rows])
+    return " · ".join(part for part in (done, spread, skipped, *left_out) if part)

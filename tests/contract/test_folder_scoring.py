@@ -100,6 +100,16 @@ class TestWhatIsCopied:
         assert shots.is_dir()
         assert folders.output.is_dir()
 
+    def test_the_summary_says_what_was_left_out_as_earlier_results(
+        self, pack: Pack, bright: Bright, shots: Path
+    ) -> None:
+        fill(shots, {"kept/z.png": 200})
+        (shots / "kept" / "scores.csv").write_text("file,group,rank,kept,score,logit,uncertainty,kept_as\n")
+        assert "Left out" not in run(pack, bright)["summary"]
+        result = run(pack, bright, recursive=True)
+        assert "5 pictures, 2 kept" in result["summary"]
+        assert '"kept"' in result["summary"].partition("Left out")[2]
+
     @pytest.mark.usefixtures("shots")
     def test_more_than_there_are(self, pack: Pack, bright: Bright, folders: Folders) -> None:
         run(pack, bright, keep=99)
