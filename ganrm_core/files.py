@@ -70,6 +70,15 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def at_home(name: str) -> Path:
+    """The path with ~ for the user's own folder; as it is for a user without one."""
+    path = Path(name)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None:
     """Raise `OutputError` now if writing the new file `path` would fail later.
 

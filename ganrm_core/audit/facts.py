@@ -96,6 +96,7 @@ def file_facts(path: Path, image: Tensor) -> FileFacts:
     alpha = "none"
     if header.has_alpha:
         alpha = "transparent" if shows_through(image) else "opaque"
+    top, right, bottom, left = frame_widths(image)
     return FileFacts(
         container=header.container,
         lossless=header.lossless,
@@ -108,7 +109,7 @@ def file_facts(path: Path, image: Tensor) -> FileFacts:
         mode=header.mode,
         alpha=alpha,
         colour_tag=header.colour_tag,
-        border=frame_widths(image),
+        border=(top, right, bottom, left),  # a plain tuple, as it comes back from a cache
         bands=frequency_bands(grey),
         jpeg_traces=jpeg_traces(grey),
         colour=mean_colour(image),

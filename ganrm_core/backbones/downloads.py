@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BackboneError, OutputError
-from ..files import atomic_file, check_new_file, shown
+from ..files import at_home, atomic_file, check_new_file, shown
 from ..progress import Progress, ProgressCallback, no_progress
-from .locate import at_home
 
 if TYPE_CHECKING:
     from .hub_transfer import HubFile, HubTransfer

@@ -8,16 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..files import at_home
 from .base import sha256_of_files
-
-
-def at_home(name: str) -> Path:
-    """The path with ~ for the user's own folder; as it is for a user without one."""
-    path = Path(name)
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        return path
 
 
 def find_file(name: str, folders: Sequence[Path]) -> Path | None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BackboneError
+from ..files import at_home
 from ..reasons import reason
 from .base import sha256_of_files
 from .downloads import in_hub_cache
-from .locate import at_home, close_names, find_folder, in_folders, looks_like_path
+from .locate import close_names, find_folder, in_folders, looks_like_path
 from .transformers_tower import (
     TransformersVision,
     default_normalisation,
