@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import warnings
 from contextlib import suppress
@@ -23,7 +22,10 @@ def hush_decoders() -> None:
 def _hush_libtiff() -> None:
     # Where Pillow brings libtiff as a library of its own. Built in, it cannot be reached, and goes on printing.
     decoders = find_spec("PIL._imaging")
-    with suppress(OSError, AttributeError):
+    # Some Pythons are built without ctypes; what is printed is then only not silenced.
+    with suppress(Exception):
+        import ctypes
+
         handle = ctypes.CDLL(str(decoders.origin if decoders else None))
         for kind in ("Error", "Warning"):
             getattr(handle, f"TIFFSet{kind}Handler")(None)
