@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Error, Page
 
-# What both page versions print on a server without any pack, on a machine without a network. Each pair is
+# What the page versions print on a server without any pack, on a machine without a network. Each pair is
 # (pattern of the text, pattern of the address or stack).
 _NOISE = tuple(
     (re.compile(text), re.compile(where))
@@ -23,6 +23,9 @@ _NOISE = tuple(
         (r"JobsApiError|\[Jobs API\]", r""),
         # Help pages are asked for in the language first, then without one.
         (r"status of 404", r"/docs/[^/]+/[a-zA-Z-]+\.md$"),
+        # Newer servers forbid their page to ask others about models and packs, which it does all the same.
+        (r"(Connecting to|Fetch API cannot load) '?https://.*Content Security Policy", r""),
+        (r"ComfyApp graph accessed before initialization", r""),
         # Page 1.27 reads one of its own settings before that is registered.
         (r"reading 'id'", r"addSetting"),
     )
