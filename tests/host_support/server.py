@@ -218,7 +218,11 @@ class Server:
         raise ServerFailedError(f"ComfyUI did not answer within {timeout:g} s\n{self.log_tail()}")
 
     def _imports(self) -> list[tuple[str, float, bool]]:
-        lines = re.findall(r"^\s*([\d.]+) seconds( \(IMPORT FAILED\))?: (.+)$", self.log(), re.MULTILINE)
+        # Newer servers colour their lines and begin them with the level.
+        plain = re.sub(r"\x1b\[[\d;]*m", "", self.log())
+        lines = re.findall(
+            r"^(?:\[\w+\])?\s*([\d.]+) seconds( \(IMPORT FAILED\))?: (.+)$", plain, re.MULTILINE
+        )
         return [(Path(path.strip()).name, float(seconds), bool(failed)) for seconds, failed, path in lines]
 
 
