@@ -1,4 +1,4 @@
-"""Pictures that the commands draw about pictures: marked in the file, and known again by that."""
+"""PNG marker for maps, masks and sheets that the commands draw, by which they are not read as pictures later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture's reward map, its mask and the picture under both, in one go."""
+"""Reward heatmap: a picture's reward map, the mask of its weakest regions, and the overlay of both."""
 
 from __future__ import annotations
 

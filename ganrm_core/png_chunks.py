@@ -1,4 +1,4 @@
-"""PNG chunks: what Pillow limits is left out of what it decodes, and read here."""
+"""PNG text, profile and EXIF chunks of any size: kept from Pillow's decoder, which limits them, and read here."""
 
 from __future__ import annotations
 

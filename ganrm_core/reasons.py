@@ -1,4 +1,4 @@
-"""What errors of Python and of other libraries say, in words that fit inside a message of ours."""
+"""Error texts of Python and other libraries, cleaned and shortened to fit into a one-line message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large maps some rows at a time: little working memory, and a Cancel is noticed soon."""
+"""Processing of large maps in bands of rows: little working memory, and a Cancel is noticed soon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image decoders talk to the terminal by themselves; the commands say in one line what became of a file."""
+"""Silencing the warnings and log lines of image decoders: the commands say in one line what became of a file."""
 
 from __future__ import annotations
 

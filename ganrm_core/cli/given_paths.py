@@ -1,4 +1,4 @@
-"""Paths as people type and paste them."""
+"""Parsing of path arguments: pasted quotes and `file://` URLs."""
 
 from __future__ import annotations
 
