@@ -152,7 +152,10 @@ def three_numbers(values: Any, label: str) -> tuple[float, float, float]:
 
 def _load(config: Any, source: Path | dict[str, Tensor], label: str) -> tuple[nn.Module, str]:
     """The network, and where in its output the embedding is."""
-    net, missing, unexpected = _from_pretrained(config, source, label)
+    net, missing, unexpected = _from_pretrained(config, source, label, _CLASSES.get(config.model_type))
+    if {"visual_projection.weight", *(f"vision_model.{name}" for name in unexpected)} == missing:
+        # A network saved without projection, under shorter names that some versions (5.17) do not read into this class.
+        net, missing, unexpected = _from_pretrained(config, source, label, "CLIPVisionModel")
     # Only pretraining and older versions read these.
     missing = {name for name in missing if not name.endswith(("mask_token", "position_ids"))}
     unexpected = {name for name in unexpected if not name.endswith("position_ids")}
@@ -171,10 +174,11 @@ def _load(config: Any, source: Path | dict[str, Tensor], label: str) -> tuple[nn
 
 
 def _from_pretrained(
-    config: Any, source: Path | dict[str, Tensor], label: str
+    config: Any, source: Path | dict[str, Tensor], label: str, class_name: str | None
 ) -> tuple[Any, set[str], set[str]]:
+    """The network of a class of transformers (None: whichever the library takes), missing and unexpected tensors."""
     transformers = import_transformers()
-    class_name = _CLASSES.get(config.model_type, "AutoModel")
+    class_name = class_name or "AutoModel"
     if not hasattr(transformers, class_name):
         raise BackboneError(
             f"{label} needs {class_name}, which transformers {transformers.__version__} does not have. "
