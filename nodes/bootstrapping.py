@@ -138,8 +138,8 @@ class Bootstrap(io.ComfyNode):
         result = refine(
             reward.model,
             pool.paths,
-            liked=liked.paths if liked else None,
-            ordinary=ordinary.paths if ordinary else None,
+            liked=liked or None,
+            ordinary=ordinary or None,
             checkpoint=checkpoint,
             settings=settings,
             progress=progress_bar(_live),

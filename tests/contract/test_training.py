@@ -407,17 +407,27 @@ class TestRefusals:
             train(backbone="efficientnet_lite0", adapt="lora", preset="default")
 
     def test_too_few_pictures(self, pack: Any, train: Any, taste: Any) -> None:
-        few = sorted(taste.liked.iterdir())[:9]
-        with pytest.raises(pack.module("ganrm_core.errors").DataError, match="Only 9 usable liked pictures"):
-            train(liked=few)
-        with pytest.raises(
-            pack.module("ganrm_core.errors").DataError, match="Only 0 usable ordinary pictures"
-        ):
-            train(ordinary=[])
+        few = sorted(taste.liked.iterdir())
+        for liked, said in ((few[:2], "2 of 10 liked pictures in pictures, eight to go."), (few[:9], "one to go")):
+            result = train(liked=liked)
+            assert said in result["summary"]
+            assert result.ui["summary"] == [result["summary"]]
+            assert len(result.ui["images"]) == 1
+            for output in ("reward", "loss", "report"):
+                assert isinstance(result[output], pack.module("nodes.outputs").ExecutionBlocker)
+        assert "0 of 10 ordinary pictures" in train(ordinary=[])["summary"]
+
+    def test_too_few_that_can_be_read(self, train: Any, taste: Any, tmp_path: Path) -> None:
+        liked, ordinary = copied(taste, tmp_path / "a")
+        for path in sorted(liked.iterdir())[:4]:
+            path.write_bytes(path.name.encode())
+        summary = train(liked, ordinary)["summary"]
+        assert "8 of 10 liked pictures in pictures, two to go" in summary
+        assert "4 files were skipped" in summary
 
     def test_the_same_pictures_twice(self, pack: Any, train: Any, taste: Any) -> None:
         with pytest.raises(
-            pack.module("ganrm_core.errors").DataError, match="both the liked and the ordinary"
+            pack.module("ganrm_core.errors").DataError, match="are the same: both are"
         ):
             train(ordinary=taste.liked)
 
