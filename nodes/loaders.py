@@ -21,12 +21,14 @@ from ..ganrm_core.reward_model import RewardModel
 from .host import folders
 from .host.memory import ManagedReward
 from .previews import in_node
+from .queue_checks import check_choice, known
 from .saved_card import auc_in, auc_of, auc_words, saved_card
 from .types import CATEGORY, GanRMReward
 from .words import about_card
 
 IfExists = Literal["add a number", "replace, keep the old one aside"]
 _ADD, _REPLACE = get_args(IfExists)
+_PROPOSED = "my_taste"
 _NONE_YET = (
     "There is no reward model yet. Train one with Train GAN-RM and keep it with Save GAN-RM, or put a file that "
     "you were given into models/ganrm; then press R on the page."
@@ -36,7 +38,8 @@ _NONE_YET = (
 class LoadModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        choices = folders.model_choices()
+        # With none yet the name that Save GAN-RM proposes is right as soon as a taste was trained.
+        choices = folders.model_choices() or [f"{folders.NEWEST_OF}{_PROPOSED}"]
         return io.Schema(
             node_id="GANRMLoadModel",
             display_name="Load GAN-RM",
@@ -46,12 +49,10 @@ class LoadModel(io.ComfyNode):
                 io.Combo.Input(
                     "model",
                     options=choices,
-                    # With no model there is no value to send, and the page's own words would not help.
+                    # Workflows made before there was a model do not send it.
                     optional=True,
                     tooltip="newest of …: what was saved last under that name, so that training again is enough. Or one "
-                    "file of models/ganrm. Press R on the page to see new ones."
-                    if choices
-                    else _NONE_YET,
+                    "file of models/ganrm. Press R on the page to see new ones.",
                 )
             ],
             outputs=[
@@ -65,13 +66,9 @@ class LoadModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: str | None = None) -> bool | str:
-        if not model:  # it comes over a link, or there is none to choose, which execute explains
-            return True
-        try:
-            folders.model_path(model)
-        except CheckpointError as error:
-            return str(error)
+    def validate_inputs(cls, model: str | None = None) -> bool:
+        if model:  # else it comes over a link
+            read_card(folders.model_path(folders.unquoted(model)))
         return True
 
     @classmethod
@@ -116,7 +113,7 @@ class SaveModel(io.ComfyNode):
                 GanRMReward.Input("reward", tooltip="The taste to keep: from Train GAN-RM."),
                 io.String.Input(
                     "name",
-                    default="my_taste",
+                    default=_PROPOSED,
                     tooltip="What the model is called; may name a subfolder, as in portraits/soft_light.",
                 ),
                 io.Combo.Input(
@@ -139,15 +136,11 @@ class SaveModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, name: str | None = None, if_exists: str | None = None) -> bool | str:
+    def validate_inputs(cls, name: str | None = None, if_exists: str | None = None) -> bool:
         """A bad name should show before the training, not after it."""
-        try:
-            if name is not None:  # else it comes over a link
-                folders.new_model_path(name)
-            if if_exists is not None:
-                _check_choice(if_exists)
-        except OutputError as error:
-            return str(error)
+        if name is not None:  # else it comes over a link
+            folders.new_model_path(name)
+        check_choice(known(if_exists, _ADD), get_args(IfExists), "way to save")
         return True
 
     @classmethod
@@ -157,7 +150,7 @@ class SaveModel(io.ComfyNode):
                 "Only a reward model itself can be saved: connect the reward of Train GAN-RM or Load GAN-RM. "
                 "What combines several rewards is kept in the workflow."
             )
-        _check_choice(if_exists)
+        check_choice(if_exists, get_args(IfExists), "way to save")
         wanted = folders.new_model_path(name)
         saved = _saved(wanted, reward.model.to_bytes(), replace=if_exists == _REPLACE)
         home = folders.new_model_path("any").parent
@@ -214,15 +207,10 @@ def _kept_as(path: Path, content: bytes, *, numbered: bool) -> Path | None:
 def _versions(path: Path) -> list[Path]:
     """The models of the series of `path`."""
     series = series_of(path.stem)
-    beside = (other for other in path.parent.glob("*.safetensors") if not other.name.endswith(COMPANION_SUFFIX))
+    beside = (
+        other for other in path.parent.glob("*.safetensors") if not other.name.endswith(COMPANION_SUFFIX)
+    )
     return [other for other in beside if series_of(other.stem) == series]
-
-
-def _check_choice(if_exists: str) -> None:
-    if if_exists not in get_args(IfExists):
-        raise OutputError(
-            f"There is no way to save called {shown(if_exists)}. Choose one of: {'; '.join(get_args(IfExists))}."
-        )
 
 
 def _holds(path: Path, content: bytes) -> bool:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..ganrm_core.backbones import DEFAULT_BACKBONE
 from ..ganrm_core.backbones.base import Backbone
-from ..ganrm_core.errors import BackboneError, TooFewError
+from ..ganrm_core.errors import TooFewError
 from ..ganrm_core.live_plot import live_plot
 from ..ganrm_core.neutralising import MODES, Mode
 from ..ganrm_core.progress import Progress, ProgressCallback
@@ -26,6 +26,7 @@ from .host.memory import ManagedBackbone, ManagedReward
 from .host.progress import check_cancel, progress_bar, show_last
 from .outputs import blocked
 from .previews import as_image, in_node, notice
+from .queue_checks import known
 from .training_cache import TrainingCache, training_key
 from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
 from .words import marked, threshold_sentence, to_go
@@ -43,8 +44,9 @@ class Train(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 GanRMDataset.Input(
-                    "liked", tooltip="Pictures you like: at least 10, better 50, a few hundred are good. With fewer, nothing is "
-                    "trained yet and what hangs on this node waits."
+                    "liked",
+                    tooltip="Pictures you like: at least 10, better 50, a few hundred are good. With fewer, nothing is "
+                    "trained yet and what hangs on this node waits.",
                 ),
                 GanRMDataset.Input(
                     "ordinary",
@@ -126,12 +128,20 @@ class Train(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, backbone: str | None = None) -> bool | str:
-        try:
-            if backbone is not None:  # else it comes over a link
-                backbone_choice.check(backbone)
-        except BackboneError as error:
-            return str(error)
+    def validate_inputs(
+        cls,
+        backbone: str | None = None,
+        preset: Preset | None = None,
+        adapt: Adapt | None = None,
+        neutralise: Mode | None = None,
+    ) -> bool:
+        if backbone is not None:  # else it comes over a link
+            backbone_choice.check(backbone)
+        TrainingSettings(
+            preset=known(preset, "default"),
+            adapt=known(adapt, "none"),
+            neutralise=known(neutralise, "auto"),
+        )
         return True
 
     @classmethod

@@ -65,6 +65,14 @@ class Pack:
         """A module of the pack, such as `nodes.host.folders`: the very one the nodes use."""
         return sys.modules[f"{self.package}.{name}"]
 
+    def refusal(self, node: str, /, **inputs: Any) -> str:
+        """What the node says against widgets and links when they are queued; "" where they are fine."""
+        try:
+            assert self.node(node).validate_inputs(**inputs) is True
+        except self.module("ganrm_core.errors").GanRMError as error:
+            return str(error)
+        return ""
+
     def run(self, node: str, /, *, hidden: Mapping[str, Any] | None = None, **inputs: Any) -> Result:
         schema = self.schema(node)
         unknown = set(inputs) - {socket.id for socket in schema.inputs}

@@ -58,7 +58,9 @@ def dated(path: Path, second: int) -> None:
 
 
 class TestWhatIsShown:
-    def test_the_name_and_how_good_it_is_beside_the_one_before(self, pack: Any, home: Path, model: Any) -> None:
+    def test_the_name_and_how_good_it_is_beside_the_one_before(
+        self, pack: Any, home: Path, model: Any
+    ) -> None:
         first = save(pack, model(0.87))
         assert first.ui["text"] == ["Saved as my_taste.safetensors. AUC .87."]
         assert first.ui["auc_before"] == [None]
@@ -67,7 +69,9 @@ class TestWhatIsShown:
         assert second.ui["text"] == ["Saved as my_taste (2).safetensors. AUC .90, before .87."]
         assert (second.ui["auc"], second.ui["auc_before"]) == ([0.9], [0.87])
         dated(home / "my_taste (2).safetensors", 2000)
-        assert save(pack, model(0.8)).ui["text"] == ["Saved as my_taste (3).safetensors. AUC .80, before .90."]
+        assert save(pack, model(0.8)).ui["text"] == [
+            "Saved as my_taste (3).safetensors. AUC .80, before .90."
+        ]
 
     def test_it_stands_in_a_picture_in_the_node(
         self, pack: Any, folders: Any, model: Any, monkeypatch: pytest.MonkeyPatch
@@ -114,7 +118,9 @@ class TestNewest:
         assert save(pack, model(0.87))["path"] == "my_taste.safetensors"
         assert loaded_auc(pack) == 0.87
 
-    def test_saved_in_the_same_moment_the_higher_number_counts(self, pack: Any, home: Path, model: Any) -> None:
+    def test_saved_in_the_same_moment_the_higher_number_counts(
+        self, pack: Any, home: Path, model: Any
+    ) -> None:
         for auc in (0.6, 0.7, 0.8):
             dated(home / save(pack, model(auc))["path"], 1000)
         assert loaded_auc(pack) == 0.8
@@ -129,7 +135,7 @@ class TestNewest:
     @pytest.mark.usefixtures("folders")
     def test_none_of_that_name(self, pack: Any) -> None:
         node, errors = pack.node("GANRMLoadModel"), pack.module("ganrm_core.errors")
-        message = node.validate_inputs(model=NEWEST)
+        message = pack.refusal("GANRMLoadModel", model=NEWEST)
         for words in ('"my_taste"', "not on this machine", "Train GAN-RM"):
             assert words in message
         with pytest.raises(errors.CheckpointError) as caught:
@@ -174,8 +180,8 @@ class TestReplace:
 
     def test_a_choice_that_is_none(self, pack: Any, model: Any) -> None:
         errors = pack.module("ganrm_core.errors")
-        told = pack.node("GANRMSaveModel").validate_inputs(name="a", if_exists="overwrite")
-        with pytest.raises(errors.OutputError) as caught:
+        told = pack.refusal("GANRMSaveModel", name="a", if_exists="overwrite")
+        with pytest.raises(errors.DataError) as caught:
             save(pack, model(0.9), if_exists="overwrite")
         assert told == str(caught.value)
         assert "add a number" in told

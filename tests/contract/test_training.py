@@ -385,21 +385,20 @@ class TestRefusals:
         ) as caught:
             train(backbone=value)
         assert "press R" in str(caught.value)
-        assert pack.node("GANRMTrain").validate_inputs(backbone=value) == str(caught.value)
+        assert pack.refusal("GANRMTrain", backbone=value) == str(caught.value)
 
     @pytest.mark.usefixtures("tiny")
     def test_the_pages_own_check_lets_ours_speak(self, pack: Any) -> None:
-        validate = pack.node("GANRMTrain").validate_inputs
-        assert validate(backbone=TINY) is True
-        assert validate(backbone=None) is True
-        assert validate() is True
+        for inputs in ({"backbone": TINY}, {"backbone": None}, {}):
+            assert pack.refusal("GANRMTrain", **inputs) == ""
 
     @pytest.mark.parametrize(
         "bad", [{"preset": "best"}, {"adapt": "all"}, {"preset": "paper", "adapt": "lora"}]
     )
     def test_settings(self, pack: Any, train: Any, bad: dict[str, str]) -> None:
-        with pytest.raises(pack.module("ganrm_core.errors").DataError):
+        with pytest.raises(pack.module("ganrm_core.errors").DataError) as caught:
             train(**bad)
+        assert pack.refusal("GANRMTrain", backbone=TINY, **bad) == str(caught.value)
 
     def test_lora_on_the_built_in_backbone(self, pack: Any, train: Any) -> None:
         pytest.importorskip("peft")
@@ -408,7 +407,10 @@ class TestRefusals:
 
     def test_too_few_pictures(self, pack: Any, train: Any, taste: Any) -> None:
         few = sorted(taste.liked.iterdir())
-        for liked, said in ((few[:2], "2 of 10 liked pictures in pictures, eight to go."), (few[:9], "one to go")):
+        for liked, said in (
+            (few[:2], "2 of 10 liked pictures in pictures, eight to go."),
+            (few[:9], "one to go"),
+        ):
             result = train(liked=liked)
             assert said in result["summary"]
             assert result.ui["summary"] == [result["summary"]]
@@ -426,9 +428,7 @@ class TestRefusals:
         assert "4 files were skipped" in summary
 
     def test_the_same_pictures_twice(self, pack: Any, train: Any, taste: Any) -> None:
-        with pytest.raises(
-            pack.module("ganrm_core.errors").DataError, match="are the same: both are"
-        ):
+        with pytest.raises(pack.module("ganrm_core.errors").DataError, match="are the same: both are"):
             train(ordinary=taste.liked)
 
     def test_without_timm_the_built_in_backbone_alone_is_gone(

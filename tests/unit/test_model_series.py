@@ -64,7 +64,7 @@ class TestWriteReplacing:
     def test_what_cannot_be_moved(self, tmp_path: Path) -> None:
         path = tmp_path / "a.safetensors"
         path.mkdir()
-        with pytest.raises(OutputError, match="Cannot put .* aside"):
+        with pytest.raises(OutputError, match=r"Cannot put .* aside"):
             write_replacing(path, b"new")
         assert [each.name for each in tmp_path.iterdir()] == ["a.safetensors"]
 

@@ -125,10 +125,17 @@ class TestRefused:
 
     def test_sets_with_names_are_called_by_them(self, liked: Path, ordinary: Path) -> None:
         few = PictureSet(tuple(sorted(liked.iterdir())[:1]), "input/few")
-        with pytest.raises(TooFewError, match=r'Only 1 usable liked picture in "input/few"\. At least 10') as caught:
+        with pytest.raises(
+            TooFewError, match=r'Only 1 usable liked picture in "input/few"\. At least 10'
+        ) as caught:
             find_training_files(few, ordinary)
         error = caught.value
-        assert (error.kind, error.name, error.count, error.needed) == ("liked", "input/few", 1, LEAST_PER_CLASS)
+        assert (error.kind, error.name, error.count, error.needed) == (
+            "liked",
+            "input/few",
+            1,
+            LEAST_PER_CLASS,
+        )
 
     def test_the_same_set_twice_is_said_in_a_sentence_not_in_pairs(self, liked: Path) -> None:
         paths = tuple(sorted(liked.iterdir()))
