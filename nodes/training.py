@@ -22,6 +22,7 @@ from ..ganrm_core.training_sets import TrainingFiles, find_training_files
 from . import backbone_choice
 from .cards import top_of
 from .host import folders
+from .host.execution import others_first
 from .host.memory import ManagedBackbone, ManagedReward
 from .host.progress import check_cancel, progress_bar, show_last
 from .outputs import blocked
@@ -149,7 +150,7 @@ class Train(io.ComfyNode):
         return backbone_choice.fingerprint(backbone)
 
     @classmethod
-    def execute(  # type: ignore[override]
+    async def execute(  # type: ignore[override]
         cls,
         liked: Dataset,
         ordinary: Dataset,
@@ -161,6 +162,7 @@ class Train(io.ComfyNode):
         seed: int,
         neutralise: Mode = "auto",
     ) -> io.NodeOutput:
+        await others_first()
         backbone_choice.check(backbone)
         settings = TrainingSettings(backbone, preset, adapt, seed, views, neutralise)
         name = name.strip() or "untitled"

@@ -6,6 +6,8 @@ lists, inference mode, hidden inputs, and defaults of widgets.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -86,6 +88,8 @@ class Pack:
         )
         with torch.inference_mode():
             returned = clone.execute(**given)
+            if inspect.iscoroutine(returned):
+                returned = asyncio.run(returned)
         values = returned.args
         assert len(values) == len(schema.outputs), "every output needs a value"
         ui = returned.ui or {}
