@@ -209,11 +209,16 @@ def _parts(rewards: Sequence[Reward], weights: Sequence[float]) -> list[tuple[Re
         else:
             parts.append((reward, weight))
     parts = [(reward, weight) for reward, weight in parts if weight]
-    if not parts:
+    check_some_count([weight for _, weight in parts])
+    return parts
+
+
+def check_some_count(weights: Sequence[float]) -> None:
+    """Raise DataError where every weight is 0."""
+    if not any(weights):
         raise DataError(
             "No reward with a weight other than 0 is left to judge by. Give at least one a weight."
         )
-    return parts
 
 
 def _grouped(rewards: Sequence[Reward], models: Sequence[RewardModel | None], bring: Bring) -> list[_Group]:

@@ -7,6 +7,7 @@ import re
 from .errors import DataError
 from .files import shown
 
+_MOST_DIGITS = 100
 _EXAMPLE = "Type numbers such as 1 4 7-9, or all."
 # Also the commas and dashes of other keyboards.
 _BETWEEN = re.compile(r"[\s,;，、；]+")
@@ -19,21 +20,37 @@ def picked_numbers(text: str, count: int) -> list[int]:
     Spaces and commas separate, 7-9 is 7 8 9, "all" is all of them, nothing typed is none. Raises
     DataError for anything else.
     """
-    text = _DASH.sub("-", text.strip())
-    if text.casefold() == "all":
+    if _is_all(text):
         return list(range(count))
     chosen: set[int] = set()
-    for piece in filter(None, _BETWEEN.split(text)):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", piece)
-        if not match:
-            raise DataError(f"{shown(piece)} is no number to pick. {_EXAMPLE}")
-        if max(len(digits or "") for digits in match.groups()) > 9:
-            raise DataError(_no_such(piece, count))
-        first, last = sorted((int(match[1]), int(match[2] or match[1])))
+    for piece, first, last in _ranges(text):
         if first < 1 or last > count:
             raise DataError(_no_such(piece, count))
         chosen.update(range(first - 1, last))
     return sorted(chosen)
+
+
+def check_numbers(text: str) -> None:
+    """Raise DataError for what `picked_numbers` could not read, however many there are to pick from."""
+    if not _is_all(text):
+        _ranges(text)
+
+
+def _is_all(text: str) -> bool:
+    return text.strip().casefold() == "all"
+
+
+def _ranges(text: str) -> list[tuple[str, int, int]]:
+    """Each piece that was typed, with its first and last number."""
+    found = []
+    for piece in filter(None, _BETWEEN.split(_DASH.sub("-", text.strip()))):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", piece)
+        if not match:
+            raise DataError(f"{shown(piece)} is no number to pick. {_EXAMPLE}")
+        # Python refuses to read thousands of digits.
+        first, last = sorted(int(digits[:_MOST_DIGITS]) for digits in (match[1], match[2] or match[1]))
+        found.append((piece, first, last))
+    return found
 
 
 def _no_such(piece: str, count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .imagesets import Skipped, decoders_beside, stream_files
 from .kept_pictures import KeptPictures
 from .near_duplicates import group_near_duplicates, signature
 from .progress import Progress, ProgressCallback
-from .training_sets import TrainingFiles, refuse_shared, refuse_too_few
+from .training_sets import TrainingFiles, check_enough, refuse_shared
 
 _KIND = "look 3"
 """Under which name looks are kept; another whenever the same file would no longer look the same."""
@@ -43,13 +43,14 @@ class Survey:
     groups: NDArray[np.int64]
     pictures: KeptPictures
     skipped: list[Skipped] = field(default_factory=list)
+    names: Mapping[str, str] = field(default_factory=dict)
+    """As in `TrainingFiles`."""
 
     def only(self, places: Sequence[int], left_out: Sequence[Skipped]) -> Survey:
         """The pictures at `places`; the others have become unreadable. Raises DataError for too few."""
         labels = self.labels[list(places)]
         skipped = [*self.skipped, *left_out]
-        for label, name in ((1, "liked"), (0, "ordinary")):
-            refuse_too_few(int((labels == label).sum()), name, skipped=skipped, among=self.paths)
+        check_enough(labels, self.names, skipped, self.paths)
         return replace(
             self,
             paths=[self.paths[place] for place in places],
@@ -90,8 +91,7 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
         kept.append(index)
         progress(Progress("looking at the pictures", index + 1, len(paths)))
     labels = np.array([1 if index < len(files.liked) else 0 for index in kept], dtype=np.int64)
-    for label, name in ((1, "liked"), (0, "ordinary")):
-        refuse_too_few(int((labels == label).sum()), name, skipped=skipped, among=paths)
+    check_enough(labels, files.names, skipped, paths)
     kept_paths = [paths[index] for index in kept]
     _refuse_same_pixels([each.pixels for each in looks], labels, kept_paths)
     stacked = np.stack([each.signature for each in looks])
@@ -104,6 +104,7 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
         groups=group_near_duplicates(stacked, progress=progress),
         pictures=pictures,
         skipped=skipped,
+        names=files.names,
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import DataError, ImageError
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError, ImageError, TooFewError
 from .files import shown
 from .images import read_image
 from .imagesets import Skipped, common_files, content_hashes, describe_skipped, find_images
@@ -18,20 +21,37 @@ from .short_names import short_names
 LEAST_PER_CLASS = 10
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
-Source = str | os.PathLike[str] | Sequence[Path]
-"""A folder, or the picture files themselves."""
 _FOLDER = (str, os.PathLike)
 
 
 @dataclass(frozen=True)
+class PictureSet:
+    """Picture files that belong together; nothing of them is loaded. `name` is for messages."""
+
+    paths: tuple[Path, ...]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+Source = str | os.PathLike[str] | Sequence[Path] | PictureSet
+"""A folder, or the picture files themselves, with a name or without."""
+
+
+@dataclass(frozen=True)
 class TrainingFiles:
-    """Liked and ordinary files with the sha256 of each, without repeats."""
+    """Liked and ordinary files with the sha256 of each, without repeats.
+
+    `names`: what a message calls the "liked" and the "ordinary" set; "" for files without a name.
+    """
 
     liked: list[Path]
     ordinary: list[Path]
     liked_hashes: list[str]
     ordinary_hashes: list[str]
     warnings: list[str] = field(default_factory=list)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_training_files(
@@ -44,8 +64,8 @@ def find_training_files(
 ) -> TrainingFiles:
     """List both sets and refuse what cannot be trained on, or with `least` 1 judged by.
 
-    Raises DataError for a folder that is missing, empty or given twice, for fewer than `least`
-    pictures in a set, and for files that are in both.
+    Raises DataError for a folder that is missing, empty or given twice, and for files that are in both; TooFewError
+    for fewer than `least` pictures in a set.
     """
     if (
         isinstance(liked, _FOLDER)
@@ -59,11 +79,14 @@ def find_training_files(
     warnings: list[str] = []
     liked_paths, liked_hashes = _listed(liked, "liked", recursive, least, warnings, progress)
     ordinary_paths, ordinary_hashes = _listed(ordinary, "ordinary", recursive, least, warnings, progress)
+    names = {"liked": _name_of(liked), "ordinary": _name_of(ordinary)}
     shared = common_files(liked_hashes, ordinary_hashes)
     if shared:
+        if len(shared) == len(liked_hashes) == len(ordinary_hashes):
+            raise DataError(_same_pictures(len(shared), names))
         pairs = [(liked_paths[i], ordinary_paths[j]) for i, j in shared]
         refuse_shared(pairs, [*liked_paths, *ordinary_paths])
-    return TrainingFiles(liked_paths, ordinary_paths, liked_hashes, ordinary_hashes, warnings)
+    return TrainingFiles(liked_paths, ordinary_paths, liked_hashes, ordinary_hashes, warnings, names)
 
 
 def refuse_shared(pairs: Sequence[tuple[Path, Path]], among: Sequence[Path]) -> None:
@@ -80,29 +103,66 @@ def refuse_shared(pairs: Sequence[tuple[Path, Path]], among: Sequence[Path]) -> 
 
 def refuse_too_few(
     count: int,
-    name: str,
+    kind: str,
     *,
-    source: Source | None = None,
+    name: str = "",
     skipped: Sequence[Skipped] = (),
     among: Sequence[Path] = (),
     left_out: Sequence[str] = (),
 ) -> None:
-    """Raise DataError where a set has fewer usable pictures than a model can be trained on.
+    """Raise TooFewError where a set has fewer usable pictures than a model can be trained on.
 
-    `skipped` of the files `among` could not be read; `left_out` says what `find_images` did not count.
+    `kind` is "liked" or "ordinary", `name` what the set is called. `skipped` of the files `among` could not be read;
+    `left_out` says what `find_images` did not count.
     """
     if count < LEAST_PER_CLASS:
-        where = f" to {shown(source)}" if isinstance(source, _FOLDER) else ""
-        raise DataError(
-            f"Only {count} usable {name} pictures. At least {LEAST_PER_CLASS} are needed, 50 or more are "
-            f"better: add pictures{where}, or include its subfolders if they lie there. "
-            f"{' '.join(filter(None, [describe_skipped(skipped, among=among), *left_out]))}".rstrip()
+        pictures = "picture" if count == 1 else "pictures"
+        place, there = (f" in {shown(name)}", " there") if name else ("", "")
+        lost = " ".join(filter(None, [describe_skipped(skipped, among=among), *left_out]))
+        raise TooFewError(
+            f"Only {count} usable {kind} {pictures}{place}. At least {LEAST_PER_CLASS} are needed, 50 or more are "
+            f"better: add pictures{there}, or include its subfolders if they lie there. {lost}".rstrip(),
+            kind=kind,
+            count=count,
+            needed=LEAST_PER_CLASS,
+            name=name,
+            lost=lost,
         )
+
+
+def check_enough(
+    labels: NDArray[np.int64], names: Mapping[str, str], skipped: Sequence[Skipped], among: Sequence[Path]
+) -> None:
+    """Raise TooFewError where one kind (label 1 liked, 0 ordinary) is too small; see `refuse_too_few`."""
+    for label, kind in ((1, "liked"), (0, "ordinary")):
+        name = names.get(kind, "")
+        refuse_too_few(int((labels == label).sum()), kind, name=name, skipped=skipped, among=among)
+
+
+def _name_of(source: Source) -> str:
+    if isinstance(source, PictureSet):
+        return source.name
+    return os.fspath(source) if isinstance(source, _FOLDER) else ""
+
+
+def _same_pictures(count: int, names: Mapping[str, str]) -> str:
+    """Both sets hold the same: most often one folder was chosen twice."""
+    liked, ordinary = shown(names["liked"]), shown(names["ordinary"])
+    if not names["liked"] or not names["ordinary"]:
+        where = f"the same {count} pictures"
+    elif liked == ordinary:
+        where = f"the same: both are {liked}"
+    else:
+        where = f"the same: {liked} and {ordinary} hold the same {count}"
+    return (
+        f"The liked and the ordinary pictures are {where}. Choose a folder of pictures you like for the one, and "
+        "another of ordinary outputs for the other."
+    )
 
 
 def _listed(
     source: Source,
-    name: str,
+    kind: str,
     recursive: bool,
     least: int,
     warnings: list[str],
@@ -112,14 +172,14 @@ def _listed(
     if isinstance(source, _FOLDER):
         paths = find_images(source, recursive=recursive, say=left_out.append)
     else:
-        paths = [Path(path) for path in source]
-    first = once_each(paths, f"looking at the {name} files", progress)
+        paths = [Path(path) for path in (source.paths if isinstance(source, PictureSet) else source)]
+    first = once_each(paths, f"looking at the {kind} files", progress)
     warnings += left_out
     repeats = len(paths) - len(first)
     if repeats:
-        warnings.append(f"{repeats} {name} files are exact copies of others and count once.")
+        warnings.append(f"{repeats} {kind} files are exact copies of others and count once.")
     if len(first) < least:
-        refuse_too_few(len(first), name, source=source, left_out=left_out)
+        refuse_too_few(len(first), kind, name=_name_of(source), left_out=left_out)
     return list(first.values()), list(first)
 
 

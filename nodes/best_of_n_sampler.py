@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from comfy_api.latest import io
@@ -13,8 +14,15 @@ from ..ganrm_core.reward import Reward
 from .best_of_n.contest import DECODERS, Contest, Decoder, Finalist, Outcome, Rules
 from .candidates import Latent
 from .host.progress import progress_bar, show_last
-from .host.sampling.setup import Setup, as_ksampler, as_sampler_custom, samplers_and_schedulers
+from .host.sampling.setup import (
+    Setup,
+    as_ksampler,
+    as_sampler_custom,
+    check_steps,
+    samplers_and_schedulers,
+)
 from .previews import as_image, in_node
+from .queue_checks import check_choice, known
 from .types import CATEGORY, GanRMReward, advanced
 
 _MOST = 256
@@ -84,6 +92,24 @@ class BestOfNSampler(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(
+        cls,
+        sampler_name: str | None = None,
+        scheduler: str | None = None,
+        denoise: float | None = None,
+        n: int | None = None,
+        keep: int | None = None,
+        pruning: str | None = None,
+        custom_pruning: str | None = None,
+        look_with: str | None = None,
+    ) -> bool:
+        _check_names(sampler_name, scheduler)
+        if denoise is not None:
+            check_steps(math.ceil(denoise))
+        _check_rules(n, keep, pruning, custom_pruning, look_with)
+        return True
+
+    @classmethod
     def execute(  # type: ignore[override]
         cls,
         model: Any,
@@ -98,9 +124,7 @@ class BestOfNSampler(io.ComfyNode):
         denoise: float,
         **shared: Any,
     ) -> io.NodeOutput:
-        for name, known in zip((sampler_name, scheduler), samplers_and_schedulers(), strict=True):
-            if name not in known:  # core would take another without a word
-                raise DataError(f"This ComfyUI has no {name!r}. Choose another sampler or scheduler.")
+        _check_names(sampler_name, scheduler)
         setup = as_ksampler(
             model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent_image, denoise
         )
@@ -134,6 +158,18 @@ class BestOfNSamplerCustom(io.ComfyNode):
             ],
             outputs=_outputs(),
         )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        n: int | None = None,
+        keep: int | None = None,
+        pruning: str | None = None,
+        custom_pruning: str | None = None,
+        look_with: str | None = None,
+    ) -> bool:
+        _check_rules(n, keep, pruning, custom_pruning, look_with)
+        return True
 
     @classmethod
     def execute(  # type: ignore[override]
@@ -246,7 +282,7 @@ def _outputs() -> list[io.Output]:
             "indices",
             display_name="indices",
             is_output_list=True,
-            tooltip="Which candidate each was, counted from 0: how far its seed lies after the first.",
+            tooltip="Which candidate each was, counted from 0: how far its seed lies after the first. The sheet counts from 1.",
         ),
         io.String.Output(
             "summary", display_name="summary", tooltip="What was kept, and how much work it took."
@@ -288,6 +324,24 @@ def _result(
         as_image(outcome.sheet),
         ui=_shown(outcome, kept),
     )
+
+
+def _check_names(*chosen: str | None) -> None:
+    """Raise DataError for a sampler or scheduler that is not here; None is not known yet."""
+    for name, here in zip(chosen, samplers_and_schedulers(), strict=True):
+        if name is not None and name not in here:  # core would take another without a word
+            raise DataError(f"This ComfyUI has no {name!r}. Choose another sampler or scheduler.")
+
+
+def _check_rules(
+    n: int | None, keep: int | None, pruning: str | None, custom_pruning: str | None, look_with: str | None
+) -> None:
+    """Raise DataError for what contradicts itself; None is not known yet."""
+    if n is not None and not 1 <= n <= _MOST:
+        raise DataError(f"n is {n}. Begin 1 to {_MOST} candidates.")
+    schedule = _schedule(known(pruning, "off"), known(custom_pruning, ""))
+    check_choice(known(look_with, DECODERS[0]), DECODERS, "decoder")
+    Rules(known(n, _MOST), known(keep, 1), schedule)
 
 
 def _schedule(pruning: str, custom: str) -> Schedule:

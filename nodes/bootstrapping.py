@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from comfy_api.latest import io
@@ -21,6 +22,7 @@ from .host import folders
 from .host.memory import ManagedReward
 from .host.progress import check_cancel, progress_bar, show_last
 from .previews import as_image, in_node
+from .queue_checks import NOT_CONNECTED
 from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
 from .words import marked, threshold_sentence
 
@@ -114,6 +116,13 @@ class Bootstrap(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, liked: object = NOT_CONNECTED, ordinary: object = NOT_CONNECTED) -> bool:
+        missing = [name for name, link in (("liked", liked), ("ordinary", ordinary)) if link is NOT_CONNECTED]
+        if len(missing) == 1:
+            raise _pictures_missing(missing)
+        return True
+
+    @classmethod
     def execute(  # type: ignore[override]
         cls,
         reward: Reward,
@@ -138,8 +147,8 @@ class Bootstrap(io.ComfyNode):
         result = refine(
             reward.model,
             pool.paths,
-            liked=liked.paths if liked else None,
-            ordinary=ordinary.paths if ordinary else None,
+            liked=liked or None,
+            ordinary=ordinary or None,
             checkpoint=checkpoint,
             settings=settings,
             progress=progress_bar(_live),
@@ -176,16 +185,17 @@ def _checkpoint(name: str) -> Path | None:
 def _check_sources(liked: Dataset | None, ordinary: Dataset | None, checkpoint: Path | None) -> None:
     """The core's message speaks of the command line."""
     if (liked is None) != (ordinary is None) or (liked is None and checkpoint is None):
-        missing = [name for name, given in (("liked", liked), ("ordinary", ordinary)) if given is None]
-        file = (
-            ""
-            if len(missing) == 1
-            else " (Or load a model that has its .features.safetensors file beside it.)"
+        raise _pictures_missing(
+            [name for name, given in (("liked", liked), ("ordinary", ordinary)) if given is None]
         )
-        raise DataError(
-            f"Refining takes the pictures the taste was trained on, too: connect the same {' and '.join(missing)} "
-            f"pictures that Train GAN-RM had.{file}"
-        )
+
+
+def _pictures_missing(kinds: Sequence[str]) -> DataError:
+    file = "" if len(kinds) == 1 else " (Or load a model that has its .features.safetensors file beside it.)"
+    return DataError(
+        f"Refining takes the pictures the taste was trained on, too: connect the same {' and '.join(kinds)} "
+        f"pictures that Train GAN-RM had.{file}"
+    )
 
 
 def _summary(result: Refinement) -> str:

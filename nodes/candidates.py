@@ -17,6 +17,7 @@ from ..ganrm_core.progress import ProgressCallback
 from ..ganrm_core.reward import Reward, Scores
 from ..ganrm_core.spoilt import check_some_are_judged, check_some_are_left, is_spoilt, marked, stand_in
 from ..ganrm_core.tensors import as_images
+from .queue_checks import check_choice
 
 Unit = Literal["each image", "each list item"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
@@ -27,6 +28,11 @@ _FRAMES = 8
 _Item = TypeVar("_Item")
 
 
+def check_unit(unit: str) -> None:
+    """Raise DataError for what is no `Unit`."""
+    check_choice(unit, UNITS, "candidate")
+
+
 class Candidates:
     """The pictures or clips that are compared."""
 
@@ -35,8 +41,7 @@ class Candidates:
 
         Raises ImageError where there is no image at all, or none in an item that stands for itself.
         """
-        if unit not in UNITS:
-            raise DataError(f"There is no candidate {unit!r}. Use one of: {', '.join(UNITS)}.")
+        check_unit(unit)
         self.unit = unit
         self._images = _Stack([_pictures(image, i, unit) for i, image in enumerate(images)], len, _rows)
         if len(self) == 0:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..ganrm_core.ensemble import CombinedReward
+from ..ganrm_core.ensemble import CombinedReward, check_some_count
 from ..ganrm_core.reward import Reward
 from .host.memory import ManagedReward, model_of
+from .queue_checks import NOT_CONNECTED, known
 from .types import CATEGORY, GanRMReward
 from .words import threshold_sentence
 
@@ -30,8 +31,10 @@ class Ensemble(io.ComfyNode):
                 _weight_input(2),
                 io.String.Input(
                     "name",
+                    display_name="name of the combination",
                     default="",
-                    tooltip="What the combined taste is called on sheets and reports. Empty: the sum itself.",
+                    tooltip="What the combination is called on sheets and reports; it names no single taste. Empty: the sum "
+                    "itself, such as style + 0.5 sharp.",
                 ),
                 _reward_input(3),
                 _weight_input(3),
@@ -49,6 +52,21 @@ class Ensemble(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        weight_1: float | None = None,
+        weight_2: float | None = None,
+        reward_3: object = NOT_CONNECTED,
+        weight_3: float | None = None,
+        reward_4: object = NOT_CONNECTED,
+        weight_4: float | None = None,
+    ) -> bool:
+        third = () if reward_3 is NOT_CONNECTED else (weight_3,)
+        fourth = () if reward_4 is NOT_CONNECTED else (weight_4,)
+        check_some_count([known(weight, 1.0) for weight in (weight_1, weight_2, *third, *fourth)])
+        return True
 
     @classmethod
     def execute(  # type: ignore[override]

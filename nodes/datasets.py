@@ -11,10 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from ..ganrm_core.errors import DataError, GanRMError, OutputError
-from ..ganrm_core.files import shown
 from ..ganrm_core.imagesets import find_images
 from ..ganrm_core.numbered_sheet import Numbered, numbered_sheet
-from ..ganrm_core.pick_numbers import picked_numbers
+from ..ganrm_core.pick_numbers import check_numbers, picked_numbers
 from ..ganrm_core.progress import Progress
 from ..ganrm_core.spoilt import spoilt_in_words
 from .candidates import Candidates
@@ -22,8 +21,10 @@ from .host import folders
 from .host.fingerprints import folder_fingerprint
 from .host.progress import progress_bar
 from .outputs import blocked
+from .picture_folders import pictures_in
 from .pixels import as_saved, content_name, keep_once
 from .previews import in_node, notice
+from .queue_checks import known, single
 from .sheets import spoilt_card
 from .types import CATEGORY, Dataset, GanRMDataset, advanced
 from .words import not_done
@@ -63,13 +64,9 @@ class ImageFolder(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, folder: str | None = None) -> bool | str:
-        if folder is None:  # it comes over a link
-            return True
-        try:
-            _existing(folder)
-        except DataError as error:
-            return str(error)
+    def validate_inputs(cls, folder: str | None = None, recursive: bool | None = None) -> bool:
+        if folder is not None:  # else it comes over a link
+            pictures_in(folder, known(recursive, True))
         return True
 
     @classmethod
@@ -78,12 +75,7 @@ class ImageFolder(io.ComfyNode):
 
     @classmethod
     def execute(cls, folder: str, recursive: bool = False) -> io.NodeOutput:  # type: ignore[override]
-        home = _existing(folder)
-        try:
-            found = find_images(home, recursive=recursive)
-        except DataError as error:
-            # Said in the word that the artist chose, and where that is.
-            raise DataError(str(error).replace(shown(home), f"{shown(folder)} ({home})")) from error
+        found = pictures_in(folder, recursive)
         return io.NodeOutput(Dataset(tuple(found), folder), len(found))
 
 
@@ -168,6 +160,14 @@ class AddToDataset(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(
+        cls, dataset_name: list[str | None] | None = None, pick: list[str | None] | None = None
+    ) -> bool:
+        _dataset_folder(single(dataset_name, "any"))
+        check_numbers(single(pick, ""))
+        return True
+
+    @classmethod
     def fingerprint_inputs(
         cls,
         images: None = None,  # noqa: ARG003
@@ -219,16 +219,6 @@ class _Added:
     new: int
     known: int
     failed: dict[int, GanRMError]
-
-
-def _existing(value: str) -> Path:
-    folder = folders.resolve_folder(value)
-    if not folder.exists():
-        raise DataError(
-            f"There is no folder {shown(value)} ({folder}). Make it and put pictures in, or choose another; "
-            "press R on the page to refresh the list."
-        )
-    return folder
 
 
 def _dataset_folder(name: str) -> Path:

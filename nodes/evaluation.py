@@ -66,7 +66,7 @@ class Evaluate(io.ComfyNode):
                     f"There are no {kind} pictures to evaluate on. Connect a dataset that holds some."
                 )
         show = progress_bar()
-        files = find_training_files(liked.paths, ordinary.paths, least=1, progress=show)
+        files = find_training_files(liked, ordinary, least=1, progress=show)
         result = evaluate(reward, files.liked, files.ordinary, progress=show)
         check_cancel()
         seen = _seen_in_training(reward, result, files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io as text_io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
@@ -12,8 +12,6 @@ from typing import Literal
 from comfy_api.latest import io
 from PIL import Image
 
-from ..ganrm_core.errors import DataError, GanRMError
-from ..ganrm_core.files import shown
 from ..ganrm_core.folder_selection import (
     FolderSelection,
     Rules,
@@ -21,7 +19,7 @@ from ..ganrm_core.folder_selection import (
     place_selection,
     rank_files,
 )
-from ..ganrm_core.imagesets import describe_skipped, find_images
+from ..ganrm_core.imagesets import describe_skipped
 from ..ganrm_core.progress import Progress, ProgressCallback
 from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet, score_text
 from ..ganrm_core.result_folders import check_folder, free_folder, whole_folder
@@ -31,9 +29,14 @@ from .host import folders
 from .host.fingerprints import folder_fingerprint
 from .host.progress import progress_bar
 from .outputs import blocked
+from .picture_folders import pictures_in
 from .previews import as_image, in_node
+from .queue_checks import check_choice, known
 from .sheets import MOST, spread_words, thumbnail_size
 from .types import CATEGORY, GanRMReward, advanced
+
+_PLACES = ("copy", "link")
+_WAY = "way to place files"
 
 
 class ScoreFolder(io.ComfyNode):
@@ -73,7 +76,7 @@ class ScoreFolder(io.ComfyNode):
                     io.Boolean.Input(
                         "recursive",
                         display_name="include subfolders",
-                        default=False,
+                        default=True,
                         tooltip="Also score the pictures in folders inside this one. What this node saved there "
                         "earlier is left out.",
                     )
@@ -93,7 +96,7 @@ class ScoreFolder(io.ComfyNode):
                 advanced(
                     io.Combo.Input(
                         "place",
-                        options=["copy", "link"],
+                        options=list(_PLACES),
                         default="copy",
                         tooltip="Copy the best, or link to them, which takes no space. Your own files always stay "
                         "where they are.",
@@ -124,13 +127,20 @@ class ScoreFolder(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, folder: str | None = None) -> bool | str:
-        if folder is None:  # it comes over a link
-            return True
-        try:
-            folders.resolve_folder(folder)
-        except GanRMError as error:
-            return str(error)
+    def validate_inputs(
+        cls,
+        folder: str | None = None,
+        keep: int | None = None,
+        save_to: str | None = None,
+        recursive: bool | None = None,
+        place: str | None = None,
+    ) -> bool:
+        if folder is not None:  # else it comes over a link
+            pictures_in(folder, known(recursive, True))
+        if keep:
+            check_choice(known(place, _PLACES[0]), _PLACES, _WAY)
+            if save_to is not None:
+                _free_output(save_to)
         return True
 
     @classmethod
@@ -153,22 +163,19 @@ class ScoreFolder(io.ComfyNode):
         reward: Reward,
         keep: int = 10,
         save_to: str = "best",
-        recursive: bool = False,
+        recursive: bool = True,
         min_score: float = 0.0,
         place: Literal["copy", "link"] = "copy",
     ) -> io.NodeOutput:
         home = folders.resolve_folder(folder)
         left_out: list[str] = []
-        files = _candidates(home, folder, recursive, left_out.append)
+        files = pictures_in(folder, recursive, left_out.append)
         rules, output = None, None
         if keep:
             rules = Rules(keep, min_score=min_score or None)
             check_rules(rules)
-            if place not in ("copy", "link"):
-                raise DataError(f"There is no way to place files called {place!r}. Choose copy or link.")
-            wanted = folders.new_folder(save_to, "the folder for the best", default="output")
-            output = free_folder(wanted)
-            check_folder(output)
+            check_choice(place, _PLACES, _WAY)
+            output = _free_output(save_to)
         progress = progress_bar()
         selection = rank_files(reward, files, rules, progress=progress)
         output = output if selection.kept else None
@@ -195,12 +202,11 @@ class ScoreFolder(io.ComfyNode):
         )
 
 
-def _candidates(home: Path, folder: str, recursive: bool, say: Callable[[str], None]) -> list[Path]:
-    try:
-        return find_images(home, recursive=recursive, say=say)
-    except DataError as error:
-        # Said in the word that the artist chose, and where that is.
-        raise DataError(str(error).replace(shown(home), f"{shown(folder)} ({home})")) from error
+def _free_output(save_to: str) -> Path:
+    """Where the best go. Raises OutputError where they may not or cannot be written."""
+    output = free_folder(folders.new_folder(save_to, "the folder for the best", default="output"))
+    check_folder(output)
+    return output
 
 
 def _sheet(

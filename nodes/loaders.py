@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from comfy_api.latest import io
 
 from ..ganrm_core.backbones import DEFAULT_BACKBONE, PACKAGED
 from ..ganrm_core.backbones.downloads import KNOWN
-from ..ganrm_core.checkpoint import read_card
+from ..ganrm_core.checkpoint import COMPANION_SUFFIX, read_card
 from ..ganrm_core.errors import BackboneError, CheckpointError, OutputError
 from ..ganrm_core.file_names import fitting_name, numbers
 from ..ganrm_core.files import check_new_file, shown, write_new_file
+from ..ganrm_core.model_series import mark_as_newest, newest, series_of, write_replacing
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.reward_model import RewardModel
 from .host import folders
 from .host.memory import ManagedReward
+from .previews import in_node
+from .queue_checks import check_choice, known
+from .saved_card import auc_in, auc_of, auc_words, saved_card
 from .types import CATEGORY, GanRMReward
 from .words import about_card
 
+IfExists = Literal["add a number", "replace, keep the old one aside"]
+_ADD, _REPLACE = get_args(IfExists)
+_PROPOSED = "my_taste"
 _NONE_YET = (
     "There is no reward model yet. Train one with Train GAN-RM and keep it with Save GAN-RM, or put a file that "
     "you were given into models/ganrm; then press R on the page."
@@ -29,7 +38,8 @@ _NONE_YET = (
 class LoadModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        names = folders.model_names()
+        # With none yet the name that Save GAN-RM proposes is right as soon as a taste was trained.
+        choices = folders.model_choices() or [f"{folders.NEWEST_OF}{_PROPOSED}"]
         return io.Schema(
             node_id="GANRMLoadModel",
             display_name="Load GAN-RM",
@@ -38,12 +48,11 @@ class LoadModel(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=names,
-                    # With no model there is no value to send, and the page's own words would not help.
+                    options=choices,
+                    # Workflows made before there was a model do not send it.
                     optional=True,
-                    tooltip="A file of models/ganrm. Press R on the page to see new ones."
-                    if names
-                    else _NONE_YET,
+                    tooltip="newest of …: what was saved last under that name, so that training again is enough. Or one "
+                    "file of models/ganrm. Press R on the page to see new ones.",
                 )
             ],
             outputs=[
@@ -57,28 +66,27 @@ class LoadModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: str | None = None) -> bool | str:
-        if not model:  # it comes over a link, or there is none to choose, which execute explains
-            return True
-        try:
-            folders.model_path(model)
-        except CheckpointError as error:
-            return str(error)
+    def validate_inputs(cls, model: str | None = None) -> bool:
+        if model:  # else it comes over a link
+            read_card(folders.model_path(folders.unquoted(model)))
         return True
 
     @classmethod
     def fingerprint_inputs(cls, model: str | None = None) -> str:
+        if not model:
+            return ""
         try:
-            about = folders.model_path(model).stat() if model else None
+            path = folders.model_path(model)
+            about = path.stat()
         except (CheckpointError, OSError, ValueError):
             return "missing"
-        return f"{about.st_size} {about.st_mtime_ns}" if about else ""
+        return f"{path.name} {about.st_size} {about.st_mtime_ns}"
 
     @classmethod
     def execute(cls, model: str | None = None) -> io.NodeOutput:  # type: ignore[override]
         if not model:
             raise CheckpointError(_NONE_YET)
-        model = folders.unquoted(model)
+        model = folders.chosen_model(folders.unquoted(model))
         path = folders.model_path(model)
         name = Path(model.replace("\\", "/")).with_suffix("").as_posix()
         try:
@@ -98,16 +106,26 @@ class SaveModel(io.ComfyNode):
             node_id="GANRMSaveModel",
             display_name="Save GAN-RM",
             category=CATEGORY,
-            description="Keeps a trained reward model in models/ganrm, where Load GAN-RM finds it. Nothing is ever "
-            "overwritten.",
+            description="Keeps a trained reward model in models/ganrm, where Load GAN-RM finds it, and shows under which "
+            "name. Nothing is ever lost: a model of that name stays beside it, or is put aside.",
             is_output_node=True,
             inputs=[
                 GanRMReward.Input("reward", tooltip="The taste to keep: from Train GAN-RM."),
                 io.String.Input(
                     "name",
-                    default="my_taste",
-                    tooltip="What the model is called; may name a subfolder, as in portraits/soft_light. Where the "
-                    "name is taken by another model, a number is added.",
+                    default=_PROPOSED,
+                    tooltip="What the model is called; may name a subfolder, as in portraits/soft_light.",
+                ),
+                io.Combo.Input(
+                    "if_exists",
+                    display_name="if it exists",
+                    options=list(get_args(IfExists)),
+                    default=_ADD,
+                    # Workflows made before this widget existed do not send it.
+                    optional=True,
+                    tooltip="Where another model has the name. add a number: the new one becomes my_taste (2). replace: "
+                    "the new one takes the name, the old one is kept as my_taste (before date and time). 'newest of "
+                    "my_taste' in Load GAN-RM is the new one either way.",
                 ),
             ],
             outputs=[
@@ -118,39 +136,81 @@ class SaveModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, name: str | None = None) -> bool | str:
+    def validate_inputs(cls, name: str | None = None, if_exists: str | None = None) -> bool:
         """A bad name should show before the training, not after it."""
-        try:
-            if name is not None:  # else it comes over a link
-                folders.new_model_path(name)
-        except OutputError as error:
-            return str(error)
+        if name is not None:  # else it comes over a link
+            folders.new_model_path(name)
+        check_choice(known(if_exists, _ADD), get_args(IfExists), "way to save")
         return True
 
     @classmethod
-    def execute(cls, reward: Reward, name: str) -> io.NodeOutput:  # type: ignore[override]
+    def execute(cls, reward: Reward, name: str, if_exists: str = _ADD) -> io.NodeOutput:  # type: ignore[override]
         if not isinstance(reward, ManagedReward):
             raise OutputError(
                 "Only a reward model itself can be saved: connect the reward of Train GAN-RM or Load GAN-RM. "
                 "What combines several rewards is kept in the workflow."
             )
-        path, is_new = _placed(folders.new_model_path(name), reward.model.to_bytes())
+        check_choice(if_exists, get_args(IfExists), "way to save")
+        wanted = folders.new_model_path(name)
+        saved = _saved(wanted, reward.model.to_bytes(), replace=if_exists == _REPLACE)
         home = folders.new_model_path("any").parent
-        shown_as = str(path.relative_to(home))
-        text = f"Saved as {shown_as}." if is_new else f"Kept already as {shown_as}."
-        return io.NodeOutput(shown_as, ui={"text": [text], "path": [shown_as]})
+        shown_as = str(saved.path.relative_to(home))
+        head = "Saved as" if saved.is_new else "Kept already as"
+        auc = auc_of(reward.model.card)
+        figures = auc_words(auc, saved.auc_before)
+        note = f"The one before: {saved.aside.stem}" if saved.aside else ""
+        card = saved_card(head, saved.path.relative_to(home).with_suffix("").as_posix(), figures, note)
+        text = " ".join(f"{part}." for part in (f"{head} {shown_as}", figures, note) if part)
+        return io.NodeOutput(
+            shown_as,
+            ui=in_node(card, text=[text], path=[shown_as], auc=[auc], auc_before=[saved.auc_before]),
+        )
 
 
-def _placed(path: Path, content: bytes) -> tuple[Path, bool]:
-    """Where `content` lies, and whether it was written just now: under `path`, or that with a number."""
+@dataclass(frozen=True)
+class _Saved:
+    """Where a model lies now, whether it was written just now, and what was its series' newest before."""
+
+    path: Path
+    is_new: bool
+    auc_before: float | None = None
+    aside: Path | None = None
+
+
+def _saved(path: Path, content: bytes, *, replace: bool) -> _Saved:
+    """Under `path`; where another model lies there in its place, or with a number. The same one is kept once."""
+    last = newest(_versions(path))
+    if kept := _kept_as(path, content, numbered=not replace):
+        if kept != last:
+            mark_as_newest(kept)
+        return _Saved(kept, is_new=False)
+    before = auc_in(last)
+    if not os.path.lexists(path):
+        check_new_file(path, what="the reward model", make_folders=True)
+    if replace:
+        aside = write_replacing(path, content)
+        return _Saved(path, True, before, aside)
+    return _Saved(write_new_file(path, content), True, before)
+
+
+def _kept_as(path: Path, content: bytes, *, numbered: bool) -> Path | None:
+    """The file that holds `content` already: `path`, or where `numbered` that with a number."""
     for number in numbers():
         candidate = path.with_name(fitting_name(path.parent, path.stem, f"{number}{path.suffix}"))
-        if not os.path.lexists(candidate):
-            break
         if _holds(candidate, content):
-            return candidate, False
-    check_new_file(candidate, what="the reward model", make_folders=True)
-    return write_new_file(path, content), True
+            return candidate
+        if not numbered or not os.path.lexists(candidate):
+            return None
+    return None
+
+
+def _versions(path: Path) -> list[Path]:
+    """The models of the series of `path`."""
+    series = series_of(path.stem)
+    beside = (
+        other for other in path.parent.glob("*.safetensors") if not other.name.endswith(COMPANION_SUFFIX)
+    )
+    return [other for other in beside if series_of(other.stem) == series]
 
 
 def _holds(path: Path, content: bytes) -> bool:

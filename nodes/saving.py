@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from .host.picture_places import PicturePlaces, Place
 from .host.progress import progress_bar
 from .pixels import as_saved, write_picture
 from .previews import notice
+from .queue_checks import check_choice, single
 from .seeds import upstream_seed
 from .types import CATEGORY, GanRMReward, advanced
 from .words import not_done
@@ -50,8 +52,8 @@ class SaveImages(io.ComfyNode):
                 io.String.Input(
                     "filename_prefix",
                     default="GAN-RM/best",
-                    tooltip="Where in the output folder, and under which name. May hold %date:yyyy-MM-dd%, %width% "
-                    "and the other variables of Save Image.",
+                    tooltip="Where in the output folder, and under which name. May hold %score% (such as .83), "
+                    "%date:yyyy-MM-dd%, %width% and the other variables of Save Image.",
                 ),
                 io.Combo.Input(
                     "format",
@@ -80,7 +82,8 @@ class SaveImages(io.ComfyNode):
                     force_input=True,
                     control_after_generate=False,
                     tooltip="The place of each picture in the batch it was made in, such as the indices of Best "
-                    "of N: with the seed, what it takes to make it again.",
+                    "of N: with the seed, what it takes to make it again. Counted from 0, as Latent From Batch does; the "
+                    "numbers on the sheets count from 1.",
                 ),
                 GanRMReward.Input(
                     "reward", optional=True, tooltip="The model that gave the scores: its name is noted down."
@@ -104,6 +107,14 @@ class SaveImages(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(
+        cls, filename_prefix: list[str | None] | None = None, format: list[str | None] | None = None
+    ) -> bool:
+        check_choice(single(format, _FORMATS[0]), _FORMATS, "format")
+        PicturePlaces(single(filename_prefix, "any"), "")
+        return True
+
+    @classmethod
     def execute(  # type: ignore[override]
         cls,
         images: list[Tensor],
@@ -115,8 +126,7 @@ class SaveImages(io.ComfyNode):
         reward: list[Reward] | None = None,
         seed: list[int] | None = None,
     ) -> io.NodeOutput:
-        if format[0] not in _FORMATS:
-            raise DataError(f"Pictures are not saved as {format[0]!r}. Use one of: {', '.join(_FORMATS)}.")
+        check_choice(format[0], _FORMATS, "format")
         pictures = Candidates(images, "each image")
         count = len(pictures)
         of_scores = _one_each(_figures(scores, float, "scores"), "scores", count)
@@ -131,8 +141,8 @@ class SaveImages(io.ComfyNode):
         saved: dict[int, Place] = {}
         failed: dict[int, GanRMError] = {}
         for position in range(count):
+            score = of_scores[position]
             if metadata.wanted():
-                score = of_scores[position]
                 texts[KEY] = figures(
                     score=None if score is None else round(float(score), _DIGITS),
                     model=model,
@@ -141,7 +151,8 @@ class SaveImages(io.ComfyNode):
                 )
             try:
                 picture = as_saved(pictures.picture(position), position, count)
-                saved[position] = _saved(picture, places, texts, quality[0])
+                place = partial(places.next, picture.width, picture.height, score)
+                saved[position] = _saved(picture, place, texts, quality[0])
             except GanRMError as error:  # which must not cost the others their files
                 failed[position] = error
             progress(Progress("Saving pictures", position + 1, count))
@@ -159,10 +170,12 @@ class SaveImages(io.ComfyNode):
         )
 
 
-def _saved(picture: Image.Image, places: PicturePlaces, texts: dict[str, str], quality: int) -> Place:
+def _saved(
+    picture: Image.Image, next_place: Callable[[], Place], texts: dict[str, str], quality: int
+) -> Place:
     """Write the picture to the next place that no other program takes meanwhile."""
     while True:
-        place = places.next(picture.width, picture.height)
+        place = next_place()
         with suppress(NameTakenError):
             write_picture(place.path, lambda temporary: _write(picture, temporary, texts, quality))
             return place

@@ -8,9 +8,10 @@ from torch import Tensor
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection import select_best
 from ..ganrm_core.spoilt import spoilt_in_words
-from .candidates import UNITS, Candidates, Unit
+from .candidates import UNITS, Candidates, Unit, check_unit
 from .host.progress import progress_bar
 from .previews import as_image, in_node
+from .queue_checks import single
 from .sheets import count_words, judged, sheet_of, spread_words
 from .types import CATEGORY, GanRMReward, advanced
 
@@ -73,6 +74,11 @@ class Score(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, candidate: list[Unit | None] | None = None) -> bool:
+        check_unit(single(candidate, UNITS[0]))
+        return True
 
     @classmethod
     def execute(  # type: ignore[override]

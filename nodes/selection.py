@@ -15,13 +15,16 @@ from ..ganrm_core.ranked_sheet import score_text
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection import Order, Selection, Ties, select_best
 from ..ganrm_core.spoilt import check_some_are_judged, spoilt_in_words
-from .candidates import Candidates, Latent, Unit
+from .candidates import UNITS, Candidates, Latent, Unit, check_unit
 from .host.progress import progress_bar
 from .outputs import blocked, or_blocked
 from .previews import as_image, in_node
+from .queue_checks import single
 from .scoring import candidate_input, group_size_input
 from .sheets import count_words, judged, sheet_of, spread_words
 from .types import CATEGORY, GanRMReward, advanced
+
+_MOST = 10_000
 
 
 class BestOfN(io.ComfyNode):
@@ -41,7 +44,7 @@ class BestOfN(io.ComfyNode):
                     "keep",
                     default=1,
                     min=1,
-                    max=10_000,
+                    max=_MOST,
                     tooltip="How many are kept at most (of each group, where there are groups).",
                 ),
                 group_size_input(),
@@ -62,7 +65,7 @@ class BestOfN(io.ComfyNode):
                         display_name="keep at least",
                         default=0,
                         min=0,
-                        max=10_000,
+                        max=_MOST,
                         tooltip="Keep so many even if they miss the minimum score, so that the graph never starves.",
                     )
                 ),
@@ -131,7 +134,8 @@ class BestOfN(io.ComfyNode):
                     "indices",
                     display_name="indices",
                     is_output_list=True,
-                    tooltip="Where each kept picture stood in the batch, counted from 0.",
+                    tooltip="Where each kept picture stood in the batch, counted from 0, as Latent From Batch does. The sheet "
+                    "counts from 1.",
                 ),
                 io.Float.Output(
                     "best_scores",
@@ -145,10 +149,38 @@ class BestOfN(io.ComfyNode):
                 io.Image.Output(
                     "preview",
                     display_name="preview",
-                    tooltip="All pictures ranked, those kept framed in gold.",
+                    tooltip="All pictures ranked, those kept framed in gold; numbered from 1, while indices count from 0.",
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        keep: list[int | None] | None = None,
+        group_size: list[int | None] | None = None,
+        min_score: list[float | None] | None = None,
+        min_keep: list[int | None] | None = None,
+        order: list[Order | None] | None = None,
+        candidate: list[Unit | None] | None = None,
+        reward: object = None,
+        given_scores: object = None,
+        ties: list[Ties | None] | None = None,
+    ) -> bool:
+        """`reward` and `given_scores` are None where nothing is connected: a link is a list of None."""
+        _check_judges(rewards=reward is not None, scores=given_scores is not None)
+        check_unit(single(candidate, UNITS[0]))
+        select_best(
+            [],
+            keep=single(keep, _MOST),
+            scores=[],
+            min_score=single(min_score, 0.0) or None,
+            min_keep=single(min_keep, 0),
+            group_size=single(group_size, 0) or None,
+            order=single(order, "ranked"),
+            ties=single(ties, "by score"),
+        )
+        return True
 
     @classmethod
     def execute(  # type: ignore[override]
@@ -250,15 +282,10 @@ class _Figures:
 
 
 def _figures(candidates: Candidates, judge: Reward | None, given: list[Any]) -> _Figures:
-    if judge is not None and given:
-        raise DataError("Both a reward and scores from elsewhere are connected. Connect one of the two.")
+    _check_judges(rewards=judge is not None, scores=bool(given))
     if judge is not None:
         result = candidates.score(judge, progress_bar())
         return _Figures(result.logit.tolist(), result.score.tolist(), result.uncertainty.tolist())
-    if not given:
-        raise DataError(
-            "Nothing to judge by: connect a reward (Load GAN-RM or Train GAN-RM), or scores from another pack."
-        )
     scores = _flat(given)
     if len(scores) != len(candidates):
         raise DataError(
@@ -269,6 +296,15 @@ def _figures(candidates: Candidates, judge: Reward | None, given: list[Any]) -> 
     logits = [SPOILT if i in spoilt else score for i, score in enumerate(scores)]
     check_some_are_judged(logits)
     return _Figures(logits, [0.0 if i in spoilt else score for i, score in enumerate(scores)])
+
+
+def _check_judges(*, rewards: bool, scores: bool) -> None:
+    if rewards and scores:
+        raise DataError("Both a reward and scores from elsewhere are connected. Connect one of the two.")
+    if not rewards and not scores:
+        raise DataError(
+            "Nothing to judge by: connect a reward (Load GAN-RM or Train GAN-RM), or scores from another pack."
+        )
 
 
 def _flat(values: Any) -> list[float]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..ganrm_core.backbones import DEFAULT_BACKBONE
 from ..ganrm_core.backbones.base import Backbone
-from ..ganrm_core.errors import BackboneError
+from ..ganrm_core.errors import TooFewError
 from ..ganrm_core.live_plot import live_plot
 from ..ganrm_core.neutralising import MODES, Mode
 from ..ganrm_core.progress import Progress, ProgressCallback
@@ -22,12 +22,15 @@ from ..ganrm_core.training_sets import TrainingFiles, find_training_files
 from . import backbone_choice
 from .cards import top_of
 from .host import folders
+from .host.execution import others_first
 from .host.memory import ManagedBackbone, ManagedReward
 from .host.progress import check_cancel, progress_bar, show_last
-from .previews import as_image, in_node
+from .outputs import blocked
+from .previews import as_image, in_node, notice
+from .queue_checks import known
 from .training_cache import TrainingCache, training_key
 from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
-from .words import marked, threshold_sentence
+from .words import marked, threshold_sentence, to_go
 
 
 class Train(io.ComfyNode):
@@ -42,7 +45,9 @@ class Train(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 GanRMDataset.Input(
-                    "liked", tooltip="Pictures you like: at least 10, better 50, a few hundred are good."
+                    "liked",
+                    tooltip="Pictures you like: at least 10, better 50, a few hundred are good. With fewer, nothing is "
+                    "trained yet and what hangs on this node waits.",
                 ),
                 GanRMDataset.Input(
                     "ordinary",
@@ -124,12 +129,20 @@ class Train(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, backbone: str | None = None) -> bool | str:
-        try:
-            if backbone is not None:  # else it comes over a link
-                backbone_choice.check(backbone)
-        except BackboneError as error:
-            return str(error)
+    def validate_inputs(
+        cls,
+        backbone: str | None = None,
+        preset: Preset | None = None,
+        adapt: Adapt | None = None,
+        neutralise: Mode | None = None,
+    ) -> bool:
+        if backbone is not None:  # else it comes over a link
+            backbone_choice.check(backbone)
+        TrainingSettings(
+            preset=known(preset, "default"),
+            adapt=known(adapt, "none"),
+            neutralise=known(neutralise, "auto"),
+        )
         return True
 
     @classmethod
@@ -137,7 +150,7 @@ class Train(io.ComfyNode):
         return backbone_choice.fingerprint(backbone)
 
     @classmethod
-    def execute(  # type: ignore[override]
+    async def execute(  # type: ignore[override]
         cls,
         liked: Dataset,
         ordinary: Dataset,
@@ -149,12 +162,16 @@ class Train(io.ComfyNode):
         seed: int,
         neutralise: Mode = "auto",
     ) -> io.NodeOutput:
+        await others_first()
         backbone_choice.check(backbone)
         settings = TrainingSettings(backbone, preset, adapt, seed, views, neutralise)
         name = name.strip() or "untitled"
         show = progress_bar(_live)
-        files = find_training_files(liked.paths, ordinary.paths, progress=show)
-        reward, result, reused = _trained(files, settings, name, show)
+        try:
+            files = find_training_files(liked, ordinary, progress=show)
+            reward, result, reused = _trained(files, settings, name, show)
+        except TooFewError as error:  # a dataset that is still growing must not stop the graph
+            return _not_yet(error)
         check_cancel()
         card = _card(result, name, reused)
         top = top_of(card)
@@ -185,6 +202,14 @@ def _trained(
     result = train_on_files(files, settings, load=bring, progress=show, name=name)
     cache.store(key, result, files)
     return ManagedReward(result.model, brought[0]), result, False
+
+
+def _not_yet(error: TooFewError) -> io.NodeOutput:
+    """Nothing is trained, and what hangs on the model is skipped."""
+    summary = to_go(error)
+    return io.NodeOutput(
+        blocked(), blocked(), blocked(), summary, ui={**notice(summary), "summary": [summary], "auc": []}
+    )
 
 
 def _live(step: Progress) -> Image.Image:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from comfy_api.latest import io
+
+from ..ganrm_core.training_sets import PictureSet
 
 CATEGORY = "GAN-RM"
 
@@ -16,17 +16,7 @@ GanRMReward = io.Custom("GANRM_REWARD")
 GanRMDataset = io.Custom("GANRM_DATASET")
 """A `Dataset`."""
 
-
-@dataclass(frozen=True)
-class Dataset:
-    """Picture files that belong together; nothing of them is loaded. `name` is for messages."""
-
-    paths: tuple[Path, ...]
-    name: str
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
+Dataset = PictureSet
 
 _Input = TypeVar("_Input", bound=io.Input)
 

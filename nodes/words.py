@@ -7,11 +7,13 @@ from typing import Any
 
 from ..ganrm_core.card_words import figure, interval, interval_words, section
 from ..ganrm_core.certainty import listed
-from ..ganrm_core.errors import GanRMError
+from ..ganrm_core.errors import GanRMError, TooFewError
 from ..ganrm_core.leak_report import in_a_word
 from ..ganrm_core.plots import threshold_words as what_for
+from ..ganrm_core.reasons import printable
 
 _FEW = 50
+_COUNTED = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def threshold_sentence(thresholds: Mapping[str, float]) -> str:
@@ -25,6 +27,15 @@ def not_done(failed: Mapping[int, GanRMError], what: str) -> str:
     """Such as "2 and 5 were not saved: the disk is full.": positions, counted from 1, and why the first of them."""
     numbers = [str(position + 1) for position in failed]
     return f"{listed(numbers)} {'was' if len(numbers) == 1 else 'were'} not {what}: {next(iter(failed.values()))}"
+
+
+def to_go(error: TooFewError) -> str:
+    """Such as "2 of 10 liked pictures in my_likes, eight to go.", and what does not count."""
+    missing = error.needed - error.count
+    more = _COUNTED[missing] if missing < len(_COUNTED) else str(missing)
+    place = f" in {printable(error.name)}" if error.name else ""
+    count = f"{error.count} of {error.needed} {error.kind} pictures{place}, {more} to go."
+    return " ".join(filter(None, (count, "Nothing is trained until then.", error.lost)))
 
 
 def about_card(name: str, card: Mapping[str, Any]) -> list[str]:

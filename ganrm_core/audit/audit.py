@@ -16,7 +16,7 @@ from ..metrics import Interval, auc_interval
 from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback, no_progress
 from ..short_names import short_names
-from ..training_sets import Source, find_training_files, refuse_too_few
+from ..training_sets import Source, check_enough, find_training_files
 from .classifier import held_out_scores, is_beyond_chance
 from .copies import copies_across
 from .facts import FileFacts, file_facts
@@ -132,8 +132,7 @@ def audit_folders(
         kept.append(index)
         progress(Progress("looking at the pictures", index + 1, len(paths)))
     labels = np.array([int(index < len(files.liked)) for index in kept], dtype=np.int64)
-    for label, name in ((1, "liked"), (0, "ordinary")):
-        refuse_too_few(int((labels == label).sum()), name, skipped=skipped, among=paths)
+    check_enough(labels, files.names, skipped, paths)
     groups = group_near_duplicates(np.stack(signatures), progress=progress)
     return audit_files(
         facts,

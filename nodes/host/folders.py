@@ -19,10 +19,13 @@ from ...ganrm_core.checkpoint import check_model_path
 from ...ganrm_core.companion import SUFFIX as COMPANION
 from ...ganrm_core.errors import CheckpointError, DataError, OutputError
 from ...ganrm_core.files import shown
+from ...ganrm_core.model_series import newest, series_of
 from ...ganrm_core.system_folders import is_system_folder
 
 MODELS, DATASETS, BACKBONES = "ganrm", "ganrm_datasets", "ganrm_backbones"
 ALLOWED_FILE = "ganrm_folders.txt"
+NEWEST_OF = "newest of "
+"""Before the name of a series of models: see `model_choices`."""
 _DEPTH = 3
 _DOWNLOADING = (".aria2", ".part", ".crdownload", ".download", ".tmp")  # behind the whole name
 _SEPARATOR = re.compile(r"[/\\]")  # both, on every system: workflows travel
@@ -112,8 +115,36 @@ def model_names() -> list[str]:
     return [name for name in _whole_files(MODELS) if not name.endswith(COMPANION)]
 
 
+def model_choices() -> list[str]:
+    """What Load GAN-RM offers: the newest of each series, which stays the right one after training again; all files."""
+    series = {_series_of(name): None for name in model_names()}
+    return [*(f"{NEWEST_OF}{name}" for name in series if name), *model_names()]
+
+
+def chosen_model(choice: str) -> str:
+    """The file that a choice of `model_choices` stands for by now; another text as it is."""
+    series = choice.removeprefix(NEWEST_OF)
+    if series == choice:
+        return choice
+    files = {
+        Path(folder_paths.get_full_path(MODELS, name) or name): name
+        for name in model_names()
+        if _series_of(name) == series
+    }
+    found = newest(files)
+    return files[found] if found else choice
+
+
+def _series_of(name: str) -> str | None:
+    """Named alike on every system, so that a workflow made on Windows runs elsewhere."""
+    path = PureWindowsPath(name) if os.name == "nt" else PurePosixPath(name)
+    stem = series_of(path.stem)
+    return path.with_name(stem).as_posix() if stem else None
+
+
 def model_path(name: str) -> Path:
     """The file of a reward model. Raises CheckpointError that says what to get and where to put it."""
+    name = chosen_model(name)
     try:
         _check_text(name, "read from")
         relative = inside(unquoted(name), name, "read from")
@@ -124,9 +155,9 @@ def model_path(name: str) -> Path:
             return path
     home = folder_paths.get_folder_paths(MODELS)[0]
     raise CheckpointError(
-        f"This workflow uses the reward model {shown(name)}, which is not on this machine. Get the file from "
-        f"whoever shared the workflow, put it into {shown(home)} and press R on the page; or choose another "
-        "model, or train your own with Train GAN-RM."
+        f"This workflow uses the reward model {shown(name.removeprefix(NEWEST_OF))}, which is not on this machine. "
+        "Train your own with Train GAN-RM and keep it with Save GAN-RM; or get the file from whoever shared the "
+        f"workflow, put it into {shown(home)} and press R on the page; or choose another model."
     )
 
 

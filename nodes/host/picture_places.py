@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...ganrm_core.errors import DataError, OutputError
 from ...ganrm_core.file_names import fitting_name
 from ...ganrm_core.files import shown
+from ...ganrm_core.ranked_sheet import score_text
 from . import folders
 
+_DATE = re.compile(r"%date:([^%]*)%")
+_DATE_PART = re.compile(r"yyyy|yy|dd?|MM?|hh?|mm?|ss?")
+_NO_SCORE = "unscored"
 _CLOCK = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
 
 
@@ -32,8 +38,8 @@ class Place:
 class PicturePlaces:
     """Gives out one free name after the other: `prefix_00001_.png`, `prefix_00002_.png` …
 
-    `prefix` may hold folders and ComfyUI's variables (%year%, %width%, %batch_num% …; see `_CLOCK`). Raises
-    OutputError where it leads out of the output folder or its folder cannot be made.
+    `prefix` may hold folders, %score% and ComfyUI's variables (%year%, %width%, %batch_num%, %date:yyyy-MM-dd% …; see
+    `_CLOCK`). Raises OutputError where it leads out of the output folder or its folder cannot be made.
     """
 
     def __init__(self, prefix: str, suffix: str) -> None:
@@ -48,9 +54,10 @@ class PicturePlaces:
         self._counters: dict[Path, int] = {}
         self._count = 0
 
-    def next(self, width: int, height: int) -> Place:
+    def next(self, width: int, height: int, score: float | None = None) -> Place:
         """The place of the next picture, of so many pixels."""
-        prefix = Path(self._with_variables(str(self._prefix), width, height))
+        values = {"width": width, "height": height, "batch_num": self._count, "score": _score_text(score)}
+        prefix = Path(*(self._with_variables(part, values) for part in self._prefix.parts))
         home, name = folders.output_folder() / prefix.parent, prefix.name
         counter = self._counters.get(prefix) or _next_number(home, name)
         while os.path.lexists(path := self._path(home, name, counter)):
@@ -62,13 +69,33 @@ class PicturePlaces:
     def _path(self, home: Path, name: str, counter: int) -> Path:
         return home / fitting_name(home, name, f"_{counter:05}_{self._suffix}")
 
-    def _with_variables(self, text: str, width: int, height: int) -> str:
-        values = {"width": width, "height": height, "batch_num": self._count}
+    def _with_variables(self, part: str, values: Mapping[str, object]) -> str:
+        """One folder's or file's name."""
+        text = _DATE.sub(lambda match: self._date(match[1]), part)
         for name, value in values.items():
             text = text.replace(f"%{name}%", str(value))
         for name, form in _CLOCK.items():
             text = text.replace(f"%{name}%", time.strftime(form, self._started))
-        return text
+        # A name that begins with a full stop is hidden.
+        return f"0{text}" if text.startswith(".") and part.startswith("%score%") else text
+
+    def _date(self, form: str) -> str:
+        """As ComfyUI's page writes it into the nodes of its own: yyyy, MM, dd, hh, mm, ss; one letter for no zero."""
+        now = self._started
+        parts = {"d": now.tm_mday, "M": now.tm_mon, "h": now.tm_hour, "m": now.tm_min, "s": now.tm_sec}
+
+        def written(match: re.Match[str]) -> str:
+            letters = match[0]
+            if letters[0] == "y":
+                return str(now.tm_year)[-len(letters) :]
+            return str(parts[letters[0]]).zfill(len(letters))
+
+        return _DATE_PART.sub(written, form)
+
+
+def _score_text(score: float | None) -> str:
+    """As on the sheets, such as .83, with a minus that every keyboard has."""
+    return _NO_SCORE if score is None or not math.isfinite(score) else score_text(score).replace("−", "-")
 
 
 def _next_number(home: Path, name: str) -> int:

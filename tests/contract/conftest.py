@@ -6,6 +6,8 @@ lists, inference mode, hidden inputs, and defaults of widgets.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,6 +67,14 @@ class Pack:
         """A module of the pack, such as `nodes.host.folders`: the very one the nodes use."""
         return sys.modules[f"{self.package}.{name}"]
 
+    def refusal(self, node: str, /, **inputs: Any) -> str:
+        """What the node says against widgets and links when they are queued; "" where they are fine."""
+        try:
+            assert self.node(node).validate_inputs(**inputs) is True
+        except self.module("ganrm_core.errors").GanRMError as error:
+            return str(error)
+        return ""
+
     def run(self, node: str, /, *, hidden: Mapping[str, Any] | None = None, **inputs: Any) -> Result:
         schema = self.schema(node)
         unknown = set(inputs) - {socket.id for socket in schema.inputs}
@@ -78,6 +88,8 @@ class Pack:
         )
         with torch.inference_mode():
             returned = clone.execute(**given)
+            if inspect.iscoroutine(returned):
+                returned = asyncio.run(returned)
         values = returned.args
         assert len(values) == len(schema.outputs), "every output needs a value"
         ui = returned.ui or {}

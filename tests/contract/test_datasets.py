@@ -94,13 +94,18 @@ class TestImageFolder:
 
     def test_validation_says_it_before_the_run(self, pack: Pack, folders: Folders) -> None:
         put(folders.input, "cats/a.png")
-        validate = pack.node("GANRMImageFolder").validate_inputs
-        assert validate(folder="input/cats") is True
-        assert validate(folder=None) is True
-        assert "press R" in validate(folder="input/none")
-        assert "leads out" in validate(folder="input/../..")
-        assert "add this line" in validate(folder=str(folders.user))
-        assert "named by text" in validate(folder=5)
+        put(folders.input, "deep/er/a.png")
+
+        def refusal(folder: Any, **more: Any) -> str:
+            return pack.refusal("GANRMImageFolder", folder=folder, **more)
+
+        assert refusal("input/cats") == refusal(None) == refusal("input/deep", recursive=True) == ""
+        assert refusal("input/deep") == "", "where it comes over a link, it may be on"
+        assert "press R" in refusal("input/none")
+        assert "leads out" in refusal("input/../..")
+        assert "add this line" in refusal(str(folders.user))
+        assert "named by text" in refusal(5)
+        assert "Include the subfolders" in refusal("input/deep", recursive=False)
 
     def test_fingerprint_follows_the_files(self, pack: Pack, folders: Folders) -> None:
         put(folders.input, "cats/a.png", "cats/more/b.png")

@@ -42,7 +42,7 @@ def test_the_schema(pack: Pack) -> None:
         ("folder", None),
         ("keep", 10),
         ("save_to", "best"),
-        ("recursive", False),
+        ("recursive", True),
         ("min_score", 0.0),
         ("place", "copy"),
     ]
@@ -105,7 +105,7 @@ class TestWhatIsCopied:
     ) -> None:
         fill(shots, {"kept/z.png": 200})
         (shots / "kept" / "scores.csv").write_text("file,group,rank,kept,score,logit,uncertainty,kept_as\n")
-        assert "Left out" not in run(pack, bright)["summary"]
+        assert "Left out" not in run(pack, bright, recursive=False)["summary"]
         result = run(pack, bright, recursive=True)
         assert "5 pictures, 2 kept" in result["summary"]
         assert '"kept"' in result["summary"].partition("Left out")[2]
@@ -292,9 +292,7 @@ class TestTheNewFolder:
 
     @pytest.mark.usefixtures("shots")
     def test_files_are_never_moved(self, pack: Pack, bright: Bright, errors: Any) -> None:
-        with pytest.raises(
-            errors.DataError, match=r"no way to place files called 'move'. Choose copy or link"
-        ):
+        with pytest.raises(errors.DataError, match=r"no way to place files 'move'. Use one of: copy, link"):
             run(pack, bright, place="move")
 
     @pytest.mark.usefixtures("shots")
@@ -379,7 +377,7 @@ class TestFolder:
     def test_one_that_may_not_be_read(
         self, pack: Pack, bright: Bright, errors: Any, folders: Folders, value: str
     ) -> None:
-        message = pack.node(NODE).validate_inputs(folder=value)
+        message = pack.refusal(NODE, folder=value)
         with pytest.raises(errors.DataError) as raised:
             run(pack, bright, folder=value)
         assert message == str(raised.value)
@@ -388,7 +386,7 @@ class TestFolder:
     @pytest.mark.usefixtures("shots")
     @pytest.mark.parametrize("value", ["input/shots", None])
     def test_one_that_may(self, pack: Pack, value: str | None) -> None:
-        assert pack.node(NODE).validate_inputs(folder=value) is True
+        assert pack.refusal(NODE, folder=value) == ""
 
     def test_missing_or_without_a_picture(
         self, pack: Pack, bright: Bright, errors: Any, folders: Folders

@@ -22,6 +22,9 @@ def saved(folders: Any, trained: Any) -> Path:
     return path
 
 
+REPLACE = "replace, keep the old one aside"
+
+
 @pytest.fixture
 def errors(pack: Any) -> Any:
     return pack.module("ganrm_core.errors")
@@ -44,7 +47,7 @@ class TestLoad:
         schema = pack.schema("GANRMLoadModel")
         assert [socket.id for socket in schema.inputs] == ["model"]
         assert [socket.id for socket in schema.outputs] == ["reward", "info"]
-        assert schema.inputs[0].options == [saved.name]
+        assert schema.inputs[0].options == ["newest of my_taste", saved.name]
         assert all(socket.tooltip for socket in (*schema.inputs, *schema.outputs))
 
     def test_the_model_scores_as_it_did(self, pack: Any, saved: Path, trained: Any, taste: Any) -> None:
@@ -88,8 +91,10 @@ class TestLoad:
     def test_a_model_in_a_subfolder(self, pack: Any, saved: Path) -> None:
         (saved.parent / "portraits").mkdir()
         saved.rename(saved.parent / "portraits" / saved.name)
-        (option,) = pack.schema("GANRMLoadModel").inputs[0].options
-        assert pack.run("GANRMLoadModel", model=option)["reward"].name == "portraits/my_taste"
+        newest, option = pack.schema("GANRMLoadModel").inputs[0].options
+        assert newest == "newest of portraits/my_taste"
+        for choice in (newest, option):
+            assert pack.run("GANRMLoadModel", model=choice)["reward"].name == "portraits/my_taste"
 
     def test_the_node_notices_a_replaced_file(self, pack: Any, saved: Path) -> None:
         fingerprint = pack.node("GANRMLoadModel").fingerprint_inputs
@@ -106,9 +111,9 @@ class TestLoadRefuses:
     @pytest.mark.usefixtures("folders")
     def test_no_model_yet(self, pack: Any, errors: Any) -> None:
         model = pack.schema("GANRMLoadModel").inputs[0]
-        assert model.options == []
-        assert "Train GAN-RM" in model.tooltip
-        assert pack.node("GANRMLoadModel").validate_inputs() is True
+        assert model.options == ["newest of my_taste"], "as Save GAN-RM proposes"
+        assert "Train GAN-RM" in pack.refusal("GANRMLoadModel", model="newest of my_taste")
+        assert pack.refusal("GANRMLoadModel") == ""
         for inputs in ({}, {"model": ""}, {"model": None}):
             with pytest.raises(errors.CheckpointError, match=r"no reward model yet.*Train GAN-RM.*press R"):
                 pack.run("GANRMLoadModel", **inputs)
@@ -118,14 +123,14 @@ class TestLoadRefuses:
     )
     def test_what_is_not_there_or_not_ours(self, pack: Any, saved: Path, errors: Any, value: str) -> None:
         (saved.parents[2] / "evil.safetensors").write_bytes(saved.read_bytes())
-        message = pack.node("GANRMLoadModel").validate_inputs(model=value)
+        message = pack.refusal("GANRMLoadModel", model=value)
         with pytest.raises(errors.CheckpointError) as caught:
             pack.run("GANRMLoadModel", model=value)
         assert str(caught.value) == message
-        assert pack.node("GANRMLoadModel").validate_inputs(model=saved.name) is True
+        assert pack.refusal("GANRMLoadModel", model=saved.name) == ""
 
     def test_a_shared_workflow_says_what_to_get(self, pack: Any, saved: Path) -> None:
-        message = pack.node("GANRMLoadModel").validate_inputs(model="theirs.safetensors")
+        message = pack.refusal("GANRMLoadModel", model="theirs.safetensors")
         for words in ('"theirs.safetensors"', "not on this machine", str(saved.parent), "press R"):
             assert words in message
 
@@ -134,6 +139,8 @@ class TestLoadRefuses:
         saved.write_bytes(saved.read_bytes()[:length])
         with pytest.raises(errors.CheckpointError, match=r"my_taste\.safetensors.* is damaged"):
             pack.run("GANRMLoadModel", model=saved.name)
+        if length >= 0:  # what is missing at the end does not show in the header
+            assert "is damaged" in pack.refusal("GANRMLoadModel", model=saved.name)
 
     def test_another_kind_of_file(self, pack: Any, saved: Path, errors: Any) -> None:
         from safetensors.torch import save_file
@@ -218,7 +225,10 @@ class TestSave:
     @pytest.mark.usefixtures("folders")
     def test_schema(self, pack: Any) -> None:
         schema = pack.schema("GANRMSaveModel")
-        assert [socket.id for socket in schema.inputs] == ["reward", "name"]
+        assert [socket.id for socket in schema.inputs] == ["reward", "name", "if_exists"]
+        assert schema.inputs[-1].optional
+        assert schema.inputs[-1].options == ["add a number", REPLACE]
+        assert schema.inputs[-1].default == "add a number"
         assert [socket.id for socket in schema.outputs] == ["path"]
         assert schema.is_output_node
         assert all(socket.tooltip for socket in (*schema.inputs, *schema.outputs))
@@ -228,12 +238,12 @@ class TestSave:
             listed: list[str] = pack.schema("GANRMLoadModel").inputs[0].options
             return listed
 
-        assert options() == []
+        assert options() == ["newest of my_taste"]
         # A clock's tick between the listing and the file: coarse file systems would show no change.
         os.utime(folders.models / "ganrm", (1e9, 1e9))
-        assert options() == []
+        assert options() == ["newest of my_taste"]
         paths = [self.save(pack, trained)["path"], self.save(pack, trained, "portraits/soft.light")["path"]]
-        assert options() == sorted(paths)
+        assert options() == ["newest of my_taste", "newest of portraits/soft.light", *sorted(paths)]
         assert paths == ["my_taste.safetensors", str(Path("portraits", "soft.light.safetensors"))]
         assert pack.run("GANRMLoadModel", model=paths[1])["reward"].name == "portraits/soft.light"
 
@@ -244,8 +254,8 @@ class TestSave:
         first = self.save(pack, trained)
         again = self.save(pack, trained)
         assert (first["path"], again["path"]) == ("my_taste.safetensors",) * 2
-        assert first.ui["text"] == ["Saved as my_taste.safetensors."]
-        assert again.ui["text"] == ["Kept already as my_taste.safetensors."]
+        assert first.ui["text"] == ["Saved as my_taste.safetensors. AUC 1.0."]
+        assert again.ui["text"] == ["Kept already as my_taste.safetensors. AUC 1.0."]
         content = (home / "my_taste.safetensors").read_bytes()
         (home / "my_taste.safetensors").write_bytes(b"someone else's")
         assert [self.save(pack, trained)["path"] for _ in range(2)] == ["my_taste (2).safetensors"] * 2
@@ -258,7 +268,9 @@ class TestSave:
 
     def test_a_loaded_model_is_the_same_model(self, pack: Any, saved: Path) -> None:
         reward = pack.run("GANRMLoadModel", model=saved.name)["reward"]
-        assert self.save(pack, reward).ui["text"] == ["Kept already as my_taste.safetensors."]
+        before = saved.stat().st_mtime_ns
+        assert self.save(pack, reward).ui["text"] == ["Kept already as my_taste.safetensors. AUC 1.0."]
+        assert saved.stat().st_mtime_ns == before, "or it would be loaded again each time"
 
     @pytest.mark.parametrize("name", ["", "  ", "../evil", "/etc/evil", "a/../../b", "C:\\evil", "a\0b"])
     def test_names_that_lead_elsewhere(
@@ -267,15 +279,13 @@ class TestSave:
         before = sorted(folders.models.parent.rglob("*"))
         with pytest.raises(errors.OutputError) as caught:
             self.save(pack, trained, name)
-        assert pack.node("GANRMSaveModel").validate_inputs(name=name) == str(caught.value)
+        assert pack.refusal("GANRMSaveModel", name=name) == str(caught.value)
         assert sorted(folders.models.parent.rglob("*")) == before
 
     @pytest.mark.usefixtures("folders")
     def test_a_good_name_passes_the_pages_check(self, pack: Any) -> None:
-        validate = pack.node("GANRMSaveModel").validate_inputs
-        assert validate(name="my_taste") is True
-        assert validate(name=None) is True
-        assert validate() is True
+        for inputs in ({"name": "my_taste"}, {"name": None}, {}):
+            assert pack.refusal("GANRMSaveModel", **inputs) == ""
 
     @pytest.mark.usefixtures("folders")
     def test_rewards_that_are_no_model(self, pack: Any, errors: Any) -> None:

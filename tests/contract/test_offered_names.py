@@ -110,7 +110,7 @@ def test_a_model_is_not_saved_under_a_name_that_is_never_listed(
 ) -> None:
     with pytest.raises(errors.OutputError, match="cannot be named"):
         places.new_model_path(name)
-    assert "cannot be named" in pack.node("GANRMSaveModel").validate_inputs(name=name), "before the training"
+    assert "cannot be named" in pack.refusal("GANRMSaveModel", name=name), "before the training"
     assert places.new_model_path("features") == folders.models / "ganrm" / "features.safetensors"
 
 

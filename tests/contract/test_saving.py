@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -195,6 +196,24 @@ def test_variables_and_sizes(pack: Pack, folders: Folders) -> None:
     assert plain["files"] == [f"p_0000{i}_.png" for i in range(1, 5)]
     with Image.open(folders.output / "p_00003_.png") as saved:
         assert saved.size == (10, 4)
+
+
+def test_the_score_in_the_name(pack: Pack, folders: Folders) -> None:
+    images, scores = noise(4), Many([0.826, 0.997, float("nan"), -1.25])
+    result = pack.run(NAME, images=images, filename_prefix="a/best_%score%", scores=scores)
+    assert result["files"] == [f"a/best_{score}_00001_.png" for score in (".83", "1.0", "unscored", "-1.25")]
+    assert pack.run(NAME, images=noise(), filename_prefix="%score%")["files"] == ["unscored_00001_.png"]
+    hidden = pack.run(NAME, images=noise(), filename_prefix="%score%/%score%_x", scores=0.5)
+    assert hidden["files"] == ["0.50/0.50_x_00001_.png"]
+    with Image.open(folders.output / hidden["files"][0]) as saved:
+        assert saved.size == (6, 8)
+
+
+def test_dates_as_the_page_writes_them_for_its_own_nodes(pack: Pack, folders: Folders) -> None:
+    places = pack.module("nodes.host.picture_places")
+    place = places.PicturePlaces("%date:yyyy-MM-dd_hh.mm.ss% %date:yy M d%", ".png")
+    place._started = time.struct_time((2026, 3, 4, 5, 6, 7, 0, 0, 0))
+    assert place.next(8, 8).name == "2026-03-04_05.06.07 26 3 4_00001_.png"
 
 
 @pytest.mark.parametrize(

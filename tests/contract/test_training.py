@@ -385,21 +385,20 @@ class TestRefusals:
         ) as caught:
             train(backbone=value)
         assert "press R" in str(caught.value)
-        assert pack.node("GANRMTrain").validate_inputs(backbone=value) == str(caught.value)
+        assert pack.refusal("GANRMTrain", backbone=value) == str(caught.value)
 
     @pytest.mark.usefixtures("tiny")
     def test_the_pages_own_check_lets_ours_speak(self, pack: Any) -> None:
-        validate = pack.node("GANRMTrain").validate_inputs
-        assert validate(backbone=TINY) is True
-        assert validate(backbone=None) is True
-        assert validate() is True
+        for inputs in ({"backbone": TINY}, {"backbone": None}, {}):
+            assert pack.refusal("GANRMTrain", **inputs) == ""
 
     @pytest.mark.parametrize(
         "bad", [{"preset": "best"}, {"adapt": "all"}, {"preset": "paper", "adapt": "lora"}]
     )
     def test_settings(self, pack: Any, train: Any, bad: dict[str, str]) -> None:
-        with pytest.raises(pack.module("ganrm_core.errors").DataError):
+        with pytest.raises(pack.module("ganrm_core.errors").DataError) as caught:
             train(**bad)
+        assert pack.refusal("GANRMTrain", backbone=TINY, **bad) == str(caught.value)
 
     def test_lora_on_the_built_in_backbone(self, pack: Any, train: Any) -> None:
         pytest.importorskip("peft")
@@ -407,18 +406,29 @@ class TestRefusals:
             train(backbone="efficientnet_lite0", adapt="lora", preset="default")
 
     def test_too_few_pictures(self, pack: Any, train: Any, taste: Any) -> None:
-        few = sorted(taste.liked.iterdir())[:9]
-        with pytest.raises(pack.module("ganrm_core.errors").DataError, match="Only 9 usable liked pictures"):
-            train(liked=few)
-        with pytest.raises(
-            pack.module("ganrm_core.errors").DataError, match="Only 0 usable ordinary pictures"
+        few = sorted(taste.liked.iterdir())
+        for liked, said in (
+            (few[:2], "2 of 10 liked pictures in pictures, eight to go."),
+            (few[:9], "one to go"),
         ):
-            train(ordinary=[])
+            result = train(liked=liked)
+            assert said in result["summary"]
+            assert result.ui["summary"] == [result["summary"]]
+            assert len(result.ui["images"]) == 1
+            for output in ("reward", "loss", "report"):
+                assert isinstance(result[output], pack.module("nodes.outputs").ExecutionBlocker)
+        assert "0 of 10 ordinary pictures" in train(ordinary=[])["summary"]
+
+    def test_too_few_that_can_be_read(self, train: Any, taste: Any, tmp_path: Path) -> None:
+        liked, ordinary = copied(taste, tmp_path / "a")
+        for path in sorted(liked.iterdir())[:4]:
+            path.write_bytes(path.name.encode())
+        summary = train(liked, ordinary)["summary"]
+        assert "8 of 10 liked pictures in pictures, two to go" in summary
+        assert "4 files were skipped" in summary
 
     def test_the_same_pictures_twice(self, pack: Any, train: Any, taste: Any) -> None:
-        with pytest.raises(
-            pack.module("ganrm_core.errors").DataError, match="both the liked and the ordinary"
-        ):
+        with pytest.raises(pack.module("ganrm_core.errors").DataError, match="are the same: both are"):
             train(ordinary=taste.liked)
 
     def test_without_timm_the_built_in_backbone_alone_is_gone(

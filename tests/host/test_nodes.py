@@ -207,10 +207,6 @@ class TestBestOfN:
         }
         assert "2 candidates but 4 scores" in client.run(prompt).error_message
 
-    def test_nothing_to_judge_by_says_what_to_connect(self, client: Client) -> None:
-        prompt = {"images": images("64x64, 64x64"), "best": best_of_n()}
-        assert "connect a reward" in client.run(prompt).error_message
-
 
 class TestSaving:
     @pytest.mark.parametrize("form", ["png", "webp"])

@@ -247,11 +247,23 @@ def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server:
 
 
 def test_too_few_picks_are_kept_and_training_says_how_many_it_needs(client: Client, server: Server) -> None:
-    prompt = made_small(shipped_prompt(GROW))
-    prompt[only(prompt, "GANRMAddToDataset")]["inputs"].update(pick="2 3", dataset_name="few")
-    run = client.run(prompt, timeout=RUNS)
-    assert "at least 10" in run.error_message.lower()
+    before = set(server.folder("models", "ganrm").iterdir())
+    run = queued(client, GROW, GANRMAddToDataset={"pick": "2 3", "dataset_name": "few"})
+    (summary,) = result(run, GROW, "GANRMTrain")["summary"]
+    assert summary.startswith("2 of 10 liked pictures in datasets/few, eight to go.")
+    assert len(result(run, GROW, "GANRMTrain")["images"]) == 1
+    assert only(shipped_prompt(GROW), "GANRMSaveModel") not in run.outputs
     assert len(list(server.folder("models", "ganrm_datasets", "few").glob("*.png"))) == 2
+    assert set(server.folder("models", "ganrm").iterdir()) == before
+
+
+def test_the_sheets_are_shown_before_training_begins(client: Client) -> None:
+    run = queued(client, GROW, GANRMAddToDataset={"pick": "1-11", "dataset_name": "sheets_first"})
+    shown = [event.data["node"] for event in run.events if event.kind == "executed"]
+    for sheet in ("GANRMScore", "GANRMAddToDataset"):
+        assert shown.index(only(shipped_prompt(GROW), sheet)) < shown.index(
+            only(shipped_prompt(GROW), "GANRMTrain")
+        )
 
 
 def _save(link: list[Any]) -> Json:

@@ -293,7 +293,7 @@ class TestCommandsThatRead:
         )
         assert ran.code == 2
         said = ran.err.splitlines()[-1]
-        assert said.startswith("ganrm: Only 1 usable liked pictures.")
+        assert said.startswith(f'ganrm: Only 1 usable liked picture in "{sets["liked"]}".')
         assert re.search(r"25 files were skipped: .* and 20 more\.$", said)
 
     def test_files_that_go_while_training_reads_them(

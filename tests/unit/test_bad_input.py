@@ -290,11 +290,11 @@ BAD_SETS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 BAD_FOR_TRAINING: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "fewer than 10": (
         lambda w: keep_only(w / "liked", 9),
-        ("Only 9 usable liked pictures", "add pictures to", "{work}/liked"),
+        ('Only 9 usable liked pictures in "{work}/liked"', "add pictures there"),
     ),
     "fewer than 10 of the other": (
         lambda w: keep_only(w / "ordinary", 3),
-        ("Only 3 usable ordinary pictures", "add pictures to", "{work}/ordinary"),
+        ('Only 3 usable ordinary pictures in "{work}/ordinary"', "add pictures there"),
     ),
     "fewer than 10 that can be read": (
         lambda w: [(w / "liked" / f"liked0{n}.png").write_bytes(b"x%d" % n) for n in range(5)],

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganrm_core.errors import DataError
-from ganrm_core.training_sets import LEAST_PER_CLASS, find_training_files, refuse_too_few
+from ganrm_core.errors import DataError, TooFewError
+from ganrm_core.training_sets import LEAST_PER_CLASS, PictureSet, find_training_files, refuse_too_few
 
 
 def folder(path: Path, count: int, shade: int) -> Path:
@@ -101,7 +101,7 @@ class TestRefused:
 
     def test_too_few(self, liked: Path, ordinary: Path) -> None:
         (liked / "0.png").unlink()
-        with pytest.raises(DataError, match=r"Only 9 usable liked pictures\. At least 10"):
+        with pytest.raises(DataError, match=r"Only 9 usable liked pictures in .*liked\"\. At least 10"):
             find_training_files(liked, ordinary)
         with pytest.raises(DataError, match="Only 9 usable ordinary pictures"):
             find_training_files(ordinary, liked)
@@ -122,6 +122,33 @@ class TestRefused:
             find_training_files(tmp_path / "empty", liked)
         with pytest.raises(DataError, match="Only 0 usable"):
             find_training_files([], liked)
+
+    def test_sets_with_names_are_called_by_them(self, liked: Path, ordinary: Path) -> None:
+        few = PictureSet(tuple(sorted(liked.iterdir())[:1]), "input/few")
+        with pytest.raises(
+            TooFewError, match=r'Only 1 usable liked picture in "input/few"\. At least 10'
+        ) as caught:
+            find_training_files(few, ordinary)
+        error = caught.value
+        assert (error.kind, error.name, error.count, error.needed) == (
+            "liked",
+            "input/few",
+            1,
+            LEAST_PER_CLASS,
+        )
+
+    def test_the_same_set_twice_is_said_in_a_sentence_not_in_pairs(self, liked: Path) -> None:
+        paths = tuple(sorted(liked.iterdir()))
+        once, again = PictureSet(paths, "input/liked"), PictureSet(paths, "output/copies")
+        with pytest.raises(DataError) as caught:
+            find_training_files(once, once)
+        assert str(caught.value).startswith(
+            'The liked and the ordinary pictures are the same: both are "input/liked". Choose a folder'
+        )
+        with pytest.raises(DataError, match='"input/liked" and "output/copies" hold the same 10'):
+            find_training_files(once, again)
+        with pytest.raises(DataError, match="are the same 10 pictures"):
+            find_training_files(list(paths), list(paths))
 
     def test_the_least_is_enough(self) -> None:
         refuse_too_few(LEAST_PER_CLASS, "liked")

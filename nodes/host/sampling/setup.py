@@ -63,11 +63,7 @@ class Setup:
 
     def check(self, count: int) -> None:
         """Raise DataError for what would give nothing, or the same picture again and again."""
-        if self.steps < 1:
-            raise DataError(
-                "There are no steps to sample (denoise 0, or empty sigmas): every candidate would be the latent "
-                "that came in. Set denoise above 0."
-            )
+        check_steps(self.steps)
         if float(self.sigmas[-1]) > 0:
             raise DataError(
                 "The sigmas end before the pictures are clean, so there would be nothing to judge. Let the Best-of-N "
@@ -78,6 +74,15 @@ class Setup:
             raise DataError(
                 "All candidates would start from the same noise, so there is nothing to choose. Connect RandomNoise."
             )
+
+
+def check_steps(steps: int) -> None:
+    """Raise DataError where there is nothing to sample."""
+    if steps < 1:
+        raise DataError(
+            "There are no steps to sample (denoise 0, or empty sigmas): every candidate would be the latent "
+            "that came in. Set denoise above 0."
+        )
 
 
 def as_ksampler(

@@ -1,0 +1,13 @@
+"""The order in which ComfyUI runs what is ready."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+async def others_first() -> None:
+    """Let everything run that is ready by now, such as the sheet of pictures just made, before long work begins.
+
+    Among nodes that are ready ComfyUI picks one by chance. One that waits is set aside until no other is ready.
+    """
+    await asyncio.sleep(0)

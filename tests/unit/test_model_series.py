@@ -1,0 +1,98 @@
+"""Series of saved models, and writing a model where another lies."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from ganrm_core import model_series
+from ganrm_core.errors import OutputError
+from ganrm_core.model_series import newest, series_of, write_replacing
+
+
+@pytest.mark.parametrize(
+    ("stem", "series"),
+    [
+        ("taste", "taste"),
+        ("taste (2)", "taste"),
+        ("taste (17)", "taste"),
+        ("taste (two)", "taste (two)"),
+        ("taste(2)", "taste(2)"),
+        ("taste (2) (3)", "taste (2)"),
+        ("taste (before 2026-11-28 19.20.05)", None),
+        ("taste (before 2026-11-28 19.20.05) (2)", None),
+        ("taste (before the sea)", "taste (before the sea)"),
+    ],
+)
+def test_series(stem: str, series: str | None) -> None:
+    assert series_of(stem) == series
+
+
+def test_newest(tmp_path: Path) -> None:
+    assert newest([]) is None
+    assert newest([tmp_path / "absent.safetensors"]) is None
+    paths = [tmp_path / name for name in ("a.safetensors", "a (2).safetensors", "a (10).safetensors")]
+    for path in paths:
+        path.touch()
+        os.utime(path, (1000, 1000))
+    assert newest(paths) == paths[2]
+    os.utime(paths[0], (2000, 2000))
+    assert newest(paths) == paths[0]
+
+
+class TestWriteReplacing:
+    def test_nothing_in_the_way(self, tmp_path: Path) -> None:
+        assert write_replacing(tmp_path / "a.safetensors", b"new") is None
+        assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+
+    def test_a_full_disk_moves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "a.safetensors"
+        path.write_bytes(b"old")
+
+        def full(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match="disk is full"):
+            write_replacing(path, b"new")
+        assert path.read_bytes() == b"old"
+        assert [each.name for each in tmp_path.iterdir()] == ["a.safetensors"]
+
+    def test_what_cannot_be_moved(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.safetensors"
+        path.mkdir()
+        with pytest.raises(OutputError, match=r"Cannot put .* aside"):
+            write_replacing(path, b"new")
+        assert [each.name for each in tmp_path.iterdir()] == ["a.safetensors"]
+
+    def test_what_another_program_writes_meanwhile_is_kept_as_well(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "a.safetensors"
+        path.write_bytes(b"old")
+        put_aside, calls = model_series._put_aside, []
+
+        def then_another_writes(at: Path) -> Path | None:
+            found = put_aside(at)
+            if not calls:
+                at.write_bytes(b"of another program")
+            calls.append(found)
+            return found
+
+        monkeypatch.setattr(model_series, "_put_aside", then_another_writes)
+        write_replacing(path, b"new")
+        assert path.read_bytes() == b"new"
+        assert {each.read_bytes() for each in tmp_path.iterdir()} == {b"old", b"of another program", b"new"}
+
+    def test_many_at_once_lose_none(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.safetensors"
+        contents = [b"content %d" % number for number in range(12)]
+        threads = [threading.Thread(target=write_replacing, args=(path, content)) for content in contents]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(each.read_bytes() for each in tmp_path.iterdir()) == sorted(contents)
