@@ -26,11 +26,14 @@ from .host.execution import others_first
 from .host.memory import ManagedBackbone, ManagedReward
 from .host.progress import check_cancel, progress_bar, show_last
 from .outputs import blocked
-from .previews import as_image, in_node, notice
+from .previews import as_image, in_node
 from .queue_checks import known
+from .sheets import word_card
 from .training_cache import TrainingCache, training_key
 from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
 from .words import marked, threshold_sentence, to_go
+
+_CARD_SIZE = (512, 256)
 
 
 class Train(io.ComfyNode):
@@ -207,8 +210,10 @@ def _trained(
 def _not_yet(error: TooFewError) -> io.NodeOutput:
     """Nothing is trained, and what hangs on the model is skipped."""
     summary = to_go(error)
+    card = word_card(summary, *_CARD_SIZE)
+    show_last(card)  # files were looked at before, with a picture that pages would keep
     return io.NodeOutput(
-        blocked(), blocked(), blocked(), summary, ui={**notice(summary), "summary": [summary], "auc": []}
+        blocked(), blocked(), blocked(), summary, ui=in_node(card, summary=[summary], auc=[])
     )
 
 
