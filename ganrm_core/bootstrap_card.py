@@ -38,9 +38,9 @@ def bootstrap_card(refinement: Refinement) -> Image.Image:
     Without matplotlib the curves are left out, and the card says so.
     """
     history = refinement.outcome.history
-    curves = (
-        _as_wide(history_plot(history, size=(7.4, 2.7)), _ROOM - 2 * _PAD) if charts_available() else None
-    )
+    curves = None
+    if charts_available():
+        curves = _as_wide(history_plot(history, size=(7.4, 2.7), figures=False), _ROOM - 2 * _PAD)
     parts = [
         _opening(refinement.model.name, verdict(refinement)),
         *([_warnings(refinement.warnings)] if refinement.warnings else []),

@@ -36,6 +36,17 @@ def round_lines(refinement: Refinement) -> list[str]:
     return lines
 
 
+def round_facts(refinement: Refinement) -> list[tuple[str, str]]:
+    """Names and values of the rounds for a small card; of a value the first line is large."""
+    before = [refinement.outcome.auc, *(entry.auc for entry in refinement.outcome.rounds)]
+    return [
+        (f"Round {number}", f"{'kept' if entry.kept else 'not kept'}\nAUC {reached:.3f} to {entry.auc:.3f}")
+        for number, (entry, reached) in enumerate(
+            zip(refinement.outcome.rounds, before, strict=False), start=1
+        )
+    ]
+
+
 def pool_line(refinement: Refinement) -> str:
     """What the pool was, and what was taken from it."""
     pool, taken = refinement.pool, refinement.outcome.rounds[0]

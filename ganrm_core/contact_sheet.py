@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 
-from .drawing import ACCENT, BADGE, CARD, DARK_INK, PAGE, SOFT_TEXT, TEXT, fitted, rounded, write
+from .drawing import ACCENT, BADGE, CARD, DARK_INK, PAGE, SOFT_TEXT, TEXT, fitted, name_lines, rounded, write
 from .errors import ImageError
 from .lettering import fitting_text
 
@@ -39,13 +39,14 @@ def contact_sheet(
     """An RGB sheet with one line of tiles per row; each picture fits into `tile` × `tile` pixels.
 
     Pictures keep their shape and are never covered; small ones are not blown up beyond twice their
-    size. Text that is too long ends in "…". Raises `ImageError` if there is no tile at all.
+    size. Captions break into lines; other text that is too long ends in "…". Raises `ImageError` if there is no tile at all.
     """
     if not any(rows):
         raise ImageError("There are no images to draw on the contact sheet. Pass at least one.")
     if row_labels is not None and len(row_labels) != len(rows):
         raise ValueError(f"{len(row_labels)} row labels for {len(rows)} rows")
     layout = _Layout(max(48, tile))
+    rows = [[_with_whole_lines(entry, layout) for entry in row] for row in rows]
     columns = max(len(row) for row in rows)
     margin, gap = layout.margin, layout.gap
     heights = [layout.card_height(max(map(_lines, row), default=0)) for row in rows]
@@ -102,6 +103,12 @@ class _Layout:
     def card_height(self, lines: int) -> int:
         text = sum(self.line_height(line) for line in range(lines))
         return self.tile + 2 * self.pad + (text + self.pad if lines else 0)
+
+
+def _with_whole_lines(entry: Tile, layout: _Layout) -> Tile:
+    """The same with caption lines, such as file names, broken where they find no room; the first is short."""
+    more = [part for line in entry.caption[1:] for part in name_lines(line, layout.small_size, layout.tile)]
+    return replace(entry, caption=(*entry.caption[:1], *more))
 
 
 def _lines(entry: Tile) -> int:

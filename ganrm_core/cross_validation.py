@@ -70,8 +70,9 @@ class _Steps:
     thread ends at its next step.
     """
 
-    def __init__(self, progress: ProgressCallback, total: int) -> None:
+    def __init__(self, progress: ProgressCallback, total: int, *, plots_epochs: bool = False) -> None:
         self._progress, self._total, self._done = progress, total, 0
+        self._plots_epochs = plots_epochs
         self._caller, self._counting, self._left = threading.current_thread(), threading.Lock(), False
         self.history: History | None = None
         self.report()
@@ -86,19 +87,19 @@ class _Steps:
         self._left = True
 
     def one_fold_more(self) -> None:
+        """For the fit of the head that is kept: its epochs are what there is to plot."""
         self._total += self._total // FOLDS
+        self.history, self._plots_epochs = None, True
 
     def fitted(self) -> None:
         with self._counting:
             self._done += 1
         self.report()
 
-    def epoch(self, _loss: float, _auc: float) -> None:
-        self.report()
-
-    def plotted_epoch(self, loss: float, auc_value: float) -> None:
-        past = self.history or History("epoch")
-        self.history = History("epoch", (*past.loss, loss), (*past.auc, auc_value))
+    def epoch(self, loss: float, auc_value: float) -> None:
+        if self._plots_epochs:
+            past = self.history or History("epoch")
+            self.history = History("epoch", (*past.loss, loss), (*past.auc, auc_value))
         self.report()
 
 
@@ -150,9 +151,10 @@ def _path_history(held_out: dict[str, FloatArray], labels: IntArray) -> History:
     """Held-out loss and AUC along the penalties."""
     path = [held_out[_linear_name(penalty)] for penalty in _PENALTIES]
     return History(
-        "regularisation, strong to weak",
+        "regularisation",
         tuple(float(_losses(logits, labels).mean()) for logits in path),
         tuple(auc(logits, labels) for logits in path),
+        choice=True,
     )
 
 
@@ -161,11 +163,13 @@ def fit_paper(rows: Rows, groups: IntArray, *, seed: int, progress: ProgressCall
 
     def fit_all(part: Rows, part_groups: IntArray, steps: _Steps) -> dict[str, Head]:
         steps.history = None
-        head = fit_paper_head(*_inner_split(part, part_groups, seed), seed, steps.plotted_epoch)
+        head = fit_paper_head(*_inner_split(part, part_groups, seed), seed, steps.epoch)
         steps.fitted()
         return {"paper mlp": head}
 
-    return _cross_validate(rows, groups, fit_all, None, seed=seed, steps=_Steps(progress, FOLDS))
+    return _cross_validate(
+        rows, groups, fit_all, None, seed=seed, steps=_Steps(progress, FOLDS, plots_epochs=True)
+    )
 
 
 def assign_folds(labels: IntArray, groups: IntArray, folds: int, seed: int) -> IntArray:

@@ -21,6 +21,7 @@ TEXT: Colour = (236, 236, 238)
 SOFT_TEXT: Colour = (158, 158, 163)
 BADGE: Colour = (66, 66, 70)
 ACCENT: Colour = (255, 196, 61)
+WARNING: Colour = (255, 138, 101)  # apart from gold, which frames what is kept
 
 _MID_GREY = (128, 128, 128)
 _SCALE = 3  # shapes are drawn this much larger and reduced, because Pillow's own edges are jagged
@@ -44,16 +45,16 @@ def rounded(
 
 
 def progress_bar(
-    sheet: Image.Image, box: tuple[int, int, int, int], share: float, ground: Colour = BADGE
+    sheet: Image.Image, box: tuple[int, int, int, int], share: float, fill: Colour = ACCENT
 ) -> None:
     """A bar with round ends, filled from the left up to `share` (0–1)."""
     left, top, right, bottom = box
-    rounded(sheet, box, (bottom - top) // 2, ground)
+    rounded(sheet, box, (bottom - top) // 2, BADGE)
     width = round((right - left) * min(1.0, max(0.0, share)))
     if width:
         # Never shorter than its round ends, or the first steps would look like a fault.
         width = max(width, bottom - top)
-        rounded(sheet, (left, top, left + width, bottom), (bottom - top) // 2, ACCENT)
+        rounded(sheet, (left, top, left + width, bottom), (bottom - top) // 2, fill)
 
 
 def write(
@@ -91,6 +92,19 @@ def write_paragraph(
 
 def paragraph_height(text: str, size: int, room: float) -> int:
     return len(wrapped_text(text, size, room)[0]) * line_height(size)
+
+
+def name_lines(name: str, size: int, room: float, most: int = 3) -> list[str]:
+    """A file's or a model's name in at most so many lines of `room` pixels.
+
+    Of a longer one the middle gives way: names that differ do so at an end more often than not.
+    """
+    lines = wrapped_text(name, size, room)[0]
+    kept = len(name)
+    while len(lines) > most and kept > 2:
+        kept = kept * most // len(lines) if len(lines) > 2 * most else kept - 1
+        lines = wrapped_text(f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}", size, room)[0]
+    return lines
 
 
 def line_height(size: int) -> int:

@@ -1,4 +1,4 @@
-"""How a fit went: loss and held-out AUC over its steps."""
+"""Learning curve and regularisation path: loss and AUC over the steps of a fit, or over fits to choose from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .progress import History
 
 _TICKS = ((0.9, 0.02), (0.8, 0.05), (0.5, 0.1), (0.0, 0.2))  # where the axis of the AUC starts, and its step
 
+_LOSS, _AUC = "loss", "AUC so far"
 _LABELLED, _PLAIN = 0.64, 0.19  # inches beside the chart, with and without numbers
 
 
@@ -22,21 +23,31 @@ def has_curve(history: History | None) -> bool:
 
 
 def last_figures(history: History) -> list[tuple[str, str]]:
-    """Name and value of what the last step came to, such as ("loss", "0.412")."""
+    """Name and value of what the last step came to, or the point chosen so far, such as ("loss", "0.412").
+
+    The AUC is named as what it is: one to compare steps by, not that of the finished model.
+    """
+    point = -1 if history.chosen is None else history.chosen
     return [
-        (name, number_text(values[-1]))
-        for name, values in (("loss", history.loss), ("held-out AUC", history.auc))
+        (name, number_text(values[point]))
+        for name, values in ((_LOSS, history.loss), (_AUC, history.auc))
         if values
     ]
 
 
 def history_plot(
-    history: History, *, size: tuple[float, float] = (10.2, 3.4), dpi: float = 200, theme: Theme = DARK
+    history: History,
+    *,
+    size: tuple[float, float] = (10.2, 3.4),
+    dpi: float = 200,
+    theme: Theme = DARK,
+    figures: bool = True,
 ) -> Image.Image:
-    """An RGB chart of `size` inches: loss on the left axis, AUC on the right one, steps counted from 1.
+    """An RGB chart of `size` inches: loss on the left axis, AUC on the right one.
 
-    The last values stand above their axes, in the colour of their lines. Values that are not finite leave
-    a gap. Needs matplotlib.
+    Steps are counted from 1. Of fits to choose from, the chosen one is marked. With `figures` the last values, or those
+    of the chosen fit, stand above their axes, in the colour of their lines, else only what they are. Values that are
+    not finite leave a gap. Needs matplotlib.
     """
     left_margin, right_margin = (_LABELLED if values else _PLAIN for values in (history.loss, history.auc))
     # The axis drawn first carries the grid, or the grid would run across the line of the other.
@@ -53,22 +64,27 @@ def history_plot(
         right.grid(False)
         left.grid(True, axis="y", color=theme.line, linewidth=0.8, linestyle="-")
         left.set_axisbelow(True)
-    _draw(left, history.loss, theme.ink, theme)
-    _draw(right, history.auc, theme.liked, theme)
-    _step_axis(right, count, history.step, theme)
-    figures = dict(last_figures(history))
-    _head(left, "loss", figures, theme.ink, "left", left_margin)
-    _head(right, "held-out AUC", figures, theme.liked, "right", right_margin)
+    point = count - 1 if history.chosen is None else history.chosen
+    _draw(left, history.loss, point, theme.ink, theme)
+    _draw(right, history.auc, point, theme.liked, theme)
+    if history.chosen is not None:
+        _mark_chosen(right, point, count, theme)
+    _step_axis(right, count, history, theme)
+    heads = {name: f"{name}  {value}" for name, value in last_figures(history)}
+    if not figures:
+        heads = {name: short for name, short in ((_LOSS, "loss"), (_AUC, "AUC")) if name in heads}
+    _head(left, heads.get(_LOSS), theme.ink, "left", left_margin)
+    _head(right, heads.get(_AUC), theme.liked, "right", right_margin)
     return rendered(figure)
 
 
-def _head(axes: Any, name: str, figures: dict[str, str], colour: str, side: str, margin: float) -> None:
-    """The last value over the numbers of its axis, so that no one has to ask which is which."""
-    if name not in figures:
+def _head(axes: Any, words: str | None, colour: str, side: str, margin: float) -> None:
+    """Words over the numbers of their axis, so that no one has to ask which is which."""
+    if words is None:
         return
     outwards = 72 * (margin - _PLAIN)
     axes.annotate(
-        f"{name}  {figures[name]}",
+        words,
         (0 if side == "left" else 1, 1),
         xytext=(-outwards if side == "left" else outwards, 11),
         xycoords="axes fraction",
@@ -82,7 +98,26 @@ def _head(axes: Any, name: str, figures: dict[str, str], colour: str, side: str,
     )
 
 
-def _draw(axes: Any, values: Sequence[float], colour: str, theme: Theme) -> None:
+def _mark_chosen(axes: Any, point: int, count: int, theme: Theme) -> None:
+    axes.axvline(point + 1, color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)), zorder=1)
+    near_the_right = point + 1 > (count + 1) / 2
+    axes.annotate(
+        "chosen: lowest held-out loss",
+        (point + 1, 1),
+        xytext=(-6 if near_the_right else 6, -4),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="right" if near_the_right else "left",
+        va="top",
+        color=theme.ink,
+        family=FONT,
+        fontsize=SIZE,
+        usetex=False,
+    )
+
+
+def _draw(axes: Any, values: Sequence[float], point: int, colour: str, theme: Theme) -> None:
+    """A line with a large dot at `point`, counted from 0, if there is one."""
     if not values:
         return
     steps = range(1, len(values) + 1)
@@ -90,8 +125,8 @@ def _draw(axes: Any, values: Sequence[float], colour: str, theme: Theme) -> None
     dots = {"marker": "o", "markersize": 4.5} if len(values) <= 16 else {}
     axes.plot(steps, known, color=colour, linewidth=2.2, solid_joinstyle="round", clip_on=False, **dots)
     axes.plot(
-        [len(values)],
-        [known[-1]],
+        [point + 1],
+        [known[point] if point < len(known) else math.nan],
         marker="o",
         markersize=8,
         color=colour,
@@ -139,11 +174,14 @@ def _auc_axis(axes: Any, values: Sequence[float], theme: Theme) -> None:
     axes.set_yticks(marks, [f"{mark:.2f}" for mark in marks], **tick_text(theme))
 
 
-def _step_axis(axes: Any, count: int, step: str, theme: Theme) -> None:
+def _step_axis(axes: Any, count: int, history: History, theme: Theme) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    marks = [mark for mark in MaxNLocator(8, integer=True).tick_values(1, count) if 1 <= mark <= count]
     axes.set_xlim(1 - 0.015 * (count - 1), count + 0.015 * (count - 1) if count > 1 else 2)
-    axes.set_xticks(marks, [f"{mark:.0f}" for mark in marks], **tick_text(theme))
-    words = literal(shortened(" ".join(step.split())))
+    if history.choice:
+        axes.set_xticks([1, count], ["strong", "weak"], **tick_text(theme))
+    else:
+        marks = [mark for mark in MaxNLocator(8, integer=True).tick_values(1, count) if 1 <= mark <= count]
+        axes.set_xticks(marks, [f"{mark:.0f}" for mark in marks], **tick_text(theme))
+    words = literal(shortened(" ".join(history.step.split())))
     axes.set_xlabel(words, color=theme.ink, family=FONT, fontsize=SIZE, labelpad=6, usetex=False)

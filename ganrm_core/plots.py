@@ -33,6 +33,7 @@ from .chart import (
     write_in,
 )
 from .metrics import Interval, calibration_curve, roc_curve
+from .score_words import score_text
 
 if TYPE_CHECKING:
     from .evaluation import Figures
@@ -117,7 +118,7 @@ def score_histograms(
             color=theme.ink,
             linewidth=1.4,
             linestyle=styles[index % len(styles)],
-            label=literal(f"{threshold:.2f}: {threshold_words(name)}"),
+            label=literal(f"{score_text(threshold)}: {threshold_words(name)}"),
         )
     limit = max(highest, 0.05) * 1.08
     step = _tidy_step(limit)

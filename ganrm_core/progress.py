@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class History:
-    """How a fit went, step by step: what a live plot draws and a report keeps.
+    """How a fit went, step by step, or what it was chosen from: what a live plot draws and a report keeps.
 
-    `step` says what one step is ("epoch", or "regularisation, strong to weak"). `loss` and `auc` run
-    parallel and were measured on pictures held out of the fit; both may be empty.
+    `step` says what one point is ("epoch", or "regularisation"). `loss` and `auc` run parallel and were measured on
+    pictures held out of the fit; both may be empty. With `choice` the points are no steps of one fit but fits to
+    choose from, such as those along a regularisation path, strong to weak.
     """
 
     step: str
     loss: tuple[float, ...] = ()
     auc: tuple[float, ...] = ()
+    choice: bool = False
+
+    @property
+    def chosen(self) -> int | None:
+        """Of a choice, the position of the point with the lowest loss; None where there is none or nothing to choose."""
+        known = [(value, position) for position, value in enumerate(self.loss) if math.isfinite(value)]
+        return min(known)[1] if self.choice and known else None
 
 
 @dataclass(frozen=True)

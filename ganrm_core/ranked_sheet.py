@@ -9,14 +9,30 @@ from typing import Literal
 
 from PIL import Image, ImageDraw
 
-from .drawing import ACCENT, CARD, DARK_INK, PAGE, SOFT_TEXT, TEXT, Colour, fitted, rounded, text_width, write
+from .drawing import (
+    ACCENT,
+    CARD,
+    DARK_INK,
+    PAGE,
+    SOFT_TEXT,
+    TEXT,
+    WARNING,
+    Colour,
+    fitted,
+    name_lines,
+    rounded,
+    text_width,
+    write,
+)
 from .errors import ImageError
 from .lettering import wrapped_text
 from .ranked_layout import Ranked, Row, arranged, best, picture_size
+from .score_words import score_text
 
 _SHOWN_WIDTH = 420  # what a node makes of the sheet; all lengths below are pixels at this width
 _MARGIN, _GAP, _BLOCK_GAP, _BORDER, _RADIUS = 10, 5, 10, 2, 5
 _SMALL, _NOTE_LINE = 12, 18
+_WARNING, _WARNING_LINE = 14, 20
 _Part = Literal["number", "score", "rank"]
 _CAPTIONS: tuple[tuple[tuple[_Part, ...], ...], ...] = (
     (("number", "score", "rank"),),
@@ -35,14 +51,15 @@ def ranked_sheet(
     model: str = "",
     most: int = 64,
     note: str = "",
+    warning: str = "",
 ) -> Image.Image:
     """An RGB sheet, best candidates first, each with its number, score and rank beneath it.
 
     Made to be shown about 420 pixels wide: it is three to four times as large, with letters to match.
     Several groups stand in blocks of their own. Kept candidates have a gold frame. Above stand the
-    lowest, middle and highest score of all candidates and `thresholds["balanced"]`, and `note`, a few words
-    of warning, in gold. Of more than `most`
-    candidates the kept ones and then the best of each group are shown. Pictures are drawn on copies and
+    lowest, middle and highest score of all candidates and `thresholds["balanced"]`, and `note`, a few words, in
+    gold; above it all `warning`, what must not be missed, in a colour of its own. Of more than `most` candidates the
+    kept ones and then the best of each group are shown. Pictures are drawn on copies and
     never covered. Raises `ImageError` if there is no candidate.
     """
     if not candidates:
@@ -51,7 +68,8 @@ def ranked_sheet(
         raise ValueError("most is 1 or more")
     rows, columns, block = arranged(best(candidates, most))
     sizes = _Sizes(columns, block, rows, _score_form([entry.score for entry in candidates]))
-    header = _Header(candidates, min(most, len(candidates)), thresholds or {}, model, note, sizes)
+    header = _Header(candidates, min(most, len(candidates)), thresholds or {}, sizes)
+    header.add_words(model, note, warning)
     legend_top = header.height + sum(sizes.row_height(row) + sizes.px(_GAP) for row in rows)
     sheet = Image.new("RGB", (sizes.width, legend_top + sizes.px(24)), PAGE)
     draw = ImageDraw.Draw(sheet)
@@ -153,8 +171,6 @@ class _Header:
         candidates: Sequence[Ranked],
         shown: int,
         thresholds: Mapping[str, float],
-        model: str,
-        note: str,
         sizes: _Sizes,
     ) -> None:
         self.sizes, self.room = sizes, sizes.width - 2 * sizes.px(_MARGIN)
@@ -175,16 +191,41 @@ class _Header:
         )
         self.lines = self._broken()
         self.words = _counted(candidates, shown)
-        self.model = " ".join(model.split())
-        self.notes = wrapped_text(note, sizes.px(_SMALL), self.room)[0] if note else []
-        first = sizes.px(9)
-        self.tops = [first + round(index * 1.4 * self.size) for index in range(len(self.lines) + 1)]
-        self.height = self.tops[-1] + sizes.px(24 + _NOTE_LINE * len(self.notes))
+        self.small: list[tuple[str, Colour]] = []
+        self.warning: list[str] = []
+
+    def add_words(self, model: str, note: str, warning: str) -> None:
+        """The lines of words, none of them cut but the names of models longer than three lines."""
+        size, name = self.sizes.px(_SMALL), " ".join(model.split())
+        with_model = f"{self.words} · {name}" if name else self.words
+        if text_width(with_model, size) <= self.room:
+            self.small = [(with_model, SOFT_TEXT)]
+        else:
+            self.small = [(line, SOFT_TEXT) for line in (self.words, *name_lines(name, size, self.room))]
+        if note:
+            self.small += [(line, ACCENT) for line in wrapped_text(note, size, self.room)[0]]
+        if warning:
+            self.warning = wrapped_text(warning, self.sizes.px(_WARNING), self.room)[0]
+
+    @property
+    def figures_top(self) -> int:
+        return self.sizes.px(9 + _WARNING_LINE * len(self.warning))
+
+    @property
+    def small_top(self) -> int:
+        return self.figures_top + round(len(self.lines) * 1.4 * self.size)
+
+    @property
+    def height(self) -> int:
+        return self.small_top + self.sizes.px(6 + _NOTE_LINE * len(self.small))
 
     def draw(self, draw: ImageDraw.ImageDraw) -> None:
         margin = self.sizes.px(_MARGIN)
-        for top, names in zip(self.tops, self.lines, strict=False):
-            x = float(margin)
+        for number, line in enumerate(self.warning):
+            top = self.sizes.px(7 + _WARNING_LINE * number)
+            write(draw, (margin, top), line, self.sizes.px(_WARNING), WARNING, self.room)
+        for number, names in enumerate(self.lines):
+            top, x = self.figures_top + round(number * 1.4 * self.size), float(margin)
             for index, name in enumerate(names):
                 room = margin + self.room - x
                 x += write(draw, (x, top), f"{'· ' if index else ''}{name}", self.size, SOFT_TEXT, room)
@@ -192,13 +233,9 @@ class _Header:
                 room = margin + self.room - x
                 x += write(draw, (x, top), self.figures[name], self.size, TEXT, room, bold=True)
                 x += 0.3 * self.size
-        top, size = self.tops[-1], self.sizes.px(_SMALL)
-        taken = write(draw, (margin, top), self.words, size, SOFT_TEXT, self.room)
-        if self.model and self.room - taken > self.sizes.px(60):
-            place = (margin + taken + 0.3 * size, top)
-            write(draw, place, f"· {self.model}", size, SOFT_TEXT, self.room - taken - 0.3 * size)
-        for number, note in enumerate(self.notes, start=1):
-            write(draw, (margin, top + self.sizes.px(_NOTE_LINE * number)), note, size, ACCENT, self.room)
+        for number, (line, colour) in enumerate(self.small):
+            top = self.small_top + self.sizes.px(_NOTE_LINE * number)
+            write(draw, (margin, top), line, self.sizes.px(_SMALL), colour, self.room)
 
     def _wide(self, size: int, names: Sequence[str] | None = None) -> float:
         chosen = list(self.figures) if names is None else names
@@ -298,16 +335,6 @@ def _counted(candidates: Sequence[Ranked], shown: int) -> str:
 
 def _score_form(scores: Sequence[float]) -> str:
     return "share" if all(0 <= score <= 1 for score in scores if math.isfinite(score)) else "any"
-
-
-def score_text(value: float, form: str = "share") -> str:
-    """Shares as .93 and 1.0; other figures, or all where `form` is "any", to four significant digits."""
-    if not math.isfinite(value):
-        return "?"
-    if form == "share" and 0 <= value <= 1:
-        return "1.0" if value >= 0.995 else f"{value:.2f}".removeprefix("0")
-    text = f"{value:.4g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
-    return text.replace("-", "−")
 
 
 def _ordinal(rank: int) -> str:

@@ -26,6 +26,7 @@ from .report_words import (
     lead,
     strictness,
 )
+from .score_words import score_text
 
 if TYPE_CHECKING:
     from .evaluation import Figures
@@ -132,7 +133,7 @@ def thumbnail(path: Path, side: int) -> Image.Image | str:
 
 
 def _example(path: Path, score: float) -> tuple[Image.Image, str]:
-    caption = f"{score:.2f}\n{shown(Path(path).name)[1:-1]}"
+    caption = f"{score_text(score)}\n{shown(Path(path).name)[1:-1]}"
     picture = thumbnail(path, _THUMBNAIL)
     if isinstance(picture, Image.Image):
         return picture, caption

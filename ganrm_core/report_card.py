@@ -21,6 +21,7 @@ from .drawing import (
     TEXT,
     Colour,
     line_height,
+    name_lines,
     paragraph_height,
     rounded,
     write,
@@ -37,15 +38,16 @@ from .report_words import (
     COIN_TOSS,
     EXTREMES,
     HEADLINE_LABEL,
-    HISTORY,
     NEVER_WRONG,
     SPREAD,
     WARNINGS,
     Extremes,
     all_facts,
+    history_words,
     lead,
     strictness,
 )
+from .score_words import score_text
 
 if TYPE_CHECKING:
     from .evaluation import Figures
@@ -245,8 +247,8 @@ def _charts(
         left, right = (_section(*words, half, _as_wide(plot, half - 2 * _PAD), head) for words, plot in pair)
         yield _abreast(left, right)
     if history is not None and has_curve(history):
-        curves = history_plot(history, size=(7.4, 2.7))
-        yield _section(*HISTORY, _ROOM, _as_wide(curves, _ROOM - 2 * _PAD))
+        curves = history_plot(history, size=(7.4, 2.7), figures=False)
+        yield _section(*history_words(history), _ROOM, _as_wide(curves, _ROOM - 2 * _PAD))
 
 
 def _as_wide(plot: Image.Image, width: int) -> Image.Image:
@@ -263,7 +265,9 @@ def _examples(scores: NDArray[Any], labels: NDArray[Any], paths: Sequence[Path])
 def _row(kind: Extremes, members: Sequence[tuple[Path, float]]) -> Image.Image:
     gap = 16
     side = (_ROOM - 2 * _PAD - (_EXAMPLES - 1) * gap) // _EXAMPLES
-    row = Image.new("RGB", (_ROOM - 2 * _PAD, side + 12 + line_height(30) + line_height(_SMALL)), CARD)
+    names = [name_lines(shown(Path(path).name)[1:-1], _SMALL, side) for path, _ in members]
+    below = side + 12 + line_height(30)
+    row = Image.new("RGB", (_ROOM - 2 * _PAD, below + max(map(len, names)) * line_height(_SMALL)), CARD)
     draw = ImageDraw.Draw(row)
     for column, (path, score) in enumerate(members):
         left = column * (side + gap)
@@ -273,7 +277,7 @@ def _row(kind: Extremes, members: Sequence[tuple[Path, float]]) -> Image.Image:
             row.paste(picture, (left + (side - picture.width) // 2, (side - picture.height) // 2))
         else:
             write_paragraph(draw, (left + 12, 12), f"No picture: {picture}", _SMALL, SOFT_TEXT, side - 24)
-        write(draw, (left, side + 12), f"{score:.2f}", 30, TEXT, side)
-        name = shown(Path(path).name)[1:-1]
-        write(draw, (left, side + 12 + line_height(30)), name, _SMALL, SOFT_TEXT, side)
+        write(draw, (left, side + 12), score_text(score), 30, TEXT, side)
+        for number, line in enumerate(names[column]):
+            write(draw, (left, below + number * line_height(_SMALL)), line, _SMALL, SOFT_TEXT, side)
     return _section(kind.title, kind.text, _ROOM, row)

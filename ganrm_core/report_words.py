@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .plots import threshold_words
+from .score_words import score_text
 
 if TYPE_CHECKING:
     from .evaluation import Figures
+    from .progress import History
 
 HEADLINE_LABEL = "AUC on pictures it had not seen"
 COIN_TOSS, NEVER_WRONG = "0.5 · a coin toss", "1 · never wrong"
@@ -27,10 +29,16 @@ CALIBRATION = (
     "Of the pictures scored 0.8, eight in ten should be liked ones; dots near the dotted line keep that "
     "promise. Larger dots stand for more pictures.",
 )
-HISTORY = (
+_CHOICE = (
+    "Regularisation chosen by held-out loss",
+    "Each point is one strength, tried on pictures held out of the fit. Too strong learns too little (left), too weak "
+    "learns single pictures by heart (right); the marked one, of the lowest loss, was taken. The AUC of this curve "
+    "only compares strengths.",
+)
+_STEPS = (
     "How the fit went",
-    "Measured on pictures held out of the fit: loss should fall and AUC should rise. Where they no longer "
-    "do, more steps would not help.",
+    "One fit, watched on pictures held out of it: loss should fall and AUC should rise. Where they no longer do, more "
+    "steps would not help. The AUC of this curve is of those few pictures only.",
 )
 
 
@@ -79,11 +87,16 @@ EXTREMES = (
 )
 
 
+def history_words(history: History) -> tuple[str, str]:
+    """Title and text for the chart of a history."""
+    return _CHOICE if history.choice else _STEPS
+
+
 def strictness(figures: Figures) -> tuple[str, str]:
     return (
         "What a stricter choice costs",
         "Each point of the curve is one threshold; the closer it comes to the top left corner, the better. "
-        f"The dot is {figures.threshold:.2f}.",
+        f"The dot is {score_text(figures.threshold)}.",
     )
 
 
@@ -116,13 +129,20 @@ def all_facts(
         (
             "Sorted rightly",
             f"{_known(accuracy.value, '.0%')}\n{_known(accuracy.low, '.0%')} to {_known(accuracy.high, '.0%')} "
-            f"(95% interval), at {figures.threshold:.2f}",
+            f"(95% interval), at {score_text(figures.threshold)}",
         ),
-        *(("Keep from score", f"{value:.2f}\n{threshold_words(name)}") for name, value in thresholds.items()),
+        *threshold_facts(thresholds),
         (
             "Scores are off by",
             f"{_known(figures.ece.value, '.3f')}\nby chance alone: up to {_known(figures.ece_bound, '.3f')}",
         ),
+    ]
+
+
+def threshold_facts(thresholds: Mapping[str, float]) -> list[tuple[str, str]]:
+    return [
+        ("Keep from score", f"{score_text(value)}\n{threshold_words(name)}")
+        for name, value in thresholds.items()
     ]
 
 

@@ -12,6 +12,7 @@ from .errors import ImageError
 from .files import atomic_file
 from .images import read_image, to_pil
 from .progress import Progress, ProgressCallback
+from .score_words import score_text
 
 if TYPE_CHECKING:
     from .folder_selection import FolderSelection, Row
@@ -52,7 +53,7 @@ def write_sheet(path: Path, selection: FolderSelection, progress: ProgressCallba
 
 def _tile(row: Row) -> Tile:
     picture, missing = picture_of(row, _THUMBNAIL)
-    caption = (f"{row.score:.3f}", row.path.name, *([missing] if missing else []))
+    caption = (score_text(row.score), row.path.name, *([missing] if missing else []))
     return Tile(picture, caption, highlight=row.kept, badge=f"#{row.rank}")
 
 

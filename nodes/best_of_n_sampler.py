@@ -8,12 +8,13 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..ganrm_core.course import Phase
 from ..ganrm_core.errors import DataError
 from ..ganrm_core.pruning import SCHEDULES, Schedule, parse_schedule
 from ..ganrm_core.reward import Reward
 from .best_of_n.contest import DECODERS, Contest, Decoder, Finalist, Outcome, Rules
 from .candidates import Latent
-from .host.progress import progress_bar, show_last
+from .host.progress import live_progress, show_last
 from .host.sampling.setup import (
     Setup,
     as_ksampler,
@@ -311,7 +312,8 @@ def _result(
     schedule = _schedule(pruning, custom_pruning)
     rules = Rules(n, keep, schedule, look_with, together, stop_below, round_size)
     contest = Contest(setup, vae, reward, rules)
-    outcome = contest.run(progress_bar(contest.draw))
+    with live_progress(contest.draw, [Phase("Sampling", rules.count, "backbone")]) as show:
+        outcome = contest.run(show)
     show_last(outcome.sheet)
     kept = outcome.kept
     return io.NodeOutput(

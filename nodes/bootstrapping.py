@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from comfy_api.latest import io
-from PIL import Image
 
 from ..ganrm_core.bootstrap_card import bootstrap_card
 from ..ganrm_core.bootstrap_rounds import BootstrapSettings
-from ..ganrm_core.bootstrap_words import pool_line, round_lines, verdict
+from ..ganrm_core.bootstrap_words import pool_line, round_facts, round_lines, verdict
 from ..ganrm_core.bootstrapping import Refinement, refine
+from ..ganrm_core.card_words import figure, section
 from ..ganrm_core.companion import companion_path
 from ..ganrm_core.errors import CheckpointError, DataError
-from ..ganrm_core.live_plot import live_plot
-from ..ganrm_core.progress import Progress
+from ..ganrm_core.node_card import node_card
 from ..ganrm_core.reward import Reward
-from .cards import top_of
+from ..ganrm_core.usual_times import refining_phases
 from .host import folders
 from .host.memory import ManagedReward
-from .host.progress import check_cancel, progress_bar, show_last
-from .previews import as_image, in_node
+from .host.progress import check_cancel, live_progress, show_last
+from .previews import as_image, in_node, live_card
 from .queue_checks import NOT_CONNECTED
 from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
 from .words import marked, threshold_sentence
@@ -144,22 +143,27 @@ class Bootstrap(io.ComfyNode):
         checkpoint = None if liked and ordinary else _checkpoint(reward.name)
         _check_sources(liked, ordinary, checkpoint)
         reward._backbone.bring(len(pool))
-        result = refine(
-            reward.model,
-            pool.paths,
-            liked=liked or None,
-            ordinary=ordinary or None,
-            checkpoint=checkpoint,
-            settings=settings,
-            progress=progress_bar(_live),
-        )
-        check_cancel()
-        card = bootstrap_card(result)
-        top_part = top_of(card)
-        show_last(top_part)
+        known = [dataset for dataset in (liked, ordinary) if dataset]
+        phases = refining_phases(len(pool), sum(map(len, known)), _views(reward), rounds)
+        with live_progress(live_card, phases) as show:
+            result = refine(
+                reward.model,
+                pool.paths,
+                liked=liked or None,
+                ordinary=ordinary or None,
+                checkpoint=checkpoint,
+                settings=settings,
+                progress=show,
+            )
+            check_cancel()
+            card = bootstrap_card(result)
+            short = node_card(
+                result.model.name, verdict(result), facts=round_facts(result), warnings=result.warnings
+            )
+        show_last(short)
         summary = _summary(result)
         shown = in_node(
-            top_part,
+            short,
             summary=[summary],
             improved=[result.improved],
             auc=[result.outcome.auc, *(entry.auc for entry in result.outcome.rounds)],
@@ -169,8 +173,11 @@ class Bootstrap(io.ComfyNode):
         return io.NodeOutput(refined, as_image(card), summary, ui=shown)
 
 
-def _live(step: Progress) -> Image.Image:
-    return live_plot(step.history, stage=step.stage, done=step.done, total=step.total)
+def _views(reward: ManagedReward) -> int:
+    """How many versions of each picture will be read; a guess, for the bar, where the model does not say."""
+    settings = section(section(reward.model.card, "provenance"), "settings")
+    views = figure(settings.get("views"))
+    return 1 if settings.get("preset") == "paper" else int(views or 4)
 
 
 def _checkpoint(name: str) -> Path | None:

@@ -11,11 +11,12 @@ from ..ganrm_core.checkpoint import strict_json
 from ..ganrm_core.errors import DataError
 from ..ganrm_core.evaluation import Evaluation, evaluate
 from ..ganrm_core.imagesets import describe_skipped, fingerprint
+from ..ganrm_core.node_card import node_card
 from ..ganrm_core.report_card import report_card
-from ..ganrm_core.report_words import lead
+from ..ganrm_core.report_words import all_facts, lead
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.training_sets import TrainingFiles, find_training_files
-from .cards import top_of
+from ..ganrm_core.usual_times import evaluation_phases
 from .host.memory import ManagedReward
 from .host.progress import check_cancel, progress_bar
 from .previews import as_image, in_node
@@ -65,22 +66,32 @@ class Evaluate(io.ComfyNode):
                 raise DataError(
                     f"There are no {kind} pictures to evaluate on. Connect a dataset that holds some."
                 )
-        show = progress_bar()
+        show = progress_bar(evaluation_phases(len(liked) + len(ordinary)))
         files = find_training_files(liked, ordinary, least=1, progress=show)
         result = evaluate(reward, files.liked, files.ordinary, progress=show)
         check_cancel()
         seen = _seen_in_training(reward, result, files)
         warnings = [*files.warnings, *_warnings(result, seen)]
         counts = _counts(result)
+        title = f"{reward.name}, evaluated"
+        named_counts = {f"{kind} pictures": count for kind, count in counts.items()}
         card = report_card(
-            title=f"{reward.name}, evaluated",
+            title=title,
             scores=result.scores,
             labels=result.labels,
             paths=result.paths,
             figures=result.figures,
             thresholds=reward.thresholds,
             warnings=warnings,
-            counts={f"{kind} pictures": count for kind, count in counts.items()},
+            counts=named_counts,
+        )
+        short = node_card(
+            title,
+            # Which speaks of pictures it had not seen.
+            _TOO_GOOD if seen else lead(result.figures),
+            auc=result.figures.auc,
+            facts=all_facts(result.figures, reward.thresholds, named_counts),
+            warnings=warnings,
         )
         metrics = strict_json(
             {
@@ -104,8 +115,11 @@ class Evaluate(io.ComfyNode):
             as_image(card),
             auc.value,
             summary,
-            ui=in_node(top_of(card), metrics=[metrics], summary=[summary]),
+            ui=in_node(short, metrics=[metrics], summary=[summary]),
         )
+
+
+_TOO_GOOD = "On pictures it was trained on, which says little of what it is worth."
 
 
 def _counts(result: Evaluation) -> dict[str, int]:

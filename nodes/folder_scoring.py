@@ -21,7 +21,7 @@ from ..ganrm_core.folder_selection import (
 )
 from ..ganrm_core.imagesets import describe_skipped
 from ..ganrm_core.progress import Progress, ProgressCallback
-from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet, score_text
+from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet
 from ..ganrm_core.result_folders import check_folder, free_folder, whole_folder
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection_sheet import picture_of
@@ -32,7 +32,7 @@ from .outputs import blocked
 from .picture_folders import pictures_in
 from .previews import as_image, in_node
 from .queue_checks import check_choice, known
-from .sheets import MOST, spread_words, thumbnail_size
+from .sheets import MOST, spread_words, thumbnail_size, too_high_words
 from .types import CATEGORY, GanRMReward, advanced
 
 _PLACES = ("copy", "link")
@@ -183,9 +183,10 @@ class ScoreFolder(io.ComfyNode):
             if new:
                 # Without a sheet of its own: as a picture among the copies it would be trained on.
                 selection = place_selection(selection, new.staging, place, progress, sheet=False)
-            sheet = _sheet(selection, reward, chosen=bool(keep), progress=progress)
+            warning = _nothing_kept(selection, keep, min_score)
+            sheet = _sheet(selection, reward, warning, chosen=bool(keep), progress=progress)
         output = new.place if new else None
-        summary = _summary(selection, reward, keep, min_score, output, left_out)
+        summary = _summary(selection, reward, keep, warning, output, left_out)
         best = [_name(row.path, home) for row in selection.kept]
         return io.NodeOutput(
             _table(selection, home),
@@ -210,7 +211,7 @@ def _free_output(save_to: str) -> Path:
 
 
 def _sheet(
-    selection: FolderSelection, reward: Reward, *, chosen: bool, progress: ProgressCallback
+    selection: FolderSelection, reward: Reward, warning: str, *, chosen: bool, progress: ProgressCallback
 ) -> Image.Image:
     """The best, read again one by one; the others count in the figures above and are never shown."""
     best = set(sorted(range(len(selection.rows)), key=lambda i: selection.rows[i].rank)[:MOST])
@@ -225,7 +226,7 @@ def _sheet(
             progress(Progress("drawing the best", drawn, len(best)))
         kept = row.kept if chosen else None
         entries.append(Ranked(picture, position + 1, row.rank, row.score, kept=kept))
-    return ranked_sheet(entries, thresholds=reward.thresholds, model=reward.name, most=MOST)
+    return ranked_sheet(entries, thresholds=reward.thresholds, model=reward.name, most=MOST, warning=warning)
 
 
 def _table(selection: FolderSelection, home: Path) -> str:
@@ -248,11 +249,19 @@ def _name(path: Path, home: Path) -> str:
     return path.relative_to(home).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _nothing_kept(selection: FolderSelection, keep: int, min_score: float) -> str:
+    """What to do where no picture reached the minimum score; "" where all is well."""
+    if not keep or selection.kept:
+        return ""
+    scores = [row.score for row in selection.rows]
+    return f"{too_high_words(max(scores), min_score, len(scores))}, or set it to 0."
+
+
 def _summary(
     selection: FolderSelection,
     reward: Reward,
     keep: int,
-    min_score: float,
+    warning: str,
     output: Path | None,
     left_out: Sequence[str],
 ) -> str:
@@ -264,10 +273,7 @@ def _summary(
     elif not keep:
         done = f"{count} scored, none copied (keep is 0)"
     else:
-        done = (
-            f"None of {count} reached the minimum score of {score_text(min_score)}, so nothing was copied: lower it, "
-            "or set it to 0."
-        )
+        done = f"{count}, none copied · {warning}"
     spread = spread_words(scores, reward.thresholds, reward.name)
     skipped = describe_skipped(selection.skipped, among=[row.path for row in selection.rows])
     return " · ".join(part for part in (done, spread, skipped, *left_out) if part)

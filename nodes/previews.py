@@ -11,8 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..ganrm_core.course import time_left_words
 from ..ganrm_core.errors import OutputError
+from ..ganrm_core.live_plot import Stage, live_plot
 from .host import folders
+from .host.progress import Live
 from .pixels import write_picture
 from .sheets import word_card
 
@@ -22,6 +25,14 @@ _NOTICE_SIZE = (512, 256)
 def as_image(picture: Image.Image) -> Tensor:
     """An IMAGE socket's [1, H, W, 3] in 0–1."""
     return torch.from_numpy(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255).unsqueeze(0)
+
+
+def live_card(live: Live) -> Image.Image:
+    """What a node shows while it trains, and once it was stopped."""
+    step = live.step
+    left = time_left_words(live.seconds_left)
+    stage = Stage(step.stage, step.done, step.total, live.share, left, live.stopped)
+    return live_plot(step.history, stage)
 
 
 def notice(words: str) -> dict[str, Any]:

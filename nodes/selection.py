@@ -9,10 +9,10 @@ from typing import Any, get_args
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..ganrm_core.certainty import SPOILT, close_calls, in_words
+from ..ganrm_core.certainty import SPOILT, close_calls, in_words, listed
 from ..ganrm_core.errors import DataError
-from ..ganrm_core.ranked_sheet import score_text
 from ..ganrm_core.reward import Reward
+from ..ganrm_core.score_words import score_text
 from ..ganrm_core.selection import Order, Selection, Ties, select_best
 from ..ganrm_core.spoilt import check_some_are_judged, spoilt_in_words
 from .candidates import UNITS, Candidates, Latent, Unit, check_unit
@@ -21,7 +21,7 @@ from .outputs import blocked, or_blocked
 from .previews import as_image, in_node
 from .queue_checks import single
 from .scoring import candidate_input, group_size_input
-from .sheets import count_words, judged, sheet_of, spread_words
+from .sheets import count_words, judged, sheet_of, spread_words, too_high_words
 from .types import CATEGORY, GanRMReward, advanced
 
 _MOST = 10_000
@@ -225,10 +225,10 @@ class BestOfN(io.ComfyNode):
         kept = list(selection.kept)
         close = figures.close_calls(selection, keep[0], least)
         thresholds, model = (judge.thresholds, judge.name) if judge else ({}, "")
+        warning = _nothing_kept(selection, scores, min_score[0])
         summary = _summary(
             selection,
-            judged(scores, selection),
-            min_score[0],
+            warning,
             in_words(close),
             spread_words(judged(scores, selection), thresholds, model),
         )
@@ -239,7 +239,8 @@ class BestOfN(io.ComfyNode):
             marked=set(kept),
             thresholds=thresholds,
             model=model,
-            note=in_words(close),
+            note=in_words(close) if kept else "",
+            warning=warning,
         )
         best_scores = [scores[position] for position in kept]
         return io.NodeOutput(
@@ -329,16 +330,28 @@ def _present(values: list[Any] | None) -> list[Any]:
     return [value for value in values or [] if value is not None]
 
 
-def _summary(selection: Selection, scores: list[float], min_score: float, close: str, spread: str) -> str:
-    """`scores`: without those of spoilt candidates."""
+def _nothing_kept(selection: Selection, scores: list[float], min_score: float) -> str:
+    """What to do where nothing, or nothing of some groups, reached the minimum score; "" where all is well."""
+    empty = [
+        number
+        for number, group in enumerate(selection.groups, start=1)
+        if not set(group).intersection(selection.kept)
+    ]
+    if not empty:
+        return ""
+    advice = "make more candidates, or raise 'keep at least'."
+    if not selection.kept:
+        valid = judged(scores, selection)
+        return f"{too_high_words(max(valid), min_score, len(valid))}, {advice}"
+    groups = f"{'Group' if len(empty) == 1 else 'Groups'} {listed(list(map(str, empty)))} kept nothing"
+    return f"{groups}: none there reached the minimum score of {score_text(min_score)}. Lower it, {advice}"
+
+
+def _summary(selection: Selection, warning: str, close: str, spread: str) -> str:
     if selection.kept:
         numbers = ", ".join(str(position + 1) for position in selection.kept[:16])
         more = " …" if len(selection.kept) > 16 else ""
         found = f"{count_words(selection)}, {len(selection.kept)} kept: {numbers}{more}"
     else:
-        found = (
-            f"{count_words(selection)}, none kept: the best score is {score_text(max(scores))}, the minimum score "
-            f"{score_text(min_score)}. Lower it, make more candidates, or raise 'keep at least'."
-        )
-        close = ""
-    return " · ".join(filter(None, (found, spoilt_in_words(selection.spoilt), close, spread)))
+        found, close = f"{count_words(selection)}, none kept", ""
+    return " · ".join(filter(None, (found, warning, spoilt_in_words(selection.spoilt), close, spread)))

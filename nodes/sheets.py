@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..ganrm_core.drawing import CARD, SOFT_TEXT, paragraph_height, write_paragraph
-from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet, score_text
+from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet
+from ..ganrm_core.score_words import score_text
 from ..ganrm_core.selection import Selection
 from ..ganrm_core.spoilt import spoilt_in_words
 from ..ganrm_core.tensors import over_mid_grey
@@ -29,11 +30,12 @@ def sheet_of(
     thresholds: Mapping[str, float],
     model: str,
     note: str = "",
+    warning: str = "",
 ) -> Image.Image:
     """All candidates best first, with number, score and rank; the `marked` ones framed in gold.
 
     None where there is nothing to choose, so that the sheet does not speak of it. `note` stands above them, after
-    the names of those that are spoilt, which have a card instead of a picture and no score.
+    the names of those that are spoilt, which have a card instead of a picture and no score; `warning` above all.
     """
     group_of = {p: number for number, group in enumerate(selection.groups) for p in group}
     size = thumbnail_size(len(candidates))
@@ -51,7 +53,7 @@ def sheet_of(
             )
         )
     notes = " · ".join(filter(None, (spoilt_in_words(selection.spoilt), note)))
-    return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST, note=notes)
+    return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST, note=notes, warning=warning)
 
 
 def count_words(selection: Selection) -> str:
@@ -63,6 +65,13 @@ def count_words(selection: Selection) -> str:
 def judged(scores: Sequence[float], selection: Selection) -> list[float]:
     """The scores without those of spoilt candidates, which are none."""
     return [score for position, score in enumerate(scores) if position not in selection.spoilt]
+
+
+def too_high_words(best: float, min_score: float, count: int) -> str:
+    """Why nothing of `count` candidates was kept."""
+    none = "The picture did not reach" if count == 1 else "None reached"
+    scored = "it has" if count == 1 else "the best is"
+    return f"{none} the minimum score of {score_text(min_score)}; {scored} {score_text(best)}. Lower it"
 
 
 def spread_words(scores: Sequence[float], thresholds: Mapping[str, float], model: str) -> str:

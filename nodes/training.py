@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
@@ -12,21 +11,21 @@ from PIL import Image
 from ..ganrm_core.backbones import DEFAULT_BACKBONE
 from ..ganrm_core.backbones.base import Backbone
 from ..ganrm_core.errors import TooFewError
-from ..ganrm_core.live_plot import live_plot
 from ..ganrm_core.neutralising import MODES, Mode
-from ..ganrm_core.progress import Progress, ProgressCallback
+from ..ganrm_core.node_card import node_card
+from ..ganrm_core.progress import History, ProgressCallback
 from ..ganrm_core.report_card import report_card
-from ..ganrm_core.report_words import lead
+from ..ganrm_core.report_words import lead, threshold_facts
 from ..ganrm_core.training import Adapt, Preset, TrainingResult, TrainingSettings, train_on_files
 from ..ganrm_core.training_sets import TrainingFiles, find_training_files
+from ..ganrm_core.usual_times import training_phases
 from . import backbone_choice
-from .cards import top_of
 from .host import folders
 from .host.execution import others_first
 from .host.memory import ManagedBackbone, ManagedReward
-from .host.progress import check_cancel, progress_bar, show_last
+from .host.progress import check_cancel, live_progress, show_last
 from .outputs import blocked
-from .previews import as_image, in_node
+from .previews import as_image, in_node, live_card
 from .queue_checks import known
 from .sheets import word_card
 from .training_cache import TrainingCache, training_key
@@ -119,7 +118,10 @@ class Train(io.ComfyNode):
                     "reward", display_name="reward", tooltip="The trained taste, ready to use."
                 ),
                 io.LossMap.Output(
-                    "loss", display_name="loss", tooltip="How the fit went, for ComfyUI's Plot Loss Graph."
+                    "loss",
+                    display_name="loss",
+                    tooltip="The loss over the steps of the fit, for ComfyUI's Plot Loss Graph. Only lora, the paper preset "
+                    "and the small network have steps; otherwise this is empty, and what is connected is skipped.",
                 ),
                 io.Image.Output(
                     "report",
@@ -169,20 +171,24 @@ class Train(io.ComfyNode):
         backbone_choice.check(backbone)
         settings = TrainingSettings(backbone, preset, adapt, seed, views, neutralise)
         name = name.strip() or "untitled"
-        show = progress_bar(_live)
-        try:
-            files = find_training_files(liked, ordinary, progress=show)
-            reward, result, reused = _trained(files, settings, name, show)
-        except TooFewError as error:  # a dataset that is still growing must not stop the graph
-            return _not_yet(error)
-        check_cancel()
-        card = _card(result, name, reused)
-        top = top_of(card)
-        show_last(top)
+        phases = training_phases(len(liked) + len(ordinary), views, adapted=adapt == "lora")
+        with live_progress(live_card, phases) as show:
+            try:
+                files = find_training_files(liked, ordinary, progress=show)
+                reward, result, reused = _trained(files, settings, name, show)
+            except TooFewError as error:  # a dataset that is still growing must not stop the graph
+                return _not_yet(error)
+            check_cancel()
+            card, short = _card(result, name, reused), _short_card(result, name, reused)
+        show_last(short)
         summary = _summary(result, name, reused)
-        losses = _plottable(result.history.loss)
-        shown = in_node(top, summary=[summary], auc=[result.figures.auc.value], loss=losses, reused=[reused])
-        return io.NodeOutput(reward, {"loss": losses}, as_image(card), summary, ui=shown)
+        losses = _plottable(result.history)
+        shown = in_node(
+            short, summary=[summary], auc=[result.figures.auc.value], loss=losses, reused=[reused]
+        )
+        return io.NodeOutput(
+            reward, {"loss": losses} if losses else blocked(), as_image(card), summary, ui=shown
+        )
 
 
 def _trained(
@@ -217,12 +223,7 @@ def _not_yet(error: TooFewError) -> io.NodeOutput:
     )
 
 
-def _live(step: Progress) -> Image.Image:
-    return live_plot(step.history, stage=step.stage, done=step.done, total=step.total)
-
-
 def _card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
-    seconds = _duration(result.seconds["total"])
     return report_card(
         title=name,
         scores=result.held_out_scores,
@@ -236,8 +237,27 @@ def _card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
         facts=[
             ("Backbone", result.model.backbone.spec.name),
             ("Same picture", result.leaks.same_picture.word),
-            ("Training", "reused\nnothing had changed" if reused else seconds),
+            ("Training", "reused\nnothing had changed" if reused else _duration(result.seconds["total"])),
         ],
+    )
+
+
+def _short_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
+    """What can be read inside the node; the report has all of it."""
+    seconds = _duration(result.seconds["total"])
+    return node_card(
+        name,
+        lead(result.figures),
+        auc=result.figures.auc,
+        facts=[
+            *threshold_facts(result.model.thresholds),
+            (
+                "Learned from",
+                f"{result.n_liked} liked\nand {result.n_ordinary} ordinary, "
+                f"{'kept from before' if reused else f'in {seconds}'}",
+            ),
+        ],
+        warnings=result.warnings,
     )
 
 
@@ -260,12 +280,15 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _plottable(losses: Sequence[float]) -> list[float]:
-    """At least two values that differ: ComfyUI's plot divides by their spread.
+def _plottable(history: History) -> list[float]:
+    """The loss over the steps of a fit, [] where there were none: ComfyUI's plot writes "Steps" below whatever it draws.
 
-    A fit of one step, or one that never moved, is drawn by a nudge far below what is written beside it.
+    At least two values that differ, since it divides by their spread: a fit of one step, or one that never moved, is
+    drawn by a nudge far below what is written beside it.
     """
-    values = [value for value in losses if math.isfinite(value)] or [0.0]
+    if history.choice:
+        return []
+    values = [value for value in history.loss if math.isfinite(value)] or [0.0]
     if len(set(values)) == 1:
         values.append(values[-1] * (1 + 1e-9) + 1e-9)
     return values

@@ -142,7 +142,13 @@ def _restored(model: RewardModel, files: TrainingFiles) -> TrainingResult:
         held_out_paths=[paths[content] for content, _, _ in record["held_out"]],
         held_out_labels=np.array([label for _, label, _ in record["held_out"]], dtype=np.int64),
         held_out_scores=np.array([score for _, _, score in record["held_out"]], dtype=np.float64),
-        history=History(history["step"], _figures(history["loss"]), _figures(history["auc"])),
+        history=History(
+            history["step"],
+            _figures(history["loss"]),
+            _figures(history["auc"]),
+            # Results kept before there was this field name their paths so.
+            choice=bool(history.get("choice", str(history["step"]).startswith("regularisation"))),
+        ),
         skipped=[Skipped(Path(name), reason) for name, reason in record["skipped"]],
         warnings=[*files.warnings, *record["warnings"]],
         seconds=dict(record["seconds"]),

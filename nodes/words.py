@@ -11,6 +11,7 @@ from ..ganrm_core.errors import GanRMError, TooFewError
 from ..ganrm_core.leak_report import in_a_word
 from ..ganrm_core.plots import threshold_words as what_for
 from ..ganrm_core.reasons import printable
+from ..ganrm_core.score_words import score_text
 
 _FEW = 50
 _COUNTED = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -19,7 +20,7 @@ _COUNTED = ("none", "one", "two", "three", "four", "five", "six", "seven", "eigh
 def threshold_sentence(thresholds: Mapping[str, float]) -> str:
     """Where to cut, as a sentence; "" where the model suggests nothing."""
     known = {name: figure(value) for name, value in thresholds.items()}
-    named = [f"{value:.2f} ({what_for(name)})" for name, value in known.items() if value is not None]
+    named = [f"{score_text(value)} ({what_for(name)})" for name, value in known.items() if value is not None]
     return f"Keep pictures from a score of {', or of '.join(named)}." if named else ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..score_words import score_text
 from .common import (
     Subparsers,
     add_json,
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     print_facts(
         ("pictures", f"{n_liked} liked, {len(result.labels) - n_liked} ordinary"),
         ("AUC", f"{figures.auc}"),
-        ("accuracy", f"{figures.accuracy}   at a score of {figures.threshold:.2f}"),
+        ("accuracy", f"{figures.accuracy}   at a score of {score_text(figures.threshold)}"),
         ("ECE", ece_in_words(figures)),
     )
     return 0

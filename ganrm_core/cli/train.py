@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..score_words import score_text
 from .common import (
     Subparsers,
     add_backbones,
@@ -169,11 +170,11 @@ def _run(options: argparse.Namespace) -> int:
             f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures in {seconds:.0f} s",
         ),
         ("held-out AUC", f"{figures.auc}   how often a liked picture outranks an ordinary one"),
-        ("accuracy", f"{figures.accuracy}   at a score of {figures.threshold:.2f}"),
+        ("accuracy", f"{figures.accuracy}   at a score of {score_text(figures.threshold)}"),
         ("ECE", ece_in_words(figures)),
         (
             "thresholds",
-            f"{thresholds['balanced']:.2f} balanced; {thresholds['fpr_5']:.2f} stops 95 % of ordinary ones",
+            f"{score_text(thresholds['balanced'])} balanced; {score_text(thresholds['fpr_5'])} stops 95 % of ordinary ones",
         ),
         ("same picture", result.leaks.in_a_word()),
         ("written", str(written)),

@@ -22,6 +22,7 @@ from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback
 from ..report import write_report
 from ..reward_model import RewardModel
+from ..score_words import score_text
 from ..training import TrainingResult, TrainingSettings, train
 from .faults import FAULTS, MAX_LOSS, Original
 from .pictures import demo_pictures, squared
@@ -243,7 +244,7 @@ def _sheet_row(choice: Choice) -> list[Tile]:
         Tile(
             choice.thumbnails[i],
             (
-                f"score {choice.scores[i]:.2f}",
+                f"score {score_text(choice.scores[i])}",
                 f"fault {choice.losses[i] / MAX_LOSS:.2f} · truly #{true_rank[i] + 1}",
             ),
             highlight=rank == 1,

@@ -15,8 +15,8 @@ from ...ganrm_core.early_stop import chance_of_better
 from ...ganrm_core.errors import DataError
 from ...ganrm_core.progress import Progress, ProgressCallback
 from ...ganrm_core.pruning import Look, Schedule, looks, work
-from ...ganrm_core.ranked_sheet import score_text
 from ...ganrm_core.reward import Reward, Scores
+from ...ganrm_core.score_words import score_text
 from ...ganrm_core.spoilt import (
     check_some_are_judged,
     check_some_are_left,
@@ -25,6 +25,7 @@ from ...ganrm_core.spoilt import (
     spoilt_in_words,
     stand_in,
 )
+from ..host.progress import Live
 from ..host.sampling.candidate import Candidate
 from ..host.sampling.candidates_sampler import CandidatesSampler, Watcher
 from ..host.sampling.decoding import half_made_decoder, preview_decoder, rough_decoder, vae_decoder
@@ -130,9 +131,9 @@ class Contest:
         self._steps: dict[int, int] = {}
         self._made = self._total = 0
 
-    def draw(self, _: Progress) -> Image.Image:
+    def draw(self, live: Live) -> Image.Image:
         """What to show meanwhile."""
-        return self._board.live()
+        return self._board.live(live)
 
     def run(self, progress: ProgressCallback) -> Outcome:
         """`progress` may raise, and so cancel."""
@@ -206,7 +207,7 @@ class Contest:
         for first in range(0, len(alive), _AT_ONCE):
             some = alive[first : first + _AT_ONCE]
             clean = torch.cat([each.clean for each in some if each.clean is not None])
-            scores = self._judge(some, self._look_decode(clean), progress)
+            scores = self._judge(some, self._look_decode(clean), progress, look.step)
             logits += scores.logit.tolist()
             seen = self._seen.setdefault(look.step, Seen(look.step))
             seen.scores |= {
@@ -235,7 +236,14 @@ class Contest:
         for place in range(self._rules.keep, len(self._finalists)):
             self._finalists[place] = replace(self._finalists[place], latent=None, picture=None)
 
-    def _judge(self, candidates: Sequence[Candidate], pictures: Tensor, progress: ProgressCallback) -> Scores:
+    def _judge(
+        self,
+        candidates: Sequence[Candidate],
+        pictures: Tensor,
+        progress: ProgressCallback,
+        step: int | None = None,
+    ) -> Scores:
+        """`step`: after how many steps, None for finished pictures."""
         spoilt = {place for place, picture in enumerate(pictures) if is_spoilt(picture)}
         shown = [stand_in(each) if place in spoilt else each for place, each in enumerate(pictures)]
         scores = marked(self._reward.score(shown, None, lambda _: self._report(progress)), spoilt)
@@ -248,7 +256,7 @@ class Contest:
             if logit != SPOILT:
                 self._first_logits.setdefault(each.number, logit)
             self._board.show(each.number, pictures[place])
-            self._board.judge(each.number, logit, float(scores.score[place]))
+            self._board.judge(each.number, logit, float(scores.score[place]), step)
         return scores
 
     def _check_some_are_left(self, numbers: Sequence[int], what: str) -> None:

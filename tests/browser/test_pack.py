@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,55 +17,26 @@ from browser_support.panels import (
     open_template,
     open_templates,
 )
-from browser_support.pictures import node_image, node_images, previews_seen, shown_picture, watch_previews
+from browser_support.pictures import node_images, previews_seen, shown_picture, watch_previews
+from browser_support.shipped_workflows import WORKFLOWS, drop_shipped, write_pictures
 from host_support.server import PACK_FOLDER, Server
-from host_support.tiny_generator import CHECKPOINT
 from PIL import Image
 
-WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 HELP = WORKFLOWS.parent / "nodes" / "web" / "docs"
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 GOLD = np.array((255, 196, 61))
 _NOTICES_COME_WITHIN_MS = 1000
-_STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def pictures(page_server: Server) -> None:
-    """Liked pictures are warm, ordinary ones cold, and no two are alike."""
-    rng = np.random.default_rng(0)
-    for name in ("liked", "ordinary", "liked_test", "ordinary_test"):
-        folder = page_server.folder("input", name)
-        folder.mkdir(parents=True, exist_ok=True)
-        for index in range(14):
-            coarse = rng.uniform(40, 215, (6, 6, 3))
-            coarse[..., 0 if name.startswith("liked") else 2] += 40
-            picture = Image.fromarray(coarse.clip(0, 255).astype(np.uint8)).resize(
-                (96, 96), Image.Resampling.BICUBIC
-            )
-            picture.save(folder / f"{index}.png")
+    write_pictures(page_server)
 
 
 @pytest.fixture
-def dropped(page: ComfyPage, tmp_path: Path) -> Iterator[Any]:
+def dropped(page: ComfyPage, tmp_path: Path) -> Callable[[str], dict[str, int]]:
     """drop(name): the shipped workflow as it is, but with the tiny generator's file names and sizes."""
-
-    def drop(name: str) -> dict[str, Any]:
-        graph = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
-        for node in graph["nodes"]:
-            values = node.get("widgets_values") or []
-            if node["type"] == "CheckpointLoaderSimple":
-                values[0] = CHECKPOINT
-            if node["type"] == "EmptyLatentImage":
-                values[:2] = [64, 64]
-            if node["type"] in _STEPS:
-                values[2] = _STEPS[node["type"]]
-        path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps(graph), encoding="utf-8")
-        page.drop_file(path)
-        return {node["type"]: node["id"] for node in graph["nodes"]}
-
-    return drop
+    return lambda name: drop_shipped(page, name, tmp_path)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,7 +81,6 @@ def test_training_shows_a_live_plot_and_leaves_its_report_card(page: ComfyPage, 
     assert _gold(shown) > 0.0001
     assert (shown.min(axis=-1) > 230).mean() > 0.003
     assert np.median(shown) < 30 < np.median(plots[0])
-    assert node_image(page, nodes["LossGraphNode"]).width >= 300  # ComfyUI decides how large
 
 
 def test_the_ranked_sheet_is_in_the_node(page: ComfyPage, dropped: Any, page_server: Server) -> None:

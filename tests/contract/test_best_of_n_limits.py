@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -135,15 +136,12 @@ class TestEnds:
 
         seen = []
 
-        def cancelling(_draw: Any) -> Any:
-            def show(step: Any) -> None:
-                seen.append(step)
-                if len(seen) == 60:  # inside the second phase
-                    raise CancelError
+        def cancelling(step: Any) -> None:
+            seen.append(step)
+            if len(seen) == 60:  # inside the second phase
+                raise CancelError
 
-            return show
-
-        monkeypatch.setattr(pack.module("nodes.best_of_n_sampler"), "progress_bar", cancelling)
+        monkeypatch.setattr(pack.module("nodes.best_of_n_sampler"), "live_progress", shown_by(cancelling))
         sampler = Stepping()
         with pytest.raises(CancelError):
             run_sampler(sampler=sampler, pruning="standard")
@@ -153,12 +151,16 @@ class TestEnds:
         self, run_sampler: Any, pack: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen: list[Any] = []
-        monkeypatch.setattr(pack.module("nodes.best_of_n_sampler"), "progress_bar", lambda _draw: seen.append)
+        monkeypatch.setattr(pack.module("nodes.best_of_n_sampler"), "live_progress", shown_by(seen.append))
         run_sampler(pruning="standard")
         assert {step.total for step in seen} == {84}
         done = [step.done for step in seen]
         assert done == sorted(done)
         assert done[-1] == 84
+
+
+def shown_by(show: Any) -> Any:
+    return lambda _draw, _phases: nullcontext(show)
 
 
 class Told:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from contract_support.folders import LEVELS, NODE, files, fill, rows, run
 from contract_support.rewards import Bright
 
 from .conftest import Folders, Pack
+
+WARNING = (255, 138, 101)
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ class TestWhatIsCopied:
         assert pack.module("nodes.host.folders").resolve_folder(result["best_folder"]) == best
         assert result["preview"].shape[0] == 1
         assert result["summary"] == (
-            "5 pictures, 2 kept in output/best · min .02 · median .24 · max .49 · suggested threshold .31"
+            "5 pictures, 2 kept in output/best · min 0.02 · median 0.24 · max 0.49 · suggested threshold 0.31"
             " · model brightness"
         )
         assert result.ui["best"] == ["d.png", "b.png"]
@@ -238,7 +241,7 @@ class TestNothingCopied:
         result = run(pack, bright, keep=0, save_to="../nowhere", place="move")
         assert files(folders.output) == []
         assert is_blocked(pack, result["best_folder"])
-        assert result["summary"].startswith("5 pictures scored, none copied (keep is 0) · min .02")
+        assert result["summary"].startswith("5 pictures scored, none copied (keep is 0) · min 0.02")
         assert [row["kept"] for row in rows(result["table"])] == ["0"] * 5
         assert result.ui["best_folder"] == result.ui["best"] == []
 
@@ -248,8 +251,10 @@ class TestNothingCopied:
         assert files(folders.output) == []
         assert is_blocked(pack, result["best_folder"])
         assert result["summary"].startswith(
-            "None of 5 pictures reached the minimum score of .90, so nothing was copied: lower it"
+            "5 pictures, none copied · None reached the minimum score of 0.90; the best is 0.49. Lower it, or set it to 0."
         )
+        warned = (result["preview"][0] * 255).round().int() == torch.tensor(WARNING)
+        assert warned.all(dim=-1).sum() > 1000, "the sheet itself says so"
 
 
 class TestTheNewFolder:

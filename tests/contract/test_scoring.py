@@ -44,7 +44,7 @@ def test_one_score_for_every_picture_in_the_order_they_came(pack: Any, bright: B
     assert result.ui["ranks"] == [3, 1, 2]
     assert result.ui["summary"] == [result["summary"]]
     assert result["summary"] == (
-        "3 candidates · min .10 · median .25 · max .40 · suggested threshold .31 · model brightness"
+        "3 candidates · min 0.10 · median 0.25 · max 0.40 · suggested threshold 0.31 · model brightness"
     )
 
 
@@ -96,8 +96,8 @@ def test_a_spoilt_picture_ranks_last_and_is_named(pack: Any, bright: Bright, bad
     assert result.ui["ranks"] == [2, 3, 1]
     assert result.ui["spoilt"] == [1]
     assert result["summary"] == (
-        "3 candidates · 2 is spoilt (NaN or infinite values) · min .10 · median .20 · max .30 · "
-        "suggested threshold .31 · model brightness"
+        "3 candidates · 2 is spoilt (NaN or infinite values) · min 0.10 · median 0.20 · max 0.30 · "
+        "suggested threshold 0.31 · model brightness"
     )
 
 

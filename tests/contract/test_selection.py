@@ -13,6 +13,8 @@ from torch import Tensor
 
 from .conftest import Many
 
+WARNING = (255, 138, 101)
+
 NODE = "GANRMBestOfN"
 LEVELS = (0.2, 0.8, 0.5, 0.9, 0.1, 0.42)
 EMPTY_WITHOUT = {"best_latents", "best_masks"}
@@ -93,8 +95,8 @@ class TestWhatIsKept:
         assert result["scores"] == pytest.approx([level / 2 for level in LEVELS])
         assert result["best_scores"] == pytest.approx([0.45, 0.4])
         assert result["summary"] == (
-            "6 candidates, 2 kept: 4, 2 · 4, 2, 3 and 6 are too close to call · min .05 · median .23 · max .45"
-            " · suggested threshold .31 · model brightness"
+            "6 candidates, 2 kept: 4, 2 · 4, 2, 3 and 6 are too close to call · min 0.05 · median 0.23 · max 0.45"
+            " · suggested threshold 0.31 · model brightness"
         )
 
     def test_a_list_of_different_sizes(self, pack: Any, bright: Bright) -> None:
@@ -153,7 +155,7 @@ class TestTooCloseToCall:
     def test_the_winner_and_its_rivals(self, pack: Any, bright: Bright) -> None:
         result = pack.run(NODE, images=grey(0.3, 0.8, 1.0, 0.4), reward=bright)
         assert result["indices"] == [2]
-        assert "1 kept: 3 · 3 and 2 are too close to call · min .15" in result["summary"]
+        assert "1 kept: 3 · 3 and 2 are too close to call · min 0.15" in result["summary"]
         assert result.ui["close"] == [[2, 1]]
 
     def test_a_clear_winner(self, pack: Any, bright: Bright) -> None:
@@ -254,8 +256,15 @@ class TestNothing:
         assert levels(result["rejected"]) == [[0.8, 0.2]]
         assert result.ui["indices"] == result.ui["best_scores"] == []
         assert result["summary"].startswith(
-            "2 candidates, none kept: the best score is .40, the minimum score .90. Lower it, make more candidates"
+            "2 candidates, none kept · None reached the minimum score of 0.90; the best is 0.40. Lower it, make more "
+            "candidates, or raise 'keep at least'. · min"
         )
+        warned = (result["preview"][0] * 255).round().int() == torch.tensor(WARNING)
+        assert warned.all(dim=-1).sum() > 1000, "the sheet itself says so"
+
+    def test_a_group_of_which_nothing_is_kept_is_named(self, pack: Any, bright: Bright) -> None:
+        result = pack.run(NODE, images=grey(0.2, 0.3, 0.9, 0.95), reward=bright, group_size=2, min_score=0.4)
+        assert "Group 1 kept nothing: none there reached the minimum score of 0.40." in result["summary"]
 
     def test_a_list_keeps_its_kind_when_one_is_kept(self, pack: Any, bright: Bright) -> None:
         result = pack.run(NODE, images=Many([grey(0.2), grey(0.8)]), reward=bright)

@@ -50,7 +50,7 @@ class TestBestOfN:
         assert torch.equal(best, images[[1, 2, 5, 0, 4]])
         assert torch.equal(rejected, images[[3]]) or torch.isnan(rejected[0, 5, 7, 2])
         assert "5 kept: 2, 3, 6, 1, 5 · 4 is spoilt (NaN or infinite values) · " in result["summary"]
-        assert "min .05 · median .21 · max .40" in result["summary"]
+        assert "min 0.05 · median 0.21 · max 0.40" in result["summary"]
 
     def test_never_kept_however_many_are_asked_for(self, pack: Any, bright: Bright) -> None:
         images = grey(0.2, float("nan"), 0.4, 0.3)

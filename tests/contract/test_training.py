@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -136,7 +135,7 @@ class TestResult:
         assert set(result.ui) == {"images", "summary", "auc", "loss", "reused"}
         assert all(isinstance(value, list) for value in result.ui.values())
         json.dumps(result.ui, allow_nan=False)
-        assert result.ui["loss"] == result["loss"]["loss"]
+        assert result.ui["loss"] == []  # a linear head has no steps
 
     def test_the_reward_is_the_model_that_was_trained_under_the_same_manager(self, train: Any) -> None:
         reward = train()["reward"]
@@ -144,27 +143,39 @@ class TestResult:
         assert not any(parameter.is_inference() for parameter in reward.model.backbone.parameters())
 
     def test_steps_are_shown_with_pictures_and_the_last_is_the_report(
-        self, train: Any, previews: list[tuple[int, int, Any]]
+        self, train: Any, previews: list[tuple[int, int, Any]], folders: Any
     ) -> None:
         result = train()
-        reading = [value for value, total, _ in previews if total == 25]
-        assert reading[0] == 0
-        assert reading[-1] == 25
+        shares = [value / total for value, total, _ in previews]
+        assert shares == sorted(shares), "one bar over all stages never runs backwards"
+        assert shares[0] < 0.1
+        assert shares[-1] == 1
         pictures = [preview for _, _, preview in previews if preview]
         assert len(pictures) > 4
-        assert all(kind == "JPEG" and isinstance(image, Image.Image) for kind, image, _ in pictures)
-        report = result["report"]
-        last = pictures[-1][1]
-        assert last.size == (report.shape[2], min(report.shape[1], last.height))
-        shown = torch.from_numpy(np.array(last.crop((0, 0, last.width, 40)))) / 255
-        torch.testing.assert_close(shown, report[0, :40].clone(), atol=1e-3, rtol=0)
+        assert all(isinstance(image, Image.Image) for _, image, _ in pictures)
+        kind, last, size = pictures[-1]
+        (shown,) = result.ui["images"]
+        with Image.open(folders.temp / shown["subfolder"] / shown["filename"]) as card:
+            assert (kind, size) == ("PNG", max(card.size))
+            assert last.tobytes() == card.convert("RGB").tobytes()
 
-    def test_the_loss_can_be_plotted_by_comfyui(self, pack: Any, train: Any) -> None:
-        plottable = pack.module("nodes.training")._plottable
-        cases = [
-            train()["loss"]["loss"],
-            *(plottable(v) for v in ([], [0.7], [0.0], [0.3, 0.3], [0.5, nan()])),
-        ]
+    def test_a_fit_that_has_steps_can_be_plotted(self, train: Any) -> None:
+        result = train(preset="paper")
+        assert len(set(result["loss"]["loss"])) >= 2
+        assert result.ui["loss"] == result["loss"]["loss"]
+
+    def test_a_choice_of_regularisation_is_no_loss_over_steps(self, pack: Any, train: Any) -> None:
+        blocker = pack.module("nodes.outputs").ExecutionBlocker
+        for _ in range(2):  # the second time from the results kept
+            assert isinstance(train(preset="default")["loss"], blocker)
+
+    def test_what_is_plotted_always_has_a_spread(self, pack: Any) -> None:
+        training, history = pack.module("nodes.training"), pack.module("ganrm_core.progress").History
+
+        def plottable(losses: list[float]) -> list[float]:
+            return training._plottable(history("epoch", tuple(losses)))
+
+        cases = [plottable(values) for values in ([], [0.7], [0.0], [0.3, 0.3], [0.5, nan()])]
         for values in cases:
             spread = max(values) - min(values)  # what core's plot divides by
             assert len(values) >= 2
@@ -194,7 +205,7 @@ class TestReuse:
         assert again.ui["reused"] == [True]
         assert again["reward"].name == "second"
         assert again["reward"].model.to_bytes() == first["reward"].model.to_bytes()
-        assert again["loss"] == first["loss"]
+        assert again.ui["loss"] == first.ui["loss"]
         assert again["report"].shape[2] == first["report"].shape[2]
 
     def test_renamed_pictures(
@@ -280,8 +291,8 @@ class TestCancel:
         loaded: list[weakref.ref[Any]] = []
         load = choice.load
 
-        def live(step: Any) -> Image.Image:
-            seen.append(step.stage)
+        def live(shown: Any) -> Image.Image:
+            seen.append(shown.step.stage)
             return Image.new("RGB", (8, 8))
 
         def press() -> None:
@@ -293,7 +304,7 @@ class TestCancel:
             loaded.append(weakref.ref(backbone))
             return backbone
 
-        monkeypatch.setattr(module, "_live", live)
+        monkeypatch.setattr(module, "live_card", live)
         monkeypatch.setattr(choice, "load", loading)
         monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", press)
         with pytest.raises(CancelError) as caught:

@@ -77,8 +77,6 @@ def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pic
     )
     (path,) = result(run, TRAIN, "GANRMSaveModel")["path"]
     assert server.folder("models", "ganrm", path).is_file()
-    (plot,) = result(run, TRAIN, "LossGraphNode")["images"]
-    assert client.image(**plot).width > 100
     assert "held-out AUC" in str(result(run, TRAIN, "PreviewAny"))
 
 

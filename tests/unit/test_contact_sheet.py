@@ -96,7 +96,7 @@ def test_long_text_never_leaves_its_card(tile: int) -> None:
     drawn = np.asarray(contact_sheet([entries], tile=tile, title=long, row_labels=[long]))
     blank = np.asarray(
         contact_sheet(
-            [[Tile(plain(9, 9), ("", "", ""), badge=" "), Tile(plain(9, 9))]],
+            [[Tile(plain(9, 9), ("", *[""] * 6), badge=" "), Tile(plain(9, 9))]],
             tile=tile,
             title=" ",
             row_labels=[""],

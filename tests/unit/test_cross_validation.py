@@ -423,3 +423,19 @@ class TestChoice:
 
     def test_an_mlp_alone(self) -> None:
         assert self.choose(paper_mlp=self.logits(0.0)) == "paper mlp"
+
+
+def test_the_history_is_of_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linear head was chosen from a path of regularisations; a small network has epochs, and no path."""
+    fitted = default(rows(shift=1.0))
+    assert fitted.candidate.startswith("linear")
+    path = fitted.history
+    assert path.choice
+    assert path.chosen == int(np.argmin(path.loss))
+    assert fitted.candidate == cross_validation._linear_name(cross_validation._PENALTIES[path.chosen])
+    monkeypatch.setattr(cross_validation, "_choose", lambda *_: cross_validation._MLP)
+    monkeypatch.setattr(cross_validation, "_hopeless", lambda *_: set())
+    epochs = default(rows(shift=1.0)).history
+    assert not epochs.choice
+    assert epochs.step == "epoch"
+    assert len(epochs.loss) == len(epochs.auc) > 1

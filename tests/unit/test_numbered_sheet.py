@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image, ImageChops
 
+from ganrm_core import numbered_sheet as module
+from ganrm_core.drawing import text_width
 from ganrm_core.errors import ImageError
 from ganrm_core.numbered_sheet import Numbered, numbered_sheet
 
@@ -54,3 +56,26 @@ def test_of_too_many_the_marked_ones_stay() -> None:
 def test_nothing_to_draw() -> None:
     with pytest.raises(ImageError, match="at least one"):
         numbered_sheet([], title="t")
+
+
+@pytest.mark.parametrize("count", [4, 16, 20, 64])
+def test_scores_and_notes_can_be_read_and_are_whole(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores at least as large as ranked sheets have them, whatever the tile's width; notes never lose a word."""
+    seen: list[tuple[str, int, float]] = []
+    for name in ("write", "write_paragraph"):
+        original = getattr(module, name)
+
+        def recording(draw, place, text, size, colour, room, original=original, **options):  # type: ignore[no-untyped-def]
+            seen.append((text, size, room))
+            return original(draw, place, text, size, colour, room, **options)
+
+        monkeypatch.setattr(module, name, recording)
+    entries = [Numbered(Image.new("RGB", (64, 64)), n + 1, score="0.83") for n in range(count // 2)]
+    entries += [Numbered(e.image, e.number + count // 2, "given up\nafter step 6") for e in entries]
+    sheet = numbered_sheet(entries, title="t", legend="Gold: kept.")
+    shown = 420 / sheet.width
+    scores = [(size, room) for text, size, room in seen if text == "0.83"]
+    assert len(scores) == count // 2
+    assert all(size * shown >= 9.9 and text_width("0.83", size, bold=True) <= room for size, room in scores)
+    assert sum(text == "given up\nafter step 6" for text, _, _ in seen) == count // 2
+    assert seen[-1][0] == "Gold: kept."

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from ganrm_core import ranked_sheet as module
+from ganrm_core.drawing import WARNING
 from ganrm_core.errors import ImageError
 from ganrm_core.ranked_layout import arranged, best
 from ganrm_core.ranked_sheet import Ranked, ranked_sheet
@@ -88,7 +89,7 @@ def test_pictures_stay_whole_uncovered_and_in_shape(size: tuple[int, int], pil: 
         assert (np.asarray(images[index]) == colour(index)).all()
 
 
-@pytest.mark.parametrize(("text", "letters"), [("7", 12), (".61", 12), ("7th", 8)])
+@pytest.mark.parametrize(("text", "letters"), [("7", 12), ("0.61", 12), ("7th", 8)])
 def test_sixteen_tiles_can_be_read_in_a_node(
     text: str, letters: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,11 +136,11 @@ def test_kept_ones_have_a_gold_frame() -> None:
 def test_the_header_says_what_matters(written: Callable[..., list[str]]) -> None:
     entries = [candidate(i, 4 - i, score, kept=i == 3) for i, score in enumerate((0.124, 0.5, 0.58, 0.934))]
     texts = written(entries, thresholds={"balanced": 0.61, "fpr_5": 0.9}, model="clean photos")
-    assert texts[:8] == ["min", ".12", "· median", ".54", "· max", ".93", "· suggested threshold", ".61"]
-    assert texts[8:10] == ["4 pictures, 1 kept", "· clean photos"]
+    assert texts[:8] == ["min", "0.12", "· median", "0.54", "· max", "0.93", "· suggested threshold", "0.61"]
+    assert texts[8] == "4 pictures, 1 kept · clean photos"
     assert "· suggested threshold" not in written(entries, thresholds={"fpr_5": 0.9})
-    assert written([candidate(0, 1, 1.0)])[5] == "1.0"
-    assert written([candidate(0, 1, 0.0)])[5] == ".00"
+    assert written([candidate(0, 1, 1.0)])[5] == "1.00"
+    assert written([candidate(0, 1, 0.0)])[5] == "0.00"
 
 
 def test_a_note_stands_above_the_pictures(written: Callable[..., list[str]]) -> None:
@@ -152,6 +153,27 @@ def test_a_note_stands_above_the_pictures(written: Callable[..., list[str]]) -> 
     assert noted_top - top == noted.height - plain.height > 0
     above = np.asarray(noted)[: noted_top - 20]
     assert (above == GOLD).all(axis=-1).sum() > (np.asarray(plain)[: top - 20] == GOLD).all(axis=-1).sum()
+
+
+def test_a_warning_stands_above_all_in_a_colour_of_its_own(written: Callable[..., list[str]]) -> None:
+    entries = [candidate(i, i + 1, 0.4, kept=False) for i in range(4)]
+    warning = "None reached the minimum score of 0.90; the best is 0.40. Lower it, or make more candidates."
+    texts = written(entries, warning=warning)
+    lines = texts[: texts.index("min")]
+    assert " ".join(lines) == warning
+    assert len(lines) > 1, "nothing of it is cut"
+    plain, warned = (np.asarray(ranked_sheet(entries, warning=given)) for given in ("", warning))
+    assert not (plain == WARNING).all(axis=-1).any()
+    assert (warned == WARNING).all(axis=-1).sum() > 1000
+
+
+def test_a_long_model_name_is_not_cut(written: Callable[..., list[str]]) -> None:
+    name = "taste_of_" + "_and_".join(["watercolour", "gouache", "ink", "pencil", "charcoal"]) + "_v2"
+    texts = written([candidate(0, 1, 0.4)], model=name)
+    assert name in "".join(texts)
+    ends = "".join(written([candidate(0, 1, 0.4)], model=f"first{'x' * 400}last"))
+    assert "first" in ends
+    assert "last" in ends
 
 
 def test_scores_of_any_range_have_four_digits(written: Callable[..., list[str]]) -> None:
@@ -193,7 +215,7 @@ def test_of_too_many_the_kept_and_the_best_are_shown(written: Callable[..., list
     assert [entry.rank for entry in chosen] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 97]
     texts = written(entries, most=10)
     assert "100 pictures, 2 kept · best 10 shown, 90 left out" in texts
-    assert texts[1:6:2] == [".00", ".49", ".99"]  # of all of them
+    assert texts[1:6:2] == ["0.00", "0.49", "0.99"]  # of all of them
     of_groups = best([candidate(0, i % 4 + 1, 0.5, group=i // 4) for i in range(40)], 10)
     assert [(len(group), group[0].rank) for group in of_groups] == [(1, 1)] * 10
 

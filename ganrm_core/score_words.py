@@ -1,0 +1,15 @@
+"""How a score is written, everywhere people read one: as it is typed into a widget."""
+
+from __future__ import annotations
+
+import math
+
+
+def score_text(value: float, form: str = "share") -> str:
+    """Shares as 0.93 and 1.00; other figures, or all where `form` is "any", to four significant digits."""
+    if not math.isfinite(value):
+        return "?"
+    if form == "share" and 0 <= value <= 1:
+        return f"{value:.2f}"
+    text = f"{value:.4g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+    return text.replace("-", "−")
