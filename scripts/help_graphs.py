@@ -55,7 +55,7 @@ def custom_sampling() -> Graph:
     graph = Graph("custom_sampling", faces=("GANRMBestOfNSamplerCustom",))
     first, second, third, fourth = graph.columns(360, 320, 320, 520)
     source = parts.loaded(graph, first, second, batch=1)
-    taste = parts.load_model(graph, source.taste)
+    taste = parts.load_model(graph, first.place(130))
     noise = graph.add("RandomNoise", third.place(90), noise_seed=42)
     guider = graph.add(
         "CFGGuider",

@@ -44,8 +44,9 @@ def best_of_16() -> Graph:
         "## 2. Press **Run**: 16 pictures are made, the best 4 are saved with their score inside the file.",
         "### **keep** says how many are kept, **minimum score** drops what is not good enough.",
     )
+    taste_place = first.place(130)
     sampled = parts.ksampler(graph, first, second, batch=16)
-    model = parts.load_model(graph, sampled.taste)
+    model = parts.load_model(graph, taste_place)
     third, fourth = graph.columns(500, 400)
     best = parts.best_of_n(graph, third.place(866), sampled.images, model, keep=4, latents=sampled.latents[0])
     parts.save_best(graph, fourth.place(parts.SAVED), best, model)
@@ -121,8 +122,9 @@ def winner_again() -> Graph:
         "## 2. Press **Run**: of 8 small pictures the best one is enlarged and sampled again at half strength.",
         "### *Refine*: a lower **denoise** stays closer to the winner.",
     )
+    taste_place = first.place(130)
     sampled = parts.ksampler(graph, first, second, batch=8)
-    model = parts.load_model(graph, sampled.taste)
+    model = parts.load_model(graph, taste_place)
     third, fourth = graph.columns(460, 400)
     best = parts.best_of_n(graph, third.place(660), sampled.images, model, keep=1, latents=sampled.latents[0])
     larger = graph.add(
@@ -155,8 +157,9 @@ def grow() -> Graph:
         "## 3. Change the **seed**, empty **pick**, go on.",
         "### From ten pictures on the model is trained on all you picked; until then Train says how many are missing.",
     )
+    taste_place = first.place(130)
     sampled = parts.ksampler(graph, first, second, batch=16)
-    model = parts.load_model(graph, sampled.taste, "Your taste so far")
+    model = parts.load_model(graph, taste_place, "Your taste so far")
     graph.add(
         "GANRMScore",
         third.place(900),
@@ -192,8 +195,9 @@ def repair() -> Graph:
         "better of *before* and *after*.",
         "### **share**: how much is painted again. A lower **denoise** stays closer to what was there.",
     )
+    taste_place = first.place(130)
     sampled = parts.ksampler(graph, first, second, batch=8)
-    model = parts.load_model(graph, sampled.taste)
+    model = parts.load_model(graph, taste_place)
     best = parts.best_of_n(graph, third.place(900), sampled.images, model, keep=1, latents=sampled.latents[0])
     fourth, fifth = graph.columns(380, 440, group="2  Paint the weakest part again")
     weak = graph.add(
@@ -233,8 +237,9 @@ def best_of_n_sampler() -> Graph:
         "ones go.",
         "### Each file holds its seed: KSampler makes the very same picture of it.",
     )
+    taste_place = first.place(130)
     source = parts.loaded(graph, first, second, batch=1)
-    model = parts.load_model(graph, source.taste)
+    model = parts.load_model(graph, taste_place)
     (third,) = graph.columns(540)
     best = parts.best_of_n_sampler(graph, third.place(900), source, model, n=16, keep=4)
     parts.save_best(graph, second.place(568), best, model)
@@ -256,8 +261,9 @@ def winner_made_again() -> Graph:
         "### **The winner of a batch** (workflow 2): type the batch's seed, and set *Latent From Batch* behind the "
         "empty latent, with the picture's index and the batch's size.",
     )
+    taste_place = first.place(130)
     source = parts.loaded(graph, first, second, batch=1)
-    taste = parts.load_model(graph, source.taste)
+    taste = parts.load_model(graph, taste_place)
     third, fourth, fifth = graph.columns(400, 280, 320)
     best = parts.best_of_n_sampler(graph, third.place(900), source, taste, n=16, keep=1)
     parts.save_best(graph, second.place(568), best, taste)

@@ -149,13 +149,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Source:
-    """What a sampler takes, and the room below the checkpoint for the taste."""
-
     model: Node
     positive: Node
     negative: Node
     empty: Node
-    taste: Place
 
 
 @dataclass(frozen=True)
@@ -165,9 +162,8 @@ class Sampled(Source):
 
 
 def loaded(graph: Graph, first: Column, second: Column, *, batch: int) -> Source:
-    """Checkpoint, taste and size below the note in the first column, prompts in the second."""
+    """Checkpoint and size in the first column, prompts in the second."""
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=CHECKPOINT)
-    taste = first.place(130)
     positive = graph.add(
         "CLIPTextEncode",
         second.place(130),
@@ -184,7 +180,7 @@ def loaded(graph: Graph, first: Column, second: Column, *, batch: int) -> Source
     )
     title = "How many" if batch > 1 else "How large"
     empty = graph.add("EmptyLatentImage", first.place(118), title, width=1024, height=1024, batch_size=batch)
-    return Source(model, positive, negative, empty, taste)
+    return Source(model, positive, negative, empty)
 
 
 def ksampler(graph: Graph, first: Column, second: Column, *, batch: int) -> Sampled:
