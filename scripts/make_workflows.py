@@ -23,16 +23,22 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts")]
 
 from browser_support.make_workflow import write_workflow  # noqa: E402
 from browser_support.page import ComfyPage, launch_chromium, open_page  # noqa: E402
-from browser_support.pictures import node_screenshot, screenshot, thumbnail  # noqa: E402
+from browser_support.pictures import node_images, node_screenshot, save_picture, screenshot  # noqa: E402
+from help_graphs import HELP_GRAPHS  # noqa: E402
 from host_support.install import find_comfyui  # noqa: E402
 from host_support.server import Server, link  # noqa: E402
 from host_support.tiny_generator import CHECKPOINT, write_tiny_generator  # noqa: E402
-from workflow_graphs import UNUSED, WORKFLOWS, Graph  # noqa: E402
+from PIL import Image  # noqa: E402
+from template_cards import below_heading, grid, template_card  # noqa: E402
+from workflow_graphs import WORKFLOWS, Graph  # noqa: E402
+from workflow_parts import CHECKPOINT as SHIPPED_CHECKPOINT  # noqa: E402
 from workflow_pictures import fill_folders, stand_in_pack  # noqa: E402
 
 FOLDER = ROOT / "workflows"
 HELP = ROOT / "nodes" / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
+README_PICTURES = {"2 Best 4 of 16": "best_4_of_16.jpg"}
+_SHEETS = ("GANRMAddToDataset", "GANRMBestOfN", "GANRMBestOfNSampler", "GANRMScoreFolder")
 _STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
 
 
@@ -53,10 +59,12 @@ def main() -> None:
             write_workflow(page, graph.name, graph.prompt, graph.layout, FOLDER)
             print(graph.name)
         if options.pictures:
-            for makers, show in ((WORKFLOWS, _show), (UNUSED, _show_unused)):
-                for graph in (make() for make in makers):
-                    if graph.name in (options.only or [graph.name]):
-                        show(page, graph)
+            for graph in (make() for make in WORKFLOWS):
+                if graph.name in (options.only or [graph.name]):
+                    _show(page, server, graph)
+            for graph in (make() for make in HELP_GRAPHS):
+                if graph.name in (options.only or [graph.name]):
+                    _show_for_help(page, graph)
 
 
 @contextmanager
@@ -71,7 +79,7 @@ def _server(pictures: bool) -> Iterator[Server]:
         if pictures:
             write_tiny_generator(server.folder("models"))
             checkpoints = server.folder("models", "checkpoints")
-            link(checkpoints / CHECKPOINT, checkpoints / "sd_xl_base_1.0.safetensors")
+            link(checkpoints / CHECKPOINT, checkpoints / SHIPPED_CHECKPOINT)
             fill_folders(home)
         with server:
             yield server
@@ -88,21 +96,22 @@ def _pages(server: Server) -> Iterator[ComfyPage]:
         browser.close()
 
 
-def _show(page: ComfyPage, graph: Graph) -> None:
+def _show(page: ComfyPage, server: Server, graph: Graph) -> None:
     """Open the file as an artist does, run it, and take its pictures."""
     page.drop_file(FOLDER / f"{graph.name}.json")
     for node_id, value in _settings(graph):
         page.set_widget(node_id, *value)
     page.run_and_wait(seconds=900)
-    if graph.name == "ganrm_6_grow_your_dataset":
-        number = next(n for n, node in graph.prompt.items() if node["class_type"] == "GANRMAddToDataset")
-        page.set_widget(int(number), "pick", "3 6 11 14")
+    for number in _numbers(graph, "GANRMAddToDataset"):
+        page.set_widget(number, "pick", "3 6 11 14")
         page.run_and_wait(seconds=900)
     for node_id, (widget, _) in _settings(graph):
         page.set_widget(node_id, widget, graph.prompt[str(node_id)]["inputs"][widget])
-    face = next(n for n, node in graph.prompt.items() if node["class_type"] == graph.face)
-    thumbnail(page, int(face), FOLDER / f"{graph.name}.jpg")
-    screenshot(page, README / f"{graph.name}.jpg")
+    faces = [_face(page, server, graph, face) for face in graph.faces]
+    inset = _face(page, server, graph, graph.inset) if graph.inset else None
+    save_picture(template_card(graph.words, faces, inset), FOLDER / f"{graph.name}.jpg")
+    if graph.name in README_PICTURES:
+        screenshot(page, README / README_PICTURES[graph.name])
     for number, node in graph.prompt.items():
         picture = HELP / f"{node['class_type']}.jpg"
         if node["class_type"].startswith("GANRM"):
@@ -110,14 +119,27 @@ def _show(page: ComfyPage, graph: Graph) -> None:
     print(f"{graph.name}: run and pictured", flush=True)
 
 
-def _show_unused(page: ComfyPage, graph: Graph) -> None:
+def _face(page: ComfyPage, server: Server, graph: Graph, face: str) -> Image.Image:
+    """The first picture a kind of node shows, of sheets the part below the heading; of a folder its first pictures."""
+    if "/" in face:
+        paths = sorted(server.folder(*face.split("/")).iterdir())[:4]
+        return grid([Image.open(path) for path in paths])
+    picture = node_images(page, next(_numbers(graph, face)))[0]
+    return below_heading(picture, 1 / len(graph.faces)) if face in _SHEETS else picture
+
+
+def _show_for_help(page: ComfyPage, graph: Graph) -> None:
     """The nodes that stand in no workflow; bootstrapping is run for it."""
+    (face,) = graph.faces
     with tempfile.TemporaryDirectory() as folder:
         page.drop_file(write_workflow(page, graph.name, graph.prompt, graph.layout, Path(folder))[0])
-    if graph.face == "GANRMBootstrap":
+    if face == "GANRMBootstrap":
         page.run_and_wait(seconds=900)
-    number = next(n for n, node in graph.prompt.items() if node["class_type"] == graph.face)
-    node_screenshot(page, int(number), HELP / f"{graph.face}.jpg")
+    node_screenshot(page, next(_numbers(graph, face)), HELP / f"{face}.jpg")
+
+
+def _numbers(graph: Graph, kind: str) -> Iterator[int]:
+    return (int(number) for number, node in graph.prompt.items() if node["class_type"] == kind)
 
 
 def _settings(graph: Graph) -> Iterator[tuple[int, tuple[str, Any]]]:

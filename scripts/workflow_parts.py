@@ -1,4 +1,4 @@
-"""What the shipped workflows are built of: a graph with its layout, and the nodes that stand in several."""
+"""What the shipped workflows are built of: a graph with its columns, and the nodes that stand in several."""
 
 from __future__ import annotations
 
@@ -7,42 +7,136 @@ from typing import Any
 
 Link = list[Any]
 
+CHECKPOINT = "sd_xl_base_1.0.safetensors"
+TASTE = "my_taste.safetensors"
+"""What *Load GAN-RM* is set to: the model that workflow 1 saves."""
+
+KSAMPLER = (
+    490  # height: the page makes room for a preview of 220 below the settings of any node that gets a picture
+)
+SAVED = 410
+
 _OURS = "#223844"
 _NOTE = "#432"
+_TITLE = 30
+_GAP = 20
+_BETWEEN_COLUMNS = 40
+_BETWEEN_GROUPS = 70
+_GROUP_HEADER = 56
+_GROUP_FONT = 40
+_GROUP_COLOUR = "#8fb8c8"
+_ZOOM = 0.8
+_CLEAR_OF_MENUS = (72, 100)  # CSS pixels that the page's bars take of the canvas's left and top, and a margin
+
+
+@dataclass(frozen=True)
+class Place:
+    pos: tuple[int, int]
+    size: tuple[int, int]
+
+
+@dataclass
+class Column:
+    """A column of nodes; `place` gives the next one its room below those before."""
+
+    left: int
+    width: int
+    bottom: int = -_TITLE - _GAP
+
+    def place(self, height: int) -> Place:
+        top = self.bottom + _GAP + _TITLE
+        self.bottom = top + height
+        return Place((self.left, top), (self.width, height))
 
 
 @dataclass
 class Graph:
-    """A prompt in API format with its layout, built node by node.
+    """A prompt in API format with its layout, built node by node in columns from left to right.
 
-    `face` is the kind of the node whose picture stands for the workflow in the template browser.
+    `name` is the file's and the template card's. The card shows `words` and the pictures of `faces`: kinds of
+    nodes, or folders; in a corner the picture of `inset`.
     """
 
     name: str
-    face: str = ""
+    words: str = ""
+    faces: tuple[str, ...] = ()
+    inset: str = ""
     prompt: dict[str, dict[str, Any]] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
+    _groups: list[tuple[str, list[Column]]] = field(default_factory=list)
 
-    def add(
-        self, kind: str, at: tuple[int, int], size: tuple[int, int], title: str = "", **inputs: Any
-    ) -> Node:
+    def columns(self, *widths: int, group: str = "") -> list[Column]:
+        """Columns to the right of those before, in a frame titled `group`."""
+        left = 0
+        if self._groups:
+            last = self._groups[-1][1][-1]
+            left = last.left + last.width + (_BETWEEN_GROUPS if group else _BETWEEN_COLUMNS)
+        made = []
+        for width in widths:
+            made.append(Column(left, width))
+            left += width + _BETWEEN_COLUMNS
+        self._groups.append((group, made))
+        return made
+
+    def add(self, kind: str, place: Place, title: str = "", /, **inputs: Any) -> Node:
         """`inputs` are widget values, or outputs of other nodes."""
         number = str(len(self.prompt) + 1)
         self.prompt[number] = {"class_type": kind, "inputs": inputs}
-        self.nodes[number] = {"pos": list(at), "size": list(size)}
+        self.nodes[number] = {"pos": list(place.pos), "size": list(place.size)}
         if title:
             self.nodes[number]["title"] = title
         if kind.startswith("GANRM"):
             self.nodes[number]["color"] = _OURS
         return Node(number)
 
-    def note(self, at: tuple[int, int], size: tuple[int, int], text: str) -> None:
-        self.notes.append({"text": text, "pos": list(at), "size": list(size), "color": _NOTE})
+    def note(self, place: Place, title: str, *lines: str) -> None:
+        """Lines of Markdown headings: the page's body text is too small to read at the zoom the file opens with."""
+        self.notes.append(
+            {
+                "title": title,
+                "text": "\n\n".join(lines),
+                "pos": list(place.pos),
+                "size": list(place.size),
+                "color": _NOTE,
+            }
+        )
 
     @property
     def layout(self) -> dict[str, Any]:
-        return {"nodes": self.nodes, "notes": self.notes, "control_after_generate": "fixed"}
+        return {
+            "nodes": self.nodes,
+            "notes": self.notes,
+            "groups": self._frames(),
+            "control_after_generate": "fixed",
+            "view": self._view(),
+        }
+
+    def _frames(self) -> list[dict[str, Any]]:
+        top = -_TITLE - _GROUP_HEADER
+        bottom = max(column.bottom for _, columns in self._groups for column in columns) + _GAP
+        return [
+            {
+                "title": title,
+                "bounding": [
+                    columns[0].left - _GAP,
+                    top,
+                    columns[-1].left + columns[-1].width - columns[0].left + 2 * _GAP,
+                    bottom - top,
+                ],
+                "color": _GROUP_COLOUR,
+                "font_size": _GROUP_FONT,
+            }
+            for title, columns in self._groups
+            if title
+        ]
+
+    def _view(self) -> dict[str, Any]:
+        """Zoom and offset with which pages open the file: the note in the top left corner, clear of their bars."""
+        framed = any(title for title, _ in self._groups)
+        left, top = (-_GAP, -_TITLE - _GROUP_HEADER) if framed else (0, -_TITLE)
+        x, y = (room / _ZOOM for room in _CLEAR_OF_MENUS)
+        return {"scale": _ZOOM, "offset": [x - left, y - top]}
 
 
 @dataclass(frozen=True)
@@ -67,41 +161,33 @@ class Sampled(Source):
     images: Node
 
 
-def loaded(graph: Graph, *, batch: int, top: int = 0) -> Source:
-    model = graph.add("CheckpointLoaderSimple", (0, top), (360, 110), ckpt_name="sd_xl_base_1.0.safetensors")
+def loaded(graph: Graph, first: Column, second: Column, *, batch: int) -> Source:
+    """Checkpoint and size in the first column, prompts in the second."""
+    model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=CHECKPOINT)
     positive = graph.add(
         "CLIPTextEncode",
-        (400, top),
-        (340, 180),
+        second.place(130),
         "What you want",
         clip=model[1],
         text="portrait of a lighthouse keeper, oil painting, warm evening light",
     )
     negative = graph.add(
         "CLIPTextEncode",
-        (400, top + 230),
-        (340, 130),
+        second.place(102),
         "What you do not want",
         clip=model[1],
         text="blurry, watermark",
     )
     title = "How many" if batch > 1 else "How large"
-    empty = graph.add(
-        "EmptyLatentImage", (0, top + 160), (360, 120), title, width=1024, height=1024, batch_size=batch
-    )
+    empty = graph.add("EmptyLatentImage", first.place(118), title, width=1024, height=1024, batch_size=batch)
     return Source(model, positive, negative, empty)
 
 
-def ksampler(graph: Graph, *, batch: int, top: int = 0) -> Sampled:
-    source = loaded(graph, batch=batch, top=top)
-    latents = graph.add(
-        "KSampler",
-        (780, top),
-        (320, 280),
-        **sampling(source),
-    )
-    images = graph.add("VAEDecode", (780, top + 560), (320, 60), samples=latents[0], vae=source.model[2])
-    return Sampled(source.model, source.positive, source.negative, source.empty, latents, images)
+def ksampler(graph: Graph, first: Column, second: Column, *, batch: int) -> Sampled:
+    source = loaded(graph, first, second, batch=batch)
+    latents = graph.add("KSampler", second.place(KSAMPLER), **sampling(source))
+    images = graph.add("VAEDecode", first.place(54), samples=latents[0], vae=source.model[2])
+    return Sampled(**vars(source), latents=latents, images=images)
 
 
 def sampling(source: Source, **other: Any) -> dict[str, Any]:
@@ -121,13 +207,10 @@ def sampling(source: Source, **other: Any) -> dict[str, Any]:
     }
 
 
-def best_of_n_sampler(
-    graph: Graph, at: tuple[int, int], source: Source, taste: Node, *, n: int, keep: int
-) -> Node:
+def best_of_n_sampler(graph: Graph, place: Place, source: Source, taste: Node, *, n: int, keep: int) -> Node:
     return graph.add(
         "GANRMBestOfNSampler",
-        at,
-        (560, 1040),
+        place,
         **sampling(source),
         **best_of_n_settings(source, taste, n=n, keep=keep),
     )
@@ -150,15 +233,14 @@ def best_of_n_settings(
     }
 
 
-def image_folder(graph: Graph, at: tuple[int, int], folder: str, title: str) -> Node:
-    return graph.add("GANRMImageFolder", at, (360, 110), title, folder=folder, recursive=False)
+def image_folder(graph: Graph, column: Column, folder: str, title: str) -> Node:
+    return graph.add("GANRMImageFolder", column.place(140), title, folder=folder, recursive=False)
 
 
-def train(graph: Graph, at: tuple[int, int], liked: Link, ordinary: Link) -> Node:
+def train(graph: Graph, place: Place, liked: Link, ordinary: Link) -> Node:
     return graph.add(
         "GANRMTrain",
-        at,
-        (520, 660),
+        place,
         liked=liked,
         ordinary=ordinary,
         name="my_taste",
@@ -171,21 +253,18 @@ def train(graph: Graph, at: tuple[int, int], liked: Link, ordinary: Link) -> Nod
     )
 
 
-def save_model(graph: Graph, at: tuple[int, int], reward: Link) -> Node:
-    return graph.add("GANRMSaveModel", at, (360, 110), reward=reward, name="my_taste")
+def save_model(graph: Graph, place: Place, reward: Link) -> Node:
+    return graph.add("GANRMSaveModel", place, reward=reward, name="my_taste")
 
 
-def load_model(graph: Graph, at: tuple[int, int], title: str = "Your taste") -> Node:
-    return graph.add("GANRMLoadModel", at, (360, 90), title, model="my_taste.safetensors")
+def load_model(graph: Graph, place: Place, title: str = "Your taste") -> Node:
+    return graph.add("GANRMLoadModel", place, title, model=TASTE)
 
 
-def best_of_n(
-    graph: Graph, at: tuple[int, int], images: Node, reward: Node, *, keep: int, **more: Link
-) -> Node:
+def best_of_n(graph: Graph, place: Place, images: Node, reward: Node, *, keep: int, **more: Link) -> Node:
     return graph.add(
         "GANRMBestOfN",
-        at,
-        (520, 940),
+        place,
         images=images[0],
         keep=keep,
         group_size=0,
@@ -199,7 +278,7 @@ def best_of_n(
     )
 
 
-def save_best(graph: Graph, at: tuple[int, int], best: Node, reward: Node) -> Node:
+def save_best(graph: Graph, place: Place, best: Node, reward: Node) -> Node:
     """What the *Best of N* node or the *Best-of-N Sampler* `best` keeps, with its scores."""
     more: dict[str, Link] = {}
     if graph.prompt[best.number]["class_type"] == "GANRMBestOfN":
@@ -208,8 +287,7 @@ def save_best(graph: Graph, at: tuple[int, int], best: Node, reward: Node) -> No
         images, scores, indices, more = best[1], best[2], best[4], {"seed": best[3]}
     return graph.add(
         "GANRMSaveImages",
-        at,
-        (420, 440),
+        place,
         images=images,
         filename_prefix="GAN-RM/best",
         format="png",

@@ -15,7 +15,7 @@ from PIL import Image
 
 Nodes = Literal["classic", "vue"]
 PAGE, GOLD, STOPPED_BAR = np.array(((24, 24, 25), (255, 196, 61), (158, 158, 163)))
-TRAIN = "ganrm_1_train_your_taste"
+TRAIN = "1 Train your taste"
 
 
 @pytest.fixture(scope="module", autouse=True)

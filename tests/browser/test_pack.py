@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser_support.layouts import measured_layout
 from browser_support.page import ComfyPage
 from browser_support.panels import (
     missing_nodes_dialog,
@@ -68,7 +69,7 @@ def _opened_well(page: ComfyPage, name: str) -> None:
 
 
 def test_training_shows_a_live_plot_and_leaves_its_report_card(page: ComfyPage, dropped: Any) -> None:
-    nodes = dropped("ganrm_1_train_your_taste")
+    nodes = dropped("1 Train your taste")
     watch_previews(page, nodes["GANRMTrain"])
     page.run_and_wait(seconds=300)
     seen = previews_seen(page, nodes["GANRMTrain"])
@@ -84,12 +85,13 @@ def test_training_shows_a_live_plot_and_leaves_its_report_card(page: ComfyPage, 
 
 
 def test_the_ranked_sheet_is_in_the_node(page: ComfyPage, dropped: Any, page_server: Server) -> None:
-    dropped("ganrm_1_train_your_taste")
+    dropped("1 Train your taste")
     page.run_and_wait(seconds=300)
     saved = page_server.folder("models", "ganrm") / "my_taste.safetensors"
     assert saved.is_file()
-    nodes = dropped("ganrm_2_best_of_16")
+    nodes = dropped("2 Best 4 of 16")
     page.run_and_wait(seconds=300)
+    assert measured_layout(page).overlaps == [], "nodes grow when they get pictures"
     sheet = np.asarray(shown_picture(page, nodes["GANRMBestOfN"]).convert("RGB"))
     # Four of sixteen tiles are framed in gold, on a dark page.
     assert 0.002 < _gold(sheet) < 0.2
@@ -109,9 +111,9 @@ def test_the_ranked_sheet_is_in_the_node(page: ComfyPage, dropped: Any, page_ser
 
 
 def test_the_sampler_shows_its_leaders_on_the_way_and_what_it_kept(page: ComfyPage, dropped: Any) -> None:
-    dropped("ganrm_1_train_your_taste")
+    dropped("1 Train your taste")
     page.run_and_wait(seconds=300)
-    nodes = dropped("ganrm_8_best_of_n_sampler")
+    nodes = dropped("8 Best 4 of 16 at half the work")
     watch_previews(page, nodes["GANRMBestOfNSampler"])
     page.run_and_wait(seconds=300)
     seen = [

@@ -14,7 +14,7 @@ from browser_support.pictures import shown_picture
 from host_support.drawn_pictures import fill_folder
 from host_support.server import Server
 
-WORKFLOW = Path(__file__).resolve().parents[2] / "workflows" / "ganrm_1_train_your_taste.json"
+WORKFLOW = Path(__file__).resolve().parents[2] / "workflows" / "1 Train your taste.json"
 GOLD = np.array((255, 196, 61))
 
 

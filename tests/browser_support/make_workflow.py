@@ -7,11 +7,12 @@ writes `workflows/<name>.json` (UI format) and `workflows/api/<name>.json` (API 
     {"nodes": {"1": {"title": …, "pos": [x, y], "size": [w, h], "color": "green" or "#232",
                      "collapsed": false, "widgets": {"control_after_generate": "randomize"}}, …},
      "notes": [{"text": "Markdown", "pos": …, "size": …, "title": …, "color": …}, …],
-     "groups": [{"title": …, "nodes": ["1", "2"] or "bounding": [x, y, w, h], "color": "#3f789e"}, …],
+     "groups": [{"title": …, "nodes": ["1", "2"] or "bounding": [x, y, w, h], "color": "#3f789e", "font_size": 24}, …],
+     "view": {"scale": 0.8, "offset": [x, y]},
      "control_after_generate": "fixed"}
 
-`pos` is the top left corner of a node's body, its title lies 30 above. Every node needs one. The same input gives
-the same bytes.
+`pos` is the top left corner of a node's body, its title lies 30 above. Every node needs one. Without a `view` pages
+fit the whole graph into the artist's window. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ def make_workflow(
     if problems:
         raise LayoutError(f"{name}: " + "; ".join(problems))
     made = page.graph()
-    return _tidy_graph(made["workflow"], name), _tidy_prompt(made["output"])
+    graph = _tidy_graph(made["workflow"], name)
+    view = layout.get("view")
+    # The page's own word for it, and the one by which our extension asks for it where the page passes it over.
+    graph["extra"] = {"ds": view, "ganrm_first_view": view} if view else {}
+    return graph, _tidy_prompt(made["output"])
 
 
 def write_workflow(
@@ -88,8 +93,6 @@ def _tidy_graph(graph: dict[str, Any], name: str) -> dict[str, Any]:
     """Strip what differs from run to run; number the links anew; name the pack in our nodes."""
     graph["id"] = str(uuid.uuid5(_IDS, name))
     graph["revision"] = 0
-    # Without a stored view, both page versions fit the graph into the artist's window.
-    graph["extra"] = {}
     graph["nodes"].sort(key=lambda node: int(node["id"]))
     for node in graph["nodes"]:
         node["pos"] = [round(value) for value in node["pos"]]

@@ -60,7 +60,7 @@ def node_screenshot(page: ComfyPage, node_id: int, path: Path | None = None) -> 
     with _bare(page):
         picture = _cut(page, _show_node(page, node_id))
     if path is not None:
-        _save(picture, path)
+        save_picture(picture, path)
     return picture
 
 
@@ -92,22 +92,17 @@ def screenshot(
     if width is not None and width < picture.width:
         height = round(picture.height * width / picture.width)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-    _save(picture, path)
+    save_picture(picture, path)
     return picture
 
 
-def thumbnail(page: ComfyPage, node_id: int, path: Path, *, side: int = 512) -> Image.Image:
-    """Save what the node shows as a template thumbnail: a square, as the cards are.
-
-    Its first picture, whole, on the colour of its own corner.
-    """
-    picture = node_images(page, node_id)[0].convert("RGB")
-    corner = cast("tuple[int, ...]", picture.getpixel((2, 2)))
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    card = Image.new("RGB", (side, side), corner)
-    card.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-    _save(card, path)
-    return card
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """JPEG or PNG by the suffix; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        picture.save(path, quality=90, optimize=True)
+    else:
+        picture.save(path, optimize=True)
 
 
 def _graph_shot(page: ComfyPage, zoom: float) -> Image.Image:
@@ -202,14 +197,6 @@ def _decode(data_url: str) -> Image.Image:
 def _decode_bytes(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(data)) as image:
         return image.convert("RGB")
-
-
-def _save(picture: Image.Image, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() in (".jpg", ".jpeg"):
-        picture.save(path, quality=90, optimize=True)
-    else:
-        picture.save(path, optimize=True)
 
 
 _CANVAS_FILLS = """(window) => {

@@ -11,7 +11,7 @@ from host_support.pack_prompts import made_small, only, shipped_prompt
 from host_support.prompts import Json, node
 from host_support.server import Server
 
-TRAIN, BEST, FOLDER = "ganrm_1_train_your_taste", "ganrm_2_best_of_16", "ganrm_3_score_a_folder"
+TRAIN, BEST, FOLDER = "1 Train your taste", "2 Best 4 of 16", "3 Score a folder"
 RUNS = 600  # seconds a workflow may take on a slow machine
 
 pytestmark = pytest.mark.usefixtures("taste")

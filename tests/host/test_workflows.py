@@ -14,10 +14,10 @@ from host_support.server import Server
 from host_support.validation import validate
 from host_support.workflow import ui_to_api
 
-TRAIN, BEST, GROW = "ganrm_1_train_your_taste", "ganrm_2_best_of_16", "ganrm_6_grow_your_dataset"
-FOLDER, ALL, REFINE = "ganrm_3_score_a_folder", "ganrm_4_train_evaluate_choose", "ganrm_5_refine_the_winner"
-REPAIR, SAMPLER = "ganrm_7_repair_the_weakest", "ganrm_8_best_of_n_sampler"
-AGAIN = "ganrm_9_make_the_winner_again_larger"
+TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset"
+FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
+REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
+AGAIN = "9 Make the winner again, larger"
 RUNS = 600  # seconds a workflow may take on a slow machine
 
 pytestmark = pytest.mark.usefixtures("taste")
@@ -115,12 +115,11 @@ def test_a_folder_is_scored_and_its_best_copied(client: Client, server: Server) 
     assert len(list(folder.iterdir())) == len(sources)
 
 
-def test_the_output_folder_itself_can_be_scored(client: Client, server: Server) -> None:
-    (server.folder("output") / "one.png").write_bytes(
-        next(server.folder("input", "liked_test").iterdir()).read_bytes()
-    )
-    run = queued(client, FOLDER)
-    assert "one.png" in result(run, FOLDER, "GANRMScoreFolder")["best"]
+def test_what_the_second_workflow_saved_is_scored_by_the_third(client: Client) -> None:
+    saved = {each["filename"] for each in result(queued(client, BEST), BEST, "GANRMSaveImages")["images"]}
+    table = str(result(queued(client, FOLDER), FOLDER, "PreviewAny"))
+    assert saved
+    assert all(f"GAN-RM/{name}" in table for name in saved)
 
 
 def test_a_taste_is_trained_evaluated_and_used_in_one_graph(client: Client, pictures: int) -> None:
