@@ -48,6 +48,7 @@ def test_what_cannot_work_is_said_at_once_in_words(open_comfy: OpenPage) -> None
         with pytest.raises(RunRefusedError):
             page.run_and_wait(seconds=60)
         assert "Nothing to judge by: connect a reward" in error_text(page)
+        page.console.clear()  # the page notes the refusal there, too
 
 
 def _dropped(page: ComfyPage, folder: Path, seed: int) -> dict[str, Any]:
