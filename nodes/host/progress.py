@@ -58,7 +58,7 @@ def live_progress(draw: Draw, phases: Sequence[Phase] = ()) -> Iterator[Progress
     shown = _Shown(phases, draw)
     try:
         yield shown.show
-    except Exception as error:
+    except BaseException as error:  # which Cancel is on newer servers
         shown.stop(error)
         raise
 
@@ -89,7 +89,7 @@ class _Shown:
         self._bar_at = now
         self._send(picture)
 
-    def stop(self, error: Exception) -> None:
+    def stop(self, error: BaseException) -> None:
         """Leave a picture that says so. Nothing that goes wrong here may hide `error`."""
         cancelled = isinstance(error, comfy.model_management.InterruptProcessingException)
         live = Live(self._live.step, self._live.share, stopped=CANCELLED if cancelled else FAILED)
