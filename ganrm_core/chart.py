@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from .lettering import spoken
+from .system_fonts import cjk_font
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,18 @@ SIZE = 10.0  # points
 SHARES = [0.0, 0.25, 0.5, 0.75, 1.0]
 
 NO_CHARTS = "Install matplotlib to see the curves."
+
+
+@lru_cache(maxsize=1)
+def fonts() -> list[str]:
+    """The families that matplotlib looks for letters in: its own, then one of the system with Chinese ones."""
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    found = cjk_font()
+    if found is None:
+        return [FONT]
+    fontManager.addfont(found[0])
+    return [FONT, FontProperties(fname=found[0]).get_name()]
 
 
 def charts_available() -> bool:
@@ -100,13 +116,13 @@ def share_axes(axes: Any, theme: Theme) -> None:
 
 
 def tick_text(theme: Theme) -> dict[str, Any]:
-    return {"color": theme.soft_ink, "family": FONT, "fontsize": SIZE - 0.5, "usetex": False}
+    return {"color": theme.soft_ink, "family": fonts(), "fontsize": SIZE - 0.5, "usetex": False}
 
 
 def label_axes(axes: Any, theme: Theme, across: str, upwards: str) -> None:
-    style = {"color": theme.ink, "family": FONT, "fontsize": SIZE, "labelpad": 8, "usetex": False}
-    axes.set_xlabel(across, **style)
-    axes.set_ylabel(upwards, **style)
+    style = {"color": theme.ink, "family": fonts(), "fontsize": SIZE, "labelpad": 8, "usetex": False}
+    axes.set_xlabel(literal(across), **style)
+    axes.set_ylabel(literal(upwards), **style)
 
 
 def write_in(
@@ -121,12 +137,14 @@ def write_in(
     **style: Any,
 ) -> None:
     colour = theme.soft_ink if soft else theme.ink
-    axes.text(x, y, text, color=colour, family=FONT, fontsize=size, usetex=False, zorder=6, **style)
+    axes.text(
+        x, y, literal(text), color=colour, family=fonts(), fontsize=size, usetex=False, zorder=6, **style
+    )
 
 
 def literal(text: str) -> str:
-    # matplotlib reads what stands between dollar signs as a formula.
-    return text.replace("$", r"\$")
+    """`text` in the language in use, as matplotlib draws it and not as a formula, which dollar signs would make it."""
+    return spoken(text).replace("$", r"\$")
 
 
 def number_text(value: float, digits: int = 3) -> str:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from .errors import ImageError
-from .lettering import fitting_text, wrapped_text
+from .lettering import Font, fitting_text, rise, wrapped_text
 
 Colour = tuple[int, int, int]
 
@@ -71,6 +71,7 @@ def write(
     """One line of text, cut with "…" to `room` pixels. Returns its width."""
     stroke = _stroke(size) if bold else 0
     text, font = fitting_text(text, size, room - 2 * stroke)
+    place = _on_base_line(place, font, size, anchor)
     draw.text(place, text, font=font, fill=colour, anchor=anchor, stroke_width=stroke)
     return font.getlength(text) + 2 * stroke
 
@@ -85,8 +86,9 @@ def write_paragraph(
 ) -> int:
     """Text wrapped to `room` pixels, none of it cut. Returns its height."""
     lines, font = wrapped_text(text, size, room)
+    left, top = _on_base_line(place, font, size, "la")
     for index, line in enumerate(lines):
-        draw.text((place[0], place[1] + index * line_height(size)), line, font=font, fill=colour, anchor="la")
+        draw.text((left, top + index * line_height(size)), line, font=font, fill=colour, anchor="la")
     return len(lines) * line_height(size)
 
 
@@ -141,6 +143,11 @@ def _over_mid_grey(image: Image.Image) -> Image.Image:
     flat = Image.new("RGB", rgba.size, _MID_GREY)
     flat.paste(rgba.convert("RGB"), mask=rgba.getchannel("A"))
     return flat
+
+
+def _on_base_line(place: tuple[float, float], font: Font, size: int, anchor: str) -> tuple[float, float]:
+    """Where to draw so that text in any font stands on the same base line."""
+    return (place[0], place[1] - rise(font, size)) if anchor[1] == "a" else place
 
 
 def _stroke(size: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from .chart import DARK, FONT, SIZE, Theme, bare, chart, literal, number_text, rendered, shortened, tick_text
+from .chart import DARK, SIZE, Theme, bare, chart, fonts, literal, number_text, rendered, shortened, tick_text
 from .progress import History
 
 _TICKS = ((0.9, 0.02), (0.8, 0.05), (0.5, 0.1), (0.0, 0.2))  # where the axis of the AUC starts, and its step
@@ -84,14 +84,14 @@ def _head(axes: Any, words: str | None, colour: str, side: str, margin: float) -
         return
     outwards = 72 * (margin - _PLAIN)
     axes.annotate(
-        words,
+        literal(words),
         (0 if side == "left" else 1, 1),
         xytext=(-outwards if side == "left" else outwards, 11),
         xycoords="axes fraction",
         textcoords="offset points",
         ha=side,
         color=colour,
-        family=FONT,
+        family=fonts(),
         fontsize=SIZE + 1,
         fontweight="bold",
         usetex=False,
@@ -102,7 +102,7 @@ def _mark_chosen(axes: Any, point: int, count: int, theme: Theme) -> None:
     axes.axvline(point + 1, color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)), zorder=1)
     near_the_right = point + 1 > (count + 1) / 2
     axes.annotate(
-        "chosen: lowest held-out loss",
+        literal("chosen: lowest held-out loss"),
         (point + 1, 1),
         xytext=(-6 if near_the_right else 6, -4),
         xycoords=("data", "axes fraction"),
@@ -110,7 +110,7 @@ def _mark_chosen(axes: Any, point: int, count: int, theme: Theme) -> None:
         ha="right" if near_the_right else "left",
         va="top",
         color=theme.ink,
-        family=FONT,
+        family=fonts(),
         fontsize=SIZE,
         usetex=False,
     )
@@ -179,9 +179,9 @@ def _step_axis(axes: Any, count: int, history: History, theme: Theme) -> None:
 
     axes.set_xlim(1 - 0.015 * (count - 1), count + 0.015 * (count - 1) if count > 1 else 2)
     if history.choice:
-        axes.set_xticks([1, count], ["strong", "weak"], **tick_text(theme))
+        axes.set_xticks([1, count], [literal("strong"), literal("weak")], **tick_text(theme))
     else:
         marks = [mark for mark in MaxNLocator(8, integer=True).tick_values(1, count) if 1 <= mark <= count]
         axes.set_xticks(marks, [f"{mark:.0f}" for mark in marks], **tick_text(theme))
     words = literal(shortened(" ".join(history.step.split())))
-    axes.set_xlabel(words, color=theme.ink, family=FONT, fontsize=SIZE, labelpad=6, usetex=False)
+    axes.set_xlabel(words, color=theme.ink, family=fonts(), fontsize=SIZE, labelpad=6, usetex=False)

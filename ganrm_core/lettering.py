@@ -1,16 +1,29 @@
-"""Fonts for drawn reports: text that fits its room and shows no empty boxes."""
+"""Fonts for drawn reports: text in the language in use that fits its room and shows no empty boxes."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from PIL import ImageFont
 
+from .language import letters_needed, translated
+from .system_fonts import cjk_font
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
+_CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
+_CLOSING = "，。、；：！？）》】」』”’…·"  # never at the beginning of a line
+_OPENING = "（《【「『“‘"  # never at its end
+_UNITS = re.compile(rf"\s+|[{_OPENING}]*(?:[{_CJK}]|[^\s{_CJK}]+)[{_CLOSING}]*")
+"""What lines may be broken between: single CJK letters, else whole words, with the punctuation that belongs to them."""
+
+_CJK_SIZE = 0.94  # CJK letters fill their square and look larger
+_ANY_SIZE = 16
 _PLAIN = {"–": "-", "—": "-", "−": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "×": "x"}
 
 
@@ -20,7 +33,7 @@ def fitting_text(text: str, size: int, room: float) -> tuple[str, Font]:
     `size` is the letter height in pixels. Characters that no font at hand has are replaced by their
     plain form (é by e, — by -) or by "?".
     """
-    text, font = _spelled(" ".join(text.split()), size)
+    text, font = _spelled(" ".join(spoken(text).split()), size)
     if font.getlength(text) <= room:
         return text, font
     ellipsis = _drawable("…", font)
@@ -40,20 +53,19 @@ def wrapped_text(text: str, size: int, room: float) -> tuple[list[str], Font]:
 
     Lines break at spaces and where `text` has line breaks; a longer word, such as a path, breaks anywhere.
     """
-    text, font = _spelled(text, size)
+    text, font = _spelled(spoken(text), size)
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
-        for word in paragraph.split():
-            longer = f"{line} {word}" if line else word
-            if font.getlength(longer) <= room:
-                line = longer
+        for unit in _UNITS.findall(paragraph):
+            if font.getlength((line + unit).rstrip()) <= room:
+                line += " " if unit.isspace() else unit
                 continue
-            if line:
-                lines.append(line)
-            *full, line = _pieces(word, font, room)
+            if line.strip():
+                lines.append(line.strip())
+            *full, line = _pieces(unit.strip(), font, room)
             lines += full
-        lines.append(line)
+        lines.append(line.strip())
     return lines, font
 
 
@@ -67,13 +79,46 @@ def _pieces(word: str, font: Font, room: float) -> list[str]:
     return pieces
 
 
+def spoken(text: str) -> str:
+    """`text` in the language in use, if a font at hand has its letters: English beats empty boxes."""
+    return translated(text) if _can_draw(letters_needed()) else text
+
+
+@lru_cache(maxsize=8)
+def _can_draw(letters: frozenset[str]) -> bool:
+    font = _best_font(tuple(letters), _ANY_SIZE)
+    return all(_has_glyph(letter, font) for letter in letters)
+
+
+def rise(font: Font, size: int) -> int:
+    """By how many pixels `font` sets its base line lower than Pillow's own font does below the same top edge."""
+    own = _fonts(size)[0]
+    if not isinstance(font, ImageFont.FreeTypeFont) or not isinstance(own, ImageFont.FreeTypeFont):
+        return 0
+    return font.getmetrics()[0] - own.getmetrics()[0]
+
+
 def _spelled(text: str, size: int) -> tuple[str, Font]:
     """`text` in characters that the best font for it has, and that font. Line breaks stay."""
-    fonts = _fonts(size)
     # A plain dash in the nicer font beats a long one in the other.
-    wanted = [char for char in text if char not in _PLAIN and char != "\n"]
-    font = next((font for font in fonts if all(_has_glyph(char, font) for char in wanted)), fonts[-1])
+    font = _best_font([char for char in text if char not in _PLAIN and char != "\n"], size)
     return "".join(char if char == "\n" else _drawable(char, font) for char in text), font
+
+
+def _best_font(letters: Sequence[str], size: int) -> Font:
+    """The first font that has all letters, or else the one that lacks the fewest."""
+    best, fewest = _fonts(size)[0], len(letters) + 1
+    for find in (
+        _fonts,
+        _system_fonts,
+    ):  # looking through the system's fonts takes long, and is seldom needed
+        for font in find(size):
+            lacking = sum(not _has_glyph(letter, font) for letter in letters)
+            if not lacking:
+                return font
+            if lacking < fewest:
+                best, fewest = font, lacking
+    return best
 
 
 def _drawable(char: str, font: Font) -> str:
@@ -96,6 +141,15 @@ def _fonts(size: int) -> tuple[Font, ...]:
             # Its letters are larger at the same nominal size.
             fonts.append(ImageFont.truetype(wide, round(size * 0.92)))
     return tuple(fonts)
+
+
+@lru_cache(maxsize=32)
+def _system_fonts(size: int) -> tuple[Font, ...]:
+    found = cjk_font()
+    if found is None or not isinstance(_fonts(size)[0], ImageFont.FreeTypeFont):
+        return ()
+    path, face = found
+    return (ImageFont.truetype(path, round(size * _CJK_SIZE), index=face),)
 
 
 @lru_cache(maxsize=8192)

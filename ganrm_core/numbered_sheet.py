@@ -25,7 +25,7 @@ from .drawing import (
     write_paragraph,
 )
 from .errors import ImageError
-from .lettering import wrapped_text
+from .lettering import spoken, wrapped_text
 
 _SHOWN_WIDTH = 420  # what a node makes of the sheet; all lengths below are pixels at this width
 _MARGIN, _GAP, _PAD, _BORDER, _RADIUS = 10, 5, 4, 2, 5
@@ -170,7 +170,7 @@ class _Lengths:
             return True
         room = self.beside(entry)
         lines = wrapped_text(entry.note, self.note, room)[0]
-        whole = all(text_width(word, self.note) <= room for word in entry.note.split())
+        whole = all(text_width(word, self.note) <= room for word in spoken(entry.note).split())
         return not entry.score and whole and len(lines) <= 2
 
     def beside(self, entry: Numbered) -> int:

@@ -17,12 +17,12 @@ from PIL import Image
 
 from .chart import (
     DARK,
-    FONT,
     LIGHT,
     SHARES,
     SIZE,
     Theme,
     chart,
+    fonts,
     label_axes,
     literal,
     number_text,
@@ -108,7 +108,7 @@ def score_histograms(
             align="edge",
             color=colour,
             linewidth=0,
-            label=f"{name} ({part.sum():,} pictures)",
+            label=literal(f"{name} ({part.sum():,} pictures)"),
         )
     axes.axhline(0, color=theme.soft_ink, linewidth=1)
     styles = [(0, (5, 2.5)), (0, (1, 1.5)), (0, (5, 2, 1, 2))]
@@ -142,7 +142,7 @@ def score_histograms(
         borderaxespad=0.4,
         columnspacing=2.2,
         labelcolor=theme.ink,
-        prop={"family": FONT, "size": SIZE},
+        prop={"family": fonts(), "size": SIZE},
     )
     return rendered(figure)
 
@@ -216,7 +216,7 @@ def efficiency_chart(
             va="center",
             color=theme.ink,
             usetex=False,
-            family=FONT,
+            family=fonts(),
             fontsize=SIZE,
         )
     lowest = float(min(0.0, np.fmin(bars, ends[:, 0]).min()))
@@ -228,7 +228,7 @@ def efficiency_chart(
     axes.set_yticks(
         places, [literal(shortened(name)) for name in names], **{**tick_text(theme), "color": theme.ink}
     )
-    axes.set_xticks([0, 1], ["0 · like chance", "1 · always the best"], **tick_text(theme))
+    axes.set_xticks([0, 1], [literal("0 · like chance"), literal("1 · always the best")], **tick_text(theme))
     return rendered(figure)
 
 

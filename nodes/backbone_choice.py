@@ -5,6 +5,7 @@ The values are stable names: what they take (a download, and how big) stands in 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ..ganrm_core.backbones import DEFAULT_BACKBONE, load_backbone
@@ -16,6 +17,7 @@ from ..ganrm_core.progress import ProgressCallback
 from .host import folders
 
 _FILE = "file:"
+_SIZE = re.compile(r"(?<=-)(B|L|H|SO400M)(?=-)")
 
 
 def choices() -> list[str]:
@@ -24,20 +26,32 @@ def choices() -> list[str]:
 
 
 def tooltip() -> str:
-    here = [known.name for known in KNOWN if is_downloaded(known.name, folders.backbone_folders())]
-    away = [f"{known.name} ({known.gigabytes:.2g} GB)" for known in KNOWN if known.name not in here]
-    parts = [
+    places = folders.backbone_folders()
+    here = [_model(known.name) for known in KNOWN if is_downloaded(known.name, places)]
+    lines = [
         "The pretrained network that looks at the pictures.",
-        f"{DEFAULT_BACKBONE}: built in, small and quick.",
+        f"{DEFAULT_BACKBONE}: built in and quick. Begin with it.",
         "file:…: your own, from models/clip_vision.",
+        f"open_clip:…: larger and slower. The first training downloads it to models/{folders.BACKBONES}: {_sizes()}.",
     ]
-    if away:
-        parts.append(
-            f"Downloaded into models/{folders.BACKBONES} when you first train with them: {', '.join(away)}."
-        )
     if here:
-        parts.append(f"Downloaded already: {', '.join(here)}.")
-    return " ".join(parts)
+        lines.append(f"Downloaded already: {', '.join(here)}.")
+    return "\n".join(lines)
+
+
+def _model(name: str) -> str:
+    """ "open_clip:ViT-B-32/laion2b_s34b_b79k" → "ViT-B-32"."""
+    return name.partition(":")[2].partition("/")[0]
+
+
+def _sizes() -> str:
+    """The downloads by the network's size, such as "B 0.6 to 1.5 GB, H 3.9 GB"."""
+    by_size: dict[str, list[float]] = {}
+    for known in KNOWN:
+        size = _SIZE.search(_model(known.name))
+        by_size.setdefault(size[0] if size else _model(known.name), []).append(known.gigabytes)
+    ranges = {size: sorted({f"{value:.1f}" for value in values}) for size, values in by_size.items()}
+    return ", ".join(f"{size} {' to '.join(dict.fromkeys((r[0], r[-1])))} GB" for size, r in ranges.items())
 
 
 def check(value: str) -> None:

@@ -24,7 +24,7 @@ from .host.sampling.setup import (
 )
 from .previews import as_image, in_node
 from .queue_checks import check_choice, known
-from .types import CATEGORY, GanRMReward, advanced
+from .types import CATEGORY, GanRMReward, Schema, advanced
 
 _MOST = 256
 
@@ -33,9 +33,10 @@ class BestOfNSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         samplers, schedulers = samplers_and_schedulers()
-        return io.Schema(
+        return Schema(
             node_id="GANRMBestOfNSampler",
             display_name="Best-of-N Sampler (GAN-RM)",
+            search_aliases=["best", "pick", "select", "choose", "quality", "seeds", "generate", "最佳"],
             category=CATEGORY,
             description="Samples N pictures, looks at them half-made, gives the weakest up and finishes the others: "
             "the best of N at about half the work. Each is the very picture KSampler makes of its seed.",
@@ -64,6 +65,7 @@ class BestOfNSampler(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "sampler_name",
+                    display_name="sampler name",
                     options=samplers,
                     tooltip="The sampling method, as in KSampler.",
                 ),
@@ -76,6 +78,7 @@ class BestOfNSampler(io.ComfyNode):
                 io.Conditioning.Input("negative", tooltip="What they shall not show."),
                 io.Latent.Input(
                     "latent_image",
+                    display_name="latent image",
                     tooltip="What every candidate starts from: an empty latent, or a picture's for img2img. One; how "
                     "many are made of it stands in n.",
                 ),
@@ -135,9 +138,10 @@ class BestOfNSampler(io.ComfyNode):
 class BestOfNSamplerCustom(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMBestOfNSamplerCustom",
             display_name="Best-of-N Sampler, Custom (GAN-RM)",
+            search_aliases=["best", "pick", "quality", "seeds"],
             category=CATEGORY,
             description="The Best-of-N Sampler for noise, guider, sampler and sigmas of their own, as "
             "SamplerCustomAdvanced takes them.",
@@ -152,6 +156,7 @@ class BestOfNSamplerCustom(io.ComfyNode):
                 io.Sigmas.Input("sigmas", tooltip="How the noise is taken away, such as BasicScheduler."),
                 io.Latent.Input(
                     "latent_image",
+                    display_name="latent image",
                     tooltip="What every candidate starts from: an empty latent, or a picture's. One; how many are made "
                     "of it stands in n.",
                 ),

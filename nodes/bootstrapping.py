@@ -22,16 +22,17 @@ from .host.memory import ManagedReward
 from .host.progress import check_cancel, live_progress, show_last
 from .previews import as_image, in_node, live_card
 from .queue_checks import NOT_CONNECTED
-from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
+from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced
 from .words import marked, threshold_sentence
 
 
 class Bootstrap(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMBootstrap",
             display_name="Rank-Based Bootstrapping (GAN-RM)",
+            search_aliases=["refine", "improve", "self-training", "taste"],
             category=CATEGORY,
             description="Lets a taste learn from its own ranking of many outputs that nobody has rated. A round that "
             "does not help on pictures held out of it is not kept, so often the taste stays as it was.",

@@ -8,7 +8,7 @@ from ..ganrm_core.ensemble import CombinedReward, check_some_count
 from ..ganrm_core.reward import Reward
 from .host.memory import ManagedReward, model_of
 from .queue_checks import NOT_CONNECTED, known
-from .types import CATEGORY, GanRMReward
+from .types import CATEGORY, GanRMReward, Schema
 from .words import threshold_sentence
 
 _COUNTED = {1: "first", 2: "second", 3: "third", 4: "fourth"}
@@ -18,9 +18,10 @@ _REQUIRED = 2
 class Ensemble(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMEnsemble",
             display_name="Combine GAN-RMs",
+            search_aliases=["combine", "merge", "mix", "ensemble", "taste", "reward"],
             category=CATEGORY,
             description="Lets several tastes judge together, such as a style and a quality. The workflow keeps the "
             "combination; the models stay as they are.",

@@ -26,7 +26,7 @@ from .pixels import as_saved, content_name, keep_once
 from .previews import in_node, notice
 from .queue_checks import known, single
 from .sheets import spoilt_card
-from .types import CATEGORY, Dataset, GanRMDataset, advanced
+from .types import CATEGORY, Dataset, GanRMDataset, Schema, advanced
 from .words import not_done
 
 _THUMBNAIL = 640
@@ -35,9 +35,10 @@ _THUMBNAIL = 640
 class ImageFolder(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMImageFolder",
             display_name="Image Folder (GAN-RM)",
+            search_aliases=["favorites", "favourites", "folder", "pictures"],
             category=CATEGORY,
             description="A folder of pictures to train on, compare or score. Nothing is loaded yet, so it may be "
             "large and hold pictures of any size.",
@@ -82,9 +83,10 @@ class ImageFolder(io.ComfyNode):
 class ImagesToDataset(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMImagesToDataset",
             display_name="Images to Dataset (GAN-RM)",
+            search_aliases=["dataset", "pictures", "ordinary"],
             category=CATEGORY,
             description="Turns generated images into a dataset, such as the ordinary pictures of your model that "
             "Train GAN-RM tells apart from those you like.",
@@ -119,9 +121,21 @@ class ImagesToDataset(io.ComfyNode):
 class AddToDataset(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMAddToDataset",
             display_name="Add to Dataset (GAN-RM)",
+            search_aliases=[
+                "favorite",
+                "favourite",
+                "pick",
+                "select",
+                "choose",
+                "collect",
+                "curate",
+                "like",
+                "收藏",
+                "挑选",
+            ],
             category=CATEGORY,
             description="Grows a folder of pictures you like: run, look at the numbers, type those you like into "
             "pick, run again. Nothing is ever added twice.",

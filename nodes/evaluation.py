@@ -20,16 +20,17 @@ from ..ganrm_core.usual_times import evaluation_phases
 from .host.memory import ManagedReward
 from .host.progress import check_cancel, progress_bar
 from .previews import as_image, in_node
-from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward
+from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema
 from .words import marked
 
 
 class Evaluate(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMEvaluate",
             display_name="Evaluate GAN-RM",
+            search_aliases=["compare", "test", "evaluate", "accuracy", "judge", "对比"],
             category=CATEGORY,
             description="Measures how well a reward tells liked pictures from ordinary ones. Give pictures it was "
             "not trained on: only those show what it is worth.",

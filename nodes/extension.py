@@ -7,6 +7,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from ..ganrm_core.disk_cache import cache_in, keep_in
+from ..ganrm_core.language import speak
 from .best_of_n_sampler import BestOfNSampler, BestOfNSamplerCustom
 from .bootstrapping import Bootstrap
 from .combining import Ensemble
@@ -14,7 +15,7 @@ from .datasets import AddToDataset, ImageFolder, ImagesToDataset
 from .evaluation import Evaluate
 from .folder_scoring import ScoreFolder
 from .heatmap import Heatmap
-from .host import folders
+from .host import folders, help_pages, language
 from .loaders import LoadModel, SaveModel
 from .saving import SaveImages
 from .scoring import Score
@@ -47,8 +48,11 @@ class GanRMExtension(ComfyExtension):
 
 
 def start() -> GanRMExtension:
-    """Register our folders; then ComfyUI may ask for the nodes."""
+    """Register our folders, help pages and language; then ComfyUI may ask for the nodes."""
     folders.register()
+    help_pages.serve()
+    language.listen()
+    speak(language.current)
     try:
         keep_in(cache_in(folders.cache_folder()))
     except OSError as error:  # a disk that cannot be written must not keep the nodes from loading

@@ -33,7 +33,7 @@ from .picture_folders import pictures_in
 from .previews import as_image, in_node
 from .queue_checks import check_choice, known
 from .sheets import MOST, spread_words, thumbnail_size, too_high_words
-from .types import CATEGORY, GanRMReward, advanced
+from .types import CATEGORY, GanRMReward, Schema, advanced
 
 _PLACES = ("copy", "link")
 _WAY = "way to place files"
@@ -42,9 +42,23 @@ _WAY = "way to place files"
 class ScoreFolder(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMScoreFolder",
             display_name="Score Folder (GAN-RM)",
+            search_aliases=[
+                "rate",
+                "rating",
+                "judge",
+                "rank",
+                "sort",
+                "filter",
+                "cull",
+                "curate",
+                "compare",
+                "pick",
+                "打分",
+                "筛选",
+            ],
             category=CATEGORY,
             description="Scores every picture of a folder and copies the best ones into a new folder. However many "
             "there are, they are read one after another.",

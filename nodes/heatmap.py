@@ -18,7 +18,7 @@ from .host.memory import model_of
 from .host.progress import progress_bar
 from .previews import as_image, in_node
 from .sheets import word_card
-from .types import CATEGORY, GanRMReward, advanced
+from .types import CATEGORY, GanRMReward, Schema, advanced
 
 _MOST_PIXELS = 512
 
@@ -26,9 +26,10 @@ _MOST_PIXELS = 512
 class Heatmap(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMHeatmap",
             display_name="Reward Heatmap (GAN-RM)",
+            search_aliases=["attention", "weakest", "regions", "saliency", "why", "quality"],
             category=CATEGORY,
             description="Shows where each picture is weak and where it is strong, and masks its weakest regions, "
             "ready for inpainting. Looks at every picture in 34 windows, so it takes a while.",

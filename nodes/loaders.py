@@ -23,7 +23,7 @@ from .host.memory import ManagedReward
 from .previews import in_node
 from .queue_checks import check_choice, known
 from .saved_card import auc_in, auc_of, auc_words, saved_card
-from .types import CATEGORY, GanRMReward
+from .types import CATEGORY, GanRMReward, Schema
 from .words import about_card
 
 IfExists = Literal["add a number", "replace, keep the old one aside"]
@@ -40,9 +40,19 @@ class LoadModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         # With none yet the name that Save GAN-RM proposes is right as soon as a taste was trained.
         choices = folders.model_choices() or [f"{folders.NEWEST_OF}{_PROPOSED}"]
-        return io.Schema(
+        return Schema(
             node_id="GANRMLoadModel",
             display_name="Load GAN-RM",
+            search_aliases=[
+                "taste",
+                "aesthetic",
+                "favorite",
+                "favourite",
+                "preference",
+                "reward",
+                "品味",
+                "审美",
+            ],
             category=CATEGORY,
             description="A reward model: a taste that was trained before, ready to score and select pictures.",
             inputs=[
@@ -102,9 +112,10 @@ class LoadModel(io.ComfyNode):
 class SaveModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMSaveModel",
             display_name="Save GAN-RM",
+            search_aliases=["save", "taste", "preference", "reward"],
             category=CATEGORY,
             description="Keeps a trained reward model in models/ganrm, where Load GAN-RM finds it, and shows under which "
             "name. Nothing is ever lost: a model of that name stays beside it, or is put aside.",

@@ -26,7 +26,7 @@ from .pixels import as_saved, write_picture
 from .previews import notice
 from .queue_checks import check_choice, single
 from .seeds import upstream_seed
-from .types import CATEGORY, GanRMReward, advanced
+from .types import CATEGORY, GanRMReward, Schema, advanced
 from .words import not_done
 
 _FORMATS = ("png", "webp")
@@ -38,9 +38,10 @@ _Figure = TypeVar("_Figure", int, float)
 class SaveImages(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMSaveImages",
             display_name="Save Images with Score (GAN-RM)",
+            search_aliases=["rating", "score", "metadata", "export"],
             category=CATEGORY,
             description="Saves pictures with score, model, index and seed inside the file, beside the workflow: "
             "drag the file onto the page and the graph opens.",
@@ -51,6 +52,7 @@ class SaveImages(io.ComfyNode):
                 io.Image.Input("images", tooltip="A batch, or a list of pictures of any sizes."),
                 io.String.Input(
                     "filename_prefix",
+                    display_name="file name prefix",
                     default="GAN-RM/best",
                     tooltip="Where in the output folder, and under which name. May hold %score% (such as .83), "
                     "%date:yyyy-MM-dd%, %width% and the other variables of Save Image.",

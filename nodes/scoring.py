@@ -13,7 +13,7 @@ from .host.progress import progress_bar
 from .previews import as_image, in_node
 from .queue_checks import single
 from .sheets import count_words, judged, sheet_of, spread_words
-from .types import CATEGORY, GanRMReward, advanced
+from .types import CATEGORY, GanRMReward, Schema, advanced
 
 
 def group_size_input() -> io.Input:
@@ -41,9 +41,22 @@ def candidate_input() -> io.Input:
 class Score(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMScore",
             display_name="Score Images (GAN-RM)",
+            search_aliases=[
+                "score",
+                "rate",
+                "rating",
+                "judge",
+                "quality",
+                "aesthetic",
+                "rank",
+                "reward",
+                "打分",
+                "审美",
+                "质量",
+            ],
             category=CATEGORY,
             description="Scores every picture with a reward model and shows them ranked. Takes a batch, or a list "
             "of pictures of different sizes.",

@@ -22,7 +22,7 @@ from .previews import as_image, in_node
 from .queue_checks import single
 from .scoring import candidate_input, group_size_input
 from .sheets import count_words, judged, sheet_of, spread_words, too_high_words
-from .types import CATEGORY, GanRMReward, advanced
+from .types import CATEGORY, GanRMReward, Schema, advanced
 
 _MOST = 10_000
 
@@ -30,9 +30,25 @@ _MOST = 10_000
 class BestOfN(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMBestOfN",
             display_name="Best of N (GAN-RM)",
+            search_aliases=[
+                "best",
+                "pick",
+                "select",
+                "choose",
+                "filter",
+                "curate",
+                "cull",
+                "rank",
+                "keep",
+                "favorite",
+                "favourite",
+                "挑选",
+                "筛选",
+                "最佳",
+            ],
             category=CATEGORY,
             description="Keeps the best pictures and passes the others on as rejected. Latents and masks follow "
             "their pictures.",

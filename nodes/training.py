@@ -29,7 +29,7 @@ from .previews import as_image, in_node, live_card
 from .queue_checks import known
 from .sheets import word_card
 from .training_cache import TrainingCache, training_key
-from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, advanced
+from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced
 from .words import marked, threshold_sentence, to_go
 
 _CARD_SIZE = (512, 256)
@@ -38,9 +38,22 @@ _CARD_SIZE = (512, 256)
 class Train(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return Schema(
             node_id="GANRMTrain",
             display_name="Train GAN-RM",
+            search_aliases=[
+                "train",
+                "taste",
+                "preference",
+                "favorite",
+                "favourite",
+                "aesthetic",
+                "like",
+                "learn",
+                "品味",
+                "审美",
+                "偏好",
+            ],
             category=CATEGORY,
             description="Learns your taste from pictures you like and ordinary ones. Pictures and settings that have "
             "not changed are never trained on twice, not even after a restart.",

@@ -49,3 +49,13 @@ class TestNode:
         for entry in [*told["inputs"].values(), *told["outputs"].values()]:
             assert entry["name"]
             assert entry["tooltip"]
+
+    def test_the_chinese_help_page_names_every_input_and_output(self, pack: Any, node: str) -> None:
+        told = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))[node]
+        text = (ROOT / "nodes" / "web" / "docs" / node / "zh.md").read_text(encoding="utf-8")
+        assert text.startswith(f"# {told['display_name']}\n")
+        for entry in [*told["inputs"].values(), *told["outputs"].values()]:
+            assert f"**{entry['name']}**" in text
+        english = (ROOT / "nodes" / "web" / "docs" / f"{node}.md").read_text(encoding="utf-8")
+        pictures = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
+        assert pictures.findall(text) == pictures.findall(english)

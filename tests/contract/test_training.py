@@ -101,13 +101,17 @@ class TestSchema:
         before = backbone()
         assert before.options == ["efficientnet_lite0", f"file:{tiny.name}", *(entry.name for entry in known)]
         assert before.default == "efficientnet_lite0"
-        assert f"{known[0].name} ({known[0].gigabytes:.2g} GB)" in before.tooltip
-        assert "models/ganrm_backbones" in before.tooltip
+        assert (
+            "models/ganrm_backbones: B 0.6 to 1.5 GB, L 1.7 to 3.5 GB, H 3.9 GB, SO400M 4.5 GB."
+            in before.tooltip
+        )
+        assert len(before.tooltip) < 320, "a tooltip is read at a glance: no list of ids"
+        assert "laion2b" not in before.tooltip
         stem = known[0].name.replace(":", "--").replace("/", "--")
         (folders.models / "ganrm_backbones" / f"{stem}.safetensors").touch()
         after = backbone()
         assert after.options == before.options
-        assert f"Downloaded already: {known[0].name}." in after.tooltip
+        assert "Downloaded already: ViT-B-32." in after.tooltip
 
 
 class TestResult:

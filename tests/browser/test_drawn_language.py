@@ -1,0 +1,72 @@
+"""What nodes draw, in the language of the page: by its setting, or else by the browser's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_support.page import ComfyPage, OpenPage
+from browser_support.pictures import node_image
+from browser_support.shipped_workflows import drop_shipped, write_pictures
+from host_support.server import Server
+from PIL import Image, ImageDraw
+
+from ganrm_core import language
+from ganrm_core.drawing import PAGE, SOFT_TEXT, write
+from ganrm_core.system_fonts import cjk_font
+
+_ENGLISH = "Keep from score"  # stands on the card of every training
+_MARGIN, _LETTERS = 42, 36  # of `node_card`, in pixels of the card
+_ALIKE = 12  # levels of 255, on average: the page may have compressed the picture
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures(page_server: Server) -> None:
+    if cjk_font() is None:
+        pytest.skip("no font with Chinese letters on this system: cards stay English")
+    write_pictures(page_server)
+
+
+@pytest.mark.parametrize(
+    ("setting", "prefers", "spoken"),
+    [("zh", "zh-CN", "zh"), (None, "zh-CN", "zh"), ("en", "en", "en"), (None, "ru", "en")],
+)
+def test_the_card_speaks_the_language_of_the_page(
+    open_comfy: OpenPage,
+    page_server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str | None,
+    prefers: str,
+    spoken: str,
+) -> None:
+    page_server.folder("user", "default", "comfy.settings.json").unlink(missing_ok=True)
+    chosen: dict[str, Any] = (
+        {"untouched": True, "locale": prefers} if setting is None else {"locale": setting}
+    )
+    with open_comfy(**chosen) as page:
+        card = _card(page, tmp_path, f"taste of {setting} {prefers}")
+    shown = {name: _stands_in(card, name, monkeypatch) for name in ("en", "zh")}
+    assert shown == {"en": spoken == "en", "zh": spoken == "zh"}
+
+
+def _card(page: ComfyPage, folder: Path, name: str) -> Image.Image:
+    node = drop_shipped(page, "ganrm_1_train_your_taste", folder)["GANRMTrain"]
+    page.set_widget(
+        node, "name", name
+    )  # or the card would come from the server's cache, as it was drawn before
+    page.run_and_wait(seconds=300)
+    return node_image(page, node)
+
+
+def _stands_in(card: Image.Image, name: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the words stand at the card's left margin as that language writes them."""
+    monkeypatch.setattr(language, "_current", lambda: name)
+    strip = Image.new("RGB", (300, 50), PAGE)
+    written = write(ImageDraw.Draw(strip), (0, 0), _ENGLISH, _LETTERS, SOFT_TEXT, 300)
+    words = np.asarray(strip, float)[:, : round(written)]
+    pixels = np.asarray(card, float)[:, _MARGIN : _MARGIN + words.shape[1]]
+    tops = range(len(pixels) - len(words))
+    return any(np.abs(pixels[top : top + len(words)] - words).mean() < _ALIKE for top in tops)

@@ -1,0 +1,89 @@
+"""Artists' words typed into the page's own search: the box a double-click opens, and the node library."""
+
+from __future__ import annotations
+
+from browser_support.page import ComfyPage, OpenPage
+
+_WORDS = [
+    "aesthetic",
+    "rating",
+    "rate",
+    "filter",
+    "preference",
+    "pick",
+    "select",
+    "judge",
+    "quality",
+    "choose",
+    "favorite",
+    "favourite",
+    "taste",
+    "best",
+    "rank",
+    "score",
+    "compare",
+    "train",
+    "reward",
+    "curate",
+    "cull",
+]
+_FIRST_FEW = 4
+_INPUT = ".comfy-vue-node-search-box input, .p-autocomplete input, [role=dialog] input[role=combobox]"
+_FOUND = ".comfy-vue-node-search-box .option-display-name, #results-list [data-testid=result-item]"
+_LIBRARY = ".side-bar-panel, .sidebar-content-container"
+_OURS = "GAN-RM"
+
+
+def test_artists_words_find_our_nodes(page: ComfyPage) -> None:
+    _open_search(page)
+    found = {word: _search(page, word) for word in _WORDS}
+    missing = {
+        word: names[:8] for word, names in found.items() if not any(map(_is_ours, _after_named(names, word)))
+    }
+    assert not missing
+    assert _is_ours(found["taste"][0]), found["taste"][:5]
+
+
+def test_chinese_words_find_our_nodes(open_comfy: OpenPage) -> None:
+    with open_comfy(locale="zh") as page:
+        _open_search(page)
+        for word in ("品味", "审美", "挑选", "筛选", "打分"):
+            assert any(map(_is_ours, _search(page, word)[:_FIRST_FEW])), word
+
+
+def test_the_node_library_finds_them_too(page: ComfyPage) -> None:
+    page.raw.evaluate("app.extensionManager.command.execute('Workspace.ToggleSidebarTab.node-library')")
+    panel = page.raw.locator(_LIBRARY).first
+    panel.wait_for()
+    panel.locator("input").first.fill("taste")
+    panel.get_by_text("Load GAN-RM").first.wait_for()
+    assert "Load Image" not in panel.inner_text()
+
+
+def test_core_nodes_are_found_as_before(page: ComfyPage) -> None:
+    _open_search(page)
+    assert "KSampler" in _search(page, "ksampler")[0]
+    assert "Save Image" in _search(page, "save image")[0]
+    assert "Train LoRA" in _search(page, "train")[0], "a word in a node's own name counts more"
+
+
+def _after_named(names: list[str], word: str) -> list[str]:
+    """The first few, not counting other nodes that have the word in their own name."""
+    return [name for name in names if _is_ours(name) or word not in name.lower()][:_FIRST_FEW]
+
+
+def _is_ours(name: str) -> bool:
+    return _OURS in name
+
+
+def _open_search(page: ComfyPage) -> None:
+    page.raw.mouse.dblclick(900, 500)  # bare canvas
+    page.raw.locator(_INPUT).first.wait_for()
+    page.expect_notices(".p-dialog, [role=dialog]")
+
+
+def _search(page: ComfyPage, word: str) -> list[str]:
+    box = page.raw.locator(_INPUT).first
+    box.fill(word)
+    page.raw.wait_for_timeout(400)  # the box waits for the next letter
+    return [text.split("\n")[0] for text in page.raw.locator(_FOUND).all_inner_texts()]
