@@ -21,7 +21,6 @@ from ..ganrm_core.drawing import (
     write_paragraph,
 )
 from ..ganrm_core.errors import CheckpointError
-from ..ganrm_core.ranked_sheet import score_text
 
 _WIDTH, _MARGIN = 640, 32
 _HEAD, _NAME, _FIGURE, _NOTE = 30, 46, 46, 26
@@ -41,10 +40,10 @@ def auc_in(path: Path | None) -> float | None:
 
 
 def auc_words(auc: float | None, before: float | None) -> str:
-    """Such as "AUC .90, before .87"; "" where the model was not measured."""
+    """Such as "AUC 0.900, before 0.872"; "" where the model was not measured."""
     if auc is None:
         return ""
-    return f"AUC {score_text(auc)}" + ("" if before is None else f", before {score_text(before)}")
+    return f"AUC {auc:.3f}" + ("" if before is None else f", before {before:.3f}")
 
 
 def saved_card(head: str, name: str, figures: str, note: str = "") -> Image.Image:

@@ -54,7 +54,7 @@ class SaveImages(io.ComfyNode):
                     "filename_prefix",
                     display_name="file name prefix",
                     default="GAN-RM/best",
-                    tooltip="Where in the output folder, and under which name. May hold %score% (such as .83), "
+                    tooltip="Where in the output folder, and under which name. May hold %score% (such as 0.83), "
                     "%date:yyyy-MM-dd%, %width% and the other variables of Save Image.",
                 ),
                 io.Combo.Input(

@@ -8,8 +8,8 @@ from typing import Any
 Link = list[Any]
 
 CHECKPOINT = "sd_xl_base_1.0.safetensors"
-TASTE = "my_taste.safetensors"
-"""What *Load GAN-RM* is set to: the model that workflow 1 saves."""
+TASTE = "newest of my_taste"
+"""What *Load GAN-RM* is set to: the model that workflow 1 saved last."""
 
 KSAMPLER = (
     490  # height: the page makes room for a preview of 220 below the settings of any node that gets a picture
@@ -254,7 +254,7 @@ def train(graph: Graph, place: Place, liked: Link, ordinary: Link) -> Node:
 
 
 def save_model(graph: Graph, place: Place, reward: Link) -> Node:
-    return graph.add("GANRMSaveModel", place, reward=reward, name="my_taste")
+    return graph.add("GANRMSaveModel", place, reward=reward, name="my_taste", if_exists="add a number")
 
 
 def load_model(graph: Graph, place: Place, title: str = "Your taste") -> Node:
@@ -289,7 +289,7 @@ def save_best(graph: Graph, place: Place, best: Node, reward: Node) -> Node:
         "GANRMSaveImages",
         place,
         images=images,
-        filename_prefix="GAN-RM/best",
+        filename_prefix="GAN-RM/best_%score%",
         format="png",
         quality=95,
         scores=scores,

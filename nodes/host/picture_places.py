@@ -13,7 +13,7 @@ from pathlib import Path
 from ...ganrm_core.errors import DataError, OutputError
 from ...ganrm_core.file_names import fitting_name
 from ...ganrm_core.files import shown
-from ...ganrm_core.ranked_sheet import score_text
+from ...ganrm_core.score_words import score_text
 from . import folders
 
 _DATE = re.compile(r"%date:([^%]*)%")
@@ -76,8 +76,7 @@ class PicturePlaces:
             text = text.replace(f"%{name}%", str(value))
         for name, form in _CLOCK.items():
             text = text.replace(f"%{name}%", time.strftime(form, self._started))
-        # A name that begins with a full stop is hidden.
-        return f"0{text}" if text.startswith(".") and part.startswith("%score%") else text
+        return text
 
     def _date(self, form: str) -> str:
         """As ComfyUI's page writes it into the nodes of its own: yyyy, MM, dd, hh, mm, ss; one letter for no zero."""
@@ -94,7 +93,7 @@ class PicturePlaces:
 
 
 def _score_text(score: float | None) -> str:
-    """As on the sheets, such as .83, with a minus that every keyboard has."""
+    """As on the sheets, such as 0.83, with a minus that every keyboard has."""
     return _NO_SCORE if score is None or not math.isfinite(score) else score_text(score).replace("−", "-")
 
 

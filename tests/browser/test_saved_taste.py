@@ -37,7 +37,7 @@ def test_the_name_it_was_saved_under_stands_in_the_node(
     for card in cards:
         assert (card.min(axis=-1) > 200).mean() > 0.004, "the name in white"
         assert _gold(card).any(), "the AUC in gold"
-    # The second line of gold is longer: ", before .87".
+    # The second line of gold is longer: ", before 0.872".
     first, second = (np.flatnonzero(_gold(card).any(axis=0)) / card.shape[1] for card in cards)
     assert second[-1] - second[0] > 1.3 * (first[-1] - first[0])
 

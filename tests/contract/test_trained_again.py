@@ -62,15 +62,15 @@ class TestWhatIsShown:
         self, pack: Any, home: Path, model: Any
     ) -> None:
         first = save(pack, model(0.87))
-        assert first.ui["text"] == ["Saved as my_taste.safetensors. AUC .87."]
+        assert first.ui["text"] == ["Saved as my_taste.safetensors. AUC 0.870."]
         assert first.ui["auc_before"] == [None]
         dated(home / "my_taste.safetensors", 1000)
         second = save(pack, model(0.9))
-        assert second.ui["text"] == ["Saved as my_taste (2).safetensors. AUC .90, before .87."]
+        assert second.ui["text"] == ["Saved as my_taste (2).safetensors. AUC 0.900, before 0.870."]
         assert (second.ui["auc"], second.ui["auc_before"]) == ([0.9], [0.87])
         dated(home / "my_taste (2).safetensors", 2000)
         assert save(pack, model(0.8)).ui["text"] == [
-            "Saved as my_taste (3).safetensors. AUC .80, before .90."
+            "Saved as my_taste (3).safetensors. AUC 0.800, before 0.900."
         ]
 
     def test_it_stands_in_a_picture_in_the_node(
@@ -82,9 +82,9 @@ class TestWhatIsShown:
         for auc in (0.87, 0.9, 0.9):
             (entry,) = save(pack, model(auc)).ui["images"]
         assert words == [
-            ("Saved as", "my_taste", "AUC .87", ""),
-            ("Saved as", "my_taste (2)", "AUC .90, before .87", ""),
-            ("Kept already as", "my_taste (2)", "AUC .90", ""),
+            ("Saved as", "my_taste", "AUC 0.870", ""),
+            ("Saved as", "my_taste (2)", "AUC 0.900, before 0.870", ""),
+            ("Kept already as", "my_taste (2)", "AUC 0.900", ""),
         ]
         with Image.open(folders.temp / entry["subfolder"] / entry["filename"]) as card:
             pixels = np.asarray(card.convert("RGB")).astype(int)
@@ -97,7 +97,7 @@ class TestWhatIsShown:
         reward.model.card["metrics"] = None
         assert save(pack, reward).ui["text"] == ["Saved as my_taste.safetensors."]
         (home / "my_taste (2).safetensors").write_bytes(b"damaged")
-        assert save(pack, model(0.7)).ui["text"] == ["Saved as my_taste (3).safetensors. AUC .70."]
+        assert save(pack, model(0.7)).ui["text"] == ["Saved as my_taste (3).safetensors. AUC 0.700."]
 
 
 class TestNewest:
@@ -156,7 +156,7 @@ class TestReplace:
             pytest.fail("the old model is gone")
         assert re.fullmatch(r"my_taste \(before \d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d\)", aside.stem)
         assert result.ui["text"] == [
-            f"Saved as my_taste.safetensors. AUC .90, before .87. The one before: {aside.stem}."
+            f"Saved as my_taste.safetensors. AUC 0.900, before 0.870. The one before: {aside.stem}."
         ]
         assert aside.read_bytes() == old
         companion = pack.module("ganrm_core.companion").companion_path
@@ -175,7 +175,7 @@ class TestReplace:
     def test_the_same_model_again_moves_nothing(self, pack: Any, home: Path, model: Any) -> None:
         for _ in range(2):
             result = save(pack, model(0.9), if_exists=REPLACE)
-        assert result.ui["text"] == ["Kept already as my_taste.safetensors. AUC .90."]
+        assert result.ui["text"] == ["Kept already as my_taste.safetensors. AUC 0.900."]
         assert [path.name for path in home.iterdir()] == ["my_taste.safetensors"]
 
     def test_a_choice_that_is_none(self, pack: Any, model: Any) -> None:
