@@ -14,7 +14,7 @@ from PIL import Image
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 _NAMES = re.compile(
     r"AUC|NaN|VAE|GAN-RM|JPEG|WebP|PNGs?|RGB|px|sRGB|matplotlib|models/vae_approx|efficientnet_lite0|my_taste|"
-    r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|Bright"
+    r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|my_likes|Bright"
 )
 """What is the same in every language: names of files, models, things and options."""
 
@@ -46,7 +46,12 @@ def _noise(count: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.usefixtures("drawn", "folders")
 def test_training_and_evaluation(pack: Any, taste: Any, dataset: Callable[..., Any]) -> None:
     sets = {"liked": dataset(taste.liked), "ordinary": dataset(taste.ordinary)}
-    result = pack.run("GANRMTrain", **sets, views=1)
+    few = dataset(sorted(taste.liked.iterdir())[:2], name="my_likes")
+    pack.run("GANRMTrain", liked=few, ordinary=sets["ordinary"])
+    for _ in range(2):  # the second is kept from before
+        result = pack.run("GANRMTrain", **sets, views=1)
+    for name in ("my_taste", "my_taste"):
+        pack.run("GANRMSaveModel", reward=result["reward"], name=name)
     pack.run("GANRMEvaluate", reward=result["reward"], **sets)
 
 
