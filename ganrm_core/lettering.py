@@ -19,8 +19,11 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
 _CLOSING = "，。、；：！？）》】」』”’…·"  # never at the beginning of a line
 _OPENING = "（《【「『“‘"  # never at its end
-_UNITS = re.compile(rf"\s+|[{_OPENING}]*(?:[{_CJK}]|[^\s{_CJK}]+)[{_CLOSING}]*")
-"""What lines may be broken between: single CJK letters, else whole words, with the punctuation that belongs to them."""
+_UNITS = re.compile(rf"\s+|[{_OPENING}]*(?:[{_CJK}]|(?:\d+ (?:s|min)\b|[^\s{_CJK}])+)[{_CLOSING}]*")
+"""What lines may be broken between: single CJK letters, else whole words, with the punctuation that belongs to them.
+
+A duration such as "84 s" is one word.
+"""
 
 _CJK_SIZE = 0.94  # CJK letters fill their square and look larger
 _ANY_SIZE = 16

@@ -28,7 +28,7 @@ def train() -> Graph:
     liked = parts.image_folder(graph, first, "input/liked", "Pictures you like")
     ordinary = parts.image_folder(graph, first, "input/ordinary", "Ordinary pictures")
     trained = parts.train(graph, second.place(900), liked[0], ordinary[0])
-    parts.save_model(graph, third.place(310), trained[0])
+    parts.save_model(graph, third.place(parts.TASTE_SAVED), trained[0])
     graph.add("PreviewAny", third.place(150), "In words", source=trained[3])
     graph.add("PreviewImage", third.place(340), "The whole report card", images=trained[2])
     return graph
@@ -48,7 +48,9 @@ def best_of_16() -> Graph:
     sampled = parts.ksampler(graph, first, second, batch=16)
     model = parts.load_model(graph, taste_place)
     third, fourth = graph.columns(500, 400)
-    best = parts.best_of_n(graph, third.place(866), sampled.images, model, keep=4, latents=sampled.latents[0])
+    best = parts.best_of_n(
+        graph, third.place(1000), sampled.images, model, keep=4, latents=sampled.latents[0]
+    )
     parts.save_best(graph, fourth.place(parts.SAVED), best, model)
     graph.add("PreviewImage", fourth.place(406), "Rejected, best to worst", images=best[3])
     return graph
@@ -180,7 +182,7 @@ def grow() -> Graph:
     ordinary = parts.image_folder(graph, fourth, "input/ordinary", "Ordinary pictures")
     (fifth,) = graph.columns(440, group="3  Train again")
     trained = parts.train(graph, fifth.place(540), picked[0], ordinary[0])
-    parts.save_model(graph, fifth.place(310), trained[0])
+    parts.save_model(graph, fifth.place(parts.TASTE_SAVED), trained[0])
     return graph
 
 
@@ -241,7 +243,7 @@ def best_of_n_sampler() -> Graph:
     source = parts.loaded(graph, first, second, batch=1)
     model = parts.load_model(graph, taste_place)
     (third,) = graph.columns(540)
-    best = parts.best_of_n_sampler(graph, third.place(900), source, model, n=16, keep=4)
+    best = parts.best_of_n_sampler(graph, third.place(1100), source, model, n=16, keep=4)
     parts.save_best(graph, second.place(568), best, model)
     return graph
 
@@ -265,7 +267,7 @@ def winner_made_again() -> Graph:
     source = parts.loaded(graph, first, second, batch=1)
     taste = parts.load_model(graph, taste_place)
     third, fourth, fifth = graph.columns(400, 280, 320)
-    best = parts.best_of_n_sampler(graph, third.place(900), source, taste, n=16, keep=1)
+    best = parts.best_of_n_sampler(graph, third.place(1060), source, taste, n=16, keep=1)
     parts.save_best(graph, second.place(568), best, taste)
     again = graph.add(
         "KSampler",

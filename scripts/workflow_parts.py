@@ -11,10 +11,10 @@ CHECKPOINT = "sd_xl_base_1.0.safetensors"
 TASTE = "newest of my_taste"
 """What *Load GAN-RM* is set to: the model that workflow 1 saved last."""
 
-KSAMPLER = (
-    490  # height: the page makes room for a preview of 220 below the settings of any node that gets a picture
-)
-SAVED = 410
+# Heights: pages make room for a preview of 220 below the settings of any node that gets a picture.
+KSAMPLER = 490
+SAVED = 450
+TASTE_SAVED = 350
 
 _OURS = "#223844"
 _NOTE = "#432"

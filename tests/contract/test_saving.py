@@ -201,7 +201,9 @@ def test_variables_and_sizes(pack: Pack, folders: Folders) -> None:
 def test_the_score_in_the_name(pack: Pack, folders: Folders) -> None:
     images, scores = noise(4), Many([0.826, 0.997, float("nan"), -1.25])
     result = pack.run(NAME, images=images, filename_prefix="a/best_%score%", scores=scores)
-    assert result["files"] == [f"a/best_{score}_00001_.png" for score in ("0.83", "1.00", "unscored", "-1.25")]
+    assert result["files"] == [
+        f"a/best_{score}_00001_.png" for score in ("0.83", "1.00", "unscored", "-1.25")
+    ]
     assert pack.run(NAME, images=noise(), filename_prefix="%score%")["files"] == ["unscored_00001_.png"]
     hidden = pack.run(NAME, images=noise(), filename_prefix="%score%/%score%_x", scores=0.5)
     assert hidden["files"] == ["0.50/0.50_x_00001_.png"]

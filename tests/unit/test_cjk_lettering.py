@@ -57,3 +57,8 @@ def test_a_system_without_such_a_font(monkeypatch: pytest.MonkeyPatch, tmp_path:
         assert system_fonts.cjk_font() is None
     finally:
         system_fonts.cjk_font.cache_clear()
+
+
+def test_a_duration_is_not_broken() -> None:
+    lines, _ = wrapped_text("and 70 ordinary, in 84 s", 20, 190)
+    assert lines == ["and 70 ordinary, in", "84 s"]
