@@ -53,7 +53,7 @@ def test_the_card_speaks_the_language_of_the_page(
 
 
 def _card(page: ComfyPage, folder: Path, name: str) -> Image.Image:
-    node = drop_shipped(page, "ganrm_1_train_your_taste", folder)["GANRMTrain"]
+    node = drop_shipped(page, "1 Train your taste", folder)["GANRMTrain"]
     page.set_widget(
         node, "name", name
     )  # or the card would come from the server's cache, as it was drawn before
