@@ -56,10 +56,28 @@ def test_display_names_are_drawn_and_no_code_names(page: ComfyPage, ours: dict[s
 
 def test_display_names_stand_in_nodes_2(open_comfy: OpenPage, ours: dict[str, dict[str, str]]) -> None:
     with open_comfy(nodes="vue") as page:
-        if tuple(map(int, page.version.split(".")[:2])) < (1, 30):
+        if _is_older_than(page, 1, 30):
             pytest.skip("this page's early Nodes 2.0 shows the ids of every node's inputs, core's too")
         for node, names in ours.items():
             page.raw.evaluate(_DRAWN, node)
             page.raw.wait_for_function("() => document.querySelector('.lg-node')?.innerText")
             text = page.raw.evaluate(_IN_NODE)
             assert [name for name in names if "_" in name and name in text] == [], node
+
+
+@pytest.mark.parametrize("nodes", ["classic", "vue"])
+def test_choices_are_shown_in_chinese_and_stored_in_english(open_comfy: OpenPage, nodes: str) -> None:
+    with open_comfy(nodes=nodes, locale="zh") as page:
+        if _is_older_than(page, 1, 49):
+            pytest.skip("this page has no labels for choices")
+        drawn = page.raw.evaluate(_DRAWN, "GANRMTrain")
+        if nodes == "vue":
+            page.raw.wait_for_function("() => document.querySelector('.lg-node')?.innerText")
+            drawn = page.raw.evaluate(_IN_NODE)
+        assert "default（默认）" in drawn
+        stored = "app.graph._nodes[0].widgets.find((widget) => widget.name === 'preset').value"
+        assert page.raw.evaluate(stored) == "default"
+
+
+def _is_older_than(page: ComfyPage, major: int, minor: int) -> bool:
+    return tuple(map(int, page.version.split(".")[:2])) < (major, minor)

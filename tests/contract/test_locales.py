@@ -42,7 +42,25 @@ def test_the_chinese_file_has_every_key_and_no_other(pack: Any) -> None:
         node = told[schema.node_id]
         assert set(node) == {"display_name", "description", "inputs", "outputs"}, schema.node_id
         sockets = [*node["inputs"].values(), *node["outputs"].values()]
-        assert all(set(entry) == {"name", "tooltip"} for entry in sockets), schema.node_id
+        assert all(set(entry) - {"options"} == {"name", "tooltip"} for entry in sockets), schema.node_id
+
+
+# Names of files, networks and formats, and core's own samplers, are called the same in every language.
+_NAMES = {"model", "backbone", "folder", "format", "sampler_name", "scheduler"}
+
+
+def test_every_choice_has_a_chinese_label_and_no_other(pack: Any) -> None:
+    told = _chinese()
+    for schema in _schemas(pack):
+        inputs = told[schema.node_id]["inputs"]
+        choices = {
+            socket.id: set(socket.options)
+            for socket in schema.inputs
+            if getattr(socket, "options", None) and socket.id not in _NAMES
+        }
+        assert {
+            name: set(entry["options"]) for name, entry in inputs.items() if "options" in entry
+        } == choices
 
 
 def test_every_node_is_found_by_words_of_its_own(pack: Any) -> None:
