@@ -128,8 +128,9 @@ def open_templates(page: ComfyPage, pack: str = "gan-rm") -> list[Template]:
 
 def open_template(page: ComfyPage, name: str) -> None:
     """Click a card of the open template browser and wait for its graph."""
+    before = page.raw.evaluate("__harness.opened()")
     page.raw.get_by_test_id(f"template-workflow-{name}").first.click()
-    page.raw.wait_for_function("app.graph._nodes.length > 0")
+    page.raw.wait_for_function("before => __harness.opened() > before", arg=before)
     page.raw.evaluate("__harness.frames(5)")
 
 
