@@ -16,6 +16,7 @@ from host_support.server import Server
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflows" / "1 Train your taste.json"
 GOLD = np.array((255, 196, 61))
+_NAME = "saved_twice"  # no other test saves under it
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,8 +33,8 @@ def test_the_name_it_was_saved_under_stands_in_the_node(
         nodes = _dropped(page, tmp_path, seed)
         page.run_and_wait(seconds=300)
         cards.append(np.asarray(shown_picture(page, nodes["GANRMSaveModel"]).convert("RGB")).astype(int))
-    names = sorted(path.name for path in page_server.folder("models", "ganrm").glob("my_taste*"))
-    assert names == ["my_taste (2).safetensors", "my_taste.safetensors"]
+    names = sorted(path.name for path in page_server.folder("models", "ganrm").glob(f"{_NAME}*"))
+    assert names == [f"{_NAME} (2).safetensors", f"{_NAME}.safetensors"]
     for card in cards:
         assert (card.min(axis=-1) > 200).mean() > 0.004, "the name in white"
         assert _gold(card).any(), "the AUC in gold"
@@ -57,6 +58,8 @@ def _dropped(page: ComfyPage, folder: Path, seed: int) -> dict[str, Any]:
         if node["type"] == "GANRMTrain":
             place = node["widgets_values"].index(0)
             node["widgets_values"][place] = seed
+        if node["type"] == "GANRMSaveModel":
+            node["widgets_values"][0] = _NAME
     path = folder / f"{seed}.json"
     path.write_text(json.dumps(graph), encoding="utf-8")
     page.drop_file(path)
