@@ -70,7 +70,9 @@ def _opened_well(page: ComfyPage, name: str) -> None:
 
 def test_training_shows_a_live_plot_and_leaves_its_report_card(page: ComfyPage, dropped: Any) -> None:
     nodes = dropped("1 Train your taste")
-    page.set_widget(nodes["GANRMTrain"], "seed", 77)  # what was trained before would be kept, and show no plot
+    page.set_widget(
+        nodes["GANRMTrain"], "seed", 77
+    )  # what was trained before would be kept, and show no plot
     watch_previews(page, nodes["GANRMTrain"])
     page.run_and_wait(seconds=300)
     seen = previews_seen(page, nodes["GANRMTrain"])
