@@ -254,8 +254,8 @@ class TestSave:
         first = self.save(pack, trained)
         again = self.save(pack, trained)
         assert (first["path"], again["path"]) == ("my_taste.safetensors",) * 2
-        assert first.ui["text"] == ["Saved as my_taste.safetensors. AUC 1.0."]
-        assert again.ui["text"] == ["Kept already as my_taste.safetensors. AUC 1.0."]
+        assert first.ui["text"] == ["Saved as my_taste.safetensors. AUC 1.000."]
+        assert again.ui["text"] == ["Kept already as my_taste.safetensors. AUC 1.000."]
         content = (home / "my_taste.safetensors").read_bytes()
         (home / "my_taste.safetensors").write_bytes(b"someone else's")
         assert [self.save(pack, trained)["path"] for _ in range(2)] == ["my_taste (2).safetensors"] * 2
@@ -269,7 +269,7 @@ class TestSave:
     def test_a_loaded_model_is_the_same_model(self, pack: Any, saved: Path) -> None:
         reward = pack.run("GANRMLoadModel", model=saved.name)["reward"]
         before = saved.stat().st_mtime_ns
-        assert self.save(pack, reward).ui["text"] == ["Kept already as my_taste.safetensors. AUC 1.0."]
+        assert self.save(pack, reward).ui["text"] == ["Kept already as my_taste.safetensors. AUC 1.000."]
         assert saved.stat().st_mtime_ns == before, "or it would be loaded again each time"
 
     @pytest.mark.parametrize("name", ["", "  ", "../evil", "/etc/evil", "a/../../b", "C:\\evil", "a\0b"])
