@@ -13,7 +13,7 @@ from host_support.server import PACK_FOLDER
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 LAPTOP = (1366, 768)
-_SMALLEST_TEXT = 9  # CSS pixels
+_SMALLEST_TEXT = 8.9  # CSS pixels
 _SMALLEST_STEP = 10
 _MISSING_FILES = "[data-testid=error-overlay], .p-dialog, [role=dialog]"
 _FRAMES = 25  # a page may still move its view just after it has opened a graph
