@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from host_support.client import Client
+from host_support.client import Client, PromptRefusedError
 from host_support.pack_prompts import loaded
 from host_support.prompts import Json, node, text_to_image
 from host_support.server import Server
@@ -255,8 +255,8 @@ def test_cancel_stops_it_at_once(client: Client, taste: str) -> None:
 def test_what_makes_no_sense_is_refused_before_the_work(
     client: Client, taste: str, changes: Json, words: str
 ) -> None:
-    run = client.run(graph(taste, **changes), timeout=300)
-    assert words in run.error_message
+    with pytest.raises(PromptRefusedError, match=words):
+        client.run(graph(taste, **changes), timeout=300)
 
 
 def test_videos_and_different_latents_are_refused(client: Client, taste: str) -> None:

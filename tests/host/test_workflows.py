@@ -90,7 +90,7 @@ def test_the_best_four_of_sixteen_are_saved_and_the_rest_shown(client: Client) -
         texts = client.image(**entry).info
         about = json.loads(texts["ganrm"])
         assert about["score"] == pytest.approx(score, abs=1e-6)
-        assert (about["index"], about["seed"], about["model"]) == (index, 42, "my_taste")
+        assert (about["index"], about["seed"], _series(about)) == (index, 42, "my_taste")
         assert json.loads(texts["workflow"]) == shipped_graph(BEST)
         assert "GANRMBestOfN" in texts["prompt"]
     # The saved pictures are those that stood at these places.
@@ -117,7 +117,7 @@ def test_a_folder_is_scored_and_its_best_copied(client: Client, server: Server) 
 
 def test_what_the_second_workflow_saved_is_scored_by_the_third(client: Client) -> None:
     saved = {each["filename"] for each in result(queued(client, BEST), BEST, "GANRMSaveImages")["images"]}
-    table = str(result(queued(client, FOLDER), FOLDER, "PreviewAny"))
+    table = str(queued(client, FOLDER).outputs)
     assert saved
     assert all(f"GAN-RM/{name}" in table for name in saved)
 
@@ -178,7 +178,7 @@ def test_the_best_of_those_begun_are_saved_each_with_its_own_seed(client: Client
     ):
         about = json.loads(client.image(**entry).info["ganrm"])
         assert about["score"] == pytest.approx(score, abs=1e-6)
-        assert (about["seed"], about["index"], about["model"]) == (seed, index, "my_taste")
+        assert (about["seed"], about["index"], _series(about)) == (seed, index, "my_taste")
         assert seed == 42 + index
 
 
@@ -270,3 +270,8 @@ def _save(link: list[Any]) -> Json:
 def _echo(label: str, *links: list[Any]) -> Json:
     values = {f"value{i or ''}": link for i, link in enumerate(links)}
     return {"class_type": "ProbeEcho", "inputs": {"label": label, **values}}
+
+
+def _series(about: Json) -> str:
+    """The model's name without the number of its version: the workflows load the newest."""
+    return str(about["model"]).partition(" (")[0]
