@@ -111,7 +111,7 @@ def _show(page: ComfyPage, server: Server, graph: Graph) -> None:
     inset = _face(page, server, graph, graph.inset) if graph.inset else None
     save_picture(template_card(graph.words, faces, inset), FOLDER / f"{graph.name}.jpg")
     if graph.name in README_PICTURES:
-        screenshot(page, README / README_PICTURES[graph.name])
+        screenshot(page, README / README_PICTURES[graph.name], width=2000)
     for number, node in graph.prompt.items():
         picture = HELP / f"{node['class_type']}.jpg"
         if node["class_type"].startswith("GANRM"):

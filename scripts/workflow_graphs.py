@@ -252,7 +252,7 @@ def winner_made_again() -> Graph:
     graph = Graph(
         "9 Make the winner again, larger", "The winner, larger", ("SaveImage",), inset="GANRMSaveImages"
     )
-    first, second = graph.columns(320, 280)
+    first, second = graph.columns(320, 330)
     graph.note(
         first.place(370),
         "Make the winner again, larger",
