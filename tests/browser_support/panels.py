@@ -40,6 +40,9 @@ class Template:
     thumbnail_loaded: bool
 
 
+_CLICK_SHOWS_WITHIN_MS = 2000
+
+
 def missing_nodes_dialog(page: ComfyPage) -> str:
     """What the page says about nodes it does not know in the open workflow; empty when it is content."""
     page.raw.evaluate("__harness.frames(10)")
@@ -127,9 +130,16 @@ def open_templates(page: ComfyPage, pack: str = "gan-rm") -> list[Template]:
 
 
 def open_template(page: ComfyPage, name: str) -> None:
-    """Click a card of the open template browser and wait for its graph."""
+    """Click a card of the open template browser and wait for its graph.
+
+    Page 1.27 may lose a click while its dialog still comes up; one does then as a person would and clicks again.
+    """
     before = page.raw.evaluate("__harness.opened()")
-    page.raw.get_by_test_id(f"template-workflow-{name}").first.click()
+    card = page.raw.get_by_test_id(f"template-workflow-{name}").first
+    card.click()
+    page.raw.wait_for_timeout(_CLICK_SHOWS_WITHIN_MS)
+    if page.raw.evaluate("__harness.opened()") == before and card.is_visible():
+        card.click()
     page.raw.wait_for_function("before => __harness.opened() > before", arg=before)
     page.raw.evaluate("__harness.frames(5)")
 
