@@ -1,4 +1,4 @@
-"""Does a GPU say what the CPU says, and how much sooner? python benchmarks/device_agreement.py [backbone …] [--device cuda]
+"""Agreement of GPU and CPU scores, and training time on both: python benchmarks/device_agreement.py [backbone …] [--device cuda]
 
 Drawn pictures, 256 pixels a side, the liked ones a little warmer and sharper. For each backbone, random weights for the
 transformers (see scoring_speed.py):

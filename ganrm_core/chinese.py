@@ -1,4 +1,4 @@
-"""What is drawn, in simplified Chinese: English template → Chinese template.
+"""Simplified Chinese translations of the text drawn into pictures: English template → Chinese template.
 
 In a template {n}, a single letter, stands for a number, {numbers} for several, {quoted} for a name in quotes, {known}
 and {also} for text that stands here itself, and any other for a part of a sentence, translated if it stands here.

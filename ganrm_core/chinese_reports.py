@@ -1,4 +1,4 @@
-"""What reports and their charts say, in simplified Chinese; templates as in `chinese`."""
+"""Simplified Chinese translations of the text in reports and their charts; templates as in `chinese`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions of a saved model: `taste`, `taste (2)`, `taste (3)` … are one series, of which the newest counts.
+"""Versions of saved models: `taste`, `taste (2)`, `taste (3)` … are one series, of which the newest counts.
 
 A version that made room for another is `taste (before 2026-11-28 19.20.05)`, which belongs to no series.
 """

@@ -1,4 +1,4 @@
-"""The beginning of a report as a node shows it: few words, in letters that can be read at the node's own size."""
+"""Compact report card for inside a node: the main figures and warnings, in letters readable at the node's own size."""
 
 from __future__ import annotations
 

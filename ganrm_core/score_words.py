@@ -1,4 +1,4 @@
-"""How a score is written, everywhere people read one: as it is typed into a widget."""
+"""Number format of scores, everywhere people read one: as it is typed into a widget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of pictures as an artist names them."""
+"""Pictures of a folder chosen in a node; messages name the folder as the artist chose it."""
 
 from __future__ import annotations
 

@@ -35,9 +35,14 @@ def live_card(live: Live) -> Image.Image:
     return live_plot(step.history, stage)
 
 
+def notice_card(words: str) -> Image.Image:
+    """A card with `words`, for a node that has no picture to show."""
+    return word_card(words, *_NOTICE_SIZE)
+
+
 def notice(words: str) -> dict[str, Any]:
     """A card with `words` as what a node shows: the page shows no text on nodes of ours."""
-    return in_node(word_card(words, *_NOTICE_SIZE))
+    return in_node(notice_card(words))
 
 
 def in_node(picture: Image.Image, **figures: list[Any]) -> dict[str, Any]:

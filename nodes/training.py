@@ -25,14 +25,11 @@ from .host.execution import others_first
 from .host.memory import ManagedBackbone, ManagedReward
 from .host.progress import check_cancel, live_progress, show_last
 from .outputs import blocked
-from .previews import as_image, in_node, live_card
+from .previews import as_image, in_node, live_card, notice_card
 from .queue_checks import known
-from .sheets import word_card
 from .training_cache import TrainingCache, training_key
 from .types import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced
 from .words import marked, threshold_sentence, to_go
-
-_CARD_SIZE = (512, 256)
 
 
 class Train(io.ComfyNode):
@@ -229,7 +226,7 @@ def _trained(
 def _not_yet(error: TooFewError) -> io.NodeOutput:
     """Nothing is trained, and what hangs on the model is skipped."""
     summary = to_go(error)
-    card = word_card(summary, *_CARD_SIZE)
+    card = notice_card(summary)
     show_last(card)  # files were looked at before, with a picture that pages would keep
     return io.NodeOutput(
         blocked(), blocked(), blocked(), summary, ui=in_node(card, summary=[summary], auc=[])

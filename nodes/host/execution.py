@@ -1,4 +1,4 @@
-"""The order in which ComfyUI runs what is ready."""
+"""Execution order: letting other ready nodes run before one that takes long."""
 
 from __future__ import annotations
 
