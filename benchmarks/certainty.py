@@ -31,12 +31,12 @@ from torch import Tensor
 from ganrm_core.backbones import load_backbone
 from ganrm_core.certainty import MARGIN
 from ganrm_core.cross_validation import fit_default
+from ganrm_core.feature_rows import Rows
 from ganrm_core.features import FeatureReader
-from ganrm_core.fitting import Rows
-from ganrm_core.preprocessing import resize
 from ganrm_core.progress import no_progress
 from ganrm_core.readout import default_readout
 from ganrm_core.training import METHOD
+from ganrm_core.transforms import resize
 
 SIZES = (25, 50, 150)
 GROUPS, CANDIDATES = 60, 8

@@ -31,7 +31,8 @@ from ganrm_core.backbones.base import Backbone
 from ganrm_core.disk_cache import keep_in
 from ganrm_core.reward_map import reward_map
 from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, TrainingSettings, train
+from ganrm_core.training import TrainingResult, train
+from ganrm_core.training_config import TrainingSettings
 
 _SIDE = 256
 _LITTLE_BYTES = 3 * 10**8  # besides what is taken already

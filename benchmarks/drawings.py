@@ -25,13 +25,14 @@ import torch
 
 from ganrm_core.audit.audit import Audit, audit_files
 from ganrm_core.audit.facts import FileFacts, file_facts
-from ganrm_core.cross_validation import IntArray
 from ganrm_core.demo.drawings import KINDS, draw_folder
 from ganrm_core.images import read_image
 from ganrm_core.metrics import auc
 from ganrm_core.near_duplicates import group_near_duplicates, signature
 from ganrm_core.neutralising import neutraliser
-from ganrm_core.training import TrainingSettings, train
+from ganrm_core.splits import IntArray
+from ganrm_core.training import train
+from ganrm_core.training_config import TrainingSettings
 
 FIRST_SEED = 100_000
 SHOWN = ("compression", "borders", "bytes per pixel")

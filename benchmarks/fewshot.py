@@ -37,8 +37,8 @@ from ganrm_core.augmentation import views
 from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone
 from ganrm_core.cross_validation import fit_default, fit_paper
+from ganrm_core.feature_rows import Rows
 from ganrm_core.features import FeatureReader
-from ganrm_core.fitting import Rows
 from ganrm_core.heads import Head
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress

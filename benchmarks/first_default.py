@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from ganrm_core.bootstrap_rounds import losses
-from ganrm_core.cross_validation import FIFTHS, assign_folds
-from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
+from ganrm_core.feature_rows import Rows
+from ganrm_core.fitting import fit_linear_path
 from ganrm_core.heads import LinearHead
 from ganrm_core.readout import Block
+from ganrm_core.splits import FIFTHS, assign_folds
+from ganrm_core.whitening import fit_projection
 
 _WHITENINGS = (0.0, 0.25, 0.5, 0.75)
 _PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)

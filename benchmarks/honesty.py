@@ -26,10 +26,10 @@ from tasks import Task, content_disjoint_split, load_pool, tasks
 
 from ganrm_core.backbones import load_backbone
 from ganrm_core.cross_validation import fit_default
-from ganrm_core.evaluation import Figures, measure
-from ganrm_core.fitting import Rows
+from ganrm_core.feature_rows import Rows
 from ganrm_core.metrics import auc, calibration_error_bound, expected_calibration_error
 from ganrm_core.progress import no_progress
+from ganrm_core.summary import Figures, measure
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from ganrm_core.images import read_image, to_float, to_pil
 from ganrm_core.metrics import auc
 from ganrm_core.near_duplicates import group_near_duplicates, signature
 from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, TrainingSettings, train
+from ganrm_core.training import TrainingResult, train
+from ganrm_core.training_config import TrainingSettings
 
 TEST_PER_CLASS = 130
 TASTES = {"teal_orange": 0.7, "watercolour": 0.35, "inked": 0.5}

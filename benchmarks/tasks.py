@@ -21,7 +21,7 @@ from ganrm_core.demo.faults import FAULTS, apply_fault
 from ganrm_core.demo.filters import gaussian_blur, luma
 from ganrm_core.demo.pictures import Picture, demo_pictures, load_picture
 from ganrm_core.near_duplicates import group_near_duplicates, signature
-from ganrm_core.preprocessing import resize
+from ganrm_core.transforms import resize
 
 OUTPUT_SIZE = 256
 

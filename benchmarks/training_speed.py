@@ -35,7 +35,8 @@ from ganrm_core.features import FeatureReader
 from ganrm_core.images import read_image, to_float, to_pil
 from ganrm_core.preprocessing import normalise
 from ganrm_core.readout import default_readout
-from ganrm_core.training import TrainingSettings, train
+from ganrm_core.training import train
+from ganrm_core.training_config import TrainingSettings
 
 EPOCHS = 60
 SIDE = 320

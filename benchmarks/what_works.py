@@ -28,12 +28,14 @@ from within_group import GROUPS, candidates, judge
 from ganrm_core.backbones import load_backbone
 from ganrm_core.bootstrap_fitting import recipe_of
 from ganrm_core.cross_validation import FitLinear, FittedHead, Weigh, fit_default
-from ganrm_core.fitting import WHITENING, Directions, Rows, fit_linear_heads, fit_linear_path
+from ganrm_core.feature_rows import Rows
+from ganrm_core.fitting import fit_linear_heads, fit_linear_path
 from ganrm_core.heads import Head, LinearHead
 from ganrm_core.metrics import auc
 from ganrm_core.progress import no_progress
 from ganrm_core.readout import Block, Readout, SecondLook, answered, default_readout, is_response
 from ganrm_core.relevance import block_weights
+from ganrm_core.whitening import WHITENING, Directions
 
 Handed = Callable[[FittedHead, Rows, Sequence[Block], int], Head]
 

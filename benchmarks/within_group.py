@@ -37,8 +37,8 @@ from ganrm_core.backbones import load_backbone
 from ganrm_core.demo.faults import apply_fault
 from ganrm_core.features import FeatureReader
 from ganrm_core.metrics import selection_efficiency
-from ganrm_core.preprocessing import resize
 from ganrm_core.readout import SECOND_LOOKS
+from ganrm_core.transforms import resize
 
 METHODS = ("centroid", "pooled", "paper", "first", "default")
 SIZES = (25, 50, 100)

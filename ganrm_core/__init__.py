@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from .picking import BestOfN, best_of_n
     from .reward import Reward, Scores
     from .reward_model import RewardModel
-    from .training import TrainingResult, TrainingSettings, train
+    from .training import TrainingResult, train
+    from .training_config import TrainingSettings
 
 # Imported on first use: importing the package must not cost the import of torch. No module may be
 # called like a name here, since once imported it would stand in the name's place.

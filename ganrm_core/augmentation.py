@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .preprocessing import resize
+from .transforms import resize
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 

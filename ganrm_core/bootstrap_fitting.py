@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .cross_validation import IntArray, set_aside
+from .cross_validation import set_aside
 from .errors import DataError
-from .fitting import Rows, find_directions, fit_linear_heads, fit_mlp, fit_paper_head, fit_projection
+from .feature_rows import Rows
+from .fitting import fit_linear_heads, fit_mlp, fit_paper_head
 from .heads import Head, LinearHead, PaperHead, ProjectedMLPHead
 from .readout import Block
 from .relevance import block_weights
+from .splits import IntArray
+from .whitening import find_directions, fit_projection
 
 _LINEAR = re.compile(r"linear, whitening (?P<power>[0-9.]+), penalty (?P<penalty>[0-9.e-]+)")
 _LORA_POWER, _LORA_PENALTY = 0.5, 0.1

@@ -13,22 +13,18 @@ from torch import Tensor
 
 from .augmentation import views as make_views
 from .companion import KnownPictures, companion_path, read_features
+from .content_hash import fingerprint
 from .errors import DataError
 from .files import shown
 from .images import read_image, to_float
-from .imagesets import (
-    Skipped,
-    describe_skipped,
-    find_images,
-    fingerprint,
-    stream_files,
-    stream_images,
-)
+from .imagesets import find_images
 from .near_duplicates import THRESHOLD, signature
 from .neutralising import Mode, neutraliser
 from .progress import Progress, ProgressCallback
 from .provenance import order_fingerprint
 from .reward_model import RewardModel
+from .skipped_files import Skipped, describe_skipped
+from .streaming import stream_files, stream_images
 from .survey import survey
 from .training_pictures import read_pictures
 from .training_sets import Source, TrainingFiles, find_training_files, once_each

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from .bootstrap_fitting import HeadRecipe
 from .calibration import Calibration, fit_calibration
-from .cross_validation import FIFTHS, FOLDS, IntArray, assign_folds, mean_of_linear, refuse_too_alike
+from .cross_validation import mean_of_linear
 from .errors import DataError
-from .fitting import Rows
+from .feature_rows import Rows
 from .heads import Head, LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, Interval, auc, bootstrap_interval, class_weights, weighted_auc
 from .progress import History, Progress, ProgressCallback
+from .splits import FIFTHS, FOLDS, IntArray, assign_folds, refuse_too_alike
 
 _SHARE = 0.1
 

@@ -20,19 +20,20 @@ from .bootstrap_pictures import (
 )
 from .bootstrap_rounds import Bootstrapped, BootstrapSettings, Round, bootstrap
 from .companion import KnownPictures
-from .cross_validation import IntArray
+from .content_hash import fingerprint
 from .errors import DataError
-from .evaluation import Figures, measure
+from .feature_rows import Rows
 from .feature_store import FeatureStore
-from .fitting import Rows
 from .held_out_judge import held_out_judge
-from .imagesets import Skipped, describe_skipped, fingerprint
 from .leak_report import LeakReport
 from .metrics import best_balanced_threshold, false_positive_threshold
 from .progress import Progress, ProgressCallback, no_progress
 from .provenance import order_fingerprint
 from .reward_model import RewardModel
 from .same_picture import same_picture_test
+from .skipped_files import Skipped, describe_skipped
+from .splits import IntArray
+from .summary import Figures, measure
 from .training_sets import Source
 
 

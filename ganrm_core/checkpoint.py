@@ -6,7 +6,6 @@ The format is documented in docs/checkpoint-format.md.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from .file_names import fits
 from .files import atomic_file, is_file, shown
 from .reasons import damage
 from .safetensors_files import open_safetensors
+from .strict_json import strict_json
 
 FORMAT_VERSION = 3
 """Version 3 adds `preprocessing.frame`, which an older reader would ignore, and so score framed pictures differently."""
@@ -131,15 +131,6 @@ def _read_header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise CheckpointError(_damaged(path, "its header is not an object"))
     return header
-
-
-def strict_json(value: Any) -> Any:
-    """JSON knows no NaN; what could not be measured is null."""
-    if isinstance(value, Mapping):
-        return {key: strict_json(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict_json(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _damaged(path: Path, why: str) -> str:

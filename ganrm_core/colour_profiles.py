@@ -24,7 +24,7 @@ def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
     if profile and colour_management():
         # Grey pictures often carry the RGB profile of the program that saved them.
         for mode in ("L", "RGB") if colour.mode == "L" else (colour.mode,):
-            effect = _profile_effect(profile, mode)
+            effect = profile_effect(profile, mode)
             if effect == "changes":
                 return _through(_profile(profile), colour.convert(mode))
             if effect == "same":
@@ -50,7 +50,7 @@ def colour_management() -> Any:
 
 
 @lru_cache(maxsize=32)
-def _profile_effect(profile: bytes, mode: str) -> Literal["changes", "same", "unusable"]:
+def profile_effect(profile: bytes, mode: str) -> Literal["changes", "same", "unusable"]:
     """What converting from `profile` to sRGB does to pictures of this mode.
 
     Found by trying, not by the profile's name: sRGB comes under many names, and "linear sRGB" is none.

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .audit.audit import Audit
 from .audit.facts import FileFacts
-from .checkpoint import COMPANION_SUFFIX, check_model_path, read_card, strict_json
+from .checkpoint import COMPANION_SUFFIX, check_model_path, read_card
 from .errors import CheckpointError
 from .file_names import fitting_name, split_name
 from .files import atomic_file, shown, write_new
@@ -29,6 +29,7 @@ from .readout import Readout, SecondLook
 from .reasons import damage
 from .reward_model import RewardModel
 from .safetensors_files import open_safetensors
+from .strict_json import strict_json
 from .training_pictures import CachedPictures
 
 SUFFIX = COMPANION_SUFFIX

@@ -8,24 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from .adapters import Adapter
 from .calibration import Calibration, fit_calibration
 from .cores import in_order, threads_to_share
-from .errors import DataError
-from .fitting import WHITENING, Directions, Rows, find_directions, fit_linear_heads, fit_mlp, fit_paper_head
+from .feature_rows import Rows
+from .fitting import fit_linear_heads, fit_mlp, fit_paper_head
 from .heads import Head, LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, auc, class_weights
 from .progress import History, Progress, ProgressCallback
 from .readout import Block
 from .relevance import block_weights
+from .splits import FIFTHS, FOLDS, IntArray, assign_folds, refuse_too_alike
+from .whitening import WHITENING, Directions, find_directions
 
-FOLDS = 10
-FIFTHS = 5
-"""Folds where heads are not averaged, and parts of a single split, one of them set aside."""
-_LEAST_DIFFERENT = 5
 _TRIAL_FOLDS = 2
 """After so many it is looked which candidates are hopeless."""
 _MOST_BYTES, _COPIES = 1 << 30, 4
@@ -33,7 +30,6 @@ _MOST_BYTES, _COPIES = 1 << 30, 4
 _MLP = "mlp"
 _PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 
-IntArray = NDArray[np.int64]
 FitAll = Callable[[Rows, IntArray, "_Steps"], dict[str, Head]]
 """Fits every candidate head on some pictures (given with their groups), by the candidate's name."""
 Weigh = Callable[[Rows, Sequence[Block], Sequence[Tensor]], Tensor]
@@ -170,35 +166,6 @@ def fit_paper(rows: Rows, groups: IntArray, *, seed: int, progress: ProgressCall
     return _cross_validate(
         rows, groups, fit_all, None, seed=seed, steps=_Steps(progress, FOLDS, plots_epochs=True)
     )
-
-
-def assign_folds(labels: IntArray, groups: IntArray, folds: int, seed: int) -> IntArray:
-    """A fold for each picture: groups stay whole, both classes spread evenly, seeded."""
-    rng = np.random.default_rng(seed)
-    _, group_of = np.unique(groups, return_inverse=True)
-    sizes = np.zeros((group_of.max() + 1, 2), dtype=np.int64)
-    np.add.at(sizes, (group_of, labels), 1)
-    filled = np.zeros((folds, 2))
-    fold_of_group = np.empty(len(sizes), dtype=np.int64)
-    shuffled = rng.permutation(len(sizes))
-    for group in shuffled[np.argsort(-sizes[shuffled].sum(axis=1), kind="stable")]:
-        # The fold that is emptiest of what this group brings; the number of pictures breaks ties.
-        need = (filled * (sizes[group] > 0)).sum(axis=1)
-        fold = int(np.lexsort((filled.sum(axis=1), need))[0])
-        fold_of_group[group] = fold
-        filled[fold] += sizes[group]
-    return fold_of_group[group_of]
-
-
-def refuse_too_alike(labels: IntArray, groups: IntArray) -> None:
-    """Raise DataError where a class has too few different pictures to hold any out."""
-    for name, label in (("liked", 1), ("ordinary", 0)):
-        different = len(np.unique(groups[labels == label]))
-        if different < _LEAST_DIFFERENT:
-            raise DataError(
-                f"The {name} pictures are nearly all the same: only {different} different ones, near-duplicates "
-                f"counted once. At least {_LEAST_DIFFERENT} are needed, many more are better."
-            )
 
 
 def set_aside(rows: Rows, groups: IntArray, seed: int) -> Tensor:

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from .calibration import Calibration
 from .errors import DataError
-from .imagesets import Skipped
 from .progress import ProgressCallback, no_progress, part_of
 from .reward import Images, Reward, Scores, how_many
 from .reward_model import RewardModel
 from .shared_scoring import SharedScoring, share_a_backbone
+from .skipped_files import Skipped
 
 ModelOf = Callable[[Reward], RewardModel | None]
 Bring = Callable[[Reward, int], None]

@@ -10,12 +10,14 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from .content_hash import content_hash
 from .disk_cache import kept_in
 from .errors import ImageError
 from .feature_store import FEATURES, FeatureStore
 from .features import FeatureReader
 from .images import read_image, to_float
-from .imagesets import Skipped, content_hash, decoders_beside, stream_files
+from .skipped_files import Skipped
+from .streaming import decoders_beside, stream_files
 
 _MOST_TOGETHER = 64
 

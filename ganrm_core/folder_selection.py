@@ -13,16 +13,16 @@ from .certainty import close_calls
 from .errors import DataError, NameTakenError, OutputError, SourceError
 from .file_names import unique_name
 from .files import PlaceMode, atomic_file, check_new_file, place, shown
-from .imagesets import Skipped, describe_skipped, find_images
+from .folder_results import FolderSelection, Row, file_stamp
+from .imagesets import find_images
 from .progress import Progress, ProgressCallback, no_progress
-from .result_folders import COLUMNS, SHEET, TABLE, free_folder
+from .result_folders import free_folder
 from .reward import Reward
 from .selection import Ties, select_best
 from .selection_sheet import write_sheet
+from .selection_table import COLUMNS, SHEET, TABLE
 from .short_names import short_names
-
-Stamp = tuple[int, int]
-"""Size and modification time (ns) of a file."""
+from .skipped_files import Skipped, describe_skipped
 
 
 @dataclass(frozen=True)
@@ -35,62 +35,6 @@ class Rules:
     min_score: float | None = None
     min_keep: int = 0
     ties: Ties = "by score"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One candidate.
-
-    `group` counts from 0 in file order, groups without a readable picture included. `rank` 1 is the
-    best of its group. `kept_as` is its place in the output folder, None before it is placed there. `stamp`
-    tells whether the file is still the one that was scored; None where that is not known.
-    """
-
-    path: Path
-    group: int
-    rank: int
-    score: float
-    logit: float
-    uncertainty: float
-    kept: bool = False
-    kept_as: Path | None = None
-    stamp: Stamp | None = None
-
-    @property
-    def changed(self) -> str:
-        """What became of the file since it was scored, in a few words; "" where it is the same as far as is known."""
-        now = _stamp(self.path)
-        if now is None:
-            return "it is no longer there"
-        return "" if self.stamp in (None, now) else "it was changed after it was scored"
-
-
-@dataclass(frozen=True)
-class FolderSelection:
-    """All candidates in file order, and the files that could not be read, or not be placed.
-
-    `close`: for each of `groups` the places in `rows` among which the choice was too close to call (see
-    `certainty`), best first; empty where it was clear or nothing was chosen. `folder`: where the kept ones were
-    placed.
-    """
-
-    rows: list[Row]
-    skipped: list[Skipped]
-    close: tuple[tuple[int, ...], ...] = ()
-    folder: Path | None = None
-
-    @property
-    def kept(self) -> list[Row]:
-        """Group after group, each group's best first."""
-        return [row for group in self.groups for row in sorted(group, key=_rank) if row.kept]
-
-    @property
-    def groups(self) -> list[list[Row]]:
-        """The candidates of each group that has any, in file order."""
-        members: dict[int, list[Row]] = {}
-        for row in self.rows:
-            members.setdefault(row.group, []).append(row)
-        return list(members.values())
 
 
 def check_rules(rules: Rules) -> None:
@@ -169,7 +113,7 @@ def rank_files(
     skipped: list[Skipped] = []
     scored = []
     # Before a file is read: what changes while it is being scored counts as changed.
-    stamps = {path: _stamp(path) for path in files}
+    stamps = {path: file_stamp(path) for path in files}
     progress(Progress("scoring", 0, len(files)))
     for path, result in model.score_files(files, skipped):
         scored.append((path, float(result.score), float(result.logit), float(result.uncertainty)))
@@ -341,14 +285,6 @@ def _as_placed(
     return replace(selection, rows=rows, skipped=[*selection.skipped, *left])
 
 
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        about = path.stat()
-    except (OSError, ValueError):
-        return None
-    return about.st_size, about.st_mtime_ns
-
-
 def _write_table(path: Path, selection: FolderSelection, *, overwrite: bool = False) -> None:
     """One row per candidate, then one per file that is none, with the reason in the last column."""
     reasons = {entry.path: entry.reason for entry in selection.skipped}
@@ -366,7 +302,3 @@ def _write_table(path: Path, selection: FolderSelection, *, overwrite: bool = Fa
             table.writerow([row.path, row.group + 1, row.rank, int(row.kept), *figures, kept_as, reason])
         for skipped, reason in reasons.items():
             table.writerow([skipped, "", "", 0, "", "", "", "", reason])
-
-
-def _rank(row: Row) -> int:
-    return row.rank

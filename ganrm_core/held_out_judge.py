@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .cross_validation import IntArray
 from .feature_store import FeatureStore
 from .heads import RewardProjectionLayer
 from .images import to_float
 from .metrics import FloatArray
 from .pixel_path import PixelPath
-from .preprocessing import resize
 from .same_picture import Judge
+from .splits import IntArray
+from .transforms import resize
 
 
 def held_out_judge(

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
 
-import torch
-from torch import Tensor
-
-from .cores import in_order
 from .drawn_results import is_drawn_result
-from .errors import DataError, ImageError
+from .errors import DataError
 from .files import shown
-from .images import UnreadableImageError, fits_in_memory, read_image
-from .result_folders import SHEET, is_selection
-from .short_names import short_names
+from .selection_table import SHEET, is_selection
 from .system_folders import is_system_folder
 
 # fmt: off
@@ -33,33 +24,8 @@ IMAGE_SUFFIXES = frozenset((
 """File name endings (lower case) of what is taken for a picture when a folder is read."""
 
 
-DECODERS = min(4, os.cpu_count() or 1)
-"""Threads that decode ahead unless told otherwise."""
-
-NAMED = 5
-"""How many files a sentence about skipped ones names unless told otherwise."""
 _FOLDERS_NAMED = 3
 _TO_READ_A_SELECTION = "give the folder of a selection itself"
-
-Content = TypeVar("Content")
-
-
-def decoders_beside(device_type: str) -> int:
-    """How many threads shall decode ahead while a backbone runs on `device_type` ("cpu", "cuda", …).
-
-    On a CPU only as many as torch leaves cores idle: one that takes a core from a network's own threads makes all of
-    them wait for it (docs/performance.md).
-    """
-    idle = (os.cpu_count() or 1) - torch.get_num_threads()
-    return min(DECODERS, max(0, idle)) if device_type == "cpu" else DECODERS
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that was left out, and why in a few words."""
-
-    path: Path
-    reason: str
 
 
 def find_images(
@@ -91,89 +57,6 @@ def find_images(
         say(f"Left out of {shown(root)} as earlier results: {' and '.join(results)}.{advice}")
     # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
     return sorted(listing.found, key=lambda path: (_natural(path.relative_to(root)), str(path)))
-
-
-def stream_images(
-    paths: Sequence[Path], *, workers: int = DECODERS, prefetch: int = 8, skipped: list[Skipped]
-) -> Iterator[tuple[int, Tensor]]:
-    """Yield (index into `paths`, uint8 image [3, H, W]) in order, decoding ahead; see `stream_files`."""
-    return stream_files(
-        paths, lambda _, path: read_image(path), workers=workers, prefetch=prefetch, skipped=skipped
-    )
-
-
-def stream_files(
-    paths: Sequence[Path],
-    read: Callable[[int, Path], Content],
-    *,
-    workers: int = DECODERS,
-    prefetch: int = 8,
-    share: bool = False,
-    skipped: list[Skipped],
-) -> Iterator[tuple[int, Content]]:
-    """Yield (index into `paths`, what `read` makes of it and its path) in order, reading ahead in threads.
-
-    Without `workers` nothing is read ahead. At most `prefetch` wait read, however many paths there are. A file that
-    cannot be read (`read` raises ImageError, or main memory runs out) is appended to `skipped` and left out. The
-    threads end with the generator: when it is exhausted, closed or dropped, or when reading raises anything else, which
-    passes through. `share`: among them are the cores that torch may use (see `in_order`).
-    """
-    if workers < 0 or prefetch < 1:
-        raise ValueError("workers are 0 or more, prefetch is 1 or more")
-
-    def attempt(item: tuple[int, Path]) -> tuple[int, Content | Skipped]:
-        try:
-            with fits_in_memory(item[1]):
-                return item[0], read(*item)
-        except ImageError as error:
-            return item[0], Skipped(Path(item[1]), reason_of(error))
-
-    for index, content in in_order(enumerate(paths), attempt, threads=workers, ahead=prefetch, share=share):
-        if isinstance(content, Skipped):
-            skipped.append(content)
-        else:
-            yield index, content
-        del content  # else the picture would live on here while the next one is decoded
-
-
-def describe_skipped(skipped: Sequence[Skipped], limit: int = NAMED, among: Sequence[Path] = ()) -> str:
-    """One plain sentence naming at most `limit` files and why each was left out; "" if there are none.
-
-    `among`: the files that were read, so that each name is one that only one of them has.
-    """
-    if not skipped:
-        return ""
-    count = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
-    return f"{count} skipped: {names_and_reasons(skipped, limit, among)}."
-
-
-def names_and_reasons(skipped: Sequence[Skipped], limit: int, among: Sequence[Path] = ()) -> str:
-    """Such as `"a.png" (it is empty), "b.png" (it is a folder) and 3 more`; see `describe_skipped`."""
-    names = short_names([entry.path for entry in skipped], among)
-    named = [
-        f"{shown(name)} ({entry.reason})" for name, entry in zip(names[:limit], skipped[:limit], strict=True)
-    ]
-    if len(skipped) > limit:
-        named.append(f"{len(skipped) - limit} more")
-    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-
-
-def content_hashes(paths: Sequence[Path]) -> list[str]:
-    """The sha256 of each file's bytes, in hex. Raises `ImageError` for a file that cannot be read."""
-    return [content_hash(path) for path in paths]
-
-
-def fingerprint(hashes: Sequence[str]) -> str:
-    """One sha256 (hex) for a whole set of content hashes, whatever their order; copies count."""
-    return hashlib.sha256("\n".join(sorted(hashes)).encode("ascii")).hexdigest()
-
-
-def common_files(liked: Sequence[str], ordinary: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs (index into `liked`, index into `ordinary`) of files with the same content hash."""
-    places = defaultdict(list)
-    for index, content in enumerate(ordinary):
-        places[content].append(index)
-    return [(first, second) for first, content in enumerate(liked) for second in places.get(content, ())]
 
 
 @dataclass
@@ -285,32 +168,3 @@ def _natural(path: Path) -> list[list[tuple[int, int, str]]]:
         ]
         for part in (*path.parent.parts, path.stem, path.suffix)
     ]
-
-
-def reason_of(error: ImageError) -> str:
-    return error.reason if isinstance(error, UnreadableImageError) else str(error).rstrip(".")
-
-
-def content_hash(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex; of a file that did not change since, without reading it again.
-
-    Raises `ImageError` where it cannot be read.
-    """
-    try:
-        about = Path(path).stat()
-        return _hash_once(os.fspath(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
-    except OSError as error:
-        raise ImageError(
-            f"Cannot read {shown(path)}: {error.strerror or error}. Put it back or check its permissions, "
-            "or read the folder again."
-        ) from error
-
-
-@lru_cache(maxsize=1 << 16)
-def _hash_once(path: str, _inode: int, _size: int, _modified: int, _changed: int) -> str:
-    """Sets of thousands of files are read again and again, mostly unchanged."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

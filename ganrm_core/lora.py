@@ -17,16 +17,19 @@ from .backbones.base import Backbone
 from .backbones.vit import VitBackbone
 from .backbones.vit_trunk import Trunk
 from .calibration import fit_calibration
-from .cross_validation import FIFTHS, FittedHead, IntArray, assign_folds, refuse_too_alike
+from .cross_validation import FittedHead
 from .errors import BackboneError, DataError
-from .fitting import Rows, fit_linear_path, fit_projection, quality
+from .feature_rows import Rows
+from .fitting import fit_linear_path, quality
 from .heads import LinearHead, RewardProjectionLayer
 from .metrics import FloatArray, class_weights
 from .optional_parts import cannot_import
 from .progress import History, Progress, ProgressCallback
 from .readout import Readout
+from .splits import FIFTHS, IntArray, assign_folds, refuse_too_alike
 from .training_pictures import CachedPictures
 from .trunk_states import TrunkStates
+from .whitening import fit_projection
 
 RANK = 8
 _ALPHA = 16.0

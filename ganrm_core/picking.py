@@ -13,9 +13,9 @@ import torch
 
 from .certainty import close_calls
 from .errors import ImageError
-from .imagesets import Skipped, describe_skipped
 from .reward import Images, Reward, Scores, joined
 from .selection import Order, Selection, Ties, select_best
+from .skipped_files import Skipped, describe_skipped
 from .spoilt import WHY, check_some_are_judged, check_some_are_left, is_spoilt, marked, stand_in
 
 _NO_SCORE = Scores(*(torch.full((1,), math.nan) for _ in range(3)))

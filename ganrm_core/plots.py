@@ -36,7 +36,7 @@ from .metrics import Interval, calibration_curve, roc_curve
 from .score_words import score_text
 
 if TYPE_CHECKING:
-    from .evaluation import Figures
+    from .summary import Figures
 
 
 _DPI = 200  # 100 pixels per inch on the page, drawn twice as fine

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from .imagesets import fingerprint
+from .content_hash import fingerprint
 from .training_pictures import CachedPictures
 
 _LIBRARIES = ("gan-rm", "torch", "timm", "transformers", "open_clip_torch", "peft", "pillow", "numpy")

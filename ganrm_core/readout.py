@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .backbones.base import Backbone, BackboneSpec, Tap
-from .preprocessing import normalise, smaller, softened
+from .preprocessing import normalise
+from .transforms import smaller, softened
 
 SecondLookKind = Literal["smaller", "blurred"]
 SecondLookSetting = Literal["smaller", "blurred", "none"]

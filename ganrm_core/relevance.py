@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from .fitting import Rows, balanced_columns
+from .feature_rows import Rows
 from .readout import Block, is_response
+from .whitening import balanced_columns
 
 RESPONSE_SHARE = 1 / 3
 TRUST = 0.5

@@ -29,7 +29,7 @@ from .report_words import (
 from .score_words import score_text
 
 if TYPE_CHECKING:
-    from .evaluation import Figures
+    from .summary import Figures
 
 _EXAMPLES = 8
 _THUMBNAIL = 480  # pixels; shown at half that, so that they are sharp on fine screens

@@ -50,7 +50,7 @@ from .report_words import (
 from .score_words import score_text
 
 if TYPE_CHECKING:
-    from .evaluation import Figures
+    from .summary import Figures
 
 # Pixels. The card is shown at about half of them, so the smallest letters are 22.
 _WIDTH, _MARGIN, _GAP, _PAD, _RADIUS = 1400, 40, 24, 32, 18

@@ -13,8 +13,8 @@ from .plots import threshold_words
 from .score_words import score_text
 
 if TYPE_CHECKING:
-    from .evaluation import Figures
     from .progress import History
+    from .summary import Figures
 
 HEADLINE_LABEL = "AUC on pictures it had not seen"
 COIN_TOSS, NEVER_WRONG = "0.5 · a coin toss", "1 · never wrong"

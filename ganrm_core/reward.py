@@ -15,8 +15,9 @@ from torch import Tensor
 
 from .errors import ImageError
 from .images import fits_in_memory, from_pil, read_image, to_float
-from .imagesets import Skipped, names_and_reasons, stream_images
 from .progress import ProgressCallback, no_progress
+from .skipped_files import Skipped, names_and_reasons
+from .streaming import stream_images
 from .tensors import as_image, as_images
 
 Images = Any

@@ -23,13 +23,13 @@ from .features import FeatureReader
 from .file_features import stream_features
 from .files import shown
 from .heads import RewardProjectionLayer
-from .imagesets import Skipped
 from .pixel_path import PixelPath
-from .preprocessing import RESIZE, resize
 from .progress import Progress, ProgressCallback, no_progress
 from .readout import Readout, SecondLook, takes_a_second_look
 from .reasons import damage
 from .reward import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
+from .skipped_files import Skipped
+from .transforms import RESIZE, resize
 
 _RPL = "rpl."
 _ADAPTER = "adapter."

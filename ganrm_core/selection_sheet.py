@@ -15,7 +15,7 @@ from .progress import Progress, ProgressCallback
 from .score_words import score_text
 
 if TYPE_CHECKING:
-    from .folder_selection import FolderSelection, Row
+    from .folder_results import FolderSelection, Row
 
 _ROWS, _COLUMNS = 50, 8
 _THUMBNAIL = 440

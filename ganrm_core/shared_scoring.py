@@ -11,11 +11,11 @@ from torch import Tensor
 from .feature_store import FeatureStore
 from .features import FeatureReader
 from .file_features import stream_features
-from .imagesets import Skipped
 from .progress import Progress, ProgressCallback, no_progress
 from .readout import SeveralReadouts
 from .reward import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
 from .reward_model import RewardModel
+from .skipped_files import Skipped
 
 
 def share_a_backbone(first: RewardModel, second: RewardModel) -> bool:

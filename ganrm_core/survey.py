@@ -17,10 +17,11 @@ from .audit.facts import FileFacts, file_facts
 from .cores import threads_to_share
 from .feature_store import get_record, put_record
 from .file_features import look
-from .imagesets import Skipped, decoders_beside, stream_files
 from .kept_pictures import KeptPictures
 from .near_duplicates import group_near_duplicates, signature
 from .progress import Progress, ProgressCallback
+from .skipped_files import Skipped
+from .streaming import decoders_beside, stream_files
 from .training_sets import TrainingFiles, check_enough, refuse_shared
 
 _KIND = "look 3"

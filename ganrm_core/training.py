@@ -6,84 +6,45 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from .audit.audit import Audit
-from .backbones import DEFAULT_BACKBONE, load_backbone
+from .backbones import load_backbone
 from .backbones.base import Backbone
 from .companion import KnownPictures
-from .cross_validation import FittedHead, IntArray, fit_default, fit_paper
-from .errors import DataError
-from .evaluation import Figures, measure
+from .content_hash import content_hash
+from .cross_validation import FittedHead, fit_default, fit_paper
+from .feature_rows import Rows
 from .feature_store import FeatureStore
 from .features import FeatureReader
 from .files import shown
-from .fitting import Rows
 from .held_out_judge import held_out_judge
-from .imagesets import Skipped, content_hash, describe_skipped
 from .leak_report import LeakReport
 from .lora import fit_with_lora, trunk_of
 from .metrics import FloatArray, best_balanced_threshold, false_positive_threshold
-from .neutralising import MODES, Mode, Neutraliser, neutraliser
+from .neutralising import Neutraliser, neutraliser
 from .progress import History, Progress, ProgressCallback, no_progress
 from .provenance import provenance
-from .readout import SECOND_LOOKS, Readout, SecondLookSetting, default_readout, embedding_readout
+from .readout import Readout, default_readout, embedding_readout
 from .reward_model import RewardModel
 from .same_picture import same_picture_test
 from .short_names import short_names
+from .skipped_files import Skipped, describe_skipped
+from .splits import IntArray
+from .summary import Figures, measure
 from .survey import survey
+from .training_config import TrainingSettings
 from .training_pictures import CachedPictures, read_pictures
 from .training_sets import LEAST_PER_CLASS, Source, TrainingFiles, find_training_files
 from .trunk_states import TrunkStates
-
-Preset = Literal["default", "paper"]
-Adapt = Literal["none", "lora"]
 
 METHOD = 11
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
 _FEW = 50
 _SUSPICIOUS_AUC = 0.995
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What decides the result, beside the pictures.
-
-    `views` is how many versions of each picture are learned from, itself included; the paper preset
-    uses 1. `neutralise`: what is done about leaks, see `neutralising.neutraliser`. `second_look`: what of a
-    picture is looked at beside itself, where that was found to help (`readout.default_readout`): the picture made
-    `smaller`, `blurred`, or `none`.
-    """
-
-    backbone: str = DEFAULT_BACKBONE
-    preset: Preset = "default"
-    adapt: Adapt = "none"
-    seed: int = 0
-    views: int = 4
-    neutralise: Mode = "auto"
-    second_look: SecondLookSetting = "smaller"
-
-    def __post_init__(self) -> None:
-        if self.preset not in ("default", "paper"):
-            raise DataError(f"There is no preset {self.preset!r}. Use default or paper.")
-        if self.adapt not in ("none", "lora"):
-            raise DataError(f"There is no adaptation {self.adapt!r}. Use none or lora.")
-        if self.preset == "paper" and self.adapt != "none":
-            raise DataError(
-                "The paper preset keeps its backbone frozen. Use the default preset to adapt it with lora."
-            )
-        if self.neutralise not in MODES:
-            raise DataError(f"There is no way {self.neutralise!r} to neutralise. Use {', '.join(MODES)}.")
-        if self.views < 1:
-            raise DataError(f"views is {self.views}. Use 1 or more.")
-        if self.second_look not in SECOND_LOOKS:
-            raise DataError(f"There is no second look {self.second_look!r}. Use {', '.join(SECOND_LOOKS)}.")
-        if not 0 <= self.seed < 2**64:
-            raise DataError(f"The seed is {self.seed}. Use a whole number from 0 to {2**64 - 1}.")
 
 
 @dataclass(frozen=True)

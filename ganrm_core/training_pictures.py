@@ -20,9 +20,10 @@ from .feature_store import FeatureStore
 from .features import FeatureReader
 from .file_features import Seen, look
 from .images import to_float
-from .imagesets import Skipped, decoders_beside, stream_files
 from .neutralising import Neutraliser
 from .progress import Progress, ProgressCallback
+from .skipped_files import Skipped
+from .streaming import decoders_beside, stream_files
 from .survey import Survey
 from .trunk_states import TrunkStates
 

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .content_hash import common_files, content_hashes
 from .errors import DataError, ImageError, TooFewError
 from .files import shown
 from .images import read_image
-from .imagesets import Skipped, common_files, content_hashes, describe_skipped, find_images
+from .imagesets import find_images
 from .progress import Progress, ProgressCallback, no_progress
 from .short_names import short_names
+from .skipped_files import Skipped, describe_skipped
 
 LEAST_PER_CLASS = 10
 _EMPTY = hashlib.sha256(b"").hexdigest()

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from comfy_api.latest import io
 
-from ..ganrm_core.checkpoint import strict_json
+from ..ganrm_core.content_hash import fingerprint
 from ..ganrm_core.errors import DataError
 from ..ganrm_core.evaluation import Evaluation, evaluate
-from ..ganrm_core.imagesets import describe_skipped, fingerprint
 from ..ganrm_core.node_card import node_card
 from ..ganrm_core.report_card import report_card
 from ..ganrm_core.report_words import all_facts, lead
 from ..ganrm_core.reward import Reward
+from ..ganrm_core.skipped_files import describe_skipped
+from ..ganrm_core.strict_json import strict_json
 from ..ganrm_core.training_sets import TrainingFiles, find_training_files
 from ..ganrm_core.usual_times import evaluation_phases
 from .host.memory import ManagedReward

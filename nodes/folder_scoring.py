@@ -12,19 +12,14 @@ from typing import Literal
 from comfy_api.latest import io
 from PIL import Image
 
-from ..ganrm_core.folder_selection import (
-    FolderSelection,
-    Rules,
-    check_rules,
-    place_selection,
-    rank_files,
-)
-from ..ganrm_core.imagesets import describe_skipped
+from ..ganrm_core.folder_results import FolderSelection
+from ..ganrm_core.folder_selection import Rules, check_rules, place_selection, rank_files
 from ..ganrm_core.progress import Progress, ProgressCallback
 from ..ganrm_core.ranked_sheet import Ranked, ranked_sheet
 from ..ganrm_core.result_folders import check_folder, free_folder, whole_folder
 from ..ganrm_core.reward import Reward
 from ..ganrm_core.selection_sheet import picture_of
+from ..ganrm_core.skipped_files import describe_skipped
 from .host import folders
 from .host.fingerprints import folder_fingerprint
 from .host.progress import progress_bar

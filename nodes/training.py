@@ -16,7 +16,8 @@ from ..ganrm_core.node_card import node_card
 from ..ganrm_core.progress import History, ProgressCallback
 from ..ganrm_core.report_card import report_card
 from ..ganrm_core.report_words import lead, threshold_facts
-from ..ganrm_core.training import Adapt, Preset, TrainingResult, TrainingSettings, train_on_files
+from ..ganrm_core.training import TrainingResult, train_on_files
+from ..ganrm_core.training_config import Adapt, Preset, TrainingSettings
 from ..ganrm_core.training_sets import TrainingFiles, find_training_files
 from ..ganrm_core.usual_times import training_phases
 from . import backbone_choice

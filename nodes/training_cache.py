@@ -23,13 +23,14 @@ import numpy as np
 from ..ganrm_core.backbones.base import Backbone
 from ..ganrm_core.checkpoint import FORMAT_VERSION, Checkpoint, to_bytes
 from ..ganrm_core.errors import BackboneError, CheckpointError, OutputError
-from ..ganrm_core.evaluation import Figures
 from ..ganrm_core.files import atomic_file, shown
-from ..ganrm_core.imagesets import Skipped
 from ..ganrm_core.leak_report import LeakReport
 from ..ganrm_core.progress import History
 from ..ganrm_core.reward_model import RewardModel
-from ..ganrm_core.training import METHOD, TrainingResult, TrainingSettings
+from ..ganrm_core.skipped_files import Skipped
+from ..ganrm_core.summary import Figures
+from ..ganrm_core.training import METHOD, TrainingResult
+from ..ganrm_core.training_config import TrainingSettings
 from ..ganrm_core.training_sets import TrainingFiles
 
 _FORMAT = 1

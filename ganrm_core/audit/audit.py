@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..cross_validation import FIFTHS, IntArray, assign_folds, refuse_too_alike
 from ..errors import ImageError
-from ..imagesets import Skipped, describe_skipped, stream_images
 from ..metrics import Interval, auc_interval
 from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback, no_progress
 from ..short_names import short_names
+from ..skipped_files import Skipped, describe_skipped
+from ..splits import FIFTHS, IntArray, assign_folds, refuse_too_alike
+from ..streaming import stream_images
 from ..training_sets import Source, check_enough, find_training_files
 from .classifier import held_out_scores, is_beyond_chance
 from .copies import copies_across

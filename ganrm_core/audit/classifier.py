@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cross_validation import IntArray
 from ..metrics import FloatArray
+from ..splits import IntArray
 
 PERMUTATIONS = 999
 _FEW = 200

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..cross_validation import IntArray
+from ..splits import IntArray
 from .classifier import PERMUTATIONS
 
 _LEAST_SHARE = 0.02

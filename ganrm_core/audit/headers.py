@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from ..colour_profiles import _profile_effect
+from ..colour_profiles import profile_effect
 from ..errors import ImageError
 from ..picture_files import UnreadableImageError, identified, open_file
 from ..png_chunks import chunks
@@ -128,7 +128,7 @@ def _colour_tag(profile: bytes | None, mode: str, chunks: dict[bytes, bytes]) ->
         return "cICP"
     if profile:
         # Grey and palette pictures carry the RGB profile of the program that saved them.
-        same = _profile_effect(profile, "CMYK" if mode == "CMYK" else "RGB") == "same"
+        same = profile_effect(profile, "CMYK" if mode == "CMYK" else "RGB") == "same"
         return "sRGB" if same else "other profile"
     if b"sRGB" in chunks:
         return "sRGB flag"

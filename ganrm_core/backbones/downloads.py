@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BackboneError, OutputError
-from ..files import at_home, atomic_file, check_new_file, shown
+from ..files import atomic_file, check_new_file, shown
 from ..progress import Progress, ProgressCallback, no_progress
+from .weights_cache import WEIGHT_SUFFIXES, hub_files, in_library_cache
 
 if TYPE_CHECKING:
     from .hub_transfer import HubFile, HubTransfer
@@ -50,9 +51,6 @@ KNOWN = (
 )
 """From small to large within a family. Everything here is one file on the hub, found without an account."""
 
-WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
-HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-"""What OpenCLIP calls weights on the hub, the name to prefer first."""
 
 _NAME = re.compile(r"open_clip:([A-Za-z0-9][\w.+-]*)/([A-Za-z0-9][\w.+-]*)", re.ASCII)
 _REPORT_EVERY_S = 0.1
@@ -77,7 +75,7 @@ def find_weights(name: str, folders: Sequence[Path]) -> Path | None:
     What `load_backbone(name, search_folders=folders, offline=True)` would read. Imports OpenCLIP.
     Raises BackboneError for other names, and for tags that OpenCLIP does not know.
     """
-    from .openclip import pretrained_tag
+    from .openclip_registry import pretrained_tag
 
     return is_downloaded(name, folders) or in_library_cache(pretrained_tag(name))
 
@@ -98,7 +96,7 @@ def download(name: str, folder: Path, progress: ProgressCallback = no_progress) 
     """
     if present := is_downloaded(name, [folder]):
         return present
-    from .openclip import pretrained_tag
+    from .openclip_registry import pretrained_tag
 
     about = pretrained_tag(name)
     repo, names = hub_files(about)
@@ -119,37 +117,6 @@ def download(name: str, folder: Path, progress: ProgressCallback = no_progress) 
             _write(transfer, file, temporary, report)
             _check_readable(temporary, name)
     return target
-
-
-def hub_files(about: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """The repository of a pretrained tag and the names its weights may have there; "" if it has none."""
-    repo, _, file = str(about.get("hf_hub") or "").rpartition("/")
-    if not file:
-        return repo, HUB_WEIGHTS
-    return repo, tuple(dict.fromkeys((f"{Path(file).stem}.safetensors", file)))
-
-
-def in_library_cache(about: Mapping[str, Any]) -> Path | None:
-    """The weights of a pretrained tag where OpenCLIP itself would have put them."""
-    if about.get("file"):
-        return Path(about["file"])
-    repo, names = hub_files(about)
-    cached = in_hub_cache(repo, names) if repo else None
-    if cached is None and about.get("url"):
-        by_url = at_home("~/.cache/clip") / str(about["url"]).rpartition("/")[2]
-        cached = by_url if by_url.is_file() else None
-    return cached
-
-
-def in_hub_cache(repo: str, names: Sequence[str]) -> Path | None:
-    """The first of `names` that the hub's local cache holds of `repo`."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for name in names:
-        path = try_to_load_from_cache(repo, name)
-        if isinstance(path, str):
-            return Path(path)
-    return None
 
 
 def how_to_get(name: str, about: Mapping[str, Any], folders: Sequence[Path]) -> str:

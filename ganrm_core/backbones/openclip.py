@@ -15,15 +15,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BackboneError
-from ..optional_parts import cannot_import
 from ..reasons import reason
 from .base import BackboneSpec, freeze, sha256_of_files
-from .downloads import HUB_WEIGHTS, WEIGHT_SUFFIXES, how_to_get, in_hub_cache, in_library_cache, is_downloaded
-from .locate import close_names, find_file, find_folder, in_folders, looks_like_path
+from .downloads import how_to_get, is_downloaded
+from .locate import find_file, find_folder, in_folders, looks_like_path
+from .openclip_registry import HUB_PREFIX, import_open_clip, known_tags, model_and_weights, no_such_tag
 from .openclip_tensors import visual_tensors
 from .vit import EMBEDDING, Layout, VitBackbone, probe, tap_depths
+from .weights_cache import HUB_WEIGHTS, WEIGHT_SUFFIXES, in_hub_cache, in_library_cache
 
-_HUB = "hf-hub:"
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _HUB_CONFIG = "open_clip_config.json"
 # The library builds a picture tower only together with a text tower: one this small costs nothing,
@@ -100,57 +100,15 @@ def load(name: str, search_folders: Sequence[Path], *, offline: bool = False) ->
     `search_folders` where `downloads.download` put them there, a hub repository's from a folder of
     its name; else from the library's cache, which is filled first unless `offline`.
     """
-    open_clip = _import_open_clip()
-    if name.startswith(_HUB):
+    open_clip = import_open_clip()
+    if name.startswith(HUB_PREFIX):
         return OpenClipVision(_from_hub(open_clip, name, search_folders, offline))
-    model, weights, config = _model_and_weights(open_clip, name)
+    model, weights, config = model_and_weights(open_clip, name)
     about = open_clip.get_pretrained_cfg(model, weights)
     if about:
         path = _weights_of_tag(open_clip, f"open_clip:{name}", about, search_folders, offline)
         return OpenClipVision(_from_tag(open_clip, f"open_clip:{name}", path, config, about))
     return OpenClipVision(_from_file(open_clip, model, weights, config, search_folders))
-
-
-def pretrained_tag(name: str) -> dict[str, Any]:
-    """What OpenCLIP knows of the weights `open_clip:<model>/<tag>`. Raises BackboneError for other names."""
-    family, _, rest = name.partition(":")
-    if family != "open_clip" or rest.startswith(_HUB):
-        raise BackboneError(
-            f"The weights of {name} cannot be downloaded into a folder. That works for "
-            "open_clip:<model>/<pretrained tag>."
-        )
-    open_clip = _import_open_clip()
-    model, tag, _ = _model_and_weights(open_clip, rest)
-    about: dict[str, Any] = open_clip.get_pretrained_cfg(model, tag)
-    if not about:
-        raise _no_such_tag(open_clip, model, tag)
-    return about
-
-
-def _model_and_weights(open_clip: Any, name: str) -> tuple[str, str, dict[str, Any]]:
-    """The model's name, its tag or file, and its configuration."""
-    model, _, weights = name.partition("/")
-    config = open_clip.get_model_config(model)
-    if config is None:
-        raise BackboneError(
-            f"OpenCLIP {open_clip.__version__} has no model "
-            f"{model!r}.{close_names(model, open_clip.list_models())} "
-            "Name it as open_clip:<model>/<pretrained tag or file>."
-        )
-    if not weights:
-        raise BackboneError(
-            f"open_clip:{model} does not say which weights. Add one of its tags or a file: "
-            f"{_tags(open_clip, model)}."
-        )
-    return model, weights, config
-
-
-def _import_open_clip() -> Any:
-    try:
-        import open_clip
-    except Exception as error:
-        raise BackboneError(cannot_import("This backbone", "OpenCLIP", error, "open_clip_torch")) from error
-    return open_clip
 
 
 def _weights_of_tag(
@@ -190,10 +148,10 @@ def _from_file(
         raise BackboneError(
             f"There is no weights file {file}{in_folders(folders)}. Check the path, or use one of the "
             f"tags of {model}: "
-            f"{_tags(open_clip, model)}."
+            f"{known_tags(open_clip, model)}."
         )
     if path is None:
-        raise _no_such_tag(open_clip, model, file)
+        raise no_such_tag(open_clip, model, file)
     if path.suffix not in WEIGHT_SUFFIXES:
         raise BackboneError(
             f"{path} is not a weights file that can be read safely. Use {', '.join(WEIGHT_SUFFIXES)}."
@@ -204,7 +162,7 @@ def _from_file(
 
 
 def _from_hub(open_clip: Any, name: str, folders: Sequence[Path], offline: bool) -> _Source:
-    about_file, weights = _files_of_repository(name.removeprefix(_HUB), folders, offline)
+    about_file, weights = _files_of_repository(name.removeprefix(HUB_PREFIX), folders, offline)
     try:
         about = json.loads(about_file.read_text(encoding="utf-8"))
         config, preprocessing = about.get("model_cfg", about), about.get("preprocess_cfg", {})
@@ -255,20 +213,12 @@ def _files_of_repository(repo: str, folders: Sequence[Path], offline: bool) -> t
         ) from error
 
 
-def _no_such_tag(open_clip: Any, model: str, tag: str) -> BackboneError:
-    return BackboneError(f"{model} has no pretrained tag {tag!r}. Its tags are: {_tags(open_clip, model)}.")
-
-
 def _unreachable(name: str, instead: str, error: Exception) -> BackboneError:
     return BackboneError(
         f"The weights of {name} are not on this machine and cannot be downloaded ({reason(error)}). Check "
         "the "
         f"connection; without one, download the weights file elsewhere and use {instead}."
     )
-
-
-def _tags(open_clip: Any, model: str) -> str:
-    return ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "it has none, so name a file"
 
 
 def _usual_normalisation(
@@ -286,7 +236,7 @@ def _usual_normalisation(
 
 
 def _visual_tower(source: _Source) -> nn.Module:
-    open_clip = _import_open_clip()
+    open_clip = import_open_clip()
     try:
         # Every kind of model builds its picture tower alike, so this class stands for all of them.
         model = open_clip.CustomTextCLIP(

@@ -11,7 +11,6 @@ from ..errors import BackboneError
 from ..files import at_home
 from ..reasons import reason
 from .base import sha256_of_files
-from .downloads import in_hub_cache
 from .locate import close_names, find_folder, in_folders, looks_like_path
 from .transformers_tower import (
     TransformersVision,
@@ -20,6 +19,7 @@ from .transformers_tower import (
     quiet_transformers,
     three_numbers,
 )
+from .weights_cache import in_hub_cache
 
 _CONFIG = "config.json"
 _SINGLE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")

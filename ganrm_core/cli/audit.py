@@ -28,7 +28,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..audit.audit import audit_folders
-    from ..imagesets import Skipped
+    from ..skipped_files import Skipped
 
     skipped: list[Skipped] = []
     with bars() as progress:

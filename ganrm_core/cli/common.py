@@ -16,9 +16,9 @@ from ..errors import GanRMError
 from ..progress import Progress, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
-    from ..evaluation import Figures
-    from ..imagesets import Skipped
     from ..reward import Reward
+    from ..skipped_files import Skipped
+    from ..summary import Figures
 
 Subparsers = Any
 """What `ArgumentParser.add_subparsers` returns; argparse does not name it in public."""
@@ -174,7 +174,7 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 
 def warn_skipped(skipped: Sequence[Skipped], among: Sequence[Path], listed_in: str = "") -> None:
     """Name some of the files that were skipped, and say where all are listed. `among`: all that were read."""
-    from ..imagesets import NAMED, describe_skipped
+    from ..skipped_files import NAMED, describe_skipped
 
     if skipped:
         rest = f" All are listed in {listed_in}." if listed_in and len(skipped) > NAMED else ""

@@ -62,8 +62,8 @@ def _run(options: argparse.Namespace) -> int:
     from ..files import check_new_file, free_name
     from ..heatmap import MaskShape, heatmap
     from ..images import read_image, to_float
-    from ..imagesets import Skipped, reason_of
     from ..progress import part_of
+    from ..skipped_files import Skipped, reason_of
 
     if not 0 < options.share < 1:
         raise DataError(f"--share is {options.share}. Use more than 0 and less than 1, such as 0.2.")

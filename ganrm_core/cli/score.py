@@ -25,7 +25,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..imagesets import Skipped
+    from ..skipped_files import Skipped
 
 
 def add_parser(commands: Subparsers) -> None:

@@ -92,7 +92,8 @@ def _run(options: argparse.Namespace) -> int:
     from ..checkpoint import check_model_path
     from ..companion import companion_path, write_model
     from ..files import check_new_file
-    from ..training import TrainingSettings, train
+    from ..training import train
+    from ..training_config import TrainingSettings
 
     _check_ending(options.output, "model", ".safetensors")
     check_model_path(options.output)

@@ -13,17 +13,21 @@ from torch import Tensor
 from ..contact_sheet import Tile, contact_sheet
 from ..drawn_results import marked_png
 from ..errors import DataError
-from ..evaluation import Evaluation, Figures, evaluate
+from ..evaluation import Evaluation, evaluate
 from ..files import atomic_file, write_new_file
 from ..images import to_float, to_pil
-from ..imagesets import Skipped, describe_skipped, find_images, stream_images
+from ..imagesets import find_images
 from ..metrics import FloatArray, selection_efficiency
 from ..near_duplicates import group_near_duplicates, signature
 from ..progress import Progress, ProgressCallback
 from ..report import write_report
 from ..reward_model import RewardModel
 from ..score_words import score_text
-from ..training import TrainingResult, TrainingSettings, train
+from ..skipped_files import Skipped, describe_skipped
+from ..streaming import stream_images
+from ..summary import Figures
+from ..training import TrainingResult, train
+from ..training_config import TrainingSettings
 from .faults import FAULTS, MAX_LOSS, Original
 from .pictures import demo_pictures, squared
 from .report import demo_report

@@ -12,10 +12,10 @@ import comfy.model_patcher
 import torch
 
 from ...ganrm_core.backbones.base import Backbone
-from ...ganrm_core.imagesets import Skipped
 from ...ganrm_core.progress import ProgressCallback, no_progress
 from ...ganrm_core.reward import Images, Reward, Scores, how_many
 from ...ganrm_core.reward_model import RewardModel
+from ...ganrm_core.skipped_files import Skipped
 
 
 class _Patcher(comfy.model_patcher.ModelPatcher):  # type: ignore[misc]

@@ -14,7 +14,8 @@ from ganrm_core.companion import write_features
 from ganrm_core.heads import Head, PaperHead, ProjectedMLPHead, RewardProjectionLayer
 from ganrm_core.recipes import write_recipe
 from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingSettings, train
+from ganrm_core.training import train
+from ganrm_core.training_config import TrainingSettings
 
 _VIT = {
     "image_size": 32,

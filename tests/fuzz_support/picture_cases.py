@@ -16,10 +16,11 @@ from ganrm_core.audit.facts import file_facts
 from ganrm_core.audit.headers import read_header
 from ganrm_core.errors import ImageError
 from ganrm_core.images import read_image
-from ganrm_core.imagesets import Skipped, describe_skipped, find_images
+from ganrm_core.imagesets import find_images
 from ganrm_core.near_duplicates import signature
 from ganrm_core.picture_metadata import read_metadata
 from ganrm_core.reward_model import RewardModel
+from ganrm_core.skipped_files import Skipped, describe_skipped
 
 from .clear_words import why_unclear
 from .container_mutations import mutations_for

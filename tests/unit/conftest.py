@@ -25,7 +25,8 @@ from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.progress import ProgressCallback, no_progress
 from ganrm_core.readout import default_readout
 from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, TrainingSettings, train
+from ganrm_core.training import TrainingResult, train
+from ganrm_core.training_config import TrainingSettings
 
 SIDE = 48
 COUNT = 14

@@ -17,12 +17,12 @@ from PIL import Image
 from ganrm_core.audit.audit import Audit, Family, audit_files, audit_folders
 from ganrm_core.audit.classifier import is_beyond_chance
 from ganrm_core.audit.facts import FileFacts, file_facts
-from ganrm_core.cross_validation import assign_folds
 from ganrm_core.demo.pictures import demo_pictures
 from ganrm_core.errors import DataError
 from ganrm_core.images import read_image
 from ganrm_core.near_duplicates import group_near_duplicates, signature
 from ganrm_core.progress import Progress
+from ganrm_core.splits import assign_folds
 
 Ganrm = Callable[..., Any]
 MakeFolder = Callable[..., Path]

@@ -11,10 +11,10 @@ from PIL import Image, ImageOps
 from ganrm_core.audit import classifier
 from ganrm_core.audit.audit import Audit, audit_files
 from ganrm_core.audit.facts import FileFacts, file_facts
-from ganrm_core.cross_validation import IntArray
 from ganrm_core.demo.drawings import KINDS, draw_folder
 from ganrm_core.images import read_image
 from ganrm_core.neutralising import neutraliser
+from ganrm_core.splits import IntArray
 
 COUNT = 60
 TASTE = np.arange(COUNT) % 2

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganrm_core.augmentation import views
-from ganrm_core.preprocessing import resize
+from ganrm_core.transforms import resize
 
 
 def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:

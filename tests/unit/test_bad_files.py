@@ -20,9 +20,9 @@ from ganrm_core.ensemble import CombinedReward
 from ganrm_core.errors import DataError, ImageError
 from ganrm_core.evaluation import evaluate
 from ganrm_core.folder_selection import Rules, rank_files
-from ganrm_core.imagesets import Skipped
 from ganrm_core.progress import Progress
 from ganrm_core.reward_model import RewardModel
+from ganrm_core.skipped_files import Skipped
 
 Ganrm = Callable[..., Any]
 Spoil = Callable[[Path], object]
@@ -299,7 +299,8 @@ class TestCommandsThatRead:
     def test_files_that_go_while_training_reads_them(
         self, sets: dict[str, Path], tiny_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from ganrm_core.training import TrainingSettings, train
+        from ganrm_core.training import train
+        from ganrm_core.training_config import TrainingSettings
 
         monkeypatch.setattr(kept_pictures, "_MOST_BYTES", 0)  # so that every picture is decoded again
         gone = [*sorted(sets["liked"].glob("liked??.png"))[:2], sets["ordinary"] / "ordinary11.png"]

@@ -13,9 +13,9 @@ from PIL import Image
 from ganrm_core import RewardModel, best_of_n
 from ganrm_core.errors import DataError, ImageError
 from ganrm_core.images import read_image, to_float
-from ganrm_core.imagesets import Skipped
 from ganrm_core.progress import ProgressCallback, no_progress
 from ganrm_core.reward import Images, Reward, Scores
+from ganrm_core.skipped_files import Skipped
 
 
 class Brightness:

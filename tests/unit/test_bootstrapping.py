@@ -20,8 +20,8 @@ from ganrm_core.bootstrap_words import pool_line, round_lines, verdict
 from ganrm_core.bootstrapping import Refinement, refine
 from ganrm_core.checkpoint import load_checkpoint
 from ganrm_core.companion import companion_path, write_features
+from ganrm_core.content_hash import fingerprint
 from ganrm_core.errors import DataError
-from ganrm_core.imagesets import fingerprint
 from ganrm_core.progress import Progress, no_progress
 from ganrm_core.reward_model import RewardModel
 from ganrm_core.training import TrainingResult

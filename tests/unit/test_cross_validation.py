@@ -9,13 +9,16 @@ import pytest
 import torch
 
 from ganrm_core import cross_validation
-from ganrm_core.cross_validation import FOLDS, FittedHead, assign_folds, fit_default, fit_paper
+from ganrm_core.cross_validation import FittedHead, fit_default, fit_paper
 from ganrm_core.errors import DataError
-from ganrm_core.fitting import Rows, fit_linear_path, fit_projection
+from ganrm_core.feature_rows import Rows
+from ganrm_core.fitting import fit_linear_path
 from ganrm_core.heads import Head, LinearHead
 from ganrm_core.metrics import auc
 from ganrm_core.progress import Progress, ProgressCallback, no_progress
 from ganrm_core.readout import Block
+from ganrm_core.splits import FOLDS, assign_folds
+from ganrm_core.whitening import fit_projection
 
 FitAll = Callable[[Rows, np.ndarray, cross_validation._Steps], dict[str, Head]]
 

@@ -12,7 +12,7 @@ from ganrm_core.drawn_results import is_drawn_result, marked_png
 from ganrm_core.errors import DataError
 from ganrm_core.imagesets import find_images
 from ganrm_core.picture_metadata import KEY, figures, write_png
-from ganrm_core.result_folders import COLUMNS, TABLE, is_selection
+from ganrm_core.selection_table import COLUMNS, TABLE, is_selection
 from ganrm_core.system_folders import is_system_folder
 
 PICTURE = Image.new("RGB", (4, 4))

@@ -15,9 +15,9 @@ from ganrm_core import feature_store, training
 from ganrm_core.disk_cache import FILE, DiskCache, keep_in
 from ganrm_core.ensemble import CombinedReward
 from ganrm_core.features import FeatureReader
-from ganrm_core.imagesets import Skipped
 from ganrm_core.readout import Readout, SecondLook
 from ganrm_core.reward_model import RewardModel
+from ganrm_core.skipped_files import Skipped
 from ganrm_core.training import train
 
 COUNT = 11

@@ -14,8 +14,8 @@ from unit_support.colours import Colours
 from ganrm_core.backbones.base import ExecutionPlan, Tap
 from ganrm_core.demo.filters import gaussian_blur
 from ganrm_core.features import FeatureReader
-from ganrm_core.preprocessing import smaller, softened
 from ganrm_core.readout import Readout, SecondLook, SecondLookKind, answered, default_readout, is_response
+from ganrm_core.transforms import smaller, softened
 
 
 @pytest.fixture

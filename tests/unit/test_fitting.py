@@ -7,17 +7,11 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from ganrm_core.fitting import (
-    Rows,
-    find_directions,
-    fit_linear_heads,
-    fit_linear_path,
-    fit_mlp,
-    fit_paper_head,
-    fit_projection,
-)
+from ganrm_core.feature_rows import Rows
+from ganrm_core.fitting import fit_linear_heads, fit_linear_path, fit_mlp, fit_paper_head
 from ganrm_core.metrics import auc
 from ganrm_core.readout import Block
+from ganrm_core.whitening import find_directions, fit_projection
 
 PENALTIES = (1.0, 0.1, 0.01, 0.001)
 

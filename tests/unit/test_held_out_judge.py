@@ -15,8 +15,8 @@ from ganrm_core.features import FeatureReader
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.held_out_judge import held_out_judge
 from ganrm_core.images import to_float
-from ganrm_core.preprocessing import resize
 from ganrm_core.reward_model import RewardModel
+from ganrm_core.transforms import resize
 
 
 @pytest.fixture

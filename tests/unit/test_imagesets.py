@@ -12,18 +12,12 @@ import torch
 from PIL import Image
 
 from ganrm_core import imagesets
+from ganrm_core.content_hash import common_files, content_hashes, fingerprint
 from ganrm_core.errors import DataError, ImageError
-from ganrm_core.imagesets import (
-    Skipped,
-    common_files,
-    content_hashes,
-    decoders_beside,
-    describe_skipped,
-    find_images,
-    fingerprint,
-    stream_images,
-)
-from ganrm_core.result_folders import COLUMNS, SHEET, TABLE
+from ganrm_core.imagesets import find_images
+from ganrm_core.selection_table import COLUMNS, SHEET, TABLE
+from ganrm_core.skipped_files import Skipped, describe_skipped
+from ganrm_core.streaming import decoders_beside, stream_images
 
 
 def picture(path: Path, value: int = 9, size: tuple[int, int] = (4, 4)) -> Path:

@@ -14,8 +14,9 @@ from PIL import Image
 from ganrm_core import images, reward
 from ganrm_core.errors import ImageError
 from ganrm_core.images import read_image, to_float
-from ganrm_core.imagesets import Skipped, stream_files
 from ganrm_core.reward import opened
+from ganrm_core.skipped_files import Skipped
+from ganrm_core.streaming import stream_files
 
 # What PyTorch's allocators say on Linux, Windows and a graphics card.
 ALLOCATORS = [

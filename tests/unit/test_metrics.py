@@ -9,7 +9,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from ganrm_core import metrics
-from ganrm_core.evaluation import measure
 from ganrm_core.metrics import (
     auc,
     auc_interval,
@@ -25,6 +24,7 @@ from ganrm_core.metrics import (
     weighted_auc,
     weighted_calibration_error,
 )
+from ganrm_core.summary import measure
 
 
 def sample(seed: int, count: int = 60, levels: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,10 @@ from PIL import Image
 from ganrm_core.augmentation import views
 from ganrm_core.backbones.base import BackboneSpec, Tap
 from ganrm_core.images import read_image, to_float
-from ganrm_core.preprocessing import backbone_input, normalise, resize
+from ganrm_core.preprocessing import backbone_input, normalise
 from ganrm_core.readout import SecondLook
 from ganrm_core.tensors import as_images
+from ganrm_core.transforms import resize
 
 SPEC = BackboneSpec(
     family="none",

@@ -17,10 +17,10 @@ from PIL import Image, ImageChops
 
 from ganrm_core import plots
 from ganrm_core.errors import OutputError
-from ganrm_core.evaluation import Figures, measure
 from ganrm_core.metrics import Interval
 from ganrm_core.report import Report, Section, Themed, training_report, write_report
 from ganrm_core.report_page import page
+from ganrm_core.summary import Figures, measure
 
 FIGURES = Figures(
     auc=Interval(0.938, 0.892, 0.978),

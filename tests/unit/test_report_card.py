@@ -10,11 +10,11 @@ from PIL import Image
 from ganrm_core import drawing, plots
 from ganrm_core import report_card as module
 from ganrm_core.chart import NO_CHARTS
-from ganrm_core.evaluation import Figures, measure
 from ganrm_core.metrics import Interval
 from ganrm_core.progress import History
 from ganrm_core.report import training_report
 from ganrm_core.report_card import report_card
+from ganrm_core.summary import Figures, measure
 
 PAGE = (24, 24, 25)
 FIGURES = Figures(

@@ -22,10 +22,10 @@ from ganrm_core.calibration import Calibration
 from ganrm_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ganrm_core.errors import BackboneError, CheckpointError, ImageError
 from ganrm_core.heads import LinearHead, RewardProjectionLayer
-from ganrm_core.imagesets import Skipped
 from ganrm_core.readout import Readout, SecondLook
 from ganrm_core.reward import Reward, Scores
 from ganrm_core.reward_model import RewardModel
+from ganrm_core.skipped_files import Skipped
 
 FAMILIES = ["efficientnet_lite0", "open_clip", "transformers", "file"]
 Make = Callable[[str], RewardModel]

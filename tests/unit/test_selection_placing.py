@@ -15,11 +15,13 @@ from PIL import Image
 from ganrm_core import folder_selection
 from ganrm_core.errors import OutputError
 from ganrm_core.files import PlaceMode
-from ganrm_core.folder_selection import FolderSelection, Rules, place_selection, prepare_folder, rank_files
-from ganrm_core.imagesets import Skipped, find_images
+from ganrm_core.folder_results import FolderSelection
+from ganrm_core.folder_selection import Rules, place_selection, prepare_folder, rank_files
+from ganrm_core.imagesets import find_images
 from ganrm_core.progress import Progress
-from ganrm_core.result_folders import COLUMNS, TABLE, is_selection
 from ganrm_core.reward import Scores
+from ganrm_core.selection_table import COLUMNS, TABLE, is_selection
+from ganrm_core.skipped_files import Skipped
 
 MODES: list[PlaceMode] = ["copy", "move", "link"]
 NAMES = [f"p{number}.png" for number in range(6)]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ganrm_core.errors import DataError
-from ganrm_core.imagesets import Skipped, describe_skipped
 from ganrm_core.short_names import short_names
+from ganrm_core.skipped_files import Skipped, describe_skipped
 from ganrm_core.training_sets import find_training_files
 
 

@@ -21,7 +21,8 @@ from ganrm_core.images import read_image
 from ganrm_core.progress import Progress
 from ganrm_core.readout import SecondLookSetting
 from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, TrainingSettings, train
+from ganrm_core.training import TrainingResult, train
+from ganrm_core.training_config import TrainingSettings
 
 COUNT = 12  # liked pictures; one more are ordinary
 Sets = Any  # as in conftest.py
