@@ -14,8 +14,8 @@ import torch
 from alive import most_alive
 from scoring_speed import VITS, prepared
 
-from ganrm_core.features import FeatureReader
-from ganrm_core.readout import default_readout
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.readout import default_readout
 
 
 def main() -> None:

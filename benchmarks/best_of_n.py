@@ -76,7 +76,7 @@ def truth(pictures: Pictures) -> Values:
 
 def trained(bench: Bench, half_made: bool) -> Any:
     """The taste, from files as an artist has them."""
-    training = pack("ganrm_core.training")
+    training = pack("ganrm_core.training.trainer")
     made, predicted = bench.many(range(900_000, 900_000 + _POOL), STEPS)
     worth = truth(made)
     print(
@@ -124,7 +124,7 @@ class Table:
         self.looks = {look: np.array(rows) for look, rows in looks.items()}
 
     def best_of_n(self) -> None:
-        efficiency = pack("ganrm_core.metrics").selection_efficiency
+        efficiency = pack("ganrm_core.metrics.binary").selection_efficiency
         print(f"\n{'N':>4}{'mean':>8}{'kept':>8}{'best':>8}  selection efficiency")
         for size in SIZES:
             worth = self.truth.reshape(-1, size)
@@ -144,8 +144,8 @@ class Table:
 
 def pruning(bench: Bench, reward: Any, groups: int) -> None:
     """The node's own code on `groups` of N seeds."""
-    contest = pack("nodes.best_of_n.contest")
-    schedules = pack("ganrm_core.pruning").SCHEDULES
+    contest = pack("nodes.best_of_n.halving_run")
+    schedules = pack("ganrm_core.selection.successive_halving").SCHEDULES
     figures: dict[str, dict[str, list[float]]] = {}
     for group in range(groups):
         first = 1_000_000 + 1000 * group
@@ -175,7 +175,10 @@ def pruning(bench: Bench, reward: Any, groups: int) -> None:
 
 
 def exactness(bench: Bench, reward: Any) -> None:
-    contest, schedule = pack("nodes.best_of_n.contest"), pack("ganrm_core.pruning").SCHEDULES["strong"]
+    contest, schedule = (
+        pack("nodes.best_of_n.halving_run"),
+        pack("ganrm_core.selection.successive_halving").SCHEDULES["strong"],
+    )
     print("\nlargest difference to KSampler alone")
     for sampler in EXACT:
         with torch.inference_mode():
@@ -193,7 +196,7 @@ def exactness(bench: Bench, reward: Any) -> None:
 
 def repair(bench: Bench, reward: Any, count: int) -> None:
     """Paint a share of each picture again: the weakest, as the map says, or as much anywhere; and the best of four."""
-    maps = pack("ganrm_core.reward_map")
+    maps = pack("ganrm_core.attribution.window_map")
     rng = np.random.default_rng(0)
     rises: dict[tuple[float, str], list[float]] = {}
     for number in range(count):
@@ -218,7 +221,7 @@ def repair(bench: Bench, reward: Any, count: int) -> None:
 
 def painted_again(bench: Bench, reward: Any, latent: Tensor, mask: Tensor, seed: int, tries: int) -> float:
     """The logit of the best of so many."""
-    contest = pack("nodes.best_of_n.contest")
+    contest = pack("nodes.best_of_n.halving_run")
     setup = bench.setup(seed, STEPS, denoise=0.8, samples=latent, noise_mask=mask[None, None])
     with torch.inference_mode():
         outcome = contest.Contest(setup, bench.vae, reward, contest.Rules(tries, 1, ())).run(lambda _: None)

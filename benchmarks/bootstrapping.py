@@ -32,17 +32,17 @@ from fewshot import RESULTS, VIEWS, Bench
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
-from ganrm_core.augmentation import views
-from ganrm_core.backbones import load_backbone
-from ganrm_core.bootstrap_fitting import recipe_of
-from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstrap, pick
-from ganrm_core.cross_validation import fit_default
-from ganrm_core.feature_rows import Rows
-from ganrm_core.features import FeatureReader
-from ganrm_core.heads import Head
-from ganrm_core.metrics import auc
-from ganrm_core.progress import no_progress
-from ganrm_core.readout import default_readout
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.data.augmentation import views
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.heads import Head
+from ganrm_core.rewards.discriminator.readout import default_readout
+from ganrm_core.training.cross_validation import fit_default
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.self_training.head_recipe import recipe_of
+from ganrm_core.training.self_training.rounds import Bootstrapped, BootstrapSettings, bootstrap, pick
+from ganrm_core.utils.progress import no_progress
 
 POOL_CONTENTS, LIKED_SHARE = 200, 0.2
 SIZES, POOLS = (25, 50), (200, 1000)

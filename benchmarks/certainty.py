@@ -9,7 +9,7 @@ A model is trained on `n` pictures of each kind and judges
 
 How often is the higher-scored of two the better one (in the groups: of the first two)? By their distance d in
 log-odds, and by z, the same distance over √(u₁² + u₂²), u being the spread of the logit over the cross-validation
-heads. `says` is sigmoid(d), what the scores themselves say. Then: what `ganrm_core.certainty` makes of the groups,
+heads. `says` is sigmoid(d), what the scores themselves say. Then: what `ganrm_core.selection.close_calls` makes of the groups,
 and what other ways to break ties would choose. Features and fits are kept in benchmarks/results.
 """
 
@@ -28,15 +28,15 @@ from numpy.typing import NDArray
 from tasks import Task, load_pool, tasks
 from torch import Tensor
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.certainty import MARGIN
-from ganrm_core.cross_validation import fit_default
-from ganrm_core.feature_rows import Rows
-from ganrm_core.features import FeatureReader
-from ganrm_core.progress import no_progress
-from ganrm_core.readout import default_readout
-from ganrm_core.training import METHOD
-from ganrm_core.transforms import resize
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.data.transforms import resize
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.readout import default_readout
+from ganrm_core.selection.close_calls import MARGIN
+from ganrm_core.training.cross_validation import fit_default
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.trainer import METHOD
+from ganrm_core.utils.progress import no_progress
 
 SIZES = (25, 50, 150)
 GROUPS, CANDIDATES = 60, 8

@@ -27,12 +27,12 @@ from scipy.stats import spearmanr
 from scoring_speed import VITS, prepared, some_pictures
 from torch import Tensor
 
+from ganrm_core.attribution.window_map import reward_map
 from ganrm_core.backbones.base import Backbone
-from ganrm_core.disk_cache import keep_in
-from ganrm_core.reward_map import reward_map
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, train
-from ganrm_core.training_config import TrainingSettings
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training.config import TrainingSettings
+from ganrm_core.training.trainer import TrainingResult, train
+from ganrm_core.utils.disk_cache import keep_in
 
 _SIDE = 256
 _LITTLE_BYTES = 3 * 10**8  # besides what is taken already

@@ -1,6 +1,6 @@
 """Is what drawings show taken for a leak? python benchmarks/drawings.py [kind …] [--count 60] [--splits 20] [--train]
 
-Drawings, icons, line art, product shots and screenshots (`ganrm_core/demo/drawings.py`), PNGs with plain margins.
+Drawings, icons, line art, product shots and screenshots (`ganrm_core/synthetic/drawings.py`), PNGs with plain margins.
 
   framed     share of the pictures in which a frame is found
   alarms     warnings of the audit over all random splits of such pictures, in which there is nothing to find
@@ -23,16 +23,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganrm_core.audit.audit import Audit, audit_files
-from ganrm_core.audit.facts import FileFacts, file_facts
-from ganrm_core.demo.drawings import KINDS, draw_folder
-from ganrm_core.images import read_image
-from ganrm_core.metrics import auc
-from ganrm_core.near_duplicates import group_near_duplicates, signature
-from ganrm_core.neutralising import neutraliser
-from ganrm_core.splits import IntArray
-from ganrm_core.training import train
-from ganrm_core.training_config import TrainingSettings
+from ganrm_core.data.image_io import read_image
+from ganrm_core.data.near_duplicates import group_near_duplicates, signature
+from ganrm_core.data.splits import IntArray
+from ganrm_core.leakage.audit.audit import Audit, audit_files
+from ganrm_core.leakage.forensics.file_stats import FileFacts, file_facts
+from ganrm_core.leakage.neutralisation import neutraliser
+from ganrm_core.metrics.binary import auc
+from ganrm_core.synthetic.drawings import KINDS, draw_folder
+from ganrm_core.training.config import TrainingSettings
+from ganrm_core.training.trainer import train
 
 FIRST_SEED = 100_000
 SHOWN = ("compression", "borders", "bytes per pixel")

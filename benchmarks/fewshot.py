@@ -33,16 +33,13 @@ from sklearn.linear_model import LogisticRegressionCV
 from tasks import FAMILIES, Split, Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
-from ganrm_core.augmentation import views
-from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone
-from ganrm_core.cross_validation import fit_default, fit_paper
-from ganrm_core.feature_rows import Rows
-from ganrm_core.features import FeatureReader
-from ganrm_core.heads import Head
-from ganrm_core.metrics import auc
-from ganrm_core.progress import no_progress
-from ganrm_core.readout import (
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.data.augmentation import views
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.heads import Head
+from ganrm_core.rewards.discriminator.readout import (
     SECOND_LOOKS,
     Block,
     Readout,
@@ -51,6 +48,9 @@ from ganrm_core.readout import (
     default_readout,
     embedding_readout,
 )
+from ganrm_core.training.cross_validation import fit_default, fit_paper
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.utils.progress import no_progress
 
 SIZES = (25, 50, 100, 200)
 METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ganrm_core.bootstrap_rounds import losses
-from ganrm_core.feature_rows import Rows
-from ganrm_core.fitting import fit_linear_path
-from ganrm_core.heads import LinearHead
-from ganrm_core.readout import Block
-from ganrm_core.splits import FIFTHS, assign_folds
-from ganrm_core.whitening import fit_projection
+from ganrm_core.data.splits import FIFTHS, assign_folds
+from ganrm_core.rewards.discriminator.heads import LinearHead
+from ganrm_core.rewards.discriminator.readout import Block
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.head_fitting import fit_linear_path
+from ganrm_core.training.self_training.rounds import losses
+from ganrm_core.training.whitening import fit_projection
 
 _WHITENINGS = (0.0, 0.25, 0.5, 0.75)
 _PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)

@@ -190,7 +190,7 @@ def _runner(kind: str, folder: Path, keep: Path | None) -> Callable[[int], Ran]:
 
     if kind == CHECKPOINT:
         return run_checkpoint
-    from ganrm_core.reward_model import RewardModel
+    from ganrm_core.rewards.discriminator.reward_model import RewardModel
 
     model = RewardModel.load(folder / seeds.checkpoints[0])
 

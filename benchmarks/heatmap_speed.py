@@ -24,11 +24,11 @@ from scoring_speed import untrained
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.progress import Progress, ProgressCallback
-from ganrm_core.readout import default_readout
-from ganrm_core.reward_map import reward_map, weakest
-from ganrm_core.reward_overlay import overlay
+from ganrm_core.attribution.overlay import overlay
+from ganrm_core.attribution.window_map import reward_map, weakest
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.rewards.discriminator.readout import default_readout
+from ganrm_core.utils.progress import Progress, ProgressCallback
 
 
 def main() -> None:

@@ -24,12 +24,12 @@ import torch
 from fewshot import Bench
 from tasks import Task, content_disjoint_split, load_pool, tasks
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.cross_validation import fit_default
-from ganrm_core.feature_rows import Rows
-from ganrm_core.metrics import auc, calibration_error_bound, expected_calibration_error
-from ganrm_core.progress import no_progress
-from ganrm_core.summary import Figures, measure
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.metrics.binary import auc, calibration_error_bound, expected_calibration_error
+from ganrm_core.metrics.summary import Figures, measure
+from ganrm_core.training.cross_validation import fit_default
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.utils.progress import no_progress
 
 
 @dataclass(frozen=True)

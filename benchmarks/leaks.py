@@ -30,13 +30,13 @@ import torch
 from PIL import Image, ImageCms, ImageDraw, ImageOps
 from styles import STYLES
 
-from ganrm_core.demo.pictures import demo_pictures
-from ganrm_core.images import read_image, to_float, to_pil
-from ganrm_core.metrics import auc
-from ganrm_core.near_duplicates import group_near_duplicates, signature
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, train
-from ganrm_core.training_config import TrainingSettings
+from ganrm_core.data.image_io import read_image, to_float, to_pil
+from ganrm_core.data.near_duplicates import group_near_duplicates, signature
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.synthetic.sample_images import demo_pictures
+from ganrm_core.training.config import TrainingSettings
+from ganrm_core.training.trainer import TrainingResult, train
 
 TEST_PER_CLASS = 130
 TASTES = {"teal_orange": 0.7, "watercolour": 0.35, "inked": 0.5}

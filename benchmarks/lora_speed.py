@@ -22,10 +22,10 @@ from torch import Tensor
 
 from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.backbones.vit_trunk import Trunk
-from ganrm_core.features import FeatureReader
-from ganrm_core.lora import _lora_layers, trunk_of
-from ganrm_core.readout import default_readout
-from ganrm_core.trunk_states import TrunkStates
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.readout import default_readout
+from ganrm_core.training.lora import _lora_layers, trunk_of
+from ganrm_core.training.trunk_states import TrunkStates
 
 BATCH = 8
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from ganrm_core.demo.pictures import demo_pictures
+from ganrm_core.synthetic.sample_images import demo_pictures
 
 SIDE = 1024
 LINKED = 300

@@ -25,7 +25,7 @@ from tasks import Task, load_pool, tasks
 from what_works import Trial, Variant
 from within_group import GROUPS, candidates
 
-from ganrm_core.backbones import load_backbone
+from ganrm_core.backbones.registry import load_backbone
 
 MOST_LIKED, MOST_ORDINARY = 100, 200
 SETS = ((25, 25), (25, 50), (25, 100), (25, 200), (50, 50), (50, 100), (50, 200), (100, 100), (100, 200))

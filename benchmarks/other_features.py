@@ -34,18 +34,18 @@ from fewshot import RESULTS
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.cross_validation import FitLinear, Weigh, fit_default
-from ganrm_core.feature_rows import Rows
-from ganrm_core.fitting import fit_linear_heads, fit_linear_path
-from ganrm_core.heads import LinearHead
-from ganrm_core.metrics import auc
-from ganrm_core.preprocessing import normalise
-from ganrm_core.progress import no_progress
-from ganrm_core.readout import Block
-from ganrm_core.relevance import block_weights
-from ganrm_core.transforms import resize, softened
-from ganrm_core.whitening import WHITENING, Directions, Projection, fit_projection
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.data.transforms import resize, softened
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.heads import LinearHead
+from ganrm_core.rewards.discriminator.preprocessing import normalise
+from ganrm_core.rewards.discriminator.readout import Block
+from ganrm_core.training.block_weights import block_weights
+from ganrm_core.training.cross_validation import FitLinear, Weigh, fit_default
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path
+from ganrm_core.training.whitening import WHITENING, Directions, Projection, fit_projection
+from ganrm_core.utils.progress import no_progress
 
 TASKS = ("warp", "smooth", "film", "inked", "burnt")
 POOL, PER_CLASS, TOP = 300, 50, 0.1

@@ -31,14 +31,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pad
 
-from ganrm_core.demo.faults import FAULTS, Original
+from ganrm_core.attribution.linear_head_map import head_map
+from ganrm_core.attribution.window_map import reward_map
+from ganrm_core.data.image_io import to_float
 from ganrm_core.demo.run import _load, _split
-from ganrm_core.head_map import head_map
-from ganrm_core.images import to_float
-from ganrm_core.metrics import auc
-from ganrm_core.progress import no_progress
-from ganrm_core.reward_map import reward_map
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.synthetic.degradations import FAULTS, Original
+from ganrm_core.utils.progress import no_progress
 
 STRENGTH = 0.8
 CELLS, STEPS = 8, 8

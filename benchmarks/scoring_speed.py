@@ -36,14 +36,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
-from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone, BackboneSpec
-from ganrm_core.calibration import Calibration
-from ganrm_core.cores import in_order, threads_to_share
-from ganrm_core.heads import LinearHead, RewardProjectionLayer
-from ganrm_core.pixel_path import PixelPath
-from ganrm_core.readout import SECOND_LOOKS, Readout, default_readout
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.data.border_trim import PixelPath
+from ganrm_core.metrics.calibration import Calibration
+from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.readout import SECOND_LOOKS, Readout, default_readout
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.parallel import in_order, threads_to_share
 
 SIZES = (512, 1024)
 FOLDS = 10

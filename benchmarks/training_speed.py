@@ -28,15 +28,15 @@ from folder_speed import write_files
 from tasks import tasks
 from torch import nn
 
-from ganrm_core.augmentation import views
-from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import ExecutionPlan
-from ganrm_core.features import FeatureReader
-from ganrm_core.images import read_image, to_float, to_pil
-from ganrm_core.preprocessing import normalise
-from ganrm_core.readout import default_readout
-from ganrm_core.training import train
-from ganrm_core.training_config import TrainingSettings
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.data.augmentation import views
+from ganrm_core.data.image_io import read_image, to_float, to_pil
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.preprocessing import normalise
+from ganrm_core.rewards.discriminator.readout import default_readout
+from ganrm_core.training.config import TrainingSettings
+from ganrm_core.training.trainer import train
 
 EPOCHS = 60
 SIDE = 320

@@ -24,9 +24,9 @@ from sklearn.preprocessing import StandardScaler
 from tasks import FAMILIES, Split, Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
-from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone
-from ganrm_core.preprocessing import backbone_input
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.rewards.discriminator.preprocessing import backbone_input
 
 Features = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 

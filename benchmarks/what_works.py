@@ -25,17 +25,24 @@ from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 from within_group import GROUPS, candidates, judge
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.bootstrap_fitting import recipe_of
-from ganrm_core.cross_validation import FitLinear, FittedHead, Weigh, fit_default
-from ganrm_core.feature_rows import Rows
-from ganrm_core.fitting import fit_linear_heads, fit_linear_path
-from ganrm_core.heads import Head, LinearHead
-from ganrm_core.metrics import auc
-from ganrm_core.progress import no_progress
-from ganrm_core.readout import Block, Readout, SecondLook, answered, default_readout, is_response
-from ganrm_core.relevance import block_weights
-from ganrm_core.whitening import WHITENING, Directions
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.heads import Head, LinearHead
+from ganrm_core.rewards.discriminator.readout import (
+    Block,
+    Readout,
+    SecondLook,
+    answered,
+    default_readout,
+    is_response,
+)
+from ganrm_core.training.block_weights import block_weights
+from ganrm_core.training.cross_validation import FitLinear, FittedHead, Weigh, fit_default
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path
+from ganrm_core.training.self_training.head_recipe import recipe_of
+from ganrm_core.training.whitening import WHITENING, Directions
+from ganrm_core.utils.progress import no_progress
 
 Handed = Callable[[FittedHead, Rows, Sequence[Block], int], Head]
 

@@ -33,12 +33,12 @@ from styles import STYLES
 from tasks import Task, content_disjoint_split, finish, load_pool, tasks
 from torch import Tensor
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.demo.faults import apply_fault
-from ganrm_core.features import FeatureReader
-from ganrm_core.metrics import selection_efficiency
-from ganrm_core.readout import SECOND_LOOKS
-from ganrm_core.transforms import resize
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.data.transforms import resize
+from ganrm_core.metrics.binary import selection_efficiency
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.readout import SECOND_LOOKS
+from ganrm_core.synthetic.degradations import apply_fault
 
 METHODS = ("centroid", "pooled", "paper", "first", "default")
 SIZES = (25, 50, 100)

@@ -6,25 +6,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import GanRMError
-    from .picking import BestOfN, best_of_n
-    from .reward import Reward, Scores
-    from .reward_model import RewardModel
-    from .training import TrainingResult, train
-    from .training_config import TrainingSettings
+    from .rewards.base import Reward, Scores
+    from .rewards.discriminator.reward_model import RewardModel
+    from .selection.best_of_n import BestOfN, best_of_n
+    from .training.config import TrainingSettings
+    from .training.trainer import TrainingResult, train
+    from .utils.errors import GanRMError
 
 # Imported on first use: importing the package must not cost the import of torch. No module may be
 # called like a name here, since once imported it would stand in the name's place.
 _HOME = {
-    "BestOfN": ".picking",
-    "GanRMError": ".errors",
-    "Reward": ".reward",
-    "RewardModel": ".reward_model",
-    "Scores": ".reward",
-    "TrainingResult": ".training",
-    "TrainingSettings": ".training",
-    "best_of_n": ".picking",
-    "train": ".training",
+    "BestOfN": ".selection.best_of_n",
+    "GanRMError": ".utils.errors",
+    "Reward": ".rewards.base",
+    "RewardModel": ".rewards.discriminator.reward_model",
+    "Scores": ".rewards.base",
+    "TrainingResult": ".training.trainer",
+    "TrainingSettings": ".training.config",
+    "best_of_n": ".selection.best_of_n",
+    "train": ".training.trainer",
 }
 
 __all__ = [

@@ -6,21 +6,21 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..ganrm_core.disk_cache import cache_in, keep_in
-from ..ganrm_core.language import speak
-from .best_of_n_sampler import BestOfNSampler, BestOfNSamplerCustom
-from .bootstrapping import Bootstrap
-from .combining import Ensemble
-from .datasets import AddToDataset, ImageFolder, ImagesToDataset
-from .evaluation import Evaluate
-from .folder_scoring import ScoreFolder
-from .heatmap import Heatmap
+from ..ganrm_core.reports.translation import speak
+from ..ganrm_core.utils.disk_cache import cache_in, keep_in
+from .best_of_n.sampler import BestOfNSampler, BestOfNSamplerCustom
+from .best_of_n.select import BestOfN
+from .files.datasets import AddToDataset, ImageFolder, ImagesToDataset
+from .files.reward_models import LoadModel, SaveModel
+from .files.save_images import SaveImages
 from .host import folders, help_pages, language
-from .loaders import LoadModel, SaveModel
-from .saving import SaveImages
-from .scoring import Score
-from .selection import BestOfN
-from .training import Train
+from .scoring.combine import Ensemble
+from .scoring.heatmap import Heatmap
+from .scoring.score_folder import ScoreFolder
+from .scoring.score_images import Score
+from .training.evaluate import Evaluate
+from .training.self_training import Bootstrap
+from .training.train import Train
 
 NODES: list[type[io.ComfyNode]] = [
     LoadModel,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from ganrm_core.drawing import ACCENT, PAGE, TEXT, text_width, write
+from ganrm_core.reports.canvas import ACCENT, PAGE, TEXT, text_width, write
 
 _SIDE = 512  # every page version shows a square
 _PICTURES = 348  # height; their top left corner may lie under the page's own badge

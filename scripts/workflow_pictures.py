@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageFilter
 
-from ganrm_core.demo.pictures import demo_pictures, load_picture
-from ganrm_core.images import to_pil
+from ganrm_core.data.image_io import to_pil
+from ganrm_core.synthetic.sample_images import demo_pictures, load_picture
 
 _SETS = {
     "input/liked": 70,

@@ -25,7 +25,7 @@ _CONTEXT, _POOLED, _LATENT = 64, 64, 16
 
 
 def pack(name: str) -> Any:
-    """A module of the pack as ComfyUI sees it, such as "nodes.best_of_n.contest"."""
+    """A module of the pack as ComfyUI sees it, such as "nodes.best_of_n.halving_run"."""
     add_comfyui()
     if _PACK not in sys.modules:
         package = ModuleType(_PACK)
@@ -56,7 +56,7 @@ class Bench:
         self, seed: int, steps: int, sampler: str = "euler", denoise: float = 1.0, **latent: Tensor
     ) -> Any:
         """What the Best-of-N Sampler gets of the bench; `latent` replaces parts of the empty one."""
-        return pack("nodes.host.sampling.setup").as_ksampler(
+        return pack("nodes.host.sampling.sampling_setup").as_ksampler(
             self.model,
             seed,
             steps,

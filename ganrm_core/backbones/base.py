@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import BackboneError
+from ..utils.errors import BackboneError
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import BackboneError
-from ..reasons import reason
-from ..safetensors_files import open_safetensors
+from ..utils.error_text import reason
+from ..utils.errors import BackboneError
+from ..utils.safetensors_io import open_safetensors
 from .base import sha256_of_files
-from .clip_vision_architecture import SETTINGS, read_architecture
-from .locate import close_names, find_by_sha256, find_file, in_folders, walk_files
-from .openclip_naming import to_transformers
-from .transformers_tower import TransformersVision, default_normalisation, import_transformers, three_numbers
-from .transformers_vision import default_input_size
+from .clip_vision_config import SETTINGS, read_architecture
+from .hf_loader import default_input_size
+from .hf_vision_model import TransformersVision, default_normalisation, import_transformers, three_numbers
+from .open_clip_keys import to_transformers
+from .weights_lookup import close_names, find_by_sha256, find_file, in_folders, walk_files
 
 HEADER_KEY = "ganrm_vision_config"
 """Key in the file's header for a JSON object that settles what tensors cannot tell."""

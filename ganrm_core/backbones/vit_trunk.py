@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import BackboneError
-from ..reasons import reason
+from ..utils.error_text import reason
+from ..utils.errors import BackboneError
 from .vit import VitBackbone, depth_of
 
 _CLOSE = 1e-3

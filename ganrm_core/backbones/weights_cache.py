@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import at_home
+from ..utils.files import at_home
 
 if TYPE_CHECKING:
     pass

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import GanRMError
+from ..utils.errors import GanRMError
 from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
 from .common import keep_features, warn
 from .decoder_messages import hush_decoders

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .common import Subparsers, add_json, bars, print_facts, print_json, skipped_as_json, warn
 
 if TYPE_CHECKING:
-    from ..audit.audit import Audit
+    from ..leakage.audit.audit import Audit
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -27,8 +27,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..audit.audit import audit_folders
-    from ..skipped_files import Skipped
+    from ..data.skipped_files import Skipped
+    from ..leakage.audit.audit import audit_folders
 
     skipped: list[Skipped] = []
     with bars() as progress:

@@ -61,10 +61,10 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..certainty import in_words
-    from ..files import shown
-    from ..folder_selection import Rules, check_rules, find_candidates, prepare_folder, select_from_files
-    from ..short_names import short_names
+    from ..selection.close_calls import in_words
+    from ..selection.folder import Rules, check_rules, find_candidates, prepare_folder, select_from_files
+    from ..utils.files import shown
+    from ..utils.short_names import short_names
 
     rules = Rules(
         keep=options.keep,

@@ -32,7 +32,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..recipes import write_recipe
+    from ..rewards.combination_file import write_recipe
 
     models = [(file, weight) for path, weight in options.models for file in expanded(path)]
     recipe = write_recipe(options.output, models, options.name)

@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GanRMError
-from ..progress import Progress, ProgressCallback, no_progress
+from ..utils.errors import GanRMError
+from ..utils.progress import Progress, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
-    from ..reward import Reward
-    from ..skipped_files import Skipped
-    from ..summary import Figures
+    from ..data.skipped_files import Skipped
+    from ..metrics.summary import Figures
+    from ..rewards.base import Reward
 
 Subparsers = Any
 """What `ArgumentParser.add_subparsers` returns; argparse does not name it in public."""
@@ -68,7 +68,7 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
 
 def keep_features(options: argparse.Namespace) -> None:
     """Keep what this command works out of files where the options say."""
-    from ..disk_cache import cache_in, keep_in, user_folder
+    from ..utils.disk_cache import cache_in, keep_in, user_folder
 
     keep_in(cache_in(user_folder(), options.cache or ""))
 
@@ -96,7 +96,7 @@ def device(options: argparse.Namespace) -> str:
 
 def load_model(options: argparse.Namespace) -> Reward:
     """The model asked for, or the combined one where that is a recipe."""
-    from ..recipes import load_reward
+    from ..rewards.combination_file import load_reward
 
     return load_reward(
         options.model, backbone=options.backbone, search_folders=options.backbones, device=device(options)
@@ -174,7 +174,7 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 
 def warn_skipped(skipped: Sequence[Skipped], among: Sequence[Path], listed_in: str = "") -> None:
     """Name some of the files that were skipped, and say where all are listed. `among`: all that were read."""
-    from ..skipped_files import NAMED, describe_skipped
+    from ..data.skipped_files import NAMED, describe_skipped
 
     if skipped:
         rest = f" All are listed in {listed_in}." if listed_in and len(skipped) > NAMED else ""
@@ -207,7 +207,7 @@ def ece_in_words(figures: Figures) -> str:
 
 def say_renamed(wanted: Path, written: Path) -> None:
     """Warn where a result lies under another name than was asked for."""
-    from ..files import shown
+    from ..utils.files import shown
 
     if written != wanted:
         warn(

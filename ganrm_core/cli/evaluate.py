@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..score_words import score_text
+from ..reports.score_format import score_text
 from .common import (
     Subparsers,
     add_json,
@@ -37,8 +37,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..evaluation import evaluate
-    from ..training_sets import find_training_files
+    from ..data.labelled_files import find_training_files
+    from ..rewards.evaluation import evaluate
 
     files = find_training_files(options.liked, options.ordinary, recursive=options.recursive, least=1)
     model = load_model(options)

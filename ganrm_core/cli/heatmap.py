@@ -58,12 +58,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..errors import DataError, ImageError
-    from ..files import check_new_file, free_name
-    from ..heatmap import MaskShape, heatmap
-    from ..images import read_image, to_float
-    from ..progress import part_of
-    from ..skipped_files import Skipped, reason_of
+    from ..attribution.heatmap import MaskShape, heatmap
+    from ..data.image_io import read_image, to_float
+    from ..data.skipped_files import Skipped, reason_of
+    from ..utils.errors import DataError, ImageError
+    from ..utils.files import check_new_file, free_name
+    from ..utils.progress import part_of
 
     if not 0 < options.share < 1:
         raise DataError(f"--share is {options.share}. Use more than 0 and less than 1, such as 0.2.")
@@ -103,10 +103,10 @@ def _write(folder: Path, stem: str, drawn: Mapping[str, Tensor]) -> list[Path]:
     """Pictures [3, H, W] in 0–1 by kind, as new PNG files `stem.kind.png` in `folder`, all under one number."""
     import torch
 
-    from ..drawn_results import marked_png
-    from ..file_names import fitting_name
-    from ..files import write_new
-    from ..images import to_pil
+    from ..data.image_io import to_pil
+    from ..data.result_marker import marked_png
+    from ..utils.file_names import fitting_name
+    from ..utils.files import write_new
 
     contents = {
         kind: marked_png(to_pil((picture * 255).round().to(torch.uint8)), kind)

@@ -23,8 +23,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..checkpoint import load_checkpoint
-    from ..recipes import is_recipe
+    from ..rewards.combination_file import is_recipe
+    from ..rewards.discriminator.checkpoint import load_checkpoint
 
     if is_recipe(options.model):
         return _combination(options.model, as_json=options.json)
@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _combination(path: Path, *, as_json: bool) -> int:
     """The recipe, and what each of its models says of itself."""
-    from ..checkpoint import read_card
-    from ..recipes import is_recipe, part_path, read_recipe
+    from ..rewards.combination_file import is_recipe, part_path, read_recipe
+    from ..rewards.discriminator.checkpoint import read_card
 
     recipe = read_recipe(path)
     files = [part_path(path, part) for part in recipe.parts]
@@ -57,8 +57,8 @@ def _combination(path: Path, *, as_json: bool) -> int:
 
 def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     """The card in words; what an older or foreign card lacks is left out."""
-    from ..card_words import section
-    from ..leak_report import in_a_word
+    from ..leakage.report import in_a_word
+    from ..rewards.discriminator.card_text import section
 
     lines: list[tuple[str, Any]] = [("format", card["format_version"])]
     if backbone := section(card, "backbone"):
@@ -82,7 +82,7 @@ def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _figures(card: dict[str, Any]) -> list[tuple[str, str]]:
-    from ..card_words import figure_words, interval_words, section
+    from ..rewards.discriminator.card_text import figure_words, interval_words, section
 
     metrics, thresholds = section(card, "metrics"), section(card, "thresholds")
     lines = [
@@ -100,6 +100,6 @@ def _figures(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _one_line(value: Any) -> str:
     """A stranger's card must neither write over the terminal nor fill it."""
-    from ..reasons import shortened
+    from ..utils.error_text import shortened
 
     return shortened(str(value), _MOST_LETTERS)

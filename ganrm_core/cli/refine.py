@@ -22,7 +22,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..bootstrapping import Refinement
+    from ..training.self_training.refinement import Refinement
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -76,14 +76,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..bootstrap_rounds import BootstrapSettings
-    from ..bootstrap_words import pool_line, round_lines, verdict
-    from ..bootstrapping import refine
-    from ..checkpoint import check_model_path
-    from ..companion import companion_path, write_model
-    from ..errors import DataError, OutputError
-    from ..files import check_new_file, shown
-    from ..reward_model import RewardModel
+    from ..rewards.discriminator.checkpoint import check_model_path
+    from ..rewards.discriminator.reward_model import RewardModel
+    from ..training.feature_archive import companion_path, write_model
+    from ..training.self_training.messages import pool_line, round_lines, verdict
+    from ..training.self_training.refinement import refine
+    from ..training.self_training.rounds import BootstrapSettings
+    from ..utils.errors import DataError, OutputError
+    from ..utils.files import check_new_file, shown
 
     settings = BootstrapSettings(
         rounds=options.rounds,

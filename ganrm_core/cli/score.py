@@ -25,7 +25,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..skipped_files import Skipped
+    from ..data.skipped_files import Skipped
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -75,9 +75,9 @@ def run(options: argparse.Namespace) -> int:
 
 def files_of(paths: list[Path], recursive: bool) -> Iterator[Path]:
     """The pictures that files, folders and patterns name. Raises DataError for what is none of these."""
-    from ..errors import DataError
-    from ..files import shown
-    from ..imagesets import find_images
+    from ..data.image_folder import find_images
+    from ..utils.errors import DataError
+    from ..utils.files import shown
 
     for path in chain.from_iterable(map(expanded, paths)):
         if path.is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..score_words import score_text
+from ..reports.score_format import score_text
 from .common import (
     Subparsers,
     add_backbones,
@@ -89,11 +89,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..checkpoint import check_model_path
-    from ..companion import companion_path, write_model
-    from ..files import check_new_file
-    from ..training import train
-    from ..training_config import TrainingSettings
+    from ..rewards.discriminator.checkpoint import check_model_path
+    from ..training.config import TrainingSettings
+    from ..training.feature_archive import companion_path, write_model
+    from ..training.trainer import train
+    from ..utils.files import check_new_file
 
     _check_ending(options.output, "model", ".safetensors")
     check_model_path(options.output)
@@ -128,8 +128,8 @@ def _run(options: argparse.Namespace) -> int:
     options.on_interrupt = "The model is written and complete."
     say_renamed(options.output, written)
     if options.report:
-        from ..errors import OutputError
-        from ..report import training_report, write_report
+        from ..reports.html_report import training_report, write_report
+        from ..utils.errors import OutputError
 
         report = training_report(
             scores=result.held_out_scores,
@@ -184,8 +184,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check_ending(path: Path, what: str, ending: str) -> None:
-    from ..errors import OutputError
-    from ..files import shown
+    from ..utils.errors import OutputError
+    from ..utils.files import shown
 
     if path.suffix.lower() != ending:
         raise OutputError(
@@ -195,7 +195,7 @@ def _check_ending(path: Path, what: str, ending: str) -> None:
 
 def _check_matplotlib() -> None:
     """The plots come last: find out now whether they can be drawn."""
-    from ..errors import OutputError
+    from ..utils.errors import OutputError
 
     try:
         import matplotlib.figure  # noqa: F401

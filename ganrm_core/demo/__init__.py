@@ -1,1 +1,1 @@
-"""A trial run with pictures that come from PyPI, and faults made on purpose."""
+"""The demo: training and best-of-N on real images with controlled degradations."""

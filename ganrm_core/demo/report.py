@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from PIL import Image
 
-from ..evaluation import Evaluation
-from ..plots import efficiency_chart
-from ..report import Report, Section, in_both_themes, training_report
-from ..training import TrainingResult
+from ..reports.evaluation_plots import efficiency_chart
+from ..reports.html_report import Report, Section, in_both_themes, training_report
+from ..rewards.evaluation import Evaluation
+from ..training.trainer import TrainingResult
 
 
 def demo_report(

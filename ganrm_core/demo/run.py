@@ -10,26 +10,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..contact_sheet import Tile, contact_sheet
-from ..drawn_results import marked_png
-from ..errors import DataError
-from ..evaluation import Evaluation, evaluate
-from ..files import atomic_file, write_new_file
-from ..images import to_float, to_pil
-from ..imagesets import find_images
-from ..metrics import FloatArray, selection_efficiency
-from ..near_duplicates import group_near_duplicates, signature
-from ..progress import Progress, ProgressCallback
-from ..report import write_report
-from ..reward_model import RewardModel
-from ..score_words import score_text
-from ..skipped_files import Skipped, describe_skipped
-from ..streaming import stream_images
-from ..summary import Figures
-from ..training import TrainingResult, train
-from ..training_config import TrainingSettings
-from .faults import FAULTS, MAX_LOSS, Original
-from .pictures import demo_pictures, squared
+from ..data.image_folder import find_images
+from ..data.image_io import to_float, to_pil
+from ..data.near_duplicates import group_near_duplicates, signature
+from ..data.result_marker import marked_png
+from ..data.skipped_files import Skipped, describe_skipped
+from ..data.streaming import stream_images
+from ..metrics.binary import FloatArray, selection_efficiency
+from ..metrics.summary import Figures
+from ..reports.contact_sheet import Tile, contact_sheet
+from ..reports.html_report import write_report
+from ..reports.score_format import score_text
+from ..rewards.discriminator.reward_model import RewardModel
+from ..rewards.evaluation import Evaluation, evaluate
+from ..synthetic.degradations import FAULTS, MAX_LOSS, Original
+from ..synthetic.sample_images import demo_pictures, squared
+from ..training.config import TrainingSettings
+from ..training.trainer import TrainingResult, train
+from ..utils.errors import DataError
+from ..utils.files import atomic_file, write_new_file
+from ..utils.progress import Progress, ProgressCallback
 from .report import demo_report
 
 CANDIDATES = 8

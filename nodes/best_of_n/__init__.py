@@ -1,1 +1,1 @@
-"""Best of N where pictures are made: candidates sampled side by side, looked at half-way, the weakest given up."""
+"""Nodes that choose the best of N, from finished images or while sampling."""

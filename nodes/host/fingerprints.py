@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ...ganrm_core.errors import GanRMError
-from ...ganrm_core.imagesets import find_images
+from ...ganrm_core.data.image_folder import find_images
+from ...ganrm_core.utils.errors import GanRMError
 from . import folders
 
 

@@ -15,12 +15,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import folder_paths
 
-from ...ganrm_core.checkpoint import check_model_path
-from ...ganrm_core.companion import SUFFIX as COMPANION
-from ...ganrm_core.errors import CheckpointError, DataError, OutputError
-from ...ganrm_core.files import shown
-from ...ganrm_core.model_series import newest, series_of
-from ...ganrm_core.system_folders import is_system_folder
+from ...ganrm_core.data.system_folders import is_system_folder
+from ...ganrm_core.rewards.discriminator.checkpoint import check_model_path
+from ...ganrm_core.training.feature_archive import SUFFIX as COMPANION
+from ...ganrm_core.training.model_versions import newest, series_of
+from ...ganrm_core.utils.errors import CheckpointError, DataError, OutputError
+from ...ganrm_core.utils.files import shown
 
 MODELS, DATASETS, BACKBONES = "ganrm", "ganrm_datasets", "ganrm_backbones"
 ALLOWED_FILE = "ganrm_folders.txt"

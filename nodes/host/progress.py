@@ -12,8 +12,8 @@ import comfy.model_management
 import comfy.utils
 from PIL import Image
 
-from ...ganrm_core.course import Course, Phase
-from ...ganrm_core.progress import Progress, ProgressCallback
+from ...ganrm_core.utils.progress import Progress, ProgressCallback
+from ...ganrm_core.utils.time_left import Course, Phase
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from browser_support.shipped_workflows import drop_shipped, write_pictures
 from host_support.server import Server
 from PIL import Image, ImageDraw
 
-from ganrm_core import language
-from ganrm_core.drawing import PAGE, SOFT_TEXT, write
-from ganrm_core.system_fonts import cjk_font
+from ganrm_core.reports import translation
+from ganrm_core.reports.canvas import PAGE, SOFT_TEXT, write
+from ganrm_core.reports.system_fonts import cjk_font
 
 _ENGLISH = "Keep from score"  # stands on the card of every training
 _MARGIN, _LETTERS = 42, 36  # of `node_card`, in pixels of the card
@@ -63,7 +63,7 @@ def _card(page: ComfyPage, folder: Path, name: str) -> Image.Image:
 
 def _stands_in(card: Image.Image, name: str, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the words stand at the card's left margin as that language writes them."""
-    monkeypatch.setattr(language, "_current", lambda: name)
+    monkeypatch.setattr(translation, "_current", lambda: name)
     strip = Image.new("RGB", (300, 50), PAGE)
     written = write(ImageDraw.Draw(strip), (0, 0), _ENGLISH, _LETTERS, SOFT_TEXT, 300)
     words = np.asarray(strip, float)[:, : round(written)]

@@ -71,7 +71,7 @@ class Pack:
         """What the node says against widgets and links when they are queued; "" where they are fine."""
         try:
             assert self.node(node).validate_inputs(**inputs) is True
-        except self.module("ganrm_core.errors").GanRMError as error:
+        except self.module("ganrm_core.utils.errors").GanRMError as error:
             return str(error)
         return ""
 
@@ -189,7 +189,7 @@ def dataset(pack: Pack) -> Callable[..., Any]:
 
     def make(source: Path | Sequence[Path], name: str = "pictures") -> Any:
         paths = sorted(source.iterdir()) if isinstance(source, Path) else source
-        return pack.module("nodes.types").Dataset(tuple(paths), name)
+        return pack.module("nodes.sockets").Dataset(tuple(paths), name)
 
     return make
 
@@ -197,10 +197,10 @@ def dataset(pack: Pack) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def trained(pack: Pack, taste: Taste) -> Any:
     """A reward trained on `taste` with the built-in backbone, as it travels on a GANRM_REWARD socket."""
-    training = pack.module("ganrm_core.training")
+    training = pack.module("ganrm_core.training.trainer")
     settings = training.TrainingSettings(views=1)
     result = training.train(taste.liked, taste.ordinary, settings, name="my_taste")
-    return pack.module("nodes.host.memory").ManagedReward(result.model)
+    return pack.module("nodes.host.model_management").ManagedReward(result.model)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 @pytest.fixture
 def errors(pack: Any) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 class TestRefusals:
@@ -141,7 +141,7 @@ class TestEnds:
             if len(seen) == 60:  # inside the second phase
                 raise CancelError
 
-        monkeypatch.setattr(pack.module("nodes.best_of_n_sampler"), "live_progress", shown_by(cancelling))
+        monkeypatch.setattr(pack.module("nodes.best_of_n.sampler"), "live_progress", shown_by(cancelling))
         sampler = Stepping()
         with pytest.raises(CancelError):
             run_sampler(sampler=sampler, pruning="standard")
@@ -151,7 +151,7 @@ class TestEnds:
         self, run_sampler: Any, pack: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen: list[Any] = []
-        monkeypatch.setattr(pack.module("nodes.best_of_n_sampler"), "live_progress", shown_by(seen.append))
+        monkeypatch.setattr(pack.module("nodes.best_of_n.sampler"), "live_progress", shown_by(seen.append))
         run_sampler(pruning="standard")
         assert {step.total for step in seen} == {84}
         done = [step.done for step in seen]

@@ -222,7 +222,7 @@ def test_the_ksampler_twin_is_set_up_as_core_does(
     pack: Any, reloads: list[Any], folders: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Core's own classes are not in this runtime: what they are given is what counts here."""
-    setup = pack.module("nodes.host.sampling.setup")
+    setup = pack.module("nodes.host.sampling.sampling_setup")
     guider, given = Guider(), {}
 
     class KSampler:

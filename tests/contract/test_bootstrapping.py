@@ -40,7 +40,9 @@ def bootstrap(
 @pytest.fixture
 def keeps(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     def decide(kept: bool) -> None:
-        monkeypatch.setattr(pack.module("ganrm_core.bootstrap_rounds"), "ranks_better", lambda *_: kept)
+        monkeypatch.setattr(
+            pack.module("ganrm_core.training.self_training.rounds"), "ranks_better", lambda *_: kept
+        )
 
     return decide
 
@@ -60,7 +62,7 @@ def test_a_better_reward(bootstrap: Any, keeps: Any, trained: Any, pack: Any, po
     keeps(True)
     result = bootstrap()
     reward = result["refined"]
-    assert isinstance(reward, pack.module("nodes.host.memory").ManagedReward)
+    assert isinstance(reward, pack.module("nodes.host.model_management").ManagedReward)
     assert reward is not trained
     assert reward.model.card["provenance"]["bootstrapping"][0]["n_pool"] == 20
     assert len(reward.score(sorted(pool.iterdir())[:2])) == 2
@@ -90,7 +92,7 @@ def test_the_reward_itself_where_it_does_not_help(bootstrap: Any, keeps: Any, tr
     ],
 )
 def test_missing_pictures_are_named(bootstrap: Any, pack: Any, missing: tuple[str, ...], words: str) -> None:
-    with pytest.raises(pack.module("ganrm_core.errors").DataError, match=words):
+    with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match=words):
         bootstrap(**dict.fromkeys(missing))
 
 
@@ -101,10 +103,10 @@ def test_a_loaded_model_with_its_features_needs_no_pictures(
     path = folders.models / "ganrm" / "own" / "soft.safetensors"
     path.parent.mkdir(parents=True)
     trained.model.save(path)
-    known = pack.module("ganrm_core.bootstrap_pictures").known_pictures(
+    known = pack.module("ganrm_core.training.self_training.pool").known_pictures(
         trained.model, taste.liked, taste.ordinary, checkpoint=None, recursive=False, progress=lambda _: None
     )
-    pack.module("ganrm_core.companion").write_features(path, trained.model, known.pictures)
+    pack.module("ganrm_core.training.feature_archive").write_features(path, trained.model, known.pictures)
     loaded = pack.run("GANRMLoadModel", model="own/soft.safetensors")["reward"]
     assert bootstrap(reward=loaded, liked=None, ordinary=None)["refined"] is loaded
 
@@ -113,7 +115,7 @@ def test_only_a_reward_model_can_be_refined(bootstrap: Any, pack: Any) -> None:
     class Other:
         name = "other"
 
-    with pytest.raises(pack.module("ganrm_core.errors").DataError, match="Only a reward model itself"):
+    with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match="Only a reward model itself"):
         bootstrap(reward=Other())
 
 

@@ -13,17 +13,17 @@ Latent = dict[str, Any]
 
 @pytest.fixture
 def candidates(pack: Any) -> Any:
-    return pack.module("nodes.candidates").Candidates
+    return pack.module("nodes.display.candidates").Candidates
 
 
 @pytest.fixture
 def data_error(pack: Any) -> Any:
-    return pack.module("ganrm_core.errors").DataError
+    return pack.module("ganrm_core.utils.errors").DataError
 
 
 @pytest.fixture
 def image_error(pack: Any) -> Any:
-    return pack.module("ganrm_core.errors").ImageError
+    return pack.module("ganrm_core.utils.errors").ImageError
 
 
 def batch(count: int, height: int = 4, width: int = 5, channels: int = 3, seed: int = 0) -> Tensor:
@@ -208,18 +208,18 @@ class TestThumbnails:
     @pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
     def test_small_and_of_three_channels(self, pack: Any, channels: int) -> None:
         picture = batch(1, 100, 300, channels)[0]
-        thumbnail = pack.module("nodes.sheets").thumbnail(picture, 60)
+        thumbnail = pack.module("nodes.display.ranked_sheets").thumbnail(picture, 60)
         assert thumbnail.shape == (3, 20, 60)
         assert thumbnail.dtype == torch.uint8
 
     def test_means_of_the_pixels(self, pack: Any) -> None:
         picture = torch.zeros(4, 4, 3)
         picture[:, 2:] = 1.0
-        thumbnail = pack.module("nodes.sheets").thumbnail(picture, 2)
+        thumbnail = pack.module("nodes.display.ranked_sheets").thumbnail(picture, 2)
         assert thumbnail[0].tolist() == [[0, 255], [0, 255]]
 
     def test_transparency_over_mid_grey(self, pack: Any) -> None:
-        thumbnail = pack.module("nodes.sheets").thumbnail(torch.zeros(2, 2, 4), 9)
+        thumbnail = pack.module("nodes.display.ranked_sheets").thumbnail(torch.zeros(2, 2, 4), 9)
         assert thumbnail.unique().tolist() == [128]
 
     @pytest.mark.parametrize(
@@ -233,6 +233,6 @@ class TestThumbnails:
     )
     def test_pixels_of_any_kind(self, pack: Any, picture: Tensor, expected: int) -> None:
         before = picture.clone()
-        thumbnail = pack.module("nodes.sheets").thumbnail(picture, 9)
+        thumbnail = pack.module("nodes.display.ranked_sheets").thumbnail(picture, 9)
         assert thumbnail.unique().tolist() == [expected]
         assert torch.equal(picture, before) or torch.isnan(picture).all()

@@ -15,13 +15,13 @@ NODE = "GANRMEnsemble"
 @pytest.fixture
 def pair(pack: Any, trained: Any) -> list[Any]:
     """Two tastes loaded one after the other, as two Load GAN-RM nodes do: backbones of equal weights."""
-    managed = pack.module("nodes.host.memory").ManagedReward
+    managed = pack.module("nodes.host.model_management").ManagedReward
     model = trained.model
     other = type(model)(
-        pack.module("ganrm_core.backbones").load_backbone("efficientnet_lite0"),
+        pack.module("ganrm_core.backbones.registry").load_backbone("efficientnet_lite0"),
         model.reader.readout,
         model.layer,
-        pack.module("ganrm_core.calibration").Calibration(2.0, -0.5),
+        pack.module("ganrm_core.metrics.calibration").Calibration(2.0, -0.5),
         card=model.card,
         name="other",
     )
@@ -30,7 +30,7 @@ def pair(pack: Any, trained: Any) -> list[Any]:
 
 @pytest.fixture
 def combined_type(pack: Any) -> Any:
-    return pack.module("ganrm_core.ensemble").CombinedReward
+    return pack.module("ganrm_core.rewards.combined").CombinedReward
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_one_backbone_runs_for_both_and_the_other_stays_away(
 def test_each_that_shares_nothing_is_brought_by_itself(
     pack: Any, pair: list[Any], pictures: Tensor, calls: list[tuple[str, int]]
 ) -> None:
-    pair[1].model.pixel_path = pack.module("ganrm_core.pixel_path").PixelPath(trim=0.1)
+    pair[1].model.pixel_path = pack.module("ganrm_core.data.border_trim").PixelPath(trim=0.1)
     pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"].score(pictures)
     assert list(dict.fromkeys(calls)) == [("bring", 0), ("run", 0), ("bring", 1), ("run", 1)]
 
@@ -161,13 +161,13 @@ def test_rewards_of_other_kinds(pack: Any, folders: Any) -> None:
 
 
 def test_weights_that_leave_nothing(pack: Any, folders: Any) -> None:
-    with pytest.raises(pack.module("ganrm_core.errors").DataError, match="weight other than 0"):
+    with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match="weight other than 0"):
         pack.run(NODE, reward_1=Bright(pack), reward_2=Bright(pack), weight_1=0, weight_2=0)
 
 
 def test_it_is_not_saved(pack: Any, folders: Any, pair: list[Any]) -> None:
     reward = pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"]
-    with pytest.raises(pack.module("ganrm_core.errors").OutputError, match="kept in the workflow"):
+    with pytest.raises(pack.module("ganrm_core.utils.errors").OutputError, match="kept in the workflow"):
         pack.run("GANRMSaveModel", reward=reward, name="both")
 
 

@@ -49,12 +49,12 @@ def fails_at_second(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
 
 
 def is_blocked(pack: Pack, value: Any) -> bool:
-    return isinstance(value, pack.module("nodes.outputs").ExecutionBlocker)
+    return isinstance(value, pack.module("nodes.display.empty_outputs").ExecutionBlocker)
 
 
 @pytest.fixture
 def errors(pack: Pack) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 class TestImageFolder:

@@ -23,7 +23,10 @@ _NAMES = re.compile(
 def drawn(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Every English text that was to be drawn, and what was drawn instead: the page is Chinese."""
     found: dict[str, str] = {}
-    lettering, language = pack.module("ganrm_core.lettering"), pack.module("ganrm_core.language")
+    lettering, language = (
+        pack.module("ganrm_core.reports.fonts"),
+        pack.module("ganrm_core.reports.translation"),
+    )
     told = lettering.translated
 
     def noting(text: str) -> str:
@@ -67,7 +70,9 @@ def test_bootstrapping(
     monkeypatch: pytest.MonkeyPatch,
     kept: bool,
 ) -> None:
-    monkeypatch.setattr(pack.module("ganrm_core.bootstrap_rounds"), "ranks_better", lambda *_: kept)
+    monkeypatch.setattr(
+        pack.module("ganrm_core.training.self_training.rounds"), "ranks_better", lambda *_: kept
+    )
     pool = [
         *make_pictures(tmp_path / "pool", "liked", 6, 50),
         *make_pictures(tmp_path / "pool", "ordinary", 9, 50),
@@ -132,7 +137,7 @@ def test_the_sampler(run_sampler: Any, settings: dict[str, Any]) -> None:
 
 
 def test_a_stopped_training_says_so(pack: Any, drawn: dict[str, str]) -> None:
-    plot, progress = pack.module("ganrm_core.live_plot"), pack.module("nodes.host.progress")
+    plot, progress = pack.module("ganrm_core.reports.live_preview"), pack.module("nodes.host.progress")
     for words in (progress.CANCELLED, progress.FAILED):
         plot.live_plot(None, plot.Stage("reading pictures", 8, 12, stopped=words, left="about 2 min left"))
     assert drawn["Cancelled"] == "已取消"

@@ -34,7 +34,7 @@ def evaluate(pack: Any, folders: Any, dataset: Callable[..., Any]) -> Callable[.
 @pytest.fixture
 def other_reward(pack: Any) -> Any:
     """Not a GAN-RM: scores by the number in the file's name."""
-    scores_type = pack.module("ganrm_core.reward").Scores
+    scores_type = pack.module("ganrm_core.rewards.base").Scores
 
     class ByName:
         name = "by name"
@@ -153,7 +153,7 @@ class TestWarnings:
 
 class TestRefusals:
     def test_an_empty_set(self, evaluate: Any, pack: Any, trained: Any, unseen: Any) -> None:
-        data_error = pack.module("ganrm_core.errors").DataError
+        data_error = pack.module("ganrm_core.utils.errors").DataError
         with pytest.raises(data_error, match="no liked pictures"):
             evaluate(trained, [], unseen.ordinary)
         with pytest.raises(data_error, match="no ordinary pictures"):
@@ -165,12 +165,12 @@ class TestRefusals:
         bad = tmp_path / "bad.png"
         bad.write_bytes(b"no picture")
         with pytest.raises(
-            pack.module("ganrm_core.errors").DataError, match=r"None of the ordinary.*bad\.png"
+            pack.module("ganrm_core.utils.errors").DataError, match=r"None of the ordinary.*bad\.png"
         ):
             evaluate(trained, unseen.liked, [bad])
 
     def test_pictures_in_both_sets(self, evaluate: Any, pack: Any, trained: Any, unseen: Any) -> None:
         with pytest.raises(
-            pack.module("ganrm_core.errors").DataError, match="both the liked and the ordinary"
+            pack.module("ganrm_core.utils.errors").DataError, match="both the liked and the ordinary"
         ):
             evaluate(trained, unseen.liked, [*unseen.ordinary, unseen.liked[0]])

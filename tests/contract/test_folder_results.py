@@ -26,7 +26,7 @@ def bright(pack: Pack) -> Bright:
 
 @pytest.fixture
 def errors(pack: Pack) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 def fingerprint(pack: Pack, folder: str = "input/shots", recursive: bool = False) -> str:

@@ -29,11 +29,14 @@ def bright(pack: Pack) -> Bright:
 
 @pytest.fixture
 def errors(pack: Pack) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 def is_blocked(pack: Pack, value: Any) -> bool:
-    return isinstance(value, pack.module("nodes.outputs").ExecutionBlocker) and value.message is None
+    return (
+        isinstance(value, pack.module("nodes.display.empty_outputs").ExecutionBlocker)
+        and value.message is None
+    )
 
 
 def test_the_schema(pack: Pack) -> None:
@@ -172,7 +175,9 @@ class TestWhatIsCopied:
     def test_a_reward_that_runs_in_threads_reads_on_past_a_group_of_bad_files(
         self, pack: Pack, trained: Any, taste: Any, folders: Folders, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pack.module("ganrm_core.features"), "threads_to_share", lambda: 2)
+        monkeypatch.setattr(
+            pack.module("ganrm_core.rewards.discriminator.feature_extractor"), "threads_to_share", lambda: 2
+        )
         shots = folders.input / "shots"
         shots.mkdir()
         for number in range(9):
@@ -196,7 +201,7 @@ class TestWhatIsCopied:
         gone: str,
         place: str,
     ) -> None:
-        module = pack.module("nodes.folder_scoring")
+        module = pack.module("nodes.scoring.score_folder")
         real = module.rank_files
 
         def then_one_goes(*arguments: Any, **named: Any) -> Any:
@@ -227,7 +232,7 @@ class TestWhatIsCopied:
         self, pack: Pack, bright: Bright, folders: Folders, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fill(folders.input / "shots", {f"{number}.png": number for number in range(80)})
-        module = pack.module("ganrm_core.selection_sheet")
+        module = pack.module("ganrm_core.selection.selection_sheet")
         read, real = [], module.read_image
         monkeypatch.setattr(module, "read_image", lambda path: read.append(path.name) or real(path))
         result = run(pack, bright, keep=0)
@@ -319,7 +324,7 @@ class TestKept:
             (folders.input / "shots").mkdir(exist_ok=True)
             (folders.input / "shots" / path.name).write_bytes(path.read_bytes() + b"of this test")
         seen: list[int] = []
-        reader = pack.module("ganrm_core.features").FeatureReader
+        reader = pack.module("ganrm_core.rewards.discriminator.feature_extractor").FeatureReader
         real = reader.__call__
         monkeypatch.setattr(
             reader, "__call__", lambda self, pixels: (seen.append(len(pixels)), real(self, pixels))[1]
@@ -331,7 +336,7 @@ class TestKept:
         assert again["table"] == first["table"]
 
     def test_it_lies_where_the_page_cannot_ask_for_it(self, pack: Pack) -> None:
-        cache = pack.module("ganrm_core.disk_cache").kept_in()
+        cache = pack.module("ganrm_core.utils.disk_cache").kept_in()
         assert cache.path.parent.name == "__ganrm"
 
 

@@ -51,7 +51,7 @@ def places(pack: Any, folders: Any) -> Any:
 
 @pytest.fixture
 def errors(pack: Any) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_the_schema(pack: Any) -> None:
 
 @pytest.fixture
 def errors(pack: Any) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 def run(pack: Any, bright: Bright, **inputs: Any) -> Any:

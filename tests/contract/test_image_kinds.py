@@ -163,5 +163,5 @@ def test_clearly_another_range_is_refused(
 ) -> None:
     pictures = plain(upscaled())
     pictures[1] = change(pictures[1])
-    with pytest.raises(pack.module("ganrm_core.errors").ImageError, match=f"Image 2 of 3.*{advice}"):
+    with pytest.raises(pack.module("ganrm_core.utils.errors").ImageError, match=f"Image 2 of 3.*{advice}"):
         pack.run(node, images=pictures, reward=bright, **JUDGES[node])

@@ -83,7 +83,7 @@ class TestFollowed:
 
 
 def test_a_link_opens_no_way_past_it(pack: Pack, disk: Path) -> None:
-    error = pack.module("ganrm_core.errors").OutputError
+    error = pack.module("ganrm_core.utils.errors").OutputError
     before = sorted(disk.parent.rglob("*"))
     for prefix in ("linked/../../evil", "linked/../evil/../../x", "../another disk/evil"):
         with pytest.raises(error):
@@ -94,7 +94,7 @@ def test_a_link_opens_no_way_past_it(pack: Pack, disk: Path) -> None:
 def test_a_link_to_nowhere_is_said_in_words(pack: Pack, folders: Folders, tmp_path: Path) -> None:
     (folders.output / "gone").symlink_to(tmp_path / "unplugged")
     with pytest.raises(
-        pack.module("ganrm_core.errors").OutputError, match=r"Cannot write to .*gone.*Choose another"
+        pack.module("ganrm_core.utils.errors").OutputError, match=r"Cannot write to .*gone.*Choose another"
     ):
         pack.run("GANRMSaveImages", images=noise(1), filename_prefix="gone/best")
 

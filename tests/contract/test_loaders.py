@@ -27,12 +27,12 @@ REPLACE = "replace, keep the old one aside"
 
 @pytest.fixture
 def errors(pack: Any) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 def edit(pack: Any, path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change a checkpoint's card, as a stranger might."""
-    checkpoint = pack.module("ganrm_core.checkpoint")
+    checkpoint = pack.module("ganrm_core.rewards.discriminator.checkpoint")
     whole = checkpoint.load_checkpoint(path)
     change(whole.card)
     checkpoint.save_checkpoint(whole, path, overwrite=True)
@@ -168,7 +168,7 @@ class TestMissingBackbone:
             raise AssertionError("it downloads")
 
         monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
-        downloads = pack.module("ganrm_core.backbones.downloads")
+        downloads = pack.module("ganrm_core.backbones.open_clip_weights")
         name = downloads.KNOWN[0].name
         on_backbone(pack, saved, name)
         message = self.refusal(pack, saved, errors)
@@ -189,7 +189,7 @@ class TestMissingBackbone:
         self, pack: Any, folders: Any, taste: Any, make_vision_file: Callable[..., Path]
     ) -> None:
         file = make_vision_file(folders.models / "clip_vision" / "mine.safetensors")
-        training = pack.module("ganrm_core.training")
+        training = pack.module("ganrm_core.training.trainer")
         settings = training.TrainingSettings(f"file:{file}", "paper")
         training.train(taste.liked, taste.ordinary, settings).model.save(
             folders.models / "ganrm" / "t.safetensors"

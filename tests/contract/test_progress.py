@@ -15,7 +15,7 @@ def host(pack: Any) -> Any:
 
 @pytest.fixture
 def step(pack: Any) -> Any:
-    return pack.module("ganrm_core.progress").Progress
+    return pack.module("ganrm_core.utils.progress").Progress
 
 
 @pytest.fixture

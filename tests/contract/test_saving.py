@@ -48,7 +48,7 @@ def ours(path: Path) -> Any:
 
 @pytest.fixture
 def errors(pack: Pack) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 def test_schema(pack: Pack, folders: Folders) -> None:
@@ -212,7 +212,7 @@ def test_the_score_in_the_name(pack: Pack, folders: Folders) -> None:
 
 
 def test_dates_as_the_page_writes_them_for_its_own_nodes(pack: Pack, folders: Folders) -> None:
-    places = pack.module("nodes.host.picture_places")
+    places = pack.module("nodes.host.save_paths")
     place = places.PicturePlaces("%date:yyyy-MM-dd_hh.mm.ss% %date:yy M d%", ".png")
     place._started = time.struct_time((2026, 3, 4, 5, 6, 7, 0, 0, 0))
     assert place.next(8, 8).name == "2026-03-04_05.06.07 26 3 4_00001_.png"
@@ -287,7 +287,7 @@ def test_a_spoilt_picture_costs_the_others_nothing(pack: Pack, folders: Folders,
 def test_a_disk_error_midway_costs_only_that_picture(
     pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, write = pack.module("nodes.saving"), pack.module("nodes.saving").write_png
+    module, write = pack.module("nodes.files.save_images"), pack.module("nodes.files.save_images").write_png
     calls = itertools.count(1)
 
     def failing(picture: Image.Image, path: Path, texts: Any) -> None:
@@ -311,7 +311,7 @@ def test_a_disk_error_midway_costs_only_that_picture(
 def test_what_is_not_saved_stands_on_a_card(
     pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, words = pack.module("nodes.previews"), []
+    module, words = pack.module("nodes.display.previews"), []
     draw = module.word_card
     monkeypatch.setattr(module, "word_card", lambda text, *size: [words.append(text), draw(text, *size)][1])
     images = noise(2)

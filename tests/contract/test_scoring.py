@@ -115,14 +115,16 @@ def test_one_spoilt_frame_spoils_the_clip(pack: Any, bright: Bright) -> None:
 )
 def test_nothing_but_spoilt_ones(pack: Any, bright: Bright, unit: str, message: str) -> None:
     images = Many([grey(float("nan"), float("nan")), grey(float("inf"))])
-    with pytest.raises(pack.module("ganrm_core.errors").ImageError, match=f"{message}.*VAE.*--fp32-vae"):
+    with pytest.raises(
+        pack.module("ganrm_core.utils.errors").ImageError, match=f"{message}.*VAE.*--fp32-vae"
+    ):
         pack.run(NODE, images=images, reward=bright, candidate=unit)
     assert not bright.seen
 
 
 def test_other_faults_keep_their_number_beside_a_spoilt_one(pack: Any, bright: Bright) -> None:
     images = Many([grey(float("nan")), grey(0.2), grey(200.0)])
-    error = pack.module("ganrm_core.errors").ImageError
+    error = pack.module("ganrm_core.utils.errors").ImageError
     with pytest.raises(error, match="Image 3 of 3"):
         pack.run(NODE, images=images, reward=bright)
     with pytest.raises(error, match="Clip 3 of 3"):
@@ -135,7 +137,7 @@ def test_a_score_that_is_no_number_costs_the_others_nothing(pack: Any, bright: B
     result = pack.run(NODE, images=grey(0.2, 0.3), reward=bright)
     assert result["scores"] == pytest.approx([0.1, 0.0])
     assert result.ui["spoilt"] == [1]
-    with pytest.raises(pack.module("ganrm_core.errors").DataError, match="None of the 1 candidates"):
+    with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match="None of the 1 candidates"):
         pack.run(NODE, images=grey(0.2), reward=bright)
 
 

@@ -36,12 +36,12 @@ def bright(pack: Any, folders: Any) -> Bright:
 
 @pytest.fixture
 def data_error(pack: Any) -> Any:
-    return pack.module("ganrm_core.errors").DataError
+    return pack.module("ganrm_core.utils.errors").DataError
 
 
 @pytest.fixture
 def is_blocked(pack: Any) -> Any:
-    blocker = pack.module("nodes.outputs").ExecutionBlocker
+    blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
 
     def check(value: Any) -> bool:
         return isinstance(value, blocker) and value.message is None
@@ -169,7 +169,7 @@ class TestTooCloseToCall:
         assert result.ui["close"] == [[], [3, 2]]
 
     def test_the_sheet_says_so_too(self, pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch) -> None:
-        module, notes = pack.module("nodes.sheets"), []
+        module, notes = pack.module("nodes.display.ranked_sheets"), []
         draw = module.ranked_sheet
         monkeypatch.setattr(
             module, "ranked_sheet", lambda *a, **more: [notes.append(more["note"]), draw(*a, **more)][1]

@@ -31,7 +31,7 @@ def bright(pack: Any, folders: Any) -> Bright:
 
 @pytest.fixture
 def errors(pack: Any) -> Any:
-    return pack.module("ganrm_core.errors")
+    return pack.module("ganrm_core.utils.errors")
 
 
 class TestBestOfN:
@@ -79,7 +79,7 @@ class TestBestOfN:
         assert result.ui["close"] == [[]]
 
     def test_all_of_them(self, pack: Any, bright: Bright) -> None:
-        error = pack.module("ganrm_core.errors").ImageError
+        error = pack.module("ganrm_core.utils.errors").ImageError
         with pytest.raises(error, match=r"All 2 pictures hold NaN or infinite values.*VAE.*--fp32-vae"):
             pack.run(NODE, images=grey(float("nan"), float("nan")), reward=bright)
         assert not bright.seen
@@ -101,7 +101,7 @@ class TestBestOfN:
         assert result["indices"] == [1]
 
     def test_the_sheet_says_so(self, pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch) -> None:
-        module, drawn = pack.module("nodes.sheets"), []
+        module, drawn = pack.module("nodes.display.ranked_sheets"), []
         draw = module.ranked_sheet
         monkeypatch.setattr(
             module,

@@ -25,7 +25,10 @@ def home(folders: Any) -> Path:
 @pytest.fixture
 def model(pack: Any, trained: Any) -> Callable[[float], Any]:
     """(AUC) → the trained reward with another figure in its card, as if trained on other pictures."""
-    memory, loading = pack.module("nodes.host.memory"), pack.module("ganrm_core.reward_model")
+    memory, loading = (
+        pack.module("nodes.host.model_management"),
+        pack.module("ganrm_core.rewards.discriminator.reward_model"),
+    )
 
     def make(auc: float) -> Any:
         base = trained.model
@@ -76,7 +79,7 @@ class TestWhatIsShown:
     def test_it_stands_in_a_picture_in_the_node(
         self, pack: Any, folders: Any, model: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        module, words = pack.module("nodes.loaders"), []
+        module, words = pack.module("nodes.files.reward_models"), []
         draw = module.saved_card
         monkeypatch.setattr(module, "saved_card", lambda *told: [words.append(told), draw(*told)][1])
         for auc in (0.87, 0.9, 0.9):
@@ -134,7 +137,7 @@ class TestNewest:
 
     @pytest.mark.usefixtures("folders")
     def test_none_of_that_name(self, pack: Any) -> None:
-        node, errors = pack.node("GANRMLoadModel"), pack.module("ganrm_core.errors")
+        node, errors = pack.node("GANRMLoadModel"), pack.module("ganrm_core.utils.errors")
         message = pack.refusal("GANRMLoadModel", model=NEWEST)
         for words in ('"my_taste"', "not on this machine", "Train GAN-RM"):
             assert words in message
@@ -159,7 +162,7 @@ class TestReplace:
             f"Saved as my_taste.safetensors. AUC 0.900, before 0.870. The one before: {aside.stem}."
         ]
         assert aside.read_bytes() == old
-        companion = pack.module("ganrm_core.companion").companion_path
+        companion = pack.module("ganrm_core.training.feature_archive").companion_path
         assert companion(aside).read_bytes() == b"of the old one"
         assert not companion(home / "my_taste.safetensors").exists()
         dated(aside, 4_000_000_000)  # the clock was wrong
@@ -179,7 +182,7 @@ class TestReplace:
         assert [path.name for path in home.iterdir()] == ["my_taste.safetensors"]
 
     def test_a_choice_that_is_none(self, pack: Any, model: Any) -> None:
-        errors = pack.module("ganrm_core.errors")
+        errors = pack.module("ganrm_core.utils.errors")
         told = pack.refusal("GANRMSaveModel", name="a", if_exists="overwrite")
         with pytest.raises(errors.DataError) as caught:
             save(pack, model(0.9), if_exists="overwrite")

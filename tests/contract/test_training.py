@@ -60,7 +60,7 @@ def never_trains(pack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("it trained")
 
-    monkeypatch.setattr(pack.module("nodes.training"), "train_on_files", refuse)
+    monkeypatch.setattr(pack.module("nodes.training.train"), "train_on_files", refuse)
 
 
 def copied(taste: Any, folder: Path) -> tuple[Path, Path]:
@@ -97,7 +97,7 @@ class TestSchema:
         def backbone() -> Any:
             return next(socket for socket in pack.schema("GANRMTrain").inputs if socket.id == "backbone")
 
-        known = pack.module("ganrm_core.backbones.downloads").KNOWN
+        known = pack.module("ganrm_core.backbones.open_clip_weights").KNOWN
         before = backbone()
         assert before.options == ["efficientnet_lite0", f"file:{tiny.name}", *(entry.name for entry in known)]
         assert before.default == "efficientnet_lite0"
@@ -169,12 +169,15 @@ class TestResult:
         assert result.ui["loss"] == result["loss"]["loss"]
 
     def test_a_choice_of_regularisation_is_no_loss_over_steps(self, pack: Any, train: Any) -> None:
-        blocker = pack.module("nodes.outputs").ExecutionBlocker
+        blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
         for _ in range(2):  # the second time from the results kept
             assert isinstance(train(preset="default")["loss"], blocker)
 
     def test_what_is_plotted_always_has_a_spread(self, pack: Any) -> None:
-        training, history = pack.module("nodes.training"), pack.module("ganrm_core.progress").History
+        training, history = (
+            pack.module("nodes.training.train"),
+            pack.module("ganrm_core.utils.progress").History,
+        )
 
         def plottable(losses: list[float]) -> list[float]:
             return training._plottable(history("epoch", tuple(losses)))
@@ -289,7 +292,7 @@ class TestCancel:
         self, pack: Any, folders: Any, train: Any, stage: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The picture drawn for a step is on the way of every step; the press comes during that stage."""
-        module, choice = pack.module("nodes.training"), pack.module("nodes.backbone_choice")
+        module, choice = pack.module("nodes.training.train"), pack.module("nodes.training.backbone_options")
         management = pack.module("nodes.host.progress").comfy.model_management
         seen: list[str] = []
         loaded: list[weakref.ref[Any]] = []
@@ -326,15 +329,15 @@ class TestCancel:
 class TestDownload:
     @pytest.fixture
     def name(self, pack: Any) -> str:
-        name: str = pack.module("ganrm_core.backbones.downloads").KNOWN[0].name
+        name: str = pack.module("ganrm_core.backbones.open_clip_weights").KNOWN[0].name
         return name
 
     def test_what_is_not_here_is_fetched_with_the_bar_and_then_read_offline(
         self, pack: Any, folders: Any, train: Any, tiny: Path, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        choice = pack.module("nodes.backbone_choice")
+        choice = pack.module("nodes.training.backbone_options")
         load_backbone = choice.load_backbone
-        progress = pack.module("ganrm_core.progress").Progress
+        progress = pack.module("ganrm_core.utils.progress").Progress
         asked: list[Any] = []
 
         def download(wanted: str, folder: Path, report: Any) -> None:
@@ -354,7 +357,7 @@ class TestDownload:
     def test_what_is_here_is_not_fetched(
         self, pack: Any, train: Any, tiny: Path, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        choice = pack.module("nodes.backbone_choice")
+        choice = pack.module("nodes.training.backbone_options")
         load_backbone = choice.load_backbone
 
         def download(*_: Any) -> None:
@@ -366,7 +369,7 @@ class TestDownload:
         assert train(backbone=name)["reward"].name == "my_taste"
 
     def test_cancel_stops_it(self, pack: Any, train: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        choice = pack.module("nodes.backbone_choice")
+        choice = pack.module("nodes.training.backbone_options")
 
         def download(*_: Any) -> None:
             raise CancelError
@@ -396,7 +399,7 @@ class TestRefusals:
     )
     def test_only_backbones_on_offer(self, pack: Any, train: Any, value: str) -> None:
         with pytest.raises(
-            pack.module("ganrm_core.errors").BackboneError, match="models/clip_vision"
+            pack.module("ganrm_core.utils.errors").BackboneError, match="models/clip_vision"
         ) as caught:
             train(backbone=value)
         assert "press R" in str(caught.value)
@@ -411,13 +414,13 @@ class TestRefusals:
         "bad", [{"preset": "best"}, {"adapt": "all"}, {"preset": "paper", "adapt": "lora"}]
     )
     def test_settings(self, pack: Any, train: Any, bad: dict[str, str]) -> None:
-        with pytest.raises(pack.module("ganrm_core.errors").DataError) as caught:
+        with pytest.raises(pack.module("ganrm_core.utils.errors").DataError) as caught:
             train(**bad)
         assert pack.refusal("GANRMTrain", backbone=TINY, **bad) == str(caught.value)
 
     def test_lora_on_the_built_in_backbone(self, pack: Any, train: Any) -> None:
         pytest.importorskip("peft")
-        with pytest.raises(pack.module("ganrm_core.errors").BackboneError, match="adapt to none"):
+        with pytest.raises(pack.module("ganrm_core.utils.errors").BackboneError, match="adapt to none"):
             train(backbone="efficientnet_lite0", adapt="lora", preset="default")
 
     def test_too_few_pictures(self, pack: Any, train: Any, taste: Any) -> None:
@@ -431,7 +434,7 @@ class TestRefusals:
             assert result.ui["summary"] == [result["summary"]]
             assert len(result.ui["images"]) == 1
             for output in ("reward", "loss", "report"):
-                assert isinstance(result[output], pack.module("nodes.outputs").ExecutionBlocker)
+                assert isinstance(result[output], pack.module("nodes.display.empty_outputs").ExecutionBlocker)
         assert "0 of 10 ordinary pictures" in train(ordinary=[])["summary"]
 
     def test_too_few_that_can_be_read(self, train: Any, taste: Any, tmp_path: Path) -> None:
@@ -443,14 +446,14 @@ class TestRefusals:
         assert "4 files were skipped" in summary
 
     def test_the_same_pictures_twice(self, pack: Any, train: Any, taste: Any) -> None:
-        with pytest.raises(pack.module("ganrm_core.errors").DataError, match="are the same: both are"):
+        with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match="are the same: both are"):
             train(ordinary=taste.liked)
 
     def test_without_timm_the_built_in_backbone_alone_is_gone(
         self, pack: Any, train: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "timm", None)
-        with pytest.raises(pack.module("ganrm_core.errors").BackboneError, match="timm"):
+        with pytest.raises(pack.module("ganrm_core.utils.errors").BackboneError, match="timm"):
             train(backbone="efficientnet_lite0")
         assert train()["reward"].name == "my_taste"
 

@@ -17,13 +17,13 @@ import pytest
 @pytest.fixture(scope="session")
 def kit(pack: Any, taste: Any) -> Any:
     """The cache's module, a real training result with its files, and a way to load its backbone."""
-    training, sets = pack.module("ganrm_core.training"), pack.module("ganrm_core.training_sets")
-    load_backbone = pack.module("ganrm_core.backbones").load_backbone
+    training, sets = pack.module("ganrm_core.training.trainer"), pack.module("ganrm_core.data.labelled_files")
+    load_backbone = pack.module("ganrm_core.backbones.registry").load_backbone
     files = sets.find_training_files(taste.liked, taste.ordinary)
     settings = training.TrainingSettings(views=1)
     result = training.train_on_files(files, settings, load=load_backbone, name="first")
     return SimpleNamespace(
-        module=pack.module("nodes.training_cache"),
+        module=pack.module("nodes.training.result_cache"),
         sets=sets,
         files=files,
         settings=settings,
@@ -163,7 +163,7 @@ class TestDamage:
     ) -> None:
         cache.store("a" * 40, kit.result, kit.files)
         other = make_vision_file(folders.models / "other.safetensors")
-        load_backbone = pack.module("ganrm_core.backbones").load_backbone
+        load_backbone = pack.module("ganrm_core.backbones.registry").load_backbone
         assert (
             cache.load("a" * 40, kit.files, name="x", load=lambda _: load_backbone(f"file:{other}")) is None
         )

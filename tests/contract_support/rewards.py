@@ -12,7 +12,7 @@ from PIL import Image
 
 
 class Bright:
-    """Follows `ganrm_core.reward.Reward`: the logit is the mean of all pixels, the score its half."""
+    """Follows `ganrm_core.rewards.base.Reward`: the logit is the mean of all pixels, the score its half."""
 
     def __init__(self, pack: Any, thresholds: Mapping[str, float] | None = None, step: int = 1) -> None:
         self._pack = pack
@@ -26,8 +26,8 @@ class Bright:
 
     def score(self, images: Any, prompts: Any = None, progress: Any = lambda _: None) -> Any:
         assert prompts is None
-        step = self._pack.module("ganrm_core.progress").Progress
-        pictures = self._pack.module("ganrm_core.tensors").as_images(images)
+        step = self._pack.module("ganrm_core.utils.progress").Progress
+        pictures = self._pack.module("ganrm_core.data.image_tensors").as_images(images)
         self.seen += [tuple(image.shape) for image in images]
         for done in range(0, len(pictures), self._step):
             progress(step("scoring", done, len(pictures)))
@@ -39,10 +39,12 @@ class Bright:
                 with Image.open(path) as picture:
                     value = np.asarray(picture.convert("RGB")).mean()
             except OSError:
-                skipped.append(self._pack.module("ganrm_core.imagesets").Skipped(path, "it is no picture"))
+                skipped.append(
+                    self._pack.module("ganrm_core.data.skipped_files").Skipped(path, "it is no picture")
+                )
                 continue
             yield path, self._scores([float(value) / 255])
 
     def _scores(self, logits: list[float]) -> Any:
         logit = torch.tensor(logits)
-        return self._pack.module("ganrm_core.reward").Scores(logit, logit / 2, self.uncertainty(logit))
+        return self._pack.module("ganrm_core.rewards.base").Scores(logit, logit / 2, self.uncertainty(logit))

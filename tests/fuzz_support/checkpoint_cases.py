@@ -17,15 +17,15 @@ from typing import Any
 
 import torch
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.checkpoint import load_checkpoint, read_card
+from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.cli import main
-from ganrm_core.companion import SUFFIX, read_features
-from ganrm_core.ensemble import CombinedReward
-from ganrm_core.errors import GanRMError
-from ganrm_core.recipes import load_reward
-from ganrm_core.reward import Reward
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.rewards.base import Reward
+from ganrm_core.rewards.combination_file import load_reward
+from ganrm_core.rewards.combined import CombinedReward
+from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint, read_card
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training.feature_archive import SUFFIX, read_features
+from ganrm_core.utils.errors import GanRMError
 
 from .checkpoint_mutations import FileMutation, any_bytes, card, header, tensors
 from .checkpoint_seeds import Seeds
@@ -204,5 +204,7 @@ def _about_card() -> Callable[[str, Mapping[str, Any]], list[str]]:
     )
     assert about is not None
     sys.modules["fuzzed_pack"] = importlib.util.module_from_spec(about)
-    words: Callable[[str, Mapping[str, Any]], list[str]] = import_module("fuzzed_pack.nodes.words").about_card
+    words: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
+        "fuzzed_pack.nodes.display.messages"
+    ).about_card
     return words

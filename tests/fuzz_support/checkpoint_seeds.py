@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganrm_core.adapters import Adapter
-from ganrm_core.companion import write_features
-from ganrm_core.heads import Head, PaperHead, ProjectedMLPHead, RewardProjectionLayer
-from ganrm_core.recipes import write_recipe
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import train
-from ganrm_core.training_config import TrainingSettings
+from ganrm_core.rewards.combination_file import write_recipe
+from ganrm_core.rewards.discriminator.heads import Head, PaperHead, ProjectedMLPHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.lora_adapter import Adapter
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training.config import TrainingSettings
+from ganrm_core.training.feature_archive import write_features
+from ganrm_core.training.trainer import train
 
 _VIT = {
     "image_size": 32,

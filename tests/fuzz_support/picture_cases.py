@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganrm_core.audit.facts import file_facts
-from ganrm_core.audit.headers import read_header
-from ganrm_core.errors import ImageError
-from ganrm_core.images import read_image
-from ganrm_core.imagesets import find_images
-from ganrm_core.near_duplicates import signature
-from ganrm_core.picture_metadata import read_metadata
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.skipped_files import Skipped, describe_skipped
+from ganrm_core.data.image_folder import find_images
+from ganrm_core.data.image_io import read_image
+from ganrm_core.data.image_metadata import read_metadata
+from ganrm_core.data.near_duplicates import signature
+from ganrm_core.data.skipped_files import Skipped, describe_skipped
+from ganrm_core.leakage.forensics.file_stats import file_facts
+from ganrm_core.leakage.forensics.image_headers import read_header
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.errors import ImageError
 
 from .clear_words import why_unclear
 from .container_mutations import mutations_for

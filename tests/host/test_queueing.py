@@ -75,8 +75,8 @@ def test_an_error_of_a_run_has_a_short_name(client: Client, server: Server) -> N
         best(given_scores=["scores", 0], images=["three", 0]) | {"three": images("64x64, 64x64, 64x64")}
     )
     assert run.error is not None
-    assert run.error["exception_type"] == "ganrm_core.errors.DataError"
-    assert "ganrm_core.errors.DataError: There are 3 candidates but 2 scores" in server.log()
+    assert run.error["exception_type"] == "ganrm_core.utils.errors.DataError"
+    assert "ganrm_core.utils.errors.DataError: There are 3 candidates but 2 scores" in server.log()
 
 
 @pytest.mark.usefixtures("taste")

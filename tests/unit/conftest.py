@@ -16,17 +16,17 @@ import torch
 from fuzz_support.checkpoint_seeds import Seeds, make_checkpoint_seeds
 from PIL import Image
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.calibration import Calibration
-from ganrm_core.checkpoint import load_checkpoint
+from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.cli import main
-from ganrm_core.features import FeatureReader
-from ganrm_core.heads import LinearHead, RewardProjectionLayer
-from ganrm_core.progress import ProgressCallback, no_progress
-from ganrm_core.readout import default_readout
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, train
-from ganrm_core.training_config import TrainingSettings
+from ganrm_core.metrics.calibration import Calibration
+from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.readout import default_readout
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training.config import TrainingSettings
+from ganrm_core.training.trainer import TrainingResult, train
+from ganrm_core.utils.progress import ProgressCallback, no_progress
 
 SIDE = 48
 COUNT = 14

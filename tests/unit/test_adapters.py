@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganrm_core.adapters import Adapter, merge_adapter
-from ganrm_core.errors import CheckpointError
+from ganrm_core.rewards.discriminator.lora_adapter import Adapter, merge_adapter
+from ganrm_core.utils.errors import CheckpointError
 
 
 def network() -> Any:

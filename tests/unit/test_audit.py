@@ -14,15 +14,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganrm_core.audit.audit import Audit, Family, audit_files, audit_folders
-from ganrm_core.audit.classifier import is_beyond_chance
-from ganrm_core.audit.facts import FileFacts, file_facts
-from ganrm_core.demo.pictures import demo_pictures
-from ganrm_core.errors import DataError
-from ganrm_core.images import read_image
-from ganrm_core.near_duplicates import group_near_duplicates, signature
-from ganrm_core.progress import Progress
-from ganrm_core.splits import assign_folds
+from ganrm_core.data.image_io import read_image
+from ganrm_core.data.near_duplicates import group_near_duplicates, signature
+from ganrm_core.data.splits import assign_folds
+from ganrm_core.leakage.audit.audit import Audit, Family, audit_files, audit_folders
+from ganrm_core.leakage.audit.permutation_test import is_beyond_chance
+from ganrm_core.leakage.forensics.file_stats import FileFacts, file_facts
+from ganrm_core.synthetic.sample_images import demo_pictures
+from ganrm_core.utils.errors import DataError
+from ganrm_core.utils.progress import Progress
 
 Ganrm = Callable[..., Any]
 MakeFolder = Callable[..., Path]

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from ganrm_core.audit import classifier
-from ganrm_core.audit.audit import Audit, audit_files
-from ganrm_core.audit.facts import FileFacts, file_facts
-from ganrm_core.demo.drawings import KINDS, draw_folder
-from ganrm_core.images import read_image
-from ganrm_core.neutralising import neutraliser
-from ganrm_core.splits import IntArray
+from ganrm_core.data.image_io import read_image
+from ganrm_core.data.splits import IntArray
+from ganrm_core.leakage.audit import permutation_test
+from ganrm_core.leakage.audit.audit import Audit, audit_files
+from ganrm_core.leakage.forensics.file_stats import FileFacts, file_facts
+from ganrm_core.leakage.neutralisation import neutraliser
+from ganrm_core.synthetic.drawings import KINDS, draw_folder
 
 COUNT = 60
 TASTE = np.arange(COUNT) % 2
@@ -32,7 +32,7 @@ def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer relabellings, so that no leak is overlooked, only sooner found."""
-    monkeypatch.setattr(classifier, "PERMUTATIONS", 99)
+    monkeypatch.setattr(permutation_test, "PERMUTATIONS", 99)
 
 
 def facts_of(paths: list[Path]) -> list[FileFacts]:

@@ -16,11 +16,11 @@ import pytest
 import torch
 from PIL import Image, ImageCms, ImageOps
 
-from ganrm_core.audit.facts import FileFacts, file_facts
-from ganrm_core.audit.jpeg_traces import jpeg_traces
-from ganrm_core.audit.look import luma, mean_colour
-from ganrm_core.errors import ImageError
-from ganrm_core.images import read_image
+from ganrm_core.data.image_io import read_image
+from ganrm_core.leakage.forensics.file_stats import FileFacts, file_facts
+from ganrm_core.leakage.forensics.jpeg_history import jpeg_traces
+from ganrm_core.leakage.forensics.pixel_stats import luma, mean_colour
+from ganrm_core.utils.errors import ImageError
 
 SIDE = 128
 
@@ -115,7 +115,7 @@ def test_an_animated_webp_is_known_by_its_first_frame(picture: Image.Image, tmp_
 
 
 def test_a_webp_that_breaks_off_has_no_quantiser(picture: Image.Image, tmp_path: Path) -> None:
-    from ganrm_core.audit.vp8 import webp_quantiser
+    from ganrm_core.leakage.forensics.webp_header import webp_quantiser
 
     path = tmp_path / "a.webp"
     picture.save(path, quality=80)

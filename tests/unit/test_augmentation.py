@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganrm_core.augmentation import views
-from ganrm_core.transforms import resize
+from ganrm_core.data.augmentation import views
+from ganrm_core.data.transforms import resize
 
 
 def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:

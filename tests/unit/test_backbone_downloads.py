@@ -15,10 +15,11 @@ import torch
 from hub_support import Hub, running
 from safetensors.torch import save_file
 
-from ganrm_core.backbones import hub_transfer, load_backbone
-from ganrm_core.backbones.downloads import download, find_weights, is_downloaded
-from ganrm_core.errors import BackboneError, OutputError
-from ganrm_core.progress import Progress
+from ganrm_core.backbones import hub_download
+from ganrm_core.backbones.open_clip_weights import download, find_weights, is_downloaded
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.utils.errors import BackboneError, OutputError
+from ganrm_core.utils.progress import Progress
 
 open_clip = pytest.importorskip("open_clip")
 
@@ -35,8 +36,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(hub_transfer, "_CHUNK", 4096)
-        monkeypatch.setattr(hub_transfer, "_WAIT_S", 0.0)
+        monkeypatch.setattr(hub_download, "_CHUNK", 4096)
+        monkeypatch.setattr(hub_download, "_WAIT_S", 0.0)
         yield hub
 
 

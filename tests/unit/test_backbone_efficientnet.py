@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone, BackboneSpec
-from ganrm_core.backbones.efficientnet import _Halving
-from ganrm_core.errors import BackboneError
+from ganrm_core.backbones.efficientnet_lite import _Halving
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.utils.errors import BackboneError
 
 reference_package = pytest.importorskip("efficientnet_lite_pytorch")
 SIZES = {"efficientnet_lite0": 224, "efficientnet_lite2": 260}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.backbones.downloads import KNOWN, KnownWeights
+from ganrm_core.backbones.open_clip_weights import KNOWN, KnownWeights
+from ganrm_core.backbones.registry import load_backbone
 
 open_clip = pytest.importorskip("open_clip")
 
@@ -22,7 +22,9 @@ def test_known_weights(known: KnownWeights, tmp_path: Path, monkeypatch: pytest.
         pytest.skip(f"OpenCLIP {open_clip.__version__} is too old for {known.name}")
     assert open_clip.get_pretrained_cfg(model, tag)["hf_hub"].endswith("/")
     (tmp_path / f"open_clip--{model}--{tag}.safetensors").touch()
-    monkeypatch.setattr("ganrm_core.backbones.openclip.visual_tensors", lambda _, visual: visual.state_dict())
+    monkeypatch.setattr(
+        "ganrm_core.backbones.open_clip.visual_tensors", lambda _, visual: visual.state_dict()
+    )
     # The real architecture without its numbers: nothing is computed, yet every shape is.
     with torch.device("meta"):
         backbone = load_backbone(known.name, search_folders=[tmp_path], offline=True)
@@ -37,7 +39,7 @@ def test_known_weights_are_named_once() -> None:
 
 def test_importing_the_list_costs_nothing() -> None:
     code = (
-        "import sys, ganrm_core.backbones.downloads as d; d.is_downloaded(d.KNOWN[0].name, []);"
+        "import sys, ganrm_core.backbones.open_clip_weights as d; d.is_downloaded(d.KNOWN[0].name, []);"
         "print({'torch', 'numpy', 'open_clip', 'huggingface_hub', 'safetensors'} & set(sys.modules))"
     )
     root = Path(__file__).parents[2]

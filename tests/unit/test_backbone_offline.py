@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import Backbone
-from ganrm_core.errors import BackboneError
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.utils.errors import BackboneError
 
 open_clip = pytest.importorskip("open_clip")
 transformers = pytest.importorskip("transformers")

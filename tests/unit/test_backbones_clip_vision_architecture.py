@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.backbones.clip_vision_architecture import read_architecture
+from ganrm_core.backbones.clip_vision_config import read_architecture
 
 pytest.importorskip("transformers")
 

@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import BackboneSpec
+from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.backbones.vit import VitBackbone, tap_depths
 from ganrm_core.backbones.vit_trunk import Trunk
-from ganrm_core.errors import BackboneError
+from ganrm_core.utils.errors import BackboneError
 
 open_clip = pytest.importorskip("open_clip")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core.backbones import load_backbone
-from ganrm_core.errors import BackboneError
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.utils.errors import BackboneError
 
 transformers = pytest.importorskip("transformers")
 

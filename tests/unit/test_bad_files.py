@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from ganrm_core import features, file_features, kept_pictures
 from ganrm_core.backbones.base import ExecutionPlan
-from ganrm_core.disk_cache import FILE, DiskCache, keep_in
-from ganrm_core.ensemble import CombinedReward
-from ganrm_core.errors import DataError, ImageError
-from ganrm_core.evaluation import evaluate
-from ganrm_core.folder_selection import Rules, rank_files
-from ganrm_core.progress import Progress
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.skipped_files import Skipped
+from ganrm_core.data import image_cache
+from ganrm_core.data.skipped_files import Skipped
+from ganrm_core.rewards.combined import CombinedReward
+from ganrm_core.rewards.discriminator import feature_extractor, file_features
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.rewards.evaluation import evaluate
+from ganrm_core.selection.folder import Rules, rank_files
+from ganrm_core.utils.disk_cache import FILE, DiskCache, keep_in
+from ganrm_core.utils.errors import DataError, ImageError
+from ganrm_core.utils.progress import Progress
 
 Ganrm = Callable[..., Any]
 Spoil = Callable[[Path], object]
@@ -60,7 +61,7 @@ SPOILS: list[Spoil] = [
 @pytest.fixture(params=["one after the other", "side by side"])
 def in_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tiny_file: Path) -> bool:
     """Whether the backbone of these tests runs in several threads; in groups of two pictures either way."""
-    from ganrm_core.backbones import load_backbone
+    from ganrm_core.backbones.registry import load_backbone
 
     threads: bool = request.param == "side by side"
     kind = type(load_backbone(f"file:{tiny_file}"))
@@ -74,7 +75,7 @@ def in_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(
         kind, "plan", lambda *_: ExecutionPlan(BATCH, channels_last=False, side_by_side=threads)
     )
-    monkeypatch.setattr(features, "threads_to_share", lambda: 2)
+    monkeypatch.setattr(feature_extractor, "threads_to_share", lambda: 2)
     return threads
 
 
@@ -299,10 +300,10 @@ class TestCommandsThatRead:
     def test_files_that_go_while_training_reads_them(
         self, sets: dict[str, Path], tiny_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from ganrm_core.training import train
-        from ganrm_core.training_config import TrainingSettings
+        from ganrm_core.training.config import TrainingSettings
+        from ganrm_core.training.trainer import train
 
-        monkeypatch.setattr(kept_pictures, "_MOST_BYTES", 0)  # so that every picture is decoded again
+        monkeypatch.setattr(image_cache, "_MOST_BYTES", 0)  # so that every picture is decoded again
         gone = [*sorted(sets["liked"].glob("liked??.png"))[:2], sets["ordinary"] / "ordinary11.png"]
 
         def remove(step: Progress) -> None:

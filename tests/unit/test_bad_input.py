@@ -20,10 +20,15 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from ganrm_core.checkpoint import FORMAT_VERSION, Checkpoint, load_checkpoint, save_checkpoint
-from ganrm_core.errors import ImageError
-from ganrm_core.images import MAX_PIXELS, read_image
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.data.image_io import MAX_PIXELS, read_image
+from ganrm_core.rewards.discriminator.checkpoint import (
+    FORMAT_VERSION,
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.errors import ImageError
 
 Ganrm = Callable[..., Any]
 Colour = tuple[int, int, int]

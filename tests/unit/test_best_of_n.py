@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from ganrm_core import RewardModel, best_of_n
-from ganrm_core.errors import DataError, ImageError
-from ganrm_core.images import read_image, to_float
-from ganrm_core.progress import ProgressCallback, no_progress
-from ganrm_core.reward import Images, Reward, Scores
-from ganrm_core.skipped_files import Skipped
+from ganrm_core.data.image_io import read_image, to_float
+from ganrm_core.data.skipped_files import Skipped
+from ganrm_core.rewards.base import Images, Reward, Scores
+from ganrm_core.utils.errors import DataError, ImageError
+from ganrm_core.utils.progress import ProgressCallback, no_progress
 
 
 class Brightness:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, max_pool2d, pad
 
-from ganrm_core.dilation import dilated
-from ganrm_core.gaussian import blurred
+from ganrm_core.data.dilation import dilated
+from ganrm_core.data.filters import blurred
 
 SIZES = [(1, 1), (1, 40), (30, 1), (16, 16), (37, 91), (700, 1600)]
 

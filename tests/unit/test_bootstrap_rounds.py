@@ -12,18 +12,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.bootstrap_fitting import HeadRecipe, recipe_of
-from ganrm_core.bootstrap_rounds import Bootstrapped, BootstrapSettings, bootstrap, pick, ranks_better
-from ganrm_core.errors import DataError
-from ganrm_core.feature_rows import Rows
-from ganrm_core.fitting import fit_linear_heads
-from ganrm_core.heads import LinearHead, RewardProjectionLayer
-from ganrm_core.metrics import auc
-from ganrm_core.progress import Progress, no_progress
-from ganrm_core.readout import Block
-from ganrm_core.relevance import block_weights
-from ganrm_core.splits import FIFTHS, FOLDS, assign_folds
-from ganrm_core.whitening import find_directions
+from ganrm_core.data.splits import FIFTHS, FOLDS, assign_folds
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.readout import Block
+from ganrm_core.training.block_weights import block_weights
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.head_fitting import fit_linear_heads
+from ganrm_core.training.self_training.head_recipe import HeadRecipe, recipe_of
+from ganrm_core.training.self_training.rounds import (
+    Bootstrapped,
+    BootstrapSettings,
+    bootstrap,
+    pick,
+    ranks_better,
+)
+from ganrm_core.training.whitening import find_directions
+from ganrm_core.utils.errors import DataError
+from ganrm_core.utils.progress import Progress, no_progress
 
 WIDTH = 24
 BLOCKS = (Block("a", "mean", 0, WIDTH // 2), Block("a", "std", WIDTH // 2, WIDTH))

@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 import torch
 
-from ganrm_core import bootstrap_rounds, bootstrapping
-from ganrm_core.adapters import Adapter
-from ganrm_core.bootstrap_card import bootstrap_card
-from ganrm_core.bootstrap_pictures import known_pictures, origin_of, read_pool
-from ganrm_core.bootstrap_rounds import BootstrapSettings
-from ganrm_core.bootstrap_words import pool_line, round_lines, verdict
-from ganrm_core.bootstrapping import Refinement, refine
-from ganrm_core.checkpoint import load_checkpoint
-from ganrm_core.companion import companion_path, write_features
-from ganrm_core.content_hash import fingerprint
-from ganrm_core.errors import DataError
-from ganrm_core.progress import Progress, no_progress
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult
+from ganrm_core.data.content_hash import fingerprint
+from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
+from ganrm_core.rewards.discriminator.lora_adapter import Adapter
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training.feature_archive import companion_path, write_features
+from ganrm_core.training.self_training import refinement, rounds
+from ganrm_core.training.self_training.card import bootstrap_card
+from ganrm_core.training.self_training.messages import pool_line, round_lines, verdict
+from ganrm_core.training.self_training.pool import known_pictures, origin_of, read_pool
+from ganrm_core.training.self_training.refinement import Refinement, refine
+from ganrm_core.training.self_training.rounds import BootstrapSettings
+from ganrm_core.training.trainer import TrainingResult
+from ganrm_core.utils.errors import DataError
+from ganrm_core.utils.progress import Progress, no_progress
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,12 @@ def pool(tmp_path_factory: pytest.TempPathFactory, make_folder: Callable[..., Pa
 
 @pytest.fixture
 def always_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap_rounds, "ranks_better", lambda *_: True)
+    monkeypatch.setattr(rounds, "ranks_better", lambda *_: True)
 
 
 @pytest.fixture
 def never_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap_rounds, "ranks_better", lambda *_: False)
+    monkeypatch.setattr(rounds, "ranks_better", lambda *_: False)
 
 
 @pytest.fixture
@@ -319,7 +319,7 @@ class TestCommand:
         def interrupted(*_: Any, **__: Any) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(bootstrapping, "bootstrap", interrupted)
+        monkeypatch.setattr(refinement, "bootstrap", interrupted)
         output = tmp_path / "new" / "better.safetensors"
         sets = ("--liked", trained.liked, "--ordinary", trained.ordinary)
         ran = ganrm("refine", trained.checkpoint, "--pool", pool, "--output", output, *sets)

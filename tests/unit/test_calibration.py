@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganrm_core.calibration import Calibration, fit_calibration
-from ganrm_core.metrics import expected_calibration_error
+from ganrm_core.metrics.binary import expected_calibration_error
+from ganrm_core.metrics.calibration import Calibration, fit_calibration
 
 
 @pytest.fixture(autouse=True, scope="module")

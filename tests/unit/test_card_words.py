@@ -12,10 +12,15 @@ from typing import Any
 
 import pytest
 
-from ganrm_core.card_words import figure, figure_words, interval_words, section
-from ganrm_core.checkpoint import Checkpoint, load_checkpoint, read_card, save_checkpoint
-from ganrm_core.errors import BackboneError, CheckpointError
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.rewards.discriminator.card_text import figure, figure_words, interval_words, section
+from ganrm_core.rewards.discriminator.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    read_card,
+    save_checkpoint,
+)
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.errors import BackboneError, CheckpointError
 
 Ganrm = Callable[..., Any]
 

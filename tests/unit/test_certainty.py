@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ganrm_core.certainty import MARGIN, close_calls, in_words, log_odds, surest_first, too_close
-from ganrm_core.errors import DataError
-from ganrm_core.selection import select_best
+from ganrm_core.selection.close_calls import MARGIN, close_calls, in_words, log_odds, surest_first, too_close
+from ganrm_core.selection.ranking import select_best
+from ganrm_core.utils.errors import DataError
 
 
 def score(odds: float) -> float:

@@ -11,8 +11,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ganrm_core.checkpoint import FORMAT_VERSION, Checkpoint, load_checkpoint, read_card, save_checkpoint
-from ganrm_core.errors import CheckpointError, OutputError
+from ganrm_core.rewards.discriminator.checkpoint import (
+    FORMAT_VERSION,
+    Checkpoint,
+    load_checkpoint,
+    read_card,
+    save_checkpoint,
+)
+from ganrm_core.utils.errors import CheckpointError, OutputError
 
 
 def example() -> Checkpoint:

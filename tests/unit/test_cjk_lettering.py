@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from ganrm_core import system_fonts
-from ganrm_core.drawing import PAGE, TEXT, write
-from ganrm_core.lettering import fitting_text, wrapped_text
+from ganrm_core.reports import system_fonts
+from ganrm_core.reports.canvas import PAGE, TEXT, write
+from ganrm_core.reports.fonts import fitting_text, wrapped_text
 
 _TEXT = "模型在未见过的图像上的区分能力（AUC）。区间 0.85–0.93，请降低最低分数，或生成更多候选图像。"
 

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from ganrm_core import cli
-from ganrm_core.checkpoint import read_card
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.rewards.discriminator.checkpoint import read_card
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
 
 Ganrm = Callable[..., Any]
 Draw = Callable[[str, int], Image.Image]

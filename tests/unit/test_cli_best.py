@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ganrm_core.folder_selection import find_candidates
+from ganrm_core.selection.folder import find_candidates
 
 Ganrm = Callable[..., Any]
 RESULTS = ["contact_sheet.jpg", "scores.csv"]

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ganrm_core.cli.combine import _weighed
-from ganrm_core.ensemble import CombinedReward
-from ganrm_core.errors import CheckpointError, DataError, OutputError
-from ganrm_core.recipes import load_reward, read_recipe, write_recipe
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.rewards.combination_file import load_reward, read_recipe, write_recipe
+from ganrm_core.rewards.combined import CombinedReward
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.errors import CheckpointError, DataError, OutputError
 
 Ganrm = Callable[..., Any]
 

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
-from ganrm_core import cli, file_features, imagesets, report
+from ganrm_core import cli
+from ganrm_core.data import image_folder
+from ganrm_core.reports import html_report
+from ganrm_core.rewards.discriminator import file_features
 
 Ganrm = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
@@ -58,7 +61,7 @@ class TestCtrlC:
         ganrm: Ganrm,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        real, read = imagesets.read_image, 0
+        real, read = image_folder.read_image, 0
 
         def interrupted(path: Path) -> Any:
             nonlocal read
@@ -67,7 +70,7 @@ class TestCtrlC:
                 raise KeyboardInterrupt
             return real(path)
 
-        for module in (file_features, imagesets):
+        for module in (file_features, image_folder):
             monkeypatch.setattr(module, "read_image", interrupted)
         before = listing(work)
         ran = ganrm(*call(command, trained, work, tiny_transformer))
@@ -82,7 +85,7 @@ class TestCtrlC:
         def interrupted(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(report, "write_report", interrupted)
+        monkeypatch.setattr(html_report, "write_report", interrupted)
         ran = ganrm(
             *call("train", trained, work, tiny_transformer), "--report", work / "a.html", "--preset", "paper"
         )

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from ganrm_core import companion, folder_selection
 from ganrm_core.cli import heatmap
+from ganrm_core.selection import folder
+from ganrm_core.training import feature_archive
 
 Ganrm = Callable[..., Any]
 
@@ -17,14 +18,14 @@ Ganrm = Callable[..., Any]
 def test_a_training_is_not_lost(
     trained: Any, tiny_transformer: str, tmp_path: Path, ganrm: Ganrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = companion.write_model
+    save = feature_archive.write_model
 
     def overtaken(path: Path, *rest: Any) -> Path:
         path.write_text("theirs")
         (tmp_path / "r.html").write_text("theirs")
         return save(path, *rest)
 
-    monkeypatch.setattr(companion, "write_model", overtaken)
+    monkeypatch.setattr(feature_archive, "write_model", overtaken)
     ran = ganrm(
         *("train", "--liked", trained.liked, "--ordinary", trained.ordinary, "--backbone", tiny_transformer),
         *(
@@ -52,13 +53,13 @@ def test_a_training_is_not_lost(
 def test_a_selection_goes_into_the_next_folder(
     trained: Any, tmp_path: Path, ganrm: Ganrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = folder_selection.place_selection
+    place = folder.place_selection
 
     def overtaken(selection: Any, output: Path, *rest: Any) -> Any:
         place(selection, output, *rest)
         return place(selection, output, *rest)
 
-    monkeypatch.setattr(folder_selection, "place_selection", overtaken)
+    monkeypatch.setattr(folder, "place_selection", overtaken)
     ran = ganrm("best", trained.checkpoint, trained.liked, "--output", tmp_path / "best")
     assert ran.code == 0, ran.err
     assert f"written  {tmp_path / 'best (2)'} " in ran.out

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from ganrm_core.audit.audit import Audit
-from ganrm_core.audit.facts import file_facts
-from ganrm_core.checkpoint import load_checkpoint
-from ganrm_core.companion import (
+from ganrm_core.data.image_io import read_image
+from ganrm_core.leakage.audit.audit import Audit
+from ganrm_core.leakage.forensics.file_stats import file_facts
+from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training.feature_archive import (
     KnownPictures,
     companion_path,
     features_identity,
@@ -24,9 +26,7 @@ from ganrm_core.companion import (
     write_features,
     write_model,
 )
-from ganrm_core.errors import CheckpointError, OutputError
-from ganrm_core.images import read_image
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.utils.errors import CheckpointError, OutputError
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrm_core.contact_sheet import Tile, contact_sheet, grid
-from ganrm_core.errors import ImageError
-from ganrm_core.lettering import fitting_text
+from ganrm_core.reports.contact_sheet import Tile, contact_sheet, grid
+from ganrm_core.reports.fonts import fitting_text
+from ganrm_core.utils.errors import ImageError
 
 MAGENTA = (255, 0, 255)
 

@@ -8,8 +8,8 @@ from concurrent.futures.thread import BrokenThreadPool
 import pytest
 import torch
 
-from ganrm_core import cores
-from ganrm_core.cores import in_order, threads_to_share
+from ganrm_core.utils import parallel
+from ganrm_core.utils.parallel import in_order, threads_to_share
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_all_have_set_their_share_before_the_first_result(monkeypatch: pytest.Mo
         time.sleep(0.1 * len(workers()))
         set_share.append(count)
 
-    monkeypatch.setattr(cores, "_use_cores", slowly)
+    monkeypatch.setattr(parallel, "_use_cores", slowly)
     stream = in_order(range(6), lambda n: n, threads=3, ahead=4, share=True)
     assert next(stream) == 0
     assert set_share == [1] * 3
@@ -115,7 +115,7 @@ def test_a_share_that_cannot_be_set_is_no_end_of_waiting(monkeypatch: pytest.Mon
         if len(asked) == 2:
             raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(cores, "_use_cores", fail_the_second)
+    monkeypatch.setattr(parallel, "_use_cores", fail_the_second)
     with pytest.raises(BrokenThreadPool):
         next(in_order(range(6), lambda n: n, threads=3, ahead=4, share=True))
     assert workers() == []

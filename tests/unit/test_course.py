@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ganrm_core.course import Course, Phase, Whole, time_left_words
-from ganrm_core.progress import Progress
+from ganrm_core.utils.progress import Progress
+from ganrm_core.utils.time_left import Course, Phase, Whole, time_left_words
 
 PHASES = (Phase("hashing", 2, "files"), Phase("reading", 60, "backbone"), Phase("fitting", 20, "fit"))
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from ganrm_core import cross_validation
-from ganrm_core.cross_validation import FittedHead, fit_default, fit_paper
-from ganrm_core.errors import DataError
-from ganrm_core.feature_rows import Rows
-from ganrm_core.fitting import fit_linear_path
-from ganrm_core.heads import Head, LinearHead
-from ganrm_core.metrics import auc
-from ganrm_core.progress import Progress, ProgressCallback, no_progress
-from ganrm_core.readout import Block
-from ganrm_core.splits import FOLDS, assign_folds
-from ganrm_core.whitening import fit_projection
+from ganrm_core.data.splits import FOLDS, assign_folds
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.heads import Head, LinearHead
+from ganrm_core.rewards.discriminator.readout import Block
+from ganrm_core.training import cross_validation
+from ganrm_core.training.cross_validation import FittedHead, fit_default, fit_paper
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.head_fitting import fit_linear_path
+from ganrm_core.training.whitening import fit_projection
+from ganrm_core.utils.errors import DataError
+from ganrm_core.utils.progress import Progress, ProgressCallback, no_progress
 
 FitAll = Callable[[Rows, np.ndarray, cross_validation._Steps], dict[str, Head]]
 

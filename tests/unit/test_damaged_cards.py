@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ganrm_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from ganrm_core.errors import CheckpointError
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.rewards.discriminator.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.errors import CheckpointError
 
 
 @pytest.mark.parametrize(

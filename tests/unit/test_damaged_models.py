@@ -12,10 +12,15 @@ import torch
 from fuzz_support.checkpoint_seeds import Seeds
 from torch import Tensor
 
-from ganrm_core.checkpoint import Checkpoint, load_checkpoint, read_card, save_checkpoint
-from ganrm_core.errors import CheckpointError
-from ganrm_core.recipes import load_reward
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.rewards.combination_file import load_reward
+from ganrm_core.rewards.discriminator.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    read_card,
+    save_checkpoint,
+)
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.errors import CheckpointError
 
 LINEAR, MLP, PAPER, ADAPTED = Seeds.checkpoints
 FC1 = "adapter.net.vision_model.encoder.layers.1.mlp.fc1"

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.demo.faults import FAULTS, MAX_LOSS, Original, apply_fault, fault_dial
-from ganrm_core.demo.filters import blotches, flatten_texture, gaussian_blur
-from ganrm_core.demo.ssim import SsimTo
-from ganrm_core.errors import DataError, ImageError
+from ganrm_core.synthetic.degradations import FAULTS, MAX_LOSS, Original, apply_fault, fault_dial
+from ganrm_core.synthetic.filters import blotches, flatten_texture, gaussian_blur
+from ganrm_core.synthetic.ssim import SsimTo
+from ganrm_core.utils.errors import DataError, ImageError
 
 STRENGTHS = (0.1, 0.4, 0.7, 1.0)
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrm_core.demo import pictures
-from ganrm_core.demo.pictures import demo_pictures, load_picture
-from ganrm_core.errors import DataError
+from ganrm_core.synthetic import sample_images
+from ganrm_core.synthetic.sample_images import demo_pictures, load_picture
+from ganrm_core.utils.errors import DataError
 
 needs_packages = pytest.mark.skipif(
     find_spec("comfyui_workflow_templates_media_image") is None,
@@ -106,7 +106,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]
         spec.submodule_search_locations = [str(folders[part].parent)]
         return spec
 
-    monkeypatch.setattr(pictures, "find_spec", find)
+    monkeypatch.setattr(sample_images, "find_spec", find)
     return folders
 
 

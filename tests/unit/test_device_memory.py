@@ -8,11 +8,12 @@ from torch import Tensor
 from unit_support.colours import Colours
 
 from benchmarks.alive import most_alive
-from ganrm_core import device_memory, features
-from ganrm_core.backbones import load_backbone
 from ganrm_core.backbones.base import ExecutionPlan
-from ganrm_core.features import FeatureReader
-from ganrm_core.readout import Readout, SecondLook, default_readout
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.rewards.discriminator import feature_extractor
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.readout import Readout, SecondLook, default_readout
+from ganrm_core.utils import device_memory
 
 PICTURES = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -81,7 +82,7 @@ class TestFreeMemory:
     ) -> None:
         backbone = Limited(10**9, RuntimeError())
         free = None if fit is None else int(fit * backbone.bytes_per_picture)
-        monkeypatch.setattr(features, "free_memory", lambda _: free)
+        monkeypatch.setattr(feature_extractor, "free_memory", lambda _: free)
         reader = FeatureReader(backbone, Readout(("pixels",)))
         assert reader.batch_size == batch
         reader(PICTURES)

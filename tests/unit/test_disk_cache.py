@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from ganrm_core import disk_cache
-from ganrm_core.disk_cache import FILE, DiskCache, cache_in, keep_in, user_folder
+from ganrm_core.utils import disk_cache
+from ganrm_core.utils.disk_cache import FILE, DiskCache, cache_in, keep_in, user_folder
 
 ROOT = Path(__file__).parents[2]
 PLENTY = 10**6
@@ -30,7 +30,7 @@ class TestKeeping:
     def test_what_was_put_is_found_by_another_process(self, file: Path) -> None:
         DiskCache(file, PLENTY).put("a", b"one")
         program = (
-            "from pathlib import Path; from ganrm_core.disk_cache import DiskCache\n"
+            "from pathlib import Path; from ganrm_core.utils.disk_cache import DiskCache\n"
             f"print(DiskCache(Path({str(file)!r}), 1).get('a'))"
         )
         ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
@@ -66,7 +66,7 @@ class TestKeeping:
 
     def test_processes_write_at_once(self, file: Path) -> None:
         program = (
-            "import sys; from pathlib import Path; from ganrm_core.disk_cache import DiskCache\n"
+            "import sys; from pathlib import Path; from ganrm_core.utils.disk_cache import DiskCache\n"
             f"cache = DiskCache(Path({str(file)!r}), 10**6)\n"
             "for place in range(100): cache.put(f'{sys.argv[1]} {place}', sys.argv[1].encode())\n"
         )

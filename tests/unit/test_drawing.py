@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganrm_core.drawing import name_lines, text_width
+from ganrm_core.reports.canvas import name_lines, text_width
 
 SIZE = 20
 

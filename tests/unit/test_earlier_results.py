@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganrm_core.drawn_results import is_drawn_result, marked_png
-from ganrm_core.errors import DataError
-from ganrm_core.imagesets import find_images
-from ganrm_core.picture_metadata import KEY, figures, write_png
-from ganrm_core.selection_table import COLUMNS, TABLE, is_selection
-from ganrm_core.system_folders import is_system_folder
+from ganrm_core.data.image_folder import find_images
+from ganrm_core.data.image_metadata import KEY, figures, write_png
+from ganrm_core.data.result_marker import is_drawn_result, marked_png
+from ganrm_core.data.selection_table import COLUMNS, TABLE, is_selection
+from ganrm_core.data.system_folders import is_system_folder
+from ganrm_core.utils.errors import DataError
 
 PICTURE = Image.new("RGB", (4, 4))
 

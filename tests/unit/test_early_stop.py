@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganrm_core.early_stop import _tail, chance_of_better
+from ganrm_core.selection.early_stopping import _tail, chance_of_better
 
 # Upper tails of Student's t from tables: (t, degrees of freedom) → chance.
 TABLE = {

@@ -12,17 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.calibration import Calibration
-from ganrm_core.ensemble import CombinedReward
-from ganrm_core.errors import DataError, ImageError
-from ganrm_core.heads import LinearHead, RewardProjectionLayer
-from ganrm_core.pixel_path import PixelPath
-from ganrm_core.progress import Progress
-from ganrm_core.readout import Readout, SecondLook, default_readout, embedding_readout
-from ganrm_core.reward import Reward, Scores
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.shared_scoring import SharedScoring
-from ganrm_core.skipped_files import Skipped
+from ganrm_core.data.border_trim import PixelPath
+from ganrm_core.data.skipped_files import Skipped
+from ganrm_core.metrics.calibration import Calibration
+from ganrm_core.rewards.base import Reward, Scores
+from ganrm_core.rewards.combined import CombinedReward
+from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.readout import Readout, SecondLook, default_readout, embedding_readout
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.rewards.shared_backbone import SharedScoring
+from ganrm_core.utils.errors import DataError, ImageError
+from ganrm_core.utils.progress import Progress
 
 COUNT = 11
 RUNS = 2  # of the backbone for a picture: one of itself, one of it blurred

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core import errors
+from ganrm_core.utils import errors
 
-MODULE = "/opt/ComfyUI/custom_nodes/a pack.ganrm_core.errors"
+MODULE = "/opt/ComfyUI/custom_nodes/a pack.ganrm_core.utils.errors"
 
 
 def test_a_log_names_them_without_the_path_of_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +22,7 @@ def test_a_log_names_them_without_the_path_of_the_pack(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, MODULE, module)
     spec.loader.exec_module(module)
     for name in ("GanRMError", "DataError", "NameTakenError", "SourceError"):
-        assert getattr(module, name).__module__ == "ganrm_core.errors"
+        assert getattr(module, name).__module__ == "ganrm_core.utils.errors"
 
 
 def test_they_can_be_sent_between_processes() -> None:

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import torch
 
-from ganrm_core import feature_store, training
-from ganrm_core.disk_cache import FILE, DiskCache, keep_in
-from ganrm_core.ensemble import CombinedReward
-from ganrm_core.features import FeatureReader
-from ganrm_core.readout import Readout, SecondLook
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.skipped_files import Skipped
-from ganrm_core.training import train
+from ganrm_core.data.skipped_files import Skipped
+from ganrm_core.rewards.combined import CombinedReward
+from ganrm_core.rewards.discriminator import feature_cache
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.readout import Readout, SecondLook
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training import trainer
+from ganrm_core.training.trainer import train
+from ganrm_core.utils.disk_cache import FILE, DiskCache, keep_in
 
 COUNT = 11
 
@@ -103,7 +104,7 @@ class TestScoring:
     def test_pixels_read_before_are_not_read_again_in_other_company(
         self, small: RewardModel, cache: DiskCache, reads: list[int]
     ) -> None:
-        store = feature_store.FeatureStore(small.reader, small.pixel_path)
+        store = feature_cache.FeatureStore(small.reader, small.pixel_path)
         side = store.input_size
         pictures = torch.rand(5, 3, side, side, generator=torch.Generator().manual_seed(0))
         first = store.read(pictures[:3])
@@ -149,7 +150,7 @@ class TestScoring:
         reads: list[int],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        store = feature_store.FeatureStore(small.reader, small.pixel_path)
+        store = feature_cache.FeatureStore(small.reader, small.pixel_path)
         store.put("00", {"features": torch.zeros(1)})
         assert store.get("00") is not None
         readout, path = small.reader.readout, small.pixel_path
@@ -161,7 +162,7 @@ class TestScoring:
             path = type(path)(0.1)
         else:
             monkeypatch.setattr(torch, "__version__", "0.0")
-        other = feature_store.FeatureStore(FeatureReader(small.backbone, readout), path)
+        other = feature_cache.FeatureStore(FeatureReader(small.backbone, readout), path)
         assert other.get("00") is None
 
     def test_models_that_share_a_backbone_share_a_reading(
@@ -215,7 +216,7 @@ class TestTraining:
         self, sets: Any, cache: DiskCache, draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         liked = shutil.copytree(sets.liked, tmp_path / "liked")
-        file, real = min(liked.iterdir()), training.survey
+        file, real = min(liked.iterdir()), trainer.survey
         own = file.read_bytes()
 
         def while_it_is_another(*given: Any, **options: Any) -> Any:
@@ -225,7 +226,7 @@ class TestTraining:
             return surveyed
 
         with monkeypatch.context() as patched:
-            patched.setattr(training, "survey", while_it_is_another)
+            patched.setattr(trainer, "survey", while_it_is_another)
             _trained(sets, "off", cache, liked)
         kept = _trained(sets, "off", cache, liked).known.features
         assert torch.equal(kept, _trained(sets, "off", None, liked).known.features)
@@ -243,8 +244,8 @@ def test_a_record_is_written_out_only_where_it_is_kept(cache: DiskCache) -> None
         asked.append("value")
         return [1, 2]
 
-    feature_store.put_record("kind", "content", value)
-    assert feature_store.get_record("kind", "content") == [1, 2]
+    feature_cache.put_record("kind", "content", value)
+    assert feature_cache.get_record("kind", "content") == [1, 2]
     keep_in(None)
-    feature_store.put_record("kind", "content", value)
-    assert (asked, feature_store.get_record("kind", "content")) == (["value"], None)
+    feature_cache.put_record("kind", "content", value)
+    assert (asked, feature_cache.get_record("kind", "content")) == (["value"], None)

@@ -12,10 +12,17 @@ from torch import Tensor
 from unit_support.colours import Colours
 
 from ganrm_core.backbones.base import ExecutionPlan, Tap
-from ganrm_core.demo.filters import gaussian_blur
-from ganrm_core.features import FeatureReader
-from ganrm_core.readout import Readout, SecondLook, SecondLookKind, answered, default_readout, is_response
-from ganrm_core.transforms import smaller, softened
+from ganrm_core.data.transforms import smaller, softened
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.readout import (
+    Readout,
+    SecondLook,
+    SecondLookKind,
+    answered,
+    default_readout,
+    is_response,
+)
+from ganrm_core.synthetic.filters import gaussian_blur
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core import file_names
-from ganrm_core.companion import companion_path
-from ganrm_core.errors import OutputError
-from ganrm_core.file_names import fitting_name, longest_name, numbers, split_name, unique_name
-from ganrm_core.files import check_new_file, free_name
-from ganrm_core.result_folders import free_folder
+from ganrm_core.selection.output_folder import free_folder
+from ganrm_core.training.feature_archive import companion_path
+from ganrm_core.utils import file_names
+from ganrm_core.utils.errors import OutputError
+from ganrm_core.utils.file_names import fitting_name, longest_name, numbers, split_name, unique_name
+from ganrm_core.utils.files import check_new_file, free_name
 
 LONG = {
     "CJK": "漢" * 83,

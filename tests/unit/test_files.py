@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core.errors import OutputError
-from ganrm_core.files import atomic_file, check_new_file, shown
+from ganrm_core.utils.errors import OutputError
+from ganrm_core.utils.files import atomic_file, check_new_file, shown
 
 
 def names(folder: Path) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core import files
-from ganrm_core.errors import OutputError
-from ganrm_core.files import free_name, place
+from ganrm_core.utils import files
+from ganrm_core.utils.errors import OutputError
+from ganrm_core.utils.files import free_name, place
 
 
 def names(folder: Path) -> list[str]:

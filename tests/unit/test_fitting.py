@@ -7,11 +7,11 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from ganrm_core.feature_rows import Rows
-from ganrm_core.fitting import fit_linear_heads, fit_linear_path, fit_mlp, fit_paper_head
-from ganrm_core.metrics import auc
-from ganrm_core.readout import Block
-from ganrm_core.whitening import find_directions, fit_projection
+from ganrm_core.metrics.binary import auc
+from ganrm_core.rewards.discriminator.readout import Block
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path, fit_mlp, fit_paper_head
+from ganrm_core.training.whitening import find_directions, fit_projection
 
 PENALTIES = (1.0, 0.1, 0.01, 0.001)
 
@@ -116,7 +116,7 @@ class TestProjection:
     def test_of_very_many_rows_an_even_selection_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
         features = rows(60).flat()[0]
         expected = fit_projection(features, blocks(24))
-        monkeypatch.setattr("ganrm_core.fitting._PROJECTION_ROWS", 60)
+        monkeypatch.setattr("ganrm_core.training.whitening._PROJECTION_ROWS", 60)
         found = fit_projection(features.repeat_interleave(3, dim=0), blocks(24))
         torch.testing.assert_close(found.deviations, expected.deviations, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(found.matrix.abs(), expected.matrix.abs(), atol=1e-3, rtol=1e-2)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFile
 
-from ganrm_core import format_plugins
-from ganrm_core.images import UnreadableImageError, read_image
+from ganrm_core.data import format_plugins
+from ganrm_core.data.image_io import UnreadableImageError, read_image
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 JXL = b"\xff\x0a" + bytes(30)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageOps
 
-from ganrm_core.demo.drawings import KINDS, draw
-from ganrm_core.frame import NO_FRAME, frame_widths
+from ganrm_core.data.borders import NO_FRAME, frame_widths
+from ganrm_core.synthetic.drawings import KINDS, draw
 
 
 def photograph(seed: int = 0) -> Image.Image:

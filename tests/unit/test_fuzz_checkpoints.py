@@ -9,7 +9,7 @@ import pytest
 from fuzz_support.checkpoint_cases import checkpoint_case, checkpoint_faults, put, remove
 from fuzz_support.checkpoint_seeds import Seeds
 
-from ganrm_core import reward_model
+from ganrm_core.rewards.discriminator import reward_model
 
 CASES = 200
 

@@ -11,10 +11,10 @@ from fuzz_support.checkpoint_seeds import Seeds
 from fuzz_support.picture_cases import folder_faults, picture_case, picture_faults
 from fuzz_support.picture_seeds import HEIGHT, WIDTH, is_read, picture_seeds
 
-from ganrm_core import images
-from ganrm_core.errors import ImageError
-from ganrm_core.images import read_image
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.data import image_io
+from ganrm_core.data.image_io import read_image
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.errors import ImageError
 
 CASES, IN_FOLDER = 300, 200
 
@@ -22,7 +22,7 @@ CASES, IN_FOLDER = 300, 200
 @pytest.fixture(autouse=True)
 def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     # A mutated header may claim any size; filling 268 megapixels is what the long command is for.
-    monkeypatch.setattr(images, "MAX_PIXELS", 1 << 22)
+    monkeypatch.setattr(image_io, "MAX_PIXELS", 1 << 22)
 
 
 def test_whole_files_are_read_or_refused_by_their_format(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from ganrm_core import head_map as module
-from ganrm_core.calibration import Calibration
-from ganrm_core.head_map import head_map
-from ganrm_core.heads import LinearHead, PaperHead, RewardProjectionLayer
-from ganrm_core.pixel_path import PixelPath
-from ganrm_core.readout import embedding_readout
-from ganrm_core.reward_map import reward_map
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.attribution import linear_head_map as module
+from ganrm_core.attribution.linear_head_map import head_map
+from ganrm_core.attribution.window_map import reward_map
+from ganrm_core.data.border_trim import PixelPath
+from ganrm_core.metrics.calibration import Calibration
+from ganrm_core.rewards.discriminator.heads import LinearHead, PaperHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.readout import embedding_readout
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
 
 
 @pytest.fixture(params=["efficientnet_lite0", "transformer"])

@@ -3,8 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganrm_core.errors import CheckpointError
-from ganrm_core.heads import Head, LinearHead, PaperHead, ProjectedMLPHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.heads import (
+    Head,
+    LinearHead,
+    PaperHead,
+    ProjectedMLPHead,
+    RewardProjectionLayer,
+)
+from ganrm_core.utils.errors import CheckpointError
 
 WIDTH = 6
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.feature_store import FeatureStore
-from ganrm_core.features import FeatureReader
-from ganrm_core.heads import LinearHead, RewardProjectionLayer
-from ganrm_core.held_out_judge import held_out_judge
-from ganrm_core.images import to_float
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.transforms import resize
+from ganrm_core.data.image_io import to_float
+from ganrm_core.data.transforms import resize
+from ganrm_core.rewards.discriminator.feature_cache import FeatureStore
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training.held_out_scorer import held_out_judge
 
 
 @pytest.fixture

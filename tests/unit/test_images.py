@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from ganrm_core.errors import ImageError
-from ganrm_core.images import read_image, to_float
+from ganrm_core.data.image_io import read_image, to_float
+from ganrm_core.utils.errors import ImageError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from ganrm_core.errors import ImageError
-from ganrm_core.images import MAX_PIXELS, UnreadableImageError, read_image
+from ganrm_core.data.image_io import MAX_PIXELS, UnreadableImageError, read_image
+from ganrm_core.utils.errors import ImageError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrm_core import imagesets
-from ganrm_core.content_hash import common_files, content_hashes, fingerprint
-from ganrm_core.errors import DataError, ImageError
-from ganrm_core.imagesets import find_images
-from ganrm_core.selection_table import COLUMNS, SHEET, TABLE
-from ganrm_core.skipped_files import Skipped, describe_skipped
-from ganrm_core.streaming import decoders_beside, stream_images
+from ganrm_core.data import image_folder
+from ganrm_core.data.content_hash import common_files, content_hashes, fingerprint
+from ganrm_core.data.image_folder import find_images
+from ganrm_core.data.selection_table import COLUMNS, SHEET, TABLE
+from ganrm_core.data.skipped_files import Skipped, describe_skipped
+from ganrm_core.data.streaming import decoders_beside, stream_images
+from ganrm_core.utils.errors import DataError, ImageError
 
 
 def picture(path: Path, value: int = 9, size: tuple[int, int] = (4, 4)) -> Path:
@@ -148,7 +148,7 @@ class TestStreamImages:
 
     def test_on_a_cpu_threads_take_only_idle_cores(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "cpu_count", lambda: 4)
-        monkeypatch.setattr(imagesets, "DECODERS", 3)
+        monkeypatch.setattr(image_folder, "DECODERS", 3)
         for busy, expected in ((1, 3), (3, 1), (4, 0), (8, 0)):
             monkeypatch.setattr(torch, "get_num_threads", lambda busy=busy: busy)
             assert decoders_beside("cpu") == expected
@@ -181,7 +181,7 @@ class TestStreamImages:
                 with lock:
                     alive -= 1
 
-        monkeypatch.setattr(imagesets, "read_image", lambda _path: Counted())
+        monkeypatch.setattr(image_folder, "read_image", lambda _path: Counted())
         paths = [tmp_path / str(n) for n in range(200)]
         count = sum(1 for _ in stream_images(paths, workers=3, prefetch=4, skipped=[]))
         assert count == 200
@@ -223,7 +223,7 @@ class TestStreamImages:
         def fail(_path: Path) -> None:
             raise RuntimeError("a bug")
 
-        monkeypatch.setattr(imagesets, "read_image", fail)
+        monkeypatch.setattr(image_folder, "read_image", fail)
         skipped: list[Skipped] = []
         with pytest.raises(RuntimeError, match="a bug"):
             list(stream_images([tmp_path / "a.png"] * 9, skipped=skipped))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganrm_core import kept_pictures
-from ganrm_core.kept_pictures import KeptPictures
+from ganrm_core.data import image_cache
+from ganrm_core.data.image_cache import KeptPictures
 
 PICTURE = torch.zeros(3, 10, 10, dtype=torch.uint8)
 
 
 @pytest.fixture(autouse=True)
 def room_for_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_pictures, "_MOST_BYTES", 2 * PICTURE.nbytes)
+    monkeypatch.setattr(image_cache, "_MOST_BYTES", 2 * PICTURE.nbytes)
 
 
 def test_each_is_given_once() -> None:

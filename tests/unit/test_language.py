@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core import language, lettering
-from ganrm_core.chinese import CHINESE
-from ganrm_core.language import letters_needed, speak, translated
-from ganrm_core.lettering import fitting_text, spoken, wrapped_text
+from ganrm_core.reports import fonts, translation
+from ganrm_core.reports.chinese_drawings import CHINESE
+from ganrm_core.reports.fonts import fitting_text, spoken, wrapped_text
+from ganrm_core.reports.translation import letters_needed, speak, translated
 
 ROOT = Path(__file__).parents[2]
 _GAP = re.compile(r"\{([a-z]+)\}")
@@ -21,16 +21,16 @@ _WORD = re.compile(r"[A-Za-z]{3,}")
 
 @pytest.fixture(autouse=True)
 def _own_language() -> Iterator[None]:
-    before = language._current
+    before = translation._current
     yield
     speak(before)
-    lettering._can_draw.cache_clear()
+    fonts._can_draw.cache_clear()
 
 
 @pytest.fixture
 def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is Chinese, and some font has the letters."""
-    monkeypatch.setattr(lettering, "_can_draw", lambda _: True)
+    monkeypatch.setattr(fonts, "_can_draw", lambda _: True)
     speak(lambda: "zh")
 
 
@@ -118,9 +118,9 @@ def test_whole_texts_their_parts_and_sentences(english: str, told: str) -> None:
 
 
 def test_english_where_no_font_has_the_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lettering, "_fonts", lambda size: (lettering.ImageFont.load_default(size),))
-    monkeypatch.setattr(lettering, "_system_fonts", lambda _: ())
-    lettering._can_draw.cache_clear()
+    monkeypatch.setattr(fonts, "_fonts", lambda size: (fonts.ImageFont.load_default(size),))
+    monkeypatch.setattr(fonts, "_system_fonts", lambda _: ())
+    fonts._can_draw.cache_clear()
     speak(lambda: "zh")
     assert spoken("Worth knowing") == "Worth knowing"
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from ganrm_core import live_plot as module
-from ganrm_core.chart import NO_CHARTS
-from ganrm_core.history_plot import history_plot, last_figures
-from ganrm_core.live_plot import Stage, live_plot
-from ganrm_core.progress import History
-from ganrm_core.report_words import history_words
+from ganrm_core.reports import live_preview as module
+from ganrm_core.reports.chart_style import NO_CHARTS
+from ganrm_core.reports.live_preview import Stage, live_plot
+from ganrm_core.reports.messages import history_words
+from ganrm_core.reports.training_curves import history_plot, last_figures
+from ganrm_core.utils.progress import History
 
 GOLD = (255, 196, 61)
 HISTORY = History("epoch", (0.7, 0.5, 0.41), (0.6, 0.8, 0.87))

@@ -11,12 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrm_core import images, reward
-from ganrm_core.errors import ImageError
-from ganrm_core.images import read_image, to_float
-from ganrm_core.reward import opened
-from ganrm_core.skipped_files import Skipped
-from ganrm_core.streaming import stream_files
+from ganrm_core.data import image_io
+from ganrm_core.data.image_io import read_image, to_float
+from ganrm_core.data.skipped_files import Skipped
+from ganrm_core.data.streaming import stream_files
+from ganrm_core.rewards import base
+from ganrm_core.rewards.base import opened
+from ganrm_core.utils.errors import ImageError
 
 # What PyTorch's allocators say on Linux, Windows and a graphics card.
 ALLOCATORS = [
@@ -62,11 +63,11 @@ def test_reading_names_it(error: Exception, tmp_path: Path, monkeypatch: pytest.
 
     path = two_files(tmp_path)[0]
     with monkeypatch.context() as patched:
-        patched.setattr(reward, "to_float", fail)
+        patched.setattr(base, "to_float", fail)
         for picture in (path, Image.open(path)):
             with pytest.raises(ImageError, match=r"there is not enough memory for it.*smaller size"):
                 opened(picture)
-    monkeypatch.setattr(images, "_as_tensor", fail)
+    monkeypatch.setattr(image_io, "_as_tensor", fail)
     with pytest.raises(ImageError, match=r"huge\.png.*there is not enough memory for it.*smaller size"):
         read_image(path)
 

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
-from ganrm_core import metrics
-from ganrm_core.metrics import (
+from ganrm_core.metrics import binary
+from ganrm_core.metrics.binary import (
     auc,
     auc_interval,
     best_balanced_threshold,
@@ -24,7 +24,7 @@ from ganrm_core.metrics import (
     weighted_auc,
     weighted_calibration_error,
 )
-from ganrm_core.summary import measure
+from ganrm_core.metrics.summary import measure
 
 
 def sample(seed: int, count: int = 60, levels: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +45,7 @@ def balanced_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: float) ->
 @pytest.fixture
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulations repeat the bootstrap, so each may be shorter."""
-    monkeypatch.setattr(metrics, "_RESAMPLES", 200)
+    monkeypatch.setattr(binary, "_RESAMPLES", 200)
 
 
 class TestAuc:
@@ -274,8 +274,8 @@ class TestBootstrapInterval:
             ]
             rows = np.concatenate([np.flatnonzero(groups == group) for group in np.concatenate(chosen)])
             draws.append(roc_auc_score(labels[rows], logits[rows]))
-        monkeypatch.setattr(metrics, "_RESAMPLES", 1000)
-        monkeypatch.setattr(metrics, "_AT_ONCE", 150 * 300)  # in four parts, the last one smaller
+        monkeypatch.setattr(binary, "_RESAMPLES", 1000)
+        monkeypatch.setattr(binary, "_AT_ONCE", 150 * 300)  # in four parts, the last one smaller
         interval = bootstrap_interval(weighted_auc(logits, labels), labels, groups)
         assert (interval.low, interval.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.012)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core import model_series
-from ganrm_core.errors import OutputError
-from ganrm_core.model_series import newest, series_of, write_replacing
+from ganrm_core.training import model_versions
+from ganrm_core.training.model_versions import newest, series_of, write_replacing
+from ganrm_core.utils.errors import OutputError
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ class TestWriteReplacing:
     ) -> None:
         path = tmp_path / "a.safetensors"
         path.write_bytes(b"old")
-        put_aside, calls = model_series._put_aside, []
+        put_aside, calls = model_versions._put_aside, []
 
         def then_another_writes(at: Path) -> Path | None:
             found = put_aside(at)
@@ -82,7 +82,7 @@ class TestWriteReplacing:
             calls.append(found)
             return found
 
-        monkeypatch.setattr(model_series, "_put_aside", then_another_writes)
+        monkeypatch.setattr(model_versions, "_put_aside", then_another_writes)
         write_replacing(path, b"new")
         assert path.read_bytes() == b"new"
         assert {each.read_bytes() for each in tmp_path.iterdir()} == {b"old", b"of another program", b"new"}

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageEnhance
 
-from ganrm_core.errors import DataError, ImageError
-from ganrm_core.near_duplicates import THRESHOLD, group_near_duplicates, signature
-from ganrm_core.progress import Progress
+from ganrm_core.data.near_duplicates import THRESHOLD, group_near_duplicates, signature
+from ganrm_core.utils.errors import DataError, ImageError
+from ganrm_core.utils.progress import Progress
 
 
 def scene(seed: int, size: int = 240) -> Image.Image:

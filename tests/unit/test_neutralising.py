@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core import neutralising, twins
-from ganrm_core.audit.audit import Audit, Family
-from ganrm_core.audit.facts import FileFacts
-from ganrm_core.metrics import Interval
-from ganrm_core.neutralising import Neutraliser, neutraliser
-from ganrm_core.pixel_path import PixelPath
+from ganrm_core.data.border_trim import PixelPath
+from ganrm_core.leakage import neutralisation, perturbations
+from ganrm_core.leakage.audit.audit import Audit, Family
+from ganrm_core.leakage.forensics.file_stats import FileFacts
+from ganrm_core.leakage.neutralisation import Neutraliser, neutraliser
+from ganrm_core.metrics.binary import Interval
 
 PNG = FileFacts(
     container="PNG",
@@ -57,14 +57,14 @@ def picture(seed: int = 0, height: int = 80, width: int = 120) -> Tensor:
     return (torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed)) * 255).to(torch.uint8)
 
 
-def made(mode: neutralising.Mode, ordinary: FileFacts, *leaking: str) -> Neutraliser:
+def made(mode: neutralisation.Mode, ordinary: FileFacts, *leaking: str) -> Neutraliser:
     facts: Sequence[FileFacts] = [PNG] * 12 + [ordinary] * 12
     return neutraliser(mode, audit(*leaking), facts, LABELS)
 
 
 @pytest.mark.parametrize(("mode", "leaking"), [("auto", ()), ("off", ("compression", "borders"))])
 def test_nothing_is_touched_without_a_leak_or_when_off(
-    mode: neutralising.Mode, leaking: tuple[str, ...]
+    mode: neutralisation.Mode, leaking: tuple[str, ...]
 ) -> None:
     even = made(mode, JPEG, *leaking)
     assert even.families == ()
@@ -81,7 +81,7 @@ def test_what_may_be_taste_is_left_alone_by_auto(family: str) -> None:
 
 def test_the_liked_ones_are_saved_as_the_ordinary_ones_were() -> None:
     even = made("auto", JPEG, "compression")
-    assert torch.equal(even.evened(picture(), 1, 5), twins.jpeg(picture(), 60, 2))
+    assert torch.equal(even.evened(picture(), 1, 5), perturbations.jpeg(picture(), 60, 2))
     assert torch.equal(even.evened(picture(), 0, 5), picture()), "PNGs bring nothing to the JPEGs"
     assert list(even.twins(picture(), 1, 5)) == [
         "compression 1, liked",
@@ -166,7 +166,7 @@ def test_webp_quality_is_read_from_the_quantiser(quality: int) -> None:
     compression = quality / 100
     linear = compression * 2 / 3 if compression < 0.75 else 2 * compression - 1
     quantiser = round(127 * (1 - linear ** (1 / 3)))
-    assert abs(neutralising._webp_quality(quantiser) - quality) <= 2
+    assert abs(neutralisation._webp_quality(quantiser) - quality) <= 2
 
 
 def test_changes_leave_the_picture_itself_alone() -> None:

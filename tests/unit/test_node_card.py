@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from ganrm_core import node_card as module
-from ganrm_core.drawing import WARNING
-from ganrm_core.metrics import Interval
-from ganrm_core.node_card import node_card
+from ganrm_core.metrics.binary import Interval
+from ganrm_core.reports import compact_card as module
+from ganrm_core.reports.canvas import WARNING
+from ganrm_core.reports.compact_card import node_card
 
 SHOWN = 420
 LEAD = "Given a liked and an ordinary picture it had not seen, the model scores the liked one higher 90 times of 100."

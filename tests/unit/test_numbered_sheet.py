@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from PIL import Image, ImageChops
 
-from ganrm_core import numbered_sheet as module
-from ganrm_core.drawing import text_width
-from ganrm_core.errors import ImageError
-from ganrm_core.numbered_sheet import Numbered, numbered_sheet
+from ganrm_core.reports import numbered_sheet as module
+from ganrm_core.reports.canvas import text_width
+from ganrm_core.reports.numbered_sheet import Numbered, numbered_sheet
+from ganrm_core.utils.errors import ImageError
 
 GOLD = (255, 196, 61)
 

@@ -9,10 +9,10 @@ import sys
 import pytest
 from PIL import Image, ImageCms
 
-from ganrm_core import colour_profiles
 from ganrm_core.cli.common import bars
-from ganrm_core.optional_parts import cannot_import, name_the_user
-from ganrm_core.progress import Progress
+from ganrm_core.data import colour_profiles
+from ganrm_core.utils.optional_imports import cannot_import, name_the_user
+from ganrm_core.utils.progress import Progress
 
 
 def test_a_package_is_named_with_what_to_install() -> None:

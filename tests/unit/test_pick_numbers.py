@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ganrm_core.errors import DataError
-from ganrm_core.pick_numbers import picked_numbers
+from ganrm_core.selection.number_picks import picked_numbers
+from ganrm_core.utils.errors import DataError
 
 
 @pytest.mark.parametrize(

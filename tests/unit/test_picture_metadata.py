@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganrm_core.errors import ImageError, OutputError
-from ganrm_core.picture_metadata import KEY, figures, read_metadata, write_png, write_webp
+from ganrm_core.data.image_metadata import KEY, figures, read_metadata, write_png, write_webp
+from ganrm_core.utils.errors import ImageError, OutputError
 
 TEXTS = {"prompt": '{"1": {"inputs": {}}}', "workflow": '{"nodes": []}', KEY: figures(score=0.75, seed=7)}
 

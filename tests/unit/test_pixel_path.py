@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.pixel_path import PixelPath, border_widths
+from ganrm_core.data.border_trim import PixelPath, border_widths
 
 
 def noise(height: int = 100, width: int = 200) -> Tensor:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin
 
-from ganrm_core.audit.headers import read_header
-from ganrm_core.images import read_image
-from ganrm_core.picture_metadata import KEY, read_metadata
+from ganrm_core.data.image_io import read_image
+from ganrm_core.data.image_metadata import KEY, read_metadata
+from ganrm_core.leakage.forensics.image_headers import read_header
 
 Chunk = tuple[bytes, bytes]
 

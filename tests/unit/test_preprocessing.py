@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrm_core.augmentation import views
 from ganrm_core.backbones.base import BackboneSpec, Tap
-from ganrm_core.images import read_image, to_float
-from ganrm_core.preprocessing import backbone_input, normalise
-from ganrm_core.readout import SecondLook
-from ganrm_core.tensors import as_images
-from ganrm_core.transforms import resize
+from ganrm_core.data.augmentation import views
+from ganrm_core.data.image_io import read_image, to_float
+from ganrm_core.data.image_tensors import as_images
+from ganrm_core.data.transforms import resize
+from ganrm_core.rewards.discriminator.preprocessing import backbone_input, normalise
+from ganrm_core.rewards.discriminator.readout import SecondLook
 
 SPEC = BackboneSpec(
     family="none",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ganrm_core.errors import DataError
-from ganrm_core.pruning import SCHEDULES, Cut, Look, looks, parse_schedule, work
+from ganrm_core.selection.successive_halving import SCHEDULES, Cut, Look, looks, parse_schedule, work
+from ganrm_core.utils.errors import DataError
 
 
 def test_a_schedule_is_read() -> None:

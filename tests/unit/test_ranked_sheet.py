@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrm_core import ranked_sheet as module
-from ganrm_core.drawing import WARNING
-from ganrm_core.errors import ImageError
-from ganrm_core.ranked_layout import arranged, best
-from ganrm_core.ranked_sheet import Ranked, ranked_sheet
+from ganrm_core.reports import ranked_sheet as module
+from ganrm_core.reports.canvas import WARNING
+from ganrm_core.reports.ranked_layout import arranged, best
+from ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
+from ganrm_core.utils.errors import ImageError
 
 GOLD = (255, 196, 61)
 PAGE = (24, 24, 25)

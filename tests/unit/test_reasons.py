@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganrm_core.reasons import damage, printable, reason, shortened
+from ganrm_core.utils.error_text import damage, printable, reason, shortened
 
 
 @pytest.mark.parametrize(

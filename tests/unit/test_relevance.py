@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganrm_core.feature_rows import Rows
-from ganrm_core.readout import Block
-from ganrm_core.relevance import block_weights, slope_of_evidence
-from ganrm_core.whitening import balanced_columns, fit_projection
+from ganrm_core.rewards.discriminator.readout import Block
+from ganrm_core.training.block_weights import block_weights, slope_of_evidence
+from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.whitening import balanced_columns, fit_projection
 
 WIDTH, DEPTHS = 12, 4
 

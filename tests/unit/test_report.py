@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from ganrm_core import plots
-from ganrm_core.errors import OutputError
-from ganrm_core.metrics import Interval
-from ganrm_core.report import Report, Section, Themed, training_report, write_report
-from ganrm_core.report_page import page
-from ganrm_core.summary import Figures, measure
+from ganrm_core.metrics.binary import Interval
+from ganrm_core.metrics.summary import Figures, measure
+from ganrm_core.reports import evaluation_plots
+from ganrm_core.reports.html_page import page
+from ganrm_core.reports.html_report import Report, Section, Themed, training_report, write_report
+from ganrm_core.utils.errors import OutputError
 
 FIGURES = Figures(
     auc=Interval(0.938, 0.892, 0.978),
@@ -89,7 +89,7 @@ def set_of_pictures(tmp_path: Path) -> tuple[list[Path], np.ndarray, np.ndarray]
 @pytest.fixture
 def small_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of the page around the charts."""
-    monkeypatch.setattr(plots, "_DPI", 40)
+    monkeypatch.setattr(evaluation_plots, "_DPI", 40)
 
 
 def build(paths: list[Path], labels: np.ndarray, scores: np.ndarray, **more: object) -> Report:
@@ -245,12 +245,12 @@ def test_charts_show_the_data_in_either_theme() -> None:
     labels = np.repeat([1, 0], 50)
     good = np.clip(labels * 0.5 + rng.random(100) * 0.5, 0, 1)
     poor = rng.random(100)
-    for theme in (plots.LIGHT, plots.DARK):
+    for theme in (evaluation_plots.LIGHT, evaluation_plots.DARK):
         drawn = [
             [
-                plots.roc_plot(scores, labels, FIGURES, theme),
-                plots.score_histograms(scores, labels, {"balanced": 0.5}, theme),
-                plots.calibration_plot(scores, labels, 0.05, 0.08, theme),
+                evaluation_plots.roc_plot(scores, labels, FIGURES, theme),
+                evaluation_plots.score_histograms(scores, labels, {"balanced": 0.5}, theme),
+                evaluation_plots.calibration_plot(scores, labels, 0.05, 0.08, theme),
             ]
             for scores in (good, poor)
         ]
@@ -263,18 +263,18 @@ def test_charts_show_the_data_in_either_theme() -> None:
 
 
 def test_the_efficiency_chart_takes_any_value_and_name() -> None:
-    chart = plots.efficiency_chart(
+    chart = evaluation_plots.efficiency_chart(
         {"halo": 0.9, "together": Interval(0.8, 0.7, 0.9), "$\\bad": float("nan"), "x" * 200: -0.3}
     )
-    assert chart.width == plots.efficiency_chart({"halo": 0.9}).width
-    assert chart.height > plots.efficiency_chart({"halo": 0.9}).height
+    assert chart.width == evaluation_plots.efficiency_chart({"halo": 0.9}).width
+    assert chart.height > evaluation_plots.efficiency_chart({"halo": 0.9}).height
     with pytest.raises(ValueError, match="at least one"):
-        plots.efficiency_chart({})
+        evaluation_plots.efficiency_chart({})
 
 
 def test_charts_need_scores_and_labels_of_one_length() -> None:
     with pytest.raises(ValueError, match="one length"):
-        plots.score_histograms([0.1, 0.2], [1], {})
+        evaluation_plots.score_histograms([0.1, 0.2], [1], {})
 
 
 def test_charts_are_the_same_from_many_threads_and_under_another_style() -> None:
@@ -282,7 +282,7 @@ def test_charts_are_the_same_from_many_threads_and_under_another_style() -> None
     scores, labels = np.linspace(0, 1, 40), np.tile([0, 1], 20)
 
     def draw(_: int) -> bytes:
-        return plots.score_histograms(scores, labels, {"balanced": 0.5}).tobytes()
+        return evaluation_plots.score_histograms(scores, labels, {"balanced": 0.5}).tobytes()
 
     alone = draw(0)
     with ThreadPoolExecutor(4) as pool:
@@ -299,6 +299,6 @@ def test_charts_are_the_same_from_many_threads_and_under_another_style() -> None
 
 
 def test_thresholds_in_words() -> None:
-    assert plots.threshold_words("balanced") == "the best balance"
-    assert plots.threshold_words("fpr_5") == "at most 5 in 100 ordinary pass"
-    assert plots.threshold_words("fpr_x") == "fpr_x"
+    assert evaluation_plots.threshold_words("balanced") == "the best balance"
+    assert evaluation_plots.threshold_words("fpr_5") == "at most 5 in 100 ordinary pass"
+    assert evaluation_plots.threshold_words("fpr_x") == "fpr_x"

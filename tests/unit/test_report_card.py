@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganrm_core import drawing, plots
-from ganrm_core import report_card as module
-from ganrm_core.chart import NO_CHARTS
-from ganrm_core.metrics import Interval
-from ganrm_core.progress import History
-from ganrm_core.report import training_report
-from ganrm_core.report_card import report_card
-from ganrm_core.summary import Figures, measure
+from ganrm_core.metrics.binary import Interval
+from ganrm_core.metrics.summary import Figures, measure
+from ganrm_core.reports import canvas, evaluation_plots
+from ganrm_core.reports import image_report as module
+from ganrm_core.reports.chart_style import NO_CHARTS
+from ganrm_core.reports.html_report import training_report
+from ganrm_core.reports.image_report import report_card
+from ganrm_core.utils.progress import History
 
 PAGE = (24, 24, 25)
 FIGURES = Figures(
@@ -46,7 +46,7 @@ def pictures(tmp_path: Path) -> Pictures:
 
 @pytest.fixture(autouse=True)
 def _small_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "_DPI", 40)
+    monkeypatch.setattr(evaluation_plots, "_DPI", 40)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every text on the card that no chart drew."""
     found: list[str] = []
     for name in ("write", "write_paragraph"):
-        original = getattr(drawing, name)
+        original = getattr(canvas, name)
 
         def recording(draw, place, text, *rest, original=original, **options):  # type: ignore[no-untyped-def]
             found.append(text)

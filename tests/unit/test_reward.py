@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image, ImageCms, ImageFile
 
-from ganrm_core.ensemble import CombinedReward
-from ganrm_core.errors import ImageError
-from ganrm_core.images import from_pil, read_image, to_float
-from ganrm_core.picking import best_of_n
-from ganrm_core.reward import each_of, how_many, opened
-from ganrm_core.reward_model import RewardModel
+from ganrm_core.data.image_io import from_pil, read_image, to_float
+from ganrm_core.rewards.base import each_of, how_many, opened
+from ganrm_core.rewards.combined import CombinedReward
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.selection.best_of_n import best_of_n
+from ganrm_core.utils.errors import ImageError
 
 
 def pixels(height: int = 20, width: int = 30, count: int = 3, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -84,7 +84,7 @@ def test_a_pil_image_of_a_damaged_or_closed_file_is_named(tmp_path: Path) -> Non
 
 
 def test_a_pil_image_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganrm_core.images.MAX_PIXELS", 100)
+    monkeypatch.setattr("ganrm_core.data.image_io.MAX_PIXELS", 100)
     with pytest.raises(ImageError, match='"a PIL image": 30 × 20 pixels'):
         opened(Image.fromarray(pixels()))
 

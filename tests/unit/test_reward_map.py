@@ -15,14 +15,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
-from ganrm_core import reward_map as module
-from ganrm_core.errors import DataError, ImageError
-from ganrm_core.heatmap import STEPS as HEATMAP_STEPS
-from ganrm_core.heatmap import MaskShape, heatmap
-from ganrm_core.progress import Progress
-from ganrm_core.reward import Scores
-from ganrm_core.reward_map import STEPS, memory_for_a_map, reward_map, weakest
-from ganrm_core.reward_overlay import overlay
+from ganrm_core.attribution import window_map as module
+from ganrm_core.attribution.heatmap import STEPS as HEATMAP_STEPS
+from ganrm_core.attribution.heatmap import MaskShape, heatmap
+from ganrm_core.attribution.overlay import overlay
+from ganrm_core.attribution.window_map import STEPS, memory_for_a_map, reward_map, weakest
+from ganrm_core.rewards.base import Scores
+from ganrm_core.utils.errors import DataError, ImageError
+from ganrm_core.utils.progress import Progress
 
 
 class Bright:

@@ -16,16 +16,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganrm_core import file_features
-from ganrm_core.backbones.locate import without_folder
-from ganrm_core.calibration import Calibration
-from ganrm_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from ganrm_core.errors import BackboneError, CheckpointError, ImageError
-from ganrm_core.heads import LinearHead, RewardProjectionLayer
-from ganrm_core.readout import Readout, SecondLook
-from ganrm_core.reward import Reward, Scores
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.skipped_files import Skipped
+from ganrm_core.backbones.weights_lookup import without_folder
+from ganrm_core.data.skipped_files import Skipped
+from ganrm_core.metrics.calibration import Calibration
+from ganrm_core.rewards.base import Reward, Scores
+from ganrm_core.rewards.discriminator import file_features
+from ganrm_core.rewards.discriminator.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.readout import Readout, SecondLook
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.utils.errors import BackboneError, CheckpointError, ImageError
 
 FAMILIES = ["efficientnet_lite0", "open_clip", "transformers", "file"]
 Make = Callable[[str], RewardModel]

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganrm_core import same_picture
-from ganrm_core.metrics import FloatArray
-from ganrm_core.progress import Progress, no_progress
-from ganrm_core.same_picture import Judge, SamePicture, same_picture_test
-from ganrm_core.twins import SAME_PICTURE, same_pixels
+from ganrm_core.leakage import invariance_test
+from ganrm_core.leakage.invariance_test import Judge, SamePicture, same_picture_test
+from ganrm_core.leakage.perturbations import SAME_PICTURE, same_pixels
+from ganrm_core.metrics.binary import FloatArray
+from ganrm_core.utils.progress import Progress, no_progress
 
 LABELS = np.repeat([1, 0], 25)
 JudgeOf = Callable[[Callable[[int], dict[str, float]]], Judge]
@@ -174,7 +174,7 @@ def test_looking_at_fewer_pictures_changes_no_verdict(
         return spread[position] - changed * moved[position]
 
     early = same_picture_test(paths, LABELS, one, progress=no_progress)
-    monkeypatch.setattr(same_picture, "_FEWEST", 40)
+    monkeypatch.setattr(invariance_test, "_FEWEST", 40)
     full = same_picture_test(paths, LABELS, one, progress=no_progress)
     assert full.pictures == 40
     assert early.word == full.word

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from unit_support.tiff_files import BLACK_IS_ZERO, Layout, tiff
 
-from ganrm_core import sample_depth
-from ganrm_core.images import UnreadableImageError, from_pil, read_image
+from ganrm_core.data import sample_depth
+from ganrm_core.data.image_io import UnreadableImageError, from_pil, read_image
 
 Values = NDArray[Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core.score_words import score_text
+from ganrm_core.reports.score_format import score_text
 
 ROOT = Path(__file__).parents[2]
 READ = sorted([*ROOT.glob("nodes/web/docs/**/*.md"), *ROOT.glob("locales/**/*.json")])

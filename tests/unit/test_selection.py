@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ganrm_core.errors import DataError
-from ganrm_core.selection import select_best
+from ganrm_core.selection.ranking import select_best
+from ganrm_core.utils.errors import DataError
 
 LOGITS = [0.0, 3.0, -1.0, 2.0, 1.0]  # from best to worst: 1 3 4 0 2
 NOTHING_TO_GROUP: list[dict[str, Any]] = [{}, {"group_size": 4}, {"groups": []}]

@@ -12,16 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrm_core import folder_selection
-from ganrm_core.errors import OutputError
-from ganrm_core.files import PlaceMode
-from ganrm_core.folder_results import FolderSelection
-from ganrm_core.folder_selection import Rules, place_selection, prepare_folder, rank_files
-from ganrm_core.imagesets import find_images
-from ganrm_core.progress import Progress
-from ganrm_core.reward import Scores
-from ganrm_core.selection_table import COLUMNS, TABLE, is_selection
-from ganrm_core.skipped_files import Skipped
+from ganrm_core.data.image_folder import find_images
+from ganrm_core.data.selection_table import COLUMNS, TABLE, is_selection
+from ganrm_core.data.skipped_files import Skipped
+from ganrm_core.rewards.base import Scores
+from ganrm_core.selection.folder import Rules, place_selection, prepare_folder, rank_files
+from ganrm_core.selection.folder_results import FolderSelection
+from ganrm_core.utils.errors import OutputError
+from ganrm_core.utils.files import PlaceMode
+from ganrm_core.utils.progress import Progress
 
 MODES: list[PlaceMode] = ["copy", "move", "link"]
 NAMES = [f"p{number}.png" for number in range(6)]
@@ -295,7 +294,7 @@ def test_the_command(
         lost.unlink()
         return selection
 
-    monkeypatch.setattr(folder_selection, "rank_files", then_one_goes)
+    monkeypatch.setattr(folder, "rank_files", then_one_goes)
     ran = ganrm(
         "best", trained.checkpoint, folder, "--keep", 14, "--output", tmp_path / "out", "--move", "--json"
     )

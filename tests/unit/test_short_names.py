@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ganrm_core.errors import DataError
-from ganrm_core.short_names import short_names
-from ganrm_core.skipped_files import Skipped, describe_skipped
-from ganrm_core.training_sets import find_training_files
+from ganrm_core.data.labelled_files import find_training_files
+from ganrm_core.data.skipped_files import Skipped, describe_skipped
+from ganrm_core.utils.errors import DataError
+from ganrm_core.utils.short_names import short_names
 
 
 @pytest.mark.parametrize(

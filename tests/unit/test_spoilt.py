@@ -13,16 +13,16 @@ import torch
 from PIL import Image
 
 from ganrm_core import best_of_n
-from ganrm_core.certainty import SPOILT
-from ganrm_core.errors import DataError, ImageError
-from ganrm_core.images import read_image, to_float
-from ganrm_core.progress import ProgressCallback, no_progress
-from ganrm_core.reward import Images, Scores
-from ganrm_core.selection import select_best
-from ganrm_core.skipped_files import Skipped
-from ganrm_core.spoilt import is_spoilt, spoilt_in_words
-from ganrm_core.streaming import stream_images
-from ganrm_core.tensors import as_images
+from ganrm_core.data.image_io import read_image, to_float
+from ganrm_core.data.image_tensors import as_images
+from ganrm_core.data.skipped_files import Skipped
+from ganrm_core.data.streaming import stream_images
+from ganrm_core.rewards.base import Images, Scores
+from ganrm_core.selection.close_calls import SPOILT
+from ganrm_core.selection.non_finite import is_spoilt, spoilt_in_words
+from ganrm_core.selection.ranking import select_best
+from ganrm_core.utils.errors import DataError, ImageError
+from ganrm_core.utils.progress import ProgressCallback, no_progress
 
 NAN, INF = math.nan, math.inf
 

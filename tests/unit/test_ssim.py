@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.demo.ssim import SsimTo, ssim
-from ganrm_core.errors import ImageError
+from ganrm_core.synthetic.ssim import SsimTo, ssim
+from ganrm_core.utils.errors import ImageError
 
 
 def picture(seed: int, height: int = 24, width: int = 19) -> Tensor:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganrm_core.errors import ImageError
-from ganrm_core.tensors import MID_GREY, OVERSHOOT, as_image, as_images, over_mid_grey
+from ganrm_core.data.image_tensors import MID_GREY, OVERSHOOT, as_image, as_images, over_mid_grey
+from ganrm_core.utils.errors import ImageError
 
 
 def ramp(*shape: int) -> torch.Tensor:

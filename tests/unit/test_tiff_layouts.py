@@ -27,7 +27,7 @@ from unit_support.tiff_files import (
     tiff,
 )
 
-from ganrm_core.images import UnreadableImageError, read_image
+from ganrm_core.data.image_io import UnreadableImageError, read_image
 
 Samples = NDArray[Any]
 HEIGHT, WIDTH = 19, 37

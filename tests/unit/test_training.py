@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from ganrm_core import kept_pictures, training, training_pictures
-from ganrm_core.checkpoint import load_checkpoint
-from ganrm_core.errors import DataError
-from ganrm_core.images import read_image
-from ganrm_core.progress import Progress
-from ganrm_core.readout import SecondLookSetting
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult, train
-from ganrm_core.training_config import TrainingSettings
+from ganrm_core.data import image_cache
+from ganrm_core.data.image_io import read_image
+from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
+from ganrm_core.rewards.discriminator.readout import SecondLookSetting
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training import feature_extraction, trainer
+from ganrm_core.training.config import TrainingSettings
+from ganrm_core.training.trainer import TrainingResult, train
+from ganrm_core.utils.errors import DataError
+from ganrm_core.utils.progress import Progress
 
 COUNT = 12  # liked pictures; one more are ordinary
 Sets = Any  # as in conftest.py
@@ -65,7 +66,7 @@ class TestRepeats:
     def test_whether_pictures_are_decoded_once_or_twice(
         self, sets: Sets, result: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(kept_pictures, "_MOST_BYTES", 0)
+        monkeypatch.setattr(image_cache, "_MOST_BYTES", 0)
         assert sets.undated(sets.train(), tmp_path / "twice.safetensors") == sets.undated(
             result, tmp_path / "once.safetensors"
         )
@@ -144,13 +145,13 @@ class TestSettings:
         self, sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         counts: list[int] = []
-        real = training_pictures.make_views
+        real = feature_extraction.make_views
 
         def counted(image: Any, count: int, *rest: Any, **more: Any) -> Any:
             counts.append(count)
             return real(image, count, *rest, **more)
 
-        monkeypatch.setattr(training_pictures, "make_views", counted)
+        monkeypatch.setattr(feature_extraction, "make_views", counted)
         sets.train(views=3)
         assert counts == [3] * (2 * COUNT + 1)
         counts.clear()
@@ -290,13 +291,13 @@ class TestPictures:
         for number in range(COUNT):
             draw("liked", number).save(own_sets.liked / f"liked{number:02}-again.jpg", quality=70)
         splits: list[Any] = []
-        real = training.fit_paper
+        real = trainer.fit_paper
 
         def spied(rows: Any, groups: Any, *rest: Any, **more: Any) -> Any:
             splits.append(groups)
             return real(rows, groups, *rest, **more)
 
-        monkeypatch.setattr(training, "fit_paper", spied)
+        monkeypatch.setattr(trainer, "fit_paper", spied)
         result = own_sets.train()
         (groups,) = splits
         names = [path.stem.removesuffix("-again") for path in result.held_out_paths]
@@ -315,9 +316,9 @@ class TestPictures:
     def test_pictures_are_decoded_once_where_there_is_room_and_not_changed(
         self, room: int, own_sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from ganrm_core import file_features
+        from ganrm_core.rewards.discriminator import file_features
 
-        monkeypatch.setattr(kept_pictures, "_MOST_BYTES", room)
+        monkeypatch.setattr(image_cache, "_MOST_BYTES", room)
         before = {path: path.read_bytes() for path in own_sets.liked.parent.rglob("*.png")}
         read: list[Path] = []
         monkeypatch.setattr(
@@ -335,8 +336,8 @@ class TestPictures:
         self, mode: str, own_sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         given: list[Any] = []
-        real = training.held_out_judge
-        monkeypatch.setattr(training, "held_out_judge", lambda *a: (given.append(a[-1]), real(*a))[1])
+        real = trainer.held_out_judge
+        monkeypatch.setattr(trainer, "held_out_judge", lambda *a: (given.append(a[-1]), real(*a))[1])
         known = own_sets.train(neutralise=mode).known
         (original,) = given
         if mode == "full":

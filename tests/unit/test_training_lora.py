@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from ganrm_core import lora
-from ganrm_core.backbones import load_backbone
-from ganrm_core.checkpoint import load_checkpoint
-from ganrm_core.errors import BackboneError
-from ganrm_core.progress import Progress
-from ganrm_core.reward_model import RewardModel
-from ganrm_core.training import TrainingResult
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
+from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training import lora
+from ganrm_core.training.trainer import TrainingResult
+from ganrm_core.utils.errors import BackboneError
+from ganrm_core.utils.progress import Progress
 
 Sets = Any  # as in conftest.py
 LOOKING = {"looking at the liked files", "looking at the ordinary files"}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganrm_core.errors import DataError, TooFewError
-from ganrm_core.training_sets import LEAST_PER_CLASS, PictureSet, find_training_files, refuse_too_few
+from ganrm_core.data.labelled_files import LEAST_PER_CLASS, PictureSet, find_training_files, refuse_too_few
+from ganrm_core.utils.errors import DataError, TooFewError
 
 
 def folder(path: Path, count: int, shade: int) -> Path:

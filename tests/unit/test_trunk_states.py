@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganrm_core import spilled
-from ganrm_core.backbones import load_backbone
+from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.backbones.vit_trunk import Trunk
-from ganrm_core.errors import OutputError
-from ganrm_core.features import FeatureReader
-from ganrm_core.readout import default_readout
-from ganrm_core.spilled import SpilledTensors
-from ganrm_core.trunk_states import TrunkStates
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.readout import default_readout
+from ganrm_core.training.trunk_states import TrunkStates
+from ganrm_core.utils import spooled_tensors
+from ganrm_core.utils.errors import OutputError
+from ganrm_core.utils.spooled_tensors import SpilledTensors
 
 transformers = pytest.importorskip("transformers")
 
@@ -90,7 +90,7 @@ def test_the_gradient_reaches_the_blocks_above(backbone: VitBackbone) -> None:
 
 class TestSpilledTensors:
     def test_any_order_comes_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(spilled, "_MOST_IN_MEMORY", 100)  # the first ones only
+        monkeypatch.setattr(spooled_tensors, "_MOST_IN_MEMORY", 100)  # the first ones only
         kept = SpilledTensors()
         tensors = [torch.randn(4, 6) for _ in range(9)]
         for tensor in tensors:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core import twins
-from ganrm_core.frame import Widths
-from ganrm_core.twins import SAME_PICTURE
+from ganrm_core.data.borders import Widths
+from ganrm_core.leakage import perturbations
+from ganrm_core.leakage.perturbations import SAME_PICTURE
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +36,22 @@ def test_what_changes_no_pixel(name: str, picture: Tensor) -> None:
 
 def test_less_quality_is_farther_away(picture: Tensor) -> None:
     far = [
-        float((twins.jpeg(picture, quality).float() - picture.float()).abs().mean())
+        float((perturbations.jpeg(picture, quality).float() - picture.float()).abs().mean())
         for quality in (95, 75, 30)
     ]
     assert 0 < far[0] < far[1] < far[2]
 
 
 def test_sizes_and_frames(picture: Tensor) -> None:
-    assert twins.scaled(picture, 0.5).shape == (3, 45, 60)
-    assert twins.halved_and_back(picture).shape == picture.shape
-    framed = twins.framed(picture, Widths(2, 2, 2, 2), (255, 0, 0))
+    assert perturbations.scaled(picture, 0.5).shape == (3, 45, 60)
+    assert perturbations.halved_and_back(picture).shape == picture.shape
+    framed = perturbations.framed(picture, Widths(2, 2, 2, 2), (255, 0, 0))
     assert torch.equal(framed[:, 2:-2, 2:-2], picture[:, 2:-2, 2:-2])
     assert bool((framed[0, :2] == 255).all())
     assert not bool(framed[1, :, -2:].any())
 
 
 def test_a_shift_repeats_the_edge(picture: Tensor) -> None:
-    shifted = twins.shifted(picture)
+    shifted = perturbations.shifted(picture)
     assert torch.equal(shifted[:, 1:, 1:], picture[:, :-1, :-1])
     assert torch.equal(shifted[:, 0, 1:], picture[:, 0, :-1])

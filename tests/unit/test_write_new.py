@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core import files
-from ganrm_core.errors import NameTakenError, OutputError
-from ganrm_core.files import write_new, write_new_file
-from ganrm_core.result_folders import whole_folder
+from ganrm_core.selection.output_folder import whole_folder
+from ganrm_core.utils import files
+from ganrm_core.utils.errors import NameTakenError, OutputError
+from ganrm_core.utils.files import write_new, write_new_file
 
 
 def pair(folder: Path, content: bytes = b"mine") -> Callable[[str], dict[Path, bytes]]:

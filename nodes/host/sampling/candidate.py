@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .random_state import RandomState
+from .rng_state import RandomState
 
 
 @dataclass(eq=False)

@@ -1,0 +1,1 @@
+"""Attribution maps: where in an image a reward comes from."""

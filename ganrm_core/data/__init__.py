@@ -1,0 +1,1 @@
+"""Images as data: finding files, decoding, hashing, near-duplicates, splits and pixel transforms."""

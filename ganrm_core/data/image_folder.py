@@ -1,0 +1,170 @@
+"""Folders of pictures: finding, reading ahead, and telling one set of files from another."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..utils.errors import DataError
+from ..utils.files import shown
+from .result_marker import is_drawn_result
+from .selection_table import SHEET, is_selection
+from .system_folders import is_system_folder
+
+# fmt: off
+IMAGE_SUFFIXES = frozenset((
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".avif", ".avifs", ".heic", ".heif", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm", ".qoi",
+))
+# fmt: on
+"""File name endings (lower case) of what is taken for a picture when a folder is read."""
+
+
+_FOLDERS_NAMED = 3
+_TO_READ_A_SELECTION = "give the folder of a selection itself"
+
+
+def find_images(
+    folder: str | os.PathLike[str], *, recursive: bool = False, say: Callable[[str], None] | None = None
+) -> list[Path]:
+    """The pictures in `folder` (with `recursive`, below it too), in natural order: frame2 before frame10.
+
+    Chosen by the ending of the name. Links are followed, each folder once, so a link in a circle does no harm.
+    Left out are hidden files and folders, those of the system (see `is_system_folder`), and earlier results: the
+    maps, masks and contact sheets that the commands drew, and whole folders below `folder` that hold a selection.
+    `say` is told of those folders and drawings in a sentence. The pictures of a selection are found where `folder`
+    itself is one.
+
+    Raises `DataError` for a folder that is missing, is a file, cannot be listed, or holds no picture.
+    """
+    root = Path(folder)
+    if not os.path.lexists(root):
+        raise DataError(
+            f"There is no folder {shown(root)}. Check the path, or create it and put pictures in."
+        )
+    if not root.is_dir():
+        raise DataError(f"{shown(root)} is not a folder. Give the folder that holds the pictures.")
+    listing = _Listing(root, recursive)
+    listing.collect(root)
+    if not listing.found:
+        raise DataError(_no_picture(listing))
+    if say is not None and (results := listing.results):
+        advice = f" To read those, {_TO_READ_A_SELECTION}." if listing.selections else ""
+        say(f"Left out of {shown(root)} as earlier results: {' and '.join(results)}.{advice}")
+    # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
+    return sorted(listing.found, key=lambda path: (_natural(path.relative_to(root)), str(path)))
+
+
+@dataclass
+class _Listing:
+    """What is found below `root`: pictures, earlier results, and `others`, counted by ending."""
+
+    root: Path
+    recursive: bool
+    found: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    selections: list[Path] = field(default_factory=list)
+    drawn: int = 0
+    unread: int = 0  # subfolders
+    seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def collect(self, folder: Path) -> None:
+        subfolders = []
+        for entry in self._entries(folder):
+            path = Path(entry.path)
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                if not is_system_folder(entry.name):
+                    subfolders.append(path)
+            elif entry.name == SHEET and is_selection(folder):
+                self.others["contact sheet"] += 1
+            elif (suffix := path.suffix.lower()) not in IMAGE_SUFFIXES:
+                self.others[suffix or "no ending"] += 1
+            elif is_drawn_result(path):
+                self.drawn += 1
+            else:
+                # A link to nowhere counts: reading it says what is wrong, leaving it out would not.
+                self.found.append(path)
+        if not self.recursive:
+            self.unread += len(subfolders)
+            return
+        for subfolder in subfolders:
+            if is_selection(subfolder):
+                self.selections.append(subfolder)
+            else:
+                self.collect(subfolder)
+
+    @property
+    def results(self) -> list[str]:
+        """What was left out as an earlier result, in words."""
+        parts = []
+        if self.selections:
+            names = [shown(path.relative_to(self.root)) for path in self.selections[:_FOLDERS_NAMED]]
+            if len(self.selections) > _FOLDERS_NAMED:
+                names.append(f"{len(self.selections) - _FOLDERS_NAMED} more folders")
+            parts.append(f"pictures that were selected earlier ({', '.join(names)})")
+        if self.drawn:
+            parts.append(
+                f"{self.drawn} drawing{'s' if self.drawn > 1 else ''} of ganrm (maps, masks, sheets)"
+            )
+        return parts
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in self.seen:
+                return []
+            self.seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as listing:
+                # Real folders first: one that a link also leads to is then found under its own name.
+                return sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
+        except OSError as error:
+            raise DataError(
+                f"Cannot list the folder {shown(folder)}: {error.strerror or error}. Check its permissions."
+            ) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
+
+
+def _no_picture(listing: _Listing) -> str:
+    folder, others = shown(listing.root), listing.others
+    parts = listing.results
+    what = "no picture of its own" if parts else "no picture"
+    if others:
+        kinds = ", ".join(f"{count} × {suffix}" for suffix, count in others.most_common(5))
+        if len(others) > 5:
+            kinds += " and others"
+        total = sum(others.values())
+        parts.append(f"{total} other file{'s' if total > 1 else ''} ({kinds})")
+    if listing.unread:
+        parts.append(f"{listing.unread} subfolder{'s' if listing.unread > 1 else ''}")
+    if not parts:
+        return f"The folder {folder} is empty. Put pictures in it, or choose another folder."
+    ways = ["include the subfolders"] if listing.unread else []
+    ways += [f"{_TO_READ_A_SELECTION} to read its pictures"] if listing.selections else []
+    ways.append("choose a folder with PNG, JPEG, WebP or other picture files")
+    advice = ", or ".join(ways)
+    return f"The folder {folder} holds {what}, only {' and '.join(parts)}. {advice[0].upper()}{advice[1:]}."
+
+
+def _natural(path: Path) -> list[list[tuple[int, int, str]]]:
+    # The ending comes last, so that cat.png stands before cat2.png.
+    # Digits compare as numbers and before letters; int() also reads the digits of other scripts.
+    return [
+        [
+            (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)
+            for piece in re.split(r"(\d+)", part.casefold())
+            if piece
+        ]
+        for part in (*path.parent.parts, path.stem, path.suffix)
+    ]

@@ -1,0 +1,135 @@
+"""Score, model, index and seed inside a saved picture, beside what ComfyUI writes there.
+
+The key and its fields are documented in docs/picture-metadata.md.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ..utils.errors import OutputError
+from .image_files import PictureSource, identified, open_file, readable
+from .png_chunks import texts
+
+KEY = "ganrm"
+
+_PROMPT_TAG, _NEXT_TAG = 0x0110, 0x010F  # where ComfyUI writes, and its page reads, texts in a WebP's EXIF
+_ASCII = 2
+_WEBP_SIDE = 16383
+
+
+def figures(
+    *, score: float | None = None, model: str | None = None, index: int | None = None, seed: int | None = None
+) -> str:
+    """The JSON text that stands under `KEY`. What is None, or a score that is no number, is left out."""
+    known = {"score": score, "model": model, "index": index, "seed": seed}
+    if score is not None and not math.isfinite(score):
+        del known["score"]
+    return json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
+
+
+def write_png(picture: Image.Image, file: Path | BinaryIO, texts: Mapping[str, str]) -> None:
+    """Write `picture` with `texts` as tEXt chunks, in that order. Pixels and channels stay as they are."""
+    info = PngInfo()
+    for key, text in texts.items():
+        info.add_text(key, text)
+    picture.save(file, format="PNG", pnginfo=info, compress_level=4)
+
+
+def write_webp(picture: Image.Image, path: Path, texts: Mapping[str, str], quality: int) -> None:
+    """Write `picture` with `texts` (printable ASCII) as EXIF entries "key:text".
+
+    `quality` is 1–100, and 100 is lossless. Grey becomes RGB, which is all WebP knows. Raises
+    OutputError for more pixels than it holds.
+    """
+    if max(picture.size) > _WEBP_SIDE:
+        raise OutputError(
+            f"A picture of {picture.width} × {picture.height} pixels does not fit into a WebP file, which holds "
+            f"{_WEBP_SIDE} each way. Save it as png."
+        )
+    colour = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGB")
+    encoded = io.BytesIO()
+    colour.save(
+        encoded,
+        format="WEBP",
+        quality=quality,
+        lossless=quality >= 100,
+        exact=quality >= 100,  # else colours under transparent pixels are thrown away
+        exif=_exif(texts) if texts else b"",
+    )
+    path.write_bytes(_exif_first(encoded.getvalue()))
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What stands under `KEY` in a PNG or WebP file; None where there is nothing of ours.
+
+    Raises ImageError for a file that is missing or no picture.
+    """
+    with open_file(path) as file, readable(path):
+        found = list(_texts(file, identified(file, path).image))
+    for text in found:
+        try:
+            values = json.loads(text, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(values, dict):
+            return values
+    return None
+
+
+def _texts(file: PictureSource, picture: Image.Image) -> Iterator[str]:
+    if picture.format == "PNG":
+        yield from texts(file, KEY)
+    elif picture.format == "WEBP":
+        for value in picture.getexif().values():
+            if isinstance(value, str) and value.startswith(f"{KEY}:"):
+                yield value[len(KEY) + 1 :]
+
+
+def _exif(texts: Mapping[str, str]) -> bytes:
+    """A TIFF block of ASCII entries.
+
+    Written here because Pillow gives some of the tags that ComfyUI counts down to another type.
+    """
+    tags: dict[int, bytes] = {}
+    following = _NEXT_TAG
+    for key, text in texts.items():
+        tag = _PROMPT_TAG if key == "prompt" else following
+        following -= tag == following
+        tags[tag] = f"{key}:{text}".encode("ascii", "replace") + b"\0"
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    data_at = len(head) + 12 * len(tags) + 4
+    entries, data = b"", b""
+    for tag, value in sorted(tags.items()):
+        place = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", data_at + len(data))
+        entries += struct.pack("<HHI", tag, _ASCII, len(value)) + place
+        if len(value) > 4:
+            data += value + b"\0" * (len(value) % 2)
+    return head + entries + struct.pack("<I", 0) + data
+
+
+def _exif_first(webp: bytes) -> bytes:
+    """The same file with its EXIF chunk before the pixels, which the format allows.
+
+    Chunks of odd length are followed by a byte that ComfyUI's page up to 1.27 does not count: behind
+    pixels of odd length it would not find the graph.
+    """
+    chunks = []
+    place = 12
+    while place < len(webp):
+        (length,) = struct.unpack_from("<I", webp, place + 4)
+        end = place + 8 + length + length % 2
+        chunks.append(webp[place:end])
+        place = end
+    chunks.sort(key=lambda chunk: {b"VP8X": 0, b"EXIF": 1}.get(chunk[:4], 2))
+    return webp[:12] + b"".join(chunks)

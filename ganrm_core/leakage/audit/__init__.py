@@ -1,0 +1,1 @@
+"""Leak audit: a permutation test per nuisance of how well it separates two folders."""

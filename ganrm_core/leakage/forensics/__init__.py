@@ -1,0 +1,1 @@
+"""Image forensics: compression history, header fields and pixel statistics of a file."""

@@ -1,0 +1,1 @@
+"""Evaluation metrics and calibration of binary scorers; NumPy arrays in, numbers out."""

@@ -1,0 +1,1 @@
+"""Charts, contact sheets, HTML and image reports, and their translations; no model code."""

@@ -1,0 +1,163 @@
+"""What every drawn picture shares: neutral colours, smooth shapes, lines of text, fitted pictures."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ..utils.errors import ImageError
+from .fonts import Font, fitting_text, rise, wrapped_text
+
+Colour = tuple[int, int, int]
+
+# Neutral greys: a tinted surround would change how the colours of the pictures look.
+PAGE: Colour = (24, 24, 25)
+CARD: Colour = (38, 38, 40)
+DARK_INK: Colour = (17, 17, 18)
+TEXT: Colour = (236, 236, 238)
+SOFT_TEXT: Colour = (158, 158, 163)
+BADGE: Colour = (66, 66, 70)
+ACCENT: Colour = (255, 196, 61)
+WARNING: Colour = (255, 138, 101)  # apart from gold, which frames what is kept
+
+_MID_GREY = (128, 128, 128)
+_SCALE = 3  # shapes are drawn this much larger and reduced, because Pillow's own edges are jagged
+
+
+def rounded(
+    sheet: Image.Image,
+    box: tuple[int, int, int, int],
+    radius: int,
+    fill: Colour,
+    outline: Colour | None = None,
+    border: int = 0,
+) -> None:
+    """A filled box with round corners; `outline` is drawn `border` pixels wide inside of it."""
+    left, top, right, bottom = box
+    if outline is not None and border:
+        sheet.paste(outline, box, _rounded_mask(right - left, bottom - top, radius))
+        box = (left + border, top + border, right - border, bottom - border)
+        radius = max(0, radius - border)
+    sheet.paste(fill, box, _rounded_mask(box[2] - box[0], box[3] - box[1], radius))
+
+
+def progress_bar(
+    sheet: Image.Image, box: tuple[int, int, int, int], share: float, fill: Colour = ACCENT
+) -> None:
+    """A bar with round ends, filled from the left up to `share` (0–1)."""
+    left, top, right, bottom = box
+    rounded(sheet, box, (bottom - top) // 2, BADGE)
+    width = round((right - left) * min(1.0, max(0.0, share)))
+    if width:
+        # Never shorter than its round ends, or the first steps would look like a fault.
+        width = max(width, bottom - top)
+        rounded(sheet, (left, top, left + width, bottom), (bottom - top) // 2, fill)
+
+
+def write(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    size: int,
+    colour: Colour,
+    room: float,
+    *,
+    anchor: str = "la",
+    bold: bool = False,
+) -> float:
+    """One line of text, cut with "…" to `room` pixels. Returns its width."""
+    stroke = _stroke(size) if bold else 0
+    text, font = fitting_text(text, size, room - 2 * stroke)
+    place = _on_base_line(place, font, size, anchor)
+    draw.text(place, text, font=font, fill=colour, anchor=anchor, stroke_width=stroke)
+    return font.getlength(text) + 2 * stroke
+
+
+def write_paragraph(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    size: int,
+    colour: Colour,
+    room: float,
+) -> int:
+    """Text wrapped to `room` pixels, none of it cut. Returns its height."""
+    lines, font = wrapped_text(text, size, room)
+    left, top = _on_base_line(place, font, size, "la")
+    for index, line in enumerate(lines):
+        draw.text((left, top + index * line_height(size)), line, font=font, fill=colour, anchor="la")
+    return len(lines) * line_height(size)
+
+
+def paragraph_height(text: str, size: int, room: float) -> int:
+    return len(wrapped_text(text, size, room)[0]) * line_height(size)
+
+
+def name_lines(name: str, size: int, room: float, most: int = 3) -> list[str]:
+    """A file's or a model's name in at most so many lines of `room` pixels.
+
+    Of a longer one the middle gives way: names that differ do so at an end more often than not.
+    """
+    lines = wrapped_text(name, size, room)[0]
+    kept = len(name)
+    while len(lines) > most and kept > 2:
+        kept = kept * most // len(lines) if len(lines) > 2 * most else kept - 1
+        lines = wrapped_text(f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}", size, room)[0]
+    return lines
+
+
+def line_height(size: int) -> int:
+    return round(size * 1.42)
+
+
+def text_width(text: str, size: int, *, bold: bool = False) -> float:
+    """Pixels that `write` needs to show the whole of `text`."""
+    stroke = _stroke(size) if bold else 0
+    text, font = fitting_text(text, size, float("inf"))
+    return font.getlength(text) + 2 * stroke
+
+
+def fitted(image: Tensor | Image.Image, width: int, height: int) -> Image.Image:
+    """RGB, as large as fits into the box, at least one pixel each way, at most twice its own size.
+
+    `image` is uint8 [3, H, W] (0–255) or a PIL image of any mode, seen over mid-grey where transparent.
+    """
+    if isinstance(image, Tensor):
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
+            raise ImageError(
+                f"A tile needs a uint8 image [3, H, W], got {image.dtype} {tuple(image.shape)}. Convert it "
+                "first."
+            )
+        image = Image.fromarray(image.detach().cpu().permute(1, 2, 0).contiguous().numpy())
+    scale = min(width / image.width, height / image.height, 2.0)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    rgb = _over_mid_grey(image) if image.has_transparency_data else image.convert("RGB")
+    return rgb if size == rgb.size else rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _over_mid_grey(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    flat = Image.new("RGB", rgba.size, _MID_GREY)
+    flat.paste(rgba.convert("RGB"), mask=rgba.getchannel("A"))
+    return flat
+
+
+def _on_base_line(place: tuple[float, float], font: Font, size: int, anchor: str) -> tuple[float, float]:
+    """Where to draw so that text in any font stands on the same base line."""
+    return (place[0], place[1] - rise(font, size)) if anchor[1] == "a" else place
+
+
+def _stroke(size: int) -> int:
+    """How much wider the strokes of bold letters are on either side: the fonts at hand have no bold."""
+    return max(1, round(size / 36))
+
+
+@lru_cache(maxsize=256)
+def _rounded_mask(width: int, height: int, radius: int) -> Image.Image:
+    large = Image.new("L", (width * _SCALE, height * _SCALE), 0)
+    corner = (width * _SCALE - 1, height * _SCALE - 1)
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius * _SCALE, fill=255)
+    return large.resize((width, height), Image.Resampling.BOX)

@@ -1,0 +1,146 @@
+"""What scores pictures: the protocol that every kind of reward follows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..data.image_io import fits_in_memory, from_pil, read_image, to_float
+from ..data.image_tensors import as_image, as_images
+from ..data.skipped_files import Skipped, names_and_reasons
+from ..data.streaming import stream_images
+from ..utils.errors import ImageError
+from ..utils.progress import ProgressCallback, no_progress
+
+Images = Any
+"""Pictures as callers have them.
+
+A float tensor [B, H, W, C] or [B, C, H, W] in 0–1 with 1, 3 or 4 channels, a path, or a PIL image; or a list
+of pictures of different sizes, each of any of these kinds.
+"""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One entry per picture, in input order: float32 tensors [B] on the CPU.
+
+    `logit` is raw and unbounded, for ranking. `score` is the calibrated probability in 0–1 that the
+    picture belongs with the liked ones. `uncertainty` is the standard deviation of the logit over
+    the model's heads (0 where it has one head).
+    """
+
+    logit: Tensor
+    score: Tensor
+    uncertainty: Tensor
+
+    def __len__(self) -> int:
+        return len(self.logit)
+
+    def of(self, position: int) -> Scores:
+        """Those of one picture."""
+        place = slice(position, position + 1)
+        return Scores(self.logit[place], self.score[place], self.uncertainty[place])
+
+
+@runtime_checkable
+class Reward(Protocol):
+    """Anything that scores pictures. score(picture) never depends on the other pictures given."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Suggested scores to accept from, by name; may be empty."""
+
+    def score(
+        self,
+        images: Images,
+        prompts: Sequence[str] | None = None,
+        progress: ProgressCallback = no_progress,
+    ) -> Scores:
+        """Score pictures. `prompts`, one per picture, may be ignored.
+
+        `progress` is called often; what it raises passes through and so cancels.
+        """
+
+    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
+        """Score files one by one, in order, with memory that does not grow with their number.
+
+        Files that cannot be read are added to `skipped` and left out.
+        """
+
+
+Picture = Tensor | str | os.PathLike[str] | Image.Image
+"""One of these pictures: float [3, H, W] in 0–1, a file, or a PIL image."""
+
+_UNREAD = (str, os.PathLike, Image.Image)
+
+
+def how_many(images: Images) -> int:
+    """How many pictures are given, without looking at them."""
+    return 1 if isinstance(images, _UNREAD) else len(images)
+
+
+def each_of(images: Images) -> Sequence[Picture]:
+    """One by one, files and PIL images unread. Raises ImageError for pixels that are no picture."""
+    if isinstance(images, _UNREAD):
+        return [images]
+    if isinstance(images, (list, tuple)) and any(isinstance(each, _UNREAD) for each in images):
+        count = len(images)
+        return [
+            each if isinstance(each, _UNREAD) else as_image(each, index, count)
+            for index, each in enumerate(images)
+        ]
+    return as_images(images)
+
+
+def opened(picture: Picture) -> Tensor:
+    """Float [3, H, W] in 0–1. Raises ImageError for a file that cannot be read."""
+    if isinstance(picture, Tensor):
+        return picture
+    if isinstance(picture, Image.Image):
+        with fits_in_memory("a PIL image"):
+            return to_float(from_pil(picture))
+    with fits_in_memory(picture):
+        return to_float(read_image(picture))
+
+
+@contextmanager
+def all_unreadable_named(pictures: Sequence[Picture]) -> Iterator[None]:
+    """Make an ImageError about one unreadable file name every such file among `pictures`.
+
+    Nothing is read twice unless there is one.
+    """
+    try:
+        yield
+    except ImageError as error:
+        paths = [Path(each) for each in pictures if isinstance(each, (str, os.PathLike))]
+        unreadable: list[Skipped] = []
+        for _ in stream_images(paths, skipped=unreadable):
+            pass
+        if len(unreadable) < 2:
+            raise  # it says by itself which file, and what to do
+        raise ImageError(
+            f"{len(unreadable)} of {len(paths)} files cannot be read, so nothing was scored: "
+            f"{names_and_reasons(unreadable, len(unreadable), paths)}. Leave them out, or use score_files, which skips "
+            "such files and scores the others."
+        ) from error
+
+
+def joined(parts: Sequence[Scores]) -> Scores:
+    """Scores one after the other as one."""
+    return Scores(
+        torch.cat([part.logit for part in parts]),
+        torch.cat([part.score for part in parts]),
+        torch.cat([part.uncertainty for part in parts]),
+    )

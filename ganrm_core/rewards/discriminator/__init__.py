@@ -1,0 +1,1 @@
+"""GAN-RM discriminator: backbone features, Reward Projection Layer, calibrated score, checkpoint file."""

@@ -1,0 +1,91 @@
+"""Folders that a selection is placed into: found again, named anew, and never left half done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..utils.errors import OutputError
+from ..utils.file_names import fitting_name, numbers
+from ..utils.files import check_new_file, shown
+
+
+def free_folder(wanted: Path) -> Path:
+    """`wanted`, or the first of `wanted (2)`, `wanted (3)` … that is absent or an empty folder."""
+    places = (
+        wanted.with_name(fitting_name(wanted.parent, wanted.name, number)) if number else wanted
+        for number in numbers()
+    )
+    return next(place for place in places if _is_free(place))
+
+
+def check_folder(output: Path) -> None:
+    """Raise OutputError now if making the folder `output` would fail later. Nothing is left behind."""
+    existing = next(place for place in (output, *output.parents) if place.exists())
+    check_new_file(existing / output.name, what="the best pictures")
+
+
+@dataclass
+class NewFolder:
+    """`staging` is to be filled; it then becomes `place`, which is known for certain once it is there."""
+
+    staging: Path
+    place: Path
+
+
+@contextlib.contextmanager
+def whole_folder(output: Path) -> Iterator[NewFolder]:
+    """Fill the hidden folder `staging`; on leaving it becomes `output`, which is absent or empty.
+
+    Where another program filled `output` meanwhile, it becomes the first free `output (2)` … instead. On any
+    exception nothing remains, neither of it nor of folders above that were made for it.
+    """
+    absent = [place for place in output.parents if not place.exists()]
+    folder = NewFolder(output.with_name(f".{secrets.token_hex(8)}.part"), output)
+    done = False
+    try:
+        try:
+            folder.staging.mkdir(parents=True)
+        except OSError as error:
+            raise _cannot_be_made(output, error) from error
+        yield folder
+        while not _renamed(folder.staging, folder.place):
+            folder.place = free_folder(output)
+        done = True
+    finally:
+        if not done:
+            shutil.rmtree(folder.staging, ignore_errors=True)
+            for place in absent:
+                with contextlib.suppress(OSError):
+                    place.rmdir()
+
+
+def _renamed(staging: Path, place: Path) -> bool:
+    """False where `place` is taken."""
+    try:
+        if place.is_dir():
+            place.rmdir()  # Windows renames onto no folder, not even an empty one
+        staging.rename(place)
+    except OSError as error:
+        if _is_free(place):
+            raise _cannot_be_made(place, error) from error
+        return False
+    return True
+
+
+def _is_free(folder: Path) -> bool:
+    if not os.path.lexists(folder):
+        return True
+    try:
+        return folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+    except OSError:
+        return False
+
+
+def _cannot_be_made(output: Path, error: OSError) -> OutputError:
+    return OutputError(f"The folder {shown(output)} cannot be made ({error.strerror}). Choose another.")

@@ -1,0 +1,1 @@
+"""Sample images and controlled degradations for the demo, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""Training: two labelled folders in, a calibrated reward model out."""

@@ -1,0 +1,99 @@
+"""Versions of saved models: `taste`, `taste (2)`, `taste (3)` … are one series, of which the newest counts.
+
+A version that made room for another is `taste (before 2026-11-28 19.20.05)`, which belongs to no series.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..utils.errors import NameTakenError, OutputError
+from ..utils.file_names import fitting_name, numbers
+from ..utils.files import atomic_file, shown
+from .feature_archive import companion_path
+
+_NUMBERED = re.compile(r"(?P<series>.+) \((?P<number>\d+)\)")
+_ASIDE = re.compile(r".+ \(before \d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d\)(?: \(\d+\))?")
+
+
+def series_of(stem: str) -> str | None:
+    """The series that a model's file of this stem belongs to; None for one that was put aside."""
+    if _ASIDE.fullmatch(stem):
+        return None
+    match = _NUMBERED.fullmatch(stem)
+    return match["series"] if match else stem
+
+
+def newest(versions: Iterable[Path]) -> Path | None:
+    """The one saved last; of those saved at the same time the one with the highest number."""
+    return max((path for path in versions if path.is_file()), key=_age, default=None)
+
+
+def mark_as_newest(path: Path) -> None:
+    """Let `path` count as saved just now, where the disk allows it."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def write_replacing(path: Path, content: bytes) -> Path | None:
+    """Write a model to `path`; what lay there is put aside with its companion. Returns where, None for nothing.
+
+    Whatever other programs write there meanwhile is put aside as well: nothing is lost. Nothing moves before the
+    content is safely on the disk. Raises OutputError where it cannot be written.
+    """
+    aside: Path | None = None
+    while True:
+        try:
+            with atomic_file(path) as temporary:
+                with temporary.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())  # a disk that is full shows now
+                aside = _put_aside(path) or aside
+        except NameTakenError:  # another program wrote there since
+            continue
+        return aside
+
+
+def _put_aside(path: Path) -> Path | None:
+    stem = f"{path.stem} ({time.strftime('before %Y-%m-%d %H.%M.%S')})"
+    for number in numbers():
+        place = path.with_name(fitting_name(path.parent, stem, f"{number}{path.suffix}"))
+        if os.path.lexists(companion_path(place)):
+            continue
+        with contextlib.suppress(NameTakenError):
+            if not _renamed(path, place):
+                return None
+            _renamed(companion_path(path), companion_path(place))
+            return place
+    raise AssertionError("there is always another number")
+
+
+def _renamed(path: Path, place: Path) -> bool:
+    """Rename `path` to the free name `place`; False where there is nothing at `path`.
+
+    In one step: of two programs only one moves it, and none moves what the other put there since.
+    """
+    with atomic_file(place):
+        pass  # an empty file keeps the name for us
+    try:
+        path.replace(place)
+    except OSError as error:
+        place.unlink(missing_ok=True)
+        if isinstance(error, FileNotFoundError):
+            return False
+        raise OutputError(
+            f"Cannot put {shown(path)} aside: {error.strerror or error}. Close the programs that use it, or choose another "
+            "name."
+        ) from error
+    return True
+
+
+def _age(path: Path) -> tuple[int, int]:
+    match = _NUMBERED.fullmatch(path.stem)
+    return path.stat().st_mtime_ns, int(match["number"]) if match else 1

@@ -1,0 +1,71 @@
+"""What the frozen part of a backbone made of every view of every picture, to go on from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..backbones.vit_trunk import Trunk
+from ..rewards.discriminator.feature_extractor import FeatureReader
+from ..rewards.discriminator.preprocessing import normalise
+from ..rewards.discriminator.readout import summary
+from ..utils.spooled_tensors import SpilledTensors
+
+
+class TrunkStates:
+    """Reads views as `reader` does, and keeps where the trunk left off, so that only the blocks above run again.
+
+    All pictures must have the same number of views.
+    """
+
+    def __init__(self, reader: FeatureReader, trunk: Trunk) -> None:
+        self._reader, self._trunk = reader, trunk
+        spec = reader.backbone.spec
+        blocks = reader.readout.blocks(spec)
+        self._moves = torch.tensor(
+            [block.tap not in trunk.frozen_taps for block in blocks]
+        ).repeat_interleave(torch.tensor([block.stop - block.start for block in blocks]))
+        self._states = SpilledTensors()
+        self._views = 0
+
+    def read(self, views: Tensor) -> Tensor:
+        """Views [V, 3, S, S] in 0–1 of the next picture → their features [V, width]."""
+        self._views = len(views)
+        done = self._reader.in_batches(views, self._begin)
+        for _, states in done:
+            for state in states:
+                self._states.append(state)
+        return torch.cat([columns for columns, _ in done])
+
+    def features(self, features: Tensor, pictures: Tensor, views: Tensor) -> Tensor:
+        """Features [B, width] of the views [B] of the pictures [B], as the blocks above the trunk now make them.
+
+        `features` [N, V, width] are those of the frozen backbone. The gradient reaches the blocks.
+        """
+        state = self._states.take((pictures * self._views + views).tolist()).to(self._reader.device)
+        columns = self._columns(self._trunk.go_on(state))
+        known = features[pictures, views].to(columns)
+        return torch.where(self._moves.to(columns.device), columns, known)
+
+    def all_features(self, features: Tensor) -> Tensor:
+        """Those of every view [N, V, width], without gradients."""
+        count, views, width = features.shape
+        picture, view = torch.meshgrid(torch.arange(count), torch.arange(views), indexing="ij")
+        return self.some_features(features, picture.flatten(), view.flatten()).view(count, views, width)
+
+    def some_features(self, features: Tensor, pictures: Tensor, views: Tensor) -> Tensor:
+        """As `features`, of any number of views, without gradients, on the CPU."""
+        size = self._reader.batch_size  # once: it follows free memory
+        with torch.no_grad():
+            return torch.cat([
+                self.features(features, *batch).cpu()
+                for batch in zip(pictures.split(size), views.split(size), strict=True)
+            ])  # fmt: skip
+
+    def _begin(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        taps, state = self._trunk.read(normalise(pixels, self._reader.backbone.spec))
+        return self._columns(taps), state
+
+    def _columns(self, taps: list[Tensor]) -> Tensor:
+        readout, spec = self._reader.readout, self._reader.backbone.spec
+        return readout.columns({None: summary(taps, readout.taps, spec)}, spec)

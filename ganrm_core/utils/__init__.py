@@ -1,0 +1,1 @@
+"""Utilities without machine learning: errors, progress, file output, threads, caches, device memory."""

@@ -1,0 +1,1 @@
+"""What nodes share to show results and check inputs."""

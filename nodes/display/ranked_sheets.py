@@ -1,0 +1,136 @@
+"""The ranked contact sheet of a node, and the line of text that goes with it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ...ganrm_core.data.image_tensors import over_mid_grey
+from ...ganrm_core.reports.canvas import CARD, SOFT_TEXT, paragraph_height, write_paragraph
+from ...ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
+from ...ganrm_core.reports.score_format import score_text
+from ...ganrm_core.selection.non_finite import spoilt_in_words
+from ...ganrm_core.selection.ranking import Selection
+from .candidates import Candidates
+
+MOST = 64
+
+
+def sheet_of(
+    candidates: Candidates,
+    scores: Sequence[float],
+    selection: Selection,
+    *,
+    marked: Collection[int] | None,
+    thresholds: Mapping[str, float],
+    model: str,
+    note: str = "",
+    warning: str = "",
+) -> Image.Image:
+    """All candidates best first, with number, score and rank; the `marked` ones framed in gold.
+
+    None where there is nothing to choose, so that the sheet does not speak of it. `note` stands above them, after
+    the names of those that are spoilt, which have a card instead of a picture and no score; `warning` above all.
+    """
+    group_of = {p: number for number, group in enumerate(selection.groups) for p in group}
+    size = thumbnail_size(len(candidates))
+    entries = []
+    for position in range(len(candidates)):
+        picture, is_spoilt = candidates.picture(position), position in selection.spoilt
+        entries.append(
+            Ranked(
+                spoilt_card(picture, size) if is_spoilt else thumbnail(picture, size),
+                number=position + 1,
+                rank=selection.ranks[position],
+                score=math.nan if is_spoilt else scores[position],
+                group=group_of[position],
+                kept=None if marked is None else position in marked,
+            )
+        )
+    notes = " · ".join(filter(None, (spoilt_in_words(selection.spoilt), note)))
+    return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST, note=notes, warning=warning)
+
+
+def count_words(selection: Selection) -> str:
+    count, groups = len(selection.ranks), len(selection.groups)
+    words = "1 candidate" if count == 1 else f"{count} candidates"
+    return words if groups == 1 else f"{words} in {groups} groups"
+
+
+def judged(scores: Sequence[float], selection: Selection) -> list[float]:
+    """The scores without those of spoilt candidates, which are none."""
+    return [score for position, score in enumerate(scores) if position not in selection.spoilt]
+
+
+def too_high_words(best: float, min_score: float, count: int) -> str:
+    """Why nothing of `count` candidates was kept."""
+    none = "The picture did not reach" if count == 1 else "None reached"
+    scored = "it has" if count == 1 else "the best is"
+    return f"{none} the minimum score of {score_text(min_score)}; {scored} {score_text(best)}. Lower it"
+
+
+def spread_words(scores: Sequence[float], thresholds: Mapping[str, float], model: str) -> str:
+    """Lowest, middle and highest score, and what the model itself suggests."""
+    parts = [
+        f"min {score_text(min(scores))}",
+        f"median {score_text(statistics.median(scores))}",
+        f"max {score_text(max(scores))}",
+    ]
+    if "balanced" in thresholds:
+        parts.append(f"suggested threshold {score_text(thresholds['balanced'])}")
+    if model:
+        parts.append(f"model {model}")
+    return " · ".join(parts)
+
+
+def thumbnail_size(count: int) -> int:
+    """The longer side, in pixels, that a sheet of `count` pictures makes use of."""
+    return next((size for most, size in ((1, 1280), (4, 800), (25, 520)) if count <= most), 440)
+
+
+def thumbnail(picture: Tensor, size: int) -> Tensor:
+    """A copy of `picture` [H, W, C] as uint8 [3, h, w], for eyes only, so pixels of any kind will do.
+
+    Shrunk first of all: hundreds of full-size copies would not fit in memory.
+    """
+    channels = picture.shape[2]
+    pixels = picture.permute(2, 0, 1).unsqueeze(0).float()
+    shape = _shrunk(picture, size)
+    if shape != tuple(picture.shape[:2]):
+        pixels = torch.nn.functional.interpolate(pixels, shape, mode="area")
+    if picture.dtype == torch.uint8:
+        pixels = pixels / 255
+    pixels = pixels[0].nan_to_num(0.0).clamp(0, 1)
+    if channels == 4:
+        rgb = over_mid_grey(pixels[:3], pixels[3:])
+    else:
+        rgb = pixels[:3] if channels >= 3 else pixels[:1].expand(3, -1, -1)
+    return (rgb * 255).round().to(torch.uint8).cpu()
+
+
+def spoilt_card(picture: Tensor, size: int) -> Image.Image:
+    """What stands for a spoilt `picture` [H, W, C] on sheets: of its shape, with a word instead of its pixels."""
+    height, width = _shrunk(picture, size)
+    return word_card("spoilt", width, height)
+
+
+def word_card(words: str, width: int, height: int) -> Image.Image:
+    """An RGB card of this size in pixels with words in its middle."""
+    card = Image.new("RGB", (width, height), CARD)
+    letters, margin = max(8, min(width // 6, height // 3, 28)), width // 16
+    room = width - 2 * margin
+    top = max(0, (height - paragraph_height(words, letters, room)) // 2)
+    write_paragraph(ImageDraw.Draw(card), (margin, top), words, letters, SOFT_TEXT, room)
+    return card
+
+
+def _shrunk(picture: Tensor, size: int) -> tuple[int, int]:
+    """Height and width of `picture` [H, W, C] with its longer side at most `size`."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, size / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))

@@ -1,0 +1,1 @@
+"""Nodes that read and write images, datasets and reward models."""

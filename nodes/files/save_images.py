@@ -1,0 +1,244 @@
+"""Pictures saved with what is known of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from comfy_api.latest import io
+from PIL import Image
+from torch import Tensor
+
+from ...ganrm_core.data.image_metadata import KEY, figures, write_png, write_webp
+from ...ganrm_core.rewards.base import Reward
+from ...ganrm_core.utils.errors import DataError, GanRMError, NameTakenError
+from ...ganrm_core.utils.progress import Progress
+from ..display.candidates import Candidates
+from ..display.messages import not_done
+from ..display.previews import notice
+from ..display.queue_checks import check_choice, single
+from ..host import metadata
+from ..host.progress import progress_bar
+from ..host.save_paths import PicturePlaces, Place
+from ..sockets import CATEGORY, GanRMReward, Schema, advanced
+from .pixel_files import as_saved, write_picture
+from .upstream_seed import upstream_seed
+
+_FORMATS = ("png", "webp")
+_DIGITS = 6  # of a score: float32 knows no more
+
+_Figure = TypeVar("_Figure", int, float)
+
+
+class SaveImages(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return Schema(
+            node_id="GANRMSaveImages",
+            display_name="Save Images with Score (GAN-RM)",
+            search_aliases=["rating", "score", "metadata", "export"],
+            category=CATEGORY,
+            description="Saves pictures with score, model, index and seed inside the file, beside the workflow: "
+            "drag the file onto the page and the graph opens.",
+            is_input_list=True,
+            is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id],
+            inputs=[
+                io.Image.Input("images", tooltip="A batch, or a list of pictures of any sizes."),
+                io.String.Input(
+                    "filename_prefix",
+                    display_name="file name prefix",
+                    default="GAN-RM/best",
+                    tooltip="Where in the output folder, and under which name. May hold %score% (such as 0.83), "
+                    "%date:yyyy-MM-dd%, %width% and the other variables of Save Image.",
+                ),
+                io.Combo.Input(
+                    "format",
+                    options=list(_FORMATS),
+                    default="png",
+                    tooltip="png keeps every pixel. webp makes smaller files.",
+                ),
+                advanced(
+                    io.Int.Input(
+                        "quality",
+                        default=95,
+                        min=1,
+                        max=100,
+                        tooltip="Of webp: higher is better and larger, 100 keeps every pixel.",
+                    )
+                ),
+                io.Float.Input(
+                    "scores",
+                    optional=True,
+                    force_input=True,
+                    tooltip="One score for each picture, such as the best scores of Best of N.",
+                ),
+                io.Int.Input(
+                    "indices",
+                    optional=True,
+                    force_input=True,
+                    control_after_generate=False,
+                    tooltip="The place of each picture in the batch it was made in, such as the indices of Best "
+                    "of N: with the seed, what it takes to make it again. Counted from 0, as Latent From Batch does; the "
+                    "numbers on the sheets count from 1.",
+                ),
+                GanRMReward.Input(
+                    "reward", optional=True, tooltip="The model that gave the scores: its name is noted down."
+                ),
+                io.Int.Input(
+                    "seed",
+                    optional=True,
+                    force_input=True,
+                    control_after_generate=False,
+                    tooltip="The seed of the pictures. Unconnected, that of the nearest sampler is noted down.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(
+                    "files",
+                    display_name="files",
+                    is_output_list=True,
+                    tooltip="The saved files, as paths inside the output folder.",
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls, filename_prefix: list[str | None] | None = None, format: list[str | None] | None = None
+    ) -> bool:
+        check_choice(single(format, _FORMATS[0]), _FORMATS, "format")
+        PicturePlaces(single(filename_prefix, "any"), "")
+        return True
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls,
+        images: list[Tensor],
+        filename_prefix: list[str],
+        format: list[str],
+        quality: list[int],
+        scores: list[float] | None = None,
+        indices: list[int] | None = None,
+        reward: list[Reward] | None = None,
+        seed: list[int] | None = None,
+    ) -> io.NodeOutput:
+        check_choice(format[0], _FORMATS, "format")
+        pictures = Candidates(images, "each image")
+        count = len(pictures)
+        of_scores = _one_each(_figures(scores, float, "scores"), "scores", count)
+        of_indices = _one_each(_figures(indices, int, "indices"), "indices", count)
+        seeds = _figures(seed, int, "seeds") or _found_seed(cls.hidden)
+        of_seeds = _one_each(seeds, "seeds", count, one_for_all=True)
+        model = reward[0].name if reward else None
+
+        texts = metadata.page_texts(cls.hidden.prompt, cls.hidden.extra_pnginfo) if metadata.wanted() else {}
+        places = PicturePlaces(filename_prefix[0], f".{format[0]}")
+        progress = progress_bar()
+        saved: dict[int, Place] = {}
+        failed: dict[int, GanRMError] = {}
+        for position in range(count):
+            score = of_scores[position]
+            if metadata.wanted():
+                texts[KEY] = figures(
+                    score=None if score is None else round(float(score), _DIGITS),
+                    model=model,
+                    index=of_indices[position],
+                    seed=of_seeds[position],
+                )
+            try:
+                picture = as_saved(pictures.picture(position), position, count)
+                place = partial(places.next, picture.width, picture.height, score)
+                saved[position] = _saved(picture, place, texts, quality[0])
+            except GanRMError as error:  # which must not cost the others their files
+                failed[position] = error
+            progress(Progress("Saving pictures", position + 1, count))
+        if not saved:
+            raise failed[0]
+        names = [place.name for place in saved.values()]
+        known: dict[str, list[Any]] = {"scores": of_scores, "indices": of_indices, "seeds": of_seeds}
+        lists = {
+            name: _plain([values[position] for position in saved])
+            for name, values in known.items()
+            if set(values) != {None}
+        }
+        return io.NodeOutput(
+            names, ui={"images": _shown(saved, failed), "files": names, **lists, **_lost(failed)}
+        )
+
+
+def _saved(
+    picture: Image.Image, next_place: Callable[[], Place], texts: dict[str, str], quality: int
+) -> Place:
+    """Write the picture to the next place that no other program takes meanwhile."""
+    while True:
+        place = next_place()
+        with suppress(NameTakenError):
+            write_picture(place.path, lambda temporary: _write(picture, temporary, texts, quality))
+            return place
+
+
+def _shown(saved: Mapping[int, Place], failed: Mapping[int, GanRMError]) -> list[dict[str, Any]]:
+    """The saved pictures for the page, and a card that says which were not saved, where there are such."""
+    shown = [{"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved.values()]
+    return [*shown, *notice(not_done(failed, "saved"))["images"]] if failed else shown
+
+
+def _lost(failed: Mapping[int, GanRMError]) -> dict[str, list[dict[str, Any]]]:
+    """For clients: the positions of pictures that were not saved, and why."""
+    return (
+        {"failed": [{"index": position, "why": str(error)} for position, error in failed.items()]}
+        if failed
+        else {}
+    )
+
+
+def _write(picture: Image.Image, path: Path, texts: dict[str, str], quality: int) -> None:
+    if path.suffix == ".webp":
+        write_webp(picture, path, texts, min(100, max(1, quality)))
+    else:
+        write_png(picture, path, texts)
+
+
+def _figures(values: list[Any] | None, kind: type[_Figure], name: str) -> list[_Figure]:
+    """Other packs also give a tensor or a list in a list."""
+    flat: list[Any] = []
+    for value in values or []:
+        plain = value.tolist() if isinstance(value, (Tensor, np.ndarray)) else value
+        flat += plain if isinstance(plain, (list, tuple)) else [plain]
+    try:
+        return [kind(value) for value in flat]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"The {name} hold what is no number ({error}). Connect the {name} of these images."
+        ) from error
+
+
+def _found_seed(hidden: Any) -> list[int]:
+    found = upstream_seed(hidden.prompt or {}, str(hidden.unique_id))
+    return [] if found is None else [found]
+
+
+def _plain(values: Sequence[float | None]) -> list[float | None]:
+    """For clients: JSON knows no NaN."""
+    return [None if value is None or not math.isfinite(value) else value for value in values]
+
+
+def _one_each(
+    values: list[_Figure], name: str, count: int, *, one_for_all: bool = False
+) -> list[_Figure | None]:
+    if not values:
+        return [None] * count
+    if len(values) == count:
+        return list(values)
+    if one_for_all and len(values) == 1:
+        return [values[0]] * count
+    raise DataError(
+        f"There are {count} images but {len(values)} {name}. Connect the {name} that belong to these images, one "
+        f"for each, or leave {name} unconnected."
+    )

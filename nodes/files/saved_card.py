@@ -1,0 +1,65 @@
+"""What Save GAN-RM shows: the name a model was saved under, and how good it is beside the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from ...ganrm_core.reports.canvas import (
+    ACCENT,
+    CARD,
+    SOFT_TEXT,
+    TEXT,
+    line_height,
+    paragraph_height,
+    write,
+    write_paragraph,
+)
+from ...ganrm_core.rewards.discriminator.card_text import interval, section
+from ...ganrm_core.rewards.discriminator.checkpoint import read_card
+from ...ganrm_core.utils.errors import CheckpointError
+
+_WIDTH, _MARGIN = 640, 32
+_HEAD, _NAME, _FIGURE, _NOTE = 30, 46, 46, 26
+
+
+def auc_of(card: Mapping[str, Any]) -> float | None:
+    """The held-out AUC that stands in a model's card; None where it was not measured."""
+    return interval(section(card, "metrics").get("auc"))[0]
+
+
+def auc_in(path: Path | None) -> float | None:
+    """The same of a file; None for one that cannot be read, too."""
+    try:
+        return auc_of(read_card(path)) if path else None
+    except CheckpointError:
+        return None
+
+
+def auc_words(auc: float | None, before: float | None) -> str:
+    """Such as "AUC 0.900, before 0.872"; "" where the model was not measured."""
+    if auc is None:
+        return ""
+    return f"AUC {auc:.3f}" + ("" if before is None else f", before {before:.3f}")
+
+
+def saved_card(head: str, name: str, figures: str, note: str = "") -> Image.Image:
+    """An RGB card, readable at a node's default width: `head` ("Saved as"), the name, the AUC, and what else to know."""
+    room = _WIDTH - 2 * _MARGIN
+    height = _MARGIN + line_height(_HEAD) + paragraph_height(name, _NAME, room)
+    height += (line_height(_FIGURE) if figures else 0) + (paragraph_height(note, _NOTE, room) if note else 0)
+    card = Image.new("RGB", (_WIDTH, height + _MARGIN), CARD)
+    draw = ImageDraw.Draw(card)
+    top = _MARGIN
+    write(draw, (_MARGIN, top), head, _HEAD, SOFT_TEXT, room)
+    top += line_height(_HEAD)
+    top += write_paragraph(draw, (_MARGIN, top), name, _NAME, TEXT, room)
+    if figures:
+        write(draw, (_MARGIN, top), figures, _FIGURE, ACCENT, room)
+        top += line_height(_FIGURE)
+    if note:
+        write_paragraph(draw, (_MARGIN, top), note, _NOTE, SOFT_TEXT, room)
+    return card

@@ -1,0 +1,100 @@
+"""Reward models under ComfyUI's memory manager: it may evict them, and they may evict others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import torch
+
+from ...ganrm_core.backbones.base import Backbone
+from ...ganrm_core.data.skipped_files import Skipped
+from ...ganrm_core.rewards.base import Images, Reward, Scores, how_many
+from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ...ganrm_core.utils.progress import ProgressCallback, no_progress
+
+
+class _Patcher(comfy.model_patcher.ModelPatcher):  # type: ignore[misc]
+    """Moves a plain module, and all of it.
+
+    Outside inference mode: a module moved inside it could never be trained through later.
+    """
+
+    def load(self, *args: Any, **kwargs: Any) -> Any:
+        with torch.inference_mode(False):
+            return super().load(*args, **kwargs)
+
+    def unpatch_model(self, *args: Any, **kwargs: Any) -> Any:
+        with torch.inference_mode(False):
+            return super().unpatch_model(*args, **kwargs)
+
+    def partially_unload(self, *_args: Any, **_kwargs: Any) -> int:
+        # Half a plain module cannot run. Freeing nothing makes ComfyUI unload it whole.
+        return 0
+
+
+class ManagedBackbone:
+    """A backbone on whatever device ComfyUI picked, for as long as ComfyUI lets it."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        management = comfy.model_management
+        self.backbone = backbone
+        self._device = management.get_torch_device()
+        self._patcher = _Patcher(
+            backbone, load_device=self._device, offload_device=management.unet_offload_device()
+        )
+
+    def bring(self, pictures: int = 1) -> None:
+        """Bring the whole backbone to its device, with room for a batch; or leave the whole on the CPU."""
+        batch = min(pictures, self.backbone.plan(self._device.type).batch_size)
+        comfy.model_management.load_models_gpu(
+            [self._patcher],
+            memory_required=self.backbone.bytes_per_picture * batch,
+            force_full_load=True,
+        )
+        if any(parameter.device.type != self._device.type for parameter in self.backbone.parameters()):
+            self._patcher.detach()
+            with torch.inference_mode(False):
+                self.backbone.to("cpu")
+            logging.warning(
+                "GAN-RM: ComfyUI keeps no whole model on the graphics card with its present settings "
+                "(--novram), so the reward model runs on the CPU. The scores are the same."
+            )
+
+
+class ManagedReward:
+    """A reward model as it travels on a socket: follows `Reward`, and is brought in when it scores."""
+
+    def __init__(self, model: RewardModel, backbone: ManagedBackbone | None = None) -> None:
+        self.model = model
+        self._backbone = backbone or ManagedBackbone(model.backbone)
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        return self.model.thresholds
+
+    def score(
+        self,
+        images: Images,
+        prompts: Sequence[str] | None = None,
+        progress: ProgressCallback = no_progress,
+    ) -> Scores:
+        self._backbone.bring(how_many(images))
+        return self.model.score(images, prompts, progress)
+
+    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
+        self._backbone.bring(len(paths))
+        return self.model.score_files(paths, skipped)
+
+
+def model_of(reward: Reward) -> RewardModel | None:
+    """The reward model that a socket brought; None for any other kind of reward."""
+    return reward.model if isinstance(reward, ManagedReward) else None

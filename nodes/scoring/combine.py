@@ -1,0 +1,139 @@
+"""Combine GAN-RMs."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...ganrm_core.rewards.base import Reward
+from ...ganrm_core.rewards.combined import CombinedReward, check_some_count
+from ..display.messages import threshold_sentence
+from ..display.queue_checks import NOT_CONNECTED, known
+from ..host.model_management import ManagedReward, model_of
+from ..sockets import CATEGORY, GanRMReward, Schema
+
+_COUNTED = {1: "first", 2: "second", 3: "third", 4: "fourth"}
+_REQUIRED = 2
+
+
+class Ensemble(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return Schema(
+            node_id="GANRMEnsemble",
+            display_name="Combine GAN-RMs",
+            search_aliases=["combine", "merge", "mix", "ensemble", "taste", "reward"],
+            category=CATEGORY,
+            description="Lets several tastes judge together, such as a style and a quality. The workflow keeps the "
+            "combination; the models stay as they are.",
+            inputs=[
+                _reward_input(1),
+                _reward_input(2),
+                _weight_input(1),
+                _weight_input(2),
+                io.String.Input(
+                    "name",
+                    display_name="name of the combination",
+                    default="",
+                    tooltip="What the combination is called on sheets and reports; it names no single taste. Empty: the sum "
+                    "itself, such as style + 0.5 sharp.",
+                ),
+                _reward_input(3),
+                _weight_input(3),
+                _reward_input(4),
+                _weight_input(4),
+            ],
+            outputs=[
+                GanRMReward.Output(
+                    "reward",
+                    display_name="reward",
+                    tooltip="The combined taste: connect it wherever a reward goes.",
+                ),
+                io.String.Output(
+                    "summary", display_name="summary", tooltip="How much each taste counts, in words."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        weight_1: float | None = None,
+        weight_2: float | None = None,
+        reward_3: object = NOT_CONNECTED,
+        weight_3: float | None = None,
+        reward_4: object = NOT_CONNECTED,
+        weight_4: float | None = None,
+    ) -> bool:
+        third = () if reward_3 is NOT_CONNECTED else (weight_3,)
+        fourth = () if reward_4 is NOT_CONNECTED else (weight_4,)
+        check_some_count([known(weight, 1.0) for weight in (weight_1, weight_2, *third, *fourth)])
+        return True
+
+    @classmethod
+    def execute(  # type: ignore[override]
+        cls,
+        reward_1: Reward,
+        reward_2: Reward,
+        weight_1: float = 1.0,
+        weight_2: float = 1.0,
+        name: str = "",
+        reward_3: Reward | None = None,
+        weight_3: float = 1.0,
+        reward_4: Reward | None = None,
+        weight_4: float = 1.0,
+    ) -> io.NodeOutput:
+        given = ((reward_1, weight_1), (reward_2, weight_2), (reward_3, weight_3), (reward_4, weight_4))
+        rewards = [(reward, weight) for reward, weight in given if reward is not None]
+        combined = CombinedReward(
+            [reward for reward, _ in rewards],
+            [weight for _, weight in rewards],
+            name=name,
+            model_of=model_of,
+            bring=_bring,
+        )
+        summary = _summary(combined)
+        return io.NodeOutput(combined, summary, ui={"text": [summary]})
+
+
+def _reward_input(number: int) -> io.Input:
+    return GanRMReward.Input(
+        f"reward_{number}",
+        display_name=f"{_COUNTED[number]} reward",
+        optional=number > _REQUIRED,
+        tooltip=f"The {_COUNTED[number]} taste: from Load GAN-RM, Train GAN-RM or another Combine GAN-RMs.",
+    )
+
+
+def _weight_input(number: int) -> io.Input:
+    alone = " Without that reward it does nothing." if number > _REQUIRED else ""
+    return io.Float.Input(
+        f"weight_{number}",
+        display_name=f"{_COUNTED[number]} weight",
+        default=1.0,
+        min=-10.0,
+        max=10.0,
+        step=0.05,
+        round=0.001,
+        optional=number > _REQUIRED,
+        tooltip=f"How much the {_COUNTED[number]} reward counts beside the others. 0 leaves it out; below 0 asks "
+        f"for less of what it likes.{alone}",
+    )
+
+
+def _bring(reward: Reward, pictures: int) -> None:
+    if isinstance(reward, ManagedReward):
+        reward._backbone.bring(pictures)
+
+
+def _summary(combined: CombinedReward) -> str:
+    lines = [combined.name]
+    for reward, share in zip(combined.rewards, combined.shares, strict=True):
+        what = reward.name if share > 0 else f"less of {reward.name}"
+        lines.append(f"{abs(share):.0%} {what}")
+    if thresholds := threshold_sentence(combined.thresholds):
+        lines.append(f"{thresholds} Worked out from the models' own thresholds, not measured.")
+    lines += [
+        f"{len(group)} of them share a backbone, which looks at each picture once."
+        for group in combined.shared
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""The socket types of the pack, named once, and what every schema shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from comfy_api.latest import io
+
+from ..ganrm_core.data.labelled_files import PictureSet
+
+CATEGORY = "GAN-RM"
+
+GanRMReward = io.Custom("GANRM_REWARD")
+"""Anything that follows `ganrm_core.rewards.base.Reward`."""
+
+GanRMDataset = io.Custom("GANRM_DATASET")
+"""A `Dataset`."""
+
+Dataset = PictureSet
+
+_Input = TypeVar("_Input", bound=io.Input)
+
+
+def advanced(socket: _Input) -> _Input:
+    """What few need: newer pages fold it away. Older hosts know no such argument, but pass this on."""
+    socket.extra_dict = {**(socket.extra_dict or {}), "advanced": True}
+    return socket
+
+
+def _schema() -> Any:
+    """`io.Schema`; on hosts older than `search_aliases`, one that knows them and sends them to the page all the same."""
+    if "search_aliases" in {known.name for known in fields(io.Schema)}:
+        return io.Schema
+
+    @dataclass
+    class WithSearchAliases(io.Schema):
+        search_aliases: list[str] = field(default_factory=list)
+
+        def get_v1_info(self, cls: type[io.ComfyNode]) -> Any:
+            plain = super().get_v1_info(cls)
+
+            @dataclass
+            class Info(type(plain)):  # type: ignore[misc]
+                search_aliases: list[str] = field(default_factory=list)
+
+            return Info(**vars(plain), search_aliases=self.search_aliases)
+
+    return WithSearchAliases
+
+
+Schema = _schema()
+"""A node's schema. `search_aliases`: the artists' words that the page's search finds the node by."""

@@ -1,0 +1,1 @@
+"""Nodes that train, refine and evaluate reward models."""

@@ -1,0 +1,184 @@
+"""Trained models kept on disk, so that unchanged pictures and settings never train twice.
+
+An entry is one file: a checkpoint whose card also holds what the training reported. It is named by
+what decided the result and by its own content, so it is whole or absent, and damage shows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...ganrm_core.backbones.base import Backbone
+from ...ganrm_core.data.labelled_files import TrainingFiles
+from ...ganrm_core.data.skipped_files import Skipped
+from ...ganrm_core.leakage.report import LeakReport
+from ...ganrm_core.metrics.summary import Figures
+from ...ganrm_core.rewards.discriminator.checkpoint import FORMAT_VERSION, Checkpoint, to_bytes
+from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ...ganrm_core.training.config import TrainingSettings
+from ...ganrm_core.training.trainer import METHOD, TrainingResult
+from ...ganrm_core.utils.errors import BackboneError, CheckpointError, OutputError
+from ...ganrm_core.utils.files import atomic_file, shown
+from ...ganrm_core.utils.progress import History
+
+_FORMAT = 1
+_RECORD = "training_result"
+_SUFFIX = ".safetensors"
+_KEY_LENGTH, _CONTENT_LENGTH = 40, 24  # of hex digits: some systems allow no long paths
+_LEFT_BEHIND_S = 24 * 60 * 60
+
+
+def training_key(files: TrainingFiles, settings: TrainingSettings, backbone_identity: str) -> str:
+    """The same for the same content of both sets, whatever the files are called, and the same settings."""
+    decides = {
+        "versions": [_FORMAT, FORMAT_VERSION, METHOD],
+        "liked": sorted(files.liked_hashes),
+        "ordinary": sorted(files.ordinary_hashes),
+        "settings": {**asdict(settings), "backbone": backbone_identity},
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
+
+
+@dataclass(frozen=True)
+class TrainingCache:
+    """Any number of processes may share one `folder`. The least recently used entries go first."""
+
+    folder: Path
+    most_bytes: int = 512 * 10**6
+    most_entries: int = 50
+
+    def load(
+        self, key: str, files: TrainingFiles, *, name: str, load: Callable[[str], Backbone]
+    ) -> TrainingResult | None:
+        """What training gave for `key`, or None. `load` is asked for the backbone.
+
+        A damaged entry counts as absent and is removed.
+        """
+        for path in self._entries(f"{key}-*{_SUFFIX}"):
+            try:
+                _check_content(path)
+                result = _restored(RewardModel.load(path, load=load, name=name), files)
+            except (CheckpointError, LookupError, TypeError, ValueError) as error:
+                logging.warning("GAN-RM: a kept training result is damaged and is left out: %s", error)
+                _remove(path)
+            except (BackboneError, OSError) as error:  # such as other weights under the same name
+                logging.warning("GAN-RM: a kept training result cannot be used: %s", error)
+            else:
+                with contextlib.suppress(OSError):
+                    os.utime(path)
+                return result
+        return None
+
+    def store(self, key: str, result: TrainingResult, files: TrainingFiles) -> None:
+        """Keep `result`. Where that fails it is logged: the training itself is not lost."""
+        whole = result.model.checkpoint()
+        content = to_bytes(Checkpoint(whole.tensors, {**whole.card, _RECORD: _record(result, files)}))
+        path = self.folder / f"{key}-{_content_name(content)}{_SUFFIX}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic_file(path, overwrite=True) as temporary:
+                temporary.write_bytes(content)
+        except (OutputError, OSError) as error:
+            logging.warning("GAN-RM: this training result cannot be kept for the next run: %s", error)
+        self._trim()
+
+    def _trim(self) -> None:
+        room = self.most_bytes
+        for position, path in enumerate(self._entries(f"*{_SUFFIX}")):
+            with contextlib.suppress(OSError):  # gone: another process trims too
+                room -= path.stat().st_size
+                if position >= self.most_entries or room < 0:
+                    _remove(path)
+        # What a crash in the middle of writing left; younger ones may be another process at work.
+        for path in self.folder.glob(f".*.part{_SUFFIX}"):
+            if time.time() - _last_used(path) > _LEFT_BEHIND_S:
+                _remove(path)
+
+    def _entries(self, pattern: str) -> list[Path]:
+        """The last used first."""
+        visible = [path for path in self.folder.glob(pattern) if not path.name.startswith(".")]
+        return sorted(visible, key=_last_used, reverse=True)
+
+
+def _record(result: TrainingResult, files: TrainingFiles) -> dict[str, Any]:
+    hashes = dict(
+        zip([*files.liked, *files.ordinary], [*files.liked_hashes, *files.ordinary_hashes], strict=True)
+    )
+    held_out = zip(result.held_out_paths, result.held_out_labels, result.held_out_scores, strict=True)
+    return {
+        "figures": result.figures.to_json(),
+        "held_out": [[hashes[path], int(label), float(score)] for path, label, score in held_out],
+        "history": asdict(result.history),
+        "skipped": [[entry.path.name, entry.reason] for entry in result.skipped],
+        # Those of the files are found again each time: copies may come and go.
+        "warnings": result.warnings[len(files.warnings) :],
+        "seconds": result.seconds,
+        "n_liked": result.n_liked,
+        "n_ordinary": result.n_ordinary,
+    }
+
+
+def _restored(model: RewardModel, files: TrainingFiles) -> TrainingResult:
+    record = model.card.pop(_RECORD)
+    # Files are known by content: they may have moved or been renamed since.
+    paths = dict(
+        zip([*files.liked_hashes, *files.ordinary_hashes], [*files.liked, *files.ordinary], strict=True)
+    )
+    history = record["history"]
+    return TrainingResult(
+        model=model,
+        figures=Figures.from_json(record["figures"]),
+        held_out_paths=[paths[content] for content, _, _ in record["held_out"]],
+        held_out_labels=np.array([label for _, label, _ in record["held_out"]], dtype=np.int64),
+        held_out_scores=np.array([score for _, _, score in record["held_out"]], dtype=np.float64),
+        history=History(
+            history["step"],
+            _figures(history["loss"]),
+            _figures(history["auc"]),
+            # Results kept before there was this field name their paths so.
+            choice=bool(history.get("choice", str(history["step"]).startswith("regularisation"))),
+        ),
+        skipped=[Skipped(Path(name), reason) for name, reason in record["skipped"]],
+        warnings=[*files.warnings, *record["warnings"]],
+        seconds=dict(record["seconds"]),
+        n_liked=record["n_liked"],
+        n_ordinary=record["n_ordinary"],
+        leaks=LeakReport.from_json(model.card["leak_audit"]),
+    )
+
+
+def _figures(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else value for value in values)  # JSON knows no NaN
+
+
+def _check_content(path: Path) -> None:
+    if _content_name(path.read_bytes()) != path.stem.rpartition("-")[2]:
+        raise CheckpointError(f"{shown(path)} is not what was written.")
+
+
+def _content_name(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_CONTENT_LENGTH]
+
+
+def _last_used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone already, or in use on Windows: the next one removes it
+        path.unlink()
