@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contract_support.pack import Many, Pack
 from contract_support.rewards import Bright
 from contract_support.sampling import Vae
 from PIL import Image
 from torch import Tensor
-
-from .conftest import Many, Pack
 
 JUDGES = {
     "GANRMScore": {},

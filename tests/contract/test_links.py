@@ -9,9 +9,8 @@ import pytest
 import torch
 from contract_support.folders import fill
 from contract_support.folders import run as score_folder
+from contract_support.pack import Folders, Pack
 from contract_support.rewards import Bright
-
-from .conftest import Folders, Pack
 
 LEVELS = {"a.png": 40, "b.png": 200}
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract_support.pack import Folders, Pack
 from PIL import Image
-
-from .conftest import Folders, Pack
 
 LINK = [None]  # what ComfyUI passes for an input that comes over a link, in a node that takes lists
 

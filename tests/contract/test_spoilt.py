@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contract_support.pack import Many
 from contract_support.rewards import Bright
 from contract_support.sampling import Guider, Vae, best_seeds, worth
 from PIL import Image
 from torch import Tensor
-
-from .conftest import Many
 
 NODE = "GANRMBestOfN"
 LEVELS = (0.2, 0.8, 0.5, 0.9, 0.1, 0.42)

@@ -10,7 +10,7 @@ import pytest
 
 from ganrm_core.reports.score_format import score_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 READ = sorted([*ROOT.glob("nodes/web/docs/**/*.md"), *ROOT.glob("locales/**/*.json")])
 SOURCES = sorted([*ROOT.glob("ganrm_core/**/*.py"), *ROOT.glob("nodes/**/*.py")])
 _FORMATTED_BY_HAND = re.compile(r"(score|threshold)[\w.\[\]']*(\.value)?:\.\df")

@@ -14,7 +14,7 @@ from ganrm_core.reports.chinese_drawings import CHINESE
 from ganrm_core.reports.fonts import fitting_text, spoken, wrapped_text
 from ganrm_core.reports.translation import letters_needed, speak, translated
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _GAP = re.compile(r"\{([a-z]+)\}")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 

@@ -16,7 +16,7 @@ import pytest
 
 from ganrm_core import cli
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MISSING = [("stdout",), ("stderr",), ("stdout", "stderr")]
 NONE = "import sys\nfor name in {names!r}: setattr(sys, name, None)\n"
 RUN = "from ganrm_core.cli import main\nsys.exit(main(sys.argv[1:]))"

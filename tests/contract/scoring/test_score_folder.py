@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import torch
 from contract_support.folders import LEVELS, NODE, files, fill, rows, run
+from contract_support.pack import Folders, Pack
 from contract_support.rewards import Bright
-
-from .conftest import Folders, Pack
 
 WARNING = (255, 138, 101)
 

@@ -20,7 +20,7 @@ from ganrm_core.reports import html_report
 from ganrm_core.rewards.discriminator import file_features
 
 Ganrm = Callable[..., Any]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LOST = {
     "train": "The training is lost; no file was written.",
     "score": "Scores printed so far are complete.",

@@ -11,7 +11,7 @@ import numpy as np
 from fuzz_support.checkpoint_seeds import Seeds
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def encoded(kind: str, **options: object) -> bytes:

@@ -104,7 +104,7 @@ def test_with_too_little_address_space_the_rest_is_read(tmp_path: Path) -> None:
     Image.new("L", (6000, 6000), 9).convert("RGB").save(huge)
     ran = subprocess.run(
         [sys.executable, "-c", LIMITED, str(huge), str(small)],
-        capture_output=True, text=True, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, cwd=Path(__file__).parents[3],
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     lines = ran.stdout.splitlines()

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 from contract_support.folders import LEVELS, NODE, fill, rows, run
+from contract_support.pack import Folders, Pack
 from contract_support.rewards import Bright
-
-from .conftest import Folders, Pack
 
 
 @pytest.fixture

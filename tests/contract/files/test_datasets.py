@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contract_support.pack import Folders, Many, Pack
 from PIL import Image
-
-from .conftest import Folders, Many, Pack
 
 
 def noise(count: int = 1, size: tuple[int, int] = (8, 6), channels: int = 3, seed: int = 0) -> torch.Tensor:

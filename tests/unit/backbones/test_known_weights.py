@@ -42,6 +42,6 @@ def test_importing_the_list_costs_nothing() -> None:
         "import sys, ganrm_core.backbones.open_clip_weights as d; d.is_downloaded(d.KNOWN[0].name, []);"
         "print({'torch', 'numpy', 'open_clip', 'huggingface_hub', 'safetensors'} & set(sys.modules))"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

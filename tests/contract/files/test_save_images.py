@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contract_support.pack import Folders, Many, Pack
 from PIL import Image
-
-from .conftest import Folders, Many, Pack
 
 NAME = "GANRMSaveImages"
 REWARD = SimpleNamespace(name="my taste", thresholds={})

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contract_support.pack import Many
 from contract_support.rewards import Bright
 from torch import Tensor
-
-from .conftest import Many
 
 WARNING = (255, 138, 101)
 

@@ -17,7 +17,7 @@ import pytest
 from ganrm_core.utils import disk_cache
 from ganrm_core.utils.disk_cache import FILE, DiskCache, cache_in, keep_in, user_folder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PLENTY = 10**6
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from contract_support.pack import Many
 from contract_support.rewards import Bright
 from PIL import Image
 from torch import Tensor
-
-from .conftest import Many
 
 NODE = "GANRMHeatmap"
 

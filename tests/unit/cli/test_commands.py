@@ -23,7 +23,7 @@ from ganrm_core.rewards.discriminator.reward_model import RewardModel
 
 Ganrm = Callable[..., Any]
 Draw = Callable[[str, int], Image.Image]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def names(folder: Path) -> list[str]:
