@@ -74,7 +74,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
             module
             for _, imported in imports(name, file)
             for module in (imported, imported.rpartition(".")[0])
-            if module in known and module != name and not known[module].name == "__init__.py"
+            if module in known and module != name and known[module].name != "__init__.py"
         }
         for name, file in known.items()
     }
