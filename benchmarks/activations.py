@@ -1,6 +1,6 @@
 """What one picture of a batch takes in memory on its way: python benchmarks/activations.py [backbone …]
 
-Of all that `FeatureReader` does with ready pixels, second look and statistics of the taps included: the most that is
+Of all that `FeatureExtractor` does with ready pixels, second look and statistics of the taps included: the most that is
 alive at once, by torch's profiler, in MB and as a multiple of the picture's float32 input. `Backbone.bytes_per_picture`
 must be more. Batches of the built-in backbone and, with random weights, of the shapes of `scoring_speed.py`; bytes do
 not depend on the machine.
@@ -14,7 +14,7 @@ import torch
 from alive import most_alive
 from scoring_speed import VITS, prepared
 
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import default_readout
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     print(f"{'backbone':<20}{'MB':>8}{'× input':>9}{'reserved':>10}")
     for name in options.names:
         with prepared(name, "cpu") as (backbone, _):
-            reader = FeatureReader(backbone, default_readout(backbone.spec))
+            reader = FeatureExtractor(backbone, default_readout(backbone.spec))
             batch = torch.rand(reader.batch_size, 3, backbone.spec.input_size, backbone.spec.input_size)
             taken = most_alive(lambda reader=reader, batch=batch: reader(batch)) / len(batch)
             times = taken / batch[0].nbytes

@@ -96,7 +96,7 @@ def trained(bench: Bench, half_made: bool) -> Any:
                 for look in (6, 10) if half_made else ():
                     save(predicted[look - 1][row], folder / kind / f"{row}-{look}.png")
         result = training.train(folder / "liked", folder / "ordinary", name="warm, large, central")
-    print(f"held-out AUC {result.figures.auc}")
+    print(f"held-out AUC {result.metrics.auc}")
     return result.model
 
 
@@ -146,7 +146,7 @@ def pruning(bench: Bench, reward: Any, groups: int) -> None:
     """The node's own code on `groups` of N seeds."""
     contest = pack("nodes.best_of_n.halving_run")
     schedules = pack("ganrm_core.selection.successive_halving").SCHEDULES
-    figures: dict[str, dict[str, list[float]]] = {}
+    metrics: dict[str, dict[str, list[float]]] = {}
     for group in range(groups):
         first = 1_000_000 + 1000 * group
         mean = truth(bench.many(range(first, first + N), STEPS)[0]).mean()
@@ -155,18 +155,18 @@ def pruning(bench: Bench, reward: Any, groups: int) -> None:
             with bench.counted() as calls, torch.inference_mode():
                 begin = time.perf_counter()
                 kept = (
-                    contest.Contest(bench.setup(first, STEPS), bench.vae, reward, rules)
+                    contest.HalvingRun(bench.setup(first, STEPS), bench.vae, reward, rules)
                     .run(lambda _: None)
                     .kept[0]
                 )
                 seconds = time.perf_counter() - begin
-            row = figures.setdefault(name, {"gain": [], "calls": [], "seconds": []})
+            row = metrics.setdefault(name, {"gain": [], "calls": [], "seconds": []})
             row["gain"].append(float(truth(kept.picture.unsqueeze(0).numpy())[0] - mean))
             row["calls"].append(sum(calls))
             row["seconds"].append(seconds)
-    plain = {key: np.array(values) for key, values in figures["off"].items()}
+    plain = {key: np.array(values) for key, values in metrics["off"].items()}
     print(f"\n{'pruning':<10}{'calls':>8}{'seconds':>9}{'gain':>8}  share of plain Best of {N}'s gain")
-    for name, row in figures.items():
+    for name, row in metrics.items():
         gains = np.array(row["gain"])
         share = interval(lambda rows, g=gains: g[rows].mean() / plain["gain"][rows].mean(), groups)
         calls = np.mean(row["calls"]) / plain["calls"].mean()
@@ -184,7 +184,7 @@ def exactness(bench: Bench, reward: Any) -> None:
         with torch.inference_mode():
             setup = bench.setup(77, STEPS, sampler)
             kept = (
-                contest.Contest(setup, bench.vae, reward, contest.Rules(8, 3, schedule))
+                contest.HalvingRun(setup, bench.vae, reward, contest.Rules(8, 3, schedule))
                 .run(lambda _: None)
                 .kept
             )
@@ -224,7 +224,9 @@ def painted_again(bench: Bench, reward: Any, latent: Tensor, mask: Tensor, seed:
     contest = pack("nodes.best_of_n.halving_run")
     setup = bench.setup(seed, STEPS, denoise=0.8, samples=latent, noise_mask=mask[None, None])
     with torch.inference_mode():
-        outcome = contest.Contest(setup, bench.vae, reward, contest.Rules(tries, 1, ())).run(lambda _: None)
+        outcome = contest.HalvingRun(setup, bench.vae, reward, contest.Rules(tries, 1, ())).run(
+            lambda _: None
+        )
     return float(outcome.kept[0].logit)
 
 

@@ -35,7 +35,7 @@ from torch import Tensor
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.augmentation import views
 from ganrm_core.metrics.binary import auc
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.heads import Head
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.training.cross_validation import fit_default
@@ -168,7 +168,7 @@ def _variant(bench: Bench, task: Task, contents: Sequence[int], variant: int) ->
     if path.exists():
         kept = torch.load(path, weights_only=True)
         return Pool(kept["features"], kept["liked"])
-    reader = FeatureReader(bench.backbone, seen)
+    reader = FeatureExtractor(bench.backbone, seen)
     size = bench.backbone.spec.input_size
     features, liked = [], []
     for content in contents:
@@ -195,8 +195,8 @@ def _leaning(task: Task, image: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def print_row(task: str, n: int, count: int, picks: str, means: Sequence[float]) -> None:
-    figures = "".join(f"{value:>8.3f}" for value in means[:-1])
-    print(f"{task:<12}{n:>4}{count:>6}  {picks:<12}{figures}{means[-1]:>8.1f}", flush=True)
+    metrics = "".join(f"{value:>8.3f}" for value in means[:-1])
+    print(f"{task:<12}{n:>4}{count:>6}  {picks:<12}{metrics}{means[-1]:>8.1f}", flush=True)
 
 
 def print_summary(results: dict[tuple[int, int, str], list[list[float]]]) -> None:

@@ -30,7 +30,7 @@ from torch import Tensor
 
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.transforms import resize
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.selection.close_calls import MARGIN
 from ganrm_core.training.cross_validation import fit_default
@@ -52,7 +52,7 @@ def graded(bench: Bench, task: Task) -> Tensor:
     path = RESULTS / f"certainty-{task.name}-{hashlib.sha256(repr(about).encode()).hexdigest()[:12]}.pt"
     if path.exists():
         return torch.load(path, weights_only=True)
-    reader, size = FeatureReader(bench.backbone, seen), bench.backbone.spec.input_size
+    reader, size = FeatureExtractor(bench.backbone, seen), bench.backbone.spec.input_size
     rows = []
     for index, image in enumerate(bench.pool[:GROUPS]):
         pictures = []

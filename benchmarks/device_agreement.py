@@ -107,7 +107,7 @@ def timed(
     result = train(liked, ordinary, settings, load=lambda _: backbone)
     seconds = time.perf_counter() - started
     parts = ", ".join(f"{part} {taken:.1f}" for part, taken in result.seconds.items() if part != "total")
-    print(f"{what:<44}{seconds:8.1f} s ({parts}), AUC {result.figures.auc.value:.4f}", flush=True)
+    print(f"{what:<44}{seconds:8.1f} s ({parts}), AUC {result.metrics.auc.value:.4f}", flush=True)
     return result
 
 

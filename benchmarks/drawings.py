@@ -65,10 +65,10 @@ def _one_kind(kind: str, home: Path, count: int, splits: int) -> None:
     print(f"{kind}: framed {framed:.2f}, alarms in {splits} splits: {dict(alarms) or 0}", flush=True)
     labels = np.arange(len(facts)) % 2
     audit = audit_files(facts, labels, groups)
-    figures = ", ".join(f"{one.name} {one.auc}" for one in audit.families if one.name in SHOWN)
+    metrics = ", ".join(f"{one.name} {one.auc}" for one in audit.families if one.name in SHOWN)
     evened = neutraliser("auto", audit, facts, labels).families
     print(
-        f"  with a taste: {figures}\n  warned of: {_named(audit)}; evened out: {evened or 'nothing'}",
+        f"  with a taste: {metrics}\n  warned of: {_named(audit)}; evened out: {evened or 'nothing'}",
         flush=True,
     )
 
@@ -93,12 +93,12 @@ def _trained(kind: str, home: Path, count: int) -> str:
     for liked, name in ((True, "liked"), (False, "ordinary")):
         seeds = range(FIRST_SEED + liked, FIRST_SEED + 2 * count, 2)
         draw_folder(home / name, kind, dict.fromkeys(seeds, liked))
-    figures = []
+    metrics = []
     for mode in ("auto", "off"):
         result = train(home / "liked", home / "ordinary", TrainingSettings(neutralise=mode))
         logits = np.array([float(scores.logit) for _, scores in result.model.score_files(unseen, [])])
-        figures.append(f"{mode} {auc(logits, labels):.3f}")
-    return ", ".join(figures)
+        metrics.append(f"{mode} {auc(logits, labels):.3f}")
+    return ", ".join(metrics)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from ganrm_core.backbones.base import Backbone
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.augmentation import views
 from ganrm_core.metrics.binary import auc
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.heads import Head
 from ganrm_core.rewards.discriminator.readout import (
     SECOND_LOOKS,
@@ -152,7 +152,7 @@ class Bench:
         if path.exists():
             kept = torch.load(path, weights_only=True)
             return kept["liked"], kept["ordinary"]
-        reader = FeatureReader(self.backbone, self.readout)
+        reader = FeatureExtractor(self.backbone, self.readout)
         size = self.backbone.spec.input_size
         rows: dict[str, list[Tensor]] = {"liked": [], "ordinary": []}
         for index, image in enumerate(self.pool):

@@ -26,7 +26,7 @@ from tasks import Task, content_disjoint_split, load_pool, tasks
 
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.metrics.binary import auc, calibration_error_bound, expected_calibration_error
-from ganrm_core.metrics.summary import Figures, measure
+from ganrm_core.metrics.summary import SummaryMetrics, measure
 from ganrm_core.training.cross_validation import fit_default
 from ganrm_core.training.feature_rows import Rows
 from ganrm_core.utils.progress import no_progress
@@ -36,7 +36,7 @@ from ganrm_core.utils.progress import no_progress
 class Draw:
     """One training: what it reported, and what unseen pictures say."""
 
-    reported: Figures
+    reported: SummaryMetrics
     auc: float
     ece: float
     bound: float

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.backbones.vit_trunk import Trunk
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.training.lora import _lora_layers, trunk_of
 from ganrm_core.training.trunk_states import TrunkStates
@@ -43,7 +43,7 @@ def main() -> None:
 
 def compare(name: str, backbone: VitBackbone, trunk: Trunk, rounds: int) -> None:
     readout = default_readout(backbone.spec)
-    reader = FeatureReader(backbone, readout)
+    reader = FeatureExtractor(backbone, readout)
     states = TrunkStates(reader, trunk)
     size = backbone.spec.input_size
     pixels = torch.rand(BATCH, 3, size, size)

@@ -39,15 +39,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     bench = Bench(load_backbone("efficientnet_lite0"), load_pool()[1])
-    figures: dict[tuple[int, int], list[list[float]]] = {sizes: [] for sizes in SETS}
+    metrics: dict[tuple[int, int], list[list[float]]] = {sizes: [] for sizes in SETS}
     for task in tasks():
         if options.names and task.name not in options.names:
             continue
         for seed in range(options.seeds):
             for sizes in SETS:
-                figures[sizes].append(trial(bench, task, *sizes, seed).figures(Variant("default")))
+                metrics[sizes].append(trial(bench, task, *sizes, seed).metrics(Variant("default")))
         print(f"{task.name} done", flush=True)
-    print_table(figures)
+    print_table(metrics)
 
 
 def trial(bench: Bench, task: Task, n_liked: int, n_ordinary: int, seed: int) -> Trial:
@@ -69,11 +69,11 @@ def trial(bench: Bench, task: Task, n_liked: int, n_ordinary: int, seed: int) ->
     )
 
 
-def print_table(figures: dict[tuple[int, int], list[list[float]]]) -> None:
+def print_table(metrics: dict[tuple[int, int], list[list[float]]]) -> None:
     print(f"\n{'liked':>6}{'ordinary':>10}{'AUC':>8}{'change':>26}{'tau':>8}{'effic.':>8}")
     rng = np.random.default_rng(0)
-    for (n_liked, n_ordinary), rows in figures.items():
-        table, even = np.array(rows), np.array(figures[n_liked, n_liked])
+    for (n_liked, n_ordinary), rows in metrics.items():
+        table, even = np.array(rows), np.array(metrics[n_liked, n_liked])
         gain = table[:, 0] - even[:, 0]
         low, high = np.quantile([rng.choice(gain, len(gain)).mean() for _ in range(5000)], [0.025, 0.975])
         change = "" if n_liked == n_ordinary else f"{gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -255,12 +255,12 @@ def statistics(maps: dict[str, Tensor]) -> list[dict[tuple[str, str], Tensor]]:
         generator = torch.Generator().manual_seed(place)
         mixture = torch.randn(MIXTURES, picture_maps.shape[1], generator=generator)
         above = torch.triu_indices(MIXTURES, MIXTURES)
-        for figures, one in zip(found, picture_maps.flatten(2), strict=True):
+        for metrics, one in zip(found, picture_maps.flatten(2), strict=True):
             mean, deviation = one.mean(dim=1), one.std(dim=1, correction=0)
             mixed = mixture @ (one - mean.unsqueeze(1))
-            figures[tap, "mean"], figures[tap, "std"] = mean, deviation
-            figures[tap, "covariance"] = (mixed @ mixed.T / one.shape[1])[above[0], above[1]]
-            figures[tap, "top"] = one.topk(max(1, round(TOP * one.shape[1])), dim=1).values.mean(dim=1)
+            metrics[tap, "mean"], metrics[tap, "std"] = mean, deviation
+            metrics[tap, "covariance"] = (mixed @ mixed.T / one.shape[1])[above[0], above[1]]
+            metrics[tap, "top"] = one.topk(max(1, round(TOP * one.shape[1])), dim=1).values.mean(dim=1)
     return found
 
 

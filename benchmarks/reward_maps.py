@@ -34,10 +34,10 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, pa
 from ganrm_core.attribution.linear_head_map import head_map
 from ganrm_core.attribution.window_map import reward_map
 from ganrm_core.data.image_io import to_float
-from ganrm_core.demo.run import _load, _split
 from ganrm_core.metrics.binary import auc
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.synthetic.degradations import FAULTS, Original
+from ganrm_core.synthetic.sample_split import load_squares, split_squares
 from ganrm_core.utils.progress import no_progress
 
 STRENGTH = 0.8
@@ -56,15 +56,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     model = RewardModel.load(options.model)
-    _, held_out = _split(_load(no_progress), 0)
+    _, held_out = split_squares(load_squares(no_progress), 0)
     rng = np.random.default_rng(0)
-    figures: dict[str, list[list[float]]] = {name: [] for name in MAPS}
+    metrics: dict[str, list[list[float]]] = {name: [] for name in MAPS}
     for index, square in enumerate(held_out[: options.pictures]):
         image, spoilt = with_spoilt_quarter(to_float(square.pixels), FAULTS[index % len(FAULTS)], index, rng)
         for name, make in MAPS.items():
             places = make(model, image, index)
-            figures[name].append([found(places, spoilt), *insertion_and_deletion(model, image, places)])
-    print_table(figures)
+            metrics[name].append([found(places, spoilt), *insertion_and_deletion(model, image, places)])
+    print_table(metrics)
 
 
 def with_spoilt_quarter(
@@ -139,11 +139,11 @@ def insertion_and_deletion(model: RewardModel, image: Tensor, places: Tensor) ->
     return [float(logits[0::2].mean()), float(logits[1::2].mean())]
 
 
-def print_table(figures: dict[str, list[list[float]]]) -> None:
+def print_table(metrics: dict[str, list[list[float]]]) -> None:
     rng = np.random.default_rng(0)
-    chance = np.array(figures["random"])
+    chance = np.array(metrics["random"])
     print(f"\n{'':<10}{'found':>22}{'insertion':>26}{'deletion':>26}")
-    for name, rows in figures.items():
+    for name, rows in metrics.items():
         table = np.array(rows) - chance * np.array([0, 1, 1])
         draws = np.array([table[rng.integers(len(table), size=len(table))].mean(axis=0) for _ in range(5000)])
         low, high = np.quantile(draws, [0.025, 0.975], axis=0)

@@ -38,7 +38,7 @@ from torchvision import transforms
 
 from ganrm_core.backbones.base import Backbone, BackboneSpec
 from ganrm_core.backbones.registry import load_backbone
-from ganrm_core.data.border_trim import PixelPath
+from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.rewards.discriminator.readout import SECOND_LOOKS, Readout, default_readout
@@ -80,7 +80,7 @@ def main() -> None:
     for name in options.names or ["efficientnet_lite0"]:
         with prepared(name, options.device) as (backbone, raw):
             for readout in readouts(backbone.spec):
-                contest = Contest(
+                contest = HalvingRun(
                     untrained(backbone, readout),
                     raw,
                     options.device,
@@ -106,7 +106,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Contest:
+class HalvingRun:
     """One backbone, as we run it and as others do."""
 
     model: RewardModel
@@ -131,8 +131,8 @@ class Contest:
             contestant()  # warm
         speed = np.array([[contestant() for contestant in contestants.values()] for _ in range(rounds)])
         ratios = np.median(speed[:, :1] / speed[:, 1:], axis=0)
-        figures = [*np.median(speed, axis=0), *ratios]
-        return "".join(f"{'' if math.isnan(figure) else f'{figure:.2f}':>9}" for figure in figures)
+        metrics = [*np.median(speed, axis=0), *ratios]
+        return "".join(f"{'' if math.isnan(figure) else f'{figure:.2f}':>9}" for figure in metrics)
 
     def speed_of(self, way: Way, pictures: int) -> float:
         """Pictures a second of the raw network."""
@@ -216,7 +216,7 @@ def untrained(backbone: Backbone, readout: Readout) -> RewardModel:
         for _ in range(FOLDS + 1)
     ]
     layer = RewardProjectionLayer(heads[0], heads[1:])
-    return RewardModel(backbone, readout, layer, Calibration(), card={}, pixel_path=PixelPath(0.1))
+    return RewardModel(backbone, readout, layer, Calibration(), card={}, pixel_path=BorderTrim(0.1))
 
 
 def some_pictures(count: int, size: int) -> list[Image.Image]:

@@ -32,7 +32,7 @@ from ganrm_core.backbones.base import ExecutionPlan
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.augmentation import views
 from ganrm_core.data.image_io import read_image, to_float, to_pil
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.preprocessing import normalise
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.training.config import TrainingSettings
@@ -85,7 +85,7 @@ def give_a_look(liked: Sequence[Path], ordinary: Sequence[Path]) -> None:
 def seconds_of_one_pass(files: Sequence[Path]) -> float:
     backbone = load_backbone("efficientnet_lite0")
     backbone.plan = lambda _: ONE_AT_A_TIME  # type: ignore[method-assign]
-    reader = FeatureReader(backbone, default_readout(backbone.spec))
+    reader = FeatureExtractor(backbone, default_readout(backbone.spec))
     count, size = TrainingSettings().views, backbone.spec.input_size
     together = reader.group_size // count
     started = time.perf_counter()

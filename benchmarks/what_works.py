@@ -147,13 +147,13 @@ def main() -> None:
     to_the_end = Readout(blurred.taps, SecondLook("smaller", blurred.taps))
     bench = Bench(backbone, load_pool()[1], blurred, to_the_end)
     chosen = [task for task in tasks() if not options.names or task.name in options.names]
-    figures: dict[str, list[list[float]]] = {variant.name: [] for variant in VARIANTS}
+    metrics: dict[str, list[list[float]]] = {variant.name: [] for variant in VARIANTS}
     for task in chosen:
         for trial in trials(bench, task, options.size, options.seeds):
             for variant in VARIANTS:
-                figures[variant.name].append(trial.figures(variant))
+                metrics[variant.name].append(trial.metrics(variant))
         print(f"{task.name} done", flush=True)
-    print_table(figures)
+    print_table(metrics)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Trial:
     qualities: Array
     seed: int
 
-    def figures(self, variant: Variant) -> list[float]:
+    def metrics(self, variant: Variant) -> list[float]:
         """AUC, tau and efficiency."""
         columns, blocks = _chosen(self.blocks, variant.sees)
         rows = Rows(self.train[:, : variant.views, columns], self.labels)
@@ -221,11 +221,11 @@ def _chosen(blocks: list[Block], sees: Callable[[Block], bool]) -> tuple[Tensor,
     return torch.cat([torch.arange(block.start, block.stop) for block in seen]), moved
 
 
-def print_table(figures: dict[str, list[list[float]]]) -> None:
+def print_table(metrics: dict[str, list[list[float]]]) -> None:
     print(f"\n{'':<42}{'AUC':>7}{'change':>28}{'tau':>8}{'effic.':>8}")
     rng = np.random.default_rng(0)
-    default = np.array(figures["default"])
-    for name, rows in figures.items():
+    default = np.array(metrics["default"])
+    for name, rows in metrics.items():
         table = np.array(rows)
         gain = table[:, 0] - default[:, 0]
         draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]

@@ -36,7 +36,7 @@ from torch import Tensor
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.transforms import resize
 from ganrm_core.metrics.binary import selection_efficiency
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import SECOND_LOOKS
 from ganrm_core.synthetic.degradations import apply_fault
 
@@ -96,7 +96,7 @@ def candidates(bench: Bench, task: Task) -> tuple[Tensor, Array]:
     if path.exists():
         kept = torch.load(path, weights_only=True)
         return kept["features"], kept["qualities"].numpy()
-    reader = FeatureReader(bench.backbone, bench.readout)
+    reader = FeatureExtractor(bench.backbone, bench.readout)
     size = bench.backbone.spec.input_size
     rows, qualities = [], []
     for index in range(GROUPS):
@@ -168,12 +168,12 @@ def _row(trained: list[list[Ranking]]) -> str:
     cells = []
     for method in range(len(METHODS)):
         done = [each[method] for each in trained]
-        figures = (
+        metrics = (
             np.mean([each.tau for each in done]),
             np.mean([each.top for each in done]),
             np.mean([each.efficiency for each in done]),
         )
-        cells.append("{:>9.3f}{:>8.3f}{:>8.3f}  ".format(*figures))
+        cells.append("{:>9.3f}{:>8.3f}{:>8.3f}  ".format(*metrics))
     return "".join(cells)
 
 

@@ -17,7 +17,7 @@ from ..utils.progress import Progress, ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from ..data.skipped_files import Skipped
-    from ..metrics.summary import Figures
+    from ..metrics.summary import SummaryMetrics
     from ..rewards.base import Reward
 
 Subparsers = Any
@@ -192,17 +192,17 @@ def print_facts(*facts: tuple[str, str]) -> None:
         print(f"{name:<{width}}{value}")
 
 
-def figures_as_json(figures: Figures) -> dict[str, Any]:
+def figures_as_json(metrics: SummaryMetrics) -> dict[str, Any]:
     """Each figure as a number, and its interval under the same name with `_ci`."""
     result: dict[str, Any] = {}
     for name in ("auc", "accuracy", "ece"):
-        interval = getattr(figures, name)
+        interval = getattr(metrics, name)
         result |= {name: interval.value, f"{name}_ci": [interval.low, interval.high]}
-    return {**result, "accuracy_threshold": figures.threshold, "ece_bound": figures.ece_bound}
+    return {**result, "accuracy_threshold": metrics.threshold, "ece_bound": metrics.ece_bound}
 
 
-def ece_in_words(figures: Figures) -> str:
-    return f"{figures.ece.value:.3f}   a perfectly calibrated model stays under {figures.ece_bound:.3f}"
+def ece_in_words(metrics: SummaryMetrics) -> str:
+    return f"{metrics.ece.value:.3f}   a perfectly calibrated model stays under {metrics.ece_bound:.3f}"
 
 
 def say_renamed(wanted: Path, written: Path) -> None:

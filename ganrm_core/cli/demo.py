@@ -75,11 +75,11 @@ def run(options: argparse.Namespace) -> int:
             }
         )
         return 0
-    figures, efficiency = outcome.held_out, outcome.efficiency
+    metrics, efficiency = outcome.held_out, outcome.efficiency
     print_facts(
         ("trained on", f"{outcome.n_liked} liked and {outcome.n_ordinary} ordinary pictures"),
-        ("held-out AUC", f"{figures.auc}   on {outcome.n_test} pictures never seen"),
-        ("ECE", ece_in_words(figures)),
+        ("held-out AUC", f"{metrics.auc}   on {outcome.n_test} pictures never seen"),
+        ("ECE", ece_in_words(metrics)),
         (
             "selection efficiency",
             f"{efficiency['together']:.3f} together   1 = always the best of 8, 0 = chance",

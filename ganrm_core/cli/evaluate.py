@@ -48,12 +48,12 @@ def run(options: argparse.Namespace) -> int:
         warn(message)
     read = [*files.liked, *files.ordinary]
     warn_skipped(result.skipped, read, "" if options.json else "what --json prints")
-    figures = result.figures
+    metrics = result.metrics
     n_liked = int(result.labels.sum())
     if options.json:
         print_json(
             {
-                **figures_as_json(figures),
+                **figures_as_json(metrics),
                 "n_liked": n_liked,
                 "n_ordinary": len(result.labels) - n_liked,
                 "skipped": skipped_as_json(result.skipped),
@@ -62,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print_facts(
         ("pictures", f"{n_liked} liked, {len(result.labels) - n_liked} ordinary"),
-        ("AUC", f"{figures.auc}"),
-        ("accuracy", f"{figures.accuracy}   at a score of {score_text(figures.threshold)}"),
-        ("ECE", ece_in_words(figures)),
+        ("AUC", f"{metrics.auc}"),
+        ("accuracy", f"{metrics.accuracy}   at a score of {score_text(metrics.threshold)}"),
+        ("ECE", ece_in_words(metrics)),
     )
     return 0

@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from ..rewards.discriminator.checkpoint import check_model_path
     from ..rewards.discriminator.reward_model import RewardModel
-    from ..training.feature_archive import companion_path, write_model
+    from ..training.feature_archive import archive_path, write_model
     from ..training.self_training.messages import pool_line, round_lines, verdict
     from ..training.self_training.refinement import refine
     from ..training.self_training.rounds import BootstrapSettings
@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> int:
     check_model_path(options.output)
     check_new_file(options.output, what="the model", make_folders=True)
     if options.keep_features:
-        check_new_file(companion_path(options.output), what="the model's features")
+        check_new_file(archive_path(options.output), what="the model's features")
     model = load_model(options)
     if not isinstance(model, RewardModel):
         raise DataError(
@@ -128,7 +128,7 @@ def _run(options: argparse.Namespace) -> int:
     for line in (verdict(result), *round_lines(result), pool_line(result)):
         print(line)
     print_facts(
-        *([("held-out AUC", f"{result.figures.auc}")] if result.figures else []),
+        *([("held-out AUC", f"{result.metrics.auc}")] if result.metrics else []),
         ("written", str(written)),
     )
     return 0
@@ -151,7 +151,7 @@ def _as_json(result: Refinement) -> dict[str, Any]:
         ],
         "auc_before": outcome.auc,
         "loss_before": outcome.loss,
-        **(figures_as_json(result.figures) if result.figures else {}),
+        **(figures_as_json(result.metrics) if result.metrics else {}),
         "thresholds": dict(result.model.thresholds),
         "n_pool": len(result.pool.paths),
         "n_left_out": result.pool.n_known,

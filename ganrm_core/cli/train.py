@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from ..rewards.discriminator.checkpoint import check_model_path
     from ..training.config import TrainingSettings
-    from ..training.feature_archive import companion_path, write_model
+    from ..training.feature_archive import archive_path, write_model
     from ..training.trainer import train
     from ..utils.files import check_new_file
 
@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> int:
     check_model_path(options.output)
     check_new_file(options.output, what="the model", make_folders=True)
     if options.keep_features:
-        check_new_file(companion_path(options.output), what="the features", make_folders=True)
+        check_new_file(archive_path(options.output), what="the features", make_folders=True)
     if options.report:
         _check_ending(options.report, "report", ".html")
         check_new_file(options.report, what="the report", make_folders=True)
@@ -135,7 +135,7 @@ def _run(options: argparse.Namespace) -> int:
             scores=result.held_out_scores,
             labels=result.held_out_labels,
             paths=result.held_out_paths,
-            figures=result.figures,
+            metrics=result.metrics,
             thresholds=result.model.thresholds,
             warnings=result.warnings,
             counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
@@ -147,13 +147,13 @@ def _run(options: argparse.Namespace) -> int:
             raise OutputError(f"{error} The model itself is written: {written}.") from error
     for message in result.warnings:
         warn(message)
-    figures = result.figures
+    metrics = result.metrics
     if options.json:
         print_json(
             {
-                "auc": figures.auc.value,
-                "auc_ci": [figures.auc.low, figures.auc.high],
-                "ece": figures.ece.value,
+                "auc": metrics.auc.value,
+                "auc_ci": [metrics.auc.low, metrics.auc.high],
+                "ece": metrics.ece.value,
                 "thresholds": dict(result.model.thresholds),
                 "n_liked": result.n_liked,
                 "n_ordinary": result.n_ordinary,
@@ -170,9 +170,9 @@ def _run(options: argparse.Namespace) -> int:
             "trained on",
             f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures in {seconds:.0f} s",
         ),
-        ("held-out AUC", f"{figures.auc}   how often a liked picture outranks an ordinary one"),
-        ("accuracy", f"{figures.accuracy}   at a score of {score_text(figures.threshold)}"),
-        ("ECE", ece_in_words(figures)),
+        ("held-out AUC", f"{metrics.auc}   how often a liked picture outranks an ordinary one"),
+        ("accuracy", f"{metrics.accuracy}   at a score of {score_text(metrics.threshold)}"),
+        ("ECE", ece_in_words(metrics)),
         (
             "thresholds",
             f"{score_text(thresholds['balanced'])} balanced; {score_text(thresholds['fpr_5'])} stops 95 % of ordinary ones",

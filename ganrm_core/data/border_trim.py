@@ -16,7 +16,7 @@ _FIRST = 4
 
 
 @dataclass(frozen=True)
-class PixelPath:
+class BorderTrim:
     """Takes away what told two folders apart without being in the pictures.
 
     `frame`: the largest share of a side that is cut off where it belongs to a frame or to letterbox bars; 0 does
@@ -42,7 +42,7 @@ class PixelPath:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> PixelPath:
+    def from_json(cls, data: Mapping[str, Any]) -> BorderTrim:
         """Raises TypeError or ValueError for what `to_json` never gave. Absent entries do nothing."""
         shares = {name: float(data.get(name) or 0.0) for name in ("trim", "frame")}
         for name, share in shares.items():

@@ -9,7 +9,7 @@ from torch import Tensor
 _MOST_BYTES = 256 << 20
 
 
-class KeptPictures:
+class ImageCache:
     """As many as fit into 256 MB, by the sha256 of their files; the others must be decoded again.
 
     May be used by several threads.

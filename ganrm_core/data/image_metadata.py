@@ -28,7 +28,7 @@ _ASCII = 2
 _WEBP_SIDE = 16383
 
 
-def figures(
+def metrics(
     *, score: float | None = None, model: str | None = None, index: int | None = None, seed: int | None = None
 ) -> str:
     """The JSON text that stands under `KEY`. What is None, or a score that is no number, is left out."""

@@ -21,7 +21,7 @@ def demo_report(
         scores=evaluation.scores,
         labels=evaluation.labels,
         paths=evaluation.paths,
-        figures=evaluation.figures,
+        metrics=evaluation.metrics,
         thresholds=result.model.thresholds,
         warnings=result.warnings,
         counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},

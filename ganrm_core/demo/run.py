@@ -12,41 +12,28 @@ from torch import Tensor
 
 from ..data.image_folder import find_images
 from ..data.image_io import to_float, to_pil
-from ..data.near_duplicates import group_near_duplicates, signature
 from ..data.result_marker import marked_png
-from ..data.skipped_files import Skipped, describe_skipped
-from ..data.streaming import stream_images
 from ..metrics.binary import FloatArray, selection_efficiency
-from ..metrics.summary import Figures
+from ..metrics.summary import SummaryMetrics
 from ..reports.contact_sheet import Tile, contact_sheet
 from ..reports.html_report import write_report
 from ..reports.score_format import score_text
 from ..rewards.discriminator.reward_model import RewardModel
 from ..rewards.evaluation import Evaluation, evaluate
 from ..synthetic.degradations import FAULTS, MAX_LOSS, Original
-from ..synthetic.sample_images import demo_pictures, squared
+from ..synthetic.sample_split import SquareImage, load_squares, split_squares
 from ..training.config import TrainingSettings
 from ..training.trainer import TrainingResult, train
-from ..utils.errors import DataError
 from ..utils.files import atomic_file, write_new_file
 from ..utils.progress import Progress, ProgressCallback
 from .report import demo_report
 
 CANDIDATES = 8
 _STRENGTHS = tuple(float(s) for s in np.linspace(0.1, 1.0, CANDIDATES))
-_HELD_OUT = 100
 _FAULTS_PER_PICTURE = 3
 _VIEWS = 2  # of each picture; with this many pictures, four choose no better and take twice as long
 _GROUPS_PER_PICTURE = 2
 _SHEET_PER_KIND = 3
-
-
-@dataclass(frozen=True)
-class _Square:
-    """A demo picture at its working size, uint8 [3, S, S]."""
-
-    stem: str
-    pixels: Tensor
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ class Choice:
 class DemoOutcome:
     """`efficiency` has one entry per fault kind, and "together"."""
 
-    held_out: Figures
+    held_out: SummaryMetrics
     efficiency: dict[str, float]
     n_liked: int
     n_ordinary: int
@@ -84,7 +71,7 @@ def run_demo(
     settings = TrainingSettings(
         backbone=backbone, seed=seed, views=_VIEWS
     )  # refuses a bad seed before any work
-    training, held_out = _split(_load(progress), seed)
+    training, held_out = split_squares(load_squares(progress), seed)
     rng = np.random.default_rng(seed)
     folders = {
         part: output / "pictures" / part
@@ -111,7 +98,7 @@ def run_demo(
     efficiency = _efficiency(choices)
     report = _write_results(output, result, evaluation, choices, efficiency)
     return DemoOutcome(
-        held_out=evaluation.figures,
+        held_out=evaluation.metrics,
         efficiency=efficiency,
         n_liked=result.n_liked,
         n_ordinary=result.n_ordinary,
@@ -121,39 +108,7 @@ def run_demo(
     )
 
 
-def _load(progress: ProgressCallback) -> list[_Square]:
-    pictures = demo_pictures()
-    squares: list[_Square] = []
-    damaged: list[Skipped] = []
-    for index, image in stream_images([picture.path for picture in pictures], skipped=damaged):
-        squares.append(_Square(pictures[index].stem, squared(image)))
-        progress(Progress("looking at the pictures", index + 1, len(pictures)))
-    if damaged:
-        raise DataError(
-            f"The demo's pictures are damaged. {describe_skipped(damaged)} "
-            'Install them again with: pip install --force-reinstall "gan-rm[demo]"'
-        )
-    return squares
-
-
-def _split(pictures: list[_Square], seed: int) -> tuple[list[_Square], list[_Square]]:
-    """Training and held-out pictures; near-duplicates are all on one side."""
-    signatures = [signature(picture.pixels) for picture in pictures]
-    groups = group_near_duplicates(np.stack(signatures))
-    order = np.random.default_rng(seed).permutation(np.unique(groups))
-    aside = set(order[:_HELD_OUT].tolist())
-    sides: tuple[list[_Square], list[_Square]] = ([], [])
-    seen = set()
-    shuffled = np.random.default_rng(seed).permutation(len(pictures))
-    for index in shuffled:
-        group = int(groups[index])
-        if group not in seen:  # one of each group is enough
-            seen.add(group)
-            sides[group in aside].append(pictures[index])
-    return sides
-
-
-def _write_pictures(pictures: list[_Square], folder: Path, progress: ProgressCallback) -> None:
+def _write_pictures(pictures: list[SquareImage], folder: Path, progress: ProgressCallback) -> None:
     folder.mkdir(parents=True)
     for done, picture in enumerate(pictures, start=1):
         _save(picture.pixels, folder / f"{picture.stem}.png")
@@ -161,7 +116,7 @@ def _write_pictures(pictures: list[_Square], folder: Path, progress: ProgressCal
 
 
 def _write_faulty(
-    pictures: list[_Square],
+    pictures: list[SquareImage],
     folder: Path,
     rng: np.random.Generator,
     progress: ProgressCallback,
@@ -177,7 +132,7 @@ def _write_faulty(
 
 
 def _choose(
-    model: RewardModel, pictures: list[_Square], rng: np.random.Generator, progress: ProgressCallback
+    model: RewardModel, pictures: list[SquareImage], rng: np.random.Generator, progress: ProgressCallback
 ) -> list[Choice]:
     """Best of N on pictures never seen, each in two groups of candidates with one fault kind each."""
     choices = []

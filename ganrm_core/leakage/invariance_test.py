@@ -27,7 +27,7 @@ _NOTABLE, _OFTEN = 0.35, 0.65
 
 
 @dataclass(frozen=True)
-class TwinResult:
+class PerturbationResult:
     """How the scores of pictures compare with those of their twins.
 
     `outranks`: how often the original scores higher, 0–1; equal scores count half. `shift`: mean of
@@ -41,7 +41,7 @@ class TwinResult:
 
 
 @dataclass(frozen=True)
-class SamePicture:
+class InvarianceTest:
     """The test's outcome: one word, one sentence, and the figures behind them.
 
     `pictures`: how many were looked at, not all of them in every way.
@@ -50,19 +50,19 @@ class SamePicture:
     word: str
     sentence: str
     pictures: int
-    results: tuple[TwinResult, ...]
+    results: tuple[PerturbationResult, ...]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> SamePicture:
+    def from_json(cls, data: Mapping[str, Any]) -> InvarianceTest:
         """Raises LookupError, TypeError or ValueError for anything that `to_json` did not give."""
-        results = tuple(TwinResult(**entry) for entry in data["results"])
+        results = tuple(PerturbationResult(**entry) for entry in data["results"])
         return cls(str(data["word"]), str(data["sentence"]), int(data["pictures"]), results)
 
 
-def same_picture_test(
+def measure_invariance(
     paths: Sequence[Path],
     labels: NDArray[np.int64],
     judge: Judge,
@@ -70,7 +70,7 @@ def same_picture_test(
     threads: int = 0,
     seed: int = 0,
     progress: ProgressCallback,
-) -> SamePicture:
+) -> InvarianceTest:
     """Score some held-out pictures and their twins (see `twins.SAME_PICTURE`).
 
     `judge` takes uint8 pictures [3, H, W] of any sizes, which are one position in `paths` and its twins,
@@ -104,7 +104,7 @@ def same_picture_test(
     progress(Progress("comparing with itself", len(chosen), len(chosen)))
     results = _results(gaps)
     word, sentence = _verdict(results)
-    return SamePicture(word, sentence, len(judged), tuple(results.values()))
+    return InvarianceTest(word, sentence, len(judged), tuple(results.values()))
 
 
 _Pair = tuple[float, dict[str, float]]
@@ -165,19 +165,19 @@ def _is_clear(gap: FloatArray) -> bool:
     return bool(mean + margin < _NOTABLE or (mean - margin >= _NOTABLE and _is_notable(_result("", gap))))
 
 
-def _is_notable(result: TwinResult) -> bool:
+def _is_notable(result: PerturbationResult) -> bool:
     return abs(result.shift) >= _NOTABLE and max(result.outranks, 1 - result.outranks) >= _OFTEN
 
 
-def _results(gaps: Mapping[str, FloatArray]) -> dict[str, TwinResult]:
+def _results(gaps: Mapping[str, FloatArray]) -> dict[str, PerturbationResult]:
     return {name: _result(name, gap) for name, gap in gaps.items()}
 
 
-def _result(name: str, gap: FloatArray) -> TwinResult:
+def _result(name: str, gap: FloatArray) -> PerturbationResult:
     if not len(gap):
-        return TwinResult(name, 0.5, 0.0, 0.0)
+        return PerturbationResult(name, 0.5, 0.0, 0.0)
     outranks = float((gap > 0).mean() + 0.5 * (gap == 0).mean())
-    return TwinResult(name, outranks, float(gap.mean()), float(np.abs(gap).mean()))
+    return PerturbationResult(name, outranks, float(gap.mean()), float(np.abs(gap).mean()))
 
 
 _PREFERENCES: tuple[tuple[tuple[str, ...], str, str], ...] = (
@@ -189,13 +189,13 @@ _PREFERENCES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def _strongest(results: Mapping[str, TwinResult], names: Sequence[str]) -> TwinResult | None:
+def _strongest(results: Mapping[str, PerturbationResult], names: Sequence[str]) -> PerturbationResult | None:
     """The notable result with the largest shift."""
     notable = [results[name] for name in names if _is_notable(results[name])]
     return max(notable, key=lambda result: abs(result.shift), default=None)
 
 
-def _verdict(results: Mapping[str, TwinResult]) -> tuple[str, str]:
+def _verdict(results: Mapping[str, PerturbationResult]) -> tuple[str, str]:
     """The strongest preference, files before sharpness, which may be taste."""
     for names, higher, lower in _PREFERENCES:
         worst = _strongest(results, names)

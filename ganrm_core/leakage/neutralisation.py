@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL.Image import Resampling
 from torch import Tensor
 
-from ..data.border_trim import PixelPath
+from ..data.border_trim import BorderTrim
 from ..data.borders import WIDEST, Widths
 from . import perturbations
 from .audit.audit import Audit
@@ -65,7 +65,7 @@ class Neutraliser:
     mode: Mode
     families: tuple[str, ...]
     nuisances: tuple[Nuisance, ...]
-    path: PixelPath
+    path: BorderTrim
 
     def evened(self, image: Tensor, label: int, seed: int) -> Tensor:
         """The picture, uint8 [3, H, W], as it is trained on; the same for the same `seed`."""
@@ -107,7 +107,7 @@ def neutraliser(
     whether it was found to separate or not. "off" does nothing.
     """
     if mode == "off":
-        return Neutraliser(mode, (), (), PixelPath())
+        return Neutraliser(mode, (), (), BorderTrim())
     leaking = {family.name for family in audit.families if family.separates}
     full = mode == "full"
     facts = with_frames_of_few_widths(facts)
@@ -125,7 +125,7 @@ def neutraliser(
                 Nuisance(name, label, evens, variants)
                 for evens, variants in _changes(name, own, others, full)
             ]
-    path = PixelPath(frame=_widest(facts)) if BORDERS in families else PixelPath()
+    path = BorderTrim(frame=_widest(facts)) if BORDERS in families else BorderTrim()
     return Neutraliser(mode, tuple(families), tuple(nuisances), path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .audit.audit import Audit
 from .audit.nuisances import COMPRESSION, FILE_SIZE, NEAR_DUPLICATES, SHARPNESS, SIZE
-from .invariance_test import SamePicture
+from .invariance_test import InvarianceTest
 from .neutralisation import AMBIGUOUS
 
 _CAUSES = {FILE_SIZE: {COMPRESSION, SIZE}, SHARPNESS: {SIZE}, NEAR_DUPLICATES: {NEAR_DUPLICATES}}
@@ -22,7 +22,7 @@ class LeakReport:
     audit: Audit
     neutralise: str
     evened: tuple[str, ...]
-    same_picture: SamePicture
+    same_picture: InvarianceTest
 
     def warnings(self) -> list[str]:
         """A sentence for each leak, with what became of it, and one if the model still prefers files."""
@@ -55,7 +55,7 @@ class LeakReport:
             Audit.from_json(data["before"]),
             str(data["neutralise"]),
             tuple(str(name) for name in data["evened"]),
-            SamePicture.from_json(data["same_picture"]),
+            InvarianceTest.from_json(data["same_picture"]),
         )
 
     def _done(self, family: str) -> str:

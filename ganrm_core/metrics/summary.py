@@ -21,7 +21,7 @@ from .binary import (
 
 
 @dataclass(frozen=True)
-class Figures:
+class SummaryMetrics:
     """Held-out figures with 95 % intervals.
 
     `accuracy` is balanced over both classes at `threshold`. `ece_bound` is what a perfectly
@@ -44,7 +44,7 @@ class Figures:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Figures:
+    def from_json(cls, data: Mapping[str, Any]) -> SummaryMetrics:
         """What `to_json` gave, also after its way through JSON, where what is not known is null.
 
         Raises LookupError, TypeError or ValueError for anything else.
@@ -64,9 +64,9 @@ def measure(
     groups: NDArray[np.int64],
     seed: int = 0,
     threshold: float = 0.5,
-) -> Figures:
+) -> SummaryMetrics:
     """Figures of calibrated `scores`. A `threshold` must not have been chosen on these very pictures."""
-    return Figures(
+    return SummaryMetrics(
         auc=auc_interval(scores, labels, groups, seed=seed),
         accuracy=bootstrap_interval(weighted_accuracy(scores, labels, threshold), labels, groups, seed=seed),
         threshold=threshold,

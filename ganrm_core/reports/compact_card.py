@@ -33,7 +33,7 @@ _COLUMNS, _MOST_WARNINGS = 3, 2
 Fact = tuple[str, str]
 
 
-def node_card(
+def compact_card(
     title: str,
     lead: str,
     *,

@@ -36,7 +36,7 @@ from .chart_style import (
 from .score_format import score_text
 
 if TYPE_CHECKING:
-    from ..metrics.summary import Figures
+    from ..metrics.summary import SummaryMetrics
 
 
 _DPI = 200  # 100 pixels per inch on the page, drawn twice as fine
@@ -45,7 +45,7 @@ _DPI = 200  # 100 pixels per inch on the page, drawn twice as fine
 def roc_plot(
     scores: ArrayLike,
     labels: ArrayLike,
-    figures: Figures,
+    metrics: SummaryMetrics,
     theme: Theme = DARK,
     size: tuple[float, float] = (4.7, 4.5),
 ) -> Image.Image:
@@ -59,7 +59,7 @@ def roc_plot(
     axes.fill_between(false, true, color=theme.liked, alpha=0.14, linewidth=0)
     axes.plot([0, 1], [0, 1], color=theme.soft_ink, linewidth=1.2, linestyle=(0, (2, 3)))
     axes.plot(false, true, color=theme.liked, linewidth=2.4, solid_joinstyle="round", clip_on=False)
-    accepted = value >= figures.threshold
+    accepted = value >= metrics.threshold
     axes.plot(
         _share(accepted[~positive]),
         _share(accepted[positive]),
@@ -73,8 +73,8 @@ def roc_plot(
     )
     share_axes(axes, theme)
     label_axes(axes, theme, "ordinary pictures wrongly accepted", "liked pictures accepted")
-    write_in(axes, theme, 0.97, 0.16, f"AUC {number_text(figures.auc.value)}", size=17, ha="right")
-    write_in(axes, theme, 0.97, 0.07, f"95% interval: {_span(figures.auc)}", soft=True, ha="right")
+    write_in(axes, theme, 0.97, 0.16, f"AUC {number_text(metrics.auc.value)}", size=17, ha="right")
+    write_in(axes, theme, 0.97, 0.07, f"95% interval: {_span(metrics.auc)}", soft=True, ha="right")
     # Beside the diagonal, where a curve worth having does not pass.
     write_in(axes, theme, 0.46, 0.40, "a coin toss", soft=True, rotation=45, rotation_mode="anchor")
     return rendered(figure)

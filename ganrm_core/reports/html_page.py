@@ -148,8 +148,8 @@ def _section(section: Section) -> str:
         parts.append(f'<p dir="auto">{_text(section.text)}</p>')
     if section.images:
         drawn = _thumbnail if section.layout == "thumbnails" else _figure
-        figures = "\n".join(drawn(picture, caption) for picture, caption in section.images)
-        parts.append(f'<div class="{section.layout}">\n{figures}\n</div>')
+        metrics = "\n".join(drawn(picture, caption) for picture, caption in section.images)
+        parts.append(f'<div class="{section.layout}">\n{metrics}\n</div>')
     if section.table:
         parts.append(_table(section.table))
     return "\n".join([*parts, "</section>"])

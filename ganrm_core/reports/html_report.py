@@ -29,7 +29,7 @@ from .messages import (
 from .score_format import score_text
 
 if TYPE_CHECKING:
-    from ..metrics.summary import Figures
+    from ..metrics.summary import SummaryMetrics
 
 _EXAMPLES = 8
 _THUMBNAIL = 480  # pixels; shown at half that, so that they are sharp on fine screens
@@ -57,7 +57,7 @@ def training_report(
     scores: ArrayLike,
     labels: ArrayLike,
     paths: Sequence[Path],
-    figures: Figures,
+    metrics: SummaryMetrics,
     thresholds: Mapping[str, float],
     warnings: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
@@ -67,7 +67,7 @@ def training_report(
     """The report on a trained or evaluated model.
 
     `scores` (0–1), `labels` (1 liked, 0 ordinary) and `paths` run parallel: pictures the model had
-    not seen. `figures` were measured on them. `thresholds` as in the model's card. `counts` and
+    not seen. `metrics` were measured on them. `thresholds` as in the model's card. `counts` and
     `facts` are shown with the key figures (such as "Liked pictures": 120). A picture that cannot be
     read any more keeps its place and says why.
     """
@@ -78,16 +78,16 @@ def training_report(
         )
     return Report(
         title=title,
-        lead=lead(figures),
+        lead=lead(metrics),
         headline=Headline(
-            figures.auc,
+            metrics.auc,
             HEADLINE_LABEL,
             start_words=COIN_TOSS,
             end_words=NEVER_WRONG,
         ),
-        facts=[*all_facts(figures, thresholds, counts), *facts],
+        facts=[*all_facts(metrics, thresholds, counts), *facts],
         warnings=list(warnings),
-        sections=[*_charts(value, positive, figures, thresholds), *_examples(value, positive, paths)],
+        sections=[*_charts(value, positive, metrics, thresholds), *_examples(value, positive, paths)],
     )
 
 
@@ -97,16 +97,16 @@ def in_both_themes(plot: Callable[[Theme], Image.Image]) -> Themed:
 
 
 def _charts(
-    scores: np.ndarray, labels: np.ndarray, figures: Figures, thresholds: Mapping[str, float]
+    scores: np.ndarray, labels: np.ndarray, metrics: SummaryMetrics, thresholds: Mapping[str, float]
 ) -> list[Section]:
     histograms = in_both_themes(lambda theme: score_histograms(scores, labels, thresholds, theme))
-    roc = in_both_themes(lambda theme: roc_plot(scores, labels, figures, theme))
+    roc = in_both_themes(lambda theme: roc_plot(scores, labels, metrics, theme))
     calibration = in_both_themes(
-        lambda theme: calibration_plot(scores, labels, figures.ece.value, figures.ece_bound, theme)
+        lambda theme: calibration_plot(scores, labels, metrics.ece.value, metrics.ece_bound, theme)
     )
     return [
         Section(*SPREAD, [(histograms, "")]),
-        Section(*strictness(figures), [(roc, "")], wide=False),
+        Section(*strictness(metrics), [(roc, "")], wide=False),
         Section(*CALIBRATION, [(calibration, "")], wide=False),
     ]
 

@@ -47,10 +47,10 @@ from .messages import (
     strictness,
 )
 from .score_format import score_text
-from .training_curves import has_curve, history_plot
+from .training_curves import has_curve, training_curves
 
 if TYPE_CHECKING:
-    from ..metrics.summary import Figures
+    from ..metrics.summary import SummaryMetrics
 
 # Pixels. The card is shown at about half of them, so the smallest letters are 22.
 _WIDTH, _MARGIN, _GAP, _PAD, _RADIUS = 1400, 40, 24, 32, 18
@@ -62,13 +62,13 @@ _NOTICE: Colour = (47, 42, 28)
 _NOTICE_LINE: Colour = (92, 77, 32)
 
 
-def report_card(
+def image_report(
     *,
     title: str,
     scores: ArrayLike,
     labels: ArrayLike,
     paths: Sequence[Path],
-    figures: Figures,
+    metrics: SummaryMetrics,
     thresholds: Mapping[str, float],
     warnings: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
@@ -87,11 +87,11 @@ def report_card(
             f"{len(value)} scores, {len(positive)} labels and {len(paths)} paths do not run parallel"
         )
     parts = [
-        _opening(title, figures),
-        _facts([*all_facts(figures, thresholds, counts), *facts]),
+        _opening(title, metrics),
+        _facts([*all_facts(metrics, thresholds, counts), *facts]),
         *([_warnings(warnings)] if warnings else []),
         *(
-            _charts(value, positive, figures, thresholds, history)
+            _charts(value, positive, metrics, thresholds, history)
             if charts_available()
             else [_section(NO_CHARTS, "", _ROOM)]
         ),
@@ -117,10 +117,10 @@ def _abreast(left: Image.Image, right: Image.Image) -> Image.Image:
     return both
 
 
-def _opening(title: str, figures: Figures) -> Image.Image:
+def _opening(title: str, metrics: SummaryMetrics) -> Image.Image:
     """The title, the one figure to remember, and what it means."""
     left_room, gap = 440, 64
-    words, lead_size = lead(figures), 33
+    words, lead_size = lead(metrics), 33
     lead_room = _ROOM - left_room - gap
     title_height = paragraph_height(title, _TITLE, _ROOM) + 12 if title.strip() else 0
     lead_height = paragraph_height(words, lead_size, lead_room)
@@ -129,7 +129,7 @@ def _opening(title: str, figures: Figures) -> Image.Image:
     draw = ImageDraw.Draw(part)
     if title_height:
         write_paragraph(draw, (0, 0), title, _TITLE, TEXT, _ROOM)
-    _draw_figure(part, draw, title_height, left_room, figures.auc)
+    _draw_figure(part, draw, title_height, left_room, metrics.auc)
     top = title_height + max(0, (figure_height - lead_height) // 2)
     write_paragraph(draw, (left_room + gap, top), words, lead_size, TEXT, lead_room)
     return part
@@ -231,7 +231,7 @@ def _head_height(title: str, text: str, width: int) -> int:
 def _charts(
     scores: NDArray[Any],
     labels: NDArray[Any],
-    figures: Figures,
+    metrics: SummaryMetrics,
     thresholds: Mapping[str, float],
     history: History | None,
 ) -> Iterator[Image.Image]:
@@ -240,14 +240,14 @@ def _charts(
         yield _section(*SPREAD, _ROOM, _as_wide(histograms, _ROOM - 2 * _PAD))
         half = (_ROOM - _GAP) // 2
         size = (3.65, 3.5)
-        roc = roc_plot(scores, labels, figures, size=size)
-        calibration = calibration_plot(scores, labels, figures.ece.value, figures.ece_bound, size=size)
-        pair = [(strictness(figures), roc), (CALIBRATION, calibration)]
+        roc = roc_plot(scores, labels, metrics, size=size)
+        calibration = calibration_plot(scores, labels, metrics.ece.value, metrics.ece_bound, size=size)
+        pair = [(strictness(metrics), roc), (CALIBRATION, calibration)]
         head = max(_head_height(*words, half) for words, _ in pair)
         left, right = (_section(*words, half, _as_wide(plot, half - 2 * _PAD), head) for words, plot in pair)
         yield _abreast(left, right)
     if history is not None and has_curve(history):
-        curves = history_plot(history, size=(7.4, 2.7), figures=False)
+        curves = training_curves(history, size=(7.4, 2.7), metrics=False)
         yield _section(*history_words(history), _ROOM, _as_wide(curves, _ROOM - 2 * _PAD))
 
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from ..utils.progress import History
 from .canvas import ACCENT, CARD, SOFT_TEXT, TEXT, progress_bar, text_width, write
 from .chart_style import DARK, NO_CHARTS, charts_available
-from .training_curves import has_curve, history_plot, last_figures
+from .training_curves import has_curve, last_figures, training_curves
 
 _WIDTH, _HEIGHT = 640, 400  # the size that the lengths below are meant for
 
@@ -47,7 +47,7 @@ class Stage:
         return f"{self.done:,} so far" if self.done else ""
 
 
-def live_plot(history: History | None, stage: Stage, *, size: tuple[int, int] = (640, 400)) -> Image.Image:
+def live_preview(history: History | None, stage: Stage, *, size: tuple[int, int] = (640, 400)) -> Image.Image:
     """An RGB card of `size` pixels, at least 160 × 100; readable down to 400 pixels of width.
 
     Once `history` holds two points, its curves are drawn; without matplotlib its last figures are written. Any
@@ -71,7 +71,7 @@ def live_plot(history: History | None, stage: Stage, *, size: tuple[int, int] = 
     below = top + head
     # The sizes of letters are fixed in points: at this resolution they come to 18 pixels at full size.
     dpi = 128 * scale
-    curves = history_plot(history, size=(width / dpi, (height - below) / dpi), dpi=dpi, theme=DARK)
+    curves = training_curves(history, size=(width / dpi, (height - below) / dpi), dpi=dpi, theme=DARK)
     card.paste(curves, (0, below))
     return card
 

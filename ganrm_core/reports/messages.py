@@ -13,7 +13,7 @@ from .evaluation_plots import threshold_words
 from .score_format import score_text
 
 if TYPE_CHECKING:
-    from ..metrics.summary import Figures
+    from ..metrics.summary import SummaryMetrics
     from ..utils.progress import History
 
 HEADLINE_LABEL = "AUC on pictures it had not seen"
@@ -92,17 +92,17 @@ def history_words(history: History) -> tuple[str, str]:
     return _CHOICE if history.choice else _STEPS
 
 
-def strictness(figures: Figures) -> tuple[str, str]:
+def strictness(metrics: SummaryMetrics) -> tuple[str, str]:
     return (
         "What a stricter choice costs",
         "Each point of the curve is one threshold; the closer it comes to the top left corner, the better. "
-        f"The dot is {score_text(figures.threshold)}.",
+        f"The dot is {score_text(metrics.threshold)}.",
     )
 
 
-def lead(figures: Figures) -> str:
+def lead(metrics: SummaryMetrics) -> str:
     """What came out, in a sentence or two."""
-    auc = figures.auc
+    auc = metrics.auc
     if not np.isfinite(auc.value):
         return "There are too few pictures to say how well the model tells liked from ordinary."
     pairs = min(100, max(0, int(np.floor(100 * auc.value + 0.5))))
@@ -120,21 +120,21 @@ def lead(figures: Figures) -> str:
 
 
 def all_facts(
-    figures: Figures, thresholds: Mapping[str, float], counts: Mapping[str, int] | None
+    metrics: SummaryMetrics, thresholds: Mapping[str, float], counts: Mapping[str, int] | None
 ) -> list[tuple[str, str]]:
     """Names and values; of a value with several lines the first is prominent."""
-    accuracy = figures.accuracy
+    accuracy = metrics.accuracy
     return [
         *((name[:1].upper() + name[1:], f"{count:,}") for name, count in (counts or {}).items()),
         (
             "Sorted rightly",
             f"{_known(accuracy.value, '.0%')}\n{_known(accuracy.low, '.0%')} to {_known(accuracy.high, '.0%')} "
-            f"(95% interval), at {score_text(figures.threshold)}",
+            f"(95% interval), at {score_text(metrics.threshold)}",
         ),
         *threshold_facts(thresholds),
         (
             "Scores are off by",
-            f"{_known(figures.ece.value, '.3f')}\nby chance alone: up to {_known(figures.ece_bound, '.3f')}",
+            f"{_known(metrics.ece.value, '.3f')}\nby chance alone: up to {_known(metrics.ece_bound, '.3f')}",
         ),
     ]
 

@@ -175,12 +175,12 @@ class _Header:
     ) -> None:
         self.sizes, self.room = sizes, sizes.width - 2 * sizes.px(_MARGIN)
         finite = [entry.score for entry in candidates if math.isfinite(entry.score)]
-        figures = (
+        metrics = (
             {"min": min(finite), "median": statistics.median(finite), "max": max(finite)} if finite else {}
         )
         if "balanced" in thresholds:
-            figures["suggested threshold"] = thresholds["balanced"]
-        self.figures = {name: score_text(value, sizes.form) for name, value in figures.items()}
+            metrics["suggested threshold"] = thresholds["balanced"]
+        self.metrics = {name: score_text(value, sizes.form) for name, value in metrics.items()}
         self.size = next(
             (
                 sizes.px(size)
@@ -231,22 +231,22 @@ class _Header:
                 x += write(draw, (x, top), f"{'· ' if index else ''}{name}", self.size, SOFT_TEXT, room)
                 x += 0.3 * self.size
                 room = margin + self.room - x
-                x += write(draw, (x, top), self.figures[name], self.size, TEXT, room, bold=True)
+                x += write(draw, (x, top), self.metrics[name], self.size, TEXT, room, bold=True)
                 x += 0.3 * self.size
         for number, (line, colour) in enumerate(self.small):
             top = self.small_top + self.sizes.px(_NOTE_LINE * number)
             write(draw, (margin, top), line, self.sizes.px(_SMALL), colour, self.room)
 
     def _wide(self, size: int, names: Sequence[str] | None = None) -> float:
-        chosen = list(self.figures) if names is None else names
+        chosen = list(self.metrics) if names is None else names
         words = sum(text_width(f"· {name}", size) for name in chosen)
-        values = sum(text_width(self.figures[name], size, bold=True) for name in chosen)
+        values = sum(text_width(self.metrics[name], size, bold=True) for name in chosen)
         return words + values + 0.6 * size * len(chosen)
 
     def _broken(self) -> list[list[str]]:
         """The names of the figures, in lines that fit."""
         lines: list[list[str]] = []
-        for name in self.figures:
+        for name in self.metrics:
             if lines and self._wide(self.size, [*lines[-1], name]) <= self.room:
                 lines[-1].append(name)
             else:

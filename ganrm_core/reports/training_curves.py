@@ -47,17 +47,17 @@ def last_figures(history: History) -> list[tuple[str, str]]:
     ]
 
 
-def history_plot(
+def training_curves(
     history: History,
     *,
     size: tuple[float, float] = (10.2, 3.4),
     dpi: float = 200,
     theme: Theme = DARK,
-    figures: bool = True,
+    metrics: bool = True,
 ) -> Image.Image:
     """An RGB chart of `size` inches: loss on the left axis, AUC on the right one.
 
-    Steps are counted from 1. Of fits to choose from, the chosen one is marked. With `figures` the last values, or those
+    Steps are counted from 1. Of fits to choose from, the chosen one is marked. With `metrics` the last values, or those
     of the chosen fit, stand above their axes, in the colour of their lines, else only what they are. Values that are
     not finite leave a gap. Needs matplotlib.
     """
@@ -83,7 +83,7 @@ def history_plot(
         _mark_chosen(right, point, count, theme)
     _step_axis(right, count, history, theme)
     heads = {name: f"{name}  {value}" for name, value in last_figures(history)}
-    if not figures:
+    if not metrics:
         heads = {name: short for name, short in ((_LOSS, "loss"), (_AUC, "AUC")) if name in heads}
     _head(left, heads.get(_LOSS), theme.ink, "left", left_margin)
     _head(right, heads.get(_AUC), theme.liked, "right", right_margin)

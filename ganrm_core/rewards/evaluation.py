@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.skipped_files import Skipped, describe_skipped
 from ..metrics.binary import FloatArray
-from ..metrics.summary import Figures, measure
+from ..metrics.summary import SummaryMetrics, measure
 from ..utils.errors import DataError
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from .base import Reward
@@ -21,7 +21,7 @@ from .base import Reward
 class Evaluation:
     """Figures of a model on two sets, and the scores they come from, liked pictures first."""
 
-    figures: Figures
+    metrics: SummaryMetrics
     paths: list[Path]
     labels: NDArray[np.int64]
     scores: FloatArray
@@ -58,7 +58,7 @@ def evaluate(
             why = describe_skipped(skipped, among=[*liked, *ordinary])
             raise DataError(f"None of the {name} pictures could be read. {why}")
     label_array, score_array = np.array(labels, dtype=np.int64), np.array(scores)
-    figures = measure(
+    metrics = measure(
         score_array, label_array, np.arange(len(labels)), threshold=model.thresholds.get("balanced", 0.5)
     )
-    return Evaluation(figures, paths, label_array, score_array, np.array(logits), skipped)
+    return Evaluation(metrics, paths, label_array, score_array, np.array(logits), skipped)

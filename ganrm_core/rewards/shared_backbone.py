@@ -11,8 +11,8 @@ from torch import Tensor
 from ..data.skipped_files import Skipped
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from .base import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
-from .discriminator.feature_cache import FeatureStore
-from .discriminator.feature_extractor import FeatureReader
+from .discriminator.feature_cache import FeatureCache
+from .discriminator.feature_extractor import FeatureExtractor
 from .discriminator.file_features import stream_features
 from .discriminator.readout import SeveralReadouts
 from .discriminator.reward_model import RewardModel
@@ -35,7 +35,7 @@ class SharedScoring:
         self.models = list(models)
         # Equal readouts are computed once, too.
         self._readouts = list(dict.fromkeys(model.reader.readout for model in self.models))
-        self._reader = FeatureReader(self.models[0].backbone, SeveralReadouts(self._readouts))
+        self._reader = FeatureExtractor(self.models[0].backbone, SeveralReadouts(self._readouts))
 
     def score(self, images: Images, progress: ProgressCallback = no_progress) -> list[Scores]:
         """One `Scores` per model; `images` and `progress` as `Reward.score` takes them."""
@@ -59,7 +59,7 @@ class SharedScoring:
     ) -> Iterator[tuple[Path, list[Scores]]]:
         """As `Reward.score_files`, with one `Scores` per model for each file."""
         first = self.models[0]
-        store = FeatureStore(self._reader, first.pixel_path)
+        store = FeatureCache(self._reader, first.pixel_path)
         for found, features in stream_features(paths, self._reader, first.prepare, store, skipped):
             each = self._scores(features)
             for position, path in enumerate(found):

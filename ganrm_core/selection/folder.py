@@ -297,8 +297,8 @@ def _write_table(path: Path, selection: FolderSelection, *, overwrite: bool = Fa
         table.writerow(COLUMNS)
         for row in selection.rows:
             kept_as = row.kept_as.name if row.kept_as else ""
-            figures = [f"{value:.6f}" for value in (row.score, row.logit, row.uncertainty)]
+            metrics = [f"{value:.6f}" for value in (row.score, row.logit, row.uncertainty)]
             reason = reasons.pop(row.path, "")
-            table.writerow([row.path, row.group + 1, row.rank, int(row.kept), *figures, kept_as, reason])
+            table.writerow([row.path, row.group + 1, row.rank, int(row.kept), *metrics, kept_as, reason])
         for skipped, reason in reasons.items():
             table.writerow([skipped, "", "", 0, "", "", "", "", reason])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.image_cache import KeptPictures
+from ..data.image_cache import ImageCache
 from ..data.labelled_files import TrainingFiles, check_enough, refuse_shared
 from ..data.near_duplicates import group_near_duplicates, signature
 from ..data.skipped_files import Skipped
@@ -29,7 +29,7 @@ _KIND = "look 3"
 
 
 @dataclass(frozen=True)
-class Survey:
+class DatasetScan:
     """The usable pictures, liked ones first; all lists and arrays run parallel.
 
     `labels` [N]; `signatures` [N, K] for finding near-duplicates, `groups` [N] what they found; `pictures`: some of
@@ -42,12 +42,12 @@ class Survey:
     facts: list[FileFacts]
     signatures: NDArray[np.float32]
     groups: NDArray[np.int64]
-    pictures: KeptPictures
+    pictures: ImageCache
     skipped: list[Skipped] = field(default_factory=list)
     names: Mapping[str, str] = field(default_factory=dict)
     """As in `TrainingFiles`."""
 
-    def only(self, places: Sequence[int], left_out: Sequence[Skipped]) -> Survey:
+    def only(self, places: Sequence[int], left_out: Sequence[Skipped]) -> DatasetScan:
         """The pictures at `places`; the others have become unreadable. Raises DataError for too few."""
         labels = self.labels[list(places)]
         skipped = [*self.skipped, *left_out]
@@ -69,7 +69,7 @@ class Survey:
         return audit_files(self.facts, self.labels, self.groups, seed=seed, progress=progress)
 
 
-def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
+def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> DatasetScan:
     """Look at every file once. Unreadable ones are skipped and named.
 
     Raises DataError for too few that are left, and for the same picture in both sets.
@@ -78,7 +78,7 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
     skipped: list[Skipped] = []
     kept: list[int] = []
     looks: list[_FirstLook] = []
-    pictures = KeptPictures()
+    pictures = ImageCache()
     progress(Progress("looking at the pictures", 0, len(paths)))
     workers = threads_to_share() or decoders_beside("cpu")
     for index, found in stream_files(
@@ -96,7 +96,7 @@ def survey(files: TrainingFiles, *, progress: ProgressCallback) -> Survey:
     kept_paths = [paths[index] for index in kept]
     _refuse_same_pixels([each.pixels for each in looks], labels, kept_paths)
     stacked = np.stack([each.signature for each in looks])
-    return Survey(
+    return DatasetScan(
         paths=kept_paths,
         hashes=[hashes[index] for index in kept],
         labels=labels,
@@ -118,7 +118,7 @@ class _FirstLook:
     pixels: str
 
     @classmethod
-    def of(cls, path: Path, content: str, pictures: KeptPictures) -> _FirstLook:
+    def of(cls, path: Path, content: str, pictures: ImageCache) -> _FirstLook:
         """A picture that is decoded goes to `pictures`, by the file's hash: `content` where it is not hashed anew.
 
         Raises ImageError for a file that cannot be read.

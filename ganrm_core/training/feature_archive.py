@@ -39,7 +39,7 @@ _NUISANCE = "nuisance."
 
 
 @dataclass(frozen=True)
-class KnownPictures:
+class FeatureArchive:
     """The pictures a model was trained on, in the order of its training, and what was found out about them.
 
     Everything as in `CachedPictures`; `mode` is how they were neutralised. `paths` is empty
@@ -58,7 +58,7 @@ class KnownPictures:
     paths: list[Path]
 
     @classmethod
-    def of(cls, pictures: CachedPictures, audit: Audit, mode: Mode) -> KnownPictures:
+    def of(cls, pictures: CachedPictures, audit: Audit, mode: Mode) -> FeatureArchive:
         return cls(
             features=pictures.features,
             labels=pictures.labels,
@@ -77,12 +77,12 @@ class KnownPictures:
         return neutraliser(self.mode, self.audit, self.facts, self.labels)
 
 
-def companion_path(checkpoint: Path) -> Path:
+def archive_path(checkpoint: Path) -> Path:
     """Where the companion of `checkpoint` lies, or would lie."""
     return checkpoint.with_name(fitting_name(checkpoint.parent, checkpoint.stem, SUFFIX))
 
 
-def write_model(path: Path, model: RewardModel, known: KnownPictures | None = None) -> Path:
+def write_model(path: Path, model: RewardModel, known: FeatureArchive | None = None) -> Path:
     """Save a model that took long to make; with `known` its companion, too. Returns where it is.
 
     That is `path`, or the first free `path (2)` … where another program took one of the two names meanwhile.
@@ -95,24 +95,24 @@ def write_model(path: Path, model: RewardModel, known: KnownPictures | None = No
 
     def files(number: str) -> dict[Path, bytes]:
         place = path.with_name(fitting_name(path.parent, stem, f"{number}{suffix}"))
-        return {place: content} if features is None else {place: content, companion_path(place): features}
+        return {place: content} if features is None else {place: content, archive_path(place): features}
 
     return write_new(files)[0]
 
 
-def write_features(checkpoint: Path, model: RewardModel, known: KnownPictures) -> Path:
+def write_features(checkpoint: Path, model: RewardModel, known: FeatureArchive) -> Path:
     """Write the companion of `model`, which was or will be saved to `checkpoint`. Returns its path.
 
     The features must come from the model's own backbone, adapted if it is. Raises
     OutputError where the file exists or cannot be written.
     """
-    path = companion_path(checkpoint)
+    path = archive_path(checkpoint)
     with atomic_file(path) as temporary:
         temporary.write_bytes(_to_bytes(model, known))
     return path
 
 
-def _to_bytes(model: RewardModel, known: KnownPictures) -> bytes:
+def _to_bytes(model: RewardModel, known: FeatureArchive) -> bytes:
     from safetensors.torch import save
 
     mean, spread = known.features.mean(dim=(0, 1)), known.features.std(dim=(0, 1), correction=0)
@@ -139,12 +139,12 @@ def _to_bytes(model: RewardModel, known: KnownPictures) -> bytes:
     return bytes(save(tensors, metadata={_KEY: json.dumps(strict_json(about), sort_keys=True)}))
 
 
-def read_features(checkpoint: Path, model: RewardModel) -> KnownPictures | None:
+def read_features(checkpoint: Path, model: RewardModel) -> FeatureArchive | None:
     """The companion of `checkpoint`; None where there is none.
 
     Raises CheckpointError where it is damaged or belongs to another model.
     """
-    path = companion_path(checkpoint)
+    path = archive_path(checkpoint)
     if not path.is_file():
         return None
     _refuse_model(path)
@@ -200,7 +200,7 @@ def _response(readout: Readout) -> Any:
     return look.to_json()
 
 
-def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KnownPictures:
+def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> FeatureArchive:
     if about["format"] != _FORMAT:
         raise ValueError(f"its format is {about['format']!r}")
     if about["mode"] not in MODES:
@@ -208,7 +208,7 @@ def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> KnownPict
     names = sorted(
         (name for name in tensors if name.startswith(_NUISANCE)), key=lambda n: int(n.split(".")[1])
     )
-    known = KnownPictures(
+    known = FeatureArchive(
         features=tensors["deviations"].float() * tensors["spread"] + tensors["mean"],
         labels=tensors["labels"].numpy().astype(np.int64),
         signatures=tensors["signatures"].numpy(),

@@ -20,11 +20,11 @@ from ..data.skipped_files import Skipped
 from ..data.streaming import decoders_beside, stream_files
 from ..leakage.forensics.file_stats import FileFacts
 from ..leakage.neutralisation import Neutraliser
-from ..rewards.discriminator.feature_cache import FeatureStore
-from ..rewards.discriminator.feature_extractor import FeatureReader
+from ..rewards.discriminator.feature_cache import FeatureCache
+from ..rewards.discriminator.feature_extractor import FeatureExtractor
 from ..rewards.discriminator.file_features import Seen, look
 from ..utils.progress import Progress, ProgressCallback
-from .dataset_scan import Survey
+from .dataset_scan import DatasetScan
 from .trunk_states import TrunkStates
 
 _VIEWS = "views"
@@ -54,8 +54,8 @@ class CachedPictures:
 
 
 def read_pictures(
-    survey: Survey,
-    reader: FeatureReader,
+    scan: DatasetScan,
+    reader: FeatureExtractor,
     neutraliser: Neutraliser,
     *,
     views: int,
@@ -63,7 +63,7 @@ def read_pictures(
     progress: ProgressCallback,
     states: TrunkStates | None = None,
 ) -> CachedPictures:
-    """Run the backbone over the surveyed files, or take what is kept of them (see `disk_cache.keep_in`).
+    """Run the backbone over the scan files, or take what is kept of them (see `disk_cache.keep_in`).
 
     The survey's decoded pictures are used up. With `states` these are filled, and how features move under what is
     evened out is not looked at. Files that have become unreadable since are skipped, too. Raises DataError where too
@@ -74,14 +74,14 @@ def read_pictures(
     read_at: list[int] = []
     features = []
     moved: dict[str, list[Tensor]] = {}
-    paired = neutraliser.paired(survey.labels, seed)
-    store = FeatureStore(reader, neutraliser.path)
-    evening = _evening(neutraliser, survey)
+    paired = neutraliser.paired(scan.labels, seed)
+    store = FeatureCache(reader, neutraliser.path)
+    evening = _evening(neutraliser, scan)
     # Seeded by content, so that adding a picture changes no other picture's views.
-    seeds = [seed ^ int(content[:12], 16) for content in survey.hashes]
+    seeds = [seed ^ int(content[:12], 16) for content in scan.hashes]
 
     def about(index: int) -> str:
-        evened = f"{evening} {int(survey.labels[index])} {bool(paired[index])}" if evening else ""
+        evened = f"{evening} {int(scan.labels[index])} {bool(paired[index])}" if evening else ""
         return f"{views} views, {seeds[index]}, {evened}"
 
     def taken(index: int, path: Path) -> Seen[dict[str, Tensor]]:
@@ -89,11 +89,11 @@ def read_pictures(
         return look(
             path,
             lambda content: None if states else store.get(content, about(index)),
-            lambda content: survey.pictures.take(content or survey.hashes[index]),
+            lambda content: scan.pictures.take(content or scan.hashes[index]),
         )
 
     def views_of(index: int, image: Tensor) -> Tensor:
-        evened = neutraliser.evened(image, int(survey.labels[index]), seeds[index])
+        evened = neutraliser.evened(image, int(scan.labels[index]), seeds[index])
         return make_views(neutraliser.path(to_float(evened)), views, size, seed=seeds[index])
 
     def read(group: Sequence[tuple[int, Seen[dict[str, Tensor]]]]) -> list[dict[str, Tensor]]:
@@ -108,7 +108,7 @@ def read_pictures(
             found.append({_VIEWS: next(features)})
             if paired[index] and not states:
                 assert seen.image is not None
-                twins = neutraliser.twins(seen.image, int(survey.labels[index]), seeds[index])
+                twins = neutraliser.twins(seen.image, int(scan.labels[index]), seeds[index])
                 found[-1] |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
             if not states:
                 store.put(seen.content, found[-1], about(index))
@@ -117,7 +117,7 @@ def read_pictures(
     def each_read() -> Iterator[tuple[int, dict[str, Tensor]]]:
         if reader.threads and not states:
             for index, (found,) in stream_files(
-                survey.paths,
+                scan.paths,
                 lambda index, path: read([(index, taken(index, path))]),
                 workers=reader.threads,
                 share=True,
@@ -126,40 +126,40 @@ def read_pictures(
                 yield index, found
             return
         device = reader.device.type
-        seen = stream_files(survey.paths, taken, workers=decoders_beside(device), skipped=skipped)
+        seen = stream_files(scan.paths, taken, workers=decoders_beside(device), skipped=skipped)
         for group in _batched(seen, 1 if states else max(1, reader.group_size // views)):
             yield from zip([index for index, _ in group], read(group), strict=True)
 
-    progress(Progress("reading pictures", 0, len(survey.paths)))
+    progress(Progress("reading pictures", 0, len(scan.paths)))
     # No name is given to the stream: it must end, and its threads with it, where the loop is left.
     for index, found in each_read():
         read_at.append(index)
         features.append(found.pop(_VIEWS))
         for name, difference in found.items():
             moved.setdefault(name, []).append(difference)
-        progress(Progress("reading pictures", index + 1, len(survey.paths)))
-    survey.pictures.clear()
+        progress(Progress("reading pictures", index + 1, len(scan.paths)))
+    scan.pictures.clear()
     if skipped:
-        survey = survey.only(read_at, skipped)
+        scan = scan.only(read_at, skipped)
     return CachedPictures(
-        paths=survey.paths,
-        hashes=survey.hashes,
-        labels=survey.labels,
-        facts=survey.facts,
-        signatures=survey.signatures,
-        groups=survey.groups,
+        paths=scan.paths,
+        hashes=scan.hashes,
+        labels=scan.labels,
+        facts=scan.facts,
+        signatures=scan.signatures,
+        groups=scan.groups,
         features=torch.stack(features),
         nuisances=[torch.stack(moved[name]) for name in sorted(moved)],
-        skipped=survey.skipped,
+        skipped=scan.skipped,
         states=states,
     )
 
 
-def _evening(neutraliser: Neutraliser, survey: Survey) -> str:
+def _evening(neutraliser: Neutraliser, scan: DatasetScan) -> str:
     """What decides how pictures are evened out: the files of both folders. "" where nothing is."""
     if not neutraliser.nuisances:
         return ""
-    decides = (neutraliser.mode, neutraliser.families, survey.labels.tolist(), survey.facts)
+    decides = (neutraliser.mode, neutraliser.families, scan.labels.tolist(), scan.facts)
     return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 
@@ -178,7 +178,7 @@ def _read(views: Sequence[Tensor], reader: Callable[[Tensor], Tensor]) -> list[T
 
 
 def _differences(
-    image: Tensor, twins: dict[str, Tensor], reader: FeatureReader, neutraliser: Neutraliser, seed: int
+    image: Tensor, twins: dict[str, Tensor], reader: FeatureExtractor, neutraliser: Neutraliser, seed: int
 ) -> dict[str, Tensor]:
     """How the picture's features [D] move from itself to each twin.
 

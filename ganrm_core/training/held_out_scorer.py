@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..data.border_trim import PixelPath
+from ..data.border_trim import BorderTrim
 from ..data.image_io import to_float
 from ..data.splits import IntArray
 from ..data.transforms import resize
 from ..leakage.invariance_test import Judge
 from ..metrics.binary import FloatArray
-from ..rewards.discriminator.feature_cache import FeatureStore
+from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.heads import RewardProjectionLayer
 
 
-def held_out_judge(
+def held_out_scorer(
     layer: RewardProjectionLayer,
     folds: IntArray | None,
-    store: FeatureStore,
-    path: PixelPath,
+    store: FeatureCache,
+    path: BorderTrim,
     original: Callable[[int], Tensor | None] = lambda _: None,
 ) -> Judge:
     """The logits of pictures, of which the first is a held-out one, for the same-picture test.

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..utils.errors import NameTakenError, OutputError
 from ..utils.file_names import fitting_name, numbers
 from ..utils.files import atomic_file, shown
-from .feature_archive import companion_path
+from .feature_archive import archive_path
 
 _NUMBERED = re.compile(r"(?P<series>.+) \((?P<number>\d+)\)")
 _ASIDE = re.compile(r".+ \(before \d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d\)(?: \(\d+\))?")
@@ -64,12 +64,12 @@ def _put_aside(path: Path) -> Path | None:
     stem = f"{path.stem} ({time.strftime('before %Y-%m-%d %H.%M.%S')})"
     for number in numbers():
         place = path.with_name(fitting_name(path.parent, stem, f"{number}{path.suffix}"))
-        if os.path.lexists(companion_path(place)):
+        if os.path.lexists(archive_path(place)):
             continue
         with contextlib.suppress(NameTakenError):
             if not _renamed(path, place):
                 return None
-            _renamed(companion_path(path), companion_path(place))
+            _renamed(archive_path(path), archive_path(place))
             return place
     raise AssertionError("there is always another number")
 

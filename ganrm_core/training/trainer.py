@@ -17,13 +17,13 @@ from ..data.labelled_files import LEAST_PER_CLASS, Source, TrainingFiles, find_t
 from ..data.skipped_files import Skipped, describe_skipped
 from ..data.splits import IntArray
 from ..leakage.audit.audit import Audit
-from ..leakage.invariance_test import same_picture_test
+from ..leakage.invariance_test import measure_invariance
 from ..leakage.neutralisation import Neutraliser, neutraliser
 from ..leakage.report import LeakReport
 from ..metrics.binary import FloatArray, best_balanced_threshold, false_positive_threshold
-from ..metrics.summary import Figures, measure
-from ..rewards.discriminator.feature_cache import FeatureStore
-from ..rewards.discriminator.feature_extractor import FeatureReader
+from ..metrics.summary import SummaryMetrics, measure
+from ..rewards.discriminator.feature_cache import FeatureCache
+from ..rewards.discriminator.feature_extractor import FeatureExtractor
 from ..rewards.discriminator.readout import Readout, default_readout, embedding_readout
 from ..rewards.discriminator.reward_model import RewardModel
 from ..utils.files import shown
@@ -31,11 +31,11 @@ from ..utils.progress import History, Progress, ProgressCallback, no_progress
 from ..utils.short_names import short_names
 from .config import TrainingSettings
 from .cross_validation import FittedHead, fit_default, fit_paper
-from .dataset_scan import survey
-from .feature_archive import KnownPictures
+from .dataset_scan import scan_dataset
+from .feature_archive import FeatureArchive
 from .feature_extraction import CachedPictures, read_pictures
 from .feature_rows import Rows
-from .held_out_scorer import held_out_judge
+from .held_out_scorer import held_out_scorer
 from .lora import fit_with_lora, trunk_of
 from .provenance import provenance
 from .trunk_states import TrunkStates
@@ -59,7 +59,7 @@ class TrainingResult:
     """
 
     model: RewardModel
-    figures: Figures
+    metrics: SummaryMetrics
     held_out_paths: list[Path]
     held_out_labels: IntArray
     held_out_scores: FloatArray
@@ -70,7 +70,12 @@ class TrainingResult:
     n_liked: int
     n_ordinary: int
     leaks: LeakReport
-    known: KnownPictures | None = None
+    known: FeatureArchive | None = None
+
+    @property
+    def figures(self) -> SummaryMetrics:
+        """The name of `metrics` before version 0.2."""
+        return self.metrics
 
 
 def train(
@@ -124,14 +129,14 @@ def train_on_files(
         backbone = load(settings.backbone)
         trunk = trunk_of(backbone) if settings.adapt == "lora" else None
         loaded = time.perf_counter()
-        surveyed = survey(files, progress=progress)
-        audit = surveyed.audit(seed=settings.seed, progress=progress)
-        evening = neutraliser(settings.neutralise, audit, surveyed.facts, surveyed.labels)
+        scan = scan_dataset(files, progress=progress)
+        audit = scan.audit(seed=settings.seed, progress=progress)
+        evening = neutraliser(settings.neutralise, audit, scan.facts, scan.labels)
         audited = time.perf_counter()
         readout = _readout(settings, backbone)
-        reader = FeatureReader(backbone, readout)
+        reader = FeatureExtractor(backbone, readout)
         pictures = read_pictures(
-            surveyed,
+            scan,
             reader,
             evening,
             views=1 if settings.preset == "paper" else settings.views,
@@ -142,13 +147,13 @@ def train_on_files(
         features_done = time.perf_counter()
         fitted = _fit(settings, backbone, readout, pictures, progress)
         fit_done = time.perf_counter()
-        same_picture = same_picture_test(
+        same_picture = measure_invariance(
             [pictures.paths[i] for i in fitted.held_out],
             pictures.labels[fitted.held_out],
-            held_out_judge(
+            held_out_scorer(
                 fitted.layer,
                 fitted.folds,
-                FeatureStore(reader, evening.path, fitted.adapter),
+                FeatureCache(reader, evening.path, fitted.adapter),
                 evening.path,
                 _as_scoring_reads_it(pictures, fitted, evening),
             ),
@@ -158,10 +163,10 @@ def train_on_files(
         )
     progress(Progress("measuring", 0, 1, history=fitted.history))
     judged = pictures.labels[fitted.held_out]
-    figures = measure(fitted.held_out_scores, judged, pictures.groups[fitted.held_out], settings.seed)
+    metrics = measure(fitted.held_out_scores, judged, pictures.groups[fitted.held_out], settings.seed)
     leaks = LeakReport(audit, evening.mode, evening.families, same_picture)
     card = {
-        "metrics": {**figures.to_json(), "held_out": fitted.protocol, "n": len(fitted.held_out)},
+        "metrics": {**metrics.to_json(), "held_out": fitted.protocol, "n": len(fitted.held_out)},
         "thresholds": _thresholds(fitted.held_out_scores, judged),
         "chosen_head": fitted.candidate,
         "leak_audit": leaks.to_json(),
@@ -186,13 +191,13 @@ def train_on_files(
     n_liked = int(pictures.labels.sum())
     return TrainingResult(
         model=model,
-        figures=figures,
+        metrics=metrics,
         held_out_paths=[pictures.paths[i] for i in fitted.held_out],
         held_out_labels=judged,
         held_out_scores=fitted.held_out_scores,
         history=fitted.history,
         skipped=pictures.skipped,
-        warnings=[*_warnings(pictures, files, figures), *leaks.warnings()],
+        warnings=[*_warnings(pictures, files, metrics), *leaks.warnings()],
         leaks=leaks,
         known=_known(pictures, audit, settings, fitted),
         seconds={
@@ -250,8 +255,8 @@ def _known(
     audit: Audit,
     settings: TrainingSettings,
     fitted: FittedHead,
-) -> KnownPictures:
-    known = KnownPictures.of(pictures, audit, settings.neutralise)
+) -> FeatureArchive:
+    known = FeatureArchive.of(pictures, audit, settings.neutralise)
     if fitted.adapter is None or pictures.states is None:
         return known
     # The backbone is another one by now.
@@ -280,7 +285,7 @@ def _thresholds(scores: FloatArray, labels: IntArray) -> dict[str, float]:
     }
 
 
-def _warnings(pictures: CachedPictures, files: TrainingFiles, figures: Figures) -> list[str]:
+def _warnings(pictures: CachedPictures, files: TrainingFiles, metrics: SummaryMetrics) -> list[str]:
     groups = pictures.groups
     warnings = list(files.warnings)
     if pictures.skipped:
@@ -306,9 +311,9 @@ def _warnings(pictures: CachedPictures, files: TrainingFiles, figures: Figures) 
             f"{how_many} nearly the same in both sets (such as {shown(names[0])} and {shown(names[1])}). They are kept, "
             "and kept together in every split."
         )
-    if figures.auc.value >= _SUSPICIOUS_AUC:
+    if metrics.auc.value >= _SUSPICIOUS_AUC:
         warnings.append(
-            f"The held-out AUC is {figures.auc.value:.3f}, which is too good to be taste alone in most cases: "
+            f"The held-out AUC is {metrics.auc.value:.3f}, which is too good to be taste alone in most cases: "
             "the sets may differ in file format, size or compression. Bring both to one format and size "
             "to be sure."
         )

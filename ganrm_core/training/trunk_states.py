@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from ..backbones.vit_trunk import Trunk
-from ..rewards.discriminator.feature_extractor import FeatureReader
+from ..rewards.discriminator.feature_extractor import FeatureExtractor
 from ..rewards.discriminator.preprocessing import normalise
 from ..rewards.discriminator.readout import summary
-from ..utils.spooled_tensors import SpilledTensors
+from ..utils.spooled_tensors import SpooledTensors
 
 
 class TrunkStates:
@@ -18,14 +18,14 @@ class TrunkStates:
     All pictures must have the same number of views.
     """
 
-    def __init__(self, reader: FeatureReader, trunk: Trunk) -> None:
+    def __init__(self, reader: FeatureExtractor, trunk: Trunk) -> None:
         self._reader, self._trunk = reader, trunk
         spec = reader.backbone.spec
         blocks = reader.readout.blocks(spec)
         self._moves = torch.tensor(
             [block.tap not in trunk.frozen_taps for block in blocks]
         ).repeat_interleave(torch.tensor([block.stop - block.start for block in blocks]))
-        self._states = SpilledTensors()
+        self._states = SpooledTensors()
         self._views = 0
 
     def read(self, views: Tensor) -> Tensor:

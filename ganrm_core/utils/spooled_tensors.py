@@ -13,7 +13,7 @@ from .errors import OutputError
 _MOST_IN_MEMORY = 2**28  # bytes
 
 
-class SpilledTensors:
+class SpooledTensors:
     """Tensors of one shape, appended one by one and read in any order.
 
     In half precision, where their numbers fit into it; beyond a quarter of a gigabyte in a temporary file,

@@ -35,7 +35,7 @@ class Whole:
     seconds_left: float | None = None
 
 
-class Course:
+class PhasedProgress:
     """Turns the progress of phases that follow one another into that of the whole.
 
     A stage that is not among the phases, such as a download, takes no part: the whole stands still meanwhile.

@@ -28,9 +28,9 @@ from ...ganrm_core.utils.progress import Progress, ProgressCallback
 from ..host.progress import Live
 from ..host.sampling.candidate import Candidate
 from ..host.sampling.decoding import half_made_decoder, preview_decoder, rough_decoder, vae_decoder
-from ..host.sampling.multi_seed_sampler import CandidatesSampler, Watcher
+from ..host.sampling.multi_seed_sampler import MultiSeedSampler, Watcher
 from ..host.sampling.sampling_setup import Setup
-from .live_sheet import Board
+from .live_sheet import LiveSheet
 
 Decoder = Literal["vae", "preview decoder"]
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
@@ -106,7 +106,7 @@ class Outcome:
     sheet: Image.Image
 
 
-class Contest:
+class HalvingRun:
     """One run of a Best-of-N Sampler node."""
 
     def __init__(self, setup: Setup, vae: Any, reward: Reward, rules: Rules) -> None:
@@ -120,7 +120,7 @@ class Contest:
         self._notes: list[str] = []
         if rules.decoder == "preview decoder" and rules.schedule:
             self._use_preview_decoder()
-        self._board = Board(rules.count, setup.steps)
+        self._board = LiveSheet(rules.count, setup.steps)
         self._seen: dict[int, Seen] = {}
         self._first_logits: dict[int, float] = {}
         self._last_logits: dict[int, float] = {}
@@ -178,7 +178,7 @@ class Contest:
             stepped=lambda candidate: self._stepped(candidate, progress),
             choose=lambda look, alive: self._choose(look, alive, progress),
         )
-        inside = CandidatesSampler(
+        inside = MultiSeedSampler(
             setup.sampler, candidates, self._plan(len(numbers)), watcher, self._rules.together
         )
         samples = setup.sample(candidates, inside)
@@ -228,9 +228,9 @@ class Contest:
         pictures = self._decode(latents)
         scores = self._judge(candidates, pictures, progress)
         for place, each in enumerate(candidates):
-            figures = float(scores.logit[place]), float(scores.score[place])
+            metrics = float(scores.logit[place]), float(scores.score[place])
             latent, picture = latents[place : place + 1].clone(), pictures[place].clone()
-            self._finalists.append(Finalist(each.number, each.seed, *figures, latent, picture))
+            self._finalists.append(Finalist(each.number, each.seed, *metrics, latent, picture))
         self._finalists.sort(key=lambda each: -each.logit)
         # Hundreds of large pictures that nobody gets would not fit in memory.
         for place in range(self._rules.keep, len(self._finalists)):

@@ -37,7 +37,7 @@ class _Tile:
     """After how many steps."""
 
 
-class Board:
+class LiveSheet:
     """Every candidate in its place, with its last picture and score."""
 
     def __init__(self, count: int, steps: int) -> None:

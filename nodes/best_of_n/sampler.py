@@ -24,7 +24,7 @@ from ..host.sampling.sampling_setup import (
     samplers_and_schedulers,
 )
 from ..sockets import CATEGORY, GanRMReward, Schema, advanced
-from .halving_run import DECODERS, Contest, Decoder, Finalist, Outcome, Rules
+from .halving_run import DECODERS, Decoder, Finalist, HalvingRun, Outcome, Rules
 
 _MOST = 256
 
@@ -316,7 +316,7 @@ def _result(
 ) -> io.NodeOutput:
     schedule = _schedule(pruning, custom_pruning)
     rules = Rules(n, keep, schedule, look_with, together, stop_below, round_size)
-    contest = Contest(setup, vae, reward, rules)
+    contest = HalvingRun(setup, vae, reward, rules)
     with live_progress(contest.draw, [Phase("Sampling", rules.count, "backbone")]) as show:
         outcome = contest.run(show)
     show_last(outcome.sheet)

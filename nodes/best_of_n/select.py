@@ -214,17 +214,17 @@ class BestOfN(io.ComfyNode):
         given_scores: list[Any] | None = None,
         ties: list[Ties] | None = None,
     ) -> io.NodeOutput:
-        def select(figures: _Figures) -> Selection:
+        def select(metrics: _Figures) -> Selection:
             return select_best(
-                figures.logits,
+                metrics.logits,
                 keep=keep[0],
-                scores=figures.scores,
+                scores=metrics.scores,
                 min_score=least,
                 min_keep=min_keep[0],
                 group_size=group_size[0] or None,
                 order=order[0],
                 ties=ties[0] if ties else "by score",
-                uncertainties=figures.uncertainties,
+                uncertainties=metrics.uncertainties,
             )
 
         least = min_score[0] or None
@@ -236,10 +236,10 @@ class BestOfN(io.ComfyNode):
             if given:
                 follow(given, ())
         judge = _only(reward)
-        figures = _figures(candidates, judge, _present(given_scores))
-        selection, scores = select(figures), figures.scores
+        metrics = _figures(candidates, judge, _present(given_scores))
+        selection, scores = select(metrics), metrics.scores
         kept = list(selection.kept)
-        close = figures.close_calls(selection, keep[0], least)
+        close = metrics.close_calls(selection, keep[0], least)
         thresholds, model = (judge.thresholds, judge.name) if judge else ({}, "")
         warning = _nothing_kept(selection, scores, min_score[0])
         summary = _summary(

@@ -82,8 +82,8 @@ class Candidates:
         parts = [len(of_one) for of_one in frames]
         means = Scores(
             *(
-                torch.stack([part.mean() for part in figures.split(parts)])
-                for figures in (scores.logit, scores.score, scores.uncertainty)
+                torch.stack([part.mean() for part in metrics.split(parts)])
+                for metrics in (scores.logit, scores.score, scores.uncertainty)
             )
         )
         result = marked(means, spoilt)

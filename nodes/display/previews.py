@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...ganrm_core.reports.live_preview import Stage, live_plot
+from ...ganrm_core.reports.live_preview import Stage, live_preview
 from ...ganrm_core.utils.errors import OutputError
 from ...ganrm_core.utils.time_left import time_left_words
 from ..files.pixel_files import write_picture
@@ -32,7 +32,7 @@ def live_card(live: Live) -> Image.Image:
     step = live.step
     left = time_left_words(live.seconds_left)
     stage = Stage(step.stage, step.done, step.total, live.share, left, live.stopped)
-    return live_plot(step.history, stage)
+    return live_preview(step.history, stage)
 
 
 def notice_card(words: str) -> Image.Image:
@@ -45,7 +45,7 @@ def notice(words: str) -> dict[str, Any]:
     return in_node(notice_card(words))
 
 
-def in_node(picture: Image.Image, **figures: list[Any]) -> dict[str, Any]:
+def in_node(picture: Image.Image, **metrics: list[Any]) -> dict[str, Any]:
     """What a node returns as `ui`: the picture for the page, and figures, lists all, for API clients.
 
     A temporary folder that cannot be written to costs the picture on the node, not the work that it shows.
@@ -58,5 +58,5 @@ def in_node(picture: Image.Image, **figures: list[Any]) -> dict[str, Any]:
         write_picture(path, lambda place: rgb.save(place, compress_level=4), overwrite=True)
     except (OutputError, OSError) as error:
         logging.warning("GAN-RM: the picture cannot be shown on its node. %s", error)
-        return {"images": [], **figures}
-    return {"images": [{"filename": path.name, "subfolder": home.name, "type": "temp"}], **figures}
+        return {"images": [], **metrics}
+    return {"images": [{"filename": path.name, "subfolder": home.name, "type": "temp"}], **metrics}

@@ -168,10 +168,10 @@ class SaveModel(io.ComfyNode):
         shown_as = str(saved.path.relative_to(home))
         head = "Saved as" if saved.is_new else "Kept already as"
         auc = auc_of(reward.model.card)
-        figures = auc_words(auc, saved.auc_before)
+        metrics = auc_words(auc, saved.auc_before)
         note = f"The one before: {saved.aside.stem}" if saved.aside else ""
-        card = saved_card(head, saved.path.relative_to(home).with_suffix("").as_posix(), figures, note)
-        text = " ".join(f"{part}." for part in (f"{head} {shown_as}", figures, note) if part)
+        card = saved_card(head, saved.path.relative_to(home).with_suffix("").as_posix(), metrics, note)
+        text = " ".join(f"{part}." for part in (f"{head} {shown_as}", metrics, note) if part)
         return io.NodeOutput(
             shown_as,
             ui=in_node(card, text=[text], path=[shown_as], auc=[auc], auc_before=[saved.auc_before]),

@@ -14,7 +14,7 @@ from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ...ganrm_core.data.image_metadata import KEY, figures, write_png, write_webp
+from ...ganrm_core.data.image_metadata import KEY, metrics, write_png, write_webp
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.errors import DataError, GanRMError, NameTakenError
 from ...ganrm_core.utils.progress import Progress
@@ -24,7 +24,7 @@ from ..display.previews import notice
 from ..display.queue_checks import check_choice, single
 from ..host import metadata
 from ..host.progress import progress_bar
-from ..host.save_paths import PicturePlaces, Place
+from ..host.save_paths import Place, SavePaths
 from ..sockets import CATEGORY, GanRMReward, Schema, advanced
 from .pixel_files import as_saved, write_picture
 from .upstream_seed import upstream_seed
@@ -113,7 +113,7 @@ class SaveImages(io.ComfyNode):
         cls, filename_prefix: list[str | None] | None = None, format: list[str | None] | None = None
     ) -> bool:
         check_choice(single(format, _FORMATS[0]), _FORMATS, "format")
-        PicturePlaces(single(filename_prefix, "any"), "")
+        SavePaths(single(filename_prefix, "any"), "")
         return True
 
     @classmethod
@@ -138,14 +138,14 @@ class SaveImages(io.ComfyNode):
         model = reward[0].name if reward else None
 
         texts = metadata.page_texts(cls.hidden.prompt, cls.hidden.extra_pnginfo) if metadata.wanted() else {}
-        places = PicturePlaces(filename_prefix[0], f".{format[0]}")
+        places = SavePaths(filename_prefix[0], f".{format[0]}")
         progress = progress_bar()
         saved: dict[int, Place] = {}
         failed: dict[int, GanRMError] = {}
         for position in range(count):
             score = of_scores[position]
             if metadata.wanted():
-                texts[KEY] = figures(
+                texts[KEY] = metrics(
                     score=None if score is None else round(float(score), _DIGITS),
                     model=model,
                     index=of_indices[position],

@@ -46,19 +46,19 @@ def auc_words(auc: float | None, before: float | None) -> str:
     return f"AUC {auc:.3f}" + ("" if before is None else f", before {before:.3f}")
 
 
-def saved_card(head: str, name: str, figures: str, note: str = "") -> Image.Image:
+def saved_card(head: str, name: str, metrics: str, note: str = "") -> Image.Image:
     """An RGB card, readable at a node's default width: `head` ("Saved as"), the name, the AUC, and what else to know."""
     room = _WIDTH - 2 * _MARGIN
     height = _MARGIN + line_height(_HEAD) + paragraph_height(name, _NAME, room)
-    height += (line_height(_FIGURE) if figures else 0) + (paragraph_height(note, _NOTE, room) if note else 0)
+    height += (line_height(_FIGURE) if metrics else 0) + (paragraph_height(note, _NOTE, room) if note else 0)
     card = Image.new("RGB", (_WIDTH, height + _MARGIN), CARD)
     draw = ImageDraw.Draw(card)
     top = _MARGIN
     write(draw, (_MARGIN, top), head, _HEAD, SOFT_TEXT, room)
     top += line_height(_HEAD)
     top += write_paragraph(draw, (_MARGIN, top), name, _NAME, TEXT, room)
-    if figures:
-        write(draw, (_MARGIN, top), figures, _FIGURE, ACCENT, room)
+    if metrics:
+        write(draw, (_MARGIN, top), metrics, _FIGURE, ACCENT, room)
         top += line_height(_FIGURE)
     if note:
         write_paragraph(draw, (_MARGIN, top), note, _NOTE, SOFT_TEXT, room)

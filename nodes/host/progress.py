@@ -13,7 +13,7 @@ import comfy.utils
 from PIL import Image
 
 from ...ganrm_core.utils.progress import Progress, ProgressCallback
-from ...ganrm_core.utils.time_left import Course, Phase
+from ...ganrm_core.utils.time_left import Phase, PhasedProgress
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Shown:
 
     def __init__(self, phases: Sequence[Phase], draw: Draw | None = None) -> None:
         self._draw = draw
-        self._course = Course(phases) if phases else None
+        self._course = PhasedProgress(phases) if phases else None
         self._bar = comfy.utils.ProgressBar(1)
         self._bar_at = self._picture_at = 0.0
         self._live = Live(Progress("", 0, 0), 0.0)

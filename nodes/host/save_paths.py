@@ -35,7 +35,7 @@ class Place:
         return Path(self.subfolder, self.path.name).as_posix()
 
 
-class PicturePlaces:
+class SavePaths:
     """Gives out one free name after the other: `prefix_00001_.png`, `prefix_00002_.png` …
 
     `prefix` may hold folders, %score% and ComfyUI's variables (%year%, %width%, %batch_num%, %date:yyyy-MM-dd% …; see

@@ -10,8 +10,8 @@ from comfy_api.latest import io
 from ...ganrm_core.data.content_hash import fingerprint
 from ...ganrm_core.data.labelled_files import TrainingFiles, find_training_files
 from ...ganrm_core.data.skipped_files import describe_skipped
-from ...ganrm_core.reports.compact_card import node_card
-from ...ganrm_core.reports.image_report import report_card
+from ...ganrm_core.reports.compact_card import compact_card
+from ...ganrm_core.reports.image_report import image_report
 from ...ganrm_core.reports.messages import all_facts, lead
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.rewards.evaluation import Evaluation, evaluate
@@ -77,38 +77,38 @@ class Evaluate(io.ComfyNode):
         counts = _counts(result)
         title = f"{reward.name}, evaluated"
         named_counts = {f"{kind} pictures": count for kind, count in counts.items()}
-        card = report_card(
+        card = image_report(
             title=title,
             scores=result.scores,
             labels=result.labels,
             paths=result.paths,
-            figures=result.figures,
+            metrics=result.metrics,
             thresholds=reward.thresholds,
             warnings=warnings,
             counts=named_counts,
         )
-        short = node_card(
+        short = compact_card(
             title,
             # Which speaks of pictures it had not seen.
-            _TOO_GOOD if seen else lead(result.figures),
-            auc=result.figures.auc,
-            facts=all_facts(result.figures, reward.thresholds, named_counts),
+            _TOO_GOOD if seen else lead(result.metrics),
+            auc=result.metrics.auc,
+            facts=all_facts(result.metrics, reward.thresholds, named_counts),
             warnings=warnings,
         )
         metrics = strict_json(
             {
                 "reward": reward.name,
-                **result.figures.to_json(),
+                **result.metrics.to_json(),
                 "thresholds": dict(reward.thresholds),
                 **{f"n_{kind}": count for kind, count in counts.items()},
                 "n_skipped": len(result.skipped),
                 "warnings": warnings,
             }
         )
-        auc = result.figures.auc
+        auc = result.metrics.auc
         lines = [
             f"{reward.name}: AUC {auc} on {counts['liked']} liked and {counts['ordinary']} ordinary pictures",
-            *([] if seen else [lead(result.figures)]),  # which speaks of pictures it had not seen
+            *([] if seen else [lead(result.metrics)]),  # which speaks of pictures it had not seen
             *marked(warnings),
         ]
         summary = "\n".join(lines)
@@ -136,7 +136,7 @@ def _warnings(result: Evaluation, seen: Sequence[str]) -> list[str]:
             f"The {' and the '.join(seen)} pictures are the very ones this model was trained on, so these figures "
             "are too good. Evaluate on pictures it has not seen."
         )
-    if result.figures.auc.high < 0.5:
+    if result.metrics.auc.high < 0.5:
         warnings.append(
             "The ordinary pictures score higher than the liked ones. Are the two datasets connected the wrong way "
             "round?"

@@ -24,7 +24,7 @@ from ...ganrm_core.backbones.base import Backbone
 from ...ganrm_core.data.labelled_files import TrainingFiles
 from ...ganrm_core.data.skipped_files import Skipped
 from ...ganrm_core.leakage.report import LeakReport
-from ...ganrm_core.metrics.summary import Figures
+from ...ganrm_core.metrics.summary import SummaryMetrics
 from ...ganrm_core.rewards.discriminator.checkpoint import FORMAT_VERSION, Checkpoint, to_bytes
 from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ...ganrm_core.training.config import TrainingSettings
@@ -118,7 +118,7 @@ def _record(result: TrainingResult, files: TrainingFiles) -> dict[str, Any]:
     )
     held_out = zip(result.held_out_paths, result.held_out_labels, result.held_out_scores, strict=True)
     return {
-        "figures": result.figures.to_json(),
+        "figures": result.metrics.to_json(),
         "held_out": [[hashes[path], int(label), float(score)] for path, label, score in held_out],
         "history": asdict(result.history),
         "skipped": [[entry.path.name, entry.reason] for entry in result.skipped],
@@ -139,7 +139,7 @@ def _restored(model: RewardModel, files: TrainingFiles) -> TrainingResult:
     history = record["history"]
     return TrainingResult(
         model=model,
-        figures=Figures.from_json(record["figures"]),
+        metrics=SummaryMetrics.from_json(record["figures"]),
         held_out_paths=[paths[content] for content, _, _ in record["held_out"]],
         held_out_labels=np.array([label for _, label, _ in record["held_out"]], dtype=np.int64),
         held_out_scores=np.array([score for _, _, score in record["held_out"]], dtype=np.float64),

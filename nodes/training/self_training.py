@@ -7,10 +7,10 @@ from pathlib import Path
 
 from comfy_api.latest import io
 
-from ...ganrm_core.reports.compact_card import node_card
+from ...ganrm_core.reports.compact_card import compact_card
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.rewards.discriminator.card_text import figure, section
-from ...ganrm_core.training.feature_archive import companion_path
+from ...ganrm_core.training.feature_archive import archive_path
 from ...ganrm_core.training.phase_durations import refining_phases
 from ...ganrm_core.training.self_training.card import bootstrap_card
 from ...ganrm_core.training.self_training.messages import pool_line, round_facts, round_lines, verdict
@@ -158,7 +158,7 @@ class Bootstrap(io.ComfyNode):
             )
             check_cancel()
             card = bootstrap_card(result)
-            short = node_card(
+            short = compact_card(
                 result.model.name, verdict(result), facts=round_facts(result), warnings=result.warnings
             )
         show_last(short)
@@ -187,7 +187,7 @@ def _checkpoint(name: str) -> Path | None:
         path = folders.model_path(f"{name}.safetensors")
     except CheckpointError:  # trained just now
         return None
-    return path if companion_path(path).is_file() else None
+    return path if archive_path(path).is_file() else None
 
 
 def _check_sources(liked: Dataset | None, ordinary: Dataset | None, checkpoint: Path | None) -> None:

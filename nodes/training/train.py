@@ -12,8 +12,8 @@ from ...ganrm_core.backbones.base import Backbone
 from ...ganrm_core.backbones.registry import DEFAULT_BACKBONE
 from ...ganrm_core.data.labelled_files import TrainingFiles, find_training_files
 from ...ganrm_core.leakage.neutralisation import MODES, Mode
-from ...ganrm_core.reports.compact_card import node_card
-from ...ganrm_core.reports.image_report import report_card
+from ...ganrm_core.reports.compact_card import compact_card
+from ...ganrm_core.reports.image_report import image_report
 from ...ganrm_core.reports.messages import lead, threshold_facts
 from ...ganrm_core.training.config import Adapt, Preset, TrainingSettings
 from ...ganrm_core.training.phase_durations import training_phases
@@ -195,7 +195,7 @@ class Train(io.ComfyNode):
         summary = _summary(result, name, reused)
         losses = _plottable(result.history)
         shown = in_node(
-            short, summary=[summary], auc=[result.figures.auc.value], loss=losses, reused=[reused]
+            short, summary=[summary], auc=[result.metrics.auc.value], loss=losses, reused=[reused]
         )
         return io.NodeOutput(
             reward, {"loss": losses} if losses else blocked(), as_image(card), summary, ui=shown
@@ -235,12 +235,12 @@ def _not_yet(error: TooFewError) -> io.NodeOutput:
 
 
 def _card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
-    return report_card(
+    return image_report(
         title=name,
         scores=result.held_out_scores,
         labels=result.held_out_labels,
         paths=result.held_out_paths,
-        figures=result.figures,
+        metrics=result.metrics,
         thresholds=result.model.thresholds,
         warnings=result.warnings,
         counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
@@ -256,10 +256,10 @@ def _card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
 def _short_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
     """What can be read inside the node; the report has all of it."""
     seconds = _duration(result.seconds["total"])
-    return node_card(
+    return compact_card(
         name,
-        lead(result.figures),
-        auc=result.figures.auc,
+        lead(result.metrics),
+        auc=result.metrics.auc,
         facts=[
             *threshold_facts(result.model.thresholds),
             (
@@ -275,8 +275,8 @@ def _short_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
 def _summary(result: TrainingResult, name: str, reused: bool) -> str:
     backbone, seconds = result.model.backbone.spec.name, _duration(result.seconds["total"])
     lines = [
-        f"{name}: held-out AUC {result.figures.auc}",
-        lead(result.figures),
+        f"{name}: held-out AUC {result.metrics.auc}",
+        lead(result.metrics),
         threshold_sentence(result.model.thresholds),
         f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures, {backbone}, trained in {seconds}.",
         "Reused: nothing had changed." if reused else "",

@@ -18,7 +18,7 @@ from ganrm_core.reports.canvas import PAGE, SOFT_TEXT, write
 from ganrm_core.reports.system_fonts import cjk_font
 
 _ENGLISH = "Keep from score"  # stands on the card of every training
-_MARGIN, _LETTERS = 42, 36  # of `node_card`, in pixels of the card
+_MARGIN, _LETTERS = 42, 36  # of `compact_card`, in pixels of the card
 _ALIKE = 12  # levels of 255, on average: the page may have compressed the picture
 
 

@@ -139,6 +139,6 @@ def test_the_sampler(run_sampler: Any, settings: dict[str, Any]) -> None:
 def test_a_stopped_training_says_so(pack: Any, drawn: dict[str, str]) -> None:
     plot, progress = pack.module("ganrm_core.reports.live_preview"), pack.module("nodes.host.progress")
     for words in (progress.CANCELLED, progress.FAILED):
-        plot.live_plot(None, plot.Stage("reading pictures", 8, 12, stopped=words, left="about 2 min left"))
+        plot.live_preview(None, plot.Stage("reading pictures", 8, 12, stopped=words, left="about 2 min left"))
     assert drawn["Cancelled"] == "已取消"
-    assert isinstance(plot.live_plot(None, plot.Stage("fitting", 3, 0)), Image.Image)
+    assert isinstance(plot.live_preview(None, plot.Stage("fitting", 3, 0)), Image.Image)

@@ -136,9 +136,9 @@ def _check_scores(what: str, reward: Reward, path: Path, faults: list[str]) -> N
     scores = _tried(f"{what}'s score", lambda: reward.score(_PICTURES), path, faults)
     if scores is None:
         return
-    figures = torch.stack([scores.logit, scores.score, scores.uncertainty])
-    if figures.shape != (3, len(_PICTURES)) or not bool(torch.isfinite(figures).all()):
-        faults.append(f"{what}'s score: {figures.tolist()}")
+    metrics = torch.stack([scores.logit, scores.score, scores.uncertainty])
+    if metrics.shape != (3, len(_PICTURES)) or not bool(torch.isfinite(metrics).all()):
+        faults.append(f"{what}'s score: {metrics.tolist()}")
     elif not bool(((scores.score >= 0) & (scores.score <= 1)).all()):
         faults.append(f"{what}'s score beyond 0 to 1: {scores.score.tolist()}")
     if not all(isinstance(v, float) and math.isfinite(v) for v in reward.thresholds.values()):

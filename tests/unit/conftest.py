@@ -20,7 +20,7 @@ from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.cli import main
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
@@ -226,7 +226,7 @@ def _untrained_model(name: str) -> RewardModel:
     size = backbone.spec.input_size
     coarse = torch.rand(8, 3, 5, 5, generator=torch.Generator().manual_seed(6))
     pixels = torch.nn.functional.interpolate(coarse, size, mode="bilinear")
-    features = FeatureReader(backbone, readout)(pixels).clone()
+    features = FeatureExtractor(backbone, readout)(pixels).clone()
     weight = torch.randn(features.shape[1], generator=torch.Generator().manual_seed(7))
     weight = weight / ((features - features.mean(dim=0)) @ weight).std()
     head = LinearHead(features.mean(dim=0), weight, torch.tensor(0.0))

@@ -12,9 +12,9 @@ import PIL
 import torch
 from torch import Tensor
 
-from ...data.border_trim import PixelPath
+from ...data.border_trim import BorderTrim
 from ...utils.disk_cache import kept_in
-from .feature_extractor import FeatureReader
+from .feature_extractor import FeatureExtractor
 from .lora_adapter import Adapter
 
 FEATURES = "features"
@@ -23,10 +23,10 @@ FEATURES = "features"
 _VERSION = 3  # raised whenever the same file would no longer give the same numbers
 
 
-class FeatureStore:
+class FeatureCache:
     """Feature vectors by the sha256 of the file and by everything else that decides them."""
 
-    def __init__(self, reader: FeatureReader, path: PixelPath, adapter: Adapter | None = None) -> None:
+    def __init__(self, reader: FeatureExtractor, path: BorderTrim, adapter: Adapter | None = None) -> None:
         """`adapter`: what is merged into the reader's backbone."""
         self._reader = reader
         self._decides = json.dumps(

@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class FeatureReader:
+class FeatureExtractor:
     """Runs a backbone over pictures of its input size and summarises its taps.
 
     Batch size and memory layout come from the backbone's own table, so the same pictures give the

@@ -16,8 +16,8 @@ from ...data.skipped_files import Skipped
 from ...data.streaming import decoders_beside, stream_files
 from ...utils.disk_cache import kept_in
 from ...utils.errors import ImageError
-from .feature_cache import FEATURES, FeatureStore
-from .feature_extractor import FeatureReader
+from .feature_cache import FEATURES, FeatureCache
+from .feature_extractor import FeatureExtractor
 
 _MOST_TOGETHER = 64
 
@@ -68,9 +68,9 @@ class _Ready:
 
 def stream_features(
     paths: Sequence[Path],
-    reader: FeatureReader,
+    reader: FeatureExtractor,
     prepare: Callable[[Tensor], Tensor],
-    store: FeatureStore,
+    store: FeatureCache,
     skipped: list[Skipped],
 ) -> Iterator[tuple[list[Path], Tensor]]:
     """Yield some paths after the other, in order and never none, with their features [paths, width] on the CPU.
@@ -115,7 +115,9 @@ def _grouped(each_ready: Iterator[tuple[int, _Ready]], size: int) -> Iterator[li
         yield group
 
 
-def _read(group: Sequence[_Ready], reader: FeatureReader, store: FeatureStore) -> tuple[list[Path], Tensor]:
+def _read(
+    group: Sequence[_Ready], reader: FeatureExtractor, store: FeatureCache
+) -> tuple[list[Path], Tensor]:
     """The paths of a group, which is not empty, and their features."""
     new = [each.pixels for each in group if each.pixels is not None]
     read = iter(reader(torch.stack(new)).cpu() if new else ())

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...backbones.base import Backbone, BackboneSpec, sha256_of_files
 from ...backbones.registry import load_backbone
 from ...backbones.weights_lookup import find_by_sha256, find_file, without_folder
-from ...data.border_trim import PixelPath
+from ...data.border_trim import BorderTrim
 from ...data.skipped_files import Skipped
 from ...data.transforms import RESIZE, resize
 from ...metrics.calibration import Calibration
@@ -24,8 +24,8 @@ from ...utils.progress import Progress, ProgressCallback, no_progress
 from ..base import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
 from .card_text import figure, section
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint, to_bytes
-from .feature_cache import FeatureStore
-from .feature_extractor import FeatureReader
+from .feature_cache import FeatureCache
+from .feature_extractor import FeatureExtractor
 from .file_features import stream_features
 from .heads import RewardProjectionLayer
 from .lora_adapter import Adapter, merge_adapter
@@ -54,16 +54,16 @@ class RewardModel:
         card: Mapping[str, Any],
         adapter: Adapter | None = None,
         name: str = "untitled",
-        pixel_path: PixelPath | None = None,
+        pixel_path: BorderTrim | None = None,
     ) -> None:
         self.backbone = backbone
         self.layer = layer.cpu()
         self.calibration = calibration
         self.card = dict(card)
         self.adapter = adapter
-        self.pixel_path = pixel_path or PixelPath()
+        self.pixel_path = pixel_path or BorderTrim()
         self._name = name
-        self.reader = FeatureReader(backbone, readout)
+        self.reader = FeatureExtractor(backbone, readout)
 
     @property
     def name(self) -> str:
@@ -110,7 +110,7 @@ class RewardModel:
         Files that cannot be read are added to `skipped` and left out. What was worked out of a file is
         kept where `disk_cache.keep_in` says.
         """
-        store = FeatureStore(self.reader, self.pixel_path, self.adapter)
+        store = FeatureCache(self.reader, self.pixel_path, self.adapter)
         for found, features in stream_features(paths, self.reader, self.prepare, store, skipped):
             scores = self.score_features(features)
             for position, path in enumerate(found):
@@ -178,7 +178,7 @@ class RewardModel:
                 spec = BackboneSpec.from_json(checkpoint.card["backbone"])
                 readout = _readout(checkpoint.card, spec)
                 calibration = Calibration(**checkpoint.card["calibration"])
-                pixel_path = PixelPath.from_json(checkpoint.card["preprocessing"])
+                pixel_path = BorderTrim.from_json(checkpoint.card["preprocessing"])
                 layer = RewardProjectionLayer.from_tensors(
                     checkpoint.card["head"], _below(_RPL, checkpoint.tensors)
                 )

@@ -12,7 +12,7 @@ from ...reports.canvas import PAGE, TEXT, paragraph_height, write_paragraph
 from ...reports.chart_style import NO_CHARTS, charts_available
 from ...reports.image_report import _PAD, _ROOM, _as_wide, _row, _section, _stacked, _warnings
 from ...reports.messages import Extremes
-from ...reports.training_curves import history_plot
+from ...reports.training_curves import training_curves
 from .messages import pool_line, round_lines, verdict
 from .refinement import Refinement
 
@@ -40,7 +40,7 @@ def bootstrap_card(refinement: Refinement) -> Image.Image:
     history = refinement.outcome.history
     curves = None
     if charts_available():
-        curves = _as_wide(history_plot(history, size=(7.4, 2.7), figures=False), _ROOM - 2 * _PAD)
+        curves = _as_wide(training_curves(history, size=(7.4, 2.7), metrics=False), _ROOM - 2 * _PAD)
     parts = [
         _opening(refinement.model.name, verdict(refinement)),
         *([_warnings(refinement.warnings)] if refinement.warnings else []),

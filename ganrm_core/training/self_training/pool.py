@@ -24,8 +24,8 @@ from ...rewards.discriminator.reward_model import RewardModel
 from ...utils.errors import DataError
 from ...utils.files import shown
 from ...utils.progress import Progress, ProgressCallback
-from ..dataset_scan import survey
-from ..feature_archive import KnownPictures, companion_path, read_features
+from ..dataset_scan import scan_dataset
+from ..feature_archive import FeatureArchive, archive_path, read_features
 from ..feature_extraction import read_pictures
 from ..provenance import order_fingerprint
 
@@ -49,7 +49,7 @@ class Known:
     very order too, so that the folds of the training can be told again.
     """
 
-    pictures: KnownPictures
+    pictures: FeatureArchive
     same: bool
     in_order: bool
     skipped: list[Skipped] = field(default_factory=list)
@@ -119,7 +119,7 @@ def known_pictures(
 def read_pool(
     model: RewardModel,
     source: Source,
-    known: KnownPictures,
+    known: FeatureArchive,
     *,
     recursive: bool,
     progress: ProgressCallback,
@@ -196,7 +196,7 @@ def _missing(
     if len(absent) == 1:
         return f"{start} The {absent[0]} pictures are missing: give both sets, liked and ordinary."
     file = (
-        f"there is no companion file {shown(companion_path(checkpoint))} (`ganrm train --keep-features` writes one)"
+        f"there is no companion file {shown(archive_path(checkpoint))} (`ganrm train --keep-features` writes one)"
         if checkpoint
         else "the model has no companion file with their features"
     )
@@ -204,11 +204,11 @@ def _missing(
 
 
 def _read(model: RewardModel, files: TrainingFiles, origin: Origin, progress: ProgressCallback) -> Known:
-    surveyed = survey(files, progress=progress)
-    audit = surveyed.audit(seed=origin.seed, progress=progress)
-    evening = neutraliser(origin.mode, audit, surveyed.facts, surveyed.labels)
+    scan = scan_dataset(files, progress=progress)
+    audit = scan.audit(seed=origin.seed, progress=progress)
+    evening = neutraliser(origin.mode, audit, scan.facts, scan.labels)
     pictures = read_pictures(
-        surveyed,
+        scan,
         model.reader,
         evening,
         views=origin.views,
@@ -228,7 +228,7 @@ def _read(model: RewardModel, files: TrainingFiles, origin: Origin, progress: Pr
             "the ones given."
         )
     in_order = same and origin.order == order_fingerprint(pictures.hashes)
-    known = KnownPictures.of(pictures, audit, origin.mode)
+    known = FeatureArchive.of(pictures, audit, origin.mode)
     return Known(known, same, in_order, pictures.skipped, warnings)
 
 

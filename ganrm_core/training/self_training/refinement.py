@@ -14,17 +14,17 @@ from ...data.content_hash import fingerprint
 from ...data.labelled_files import Source
 from ...data.skipped_files import Skipped, describe_skipped
 from ...data.splits import IntArray
-from ...leakage.invariance_test import same_picture_test
+from ...leakage.invariance_test import measure_invariance
 from ...leakage.report import LeakReport
 from ...metrics.binary import best_balanced_threshold, false_positive_threshold
-from ...metrics.summary import Figures, measure
-from ...rewards.discriminator.feature_cache import FeatureStore
+from ...metrics.summary import SummaryMetrics, measure
+from ...rewards.discriminator.feature_cache import FeatureCache
 from ...rewards.discriminator.reward_model import RewardModel
 from ...utils.errors import DataError
 from ...utils.progress import Progress, ProgressCallback, no_progress
-from ..feature_archive import KnownPictures
+from ..feature_archive import FeatureArchive
 from ..feature_rows import Rows
-from ..held_out_scorer import held_out_judge
+from ..held_out_scorer import held_out_scorer
 from ..provenance import order_fingerprint
 from .head_recipe import recipe_of
 from .pool import Known, PoolPictures, known_pictures, origin_of, read_pool
@@ -36,16 +36,16 @@ class Refinement:
     """What refining gave.
 
     `model` is the better one: the very model given where no round was kept. `outcome` says what
-    happened round by round, `figures` are those of a new model. `known` are the pictures of the
+    happened round by round, `metrics` are those of a new model. `known` are the pictures of the
     training, of which the features can be kept beside a new model. `alpha` is the decay that was used.
     `skipped`: files of the sets and of the pool that could not be read.
     """
 
     model: RewardModel
     outcome: Bootstrapped
-    figures: Figures | None
+    metrics: SummaryMetrics | None
     pool: PoolPictures
-    known: KnownPictures
+    known: FeatureArchive
     alpha: float
     warnings: list[str]
     seconds: float
@@ -113,17 +113,17 @@ def refine(
             seed=origin.seed,
             progress=progress,
         )
-    refined, figures, leaks = model, None, None
+    refined, metrics, leaks = model, None, None
     if outcome.layer is not None:
         progress(Progress("measuring", 0, 1, history=outcome.history))
-        figures = measure(
+        metrics = measure(
             outcome.held_out_scores,
             pictures.labels[outcome.held_out],
             pictures.groups[outcome.held_out],
             origin.seed,
         )
         leaks = _leaks(model, pictures, outcome, origin.seed, progress)
-        card = _card(model, known, taken, outcome, figures, settings, leaks)
+        card = _card(model, known, taken, outcome, metrics, settings, leaks)
         refined = RewardModel(
             model.backbone,
             model.reader.readout,
@@ -142,7 +142,7 @@ def refine(
     return Refinement(
         model=refined,
         outcome=outcome,
-        figures=figures,
+        metrics=metrics,
         pool=taken,
         known=pictures,
         alpha=settings.decay(len(outcome.rounds[0].top)),
@@ -169,7 +169,7 @@ def _refuse_unjudgeable(model: RewardModel, known: Known) -> None:
 
 
 def _leaks(
-    model: RewardModel, pictures: KnownPictures, outcome: Bootstrapped, seed: int, progress: ProgressCallback
+    model: RewardModel, pictures: FeatureArchive, outcome: Bootstrapped, seed: int, progress: ProgressCallback
 ) -> LeakReport | None:
     """The same-picture test of the new heads; None without files to test them on.
 
@@ -178,11 +178,11 @@ def _leaks(
     layer = outcome.layer
     if layer is None or not pictures.paths:
         return None
-    store = FeatureStore(model.reader, model.pixel_path, model.adapter)
-    tested = same_picture_test(
+    store = FeatureCache(model.reader, model.pixel_path, model.adapter)
+    tested = measure_invariance(
         [pictures.paths[place] for place in outcome.held_out],
         pictures.labels[outcome.held_out],
-        held_out_judge(layer, outcome.folds, store, model.pixel_path),
+        held_out_scorer(layer, outcome.folds, store, model.pixel_path),
         threads=model.reader.threads,
         seed=seed,
         progress=progress,
@@ -195,7 +195,7 @@ def _card(
     known: Known,
     pool: PoolPictures,
     outcome: Bootstrapped,
-    figures: Figures,
+    metrics: SummaryMetrics,
     settings: BootstrapSettings,
     leaks: LeakReport | None,
 ) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def _card(
     made["bootstrapping"] = [*(made.get("bootstrapping") or []), _history(pool, outcome, settings)]
     return {
         **model.card,
-        "metrics": {**figures.to_json(), "held_out": outcome.protocol, "n": len(outcome.held_out)},
+        "metrics": {**metrics.to_json(), "held_out": outcome.protocol, "n": len(outcome.held_out)},
         "thresholds": {
             "balanced": best_balanced_threshold(scores, labels),
             "fpr_5": false_positive_threshold(scores, labels, rate=0.05),

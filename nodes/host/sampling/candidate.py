@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .rng_state import RandomState
+from .rng_state import RngState
 
 
 @dataclass(eq=False)
@@ -21,7 +21,7 @@ class Candidate:
     number: int
     seed: int
     noise: Tensor
-    random: RandomState
+    random: RngState
     steps: int = 0
     calls: int = 0
     """Of the model."""

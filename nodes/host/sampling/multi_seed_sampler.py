@@ -13,7 +13,7 @@ from torch import Tensor
 from ....ganrm_core.selection.successive_halving import Look
 from ....ganrm_core.utils.errors import DataError
 from .candidate import Candidate
-from .pausable_call import Errand, Finished
+from .pausable_call import Finished, PausableCall
 from .seed_conditioning import Conditioning, of_each
 from .vram import bring_back, fitting
 
@@ -32,7 +32,7 @@ class _StepDone:
 
 _ROUNDING = 1e-4
 
-_Sampling = Errand[_ModelCall | _StepDone, Tensor]
+_Sampling = PausableCall[_ModelCall | _StepDone, Tensor]
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Watcher:
     """At a look: those that go on."""
 
 
-class CandidatesSampler(comfy.samplers.Sampler):  # type: ignore[misc]
+class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
     """Runs `inner` once for each candidate with batch size 1, with noise, seed and random numbers of its own.
 
     The samplers' arithmetic runs in threads that take turns; the model itself is called here, in the thread that
@@ -98,7 +98,7 @@ class CandidatesSampler(comfy.samplers.Sampler):  # type: ignore[misc]
                     disable_pbar=True,
                 )
 
-            return Errand(work, candidate.random)
+            return PausableCall(work, candidate.random)
 
         def advance(until: int | None) -> None:
             together = fitting(model_wrap, noise.shape, self._together)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from .rng_state import RandomState
+from .rng_state import RngState
 
 _Question = TypeVar("_Question")
 _Result = TypeVar("_Result")
@@ -35,7 +35,7 @@ class _GivenUp(BaseException):
 _GIVE_UP = object()
 
 
-class Errand(Generic[_Question, _Result]):
+class PausableCall(Generic[_Question, _Result]):
     """Runs `work(ask)` in a thread of its own, which stands still from each `ask(question)` until it is answered.
 
     A sampler is a function that runs to its end; this is how one can be paused and given up without being
@@ -43,7 +43,7 @@ class Errand(Generic[_Question, _Result]):
     `random` for the errand alone: others neither see nor change what it draws.
     """
 
-    def __init__(self, work: Callable[[Callable[[_Question], Any]], _Result], random: RandomState) -> None:
+    def __init__(self, work: Callable[[Callable[[_Question], Any]], _Result], random: RngState) -> None:
         self._work, self.random = work, random
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._questions: SimpleQueue[Any] = SimpleQueue()

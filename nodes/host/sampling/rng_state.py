@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 
-class RandomState:
+class RngState:
     """Of the processor and, where the model runs on one, of the graphics card, as they are now."""
 
     def __init__(self, device: torch.device) -> None:
@@ -19,12 +19,12 @@ class RandomState:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, random numbers run on from here, and where they got to is kept; outside nothing is seen of it."""
-        outside = RandomState(self.device)
+        outside = RngState(self.device)
         self._restore()
         try:
             yield
         finally:
-            self._states = RandomState(self.device)._states
+            self._states = RngState(self.device)._states
             outside._restore()
 
     def _restore(self) -> None:

@@ -16,8 +16,8 @@ from torch import Tensor
 from ....ganrm_core.utils.errors import DataError
 from ...display.candidates import Latent
 from .candidate import Candidate
-from .multi_seed_sampler import CandidatesSampler
-from .rng_state import RandomState
+from .multi_seed_sampler import MultiSeedSampler
+from .rng_state import RngState
 from .unsupported import check_takes_turns
 
 _SEEDS = 2**64
@@ -37,7 +37,7 @@ class Setup:
     seed: int
     noise: Callable[[int], Tensor]
 
-    def sample(self, candidates: Sequence[Candidate], inside: CandidatesSampler) -> Tensor:
+    def sample(self, candidates: Sequence[Candidate], inside: MultiSeedSampler) -> Tensor:
         """The latents of those `inside` finished, as a sampler node gives them out."""
         samples: Tensor = self.guider.sample(
             candidates[0].noise,
@@ -59,7 +59,7 @@ class Setup:
         """The one with the seed `number` after the first."""
         seed = (self.seed + number) % _SEEDS
         noise = self.noise(seed)
-        return Candidate(number, seed, noise, RandomState(self.guider.model_patcher.load_device))
+        return Candidate(number, seed, noise, RngState(self.guider.model_patcher.load_device))
 
     def check(self, count: int) -> None:
         """Raise DataError for what would give nothing, or the same picture again and again."""

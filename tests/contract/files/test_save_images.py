@@ -212,7 +212,7 @@ def test_the_score_in_the_name(pack: Pack, folders: Folders) -> None:
 
 def test_dates_as_the_page_writes_them_for_its_own_nodes(pack: Pack, folders: Folders) -> None:
     places = pack.module("nodes.host.save_paths")
-    place = places.PicturePlaces("%date:yyyy-MM-dd_hh.mm.ss% %date:yy M d%", ".png")
+    place = places.SavePaths("%date:yyyy-MM-dd_hh.mm.ss% %date:yy M d%", ".png")
     place._started = time.struct_time((2026, 3, 4, 5, 6, 7, 0, 0, 0))
     assert place.next(8, 8).name == "2026-03-04_05.06.07 26 3 4_00001_.png"
 

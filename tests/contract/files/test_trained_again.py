@@ -162,7 +162,7 @@ class TestReplace:
             f"Saved as my_taste.safetensors. AUC 0.900, before 0.870. The one before: {aside.stem}."
         ]
         assert aside.read_bytes() == old
-        companion = pack.module("ganrm_core.training.feature_archive").companion_path
+        companion = pack.module("ganrm_core.training.feature_archive").archive_path
         assert companion(aside).read_bytes() == b"of the old one"
         assert not companion(home / "my_taste.safetensors").exists()
         dated(aside, 4_000_000_000)  # the clock was wrong

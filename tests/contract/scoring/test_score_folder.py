@@ -323,7 +323,7 @@ class TestKept:
             (folders.input / "shots").mkdir(exist_ok=True)
             (folders.input / "shots" / path.name).write_bytes(path.read_bytes() + b"of this test")
         seen: list[int] = []
-        reader = pack.module("ganrm_core.rewards.discriminator.feature_extractor").FeatureReader
+        reader = pack.module("ganrm_core.rewards.discriminator.feature_extractor").FeatureExtractor
         real = reader.__call__
         monkeypatch.setattr(
             reader, "__call__", lambda self, pixels: (seen.append(len(pixels)), real(self, pixels))[1]

@@ -10,7 +10,7 @@ import torch
 from ganrm_core.attribution import linear_head_map as module
 from ganrm_core.attribution.linear_head_map import head_map
 from ganrm_core.attribution.window_map import reward_map
-from ganrm_core.data.border_trim import PixelPath
+from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.discriminator.heads import LinearHead, PaperHead, RewardProjectionLayer
 from ganrm_core.rewards.discriminator.readout import embedding_readout
@@ -41,8 +41,8 @@ def test_its_mean_is_the_logit_but_for_a_constant(model: RewardModel) -> None:
         assert whole.shape == (size, size)
 
 
-@pytest.mark.parametrize("path", [PixelPath(trim=0.3), PixelPath(frame=0.25)])
-def test_a_border_that_scoring_cuts_off_tells_nothing(model: RewardModel, path: PixelPath) -> None:
+@pytest.mark.parametrize("path", [BorderTrim(trim=0.3), BorderTrim(frame=0.25)])
+def test_a_border_that_scoring_cuts_off_tells_nothing(model: RewardModel, path: BorderTrim) -> None:
     model.pixel_path = path
     image = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(1))
     image[:, :, :16] = image[:, :, 64:] = 0.5

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganrm_core.data import image_cache
-from ganrm_core.data.image_cache import KeptPictures
+from ganrm_core.data.image_cache import ImageCache
 
 PICTURE = torch.zeros(3, 10, 10, dtype=torch.uint8)
 
@@ -17,7 +17,7 @@ def room_for_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_is_given_once() -> None:
-    pictures = KeptPictures()
+    pictures = ImageCache()
     pictures.keep("a", PICTURE)
     assert pictures.take("a") is PICTURE
     assert pictures.take("a") is None
@@ -25,7 +25,7 @@ def test_each_is_given_once() -> None:
 
 
 def test_what_does_not_fit_is_not_kept_and_what_is_taken_makes_room() -> None:
-    pictures = KeptPictures()
+    pictures = ImageCache()
     pictures.keep("too large", torch.zeros(3, 20, 10, 2, dtype=torch.uint8))
     for name in "abc":
         pictures.keep(name, PICTURE)
@@ -37,14 +37,14 @@ def test_what_does_not_fit_is_not_kept_and_what_is_taken_makes_room() -> None:
 
 
 def test_the_same_picture_takes_room_once() -> None:
-    pictures = KeptPictures()
+    pictures = ImageCache()
     for name in "aaab":
         pictures.keep(name, PICTURE)
     assert pictures.take("b") is not None
 
 
 def test_none_is_left_when_cleared() -> None:
-    pictures = KeptPictures()
+    pictures = ImageCache()
     for name in "ab":
         pictures.keep(name, PICTURE)
     pictures.clear()

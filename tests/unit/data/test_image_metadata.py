@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganrm_core.data.image_metadata import KEY, figures, read_metadata, write_png, write_webp
+from ganrm_core.data.image_metadata import KEY, metrics, read_metadata, write_png, write_webp
 from ganrm_core.utils.errors import ImageError, OutputError
 
-TEXTS = {"prompt": '{"1": {"inputs": {}}}', "workflow": '{"nodes": []}', KEY: figures(score=0.75, seed=7)}
+TEXTS = {"prompt": '{"1": {"inputs": {}}}', "workflow": '{"nodes": []}', KEY: metrics(score=0.75, seed=7)}
 
 
 def picture(width: int = 33, height: int = 17, mode: str = "RGB", seed: int = 0) -> Image.Image:
@@ -40,12 +40,12 @@ def page_reads_webp(data: bytes, *, counts_padding: bool) -> dict[str, str]:
 
 
 def test_figures_leave_out_what_is_absent() -> None:
-    assert json.loads(figures()) == {}
-    assert json.loads(figures(score=0.5, model="mine", index=0, seed=0)) == {
+    assert json.loads(metrics()) == {}
+    assert json.loads(metrics(score=0.5, model="mine", index=0, seed=0)) == {
         "score": 0.5, "model": "mine", "index": 0, "seed": 0,
     }  # fmt: skip
-    assert json.loads(figures(score=float("nan"), index=3)) == {"index": 3}
-    assert json.loads(figures(score=float("-inf"))) == {}
+    assert json.loads(metrics(score=float("nan"), index=3)) == {"index": 3}
+    assert json.loads(metrics(score=float("-inf"))) == {}
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ganrm_core.data.image_folder import find_images
-from ganrm_core.data.image_metadata import KEY, figures, write_png
+from ganrm_core.data.image_metadata import KEY, metrics, write_png
 from ganrm_core.data.result_marker import is_drawn_result, marked_png
 from ganrm_core.data.selection_table import COLUMNS, TABLE, is_selection
 from ganrm_core.data.system_folders import is_system_folder
@@ -89,7 +89,7 @@ class TestDrawings:
     @pytest.mark.parametrize("name", ["sunset.map.png", "sunset.mask.png", "best_of_n.png"])
     def test_of_the_users_own_are_pictures(self, name: str, tmp_path: Path) -> None:
         path = picture(tmp_path / name)
-        write_png(PICTURE, tmp_path / f"scored.{name}", {KEY: figures(score=0.5)})
+        write_png(PICTURE, tmp_path / f"scored.{name}", {KEY: metrics(score=0.5)})
         said: list[str] = []
         assert path in find_images(tmp_path, say=said.append)
         assert len(find_images(tmp_path)) == 2

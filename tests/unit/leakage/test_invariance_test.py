@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganrm_core.leakage import invariance_test
-from ganrm_core.leakage.invariance_test import Judge, SamePicture, same_picture_test
+from ganrm_core.leakage.invariance_test import InvarianceTest, Judge, measure_invariance
 from ganrm_core.leakage.perturbations import SAME_PICTURE, same_pixels
 from ganrm_core.metrics.binary import FloatArray
 from ganrm_core.utils.progress import Progress, no_progress
@@ -60,7 +60,7 @@ def roughness(image: Tensor) -> float:
 
 
 def test_a_model_that_sees_the_picture_alone_is_clean(paths: list[Path]) -> None:
-    result = same_picture_test(paths, LABELS, judge(lambda _: 0.0), progress=no_progress)
+    result = measure_invariance(paths, LABELS, judge(lambda _: 0.0), progress=no_progress)
     assert result.word == "clean"
     assert result.pictures == 16, "more could not change the verdict"
     assert {each.name for each in result.results} == set(SAME_PICTURE)
@@ -71,7 +71,7 @@ def test_a_model_that_sees_the_picture_alone_is_clean(paths: list[Path]) -> None
     ("factor", "word"), [(30.0, "prefers uncompressed files"), (-30.0, "prefers compressed files")]
 )
 def test_a_model_that_sees_compression_is_found_out(factor: float, word: str, paths: list[Path]) -> None:
-    result = same_picture_test(paths, LABELS, judge(lambda i: factor * roughness(i)), progress=no_progress)
+    result = measure_invariance(paths, LABELS, judge(lambda i: factor * roughness(i)), progress=no_progress)
     assert result.word == word
     assert "JPEG" in result.sentence or "WebP" in result.sentence
     by_name = {each.name: each for each in result.results}
@@ -81,7 +81,7 @@ def test_a_model_that_sees_compression_is_found_out(factor: float, word: str, pa
 
 
 def test_a_model_that_sees_size(paths: list[Path]) -> None:
-    result = same_picture_test(paths, LABELS, judge(lambda i: float(i.shape[-1])), progress=no_progress)
+    result = measure_invariance(paths, LABELS, judge(lambda i: float(i.shape[-1])), progress=no_progress)
     assert result.word == "reacts to size"
 
 
@@ -89,7 +89,7 @@ def test_a_taste_for_crispness_is_called_taste(paths: list[Path]) -> None:
     def crispness(image: Tensor) -> float:
         return 4.0 if roughness(image) > 0.14 else 0.0
 
-    result = same_picture_test(paths, LABELS, judge(crispness), progress=no_progress)
+    result = measure_invariance(paths, LABELS, judge(crispness), progress=no_progress)
     assert result.word == "prefers crisp pictures"
     assert "taste" in result.sentence
 
@@ -104,7 +104,7 @@ def test_of_both_classes_as_many_are_judged(strength: float, paths: list[Path]) 
         assert all(image.dtype == torch.uint8 for image in images)
         return whole(images, position)
 
-    result = same_picture_test(paths, LABELS, one, progress=no_progress)
+    result = measure_invariance(paths, LABELS, one, progress=no_progress)
     assert len(set(asked)) == len(asked) == result.pictures
     assert 2 * sum(LABELS[asked]) == result.pictures
 
@@ -113,7 +113,7 @@ def test_a_twin_that_moves_one_way_is_not_hidden_by_one_that_jumps(
     paths: list[Path], judge_of: JudgeOf
 ) -> None:
     one = judge_of(lambda position: {"JPEG 75": 0.8, "WebP 80": 5.0 if position % 5 == 0 else -0.1})
-    result = same_picture_test(paths, LABELS, one, progress=no_progress)
+    result = measure_invariance(paths, LABELS, one, progress=no_progress)
     assert result.word == "prefers uncompressed files"
     assert "JPEG 75" in result.sentence
 
@@ -124,7 +124,7 @@ def test_a_shift_that_only_luck_could_hide_is_looked_at_in_all_pictures(paths: l
     def nervous(image: Tensor) -> float:
         return float(luck.normal(0.3, 0.5)) if image.shape[-1] != 48 else 0.0
 
-    assert same_picture_test(paths, LABELS, judge(nervous), progress=no_progress).pictures == 40
+    assert measure_invariance(paths, LABELS, judge(nervous), progress=no_progress).pictures == 40
 
 
 def test_only_of_what_is_not_clear_more_is_looked_at(paths: list[Path]) -> None:
@@ -137,7 +137,7 @@ def test_only_of_what_is_not_clear_more_is_looked_at(paths: list[Path]) -> None:
         larger = np.array([image.shape[-1] > 48 for image in images])
         return spread[position] + larger * luck.normal(0.3, 0.5)
 
-    result = same_picture_test(paths, LABELS, one, progress=no_progress)
+    result = measure_invariance(paths, LABELS, one, progress=no_progress)
     assert (result.pictures, len(asked)) == (40, 40)
     changed = len(SAME_PICTURE) - len(("PNG", "colour tags"))
     assert asked == [1 + changed] * 16 + [2] * 24, "only the larger ones"
@@ -155,7 +155,7 @@ def test_once_a_verdict_stands_only_what_could_come_before_it_is_looked_at(
 ) -> None:
     """Compression is named before framing."""
     one = judge_of(lambda position: {clear: 3.0, doubtful: (1.0, -0.5)[position % 2]})
-    result = same_picture_test(paths, LABELS, one, progress=no_progress)
+    result = measure_invariance(paths, LABELS, one, progress=no_progress)
     assert result.pictures == pictures
     assert result.word == ("prefers uncompressed files" if clear == "JPEG 75" else "reacts to framing")
 
@@ -173,9 +173,9 @@ def test_looking_at_fewer_pictures_changes_no_verdict(
         changed = np.array([not same_pixels(image, images[0]) for image in images])
         return spread[position] - changed * moved[position]
 
-    early = same_picture_test(paths, LABELS, one, progress=no_progress)
+    early = measure_invariance(paths, LABELS, one, progress=no_progress)
     monkeypatch.setattr(invariance_test, "_FEWEST", 40)
-    full = same_picture_test(paths, LABELS, one, progress=no_progress)
+    full = measure_invariance(paths, LABELS, one, progress=no_progress)
     assert full.pictures == 40
     assert early.word == full.word
     if shift in (0.0, 1.5) and wobble < 0.5:
@@ -185,7 +185,8 @@ def test_looking_at_fewer_pictures_changes_no_verdict(
 def test_in_threads_it_is_the_same(paths: list[Path]) -> None:
     measure = judge(lambda image: 9 * roughness(image))
     alone, together = (
-        same_picture_test(paths, LABELS, measure, threads=threads, progress=no_progress) for threads in (0, 3)
+        measure_invariance(paths, LABELS, measure, threads=threads, progress=no_progress)
+        for threads in (0, 3)
     )
     assert alone == together
 
@@ -197,7 +198,7 @@ def test_a_cancel_passes(threads: int, paths: list[Path]) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        same_picture_test(paths, LABELS, judge(roughness), threads=threads, progress=stop)
+        measure_invariance(paths, LABELS, judge(roughness), threads=threads, progress=stop)
 
 
 def test_a_file_that_is_gone_by_now_is_left_out(paths: list[Path], tmp_path: Path) -> None:
@@ -211,11 +212,11 @@ def test_a_file_that_is_gone_by_now_is_left_out(paths: list[Path], tmp_path: Pat
         asked.append(position)
         return np.zeros(len(images))
 
-    found = same_picture_test(missing, LABELS, one, progress=no_progress)
+    found = measure_invariance(missing, LABELS, one, progress=no_progress)
     assert found.pictures == len(asked), "too few to stop at"
     assert {*asked} <= {*readable}
 
 
 def test_json_round_trip(paths: list[Path]) -> None:
-    result = same_picture_test(paths, LABELS, judge(roughness), progress=no_progress)
-    assert SamePicture.from_json(result.to_json()) == result
+    result = measure_invariance(paths, LABELS, judge(roughness), progress=no_progress)
+    assert InvarianceTest.from_json(result.to_json()) == result

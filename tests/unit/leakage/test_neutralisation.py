@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.data.border_trim import PixelPath
+from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.leakage import neutralisation, perturbations
 from ganrm_core.leakage.audit.audit import Audit, Family
 from ganrm_core.leakage.forensics.file_stats import FileFacts
@@ -71,7 +71,7 @@ def test_nothing_is_touched_without_a_leak_or_when_off(
     assert torch.equal(even.evened(picture(), 1, 0), picture())
     assert not even.twins(picture(), 1, 0)
     assert not even.paired(LABELS, 0).any()
-    assert even.path == PixelPath()
+    assert even.path == BorderTrim()
 
 
 @pytest.mark.parametrize("family", ["sharpness", "overall colour", "colour tags"])

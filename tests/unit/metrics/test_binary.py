@@ -344,12 +344,12 @@ class TestMeasure:
     def test_figures_are_those_of_the_metrics(self) -> None:
         logits, labels = sample(9)
         scores = 1 / (1 + np.exp(-logits))
-        figures = measure(scores, labels, np.arange(len(labels)), threshold=0.4)
-        assert figures.auc.value == pytest.approx(auc(scores, labels))
-        assert figures.accuracy.value == pytest.approx(balanced_accuracy(scores, labels, 0.4))
-        assert figures.ece.value == pytest.approx(expected_calibration_error(scores, labels))
-        assert figures.threshold == 0.4
-        assert set(figures.to_json()) == {"auc", "accuracy", "accuracy_threshold", "ece", "ece_bound"}
+        metrics = measure(scores, labels, np.arange(len(labels)), threshold=0.4)
+        assert metrics.auc.value == pytest.approx(auc(scores, labels))
+        assert metrics.accuracy.value == pytest.approx(balanced_accuracy(scores, labels, 0.4))
+        assert metrics.ece.value == pytest.approx(expected_calibration_error(scores, labels))
+        assert metrics.threshold == 0.4
+        assert set(metrics.to_json()) == {"auc", "accuracy", "accuracy_threshold", "ece", "ece_bound"}
 
     def test_the_interval_of_the_calibration_error_holds_its_value(self) -> None:
         rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pytest
 from ganrm_core.metrics.binary import Interval
 from ganrm_core.reports import compact_card as module
 from ganrm_core.reports.canvas import WARNING
-from ganrm_core.reports.compact_card import node_card
+from ganrm_core.reports.compact_card import compact_card
 
 SHOWN = 420
 LEAD = "Given a liked and an ordinary picture it had not seen, the model scores the liked one higher 90 times of 100."
@@ -36,7 +36,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def test_every_letter_can_be_read(written: list[tuple[str, int]]) -> None:
-    card = node_card(
+    card = compact_card(
         "my_taste", LEAD, auc=Interval(0.9, 0.812, 0.951), facts=FACTS, warnings=["Few pictures."]
     )
     assert {"my_taste", "0.900", "0.812 to 0.951 (95%)", LEAD, "0.49", "Few pictures."} <= {
@@ -47,17 +47,17 @@ def test_every_letter_can_be_read(written: list[tuple[str, int]]) -> None:
 
 
 def test_names_are_whole(written: list[tuple[str, int]]) -> None:
-    node_card("x" * 300, LEAD, facts=FACTS)
+    compact_card("x" * 300, LEAD, facts=FACTS)
     assert FACTS[1][1] in "".join(text for text, _ in written)
 
 
 def test_more_warnings_are_counted(written: list[tuple[str, int]]) -> None:
-    card = node_card("my_taste", LEAD, warnings=[f"warning {number}" for number in range(5)])
+    card = compact_card("my_taste", LEAD, warnings=[f"warning {number}" for number in range(5)])
     assert [text for text, _ in written][-3:] == ["warning 0", "warning 1", "3 more in the report."]
     assert (np.asarray(card) == WARNING).all(axis=-1).any()
 
 
 @pytest.mark.parametrize("auc", [Interval(math.nan, math.nan, math.nan), Interval(0.9, math.nan, math.nan)])
 def test_what_is_not_known_is_not_drawn(auc: Interval, written: list[tuple[str, int]]) -> None:
-    node_card("my_taste", LEAD, auc=auc)
+    compact_card("my_taste", LEAD, auc=auc)
     assert not any("nan" in text for text, _ in written)

@@ -16,13 +16,13 @@ import pytest
 from PIL import Image, ImageChops
 
 from ganrm_core.metrics.binary import Interval
-from ganrm_core.metrics.summary import Figures, measure
+from ganrm_core.metrics.summary import SummaryMetrics, measure
 from ganrm_core.reports import evaluation_plots
 from ganrm_core.reports.html_page import page
 from ganrm_core.reports.html_report import Report, Section, Themed, training_report, write_report
 from ganrm_core.utils.errors import OutputError
 
-FIGURES = Figures(
+FIGURES = SummaryMetrics(
     auc=Interval(0.938, 0.892, 0.978),
     accuracy=Interval(0.89, 0.83, 0.95),
     threshold=0.52,
@@ -202,20 +202,22 @@ def test_degenerate_scores_of_ten_pictures(case: str, set_of_pictures, tmp_path:
         "wrong way round": np.where(labels == 1, 0.1, 0.9),
         "saturated": labels.astype(float),
     }[case]
-    figures = measure(scores, labels, np.arange(10))
-    report = build(paths[:10], labels, scores, figures=figures, thresholds={"balanced": figures.threshold})
+    metrics = measure(scores, labels, np.arange(10))
+    report = build(paths[:10], labels, scores, metrics=metrics, thresholds={"balanced": metrics.threshold})
     write_report(tmp_path / "report.html", report)
     parsed = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert f"{figures.auc.value:.3f}" in parsed.texts["p"]
+    assert f"{metrics.auc.value:.3f}" in parsed.texts["p"]
     assert len(parsed.pictures()) == 4 * 5 + 2 * 3
-    assert ("coin toss" in report.lead) == (figures.auc.low <= 0.5)
+    assert ("coin toss" in report.lead) == (metrics.auc.low <= 0.5)
 
 
 @pytest.mark.usefixtures("small_charts")
 def test_figures_that_are_not_known_are_not_drawn_as_numbers(set_of_pictures) -> None:
     paths, labels, scores = set_of_pictures
     unknown = Interval(float("nan"), float("nan"), float("nan"))
-    report = build(paths, labels, scores, figures=Figures(unknown, unknown, 0.5, unknown, float("nan")))
+    report = build(
+        paths, labels, scores, metrics=SummaryMetrics(unknown, unknown, 0.5, unknown, float("nan"))
+    )
     text = page(report)
     assert "not known" in Page(text).texts["p"]
     assert "nan" not in re.sub(r"base64,[\w+/=]+", "", text)

@@ -8,16 +8,16 @@ import pytest
 from PIL import Image
 
 from ganrm_core.metrics.binary import Interval
-from ganrm_core.metrics.summary import Figures, measure
+from ganrm_core.metrics.summary import SummaryMetrics, measure
 from ganrm_core.reports import canvas, evaluation_plots
 from ganrm_core.reports import image_report as module
 from ganrm_core.reports.chart_style import NO_CHARTS
 from ganrm_core.reports.html_report import training_report
-from ganrm_core.reports.image_report import report_card
+from ganrm_core.reports.image_report import image_report
 from ganrm_core.utils.progress import History
 
 PAGE = (24, 24, 25)
-FIGURES = Figures(
+FIGURES = SummaryMetrics(
     auc=Interval(0.938, 0.892, 0.978),
     accuracy=Interval(0.89, 0.83, 0.95),
     threshold=0.52,
@@ -72,7 +72,7 @@ def card(pictures: Pictures, **more: object) -> Image.Image:
         "figures": FIGURES,
         **more,
     }
-    return report_card(scores=scores, labels=labels, paths=paths, **arguments)  # type: ignore[arg-type]
+    return image_report(scores=scores, labels=labels, paths=paths, **arguments)  # type: ignore[arg-type]
 
 
 def test_the_card_says_what_the_page_says(pictures: Pictures, written: list[str]) -> None:
@@ -85,7 +85,7 @@ def test_the_card_says_what_the_page_says(pictures: Pictures, written: list[str]
         scores=scores,
         labels=labels,
         paths=paths,
-        figures=FIGURES,
+        metrics=FIGURES,
         thresholds={"balanced": 0.5, "fpr_5": 0.66},
         **more,  # type: ignore[arg-type]
     )
@@ -157,14 +157,14 @@ def test_degenerate_scores(case: str, pictures: Pictures, written: list[str]) ->
         "perfect": np.where(labels == 1, 0.9, 0.1),
         "wrong way round": np.where(labels == 1, 0.1, 0.9),
     }[case]
-    figures = measure(scores, labels, np.arange(10))
-    card((pictures[0][:10], labels, scores), figures=figures, thresholds={})
-    assert f"{figures.auc.value:.3f}" in written
+    metrics = measure(scores, labels, np.arange(10))
+    card((pictures[0][:10], labels, scores), metrics=metrics, thresholds={})
+    assert f"{metrics.auc.value:.3f}" in written
 
 
 def test_figures_that_are_not_known_are_not_drawn_as_numbers(pictures: Pictures, written: list[str]) -> None:
     unknown = Interval(float("nan"), float("nan"), float("nan"))
-    card(pictures, figures=Figures(unknown, unknown, 0.5, unknown, float("nan")))
+    card(pictures, metrics=SummaryMetrics(unknown, unknown, 0.5, unknown, float("nan")))
     assert "not known" in written
     assert not any("nan" in text for text in written)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.data.border_trim import PixelPath
+from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.data.skipped_files import Skipped
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.base import Reward, Scores
@@ -240,10 +240,10 @@ class TestEachIsComputedOnce:
         self, pair: list[RewardModel], pictures: list[Tensor], passes: list[tuple[int, int]]
     ) -> None:
         framed = [torch.nn.functional.pad(picture, (0, 0, 3, 3, 2, 2)) for picture in pictures]
-        pair[0].pixel_path = PixelPath(trim=0.2)
+        pair[0].pixel_path = BorderTrim(trim=0.2)
         CombinedReward(pair).score(framed)
         assert {which for which, _ in passes} == {0, 1}
-        pair[1].pixel_path = PixelPath(trim=0.2)
+        pair[1].pixel_path = BorderTrim(trim=0.2)
         passes.clear()
         found = CombinedReward(pair).score(framed)
         assert {which for which, _ in passes} == {0}

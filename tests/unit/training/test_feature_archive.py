@@ -19,8 +19,8 @@ from ganrm_core.leakage.forensics.file_stats import file_facts
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training.feature_archive import (
-    KnownPictures,
-    companion_path,
+    FeatureArchive,
+    archive_path,
     features_identity,
     read_features,
     write_features,
@@ -35,14 +35,14 @@ def model(untrained_model: Callable[[str], RewardModel], tiny_transformer: str) 
 
 
 @pytest.fixture(scope="module")
-def known(model: RewardModel, sets: Any) -> KnownPictures:
+def known(model: RewardModel, sets: Any) -> FeatureArchive:
     paths = [*sorted(sets.liked.iterdir())[:3], *sorted(sets.ordinary.iterdir())[:3]]
     width = model.reader.readout.width(model.backbone.spec)
     generator = torch.Generator().manual_seed(0)
     # Far from zero beside what tells them apart, as real features are.
     features = 100 + 0.01 * torch.randn(6, 2, width, generator=generator)
     features[:, :, 0] = 7
-    return KnownPictures(
+    return FeatureArchive(
         features=features,
         labels=np.repeat([1, 0], 3),
         signatures=np.eye(6, 9, dtype=np.float32),
@@ -57,11 +57,11 @@ def known(model: RewardModel, sets: Any) -> KnownPictures:
 
 
 def test_everything_but_the_paths_comes_back(
-    model: RewardModel, known: KnownPictures, tmp_path: Path
+    model: RewardModel, known: FeatureArchive, tmp_path: Path
 ) -> None:
     checkpoint = tmp_path / "taste.v2.safetensors"
     path = write_features(checkpoint, model, known)
-    assert path == companion_path(checkpoint) == tmp_path / "taste.v2.features.safetensors"
+    assert path == archive_path(checkpoint) == tmp_path / "taste.v2.features.safetensors"
     back = read_features(checkpoint, model)
     assert back is not None
     deviation = known.features - known.features.mean(dim=(0, 1))
@@ -84,14 +84,14 @@ def test_none_where_there_is_none(model: RewardModel, tmp_path: Path) -> None:
     assert read_features(tmp_path / "taste.safetensors", model) is None
 
 
-def test_nothing_is_overwritten(model: RewardModel, known: KnownPictures, tmp_path: Path) -> None:
+def test_nothing_is_overwritten(model: RewardModel, known: FeatureArchive, tmp_path: Path) -> None:
     write_features(tmp_path / "a.safetensors", model, known)
     with pytest.raises(OutputError):
         write_features(tmp_path / "a.safetensors", model, known)
 
 
 def test_of_another_model(
-    model: RewardModel, known: KnownPictures, tmp_path: Path, untrained_model: Any, tiny_transformer: str
+    model: RewardModel, known: FeatureArchive, tmp_path: Path, untrained_model: Any, tiny_transformer: str
 ) -> None:
     write_features(tmp_path / "a.safetensors", model, known)
     other = untrained_model(tiny_transformer)
@@ -108,7 +108,7 @@ def test_the_head_does_not_decide(model: RewardModel, untrained_model: Any, tiny
 
 
 @pytest.mark.parametrize("damage", ["cut", "foreign", "empty", "short"])
-def test_damaged(damage: str, model: RewardModel, known: KnownPictures, tmp_path: Path) -> None:
+def test_damaged(damage: str, model: RewardModel, known: FeatureArchive, tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     path = write_features(
@@ -128,10 +128,10 @@ def test_damaged(damage: str, model: RewardModel, known: KnownPictures, tmp_path
 
 class TestWriteModel:
     def test_both_go_under_the_next_name_where_one_is_taken(
-        self, model: RewardModel, known: KnownPictures, tmp_path: Path
+        self, model: RewardModel, known: FeatureArchive, tmp_path: Path
     ) -> None:
         wanted = tmp_path / "a.safetensors"
-        companion_path(wanted).write_text("theirs")
+        archive_path(wanted).write_text("theirs")
         written = write_model(wanted, model, known)
         assert written == tmp_path / "a (2).safetensors"
         assert read_features(written, model) is not None
@@ -142,7 +142,7 @@ class TestWriteModel:
         ]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only here may a name be no valid text")
-    def test_a_path_that_is_no_text(self, model: RewardModel, known: KnownPictures, tmp_path: Path) -> None:
+    def test_a_path_that_is_no_text(self, model: RewardModel, known: FeatureArchive, tmp_path: Path) -> None:
         folder = tmp_path / os.fsdecode(b"caf\xe9")
         folder.mkdir()
         written = write_model(folder / os.fsdecode(b"tast\xe9.safetensors"), model, known)
@@ -160,6 +160,6 @@ class TestWriteModel:
 
     def test_a_model_under_such_a_name_is_not_to_be_removed(self, model: RewardModel, tmp_path: Path) -> None:
         """Earlier versions saved it."""
-        companion_path(tmp_path / "a.safetensors").write_bytes(model.to_bytes())
+        archive_path(tmp_path / "a.safetensors").write_bytes(model.to_bytes())
         with pytest.raises(CheckpointError, match=r"is a model.*Rename it"):
             read_features(tmp_path / "a.safetensors", model)

@@ -129,7 +129,7 @@ class TestResult:
             "second_look": "smaller",
         }
         assert origin["liked_fingerprint"] != origin["ordinary_fingerprint"]
-        assert card["metrics"]["auc"] == result.figures.auc.to_json()
+        assert card["metrics"]["auc"] == result.metrics.auc.to_json()
         assert card["metrics"]["n"] == 2 * COUNT + 1
         assert card["thresholds"] == result.model.thresholds
         # A model is shared: it must not tell the folders of the machine it was made on.
@@ -336,8 +336,8 @@ class TestPictures:
         self, mode: str, own_sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         given: list[Any] = []
-        real = trainer.held_out_judge
-        monkeypatch.setattr(trainer, "held_out_judge", lambda *a: (given.append(a[-1]), real(*a))[1])
+        real = trainer.held_out_scorer
+        monkeypatch.setattr(trainer, "held_out_scorer", lambda *a: (given.append(a[-1]), real(*a))[1])
         known = own_sets.train(neutralise=mode).known
         (original,) = given
         if mode == "full":

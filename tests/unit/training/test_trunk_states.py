@@ -11,12 +11,12 @@ import torch
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.backbones.vit_trunk import Trunk
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.training.trunk_states import TrunkStates
 from ganrm_core.utils import spooled_tensors
 from ganrm_core.utils.errors import OutputError
-from ganrm_core.utils.spooled_tensors import SpilledTensors
+from ganrm_core.utils.spooled_tensors import SpooledTensors
 
 transformers = pytest.importorskip("transformers")
 
@@ -45,7 +45,7 @@ def backbone(tmp_path: Path) -> VitBackbone:
 
 
 def test_features_follow_the_adapted_blocks_and_nothing_else(backbone: VitBackbone) -> None:
-    reader = FeatureReader(backbone, default_readout(backbone.spec))
+    reader = FeatureExtractor(backbone, default_readout(backbone.spec))
     states = TrunkStates(reader, Trunk(backbone, 2))
     views = torch.rand(PICTURES, VIEWS, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     frozen = torch.stack([states.read(each) for each in views]).clone()
@@ -74,7 +74,7 @@ def test_features_follow_the_adapted_blocks_and_nothing_else(backbone: VitBackbo
 
 
 def test_the_gradient_reaches_the_blocks_above(backbone: VitBackbone) -> None:
-    reader = FeatureReader(backbone, default_readout(backbone.spec))
+    reader = FeatureExtractor(backbone, default_readout(backbone.spec))
     states = TrunkStates(reader, Trunk(backbone, 2))
     frozen = states.read(torch.rand(1, 3, 32, 32)).unsqueeze(0).clone()
     modules = [backbone.get_submodule(name) for name in backbone.adaptable_modules(2)]
@@ -91,7 +91,7 @@ def test_the_gradient_reaches_the_blocks_above(backbone: VitBackbone) -> None:
 class TestSpilledTensors:
     def test_any_order_comes_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(spooled_tensors, "_MOST_IN_MEMORY", 100)  # the first ones only
-        kept = SpilledTensors()
+        kept = SpooledTensors()
         tensors = [torch.randn(4, 6) for _ in range(9)]
         for tensor in tensors:
             kept.append(tensor)
@@ -101,7 +101,7 @@ class TestSpilledTensors:
         assert torch.equal(taken, torch.stack([tensors[place] for place in (7, 0, 7, 3)]).half().float())
 
     def test_numbers_too_large_for_half_precision_stay_as_they_are(self) -> None:
-        kept = SpilledTensors()
+        kept = SpooledTensors()
         small, large = torch.tensor([1.0, 2.0]), torch.tensor([1e6, 1.2345678])
         for tensor in (small, large, small):
             kept.append(tensor)
@@ -119,4 +119,4 @@ class TestSpilledTensors:
 
         monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: Full())
         with pytest.raises(OutputError, match=r"No space left.*TMPDIR"):
-            SpilledTensors().append(torch.zeros(3))
+            SpooledTensors().append(torch.zeros(3))

@@ -11,7 +11,7 @@ from benchmarks.alive import most_alive
 from ganrm_core.backbones.base import ExecutionPlan
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.rewards.discriminator import feature_extractor
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import Readout, SecondLook, default_readout
 from ganrm_core.utils import device_memory
 
@@ -50,9 +50,9 @@ class TestWhereMemoryRunsOut:
         self, error: Exception, look: SecondLook | None
     ) -> None:
         readout = Readout(("pixels",), look)
-        expected = FeatureReader(Limited(10**9, error), readout)(PICTURES)
+        expected = FeatureExtractor(Limited(10**9, error), readout)(PICTURES)
         backbone = Limited(3 * 16 * 16, error)
-        reader = FeatureReader(backbone, readout)
+        reader = FeatureExtractor(backbone, readout)
         torch.testing.assert_close(reader(PICTURES), expected, rtol=0, atol=0)
         assert backbone.batches[:3] == [8, 4, 2]
         backbone.batches.clear()
@@ -63,13 +63,13 @@ class TestWhereMemoryRunsOut:
     def test_not_even_one_fits(self) -> None:
         backbone = Limited(0, torch.cuda.OutOfMemoryError("CUDA out of memory."))
         with pytest.raises(torch.cuda.OutOfMemoryError):
-            FeatureReader(backbone, Readout(("pixels",)))(PICTURES)
+            FeatureExtractor(backbone, Readout(("pixels",)))(PICTURES)
         assert backbone.batches == [8, 4, 2, 1]
 
     def test_any_other_error_is_no_reason_for_smaller_batches(self) -> None:
         backbone = Limited(0, RuntimeError("shapes cannot be multiplied"))
         with pytest.raises(RuntimeError, match="multiplied"):
-            FeatureReader(backbone, Readout(("pixels",)))(PICTURES)
+            FeatureExtractor(backbone, Readout(("pixels",)))(PICTURES)
         assert backbone.batches == [8]
 
 
@@ -83,7 +83,7 @@ class TestFreeMemory:
         backbone = Limited(10**9, RuntimeError())
         free = None if fit is None else int(fit * backbone.bytes_per_picture)
         monkeypatch.setattr(feature_extractor, "free_memory", lambda _: free)
-        reader = FeatureReader(backbone, Readout(("pixels",)))
+        reader = FeatureExtractor(backbone, Readout(("pixels",)))
         assert reader.batch_size == batch
         reader(PICTURES)
         assert max(backbone.batches) == batch
@@ -111,7 +111,7 @@ class TestFreeMemory:
 
 def test_the_built_in_network_takes_no_more_than_is_reserved() -> None:
     backbone = load_backbone("efficientnet_lite0")
-    reader = FeatureReader(backbone, default_readout(backbone.spec))
+    reader = FeatureExtractor(backbone, default_readout(backbone.spec))
     batch = torch.rand(reader.batch_size, 3, 224, 224)
     taken = most_alive(lambda: reader(batch)) / len(batch)
     # Far less would keep half of a small card idle, more would not fit.

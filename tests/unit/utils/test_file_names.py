@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganrm_core.selection.output_folder import free_folder
-from ganrm_core.training.feature_archive import companion_path
+from ganrm_core.training.feature_archive import archive_path
 from ganrm_core.utils import file_names
 from ganrm_core.utils.errors import OutputError
 from ganrm_core.utils.file_names import fitting_name, longest_name, numbers, split_name, unique_name
@@ -99,8 +99,8 @@ class TestWhereNamesAreMade:
 
     def test_a_companion_can_be_written(self, tmp_path: Path) -> None:
         model = tmp_path / fitting_name(tmp_path, "漢" * 90, ".safetensors")
-        companion_path(model).touch()
-        assert companion_path(model).name.endswith(".features.safetensors")
+        archive_path(model).touch()
+        assert archive_path(model).name.endswith(".features.safetensors")
 
     def test_a_second_folder_can_be_made(self, tmp_path: Path) -> None:
         wanted = tmp_path / fitting_name(tmp_path, "漢" * 90, "")

@@ -14,7 +14,7 @@ import torch
 from ganrm_core.data.skipped_files import Skipped
 from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator import feature_cache
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import Readout, SecondLook
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training import trainer
@@ -48,13 +48,13 @@ def files(make_folder: Any, tmp_path: Path) -> list[Path]:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pictures each call of a reader was given."""
     given: list[int] = []
-    real = FeatureReader.__call__
+    real = FeatureExtractor.__call__
 
-    def counted(self: FeatureReader, pixels: torch.Tensor) -> torch.Tensor:
+    def counted(self: FeatureExtractor, pixels: torch.Tensor) -> torch.Tensor:
         given.append(len(pixels))
         return real(self, pixels)
 
-    monkeypatch.setattr(FeatureReader, "__call__", counted)
+    monkeypatch.setattr(FeatureExtractor, "__call__", counted)
     return given
 
 
@@ -104,7 +104,7 @@ class TestScoring:
     def test_pixels_read_before_are_not_read_again_in_other_company(
         self, small: RewardModel, cache: DiskCache, reads: list[int]
     ) -> None:
-        store = feature_cache.FeatureStore(small.reader, small.pixel_path)
+        store = feature_cache.FeatureCache(small.reader, small.pixel_path)
         side = store.input_size
         pictures = torch.rand(5, 3, side, side, generator=torch.Generator().manual_seed(0))
         first = store.read(pictures[:3])
@@ -150,7 +150,7 @@ class TestScoring:
         reads: list[int],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        store = feature_cache.FeatureStore(small.reader, small.pixel_path)
+        store = feature_cache.FeatureCache(small.reader, small.pixel_path)
         store.put("00", {"features": torch.zeros(1)})
         assert store.get("00") is not None
         readout, path = small.reader.readout, small.pixel_path
@@ -162,7 +162,7 @@ class TestScoring:
             path = type(path)(0.1)
         else:
             monkeypatch.setattr(torch, "__version__", "0.0")
-        other = feature_cache.FeatureStore(FeatureReader(small.backbone, readout), path)
+        other = feature_cache.FeatureCache(FeatureExtractor(small.backbone, readout), path)
         assert other.get("00") is None
 
     def test_models_that_share_a_backbone_share_a_reading(
@@ -216,7 +216,7 @@ class TestTraining:
         self, sets: Any, cache: DiskCache, draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         liked = shutil.copytree(sets.liked, tmp_path / "liked")
-        file, real = min(liked.iterdir()), trainer.survey
+        file, real = min(liked.iterdir()), trainer.scan_dataset
         own = file.read_bytes()
 
         def while_it_is_another(*given: Any, **options: Any) -> Any:

@@ -13,7 +13,7 @@ from unit_support.colours import Colours
 
 from ganrm_core.backbones.base import ExecutionPlan, Tap
 from ganrm_core.data.transforms import smaller, softened
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureReader
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import (
     Readout,
     SecondLook,
@@ -51,7 +51,7 @@ def test_columns_are_statistics_and_how_each_moves_in_the_second_look(
 ) -> None:
     backbone = Colours()
     readout = Readout(("pixels", "colour"), SecondLook(kind, ("pixels",)))
-    columns = FeatureReader(backbone, readout)(pictures)
+    columns = FeatureExtractor(backbone, readout)(pictures)
 
     def summary(seen: Tensor) -> Tensor:
         return torch.cat([seen.mean(dim=(2, 3)), seen.std(dim=(2, 3), correction=0)], dim=1)
@@ -95,7 +95,7 @@ def test_blocks_run_on_without_gaps() -> None:
 
 def test_what_a_blur_leaves_alone_gives_no_response() -> None:
     flat = torch.rand(1, 3, 1, 1).expand(1, 3, 16, 16)
-    columns = FeatureReader(Colours(), blurred_at("pixels"))(flat)
+    columns = FeatureExtractor(Colours(), blurred_at("pixels"))(flat)
     half = columns.shape[1] // 2
     assert columns[:, half:].abs().max() < 1e-5
     assert columns[:, :half].abs().max() > 0.01
@@ -109,11 +109,11 @@ def test_the_backbone_runs_once_a_look_and_no_further_than_needed(
     monkeypatch.setattr(
         backbone, "features", lambda pixels, last: runs.append((len(pixels), last)) or features(pixels)
     )
-    FeatureReader(backbone, Readout(("pixels",)))(pictures[:2])
+    FeatureExtractor(backbone, Readout(("pixels",)))(pictures[:2])
     assert runs == [(2, "pixels")]
     runs.clear()
     readout = Readout(("pixels", "colour"), SecondLook("smaller", ("pixels",)))
-    FeatureReader(backbone, readout)(pictures[:2])
+    FeatureExtractor(backbone, readout)(pictures[:2])
     assert runs == [(2, "colour"), (2, "pixels")]
 
 
@@ -145,19 +145,19 @@ class TestInGroups:
     @pytest.mark.parametrize("count", [1, 2, 5, 23])
     def test_in_order_each_once(self, backbone: type[Colours], count: int) -> None:
         pictures = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-        reader = FeatureReader(backbone(), Readout(("pixels", "colour")))
+        reader = FeatureExtractor(backbone(), Readout(("pixels", "colour")))
         found = list(reader.in_groups(list(pictures), lambda some: reader(torch.stack([*some]))))
         torch.testing.assert_close(torch.cat(found), reader(pictures), rtol=0, atol=0)
 
     def test_only_networks_that_bear_it_are_called_from_several_threads(self) -> None:
         for backbone, threads in ((Colours(), 0), (SideBySide(), 3)):
-            reader = FeatureReader(backbone, Readout(("pixels",)))
+            reader = FeatureExtractor(backbone, Readout(("pixels",)))
             assert reader.threads == threads
             used = set(reader.in_groups(range(40), lambda _: threading.current_thread().name))
             assert ("MainThread" in used) == (threads == 0)
 
     def test_no_thread_is_idle_and_no_group_smaller_than_runs_well(self) -> None:
-        reader = FeatureReader(
+        reader = FeatureExtractor(
             SideBySide(), Readout(("pixels", "colour"), SecondLook("smaller", ("pixels",)))
         )
         assert (reader.batch_size, reader.group_size) == (2, 8)

@@ -15,7 +15,7 @@ from ganrm_core.data.content_hash import fingerprint
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
 from ganrm_core.rewards.discriminator.lora_adapter import Adapter
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ganrm_core.training.feature_archive import companion_path, write_features
+from ganrm_core.training.feature_archive import archive_path, write_features
 from ganrm_core.training.self_training import refinement, rounds
 from ganrm_core.training.self_training.card import bootstrap_card
 from ganrm_core.training.self_training.messages import pool_line, round_lines, verdict
@@ -77,7 +77,7 @@ class TestKept:
         result.model.save(tmp_path / "better.safetensors")
         card = load_checkpoint(tmp_path / "better.safetensors").card
         old = trained_here.model.checkpoint().card
-        assert card["metrics"]["auc"] == result.figures.auc.to_json()  # type: ignore[union-attr]
+        assert card["metrics"]["auc"] == result.metrics.auc.to_json()  # type: ignore[union-attr]
         assert "pool" in card["metrics"]["held_out"]
         assert set(card["thresholds"]) == {"balanced", "fpr_5"}
         assert card["chosen_head"] == old["chosen_head"]
@@ -121,7 +121,7 @@ class TestNotKept:
         result = run()
         assert not result.improved
         assert result.model is trained_here.model
-        assert result.figures is None
+        assert result.metrics is None
         assert "unchanged" in verdict(result)
         assert "not kept" in round_lines(result)[0]
         assert bootstrap_card(result).height > 400
@@ -199,7 +199,7 @@ class TestCompanion:
             model, sets.liked, sets.ordinary, checkpoint=None, recursive=False, progress=no_progress
         )
         write_features(path, model, known.pictures)
-        assert companion_path(path).is_file()
+        assert archive_path(path).is_file()
         return path
 
     def test_serves_instead_of_the_folders(
@@ -282,7 +282,7 @@ class TestCommand:
         )
         assert ran.code == 0, ran.err
         assert "1 round was kept" in ran.out
-        assert companion_path(output).is_file()
+        assert archive_path(output).is_file()
         ran = ganrm(
             "refine",
             output,
