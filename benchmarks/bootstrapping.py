@@ -1,7 +1,7 @@
-"""Does rank-based bootstrapping help? python benchmarks/bootstrapping.py [task …] [--seeds 3]
+"""Effect of rank-based bootstrapping on held-out AUC: python benchmarks/bootstrapping.py [task …] [--seeds 3]
 
-For each task, number of training pictures per class, and pool size: the AUC on pictures never seen
-(other contents too) before and after `ganrm refine`, with promoted pictures and with `bottom only`.
+For each task, number of training images per class, and pool size: the AUC on unseen images of unseen contents before
+and after `ganrm refine`, with promoted pictures and with `bottom only`.
 
   before   the `default` preset on the training pictures alone
   after    what `refine` returns: the same model wherever held-out pictures did not rank better

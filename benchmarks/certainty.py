@@ -1,6 +1,6 @@
-"""When is the winner of a group clearly the best? python benchmarks/certainty.py [task …] [--seeds 2]
+"""Reliability of score differences (close calls): python benchmarks/certainty.py [task …] [--seeds 2]
 
-A model is trained on `n` pictures of each kind and judges
+A model is trained on `n` images per class and scores
 
   pairs      two test pictures of the task, one liked and one ordinary
   versions   groups of eight versions of one picture never seen, which differ in how strong the style or the

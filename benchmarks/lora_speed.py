@@ -1,12 +1,12 @@
-"""What does an epoch of LoRA cost? python benchmarks/lora_speed.py [vit-b-16 | vit-l-14]
+"""LoRA training step time with and without cached frozen blocks: python benchmarks/lora_speed.py [vit-b-16 | vit-l-14]
 
 One training step on eight views, forward and backward, with the last four blocks adapted (random weights: speed does
 not depend on them):
 
-  whole     from pixels, through the whole network
-  resumed   as `train --adapt lora` does it: from what the frozen blocks made of the view, kept in half precision
+  whole     forward and backward from pixels through the whole network
+  resumed   as `train --adapt lora` does it: from the frozen blocks' cached output in half precision
 
-in turns, the medians and their ratio; and how far half precision moves the features, as a share of their spread.
+alternating; medians and their ratio, and the error half precision makes in the features, relative to their spread.
 """
 
 from __future__ import annotations

@@ -1,16 +1,14 @@
-"""Do more ordinary pictures help where liked ones are few? python benchmarks/more_ordinary.py [task …] [--seeds 3]
+"""Effect of more ordinary images when liked ones are few: python benchmarks/more_ordinary.py [task …] [--seeds 3]
 
-Preset `default`, learned from so many liked and so many ordinary pictures with different contents; every row is judged on
-the same pictures, whose contents nobody learned from, and on the groups of within_group.py. Figures are means over
-tasks and splits:
+Preset `default`, trained on different numbers of liked and ordinary images; every row is tested on the same unseen
+images of unseen contents, and on the groups of within_group.py. Means over tasks and splits:
 
   AUC         liked against ordinary
-  change      of it against as many ordinary pictures as liked ones, with the 95 % bootstrap interval of the
-              paired difference
+  change      paired difference to equally many ordinary images, with its 95 % bootstrap interval
   tau         Kendall's tau within groups
   efficiency  selection efficiency within groups: 1 always the best of eight, 0 chance
 
-Features are those that fewshot.py and within_group.py keep in benchmarks/results.
+Features are shared with fewshot.py and within_group.py (benchmarks/results).
 """
 
 from __future__ import annotations

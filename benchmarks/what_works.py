@@ -1,10 +1,10 @@
-"""What makes the discriminator good, taken away or changed one by one: python benchmarks/what_works.py [--seeds 3]
+"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3]
 
 Every row is `default` with one thing changed, on the tasks and splits of fewshot.py and the groups of
 within_group.py, at --size pictures a class (default 50):
 
-  AUC         on pictures never seen, mean over tasks and splits
-  change      of it against `default`, with the 95 % bootstrap interval of the paired difference
+  AUC         on unseen images, mean over tasks and splits
+  change      paired difference to `default`, with its 95 % bootstrap interval
   tau         Kendall's tau within groups, mean over kinds and splits
   efficiency  selection efficiency within groups: 1 always the best of eight, 0 chance
 
