@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from fewshot import RESULTS, VIEWS, Bench
+from intervals import mean_interval
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
@@ -209,8 +210,7 @@ def print_summary(results: dict[tuple[int, int, str], list[list[float]]]) -> Non
         cells = []
         for column in ("after", "always"):
             gain = table[:, COLUMNS.index(column)] - table[:, 0]
-            draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-            low, high = np.quantile(draws, [0.025, 0.975])
+            low, high = mean_interval(gain, rng)
             cells.append(f"{f'{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]':>28}")
         print(f"{'':<12}{n:>4}{count:>6}  {picks:<12}" + "".join(cells))
     print("The intervals are 95 % bootstrap intervals over tasks and splits.")

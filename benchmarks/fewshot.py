@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from first_default import fit_first_default
+from intervals import mean_interval
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegressionCV
 from tasks import FAMILIES, Split, Task, content_disjoint_split, load_pool, tasks
@@ -224,8 +225,7 @@ def print_summary(results: dict[int, list[list[float]]]) -> None:
         pooled, default, first = (table[:, METHODS.index(m)] for m in ("pooled", "default", "first"))
         closing = 1 - (1 - default).sum() / (1 - pooled).sum()
         gain = default - first
-        draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-        low, high = np.quantile(draws, [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         means = "".join(f"{value:>11.3f}" for value in table.mean(axis=0))
         print(f"{n:>4}{means}{closing:>11.3f}{f'{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]':>32}")
     print("The interval is the 95 % bootstrap interval of the paired difference over tasks and splits.")

@@ -19,6 +19,7 @@ import time
 import numpy as np
 import torch
 from fewshot import Bench
+from intervals import mean_interval
 from tasks import Task, load_pool, tasks
 from what_works import Trial, Variant
 from within_group import GROUPS, candidates
@@ -73,7 +74,7 @@ def print_table(metrics: dict[tuple[int, int], list[list[float]]]) -> None:
     for (n_liked, n_ordinary), rows in metrics.items():
         table, even = np.array(rows), np.array(metrics[n_liked, n_liked])
         gain = table[:, 0] - even[:, 0]
-        low, high = np.quantile([rng.choice(gain, len(gain)).mean() for _ in range(5000)], [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         change = "" if n_liked == n_ordinary else f"{gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
         area, tau, efficiency = table.mean(axis=0)
         print(f"{n_liked:>6}{n_ordinary:>10}{area:>8.3f}{change:>26}{tau:>8.3f}{efficiency:>8.3f}")

@@ -31,6 +31,7 @@ import numpy as np
 import timm
 import torch
 from fewshot import RESULTS
+from intervals import mean_interval
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
@@ -270,8 +271,7 @@ def print_table(results: dict[str, list[float]]) -> None:
     print(f"\n{'':<40}{'AUC':>7}{'change':>28}")
     for name, areas in results.items():
         gain = np.array(areas) - base
-        draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-        low, high = np.quantile(draws, [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         change = "" if name == "mean and std" else f"{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
         print(f"{name:<40}{np.mean(areas):>7.3f}{change:>28}", flush=True)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from fewshot import STAGE_ENDS, Array, Bench
+from intervals import mean_interval
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 from within_group import GROUPS, candidates, judge
@@ -228,8 +229,7 @@ def print_table(metrics: dict[str, list[list[float]]]) -> None:
     for name, rows in metrics.items():
         table = np.array(rows)
         gain = table[:, 0] - default[:, 0]
-        draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-        low, high = np.quantile(draws, [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         change = "" if name == "default" else f"{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
         area, tau, efficiency = table.mean(axis=0)
         print(f"{name:<42}{area:>7.3f}{change:>28}{tau:>8.3f}{efficiency:>8.3f}")
