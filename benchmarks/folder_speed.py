@@ -24,10 +24,10 @@ from scoring_speed import untrained
 from torchvision import transforms
 
 from ganrm_core.backbones.registry import load_backbone
-from ganrm_core.data import content_hash
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.synthetic.sample_images import demo_pictures
+from ganrm_core.utils import file_hash
 from ganrm_core.utils.disk_cache import FILE, MOST_BYTES, DiskCache, keep_in
 
 
@@ -45,7 +45,7 @@ def main() -> None:
         looped = files[:: max(1, len(files) // options.looped)]
         speeds = {"loop": len(looped) / seconds_of_loop(looped)}
         speeds["first"] = len(files) / seconds_of(model, files, folder)
-        content_hash._hash_once.cache_clear()
+        file_hash._sha256.cache_clear()
         speeds["again"] = len(files) / seconds_of(model, files, folder)
     print(f"\n{len(files)} files" + "".join(f"{title:>12}" for title in speeds))
     print(f"{'pictures/s':<12}" + "".join(f"{speed:>12.1f}" for speed in speeds.values()))

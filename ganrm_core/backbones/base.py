@@ -6,13 +6,13 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..utils.errors import BackboneError
+from ..utils.file_hash import cached_file_sha256
 
 
 @dataclass(frozen=True)
@@ -130,27 +130,10 @@ def sha256_of_files(paths: Sequence[Path]) -> str:
     """The plain sha256 of one file; of several, the sha256 of their digests in sorted name order."""
     if not paths:
         raise BackboneError("No weights file to fingerprint.")
-    digests = [_sha256_of_file(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(paths)]
+    digests = [cached_file_sha256(path) for path in sorted(paths)]
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-@lru_cache(maxsize=256)
-def _sha256_of_file(path: str, _size: int, _mtime_ns: int) -> str:
-    with Path(path).open("rb") as file:
-        return (
-            hashlib.file_digest(file, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else _digest(file)
-        )
-
-
-def _digest(file: Any) -> str:  # Python 3.10 has no hashlib.file_digest
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def with_spatial_tokens(feature_map: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def _combination(path: Path, *, as_json: bool) -> int:
 
 def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     """The card in words; what an older or foreign card lacks is left out."""
-    from ..leakage.report import in_a_word
+    from ..leakage.report import invariance_summary
     from ..rewards.discriminator.card_text import section
 
     lines: list[tuple[str, Any]] = [("format", card["format_version"])]
@@ -71,7 +71,7 @@ def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("adapter", f"LoRA, rank {adapter.get('rank')}{layers}"))
     lines.append(("head", card.get("chosen_head") or card.get("head")))
     lines += _figures(card)
-    lines.append(("same picture", in_a_word(card)))
+    lines.append(("same picture", invariance_summary(card)))
     if origin := section(card, "provenance"):
         lines.append(
             ("trained on", f"{origin.get('n_liked')} liked, {origin.get('n_ordinary')} ordinary pictures")

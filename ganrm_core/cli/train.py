@@ -177,7 +177,7 @@ def _run(options: argparse.Namespace) -> int:
             "thresholds",
             f"{score_text(thresholds['balanced'])} balanced; {score_text(thresholds['fpr_5'])} stops 95 % of ordinary ones",
         ),
-        ("same picture", result.leaks.in_a_word()),
+        ("same picture", result.leaks.invariance_summary()),
         ("written", str(written)),
     )
     return 0

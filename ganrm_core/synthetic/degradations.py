@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
+from ..data.luma import luma
 from ..utils.errors import DataError, ImageError
-from .filters import activity, blotches, flatten_texture, gaussian_blur, luma
+from .filters import activity, blotches, flatten_texture, gaussian_blur
 from .ssim import SsimTo
 
 MAX_LOSS = 0.25

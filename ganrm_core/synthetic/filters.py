@@ -11,11 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
-
-def luma(image: Tensor) -> Tensor:
-    """[3, H, W] → [1, H, W] with the weights of ITU-R BT.601."""
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=image.dtype, device=image.device)
-    return (image * weights.view(3, 1, 1)).sum(dim=0, keepdim=True)
+from ..data.luma import luma
 
 
 def gaussian_kernel(sigma: float, radius: int) -> Tensor:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..data.luma import luma
 from ..utils.errors import ImageError
-from .filters import gaussian_kernel, luma, window_means
+from .filters import gaussian_kernel, window_means
 
 _RADIUS = 5
 _C1, _C2 = 0.01**2, 0.03**2

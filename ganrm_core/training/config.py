@@ -19,7 +19,7 @@ class TrainingSettings:
     """What decides the result, beside the pictures.
 
     `views` is how many versions of each picture are learned from, itself included; the paper preset
-    uses 1. `neutralise`: what is done about leaks, see `neutralising.neutraliser`. `second_look`: what of a
+    uses 1. `neutralise`: what is done about leaks, see `leakage.neutralisation.make_neutraliser`. `second_look`: what of a
     picture is looked at beside itself, where that was found to help (`readout.default_readout`): the picture made
     `smaller`, `blurred`, or `none`.
     """

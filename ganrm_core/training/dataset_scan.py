@@ -18,7 +18,7 @@ from ..data.near_duplicates import group_near_duplicates, signature
 from ..data.skipped_files import Skipped
 from ..data.streaming import decoders_beside, stream_files
 from ..leakage.audit.audit import Audit, audit_files
-from ..leakage.forensics.file_stats import FileFacts, file_facts
+from ..leakage.forensics.file_stats import FileStats, file_stats
 from ..rewards.discriminator.feature_cache import get_record, put_record
 from ..rewards.discriminator.file_features import look
 from ..utils.parallel import threads_to_share
@@ -39,7 +39,7 @@ class DatasetScan:
     paths: list[Path]
     hashes: list[str]
     labels: NDArray[np.int64]
-    facts: list[FileFacts]
+    facts: list[FileStats]
     signatures: NDArray[np.float32]
     groups: NDArray[np.int64]
     pictures: ImageCache
@@ -113,7 +113,7 @@ def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> Dataset
 class _FirstLook:
     """What is found out about one file; `pixels` is a digest of what it shows."""
 
-    facts: FileFacts
+    facts: FileStats
     signature: NDArray[np.float32]
     pixels: str
 
@@ -128,7 +128,7 @@ class _FirstLook:
             assert seen.kept is not None
             return seen.kept
         pictures.keep(seen.content or content, seen.image)
-        found = cls(file_facts(path, seen.image), signature(seen.image), _digest(seen.image))
+        found = cls(file_stats(path, seen.image), signature(seen.image), _digest(seen.image))
         put_record(_KIND, seen.content, found._record)
         return found
 
@@ -141,7 +141,7 @@ class _FirstLook:
         if record is None:
             return None
         facts, values, pixels = record
-        return cls(FileFacts.from_json(facts), np.array(values, dtype=np.float32), pixels)
+        return cls(FileStats.from_json(facts), np.array(values, dtype=np.float32), pixels)
 
 
 def _digest(image: Tensor) -> str:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..leakage.audit.audit import Audit
-from ..leakage.forensics.file_stats import FileFacts
-from ..leakage.neutralisation import MODES, Mode, Neutraliser, neutraliser
+from ..leakage.forensics.file_stats import FileStats
+from ..leakage.neutralisation import MODES, Mode, Neutraliser, make_neutraliser
 from ..rewards.discriminator.checkpoint import COMPANION_SUFFIX, check_model_path, read_card
 from ..rewards.discriminator.readout import Readout, SecondLook
 from ..rewards.discriminator.reward_model import RewardModel
@@ -52,7 +52,7 @@ class FeatureArchive:
     groups: NDArray[np.int64]
     hashes: list[str]
     nuisances: list[Tensor]
-    facts: list[FileFacts]
+    facts: list[FileStats]
     audit: Audit
     mode: Mode
     paths: list[Path]
@@ -74,7 +74,7 @@ class FeatureArchive:
 
     @property
     def neutraliser(self) -> Neutraliser:
-        return neutraliser(self.mode, self.audit, self.facts, self.labels)
+        return make_neutraliser(self.mode, self.audit, self.facts, self.labels)
 
 
 def archive_path(checkpoint: Path) -> Path:
@@ -215,7 +215,7 @@ def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> FeatureAr
         groups=tensors["groups"].numpy().astype(np.int64),
         hashes=[str(entry) for entry in about["hashes"]],
         nuisances=[tensors[name] for name in names],
-        facts=[FileFacts.from_json(entry) for entry in about["facts"]],
+        facts=[FileStats.from_json(entry) for entry in about["facts"]],
         audit=Audit.from_json(about["audit"]),
         mode=about["mode"],
         paths=[],

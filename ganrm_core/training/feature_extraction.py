@@ -18,7 +18,7 @@ from ..data.augmentation import views as make_views
 from ..data.image_io import to_float
 from ..data.skipped_files import Skipped
 from ..data.streaming import decoders_beside, stream_files
-from ..leakage.forensics.file_stats import FileFacts
+from ..leakage.forensics.file_stats import FileStats
 from ..leakage.neutralisation import Neutraliser
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
@@ -44,7 +44,7 @@ class CachedPictures:
     paths: list[Path]
     hashes: list[str]
     labels: NDArray[np.int64]
-    facts: list[FileFacts]
+    facts: list[FileStats]
     signatures: NDArray[np.float32]
     groups: NDArray[np.int64]
     features: Tensor
@@ -74,8 +74,8 @@ def read_pictures(
     read_at: list[int] = []
     features = []
     moved: dict[str, list[Tensor]] = {}
-    paired = neutraliser.paired(scan.labels, seed)
-    store = FeatureCache(reader, neutraliser.path)
+    paired = neutraliser.perturbation_sample(scan.labels, seed)
+    store = FeatureCache(reader, neutraliser.border_trim)
     evening = _evening(neutraliser, scan)
     # Seeded by content, so that adding a picture changes no other picture's views.
     seeds = [seed ^ int(content[:12], 16) for content in scan.hashes]
@@ -93,8 +93,8 @@ def read_pictures(
         )
 
     def views_of(index: int, image: Tensor) -> Tensor:
-        evened = neutraliser.evened(image, int(scan.labels[index]), seeds[index])
-        return make_views(neutraliser.path(to_float(evened)), views, size, seed=seeds[index])
+        evened = neutraliser.neutralise(image, int(scan.labels[index]), seeds[index])
+        return make_views(neutraliser.border_trim(to_float(evened)), views, size, seed=seeds[index])
 
     def read(group: Sequence[tuple[int, Seen[dict[str, Tensor]]]]) -> list[dict[str, Tensor]]:
         """What is kept of each picture, or now found: its views' features, and how they move."""
@@ -108,7 +108,7 @@ def read_pictures(
             found.append({_VIEWS: next(features)})
             if paired[index] and not states:
                 assert seen.image is not None
-                twins = neutraliser.twins(seen.image, int(scan.labels[index]), seeds[index])
+                twins = neutraliser.perturbed(seen.image, int(scan.labels[index]), seeds[index])
                 found[-1] |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
             if not states:
                 store.put(seen.content, found[-1], about(index))
@@ -187,7 +187,10 @@ def _differences(
     if not twins:
         return {}
     size = reader.backbone.spec.input_size
-    pairs = [make_views(neutraliser.path(to_float(each)), 2, size, seed) for each in (image, *twins.values())]
+    pairs = [
+        make_views(neutraliser.border_trim(to_float(each)), 2, size, seed)
+        for each in (image, *twins.values())
+    ]
     features = reader(torch.cat(pairs)).cpu().clone().unflatten(0, (len(pairs), 2))
     moved = features[1:] - features[0]
     return {

@@ -11,7 +11,7 @@ from ..data.border_trim import BorderTrim
 from ..data.image_io import to_float
 from ..data.splits import IntArray
 from ..data.transforms import resize
-from ..leakage.invariance_test import Judge
+from ..leakage.invariance_test import ScoreImages
 from ..metrics.binary import FloatArray
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.heads import RewardProjectionLayer
@@ -23,7 +23,7 @@ def held_out_scorer(
     store: FeatureCache,
     path: BorderTrim,
     original: Callable[[int], Tensor | None] = lambda _: None,
-) -> Judge:
+) -> ScoreImages:
     """The logits of pictures, of which the first is a held-out one, for the same-picture test.
 
     `folds` [held out]: which of the layer's siblings has not seen the picture; without them the head itself.

@@ -18,7 +18,7 @@ from ..data.skipped_files import Skipped, describe_skipped
 from ..data.splits import IntArray
 from ..leakage.audit.audit import Audit
 from ..leakage.invariance_test import measure_invariance
-from ..leakage.neutralisation import Neutraliser, neutraliser
+from ..leakage.neutralisation import Neutraliser, make_neutraliser
 from ..leakage.report import LeakReport
 from ..metrics.binary import FloatArray, best_balanced_threshold, false_positive_threshold
 from ..metrics.summary import SummaryMetrics, measure
@@ -131,7 +131,7 @@ def train_on_files(
         loaded = time.perf_counter()
         scan = scan_dataset(files, progress=progress)
         audit = scan.audit(seed=settings.seed, progress=progress)
-        evening = neutraliser(settings.neutralise, audit, scan.facts, scan.labels)
+        evening = make_neutraliser(settings.neutralise, audit, scan.facts, scan.labels)
         audited = time.perf_counter()
         readout = _readout(settings, backbone)
         reader = FeatureExtractor(backbone, readout)
@@ -153,8 +153,8 @@ def train_on_files(
             held_out_scorer(
                 fitted.layer,
                 fitted.folds,
-                FeatureCache(reader, evening.path, fitted.adapter),
-                evening.path,
+                FeatureCache(reader, evening.border_trim, fitted.adapter),
+                evening.border_trim,
                 _as_scoring_reads_it(pictures, fitted, evening),
             ),
             threads=reader.threads,
@@ -184,7 +184,7 @@ def train_on_files(
         card=card,
         adapter=fitted.adapter,
         name=name,
-        pixel_path=evening.path,
+        pixel_path=evening.border_trim,
     )
     progress(Progress("measuring", 1, 1, history=fitted.history))
     finished = time.perf_counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...ganrm_core.leakage.report import in_a_word
+from ...ganrm_core.leakage.report import invariance_summary
 from ...ganrm_core.reports.evaluation_plots import threshold_words as what_for
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.rewards.discriminator.card_text import figure, interval, interval_words, section
@@ -54,7 +54,7 @@ def about_card(name: str, card: Mapping[str, Any]) -> list[str]:
         lines.append(f"backbone: {backbone}" + (", adapted with LoRA" if card.get("adapter") else ""))
     if date := origin.get("date"):
         lines.append(f"date: {str(date)[:10]}")
-    lines.append(f"same-picture test: {in_a_word(card)}")
+    lines.append(f"same-picture test: {invariance_summary(card)}")
     return [*lines, *marked(_card_warnings(origin, metrics))]
 
 

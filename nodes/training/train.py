@@ -280,7 +280,7 @@ def _summary(result: TrainingResult, name: str, reused: bool) -> str:
         threshold_sentence(result.model.thresholds),
         f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures, {backbone}, trained in {seconds}.",
         "Reused: nothing had changed." if reused else "",
-        f"Same-picture test: {result.leaks.in_a_word()}",
+        f"Same-picture test: {result.leaks.invariance_summary()}",
         *marked(result.warnings),
         "Connect Save GAN-RM to keep it in models/ganrm.",
     ]

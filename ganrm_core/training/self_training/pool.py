@@ -15,11 +15,11 @@ from ...data.augmentation import views as make_views
 from ...data.content_hash import fingerprint
 from ...data.image_folder import find_images
 from ...data.image_io import read_image, to_float
-from ...data.labelled_files import Source, TrainingFiles, find_training_files, once_each
+from ...data.labelled_files import Source, TrainingFiles, find_training_files, unique_files
 from ...data.near_duplicates import THRESHOLD, signature
 from ...data.skipped_files import Skipped, describe_skipped
 from ...data.streaming import stream_files, stream_images
-from ...leakage.neutralisation import Mode, neutraliser
+from ...leakage.neutralisation import Mode, make_neutraliser
 from ...rewards.discriminator.reward_model import RewardModel
 from ...utils.errors import DataError
 from ...utils.files import shown
@@ -147,7 +147,7 @@ def read_pool(
         # Seeded by content, as in training.
         seed = origin.seed ^ int(hashes[fresh[index]][:12], 16)
         # Evened out as an ordinary picture, which it is most like: made by the same generator.
-        evened = model.pixel_path(to_float(evening.evened(image, 0, seed)))
+        evened = model.pixel_path(to_float(evening.neutralise(image, 0, seed)))
         return reader(make_views(evened, known.features.shape[1], size, seed=seed)).cpu().clone()
 
     def each_read() -> Iterator[tuple[int, Tensor | None]]:
@@ -206,7 +206,7 @@ def _missing(
 def _read(model: RewardModel, files: TrainingFiles, origin: Origin, progress: ProgressCallback) -> Known:
     scan = scan_dataset(files, progress=progress)
     audit = scan.audit(seed=origin.seed, progress=progress)
-    evening = neutraliser(origin.mode, audit, scan.facts, scan.labels)
+    evening = make_neutraliser(origin.mode, audit, scan.facts, scan.labels)
     pictures = read_pictures(
         scan,
         model.reader,
@@ -244,7 +244,7 @@ def _listed(
         paths = find_images(source, recursive=recursive, say=warnings.append)  # type: ignore[arg-type]
     else:
         paths = [Path(path) for path in source]  # type: ignore[union-attr]
-    first = once_each(paths, "looking at the pool", progress)
+    first = unique_files(paths, "looking at the pool", progress)
     return list(first.values()), list(first)
 
 

@@ -138,7 +138,7 @@ def refine(
     gone = describe_skipped(taken.skipped, among=taken.paths)
     warnings = [*known.warnings, *taken.warnings, *filter(None, [gone])]
     if leaks and leaks.same_picture.word != "clean":
-        warnings.append(leaks.in_a_word())
+        warnings.append(leaks.invariance_summary())
     return Refinement(
         model=refined,
         outcome=outcome,
