@@ -42,8 +42,7 @@ def main() -> None:
 
 
 def compare(name: str, backbone: VitBackbone, trunk: Trunk, rounds: int) -> None:
-    readout = default_readout(backbone.spec)
-    reader = FeatureExtractor(backbone, readout)
+    reader = FeatureExtractor(backbone, default_readout(backbone.spec))
     states = TrunkStates(reader, trunk)
     size = backbone.spec.input_size
     pixels = torch.rand(BATCH, 3, size, size)
@@ -60,7 +59,7 @@ def compare(name: str, backbone: VitBackbone, trunk: Trunk, rounds: int) -> None
     with _lora_layers(backbone):
         whole, resumed = [], []
         for _ in range(rounds):
-            whole.append(step(lambda: readout.read(backbone, pixels)))
+            whole.append(step(lambda: reader.with_gradients(pixels)))
             resumed.append(step(lambda: states.features(frozen, pictures, views)))
     print(
         f"{name}: whole {median(whole):.2f} s   resumed {median(resumed):.2f} s   "

@@ -88,7 +88,7 @@ def windows(model: RewardModel, image: Tensor, _: int) -> Tensor:
 
 def gradient(model: RewardModel, image: Tensor, _: int) -> Tensor:
     pixels = model.prepare(image).unsqueeze(0).requires_grad_()
-    model.layer.head(model.reader.readout.read(model.backbone, pixels))[0].backward()
+    model.layer.head(model.reader.with_gradients(pixels))[0].backward()
     assert pixels.grad is not None
     return enlarged((pixels.grad * (pixels.detach() - 0.5)).sum(dim=1)[0], image)
 

@@ -41,6 +41,7 @@ from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.readout import SECOND_LOOKS, Readout, default_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.utils.parallel import in_order, threads_to_share
@@ -216,7 +217,9 @@ def untrained(backbone: Backbone, readout: Readout) -> RewardModel:
         for _ in range(FOLDS + 1)
     ]
     layer = RewardProjectionLayer(heads[0], heads[1:])
-    return RewardModel(backbone, readout, layer, Calibration(), card={}, pixel_path=BorderTrim(0.1))
+    return RewardModel(
+        backbone, CalibratedHead(readout, layer, Calibration()), card={}, border_trim=BorderTrim(0.1)
+    )
 
 
 def some_pictures(count: int, size: int) -> list[Image.Image]:

@@ -33,7 +33,7 @@ from ganrm_core.rewards.discriminator.readout import (
     Block,
     Readout,
     SecondLook,
-    answered,
+    base_statistic,
     default_readout,
     is_response,
 )
@@ -124,7 +124,7 @@ VARIANTS = (
     Variant(
         "ends of stages instead of every block", lambda block: _default(block) and block.tap in STAGE_ENDS
     ),
-    Variant("means alone", lambda block: _default(block) and answered(block) == "mean"),
+    Variant("means alone", lambda block: _default(block) and base_statistic(block) == "mean"),
     Variant("all depths and statistics count the same", weigh=_weighed(trust=0.0)),
     Variant("evidence at full strength", weigh=_weighed(trust=1.0)),
     Variant("one view", views=1),

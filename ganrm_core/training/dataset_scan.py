@@ -20,7 +20,7 @@ from ..data.streaming import decoders_beside, stream_files
 from ..leakage.audit.audit import Audit, audit_files
 from ..leakage.forensics.file_stats import FileStats, file_stats
 from ..rewards.discriminator.feature_cache import get_record, put_record
-from ..rewards.discriminator.file_features import look
+from ..rewards.discriminator.file_features import load_unless_cached
 from ..utils.parallel import threads_to_share
 from ..utils.progress import Progress, ProgressCallback
 
@@ -123,7 +123,7 @@ class _FirstLook:
 
         Raises ImageError for a file that cannot be read.
         """
-        seen = look(path, cls.kept)
+        seen = load_unless_cached(path, cls.kept)
         if seen.image is None:
             assert seen.kept is not None
             return seen.kept

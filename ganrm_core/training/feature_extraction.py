@@ -22,7 +22,7 @@ from ..leakage.forensics.file_stats import FileStats
 from ..leakage.neutralisation import Neutraliser
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
-from ..rewards.discriminator.file_features import Seen, look
+from ..rewards.discriminator.file_features import LoadedFile, load_unless_cached
 from ..utils.progress import Progress, ProgressCallback
 from .dataset_scan import DatasetScan
 from .trunk_states import TrunkStates
@@ -84,9 +84,9 @@ def read_pictures(
         evened = f"{evening} {int(scan.labels[index])} {bool(paired[index])}" if evening else ""
         return f"{views} views, {seeds[index]}, {evened}"
 
-    def taken(index: int, path: Path) -> Seen[dict[str, Tensor]]:
+    def taken(index: int, path: Path) -> LoadedFile[dict[str, Tensor]]:
         # Where the states are wanted, there is no way round the backbone.
-        return look(
+        return load_unless_cached(
             path,
             lambda content: None if states else store.get(content, about(index)),
             lambda content: scan.pictures.take(content or scan.hashes[index]),
@@ -96,7 +96,7 @@ def read_pictures(
         evened = neutraliser.neutralise(image, int(scan.labels[index]), seeds[index])
         return make_views(neutraliser.border_trim(to_float(evened)), views, size, seed=seeds[index])
 
-    def read(group: Sequence[tuple[int, Seen[dict[str, Tensor]]]]) -> list[dict[str, Tensor]]:
+    def read(group: Sequence[tuple[int, LoadedFile[dict[str, Tensor]]]]) -> list[dict[str, Tensor]]:
         """What is kept of each picture, or now found: its views' features, and how they move."""
         new = [views_of(index, seen.image) for index, seen in group if seen.image is not None]
         features = iter(_read(new, states.read if states else reader))

@@ -24,6 +24,7 @@ from ..metrics.binary import FloatArray, best_balanced_threshold, false_positive
 from ..metrics.summary import SummaryMetrics, measure
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
+from ..rewards.discriminator.model_parts import CalibratedHead
 from ..rewards.discriminator.readout import Readout, default_readout, embedding_readout
 from ..rewards.discriminator.reward_model import RewardModel
 from ..utils.files import shown
@@ -178,13 +179,11 @@ def train_on_files(
     }
     model = RewardModel(
         backbone,
-        readout,
-        fitted.layer,
-        fitted.calibration,
+        CalibratedHead(readout, fitted.layer, fitted.calibration),
         card=card,
         adapter=fitted.adapter,
         name=name,
-        pixel_path=evening.border_trim,
+        border_trim=evening.border_trim,
     )
     progress(Progress("measuring", 1, 1, history=fitted.history))
     finished = time.perf_counter()

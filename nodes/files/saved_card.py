@@ -18,7 +18,7 @@ from ...ganrm_core.reports.canvas import (
     write,
     write_paragraph,
 )
-from ...ganrm_core.rewards.discriminator.card_text import interval, section
+from ...ganrm_core.rewards.discriminator.card_fields import interval, section
 from ...ganrm_core.rewards.discriminator.checkpoint import read_card
 from ...ganrm_core.utils.errors import CheckpointError
 

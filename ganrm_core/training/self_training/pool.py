@@ -147,7 +147,7 @@ def read_pool(
         # Seeded by content, as in training.
         seed = origin.seed ^ int(hashes[fresh[index]][:12], 16)
         # Evened out as an ordinary picture, which it is most like: made by the same generator.
-        evened = model.pixel_path(to_float(evening.neutralise(image, 0, seed)))
+        evened = model.border_trim(to_float(evening.neutralise(image, 0, seed)))
         return reader(make_views(evened, known.features.shape[1], size, seed=seed)).cpu().clone()
 
     def each_read() -> Iterator[tuple[int, Tensor | None]]:

@@ -19,6 +19,7 @@ from ...leakage.report import LeakReport
 from ...metrics.binary import best_balanced_threshold, false_positive_threshold
 from ...metrics.summary import SummaryMetrics, measure
 from ...rewards.discriminator.feature_cache import FeatureCache
+from ...rewards.discriminator.model_parts import CalibratedHead
 from ...rewards.discriminator.reward_model import RewardModel
 from ...utils.errors import DataError
 from ...utils.progress import Progress, ProgressCallback, no_progress
@@ -126,13 +127,11 @@ def refine(
         card = _card(model, known, taken, outcome, metrics, settings, leaks)
         refined = RewardModel(
             model.backbone,
-            model.reader.readout,
-            outcome.layer,
-            outcome.calibration,
+            CalibratedHead(model.reader.readout, outcome.layer, outcome.calibration),
             card=card,
             adapter=model.adapter,
             name=name or model.name,
-            pixel_path=model.pixel_path,
+            border_trim=model.border_trim,
         )
     progress(Progress("measuring", 1, 1, history=outcome.history))
     gone = describe_skipped(taken.skipped, among=taken.paths)
@@ -178,11 +177,11 @@ def _leaks(
     layer = outcome.layer
     if layer is None or not pictures.paths:
         return None
-    store = FeatureCache(model.reader, model.pixel_path, model.adapter)
+    store = FeatureCache(model.reader, model.border_trim, model.adapter)
     tested = measure_invariance(
         [pictures.paths[place] for place in outcome.held_out],
         pictures.labels[outcome.held_out],
-        held_out_scorer(layer, outcome.folds, store, model.pixel_path),
+        held_out_scorer(layer, outcome.folds, store, model.border_trim),
         threads=model.reader.threads,
         seed=seed,
         progress=progress,

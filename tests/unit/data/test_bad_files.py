@@ -344,7 +344,7 @@ def test_equal_names_are_told_apart(
 def test_the_stream_never_gives_a_group_without_a_file(
     model: RewardModel, files: list[Path], tmp_path: Path
 ) -> None:
-    store = file_features.FeatureCache(model.reader, model.pixel_path)
+    store = file_features.FeatureCache(model.reader, model.border_trim)
     for window in WINDOWS:
         copies = spoilt(files, window, tmp_path / "copies")
         for found, vectors in file_features.stream_features(copies, model.reader, model.prepare, store, []):
