@@ -95,7 +95,7 @@ def small_charts(monkeypatch: pytest.MonkeyPatch) -> None:
 def build(paths: list[Path], labels: np.ndarray, scores: np.ndarray, **more: object) -> Report:
     arguments: dict[str, object] = {
         "thresholds": {"balanced": 0.5, "fpr_5": 0.66},
-        "figures": FIGURES,
+        "metrics": FIGURES,
         **more,
     }
     return training_report(scores=scores, labels=labels, paths=paths, **arguments)  # type: ignore[arg-type]
