@@ -8,7 +8,7 @@ from dataclasses import replace
 from PIL import Image
 
 from ..reports.evaluation_plots import efficiency_chart
-from ..reports.html_report import Report, Section, in_both_themes, training_report
+from ..reports.html_report import Report, ReportData, Section, in_both_themes, training_report
 from ..rewards.evaluation import Evaluation
 from ..training.trainer import TrainingResult
 
@@ -18,15 +18,17 @@ def demo_report(
 ) -> Report:
     """`efficiency` per fault kind and "together"; `sheet` shows the best-of-N rows."""
     report = training_report(
-        scores=evaluation.scores,
-        labels=evaluation.labels,
-        paths=evaluation.paths,
-        metrics=evaluation.metrics,
-        thresholds=result.model.thresholds,
-        warnings=result.warnings,
-        counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-        facts=[("Selection efficiency", f"{efficiency['together']:.3f}")],
-        title="GAN-RM demo",
+        ReportData(
+            scores=evaluation.scores,
+            labels=evaluation.labels,
+            paths=evaluation.paths,
+            metrics=evaluation.metrics,
+            thresholds=result.model.thresholds,
+            warnings=result.warnings,
+            counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
+            facts=[("Selection efficiency", f"{efficiency['together']:.3f}")],
+            title="GAN-RM demo",
+        )
     )
     chosen = Section(
         "Best of 8",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluation_plots import threshold_words
+from .evaluation_plots import threshold_purpose
 from .score_format import score_text
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ EXTREMES = (
 )
 
 
-def history_words(history: History) -> tuple[str, str]:
+def curve_text(history: History) -> tuple[str, str]:
     """Title and text for the chart of a history."""
     return _CHOICE if history.choice else _STEPS
 
@@ -141,7 +141,7 @@ def all_facts(
 
 def threshold_facts(thresholds: Mapping[str, float]) -> list[tuple[str, str]]:
     return [
-        ("Keep from score", f"{score_text(value)}\n{threshold_words(name)}")
+        ("Keep from score", f"{score_text(value)}\n{threshold_purpose(name)}")
         for name, value in thresholds.items()
     ]
 

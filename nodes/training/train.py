@@ -15,6 +15,7 @@ from ...ganrm_core.leakage.neutralisation import MODES, Mode
 from ...ganrm_core.reports.compact_card import compact_card
 from ...ganrm_core.reports.image_report import image_report
 from ...ganrm_core.reports.messages import lead, threshold_facts
+from ...ganrm_core.reports.report_data import ReportData
 from ...ganrm_core.training.config import Adapt, Preset, TrainingSettings
 from ...ganrm_core.training.phase_durations import training_phases
 from ...ganrm_core.training.trainer import TrainingResult, train_on_files
@@ -236,20 +237,22 @@ def _not_yet(error: TooFewError) -> io.NodeOutput:
 
 def _card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
     return image_report(
-        title=name,
-        scores=result.held_out_scores,
-        labels=result.held_out_labels,
-        paths=result.held_out_paths,
-        metrics=result.metrics,
-        thresholds=result.model.thresholds,
-        warnings=result.warnings,
-        counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-        history=result.history,
-        facts=[
-            ("Backbone", result.model.backbone.spec.name),
-            ("Same picture", result.leaks.same_picture.word),
-            ("Training", "reused\nnothing had changed" if reused else _duration(result.seconds["total"])),
-        ],
+        ReportData(
+            title=name,
+            scores=result.held_out_scores,
+            labels=result.held_out_labels,
+            paths=result.held_out_paths,
+            metrics=result.metrics,
+            thresholds=result.model.thresholds,
+            warnings=result.warnings,
+            counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
+            history=result.history,
+            facts=[
+                ("Backbone", result.model.backbone.spec.name),
+                ("Same picture", result.leaks.same_picture.word),
+                ("Training", "reused\nnothing had changed" if reused else _duration(result.seconds["total"])),
+            ],
+        )
     )
 
 

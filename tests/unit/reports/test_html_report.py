@@ -301,6 +301,6 @@ def test_charts_are_the_same_from_many_threads_and_under_another_style() -> None
 
 
 def test_thresholds_in_words() -> None:
-    assert evaluation_plots.threshold_words("balanced") == "the best balance"
-    assert evaluation_plots.threshold_words("fpr_5") == "at most 5 in 100 ordinary pass"
-    assert evaluation_plots.threshold_words("fpr_x") == "fpr_x"
+    assert evaluation_plots.threshold_purpose("balanced") == "the best balance"
+    assert evaluation_plots.threshold_purpose("fpr_5") == "at most 5 in 100 ordinary pass"
+    assert evaluation_plots.threshold_purpose("fpr_x") == "fpr_x"
