@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganrm_core.synthetic.filters import blotches, flatten_texture, gaussian_blur, luma
+from ganrm_core.data.filters import gaussian_blur, luma
+from ganrm_core.synthetic.filters import blotches, flatten_texture
 
 Style = Callable[[Tensor, float, torch.Generator], Tensor]
 

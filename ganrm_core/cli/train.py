@@ -130,21 +130,11 @@ def _run(options: argparse.Namespace) -> int:
     options.on_interrupt = "The model is written and complete."
     say_renamed(options.output, written)
     if options.report:
-        from ..reports.html_report import ReportData, training_report, write_report
+        from ..reports.html_report import training_report, write_report
+        from ..training.report import report_data
         from ..utils.errors import OutputError
 
-        report = training_report(
-            ReportData(
-                scores=result.held_out_scores,
-                labels=result.held_out_labels,
-                paths=result.held_out_paths,
-                metrics=result.metrics,
-                thresholds=result.model.thresholds,
-                warnings=result.warnings,
-                counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-                title=written.stem,
-            )
-        )
+        report = training_report(report_data(result, written.stem))
         try:
             say_renamed(options.report, write_report(options.report, report, numbered=True))
         except OutputError as error:

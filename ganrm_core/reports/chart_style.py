@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .fonts import spoken
+from .fonts import localized
 from .system_fonts import cjk_font
 
 
@@ -147,7 +147,7 @@ def write_in(
 
 def literal(text: str) -> str:
     """Translated `text` with dollar signs escaped, which matplotlib would read as a formula."""
-    return spoken(text).replace("$", r"\$")
+    return localized(text).replace("$", r"\$")
 
 
 def number_text(value: float, digits: int = 3) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 
+from ..data.filters import LUMA_WEIGHTS
 from ..utils.errors import ImageError
 from .canvas import (
     ACCENT,
@@ -174,5 +175,4 @@ def _accent(highlight: bool | str) -> Colour | None:
 
 
 def _is_dark(colour: Colour) -> bool:
-    red, green, blue = colour
-    return 0.299 * red + 0.587 * green + 0.114 * blue < 140
+    return sum(weight * level for weight, level in zip(LUMA_WEIGHTS, colour, strict=True)) < 140

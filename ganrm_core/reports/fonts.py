@@ -36,7 +36,7 @@ def fitting_text(text: str, size: int, room: float) -> tuple[str, Font]:
     `size` is the letter height in pixels. Characters missing in every font are replaced by their plain form
     (é by e, — by -) or by "?".
     """
-    text, font = _drawable_text(" ".join(spoken(text).split()), size)
+    text, font = _drawable_text(" ".join(localized(text).split()), size)
     if font.getlength(text) <= room:
         return text, font
     ellipsis = _drawable("…", font)
@@ -56,7 +56,7 @@ def wrapped_text(text: str, size: int, room: float) -> tuple[list[str], Font]:
 
     Lines break at spaces and at the line breaks of `text`; a word wider than `room`, such as a path, breaks anywhere.
     """
-    text, font = _drawable_text(spoken(text), size)
+    text, font = _drawable_text(localized(text), size)
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
@@ -82,7 +82,7 @@ def _pieces(word: str, font: Font, room: float) -> list[str]:
     return pieces
 
 
-def spoken(text: str) -> str:
+def localized(text: str) -> str:
     """`text` in the current language, or in English where no font has the letters of that language."""
     return translated(text) if _can_draw(letters_needed()) else text
 

@@ -24,7 +24,7 @@ from .canvas import (
     write,
     write_paragraph,
 )
-from .fonts import spoken, wrapped_text
+from .fonts import localized, wrapped_text
 from .tile_lengths import BORDER, GAP, RADIUS, TileLengths, grid_columns
 
 _TITLE, _HINT = 15, 12
@@ -139,7 +139,7 @@ class _Lengths(TileLengths):
             return True
         room = self.beside(entry)
         lines = wrapped_text(entry.note, self.note, room)[0]
-        whole = all(text_width(word, self.note) <= room for word in spoken(entry.note).split())
+        whole = all(text_width(word, self.note) <= room for word in localized(entry.note).split())
         return not entry.score and whole and len(lines) <= 2
 
     def beside(self, entry: Numbered) -> int:
