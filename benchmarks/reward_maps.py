@@ -75,7 +75,7 @@ def with_spoilt_quarter(
     top, left = int(rng.integers(0, height - height // 2)), int(rng.integers(0, width - width // 2))
     inside = torch.zeros(height, width, dtype=torch.bool)
     inside[top : top + height // 2, left : left + width // 2] = True
-    return torch.where(inside, Original(image).spoilt(kind, STRENGTH, seed=seed).image, image), inside
+    return torch.where(inside, Original(image).degraded(kind, STRENGTH, seed=seed).image, image), inside
 
 
 def ours(model: RewardModel, image: Tensor, _: int) -> Tensor:

@@ -14,8 +14,9 @@ from styles import Style, blend
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, grid_sample, interpolate
 
+from ganrm_core.data.filters import gaussian_blur
 from ganrm_core.data.luma import luma
-from ganrm_core.synthetic.filters import blotches, gaussian_blur
+from ganrm_core.synthetic.filters import blotches
 
 
 def duotone(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:

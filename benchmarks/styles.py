@@ -11,8 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ganrm_core.data.filters import gaussian_blur
 from ganrm_core.data.luma import luma
-from ganrm_core.synthetic.filters import blotches, flatten_texture, gaussian_blur
+from ganrm_core.synthetic.filters import blotches, flatten_texture
 
 Style = Callable[[Tensor, float, torch.Generator], Tensor]
 

@@ -16,11 +16,11 @@ from second_family import SECOND_FAULTS, SECOND_STYLES
 from styles import STYLES
 from torch import Tensor
 
+from ganrm_core.data.filters import gaussian_blur
 from ganrm_core.data.luma import luma
 from ganrm_core.data.near_duplicates import group_near_duplicates, signature
 from ganrm_core.data.transforms import resize
 from ganrm_core.synthetic.degradations import FAULTS, apply_fault
-from ganrm_core.synthetic.filters import gaussian_blur
 from ganrm_core.synthetic.sample_images import Picture, demo_pictures, load_picture
 
 OUTPUT_SIZE = 256

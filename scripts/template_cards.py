@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from ganrm_core.reports.canvas import ACCENT, PAGE, TEXT, text_width, write
+from ganrm_core.reports.canvas import ACCENT, PAGE, TEXT, TextStyle, text_width, write
 
 _SIDE = 512  # every page version shows a square
 _PICTURES = 348  # height; their top left corner may lie under the page's own badge
@@ -40,7 +40,7 @@ def template_card(
     top = (_PICTURES + 5 + _SIDE - height * len(lines)) / 2 + height / 2
     for index, line in enumerate(lines):
         place = (_SIDE / 2, top + index * height)
-        write(draw, place, line, size, TEXT, _SIDE - _MARGIN, anchor="mm", bold=True)
+        write(draw, place, line, TextStyle(size, TEXT, bold=True, anchor="mm"), _SIDE - _MARGIN)
     return card
 
 

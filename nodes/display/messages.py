@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...ganrm_core.leakage.report import invariance_summary
-from ...ganrm_core.reports.evaluation_plots import threshold_words as what_for
+from ...ganrm_core.reports.evaluation_plots import threshold_purpose as what_for
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.rewards.discriminator.card_fields import finite_number, format_interval, interval, section
 from ...ganrm_core.selection.close_calls import listed

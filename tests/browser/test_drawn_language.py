@@ -14,7 +14,7 @@ from host_support.server import Server
 from PIL import Image, ImageDraw
 
 from ganrm_core.reports import translation
-from ganrm_core.reports.canvas import PAGE, SOFT_TEXT, write
+from ganrm_core.reports.canvas import PAGE, SOFT_TEXT, TextStyle, write
 from ganrm_core.reports.system_fonts import cjk_font
 
 _ENGLISH = "Keep from score"  # stands on the card of every training
@@ -58,7 +58,7 @@ def _stands_in(card: Image.Image, name: str, monkeypatch: pytest.MonkeyPatch) ->
     """Whether the words stand at the card's left margin as that language writes them."""
     monkeypatch.setattr(translation, "_current", lambda: name)
     strip = Image.new("RGB", (300, 50), PAGE)
-    written = write(ImageDraw.Draw(strip), (0, 0), _ENGLISH, _LETTERS, SOFT_TEXT, 300)
+    written = write(ImageDraw.Draw(strip), (0, 0), _ENGLISH, TextStyle(_LETTERS, SOFT_TEXT), 300)
     words = np.asarray(strip, float)[:, : round(written)]
     pixels = np.asarray(card, float)[:, _MARGIN : _MARGIN + words.shape[1]]
     tops = range(len(pixels) - len(words))

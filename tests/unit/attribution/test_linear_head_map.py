@@ -61,7 +61,9 @@ def test_a_head_that_sees_the_picture_as_a_whole_has_none(model: RewardModel) ->
     paper = RewardModel(model.backbone, CalibratedHead(readout, layer, Calibration()), card={}, name="paper")
     assert head_map(paper, torch.rand(3, 40, 40)) is None
     linear = RewardProjectionLayer(LinearHead(*(torch.zeros(readout.width(spec)),) * 2, torch.zeros(())))
-    pooled = RewardModel(model.backbone, CalibratedHead(readout, linear, Calibration()), card={}, name="pooled")
+    pooled = RewardModel(
+        model.backbone, CalibratedHead(readout, linear, Calibration()), card={}, name="pooled"
+    )
     assert head_map(pooled, torch.rand(3, 40, 40)) is None
     # Windows can be asked all the same.
     assert reward_map(paper, torch.rand(3, 40, 40)).shape == (40, 40)

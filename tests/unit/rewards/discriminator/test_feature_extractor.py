@@ -12,6 +12,7 @@ from torch import Tensor
 from unit_support.colours import Colours
 
 from ganrm_core.backbones.base import ExecutionPlan, Tap
+from ganrm_core.data.filters import gaussian_blur
 from ganrm_core.data.transforms import smaller, softened
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import (
@@ -22,7 +23,6 @@ from ganrm_core.rewards.discriminator.readout import (
     default_readout,
     is_response,
 )
-from ganrm_core.synthetic.filters import gaussian_blur
 
 
 @pytest.fixture
