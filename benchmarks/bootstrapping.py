@@ -41,7 +41,8 @@ from ganrm_core.rewards.discriminator.heads import Head
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.training.cross_validation import fit_default
 from ganrm_core.training.feature_rows import Rows
-from ganrm_core.training.self_training.head_recipe import recipe_of
+from ganrm_core.training.self_training.fold_chains import StartingPoint
+from ganrm_core.training.self_training.head_recipe import HeadRecipe
 from ganrm_core.training.self_training.rounds import Bootstrapped, BootstrapSettings, bootstrap, pick
 from ganrm_core.utils.progress import no_progress
 
@@ -98,13 +99,13 @@ class Trial:
             torch.cat([liked[split.train_liked], ordinary[split.train_ordinary]]),
             torch.tensor([1.0] * n + [0.0] * n),
         )
-        self.groups, self.seed = np.arange(2 * n), seed
+        self.groups = np.arange(2 * n)
         self.test = torch.cat([liked[split.test_liked], ordinary[split.test_ordinary]])[:, 0]
         self.truth = np.repeat([1, 0], [len(split.test_liked), len(split.test_ordinary)])
         _, blocks = bench.columns("default")
         fitted = fit_default(self.rows, self.groups, blocks, seed=seed, progress=no_progress)
         self.layer = fitted.layer
-        self.recipe = recipe_of(fitted.layer.kind, fitted.candidate, blocks, (), seed=seed)
+        self.recipe = HeadRecipe(fitted.config, blocks, seed)
 
     def row(self, pool: Pool, settings: BootstrapSettings, oracle: float) -> list[float]:
         outcome = self._bootstrap(pool, settings)
@@ -123,14 +124,10 @@ class Trial:
 
     def _bootstrap(self, pool: Pool, settings: BootstrapSettings) -> Bootstrapped:
         return bootstrap(
-            self.rows,
-            self.groups,
+            StartingPoint(self.rows, self.groups, self.layer, same_folds=True),
             pool.features,
             self.recipe,
             settings,
-            start=self.layer,
-            siblings_fit=True,
-            seed=self.seed,
             progress=no_progress,
         )
 

@@ -16,7 +16,7 @@ from ganrm_core.rewards.discriminator.heads import LinearHead
 from ganrm_core.rewards.discriminator.readout import Block
 from ganrm_core.training.feature_rows import Rows
 from ganrm_core.training.head_fitting import fit_linear_path
-from ganrm_core.training.self_training.rounds import losses
+from ganrm_core.training.model_selection import calibrated_losses
 from ganrm_core.training.whitening import fit_projection
 
 _WHITENINGS = (0.0, 0.25, 0.5, 0.75)
@@ -32,7 +32,7 @@ def fit_first_default(rows: Rows, blocks: Sequence[Block], seed: int) -> LinearH
         inside = torch.from_numpy(folds == fold)
         for logits, head in zip(held_out, _candidates(rows.take(~inside), blocks), strict=True):
             logits[inside] = head(rows.features[inside, 0]).numpy()
-    best = int(np.argmin([losses(logits, labels).mean() for logits in held_out]))
+    best = int(np.argmin([calibrated_losses(logits, labels).mean() for logits in held_out]))
     return _candidates(rows, blocks)[best]
 
 

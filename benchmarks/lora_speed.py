@@ -24,7 +24,7 @@ from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.backbones.vit_trunk import Trunk
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import default_readout
-from ganrm_core.training.lora import _lora_layers, trunk_of
+from ganrm_core.training.lora import lora_layers, trunk_of
 from ganrm_core.training.trunk_states import TrunkStates
 
 BATCH = 8
@@ -56,7 +56,7 @@ def compare(name: str, backbone: VitBackbone, trunk: Trunk, rounds: int) -> None
         features().square().mean().backward()
         return time.perf_counter() - started
 
-    with _lora_layers(backbone):
+    with lora_layers(backbone):
         whole, resumed = [], []
         for _ in range(rounds):
             whole.append(step(lambda: reader.with_gradients(pixels)))

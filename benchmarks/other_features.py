@@ -42,7 +42,7 @@ from ganrm_core.rewards.discriminator.heads import LinearHead
 from ganrm_core.rewards.discriminator.preprocessing import normalise
 from ganrm_core.rewards.discriminator.readout import Block
 from ganrm_core.training.block_weights import block_weights
-from ganrm_core.training.cross_validation import FitLinear, Weigh, fit_default
+from ganrm_core.training.cross_validation import FitLinear, FitOptions, Weigh, fit_default
 from ganrm_core.training.feature_rows import Rows
 from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path
 from ganrm_core.training.whitening import WHITENING, Directions, Projection, fit_projection
@@ -116,8 +116,7 @@ class Reading:
             self.columns.blocks,
             seed=seed,
             progress=no_progress,
-            weigh=self.weigh,
-            linear=self.linear,
+            options=FitOptions(weigh=self.weigh, linear=self.linear),
         )
         test = torch.cat([liked[split.test_liked], ordinary[split.test_ordinary]])[:, 0]
         with torch.no_grad():

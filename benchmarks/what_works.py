@@ -38,10 +38,10 @@ from ganrm_core.rewards.discriminator.readout import (
     is_response,
 )
 from ganrm_core.training.block_weights import block_weights
-from ganrm_core.training.cross_validation import FitLinear, FittedHead, Weigh, fit_default
+from ganrm_core.training.cross_validation import FitLinear, FitOptions, FittedHead, Weigh, fit_default
 from ganrm_core.training.feature_rows import Rows
 from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path
-from ganrm_core.training.self_training.head_recipe import recipe_of
+from ganrm_core.training.self_training.head_recipe import HeadRecipe
 from ganrm_core.training.whitening import WHITENING, Directions
 from ganrm_core.utils.progress import no_progress
 
@@ -103,7 +103,7 @@ def _all_views_alike(
 
 def _fitted_again(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed: int) -> Head:
     """One head for all pictures instead of the mean of the folds' heads."""
-    recipe = recipe_of(fitted.layer.kind, fitted.candidate, blocks, (), seed=seed)
+    recipe = HeadRecipe(fitted.config, blocks, seed)
     nothing = Rows(rows.features[:0], rows.labels[:0])
     return recipe.fit(rows, np.arange(len(rows)), nothing)
 
@@ -180,8 +180,7 @@ class Trial:
             blocks,
             seed=self.seed,
             progress=no_progress,
-            weigh=variant.weigh,
-            linear=variant.linear,
+            options=FitOptions(weigh=variant.weigh, linear=variant.linear),
         )
         head = variant.handed(fitted, rows, blocks, self.seed)
         with torch.no_grad():

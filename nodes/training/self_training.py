@@ -13,6 +13,7 @@ from ...ganrm_core.rewards.discriminator.card_fields import finite_number, secti
 from ...ganrm_core.training.feature_archive import archive_path
 from ...ganrm_core.training.phase_durations import refining_phases
 from ...ganrm_core.training.self_training.card import bootstrap_card
+from ...ganrm_core.training.self_training.known_pictures import Sources
 from ...ganrm_core.training.self_training.messages import pool_line, round_facts, round_lines, verdict
 from ...ganrm_core.training.self_training.refinement import Refinement, refine
 from ...ganrm_core.training.self_training.rounds import BootstrapSettings
@@ -149,10 +150,7 @@ class Bootstrap(io.ComfyNode):
         with live_progress(live_card, phases) as show:
             result = refine(
                 reward.model,
-                pool.paths,
-                liked=liked or None,
-                ordinary=ordinary or None,
-                checkpoint=checkpoint,
+                Sources(pool.paths, liked or None, ordinary or None, checkpoint),
                 settings=settings,
                 progress=show,
             )

@@ -17,8 +17,9 @@ from ...utils.files import atomic_file, is_file, shown
 from ...utils.safetensors_io import open_safetensors
 from ...utils.strict_json import strict_json
 
-FORMAT_VERSION = 3
-"""Version 3 adds `preprocessing.frame`, which an older reader would ignore, and so score framed pictures differently."""
+FORMAT_VERSION = 4
+"""Version 4 adds `head_config`, by which a model is refined: older readers would look for it in the sentence `chosen_head`.
+Version 3 added `preprocessing.frame`; older readers would ignore it, and so score framed pictures differently."""
 HEADER_KEY = "ganrm"
 COMPANION_SUFFIX = ".features.safetensors"
 """Suffix of the feature archive beside a checkpoint (`training.feature_archive`)."""

@@ -103,10 +103,10 @@ def test_a_loaded_model_with_its_features_needs_no_pictures(
     path = folders.models / "ganrm" / "own" / "soft.safetensors"
     path.parent.mkdir(parents=True)
     trained.model.save(path)
-    known = pack.module("ganrm_core.training.self_training.pool").known_pictures(
-        trained.model, taste.liked, taste.ordinary, checkpoint=None, recursive=False, progress=lambda _: None
-    )
-    pack.module("ganrm_core.training.feature_archive").write_features(path, trained.model, known.pictures)
+    known_pictures = pack.module("ganrm_core.training.self_training.known_pictures")
+    sources = known_pictures.Sources([], taste.liked, taste.ordinary)
+    known = known_pictures.known_pictures(trained.model, sources, lambda _: None)
+    pack.module("ganrm_core.training.feature_archive").write_features(path, trained.model, known.archive)
     loaded = pack.run("GANRMLoadModel", model="own/soft.safetensors")["reward"]
     assert bootstrap(reward=loaded, liked=None, ordinary=None)["refined"] is loaded
 

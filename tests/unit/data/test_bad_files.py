@@ -317,8 +317,9 @@ class TestCommandsThatRead:
         assert [entry.path for entry in result.skipped[-3:]] == gone
         assert result.model.card["provenance"]["n_skipped"] == 14 + 3
         assert result.known is not None
-        assert len(result.known.facts) == len(result.known.hashes) == len(result.known.features) == 21
-        assert not set(gone) & set(result.known.paths)
+        table = result.known.table
+        assert len(table.facts) == len(table.hashes) == len(result.known.features) == 21
+        assert not set(gone) & set(table.paths)
         assert "17 files were skipped" in " ".join(result.warnings)
 
 
