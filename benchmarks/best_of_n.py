@@ -151,7 +151,7 @@ def pruning(bench: Bench, reward: Any, groups: int) -> None:
         first = 1_000_000 + 1000 * group
         mean = truth(bench.many(range(first, first + N), STEPS)[0]).mean()
         for name in SCHEDULES:
-            rules = contest.Rules(N, 1, schedules[name])
+            rules = contest.HalvingSettings(N, 1, schedules[name])
             with bench.counted() as calls, torch.inference_mode():
                 begin = time.perf_counter()
                 kept = (
@@ -184,7 +184,7 @@ def exactness(bench: Bench, reward: Any) -> None:
         with torch.inference_mode():
             setup = bench.setup(77, STEPS, sampler)
             kept = (
-                contest.HalvingRun(setup, bench.vae, reward, contest.Rules(8, 3, schedule))
+                contest.HalvingRun(setup, bench.vae, reward, contest.HalvingSettings(8, 3, schedule))
                 .run(lambda _: None)
                 .kept
             )
@@ -207,7 +207,7 @@ def repair(bench: Bench, reward: Any, count: int) -> None:
             reward, torch.from_numpy(before[0]).movedim(-1, 0), lambda _: None, model_of=lambda model: model
         )
         for share in SHARES:
-            weak = maps.weakest(places, share, 2, 0)
+            weak = maps.weakest_mask(places, share, 2, 0)
             turned = torch.roll(weak, tuple(int(n) for n in rng.integers(8, 24, 2)), (0, 1))
             for name, mask, tries in (("weakest", weak, 1), ("anywhere", turned, 1), ("best of 4", weak, 4)):
                 after = painted_again(bench, reward, latent, mask, 3_000_000 + 10 * number, tries)
@@ -224,7 +224,7 @@ def painted_again(bench: Bench, reward: Any, latent: Tensor, mask: Tensor, seed:
     contest = pack("nodes.best_of_n.halving_run")
     setup = bench.setup(seed, STEPS, denoise=0.8, samples=latent, noise_mask=mask[None, None])
     with torch.inference_mode():
-        outcome = contest.HalvingRun(setup, bench.vae, reward, contest.Rules(tries, 1, ())).run(
+        outcome = contest.HalvingRun(setup, bench.vae, reward, contest.HalvingSettings(tries, 1, ())).run(
             lambda _: None
         )
     return float(outcome.kept[0].logit)

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganrm_core.attribution.overlay import overlay
-from ganrm_core.attribution.window_map import reward_map, weakest
+from ganrm_core.attribution.window_map import reward_map, weakest_mask
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.utils.progress import Progress, ProgressCallback
@@ -53,7 +53,7 @@ def main() -> None:
         before = time.process_time()
         places, mapping = timed(waits, lambda show, image=image: reward_map(model, image, show))
         mask, masking = timed(
-            waits, lambda show, places=places: weakest(places, 0.2, options.grow, options.blur, show)
+            waits, lambda show, places=places: weakest_mask(places, 0.2, options.grow, options.blur, show)
         )
         _, drawing = timed(
             waits, lambda show, image=image, places=places, mask=mask: overlay(image, places, mask, show)

@@ -50,7 +50,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..demo.run import run_demo
-    from ..selection.folder import prepare_folder
+    from ..selection.placement import prepare_folder
 
     with folders_taken_back(options.output), bars() as progress:
         prepare_folder(options.output)

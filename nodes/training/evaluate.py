@@ -19,7 +19,7 @@ from ...ganrm_core.rewards.evaluation import Evaluation, evaluate
 from ...ganrm_core.training.phase_durations import evaluation_phases
 from ...ganrm_core.utils.errors import DataError
 from ...ganrm_core.utils.strict_json import strict_json
-from ..display.messages import marked
+from ..display.messages import warning_lines
 from ..display.previews import as_image, in_node
 from ..host.model_management import ManagedReward
 from ..host.progress import check_cancel, progress_bar
@@ -112,7 +112,7 @@ class Evaluate(io.ComfyNode):
         lines = [
             f"{reward.name}: AUC {auc} on {counts['liked']} liked and {counts['ordinary']} ordinary pictures",
             *([] if seen else [lead(result.metrics)]),  # which speaks of pictures it had not seen
-            *marked(warnings),
+            *warning_lines(warnings),
         ]
         summary = "\n".join(lines)
         return io.NodeOutput(

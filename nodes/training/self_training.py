@@ -18,7 +18,7 @@ from ...ganrm_core.training.self_training.messages import pool_line, round_facts
 from ...ganrm_core.training.self_training.refinement import Refinement, refine
 from ...ganrm_core.training.self_training.rounds import BootstrapSettings
 from ...ganrm_core.utils.errors import CheckpointError, DataError
-from ..display.messages import marked, threshold_sentence
+from ..display.messages import threshold_sentence, warning_lines
 from ..display.previews import as_image, in_node, live_card
 from ..display.queue_checks import NOT_CONNECTED
 from ..host import folders
@@ -210,7 +210,7 @@ def _summary(result: Refinement) -> str:
         *round_lines(result),
         pool_line(result),
         threshold_sentence(result.model.thresholds) if result.improved else "",
-        *marked(result.warnings),
+        *warning_lines(result.warnings),
         "Connect Save GAN-RM to keep it in models/ganrm." if result.improved else "",
     ]
     return "\n".join(line for line in lines if line)

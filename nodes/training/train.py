@@ -22,7 +22,7 @@ from ...ganrm_core.training.trainer import TrainingResult, train_on_files
 from ...ganrm_core.utils.errors import TooFewError
 from ...ganrm_core.utils.progress import History, ProgressCallback
 from ..display.empty_outputs import blocked
-from ..display.messages import marked, threshold_sentence, to_go
+from ..display.messages import threshold_sentence, to_go, warning_lines
 from ..display.previews import as_image, in_node, live_card, notice_card
 from ..display.queue_checks import known
 from ..host import folders
@@ -272,7 +272,7 @@ def _summary(result: TrainingResult, name: str, reused: bool) -> str:
         f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures, {backbone}, trained in {seconds}.",
         "Reused: nothing had changed." if reused else "",
         f"Same-picture test: {result.leaks.invariance_summary()}",
-        *marked(result.warnings),
+        *warning_lines(result.warnings),
         "Connect Save GAN-RM to keep it in models/ganrm.",
     ]
     return "\n".join(line for line in lines if line)
