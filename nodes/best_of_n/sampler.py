@@ -17,6 +17,7 @@ from ..display.previews import as_image, in_node
 from ..display.queue_checks import check_choice, known
 from ..host.progress import live_progress, show_last
 from ..host.sampling.sampling_setup import (
+    KSamplerSettings,
     Setup,
     as_ksampler,
     as_sampler_custom,
@@ -129,10 +130,8 @@ class BestOfNSampler(io.ComfyNode):
         **shared: Any,
     ) -> io.NodeOutput:
         _check_names(sampler_name, scheduler)
-        setup = as_ksampler(
-            model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent_image, denoise
-        )
-        return _result(setup, **shared)
+        settings = KSamplerSettings(steps, cfg, sampler_name, scheduler, denoise)
+        return _result(as_ksampler(model, positive, negative, latent_image, seed, settings), **shared)
 
 
 class BestOfNSamplerCustom(io.ComfyNode):

@@ -122,7 +122,7 @@ def _weight_input(number: int) -> io.Input:
 
 def _bring(reward: Reward, pictures: int) -> None:
     if isinstance(reward, ManagedReward):
-        reward._backbone.bring(pictures)
+        reward.managed_backbone.load(pictures)
 
 
 def _summary(combined: CombinedReward) -> str:
