@@ -56,18 +56,10 @@ class Bench:
         self, seed: int, steps: int, sampler: str = "euler", denoise: float = 1.0, **latent: Tensor
     ) -> Any:
         """Sampler inputs for the Best-of-N Sampler; `latent` overrides parts of the empty latent."""
-        return pack("nodes.host.sampling.sampling_setup").as_ksampler(
-            self.model,
-            seed,
-            steps,
-            1.0,
-            sampler,
-            "simple",
-            self.conditioning,
-            self.conditioning,
-            {**self.empty(), **latent},
-            denoise,
-        )
+        module = pack("nodes.host.sampling.sampling_setup")
+        settings = module.KSamplerSettings(steps, 1.0, sampler, "simple", denoise)
+        start = {**self.empty(), **latent}
+        return module.as_ksampler(self.model, self.conditioning, self.conditioning, start, seed, settings)
 
     def alone(self, seed: int, steps: int, sampler: str) -> Tensor:
         """The latent that ComfyUI's KSampler makes for one seed."""

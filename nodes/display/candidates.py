@@ -7,7 +7,7 @@ pictures, or of whole clips.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
 from torch import Tensor
 
@@ -23,11 +23,11 @@ from ...ganrm_core.selection.non_finite import (
 )
 from ...ganrm_core.utils.errors import DataError, ImageError
 from ...ganrm_core.utils.progress import ProgressCallback
+from ..host.latents import Latent as Latent
 from .queue_checks import check_choice
 
 Unit = Literal["each image", "each list item"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
-Latent = dict[str, Any]
 
 _Item = TypeVar("_Item")
 

@@ -117,7 +117,7 @@ def _weight_input(number: int) -> io.Input:
 
 def _to_device(reward: Reward, pictures: int) -> None:
     if isinstance(reward, ManagedReward):
-        reward.backbone.bring(pictures)
+        reward.managed_backbone.load(pictures)
 
 
 def _summary(combined: CombinedReward) -> str:

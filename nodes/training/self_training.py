@@ -1,4 +1,4 @@
-"""Rank-Based Bootstrapping."""
+"""Rank-Based Bootstrapping: self-training of a reward model on unlabelled images (the pool)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ...ganrm_core.utils.errors import CheckpointError, DataError
 from ..display.messages import threshold_sentence, warning_lines
 from ..display.previews import as_image, in_node, live_card
 from ..display.queue_checks import NOT_CONNECTED
-from ..host import folders
+from ..host import model_files
 from ..host.model_management import ManagedReward
 from ..host.progress import check_cancel, live_progress, show_last
 from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced
@@ -144,7 +144,7 @@ class Bootstrap(io.ComfyNode):
         settings = BootstrapSettings(rounds, top or None, bottom or None, alpha or None, bottom_only)
         checkpoint = None if liked and ordinary else _checkpoint(reward.name)
         _check_sources(liked, ordinary, checkpoint)
-        reward.backbone.bring(len(pool))
+        reward.managed_backbone.load(len(pool))
         known = [dataset for dataset in (liked, ordinary) if dataset]
         phases = refining_phases(len(pool), sum(map(len, known)), _views(reward), rounds)
         with live_progress(live_card, phases) as show:
@@ -168,28 +168,28 @@ class Bootstrap(io.ComfyNode):
             auc=[result.outcome.auc, *(entry.auc for entry in result.outcome.rounds)],
             rounds_kept=[result.outcome.kept],
         )
-        refined = ManagedReward(result.model, reward.backbone) if result.improved else reward
+        refined = ManagedReward(result.model, reward.managed_backbone) if result.improved else reward
         return io.NodeOutput(refined, as_image(card), summary, ui=shown)
 
 
 def _views(reward: ManagedReward) -> int:
-    """How many versions of each picture will be read; a guess, for the bar, where the model does not say."""
+    """Views per image, for the progress bar; a guess if the model's card does not say."""
     settings = section(section(reward.model.card, "provenance"), "settings")
     views = finite_number(settings.get("views"))
     return 1 if settings.get("preset") == "paper" else int(views or 4)
 
 
 def _checkpoint(name: str) -> Path | None:
-    """The file of models/ganrm that a reward of this name was loaded from, where it has a companion."""
+    """The model file that a reward of this name was loaded from, if it has a feature archive; else None."""
     try:
-        path = folders.model_path(f"{name}.safetensors")
+        path = model_files.model_path(f"{name}.safetensors")
     except CheckpointError:  # trained just now
         return None
     return path if archive_path(path).is_file() else None
 
 
 def _check_sources(liked: Dataset | None, ordinary: Dataset | None, checkpoint: Path | None) -> None:
-    """The core's message speaks of the command line."""
+    """Raise DataError for missing training images; the library's own message speaks of command-line options."""
     if (liked is None) != (ordinary is None) or (liked is None and checkpoint is None):
         raise _pictures_missing(
             [name for name, given in (("liked", liked), ("ordinary", ordinary)) if given is None]

@@ -45,7 +45,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, pack: Any, pair: list[Any]) -> list[t
     """Every ("bring" or "run", which of the pair's backbones)."""
     seen: list[tuple[str, int]] = []
     for number, reward in enumerate(pair):
-        features, bring = reward.model.backbone.features, reward.backbone.bring
+        features, bring = reward.model.backbone.features, reward.managed_backbone.load
 
         def run(pixels: Tensor, last: str, number: int = number, features: Any = features) -> Any:
             seen.append(("run", number))
@@ -56,7 +56,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, pack: Any, pair: list[Any]) -> list[t
             bring(count)
 
         monkeypatch.setattr(reward.model.backbone, "features", run)
-        monkeypatch.setattr(reward.backbone, "bring", brought)
+        monkeypatch.setattr(reward.managed_backbone, "load", brought)
     return seen
 
 
