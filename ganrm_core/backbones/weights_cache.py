@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..utils.files import at_home
+from ..utils.files import expand_home
 
 if TYPE_CHECKING:
     pass
@@ -32,7 +32,7 @@ def in_library_cache(about: Mapping[str, Any]) -> Path | None:
     repo, names = hub_files(about)
     cached = in_hub_cache(repo, names) if repo else None
     if cached is None and about.get("url"):
-        by_url = at_home("~/.cache/clip") / str(about["url"]).rpartition("/")[2]
+        by_url = expand_home("~/.cache/clip") / str(about["url"]).rpartition("/")[2]
         cached = by_url if by_url.is_file() else None
     return cached
 

@@ -15,7 +15,8 @@ from ..data.skipped_files import Skipped, describe_skipped
 from ..rewards.base import Reward
 from ..utils.errors import DataError, NameTakenError, OutputError, SourceError
 from ..utils.file_names import unique_name
-from ..utils.files import PlaceMode, atomic_file, check_new_file, place, shown
+from ..utils.file_placement import PlaceMode, place
+from ..utils.files import atomic_file, check_new_file, shown
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from ..utils.short_names import short_names
 from .close_calls import close_calls

@@ -16,7 +16,7 @@ from ..metrics.calibration import Calibration, fit_calibration
 from ..rewards.discriminator.heads import Head, LinearHead, RewardProjectionLayer
 from ..rewards.discriminator.lora_adapter import Adapter
 from ..rewards.discriminator.readout import Block
-from ..utils.parallel import in_order, threads_to_share
+from ..utils.parallel import WaitHooks, in_order, threads_to_share
 from ..utils.progress import History, Progress, ProgressCallback
 from .block_weights import block_weights
 from .feature_rows import Rows
@@ -221,8 +221,7 @@ def _cross_validate(
             threads=threads,
             ahead=threads,
             share=True,
-            while_waiting=steps.report,
-            when_left=steps.leave,
+            hooks=WaitHooks(steps.report, steps.leave),
         )
     ):
         by_fold.append(heads)

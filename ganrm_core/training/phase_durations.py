@@ -1,4 +1,4 @@
-"""Phases of long work and how long each usually takes, for `course.PhasedProgress`.
+"""Phases of long work and how long each usually takes, for `time_left.PhasedProgress`.
 
 Measured on two CPU cores with EfficientNet-lite0 and pictures of about a megapixel. Only proportions within one kind
 of work matter: its real speed is measured while it goes on.

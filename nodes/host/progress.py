@@ -106,7 +106,7 @@ class _Shown:
     def _at(self, step: Progress) -> Live:
         if self._course is None:
             return Live(step, step.done / step.total if step.total > 0 else 0.0)
-        whole = self._course.at(step)
+        whole = self._course.update(step)
         return Live(step, whole.share, whole.seconds_left)
 
     def _send(self, picture: Image.Image | None) -> None:

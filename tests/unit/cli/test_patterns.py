@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ganrm_core.cli.common import expanded
+from ganrm_core.cli.given_paths import expanded
 
 
 @pytest.fixture
