@@ -13,7 +13,7 @@ from typing import Any
 
 from ..utils.errors import GanRMError
 from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
-from .arguments import add_verbose, use_cache
+from .arguments import add_verbose, cache_of
 from .decoder_messages import silence_decoders
 from .given_paths import given_path
 from .log_lines import log_lines
@@ -70,9 +70,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return EXIT_BAD_INPUT if stop.code else EXIT_OK
     silence_decoders()
     try:
-        with log_lines(verbose="verbose" in options):
-            if "cache" in options:
-                use_cache(options)
+        with log_lines(verbose="verbose" in options), cache_of(options):
             code: int = options.run(options)
         return code
     except GanRMError as error:

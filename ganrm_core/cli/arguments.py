@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..utils.errors import GanRMError
+from ..utils.logs import logger_of
 
 if TYPE_CHECKING:
     from ..rewards.base import Reward
+
+_log = logger_of(__name__)
 
 Subparsers = Any
 """Return type of `ArgumentParser.add_subparsers`, which argparse does not make public."""
@@ -82,11 +87,19 @@ def add_verbose(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def use_cache(options: argparse.Namespace) -> None:
-    """Use the feature cache that `--cache` names."""
+@contextmanager
+def cache_of(options: argparse.Namespace) -> Iterator[None]:
+    """Inside, and from then on in this process, use the feature cache that `--cache` names, where the command has it."""
     from ..utils.disk_cache import cache_in, keep_in, user_folder
 
-    keep_in(cache_in(user_folder(), options.cache or ""))
+    if "cache" not in options:
+        yield
+        return
+    cache = cache_in(user_folder(), options.cache or "")
+    keep_in(cache)
+    yield
+    if cache is not None:
+        _log.info("feature cache %s: %d hits, %d misses", cache.path, cache.hits, cache.misses)
 
 
 def device(options: argparse.Namespace) -> str:

@@ -17,6 +17,7 @@ from ..utils.errors import DataError, NameTakenError, OutputError, SourceError
 from ..utils.file_names import unique_name
 from ..utils.file_placement import PlaceMode, place
 from ..utils.files import atomic_file, check_new_file, shown
+from ..utils.logs import logger_of
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from ..utils.short_names import short_names
 from .close_calls import close_calls
@@ -24,6 +25,8 @@ from .folder_results import FolderSelection, Row, file_stamp
 from .output_folder import free_folder
 from .ranking import Ties, select_best
 from .selection_sheet import write_sheet
+
+_log = logger_of(__name__)
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ def place_selection(
                 "which. Choose another output folder for the others."
             ) from error
         raise
+    _log.info("placed %d of %d pictures into %s (%s)", len(placed), len(targets), shown(output), mode)
     if sheet:
         try:
             write_sheet(output / SHEET, result, progress)

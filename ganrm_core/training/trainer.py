@@ -27,6 +27,7 @@ from ..rewards.discriminator.feature_extractor import FeatureExtractor
 from ..rewards.discriminator.readout import Readout, default_readout, embedding_readout
 from ..rewards.discriminator.reward_model import RewardModel
 from ..utils.files import shown
+from ..utils.logs import logger_of
 from ..utils.progress import History, Progress, ProgressCallback, no_progress
 from ..utils.short_names import short_names
 from .config import TrainingSettings
@@ -39,6 +40,8 @@ from .held_out_scorer import held_out_scorer
 from .lora import fit_with_lora, trunk_of
 from .provenance import provenance
 from .trunk_states import TrunkStates
+
+_log = logger_of(__name__)
 
 METHOD = 11
 """Raised whenever the same pictures and settings would no longer give the same model."""
@@ -188,6 +191,13 @@ def train_on_files(
     )
     progress(Progress("measuring", 1, 1, history=fitted.history))
     finished = time.perf_counter()
+    _log.info(
+        "trained %s in %.1f s: head %s, held-out AUC %s",
+        name,
+        finished - started,
+        fitted.candidate,
+        metrics.auc,
+    )
     n_liked = int(pictures.labels.sum())
     return TrainingResult(
         model=model,

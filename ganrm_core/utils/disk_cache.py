@@ -50,6 +50,7 @@ class DiskCache:
     def __init__(self, path: Path, most_bytes: int) -> None:
         self.path = path
         self.most_bytes = most_bytes
+        self.hits = self.misses = 0
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._recreated = self._unusable = False
@@ -59,10 +60,15 @@ class DiskCache:
         """The value last put under `key`, or None."""
         with self._lock:
             try:
-                return self._get(key)
+                content = self._get(key)
             except sqlite3.Error as error:
                 self._recover(error)
-                return None
+                content = None
+            if content is None:
+                self.misses += 1
+            else:
+                self.hits += 1
+            return content
 
     def put(self, key: str, content: bytes) -> None:
         with self._lock:

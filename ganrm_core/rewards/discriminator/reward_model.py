@@ -20,6 +20,7 @@ from ...metrics.calibration import Calibration
 from ...utils.error_text import damage
 from ...utils.errors import BackboneError, CheckpointError
 from ...utils.files import shown
+from ...utils.logs import logger_of
 from ...utils.progress import Progress, ProgressCallback, no_progress
 from ..base import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
 from .card_text import figure, section
@@ -30,6 +31,8 @@ from .file_features import stream_features
 from .heads import RewardProjectionLayer
 from .lora_adapter import Adapter, merge_adapter
 from .readout import Readout, SecondLook, takes_a_second_look
+
+_log = logger_of(__name__)
 
 _RPL = "rpl."
 _ADAPTER = "adapter."
@@ -209,6 +212,7 @@ class RewardModel:
                 except CheckpointError as error:
                     raise CheckpointError(f"{shown(path)} cannot be used. {error}") from error
             network.to(device)
+        _log.info("loaded the reward model %s with %s on %s", shown(path), spec.name, device)
         return cls(
             network,
             readout,
