@@ -9,7 +9,7 @@ from typing import Any
 
 from ..utils.error_text import reason
 from ..utils.errors import BackboneError
-from ..utils.files import at_home
+from ..utils.files import expand_home
 from .base import sha256_of_files
 from .hf_vision_model import (
     Preprocessing,
@@ -63,7 +63,7 @@ def _folder(name: str, search_folders: Sequence[Path], offline: bool) -> tuple[P
     is_hub_id = not looks_like_path(name) and name.count("/") == 1 and not Path(name).exists()
     if found is not None:
         return found, f"transformers:{name if is_hub_id else found.resolve().name}"
-    if at_home(name).is_dir():
+    if expand_home(name).is_dir():
         raise BackboneError(
             f"The folder {name} holds no {_CONFIG}. A model folder has {_CONFIG}, preprocessor_config.json and "
             "model.safetensors: choose the folder that holds these three."

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..utils.errors import BackboneError
+from ..utils.logs import logger_of
 from ..utils.optional_imports import name_the_user
 
 if TYPE_CHECKING:
     from .base import Backbone
+
+_log = logger_of(__name__)
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 PACKAGED = (DEFAULT_BACKBONE, "efficientnet_lite2")
@@ -47,9 +50,11 @@ def load_backbone(name: str, *, search_folders: Sequence[Path] = (), offline: bo
     if prefix not in _FAMILIES or (rest == "") != (prefix in PACKAGED):
         raise BackboneError(f"Unknown backbone {name!r}. Use one of: {NAMES_HELP}.")
     name_the_user()
+    _log.info("loading the backbone %s", name)
     options = {"offline": offline} if prefix in _CAN_DOWNLOAD else {}
     # Tensors made in inference mode cannot be trained through later, and ComfyUI runs nodes in it.
     with torch.inference_mode(False):
         family = import_module(_FAMILIES[prefix], __package__)
         backbone: Backbone = family.load(rest or prefix, search_folders, **options)
+    _log.info("loaded %s: %d px, weights %.16s", name, backbone.spec.input_size, backbone.spec.weights_sha256)
     return backbone

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..utils.files import at_home
+from ..utils.files import expand_home
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -28,7 +28,7 @@ def in_library_cache(about: Mapping[str, Any]) -> Path | None:
     repo, names = hub_files(about)
     cached = in_hub_cache(repo, names) if repo else None
     if cached is None and about.get("url"):
-        by_url = at_home("~/.cache/clip") / str(about["url"]).rpartition("/")[2]
+        by_url = expand_home("~/.cache/clip") / str(about["url"]).rpartition("/")[2]
         cached = by_url if by_url.is_file() else None
     return cached
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from ..utils.files import at_home
+from ..utils.files import expand_home
 from .base import sha256_of_files
 
 
@@ -17,7 +17,7 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
 
     Subfolders are searched too, in sorted order.
     """
-    direct = at_home(name)
+    direct = expand_home(name)
     for candidate in (direct, *(folder / direct for folder in folders)):
         if candidate.is_file():
             return candidate
@@ -26,7 +26,7 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
 
 def find_folder(name: str, folders: Sequence[Path], marker: str) -> Path | None:
     """The folder at the path `name`, else below or among `folders`, that contains a file `marker`."""
-    direct = at_home(name)
+    direct = expand_home(name)
     below = [folder / part for folder in folders for part in (direct, Path(direct.name))]
     itself = [folder for folder in folders if direct.name and folder.name == direct.name]
     return next((path for path in (direct, *below, *itself) if (path / marker).is_file()), None)

@@ -1,4 +1,4 @@
-"""`ganrm combine`"""
+"""`ganrm combine`: write a weighted combination of reward models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import math
 from pathlib import Path
 
-from .common import Subparsers, add_json, expanded, print_facts, print_json
-from .given_paths import given_path
+from .arguments import Subparsers, add_json
+from .given_paths import expanded, given_path
+from .output import print_facts, print_json
 
 
 def add_parser(commands: Subparsers) -> None:

@@ -1,4 +1,4 @@
-"""`ganrm info`"""
+"""`ganrm info`: show a model file's card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .common import MODEL_HELP, Subparsers, add_json, print_facts, print_json
+from .arguments import MODEL_HELP, Subparsers, add_json
+from .output import print_facts, print_json
 
 _MOST_LETTERS = 900
 

@@ -15,7 +15,7 @@ from ..metrics.calibration import Calibration, fit_calibration
 from ..rewards.discriminator.heads import Head, LinearHead, PaperHead, ProjectedMLPHead, RewardProjectionLayer
 from ..rewards.discriminator.lora_adapter import Adapter
 from ..rewards.discriminator.readout import Block
-from ..utils.parallel import in_order, threads_to_share
+from ..utils.parallel import WaitHooks, in_order, threads_to_share
 from ..utils.progress import History, ProgressCallback
 from .block_weights import block_weights
 from .feature_rows import Rows
@@ -187,8 +187,12 @@ def cross_validate(
     threads = candidates.threads
     for fold, (heads, logits_of) in enumerate(
         in_order(
-            range(FOLDS), fit_fold, threads=threads, ahead=threads, share=True,
-            while_waiting=steps.report, when_left=steps.leave,
+            range(FOLDS),
+            fit_fold,
+            threads=threads,
+            ahead=threads,
+            share=True,
+            hooks=WaitHooks(steps.report, steps.leave),
         )
     ):  # fmt: skip
         by_fold.append(heads)

@@ -26,6 +26,7 @@ from ..rewards.discriminator.feature_extractor import FeatureExtractor
 from ..rewards.discriminator.model_parts import CalibratedHead
 from ..rewards.discriminator.readout import Readout, default_readout, embedding_readout
 from ..rewards.discriminator.reward_model import RewardModel
+from ..utils.logs import logger_of
 from ..utils.progress import History, Progress, ProgressCallback, no_progress
 from .config import TrainingSettings
 from .cross_validation import FitOptions, FittedHead, fit_default, fit_paper
@@ -41,6 +42,8 @@ from .picture_table import PictureTable
 from .provenance import provenance
 from .run_context import Durations, training_context
 from .trunk_states import TrunkStates
+
+_log = logger_of(__name__)
 
 METHOD = 11
 """Raised whenever the same pictures and settings would no longer give the same model."""
@@ -130,6 +133,9 @@ def train_on_files(
     model = run.model(metrics, leaks, name)
     progress(Progress("measuring", 1, 1, history=fitted.history))
     durations.lap("audit")
+    _log.info(
+        "trained %s in %.1f s: head %s, held-out AUC %s", name, durations.total, fitted.candidate, metrics.auc
+    )
     table, skipped = run.dataset.table, run.dataset.skipped
     n_liked = int(table.labels.sum())
     return TrainingResult(

@@ -11,9 +11,12 @@ from torch import Tensor
 
 from ...backbones.base import Backbone, ExecutionPlan
 from ...utils.device_memory import free_cached_memory, free_memory, is_out_of_memory
+from ...utils.logs import logger_of
 from ...utils.parallel import in_order, threads_to_share
 from .readout import Readout, SecondLook
 from .tap_statistics import TapStatistics, tap_features, tap_statistics
+
+_log = logger_of(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,6 +76,9 @@ class FeatureExtractor:
             size = max(self.batch_size, min(size, math.ceil(len(items) / threads)))
         groups = [items[place : place + size] for place in range(0, len(items), size)]
         threads = threads if len(groups) > 1 else 0
+        _log.info(
+            "%d pictures on %s, %d at a time in %d threads", len(items), self.device, size, max(1, threads)
+        )
         return in_order(groups, read, threads=threads, ahead=2 * threads, share=True)
 
     def __call__(self, pixels: Tensor) -> Tensor:

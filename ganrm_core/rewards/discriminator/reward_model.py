@@ -14,6 +14,8 @@ from ...backbones.base import Backbone
 from ...data.border_trim import BorderTrim
 from ...data.skipped_files import Skipped
 from ...data.transforms import RESIZE, resize
+from ...utils.files import shown
+from ...utils.logs import logger_of
 from ...utils.progress import Progress, ProgressCallback, no_progress
 from ..base import Images, Picture, Scores, all_unreadable_named, each_of, joined, opened
 from .backbone_match import FindBackbone, find_backbone, matching_backbone
@@ -24,6 +26,8 @@ from .feature_extractor import FeatureExtractor
 from .file_features import stream_features
 from .lora_adapter import Adapter
 from .model_parts import ADAPTER_PREFIX, HEAD_PREFIX, CalibratedHead, merged_adapter, read_parts
+
+_log = logger_of(__name__)
 
 
 class RewardModel:
@@ -178,6 +182,7 @@ class RewardModel:
             backbone = matching_backbone(path, spec, find)
             adapter = merged_adapter(checkpoint, backbone, path)
             backbone.to(device)
+        _log.info("loaded the reward model %s with %s on %s", shown(path), spec.name, device)
         return cls(
             backbone,
             head,
