@@ -205,7 +205,12 @@ class TestCommands:
             assert [line[key] for line in ran.json] == pytest.approx(expected, abs=1e-4)
         best = ganrm("best", recipe, trained.liked, "--keep", 2, "--output", tmp_path / "best", "--json")
         assert [line["rank"] for line in best.json] == [1, 2]
-        assert ganrm("evaluate", recipe, *trained.sets, "--json").json[0]["auc"] > 0.5
+        assert (
+            ganrm(
+                "evaluate", recipe, "--liked", trained.liked, "--ordinary", trained.ordinary, "--json"
+            ).json[0]["auc"]
+            > 0.5
+        )
 
     def test_info(self, recipe: Path, models: list[Path], ganrm: Ganrm) -> None:
         outer = recipe.with_name("outer.json")
