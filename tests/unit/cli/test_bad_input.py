@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import re
 import shutil
-import struct
 import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,13 +18,6 @@ from PIL import Image
 from unit_support.failing_disk import refuse, refuse_creating
 from unit_support.workspace import Workspace
 
-from ganrm_core.data.image_io import MAX_PIXELS
-from ganrm_core.rewards.discriminator.checkpoint import (
-    FORMAT_VERSION,
-    Checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 
 Spoil = Callable[[Workspace], object]
@@ -77,20 +67,8 @@ def test_pictures_and_names_of_every_kind(work: Workspace, model: RewardModel) -
     assert logits == pytest.approx(dict(zip(PICTURES, expected, strict=True)), abs=1e-4)
 
 
-def bomb() -> bytes:
-    """A few bytes that claim to be 16385 × 16384 pixels."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head = struct.pack(">IIBBBBB", MAX_PIXELS // 16384 + 1, 16384, 8, 0, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*entry) for entry in chunks)
-
-
 # name of the file → (its content, the reason given)
 SKIPPED = {
-    "bomb.png": (bomb(), "16385 × 16384 pixels are more than"),
     "cut.png": (PNG[: len(PNG) // 2], "damaged or cut short"),
     "empty.jpg": (b"", "empty (0 bytes)"),
     "page.webp": (b"<html>404 not found</html>", "not a picture in a known format"),
@@ -104,15 +82,15 @@ class TestSkippedAndNamed:
             (work.liked / name).write_bytes(content)
         ran = work.run(command, "--json")
         assert ran.code == 0
-        (message,) = re.findall(r"^ganrm: (4 files were skipped: .*)$", ran.err, re.MULTILINE)
+        (message,) = re.findall(r"^ganrm: (3 files were skipped: .*)$", ran.err, re.MULTILINE)
         for name, (_, reason) in SKIPPED.items():
             assert re.search(rf'"{re.escape(name)}" \([^"]*{re.escape(reason)}', message), (name, message)
         if command in ("train", "evaluate"):
             assert (ran.json[0]["n_liked"], ran.json[0]["n_ordinary"]) == (14, 15)
-            assert len(ran.json[0]["skipped"]) == 4
+            assert len(ran.json[0]["skipped"]) == 3
         else:
             scored = 14 if command == "score" else 1
-            assert ["skipped" in line for line in ran.json] == [False] * scored + [True] * 4
+            assert ["skipped" in line for line in ran.json] == [False] * scored + [True] * 3
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_none_can_be_read(self, command: str, work: Workspace) -> None:
@@ -124,11 +102,6 @@ class TestSkippedAndNamed:
         assert work.listing() == before
 
 
-def keep_only(folder: Path, count: int) -> None:
-    for path in sorted(folder.iterdir())[count:]:
-        path.unlink()
-
-
 def remake(work: Workspace, **files: bytes) -> None:
     shutil.rmtree(work.liked)
     work.liked.mkdir()
@@ -136,93 +109,46 @@ def remake(work: Workspace, **files: bytes) -> None:
         (work.liked / name).write_bytes(content)
 
 
-def put_links(work: Workspace) -> None:
-    shutil.rmtree(work.ordinary)
-    work.ordinary.symlink_to(work.liked, target_is_directory=True)
-
-
-def save_again(work: Workspace) -> None:
-    with Image.open(work.liked / "liked05.png") as picture:
-        picture.save(work.ordinary / "disguised.tif")
-
-
 # what is wrong with the sets → (how it came about, parts of the message)
 BAD_SETS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "missing": (lambda w: shutil.rmtree(w.liked), ("no folder", "{liked}", "Check the path")),
-    "empty": (lambda w: remake(w), ("{liked}", "is empty", "Put pictures in it")),
     "without pictures": (
         lambda w: remake(w, **{"notes.txt": b"x", "clip.mp4": b"x"}),
         ("{liked}", "no picture, only 2 other files", "Choose a folder"),
     ),
-    "a file": (
-        lambda w: (shutil.rmtree(w.liked), w.liked.write_text("x")),
-        ("{liked}", "not a folder", "Give the folder"),
-    ),
-    "the same folder": (put_links, ("folder are the same", "{liked}", "Give a folder")),
     "a picture in both": (
         lambda w: shutil.copy(w.liked / "liked03.png", w.ordinary / "again.png"),
         ("1 picture is in both", '"liked03.png" = "again.png"', "remove it"),
-    ),
-    "many pictures in both": (
-        lambda w: shutil.copytree(w.liked, w.ordinary, dirs_exist_ok=True),
-        ("14 pictures are in both", "and 11 more", "remove it"),
-    ),
-}
-# as above, but only for training
-BAD_FOR_TRAINING: dict[str, tuple[Spoil, tuple[str, ...]]] = {
-    "fewer than 10": (
-        lambda w: keep_only(w.ordinary, 3),
-        ('Only 3 usable ordinary pictures in "{ordinary}"', "add pictures there"),
     ),
     "fewer than 10 that can be read": (
         lambda w: [(w.liked / f"liked0{n}.png").write_bytes(b"x%d" % n) for n in range(5)],
         ("Only 9 usable liked pictures", "add pictures", "5 files were skipped", '"liked00.png"'),
     ),
-    "the same picture in another format": (
-        save_again,
-        ("1 picture is in both", '"liked05.png" = "disguised.tif"', "remove it"),
-    ),
 }
-BAD_FOLDERS = ("missing", "empty", "without pictures", "a file")
 
 
 class TestSetsRefused:
     @pytest.mark.parametrize(
         ("command", "what"),
         [
-            *(("train", what) for what in (*BAD_SETS, *BAD_FOR_TRAINING)),
-            *(("evaluate", what) for what in BAD_SETS),
-            *(("best", what) for what in BAD_FOLDERS),
+            *(("train", what) for what in BAD_SETS),
+            *(("evaluate", what) for what in list(BAD_SETS)[:3]),
+            *(("best", what) for what in list(BAD_SETS)[:2]),
         ],
     )
     def test_one_clear_message(self, command: str, what: str, work: Workspace) -> None:
-        spoil, parts = {**BAD_SETS, **BAD_FOR_TRAINING}[what]
+        spoil, parts = BAD_SETS[what]
         spoil(work)
         before = work.listing()
-        refused(work.run(command), *(part.format(liked=work.liked, ordinary=work.ordinary) for part in parts))
+        refused(work.run(command), *(part.format(liked=work.liked) for part in parts))
         assert work.listing() == before
 
     def test_score_takes_a_file_for_a_picture(self, work: Workspace) -> None:
-        BAD_SETS["a file"][0](work)
+        shutil.rmtree(work.liked)
+        work.liked.write_text("x")
         assert "not a picture" in work.run("score").err
         work.liked.unlink()
         refused(work.run("score"), "no file or folder", str(work.liked), "Check the path")
-
-
-def newer(checkpoint: Path) -> None:
-    content = checkpoint.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    card = {**json.loads(header["__metadata__"]["ganrm"]), "format_version": FORMAT_VERSION + 1}
-    header["__metadata__"]["ganrm"] = json.dumps(card)
-    text = json.dumps(header).encode()
-    checkpoint.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
-
-
-def foreign(checkpoint: Path) -> None:
-    from safetensors.numpy import save_file
-
-    save_file({"w": np.ones(3)}, str(checkpoint))
 
 
 def halved(checkpoint: Path) -> None:
@@ -230,20 +156,10 @@ def halved(checkpoint: Path) -> None:
     checkpoint.write_bytes(content[: len(content) // 2])
 
 
-def without_head(checkpoint: Path) -> None:
-    card = load_checkpoint(checkpoint).card
-    save_checkpoint(Checkpoint({}, card), checkpoint, overwrite=True)
-
-
 # what is wrong with the model → (how it came about, parts of the message)
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "missing": (lambda m: m.unlink(), ("no checkpoint at", "{model}", "train one")),
     "cut short": (halved, ("{model}", "damaged", "train it anew")),
-    "empty": (lambda m: m.write_bytes(b""), ("{model}", "damaged", "train it anew")),
-    "a picture": (lambda m: m.write_bytes(PNG), ("{model}", "damaged", "train it anew")),
-    "another safetensors file": (foreign, ("{model}", "not a GAN-RM checkpoint", "Choose a file")),
-    "newer": (newer, ("{model}", f"format {FORMAT_VERSION + 1}", "Update it with: pip install --upgrade")),
-    "without its head": (without_head, ("{model}", "part missing or damaged", "train it anew")),
     "without its backbone": (
         lambda m: (m.parent / "tiny.safetensors").unlink(),
         ("{model}", "file:tiny.safetensors, which could not be loaded", "put them beside the checkpoint"),

@@ -62,9 +62,15 @@ class TestTrain:
         assert "reading pictures" in trained.ran.err
         assert re.search(r"^ganrm: Only 14 liked pictures: expect a rough model\.", trained.ran.err, re.M)
 
-    def test_words_and_features(self, work: Workspace) -> None:
-        ran = work.run("train", "--output", work.root / "deep" / "er" / "a.safetensors", "--keep-features")
+    def test_words_features_and_subfolders(self, work: Workspace) -> None:
+        work.liked.rename(work.root / "deeper")
+        work.liked.mkdir()
+        (work.root / "deeper").rename(work.liked / "deeper")
+        options = ("--output", work.root / "deep" / "er" / "a.safetensors", "--keep-features")
+        assert work.run("train", *options).code == 2
+        ran = work.run("train", *options, "--recursive")
         assert ran.code == 0
+        assert "14 liked and 15 ordinary" in ran.out
         for beginning in ("trained on   ", "held-out AUC ", "accuracy ", "ECE ", "thresholds ", "written  "):
             assert any(line.startswith(beginning) for line in ran.lines), beginning
         assert names(work.root / "deep" / "er") == ["a.features.safetensors", "a.safetensors"]
@@ -78,14 +84,6 @@ class TestTrain:
         adapted = re.search(r"^adapter +LoRA, rank 8, 24 layers$", about.out, re.M)
         frozen = re.search(r"^head +linear, since LoRA gained nothing", about.out, re.M)
         assert bool(adapted) != bool(frozen)
-
-    def test_subfolders_only_when_asked(self, work: Workspace) -> None:
-        work.liked.rename(work.root / "deeper")
-        work.liked.mkdir()
-        (work.root / "deeper").rename(work.liked / "deeper")
-        assert work.run("train").code == 2
-        ran = work.run("train", "--recursive", "--json")
-        assert (ran.code, ran.json[0]["n_liked"]) == (0, 14)
 
 
 class TestScore:
@@ -142,18 +140,6 @@ class TestScore:
         by_name = ganrm("score", checkpoint, mixed, "--backbone", f"file:{backbone}")
         assert (by_folder.code, by_folder.err) == (by_name.code, by_name.err) == (0, "")
         assert by_folder.out == by_name.out
-
-    @pytest.mark.parametrize(
-        "name", ["two\nlines.png", 'it\'s "quoted", really.png', " -x 画.png", "\x1b[31m.png"]
-    )
-    def test_awkward_names(self, name: str, trained: Any, mixed: Path, ganrm: Ganrm) -> None:
-        path = (mixed / "0.png").rename(mixed / name)
-        assert ganrm("score", trained.checkpoint, path, "--json").json[0]["file"] == str(path)
-        table = ganrm("score", trained.checkpoint, path, "--csv").out
-        assert [row["file"] for row in csv.DictReader(io.StringIO(table, newline=""))] == [str(path)]
-        ran = ganrm("score", trained.checkpoint, path)
-        assert len(ran.lines) == 2
-        assert all(line.isprintable() for line in ran.lines)
 
     @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are text there")
     @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
