@@ -15,7 +15,8 @@ Colour = tuple[int, int, int]
 
 def where(picture: Image.Image, colour: Colour) -> NDArray[np.bool_]:
     """bool [H, W]: the pixels of exactly this colour."""
-    found: NDArray[np.bool_] = (np.asarray(picture) == colour).all(axis=-1)
+    packed = np.asarray(picture.convert("RGBA")).view("<u4")[..., 0]  # one comparison instead of three
+    found: NDArray[np.bool_] = packed == int.from_bytes((*colour, 255), "little")
     return found
 
 

@@ -37,11 +37,6 @@ def quick_charts(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "rendered", lambda _: Image.new("RGB", (40, 20), (1, 2, 3)))
 
 
-@pytest.fixture
-def coarse_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation_plots, "_DPI", 40)
-
-
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     """9 liked pictures, then 9 ordinary ones, the better scored the later, each of a colour of its own."""
@@ -49,20 +44,14 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     paths = [folder / f"picture_{index:02}.png" for index in range(18)]
     for index, path in enumerate(paths):
         Image.new("RGB", (640, 480) if index == 0 else (64, 48), colour_of(index)).save(path)
-    metrics = SummaryMetrics(
-        auc=Interval(0.938, 0.892, 0.978),
-        accuracy=Interval(0.89, 0.83, 0.95),
-        threshold=0.52,
-        ece=Interval(0.05, 0.03, 0.09),
-        ece_bound=0.08,
-    )
+    auc, accuracy, ece = Interval(0.938, 0.892, 0.978), Interval(0.89, 0.83, 0.95), Interval(0.05, 0.03, 0.09)
     return ReportData(
         title="My taste",
         scores=np.concatenate([np.linspace(0.35, 0.98, 9), np.linspace(0.02, 0.65, 9)]),
         labels=np.repeat([1, 0], 9),
         paths=paths,
-        metrics=metrics,
-        thresholds={"balanced": 0.5, "fpr_5": 0.66},
+        metrics=SummaryMetrics(auc, accuracy, threshold=0.52, ece=ece, ece_bound=0.08),
+        thresholds={"balanced": 0.5, "fpr_5": 0.66, "odd": 0.9},
         warnings=["Look out."],
         counts={"liked pictures": 1200},
         facts=[("Seed", "7")],
@@ -70,15 +59,11 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
 
 
 @pytest.fixture
-def unreadable(evaluated: ReportData, tmp_path: Path) -> ReportData:
-    """The same where the two liked pictures with the highest scores are a missing and a damaged file."""
+def flawed(evaluated: ReportData, tmp_path: Path) -> ReportData:
+    """No metric is known, and the two liked pictures with the highest scores are a missing and a damaged file."""
     (tmp_path / "damaged.png").write_text("no picture")
-    paths = list(evaluated.paths)
-    paths[7:9] = [tmp_path / "damaged.png", tmp_path / "gone.png"]
-    return replace(evaluated, paths=paths)
-
-
-@pytest.fixture
-def unmeasured(evaluated: ReportData) -> ReportData:
+    paths = [*evaluated.paths[:7], tmp_path / "damaged.png", tmp_path / "gone.png", *evaluated.paths[9:]]
     unknown = Interval(float("nan"), float("nan"), float("nan"))
-    return replace(evaluated, metrics=SummaryMetrics(unknown, unknown, 0.5, unknown, float("nan")))
+    return replace(
+        evaluated, paths=paths, metrics=SummaryMetrics(unknown, unknown, 0.5, unknown, float("nan"))
+    )

@@ -60,6 +60,8 @@ def test_degenerate_scores_of_ten_pictures(scores: np.ndarray) -> None:
     roc_plot(scores, LABELS[45:55], metrics)
     calibration_plot(scores, LABELS[45:55], metrics.ece.value, metrics.ece_bound)
     histograms(scores, LABELS[45:55], {"balanced": metrics.threshold})
+    with pytest.raises(ValueError, match="one length"):
+        histograms(scores, LABELS, {})
 
 
 def test_the_efficiency_chart_takes_any_value_and_name() -> None:
@@ -68,13 +70,8 @@ def test_the_efficiency_chart_takes_any_value_and_name() -> None:
     single = efficiency_chart({"halo": 0.9})
     assert chart.width == single.width
     assert chart.height > single.height
-
-
-def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="at least one"):
         efficiency_chart({})
-    with pytest.raises(ValueError, match="one length"):
-        histograms([0.1, 0.2], [1], {})
 
 
 def test_charts_are_the_same_from_many_threads_and_under_another_style() -> None:

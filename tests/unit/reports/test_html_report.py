@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ganrm_core.metrics.binary import Interval
 from ganrm_core.reports.html_page import Report, Section, Themed, page
 from ganrm_core.reports.html_report import check_report_packages, training_report, write_report
+from ganrm_core.reports.messages import lead
 from ganrm_core.reports.report_data import ReportData
 from ganrm_core.utils.errors import OutputError
 
-VOID = {"meta", "img", "source", "br", "link", "input"}
 pytestmark = pytest.mark.usefixtures("quick_charts")
 
 
@@ -32,12 +33,11 @@ class Page(HTMLParser):
         self.texts: dict[str, list[str]] = {}
         self.without_pictures = re.sub(r"base64,[\w+/=]+", "", text)
         self.feed(text)
-        self.close()
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
+        if tag not in ("meta", "img", "source"):
             self.open.append(tag)
             self.texts.setdefault(tag, []).append("")
 
@@ -49,14 +49,9 @@ class Page(HTMLParser):
             self.texts[self.open[-1]][-1] += data
 
     def pictures(self) -> list[Image.Image]:
-        sources = [a.get("src") or a.get("srcset") for tag, a in self.elements if tag in ("img", "source")]
-        opened = []
-        for source in sources:
-            kind, data = str(source).split(";base64,")
-            assert kind in ("data:image/png", "data:image/jpeg")
-            opened.append(Image.open(io.BytesIO(base64.b64decode(data, validate=True))))
-            opened[-1].load()
-        return opened
+        sources = [a.get("src") or a["srcset"] for tag, a in self.elements if tag in ("img", "source")]
+        data = [str(source).removeprefix("data:image/").partition(";base64,")[2] for source in sources]
+        return [Image.open(io.BytesIO(base64.b64decode(each, validate=True))) for each in data]
 
 
 def test_the_page_is_one_sound_file_with_all_its_pictures(evaluated: ReportData, tmp_path: Path) -> None:
@@ -97,12 +92,17 @@ def test_hostile_file_names_stay_text(evaluated: ReportData) -> None:
     assert len(parsed.texts["li"]) == 6
 
 
-def test_a_picture_that_has_gone_keeps_its_place_and_says_so(unreadable: ReportData) -> None:
-    sections = {section.title: section for section in training_report(unreadable).sections}
-    captions = [caption for _, caption in sections["Liked, scored highest"].images]
+def test_what_is_missing_keeps_its_place_and_is_named(flawed: ReportData) -> None:
+    report = training_report(flawed)
+    captions = [caption for _, caption in report.sections[3].images]
     assert captions[0] == "0.98\ngone.png\nNo picture: it is not there (any more)"
     assert "No picture" in captions[1]
     assert len(captions) == 8
+    with pytest.raises(ValueError, match="18 scores, 18 labels and 3 paths"):
+        replace(flawed, paths=flawed.paths[:3])
+    parsed = Page(page(report))
+    assert "not known" in parsed.texts["p"]
+    assert "nan" not in parsed.without_pictures
 
 
 def test_an_existing_file_is_never_replaced(tmp_path: Path) -> None:
@@ -113,12 +113,6 @@ def test_an_existing_file_is_never_replaced(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [out]
     assert write_report(out, report, numbered=True) == tmp_path / "report (2).html"
     assert out.read_text() == "precious"
-
-
-def test_metrics_that_are_not_known_are_not_written_as_numbers(unmeasured: ReportData) -> None:
-    parsed = Page(page(training_report(unmeasured)))
-    assert "not known" in parsed.texts["p"]
-    assert "nan" not in parsed.without_pictures
 
 
 def test_own_sections_with_a_table_and_pictures_of_every_mode() -> None:
@@ -148,3 +142,18 @@ def test_a_missing_package_is_named_beforehand(package: str, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(OutputError, match=f"pip install {package}, or leave out --report"):
         check_report_packages()
+
+
+@pytest.mark.parametrize(
+    ("auc", "said"),
+    [
+        (Interval(0.9999, 0.99, 1.0), "99 times out of 100. That is a sharp eye"),
+        (Interval(0.85, 0.7, 0.9), "85 times out of 100. That is a good eye"),
+        (Interval(0.72, 0.6, 0.8), "That is a fair eye"),
+        (Interval(0.6, 0.51, 0.7), "only a weak eye"),
+        (Interval(0.8, 0.5, 0.99), "not safely better than a coin toss"),
+        (Interval(float("nan"), float("nan"), float("nan")), "too few pictures to say"),
+    ],
+)
+def test_the_lead_says_what_the_auc_means(auc: Interval, said: str, evaluated: ReportData) -> None:
+    assert said in lead(replace(evaluated.metrics, auc=auc))

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import torch
 from PIL import Image
 from unit_support.drawn import Written, box_of, colour_of, where
 
@@ -19,18 +22,14 @@ def candidates(count: int) -> list[Ranked]:
     return [candidate(i, i + 1, 0.91 - 0.05 * i) for i in range(count)]
 
 
-@pytest.mark.parametrize(
-    ("count", "columns"), [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3), (8, 4), (16, 4), (64, 8), (100, 8)]
-)
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (4, 2), (5, 3), (8, 4), (16, 4), (100, 8)])
 def test_columns_by_count(count: int, columns: int) -> None:
     found = arranged([candidates(count)])
     assert found.columns == columns
     assert [len(row.tiles) for row in found.rows[:-1]] == [columns] * (len(found.rows) - 1)
     assert len(found.candidates) == count
-
-
-def test_wide_pictures_take_fewer_columns() -> None:
-    assert arranged([[Ranked(Image.new("L", (80, 20)), i, i, 0.5) for i in range(12)]]).columns == 3
+    wide = [replace(entry, image=torch.zeros((3, 20, 80), dtype=torch.uint8)) for entry in candidates(12)]
+    assert arranged([wide]).columns == 3
 
 
 def test_sixteen_tiles_can_be_read_in_a_node(written: Written) -> None:
@@ -38,6 +37,8 @@ def test_sixteen_tiles_can_be_read_in_a_node(written: Written) -> None:
     shown = {text: size * SHOWN_WIDTH / sheet.width for text, size in written.lines}
     assert min(shown["7"], shown["0.61"]) >= 15
     assert shown["7th"] >= 9.5
+    texts = written.of(ranked_sheet, candidates(23))
+    assert {"1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd"} <= set(texts)
 
 
 def test_the_header_says_what_matters(written: Written) -> None:
@@ -76,11 +77,6 @@ def test_scores_of_any_range_have_four_digits(written: Written) -> None:
     texts = written.of(ranked_sheet, [candidate(i, i + 1, value) for i, value in enumerate(values)])
     assert texts[1:6:2] == ["-12.35", "0.5", "2.123e4"]
     assert {"0.5", "-12.35", "2.123e4", "?"} <= set(texts[7:])
-
-
-def test_ranks_are_ordinals(written: Written) -> None:
-    texts = written.of(ranked_sheet, candidates(23))
-    assert {"1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd"} <= set(texts)
 
 
 def test_groups_are_drawn_in_blocks_of_their_own(written: Written) -> None:

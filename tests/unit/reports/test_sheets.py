@@ -1,21 +1,27 @@
-"""What contact, ranked and numbered sheets have in common."""
+"""Contact and numbered sheets, and what they have in common with ranked ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from unit_support.drawn import box_of, colour_of, where
+from unit_support.drawn import Written, box_of, colour_of, where
 
 from ganrm_core.reports.canvas import ACCENT, PAGE
-from ganrm_core.reports.contact_sheet import Tile, contact_sheet
+from ganrm_core.reports.contact_sheet import Tile, contact_sheet, grid
 from ganrm_core.reports.numbered_sheet import Numbered, numbered_sheet
 from ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
+from ganrm_core.reports.tile_lengths import SHOWN_WIDTH
 from ganrm_core.utils.errors import ImageError
 
 Draw = Callable[..., Image.Image]
+BLUE = (0, 90, 200)
+PICTURE = Image.new("RGB", (9, 9))
+TILE = Tile(PICTURE, ("a",))
 
 
 def contact(pictures: Sequence[Image.Image], text: str = "", marked: Collection[int] = ()) -> Image.Image:
@@ -36,6 +42,10 @@ def numbered(pictures: Sequence[Image.Image], text: str = "", marked: Collection
 
 
 every_sheet = pytest.mark.parametrize("draw", [contact, ranked, numbered])
+
+
+def tiles(count: int, size: tuple[int, int] = (64, 64), score: str = "") -> list[Numbered]:
+    return [Numbered(Image.new("RGB", size, BLUE), i + 1, score=score) for i in range(count)]
 
 
 def plain(count: int, size: tuple[int, int] = (64, 64)) -> list[Image.Image]:
@@ -81,3 +91,77 @@ def test_nothing_runs_off_the_sheet(draw: Draw, count: int) -> None:
 def test_nothing_to_draw(draw: Draw) -> None:
     with pytest.raises(ImageError, match="at least one"):
         draw([])
+
+
+class TestContactSheet:
+    def test_sheet_sizes_add_up(self) -> None:
+        one, two, three = (np.array(contact_sheet([[TILE] * n] * n, tile=100).size) for n in (1, 2, 3))
+        assert (two - one == three - two).all()
+        assert (two - one > 100).all()
+        assert contact_sheet([[TILE] * 3, [TILE], []], tile=100).width == three[0]
+
+    def test_a_row_is_as_tall_as_its_longest_caption(self) -> None:
+        long = Tile(PICTURE, ("a", "b", "c"))
+        assert contact_sheet([[TILE, long]]).height == contact_sheet([[long]]).height
+        assert contact_sheet([[TILE]]).height < contact_sheet([[long]]).height
+
+    @pytest.mark.parametrize(("highlight", "colour"), [("#4caf50", (76, 175, 80)), ("red", (255, 0, 0))])
+    def test_a_frame_may_have_any_colour(self, highlight: str, colour: tuple[int, int, int]) -> None:
+        assert where(contact_sheet([[Tile(PICTURE, ("a",), highlight, "#1")]]), colour).any()
+        assert not where(contact_sheet([[TILE]]), colour).any()
+
+    @pytest.mark.parametrize("tile", [48, 300])
+    def test_long_text_never_leaves_its_card(self, tile: int) -> None:
+        def sheet(text: str, caption: tuple[str, ...]) -> np.ndarray:
+            tiles = [Tile(PICTURE, caption, badge=text), Tile(PICTURE)]
+            return np.asarray(contact_sheet([tiles], tile=tile, title=text, row_labels=[text]))
+
+        changed = (sheet("W" * 300, ("W" * 300,) * 3) != sheet(" ", ("",) * 7)).any(axis=-1)
+        second_card, captions = changed.shape[1] // 2, changed.shape[0] - tile
+        assert not changed[captions:, second_card:].any()
+        assert changed[captions:, :second_card].any()
+
+    def test_grid_breaks_into_rows(self, written: Written) -> None:
+        tiles = [Tile(PICTURE, (str(n),), badge="★") for n in range(7)]
+        sheet = grid(tiles, 3, tile=60, title="日本")
+        assert [text for text in written.texts if text.isdecimal()] == list("0123456")
+        assert np.array_equal(sheet, contact_sheet([tiles[:3], tiles[3:6], tiles[6:]], tile=60, title="日本"))
+
+    def test_wrong_arguments(self) -> None:
+        for pixels in (torch.zeros(4, 4, 3, dtype=torch.uint8), torch.zeros(3, 4, 4)):
+            with pytest.raises(ImageError, match=r"uint8 image \[3, H, W\]"):
+                contact_sheet([[Tile(pixels)]])
+        with pytest.raises(ValueError, match="row labels"):
+            contact_sheet([[TILE]], row_labels=["a", "b"])
+        with pytest.raises(ValueError, match="columns"):
+            grid([TILE], 0)
+
+
+class TestNumberedSheet:
+    @pytest.mark.parametrize(("count", "size"), [(2, (300, 1200)), (5, (600, 600)), (64, (400, 100))])
+    def test_pictures_take_most_of_the_width(
+        self, count: int, size: tuple[int, int], written: Written
+    ) -> None:
+        sheet = numbered_sheet(tiles(count, size), title="t")
+        assert 1200 <= sheet.width <= 1700
+        assert sheet.height < 4 * sheet.width
+        assert where(sheet, BLUE).mean() > 0.05
+        assert written.texts == ["t", *map(str, range(1, count + 1))]
+
+    def test_of_too_many_the_marked_ones_and_then_the_first_stay(self, written: Written) -> None:
+        entries = tiles(20)
+        entries[19] = replace(entries[19], marked=True)
+        texts = written.of(numbered_sheet, entries, title="t", hint="Pick.", most=4)
+        assert texts == ["t", "Pick. 4 of 20 are shown.", "1", "2", "3", "20"]
+
+    @pytest.mark.parametrize("count", [4, 16, 64])
+    def test_scores_and_notes_can_be_read_and_are_whole(self, count: int, written: Written) -> None:
+        """Scores at least as large as on ranked sheets, whatever the tile's width; notes never lose a word."""
+        entries = tiles(count // 2, score="0.83")
+        entries += [Numbered(e.image, e.number + count // 2, "given up\nafter step 6") for e in entries]
+        sheet = numbered_sheet(entries, title="t", legend="Gold: kept.")
+        scores = [size for text, size in written.lines if text == "0.83"]
+        assert len(scores) == count // 2
+        assert min(scores) * SHOWN_WIDTH / sheet.width >= 9.9
+        assert " ".join(written.texts).count("given up after step 6") == count // 2
+        assert written.texts[-1] == "Gold: kept."
