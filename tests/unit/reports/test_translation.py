@@ -15,7 +15,6 @@ from ganrm_core.reports.translation import letters_needed, translated, use_langu
 ROOT = Path(__file__).parents[3]
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _WORD = re.compile(r"[A-Za-z]{3,}")
-SPOILT = "已损坏（含 NaN 或无穷大）"
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
@@ -70,17 +69,12 @@ def test_a_host_names_the_language_at_every_text() -> None:
         ("16 pictures, 4 kept", "16 张图像，保留 4 张"),
         ("1,234 pictures in 12 groups, 4 kept", "1,234 张图像，分 12 组，保留 4 张"),
         ("2, 6, 1 and 2 more are too close to call", "2, 6, 1 等另外 2 个难分高下"),
-        (
-            "5 is spoilt (NaN or infinite values) · 3 and 4 are too close to call",
-            f"5 {SPOILT} · 3、4 难分高下",
-        ),
+        ("given up · 3 and 4 are too close to call", "已放弃 · 3、4 难分高下"),
         ("That may be your taste. An unknown one.", "这可能正是您的品味。 An unknown one."),
         ("given up\nafter step 6", "已放弃\n第 6 步后"),
         ("· median", "· 中位"),
         ("Reading pictures", "读取图像特征"),
         ("a portrait by night.png", "a portrait by night.png"),
-        ("my taste: and more", "my taste: and more"),
-        ("0.93", "0.93"),
         ("", ""),
         (" · ", " · "),
     ],
@@ -99,7 +93,5 @@ def test_english_where_no_font_has_the_letters(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("chinese")
 def test_what_is_drawn_is_translated_before_it_is_measured() -> None:
-    text, font = fitting_text("Worth knowing", 20, 500)
-    assert len(text) == len("值得注意")
-    assert font.getlength(text) <= 500
+    assert len(fitting_text("Worth knowing", 20, 500)[0]) == len("值得注意")
     assert len(wrapped_text("That may be your taste.", 20, 500)[0]) == 1

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,29 +11,21 @@ from ganrm_core.synthetic import sample_images
 from ganrm_core.synthetic.sample_images import demo_pictures, load_picture
 from ganrm_core.utils.errors import DataError
 
+PACKAGE = "comfyui_workflow_templates_media"
+
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """Stand-ins for the four packages: part → its template folder. Taking one out uninstalls it."""
-    folders = {part: tmp_path / part / "templates" for part in ("image", "api", "assets_01", "other")}
+    """Stand-ins for the four packages: part → its template folder."""
+    folders = {part: tmp_path / f"{PACKAGE}_{part}" for part in ("image", "api", "assets_01", "other")}
     for folder in folders.values():
-        folder.mkdir(parents=True)
-
-    def find(name: str) -> ModuleSpec | None:
-        part = name.removeprefix("comfyui_workflow_templates_media_")
-        if part not in folders:
-            return None
-        spec = ModuleSpec(name, None, is_package=True)
-        spec.submodule_search_locations = [str(folders[part].parent)]
-        return spec
-
-    monkeypatch.setattr(sample_images, "find_spec", find)
-    return folders
+        (folder / "templates").mkdir(parents=True)
+        (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    return {part: folder / "templates" for part, folder in folders.items()}
 
 
-@pytest.mark.skipif(
-    find_spec("comfyui_workflow_templates_media_image") is None, reason="the picture packages are absent"
-)
+@pytest.mark.skipif(find_spec(f"{PACKAGE}_image") is None, reason="the picture packages are absent")
 def test_the_installed_pictures() -> None:
     found = demo_pictures()
     stems = [picture.stem for picture in found]
@@ -47,23 +38,20 @@ def test_the_installed_pictures() -> None:
 
 
 def test_the_lowest_version_and_one_of_several_copies_is_used(packages: dict[str, Path]) -> None:
-    for part, name, grey in (
-        ("image", "fox-2", 10),
-        ("api", "fox-10", 20),
-        ("image", "owl-1", 30),
-        ("other", "plain", 40),
-        ("api", "another-1", 40),
-    ):
-        Image.new("RGB", (40, 40), (grey,) * 3).save(packages[part] / f"{name}.webp", lossless=True)
+    greys = {"image/fox-2": 10, "api/fox-10": 20, "image/owl-1": 30, "other/plain": 40, "api/another-1": 40}
+    for name, grey in greys.items():
+        part, _, file = name.partition("/")
+        Image.new("L", (40, 40), grey).save(packages[part] / f"{file}.webp", lossless=True)
     found = [(picture.name, picture.stem) for picture in demo_pictures()]
     assert found == [("another-1", "another"), ("fox-2", "fox"), ("owl-1", "owl")]
 
 
-def test_empty_and_missing_packages_say_what_to_install(packages: dict[str, Path]) -> None:
+@pytest.mark.usefixtures("packages")
+def test_empty_and_missing_packages_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="hold no pictures"):
         demo_pictures()
-    packages.pop("assets_01")
-    with pytest.raises(DataError, match=r"media_assets_01 cannot be found.*pip install \"gan-rm\[demo\]\""):
+    monkeypatch.setattr(sample_images, "find_spec", lambda _: None)
+    with pytest.raises(DataError, match=r"media_other cannot be found.*pip install \"gan-rm\[demo\]\""):
         demo_pictures()
 
 
