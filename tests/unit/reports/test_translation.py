@@ -75,6 +75,7 @@ def test_a_host_names_the_language_at_every_text() -> None:
         ("· median", "· 中位"),
         ("Reading pictures", "读取图像特征"),
         ("a portrait by night.png", "a portrait by night.png"),
+        ("my taste: and more", "my taste: and more"),
         ("", ""),
         (" · ", " · "),
     ],
