@@ -1,4 +1,4 @@
-"""Thumbnails of the template browser: a few large words under pictures of what the workflow does."""
+"""Thumbnails for the template browser: images of the workflow above a large caption."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def template_card(
 
 
 def below_heading(sheet: Image.Image, share: float) -> Image.Image:
-    """The first rows of a contact sheet, in the shape of a picture that takes `share` of a card's width."""
+    """Top rows of a contact sheet below its heading, cropped to `share` of a card's width."""
     ground = np.abs(np.asarray(sheet.convert("RGB"), np.int16) - PAGE).max(axis=-1) < _SAME
     # Lines of text leave more of a row free than pictures side by side.
     top = int(np.argmax(ground.mean(axis=1) < 0.4))
@@ -67,7 +67,7 @@ def grid(pictures: Sequence[Image.Image], columns: int = 2, side: int = 256) -> 
 
 
 def _fitting(words: str) -> tuple[list[str], int]:
-    """The words on one line or in two of like length, as large as they fit."""
+    """Caption on one line or two balanced lines, in the largest font that fits."""
     for size in range(_LARGEST, _SMALLEST, -2):
         for lines in _broken(words):
             wide = max(text_width(line, size, bold=True) for line in lines)

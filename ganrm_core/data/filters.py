@@ -1,4 +1,4 @@
-"""A Gaussian blur of maps and masks."""
+"""Gaussian blur of maps and masks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.nn.functional import conv2d, pad
 from ..utils.progress import ProgressCallback, no_progress, part_of
 from ..utils.row_bands import row_bands
 
-_SHORTEST, _LONGEST = 64, 512  # pieces: shorter ones are mostly overlap, longer ones mostly zeros
+_SHORTEST, _LONGEST = 64, 512  # piece lengths: shorter are mostly overlap, longer mostly zeros
 
 
 def blurred(places: Tensor, reach: int, progress: ProgressCallback = no_progress) -> Tensor:
-    """[H, W] blurred by a Gaussian that reaches `reach` pixels far: three standard deviations. Edges are repeated."""
+    """Blur [H, W] by a Gaussian cut off at `reach` pixels, three standard deviations. Edges are repeated."""
     radius = min(reach, *(side - 1 for side in places.shape))
     if radius < 1:
         return places
@@ -27,14 +27,15 @@ def blurred(places: Tensor, reach: int, progress: ProgressCallback = no_progress
 
 
 def _convolved(places: Tensor, kernel: Tensor, progress: ProgressCallback) -> Tensor:
-    """Each row of [H, W] with a symmetric kernel [2R + 1].
+    """Convolve each row of [H, W] with a symmetric kernel [2R + 1].
 
-    As overlapping pieces of the rows times a banded matrix: up to ten times as fast on a CPU as `conv2d` of one channel.
+    As a product of overlapping pieces of the rows with a banded matrix: up to ten times as fast on a CPU as `conv2d`
+    of one channel.
     """
     width, radius = places.shape[1], len(kernel) // 2
     piece = min(max(_SHORTEST, radius), _LONGEST)
     overhang = math.ceil(width / piece) * piece - width
-    # Column j holds the kernel from row j on.
+    # Column j holds the kernel, starting at row j.
     banded = pad(kernel, (piece - 1, piece - 1)).unfold(0, piece, 1).flip(1)
     result = torch.empty_like(places)
     for rows in row_bands(places.shape, progress):
@@ -42,16 +43,6 @@ def _convolved(places: Tensor, kernel: Tensor, progress: ProgressCallback) -> Te
         pieces = padded.unfold(1, piece + 2 * radius, piece)
         result[rows] = (pieces @ banded).flatten(1)[:, :width]
     return result
-
-
-LUMA_WEIGHTS = (0.299, 0.587, 0.114)
-"""Of red, green and blue. Source: ITU-R BT.601."""
-
-
-def luma(image: Tensor) -> Tensor:
-    """Luma of an RGB image, [3, H, W] → [1, H, W], with the weights of ITU-R BT.601."""
-    weights = torch.tensor(LUMA_WEIGHTS, dtype=image.dtype, device=image.device)
-    return (image * weights.view(3, 1, 1)).sum(dim=0, keepdim=True)
 
 
 def gaussian_kernel(sigma: float, radius: int) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 
-from ..data.filters import LUMA_WEIGHTS
+from ..data.luma import LUMA_WEIGHTS
 from ..utils.errors import ImageError
 from .canvas import (
     ACCENT,

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-from ..data.filters import gaussian_blur, luma
+from ..data.filters import gaussian_blur
+from ..data.luma import luma
 from ..utils.errors import DataError, ImageError
 from .filters import activity, blotches, flatten_texture
 from .ssim import SsimTo

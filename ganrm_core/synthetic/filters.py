@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from ..data.filters import gaussian_blur, luma
+from ..data.filters import gaussian_blur
+from ..data.luma import luma
 
 
 def flatten_texture(image: Tensor, radius: int) -> Tensor:

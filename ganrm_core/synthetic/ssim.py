@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..data.filters import gaussian_kernel, luma, window_means
+from ..data.filters import gaussian_kernel, window_means
+from ..data.luma import luma
 from ..utils.errors import ImageError
 
 _RADIUS = 5

@@ -1,4 +1,4 @@
-"""Evaluate GAN-RM."""
+"""Evaluate GAN-RM: metrics and report card of a reward on liked and ordinary images it was not trained on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...ganrm_core.rewards.evaluation import Evaluation, evaluate
 from ...ganrm_core.training.phase_durations import evaluation_phases
 from ...ganrm_core.utils.errors import DataError
 from ...ganrm_core.utils.strict_json import strict_json
-from ..display.messages import marked
+from ..display.messages import warning_lines
 from ..display.previews import as_image, in_node
 from ..host.model_management import ManagedReward
 from ..host.progress import check_cancel, progress_bar
@@ -92,7 +92,6 @@ class Evaluate(io.ComfyNode):
         )
         short = compact_card(
             title,
-            # Which speaks of pictures it had not seen.
             _TOO_GOOD if seen else lead(result.metrics),
             auc=result.metrics.auc,
             facts=all_facts(result.metrics, reward.thresholds, named_counts),
@@ -111,8 +110,8 @@ class Evaluate(io.ComfyNode):
         auc = result.metrics.auc
         lines = [
             f"{reward.name}: AUC {auc} on {counts['liked']} liked and {counts['ordinary']} ordinary pictures",
-            *([] if seen else [lead(result.metrics)]),  # which speaks of pictures it had not seen
-            *marked(warnings),
+            *([] if seen else [lead(result.metrics)]),  # which claims unseen images
+            *warning_lines(warnings),
         ]
         summary = "\n".join(lines)
         return io.NodeOutput(
@@ -148,7 +147,7 @@ def _warnings(result: Evaluation, seen: Sequence[str]) -> list[str]:
 
 
 def _seen_in_training(reward: Reward, result: Evaluation, files: TrainingFiles) -> Sequence[str]:
-    """The sets known to be those of the training. A card keeps no single picture, so a part passes unseen."""
+    """Which whole sets equal the training sets, by fingerprint. A subset cannot be recognised."""
     if not isinstance(reward, ManagedReward):
         return ()
     origin = reward.model.card.get("provenance") or {}

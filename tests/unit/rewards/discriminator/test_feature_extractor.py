@@ -19,7 +19,7 @@ from ganrm_core.rewards.discriminator.readout import (
     Readout,
     SecondLook,
     SecondLookKind,
-    answered,
+    base_statistic,
     default_readout,
     is_response,
 )
@@ -63,7 +63,7 @@ def test_columns_are_statistics_and_how_each_moves_in_the_second_look(
     expected = torch.cat([plain, pictures.mean(dim=(2, 3)), again - plain], dim=1)
     torch.testing.assert_close(columns, expected)
     blocks = readout.blocks(backbone.spec)
-    assert [(block.tap, answered(block), is_response(block)) for block in blocks] == [
+    assert [(block.tap, base_statistic(block), is_response(block)) for block in blocks] == [
         ("pixels", "mean", False),
         ("pixels", "std", False),
         ("colour", "value", False),
