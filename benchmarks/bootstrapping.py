@@ -1,7 +1,7 @@
-"""Does rank-based bootstrapping help? python benchmarks/bootstrapping.py [task …] [--seeds 3]
+"""Effect of rank-based bootstrapping on held-out AUC: python benchmarks/bootstrapping.py [task …] [--seeds 3]
 
-For each task, number of training pictures per class, and pool size: the AUC on pictures never seen
-(other contents too) before and after `ganrm refine`, with promoted pictures and with `bottom only`.
+For each task, number of training images per class, and pool size: the AUC on unseen images of unseen contents before
+and after `ganrm refine`, with promoted pictures and with `bottom only`.
 
   before   the `default` preset on the training pictures alone
   after    what `refine` returns: the same model wherever held-out pictures did not rank better
@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from fewshot import RESULTS, VIEWS, Bench
+from intervals import mean_interval
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
@@ -206,8 +207,7 @@ def print_summary(results: dict[tuple[int, int, str], list[list[float]]]) -> Non
         cells = []
         for column in ("after", "always"):
             gain = table[:, COLUMNS.index(column)] - table[:, 0]
-            draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-            low, high = np.quantile(draws, [0.025, 0.975])
+            low, high = mean_interval(gain, rng)
             cells.append(f"{f'{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]':>28}")
         print(f"{'':<12}{n:>4}{count:>6}  {picks:<12}" + "".join(cells))
     print("The intervals are 95 % bootstrap intervals over tasks and splits.")

@@ -1,4 +1,4 @@
-"""What preset `default` was at first, to compare with: a head of means and deviations at the ends of the stages.
+"""First version of preset `default`, as a baseline: a linear head on means and standard deviations of stage outputs.
 
 Every block counts the same, whitening and penalty are chosen by cross-validation, and the head is fitted to all
 pictures again.
@@ -24,7 +24,7 @@ _PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 
 
 def fit_first_default(rows: Rows, blocks: Sequence[Block], seed: int) -> LinearHead:
-    """The head for `rows`, of which no two show the same."""
+    """Fit the baseline head to `rows` without near-duplicates."""
     labels = rows.labels.numpy().astype(np.int64)
     folds = assign_folds(labels, np.arange(len(rows)), FIFTHS, seed)
     held_out = np.zeros((len(_WHITENINGS) * len(_PENALTIES), len(rows)))

@@ -12,8 +12,9 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from ..backbones.base import BackboneSpec
 from ..data.filters import blurred
 from ..rewards.discriminator.heads import LinearHead
-from ..rewards.discriminator.readout import answered, is_response, tap_features
+from ..rewards.discriminator.readout import base_statistic, is_response
 from ..rewards.discriminator.reward_model import RewardModel
+from ..rewards.discriminator.tap_statistics import tap_features
 
 _PIXELS_PER_PLACE = 4
 _SMOOTHING = 0.1  # of a side: how far the blur reaches
@@ -36,7 +37,7 @@ def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
     )
     places = blurred(places, round(len(places) * _SMOOTHING))
     height, width = image.shape[-2:]
-    top, right, bottom, left = model.pixel_path.cut_off(image.cpu().float())
+    top, right, bottom, left = model.border_trim.cut_off(image.cpu().float())
     inside = (height - top - bottom, width - left - right)
     whole = torch.full((height, width), float(places.mean()))
     whole[top : height - bottom, left : width - right] = interpolate(
@@ -55,9 +56,9 @@ def _places(model: RewardModel, weight: Tensor, pixels: Tensor) -> Tensor:
     total = torch.zeros(size, size)
     for block in readout.blocks(spec):
         own = weight[block.start : block.stop].to(pixels.device)
-        added = _on_grid(_added(answered(block), plain[block.tap], own), size)
+        added = _on_grid(_added(base_statistic(block), plain[block.tap], own), size)
         if is_response(block):
-            added = _on_grid(_added(answered(block), again[block.tap], own), size) - added
+            added = _on_grid(_added(base_statistic(block), again[block.tap], own), size) - added
         total += added.cpu()
     return total
 

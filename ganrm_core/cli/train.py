@@ -101,9 +101,11 @@ def _run(options: argparse.Namespace) -> int:
     if options.keep_features:
         check_new_file(archive_path(options.output), what="the features", make_folders=True)
     if options.report:
+        from ..reports.html_report import check_report_packages
+
         _check_ending(options.report, "report", ".html")
         check_new_file(options.report, what="the report", make_folders=True)
-        _check_matplotlib()
+        check_report_packages()
     settings = TrainingSettings(
         backbone=options.backbone,
         preset=options.preset,
@@ -129,18 +131,10 @@ def _run(options: argparse.Namespace) -> int:
     say_renamed(options.output, written)
     if options.report:
         from ..reports.html_report import training_report, write_report
+        from ..training.report import report_data
         from ..utils.errors import OutputError
 
-        report = training_report(
-            scores=result.held_out_scores,
-            labels=result.held_out_labels,
-            paths=result.held_out_paths,
-            metrics=result.metrics,
-            thresholds=result.model.thresholds,
-            warnings=result.warnings,
-            counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-            title=written.stem,
-        )
+        report = training_report(report_data(result, written.stem))
         try:
             say_renamed(options.report, write_report(options.report, report, numbered=True))
         except OutputError as error:
@@ -177,7 +171,7 @@ def _run(options: argparse.Namespace) -> int:
             "thresholds",
             f"{score_text(thresholds['balanced'])} balanced; {score_text(thresholds['fpr_5'])} stops 95 % of ordinary ones",
         ),
-        ("same picture", result.leaks.in_a_word()),
+        ("same picture", result.leaks.invariance_summary()),
         ("written", str(written)),
     )
     return 0
@@ -191,16 +185,3 @@ def _check_ending(path: Path, what: str, ending: str) -> None:
         raise OutputError(
             f"The {what} cannot be named {shown(path.name)}: give it a name that ends in {ending}."
         )
-
-
-def _check_matplotlib() -> None:
-    """The plots come last: find out now whether they can be drawn."""
-    from ..utils.errors import OutputError
-
-    try:
-        import matplotlib.figure  # noqa: F401
-    except Exception as error:
-        raise OutputError(
-            f"The report's plots need matplotlib, which cannot be imported ({error}). "
-            "Install it with: pip install matplotlib, or leave out --report."
-        ) from error

@@ -19,7 +19,7 @@ class TrainingSettings:
     """Everything but the pictures that decides the result.
 
     `views`: augmented versions of each picture to learn from, itself included; the paper preset uses 1. `neutralise`:
-    what is done about leaks, see `neutralisation.neutraliser`. `second_look`: a modified version of the picture that
+    what is done about leaks, see `neutralisation.make_neutraliser`. `second_look`: a modified version of the picture that
     is also run through the backbone, where that was found to help (`readout.default_readout`): `smaller`, `blurred`
     or `none`. Raises DataError for values that cannot be used.
     """

@@ -18,9 +18,9 @@ from ..data.near_duplicates import group_near_duplicates, signature
 from ..data.skipped_files import Skipped
 from ..data.streaming import decoders_beside, stream_files
 from ..leakage.audit.audit import Audit, audit_files
-from ..leakage.forensics.file_stats import FileFacts, file_facts
+from ..leakage.forensics.file_stats import FileStats, file_stats
 from ..rewards.discriminator.feature_cache import get_record, put_record
-from ..rewards.discriminator.file_features import look
+from ..rewards.discriminator.file_features import load_unless_cached
 from ..utils.parallel import threads_to_share
 from ..utils.progress import Progress, ProgressCallback
 from .picture_table import PictureTable
@@ -51,7 +51,7 @@ class DatasetScan:
         """Whether file statistics alone tell the folders apart."""
         # Without the paths: the audit is kept in the checkpoint, and models are shared.
         table = self.table
-        return audit_files(table.facts, table.labels, table.groups, seed=seed, progress=progress)
+        return audit_files(table.file_stats, table.labels, table.groups, seed=seed, progress=progress)
 
 
 def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> DatasetScan:
@@ -84,7 +84,7 @@ def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> Dataset
         paths=readable_paths,
         hashes=[hashes[index] for index in readable],
         labels=labels,
-        facts=[record.facts for record in records],
+        file_stats=[record.stats for record in records],
         signatures=signatures,
         groups=group_near_duplicates(signatures, progress=progress),
     )
@@ -95,7 +95,7 @@ def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> Dataset
 class _ScanRecord:
     """Result for one file; `pixels` is the sha256 of its decoded pixels."""
 
-    facts: FileFacts
+    stats: FileStats
     signature: NDArray[np.float32]
     pixels: str
 
@@ -105,25 +105,25 @@ class _ScanRecord:
 
         `content` is its hash where it is not hashed anew. Raises ImageError for a file that cannot be read.
         """
-        seen = look(path, cls._cached)
+        seen = load_unless_cached(path, cls._cached)
         if seen.image is None:
             assert seen.kept is not None
             return seen.kept
         decoded.keep(seen.content or content, seen.image)
-        record = cls(file_facts(path, seen.image), signature(seen.image), _pixel_hash(seen.image))
+        record = cls(file_stats(path, seen.image), signature(seen.image), _pixel_hash(seen.image))
         put_record(_RECORD, seen.content, record._to_json)
         return record
 
     def _to_json(self) -> list[Any]:
-        return [asdict(self.facts), self.signature.tolist(), self.pixels]
+        return [asdict(self.stats), self.signature.tolist(), self.pixels]
 
     @classmethod
     def _cached(cls, content: str) -> _ScanRecord | None:
         record = get_record(_RECORD, content)
         if record is None:
             return None
-        facts, values, pixels = record
-        return cls(FileFacts.from_json(facts), np.array(values, dtype=np.float32), pixels)
+        stats, values, pixels = record
+        return cls(FileStats.from_json(stats), np.array(values, dtype=np.float32), pixels)
 
 
 def _pixel_hash(image: Tensor) -> str:

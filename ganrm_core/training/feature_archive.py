@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ..leakage.audit.audit import Audit
-from ..leakage.forensics.file_stats import FileFacts
-from ..leakage.neutralisation import MODES, Mode, Neutraliser, neutraliser
+from ..leakage.forensics.file_stats import FileStats
+from ..leakage.neutralisation import MODES, Mode, Neutraliser, make_neutraliser
 from ..rewards.discriminator.checkpoint import COMPANION_SUFFIX, check_model_path, read_card
 from ..rewards.discriminator.readout import Readout, SecondLook
 from ..rewards.discriminator.reward_model import RewardModel
@@ -57,7 +57,7 @@ class FeatureArchive:
 
     @property
     def neutraliser(self) -> Neutraliser:
-        return neutraliser(self.mode, self.audit, self.table.facts, self.table.labels)
+        return make_neutraliser(self.mode, self.audit, self.table.file_stats, self.table.labels)
 
 
 def archive_path(checkpoint: Path) -> Path:
@@ -106,7 +106,7 @@ def _to_bytes(model: RewardModel, known: FeatureArchive) -> bytes:
         "format": _FORMAT,
         "belongs_to": features_identity(model),
         "hashes": table.hashes,
-        "facts": [asdict(fact) for fact in table.facts],
+        "facts": [asdict(stats) for stats in table.file_stats],
         "audit": known.audit.to_json(),
         "mode": known.mode,
     }
@@ -196,13 +196,13 @@ def _from_parts(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Feat
         paths=[],
         hashes=[str(entry) for entry in about["hashes"]],
         labels=tensors["labels"].numpy().astype(np.int64),
-        facts=[FileFacts.from_json(entry) for entry in about["facts"]],
+        file_stats=[FileStats.from_json(entry) for entry in about["facts"]],
         signatures=tensors["signatures"].numpy(),
         groups=tensors["groups"].numpy().astype(np.int64),
     )
     features = tensors["deviations"].float() * tensors["spread"] + tensors["mean"]
     nuisances = [tensors[name] for name in names]
-    columns = (table.hashes, table.labels, table.facts, table.signatures, table.groups)
+    columns = (table.hashes, table.labels, table.file_stats, table.signatures, table.groups)
     if (
         features.ndim != 3
         or any(len(column) != len(features) for column in columns)

@@ -19,7 +19,7 @@ from ..data.streaming import decoders_beside, stream_files
 from ..leakage.neutralisation import Neutraliser
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
-from ..rewards.discriminator.file_features import Seen, look
+from ..rewards.discriminator.file_features import LoadedFile, load_unless_cached
 from ..utils.progress import Progress, ProgressCallback
 from .dataset_scan import DatasetScan
 from .feature_rows import Rows
@@ -118,9 +118,9 @@ class _Extraction:
     ) -> None:
         self.table, self.decoded = scan.table, scan.decoded
         self.reader, self.neutraliser, self.views, self.states = reader, neutraliser, views, states
-        self.paired = neutraliser.paired(scan.table.labels, views.seed)
+        self.paired = neutraliser.perturbation_sample(scan.table.labels, views.seed)
         self.seeds = [views.seed_of(content) for content in scan.table.hashes]
-        self.cache = FeatureCache(reader, neutraliser.path)
+        self.cache = FeatureCache(reader, neutraliser.border_trim)
         self.remedy = _remedy_hash(neutraliser, scan.table)
 
     def stream(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[int, Features]]:
@@ -141,8 +141,8 @@ class _Extraction:
         for batch in _batched(opened, size):
             yield from zip([index for index, _ in batch], self._read(batch), strict=True)
 
-    def _opened(self, index: int, path: Path) -> Seen[Features]:
-        return look(
+    def _opened(self, index: int, path: Path) -> LoadedFile[Features]:
+        return load_unless_cached(
             path,
             lambda content: None if self.states else self.cache.get(content, self._key(index)),
             lambda content: self.decoded.take(content or self.table.hashes[index]),
@@ -154,7 +154,7 @@ class _Extraction:
         neutralised = f"{self.remedy} {label} {paired}" if self.remedy else ""
         return f"{self.views.count} views, {self.seeds[index]}, {neutralised}"
 
-    def _read(self, batch: Sequence[tuple[int, Seen[Features]]]) -> list[Features]:
+    def _read(self, batch: Sequence[tuple[int, LoadedFile[Features]]]) -> list[Features]:
         """Features of each picture, cached or from one call of the backbone."""
         new = [self._augmented(index, seen.image) for index, seen in batch if seen.image is not None]
         read = iter(_split_features(new, self.states.read if self.states else self.reader))
@@ -175,11 +175,11 @@ class _Extraction:
     def _augmented(self, index: int, image: Tensor) -> Tensor:
         """Views [V, 3, S, S] of the picture as it is trained on."""
         label, seed = int(self.table.labels[index]), self.seeds[index]
-        return self._views_of(self.neutraliser.evened(image, label, seed), self.views.count, seed)
+        return self._views_of(self.neutraliser.neutralise(image, label, seed), self.views.count, seed)
 
     def _views_of(self, image: Tensor, count: int, seed: int) -> Tensor:
         size = self.reader.backbone.spec.input_size
-        return make_views(self.neutraliser.path(to_float(image)), count, size, seed=seed)
+        return make_views(self.neutraliser.border_trim(to_float(image)), count, size, seed=seed)
 
     def _differences(self, index: int, image: Tensor) -> Features:
         """How the picture's features [D] move under each nuisance.
@@ -187,7 +187,7 @@ class _Extraction:
         In the plain view, and in a random one, the same before and after: a cropped picture is another size.
         """
         seed = self.seeds[index]
-        twins = self.neutraliser.twins(image, int(self.table.labels[index]), seed)
+        twins = self.neutraliser.perturbed(image, int(self.table.labels[index]), seed)
         if not twins:
             return {}
         pairs = [self._views_of(each, 2, seed) for each in (image, *twins.values())]
@@ -213,7 +213,7 @@ def _remedy_hash(neutraliser: Neutraliser, table: PictureTable) -> str:
     """Hash of what decides how pictures are neutralised: the files of both folders. "" where nothing is."""
     if not neutraliser.nuisances:
         return ""
-    decides = (neutraliser.mode, neutraliser.families, table.labels.tolist(), table.facts)
+    decides = (neutraliser.mode, neutraliser.families, table.labels.tolist(), table.file_stats)
     return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 

@@ -17,12 +17,13 @@ from ..data.skipped_files import Skipped
 from ..data.splits import IntArray
 from ..leakage.audit.audit import Audit
 from ..leakage.invariance_test import InvarianceTest, measure_invariance
-from ..leakage.neutralisation import Neutraliser, neutraliser
+from ..leakage.neutralisation import Neutraliser, make_neutraliser
 from ..leakage.report import LeakReport
 from ..metrics.binary import FloatArray
 from ..metrics.summary import SummaryMetrics, measure
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
+from ..rewards.discriminator.model_parts import CalibratedHead
 from ..rewards.discriminator.readout import Readout, default_readout, embedding_readout
 from ..rewards.discriminator.reward_model import RewardModel
 from ..utils.progress import History, Progress, ProgressCallback, no_progress
@@ -166,7 +167,7 @@ def _run(
     durations.lap("features")
     scan = scan_dataset(files, progress=progress)
     audit = scan.audit(seed=settings.seed, progress=progress)
-    remedy = neutraliser(settings.neutralise, audit, scan.table.facts, scan.table.labels)
+    remedy = make_neutraliser(settings.neutralise, audit, scan.table.file_stats, scan.table.labels)
     durations.lap("audit")
     reader = FeatureExtractor(backbone, _readout(settings, backbone))
     views = Views(1 if settings.preset == "paper" else settings.views, settings.seed)
@@ -215,7 +216,7 @@ class _Run:
 
     def invariance(self, progress: ProgressCallback) -> InvarianceTest:
         """The same-picture test, on held-out pictures by heads that have not seen them."""
-        fitted, border, judged = self.fitted, self.remedy.path, self.judged
+        fitted, border, judged = self.fitted, self.remedy.border_trim, self.judged
         cache = FeatureCache(self.reader, border, fitted.adapter)
         scorer = held_out_scorer(fitted.layer, fitted.folds, cache, border, self._plain_features)
         return measure_invariance(
@@ -251,13 +252,11 @@ class _Run:
         }
         return RewardModel(
             backbone,
-            self.reader.readout,
-            fitted.layer,
-            fitted.calibration,
+            CalibratedHead(self.reader.readout, fitted.layer, fitted.calibration),
             card=card,
             adapter=fitted.adapter,
             name=name,
-            pixel_path=self.remedy.path,
+            border_trim=self.remedy.border_trim,
         )
 
     def archive(self) -> FeatureArchive:

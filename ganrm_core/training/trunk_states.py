@@ -8,7 +8,7 @@ from torch import Tensor
 from ..backbones.vit_trunk import Trunk
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
 from ..rewards.discriminator.preprocessing import normalise
-from ..rewards.discriminator.readout import summary
+from ..rewards.discriminator.tap_statistics import tap_statistics
 from ..utils.spooled_tensors import SpooledTensors
 
 
@@ -68,4 +68,4 @@ class TrunkStates:
 
     def _columns(self, taps: list[Tensor]) -> Tensor:
         readout, spec = self._reader.readout, self._reader.backbone.spec
-        return readout.columns({None: summary(taps, readout.taps, spec)}, spec)
+        return readout.columns({None: tap_statistics(taps, readout.taps, spec)}, spec)

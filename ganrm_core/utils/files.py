@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal
 
 from .error_text import printable
 from .errors import NameTakenError, OutputError, SourceError
+from .file_hash import file_sha256
 from .file_names import fits, fitting_name, numbers, split_name, unique_name
 
 PlaceMode = Literal["copy", "move", "link"]
@@ -296,7 +297,7 @@ def _copy(source: Path, target: Path) -> None:
             writer.flush()
             os.fsync(writer.fileno())
             complete = os.fstat(reader.fileno()).st_size == os.fstat(writer.fileno()).st_size
-        if not complete or digest.digest() != _sha256(temporary):
+        if not complete or digest.hexdigest() != file_sha256(temporary):
             raise SourceError(
                 f"The copy of {shown(source)} in {shown(target.parent)} does not match the original, "
                 "which is untouched. Check that no program is writing to it and that the disk is "
@@ -340,14 +341,6 @@ def _remove_moved(source: Path, target: Path) -> None:
             f"{why}. Remove one of the two by hand.",
             f"it was copied, but the original could not be removed: {why}",
         ) from error
-
-
-def _sha256(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as reader:
-        while block := reader.read(_CHUNK):
-            digest.update(block)
-    return digest.digest()
 
 
 def _sync(path: Path) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Literal, TypeVar, get_args
 
-import torch
 from torch import Tensor
 
 from ...ganrm_core.data.image_tensors import as_images
 from ...ganrm_core.rewards.base import Reward, Scores
+from ...ganrm_core.rewards.clips import sample_frames, score_clips
 from ...ganrm_core.selection.non_finite import (
     check_some_are_judged,
     check_some_are_left,
@@ -28,8 +28,6 @@ from .queue_checks import check_choice
 Unit = Literal["each image", "each list item"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 Latent = dict[str, Any]
-
-_FRAMES = 8
 
 _Item = TypeVar("_Item")
 
@@ -74,19 +72,12 @@ class Candidates:
         for position in spoilt:
             frames[position] = [stand_in(frame) for frame in frames[position]]
         try:
-            scores = reward.score([picture for of_one in frames for picture in of_one], None, progress)
+            scores = score_clips(reward, frames, progress)
         except ImageError:
             if self.unit == "each list item":
                 _name_clip(frames)
             raise
-        parts = [len(of_one) for of_one in frames]
-        means = Scores(
-            *(
-                torch.stack([part.mean() for part in metrics.split(parts)])
-                for metrics in (scores.logit, scores.score, scores.uncertainty)
-            )
-        )
-        result = marked(means, spoilt)
+        result = marked(scores, spoilt)
         check_some_are_judged(result.logit.tolist())
         return result
 
@@ -130,9 +121,7 @@ class Candidates:
     def _frames(self, position: int) -> list[Tensor]:
         if self.unit == "each image":
             return [self.picture(position)]
-        clip = self._images.items[position]
-        count = min(_FRAMES, len(clip))
-        return [clip[round(i * (len(clip) - 1) / max(count - 1, 1))] for i in range(count)]
+        return sample_frames(self._images.items[position])
 
 
 class _Stack(Generic[_Item]):

@@ -71,7 +71,7 @@ class ManagedReward:
 
     def __init__(self, model: RewardModel, backbone: ManagedBackbone | None = None) -> None:
         self.model = model
-        self._backbone = backbone or ManagedBackbone(model.backbone)
+        self.backbone = backbone or ManagedBackbone(model.backbone)
 
     @property
     def name(self) -> str:
@@ -87,11 +87,11 @@ class ManagedReward:
         prompts: Sequence[str] | None = None,
         progress: ProgressCallback = no_progress,
     ) -> Scores:
-        self._backbone.bring(how_many(images))
+        self.backbone.bring(how_many(images))
         return self.model.score(images, prompts, progress)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
-        self._backbone.bring(len(paths))
+        self.backbone.bring(len(paths))
         return self.model.score_files(paths, skipped)
 
 

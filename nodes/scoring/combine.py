@@ -89,7 +89,7 @@ class Ensemble(io.ComfyNode):
             [weight for _, weight in rewards],
             name=name,
             model_of=model_of,
-            bring=_bring,
+            to_device=_to_device,
         )
         summary = _summary(combined)
         return io.NodeOutput(combined, summary, ui={"text": [summary]})
@@ -120,9 +120,9 @@ def _weight_input(number: int) -> io.Input:
     )
 
 
-def _bring(reward: Reward, pictures: int) -> None:
+def _to_device(reward: Reward, pictures: int) -> None:
     if isinstance(reward, ManagedReward):
-        reward._backbone.bring(pictures)
+        reward.backbone.bring(pictures)
 
 
 def _summary(combined: CombinedReward) -> str:

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ...ganrm_core.reports.compact_card import compact_card
 from ...ganrm_core.rewards.base import Reward
-from ...ganrm_core.rewards.discriminator.card_text import figure, section
+from ...ganrm_core.rewards.discriminator.card_fields import finite_number, section
 from ...ganrm_core.training.feature_archive import archive_path
 from ...ganrm_core.training.phase_durations import refining_phases
 from ...ganrm_core.training.self_training.card import bootstrap_card
@@ -144,7 +144,7 @@ class Bootstrap(io.ComfyNode):
         settings = BootstrapSettings(rounds, top or None, bottom or None, alpha or None, bottom_only)
         checkpoint = None if liked and ordinary else _checkpoint(reward.name)
         _check_sources(liked, ordinary, checkpoint)
-        reward._backbone.bring(len(pool))
+        reward.backbone.bring(len(pool))
         known = [dataset for dataset in (liked, ordinary) if dataset]
         phases = refining_phases(len(pool), sum(map(len, known)), _views(reward), rounds)
         with live_progress(live_card, phases) as show:
@@ -168,14 +168,14 @@ class Bootstrap(io.ComfyNode):
             auc=[result.outcome.auc, *(entry.auc for entry in result.outcome.rounds)],
             rounds_kept=[result.outcome.kept],
         )
-        refined = ManagedReward(result.model, reward._backbone) if result.improved else reward
+        refined = ManagedReward(result.model, reward.backbone) if result.improved else reward
         return io.NodeOutput(refined, as_image(card), summary, ui=shown)
 
 
 def _views(reward: ManagedReward) -> int:
     """How many versions of each picture will be read; a guess, for the bar, where the model does not say."""
     settings = section(section(reward.model.card, "provenance"), "settings")
-    views = figure(settings.get("views"))
+    views = finite_number(settings.get("views"))
     return 1 if settings.get("preset") == "paper" else int(views or 4)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...data.augmentation import views as make_views
 from ...data.image_folder import find_images
 from ...data.image_io import read_image, to_float
-from ...data.labelled_files import Source, once_each
+from ...data.labelled_files import Source, unique_files
 from ...data.near_duplicates import THRESHOLD, signature
 from ...data.skipped_files import Skipped, describe_skipped
 from ...data.streaming import stream_files, stream_images
@@ -103,7 +103,7 @@ class _PoolReader:
         if (self.known.table.signatures @ signature(image) >= THRESHOLD).any():
             return None
         model, seed = self.model, self.views.seed_of(content)
-        prepared = model.pixel_path(to_float(self.remedy.evened(image, 0, seed)))
+        prepared = model.border_trim(to_float(self.remedy.neutralise(image, 0, seed)))
         views = make_views(prepared, self.views.count, model.backbone.spec.input_size, seed=seed)
         return model.reader(views).cpu().clone()
 
@@ -115,7 +115,7 @@ def _listed(source: Source, recursive: bool, progress: ProgressCallback) -> tupl
         paths = find_images(source, recursive=recursive, say=warnings.append)  # type: ignore[arg-type]
     else:
         paths = [Path(path) for path in source]  # type: ignore[union-attr]
-    return once_each(paths, "looking at the pool", progress), warnings
+    return unique_files(paths, "looking at the pool", progress), warnings
 
 
 def _is_folder(source: Source) -> bool:

@@ -13,6 +13,7 @@ from ...leakage.invariance_test import measure_invariance
 from ...leakage.report import LeakReport
 from ...metrics.summary import SummaryMetrics, measure
 from ...rewards.discriminator.feature_cache import FeatureCache
+from ...rewards.discriminator.model_parts import CalibratedHead
 from ...rewards.discriminator.reward_model import RewardModel
 from ...utils.errors import DataError
 from ...utils.progress import Progress, ProgressCallback, no_progress
@@ -92,7 +93,7 @@ def refine(
     gone = describe_skipped(pool.skipped, among=pool.paths)
     warnings = [*known.warnings, *pool.warnings, *filter(None, [gone])]
     if leaks and leaks.same_picture.word != "clean":
-        warnings.append(leaks.in_a_word())
+        warnings.append(leaks.invariance_summary())
     return Refinement(
         model=refined,
         outcome=outcome,
@@ -153,13 +154,11 @@ class _Run:
         }
         refined = RewardModel(
             model.backbone,
-            model.reader.readout,
-            outcome.layer,
-            outcome.calibration,
+            CalibratedHead(model.reader.readout, outcome.layer, outcome.calibration),
             card=card,
             adapter=model.adapter,
             name=name,
-            pixel_path=model.pixel_path,
+            border_trim=model.border_trim,
         )
         return refined, metrics, leaks
 
@@ -172,11 +171,11 @@ class _Run:
         if outcome.layer is None or not archive.table.paths:
             return None
         judged = archive.table.take(outcome.held_out)
-        cache = FeatureCache(model.reader, model.pixel_path, model.adapter)
+        cache = FeatureCache(model.reader, model.border_trim, model.adapter)
         tested = measure_invariance(
             judged.paths,
             judged.labels,
-            held_out_scorer(outcome.layer, outcome.folds, cache, model.pixel_path),
+            held_out_scorer(outcome.layer, outcome.folds, cache, model.border_trim),
             threads=model.reader.threads,
             seed=self.recipe.seed,
             progress=progress,

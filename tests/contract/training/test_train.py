@@ -143,7 +143,7 @@ class TestResult:
 
     def test_the_reward_is_the_model_that_was_trained_under_the_same_manager(self, train: Any) -> None:
         reward = train()["reward"]
-        assert reward._backbone.backbone is reward.model.backbone
+        assert reward.backbone.backbone is reward.model.backbone
         assert not any(parameter.is_inference() for parameter in reward.model.backbone.parameters())
 
     def test_steps_are_shown_with_pictures_and_the_last_is_the_report(

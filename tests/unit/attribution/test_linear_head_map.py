@@ -13,6 +13,7 @@ from ganrm_core.attribution.window_map import reward_map
 from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.discriminator.heads import LinearHead, PaperHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.readout import embedding_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 
@@ -43,7 +44,7 @@ def test_its_mean_is_the_logit_but_for_a_constant(model: RewardModel) -> None:
 
 @pytest.mark.parametrize("path", [BorderTrim(trim=0.3), BorderTrim(frame=0.25)])
 def test_a_border_that_scoring_cuts_off_tells_nothing(model: RewardModel, path: BorderTrim) -> None:
-    model.pixel_path = path
+    model.border_trim = path
     image = torch.rand(3, 60, 80, generator=torch.Generator().manual_seed(1))
     image[:, :, :16] = image[:, :, 64:] = 0.5
     places = head_map(model, image)
@@ -57,10 +58,12 @@ def test_a_head_that_sees_the_picture_as_a_whole_has_none(model: RewardModel) ->
     spec = model.backbone.spec
     readout = embedding_readout(spec)
     layer = RewardProjectionLayer(PaperHead(readout.width(spec)))
-    paper = RewardModel(model.backbone, readout, layer, Calibration(), card={}, name="paper")
+    paper = RewardModel(model.backbone, CalibratedHead(readout, layer, Calibration()), card={}, name="paper")
     assert head_map(paper, torch.rand(3, 40, 40)) is None
     linear = RewardProjectionLayer(LinearHead(*(torch.zeros(readout.width(spec)),) * 2, torch.zeros(())))
-    pooled = RewardModel(model.backbone, readout, linear, Calibration(), card={}, name="pooled")
+    pooled = RewardModel(
+        model.backbone, CalibratedHead(readout, linear, Calibration()), card={}, name="pooled"
+    )
     assert head_map(pooled, torch.rand(3, 40, 40)) is None
     # Windows can be asked all the same.
     assert reward_map(paper, torch.rand(3, 40, 40)).shape == (40, 40)

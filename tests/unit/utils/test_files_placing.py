@@ -120,7 +120,7 @@ class TestPlace:
         elif step == "publish":
             monkeypatch.setattr(os, "link", other_disk_then_full)
         else:
-            monkeypatch.setattr(files, "_sha256", lambda _: b"another")
+            monkeypatch.setattr(files, "file_sha256", lambda _: "another")
         with pytest.raises(OutputError, match="does not match" if step == "verify" else "disk is full"):
             place(source, target, mode)
         assert source.read_bytes() == content
