@@ -1,4 +1,4 @@
-"""How much each depth and statistic counts."""
+"""Per-block kernel weights."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ganrm_core.rewards.discriminator.readout import Block
-from ganrm_core.training.block_weights import block_weights, slope_of_evidence
+from ganrm_core.training.block_weights import block_weights, evidence_gradient
 from ganrm_core.training.feature_rows import Rows
-from ganrm_core.training.whitening import balanced_columns, fit_projection
+from ganrm_core.training.whitening import balanced_columns
 
 WIDTH, DEPTHS = 12, 4
 
@@ -108,25 +108,7 @@ def test_they_climb_the_evidence_and_the_prior() -> None:
     torch.testing.assert_close(found, (expected / expected.mean()).float(), rtol=1e-3, atol=1e-4)
 
 
-def test_of_a_single_depth_the_statistics_are_weighed() -> None:
-    given = rows(80, 2 * WIDTH, slice(WIDTH, 2 * WIDTH))
-    of = [Block("only", "mean", 0, WIDTH), Block("only", "std", WIDTH, 2 * WIDTH)]
-    mean, deviation = block_weights(given, of).tolist()
-    assert deviation > mean
-
-
-def test_the_projection_follows_the_weights() -> None:
-    given = rows(80, WIDTH * DEPTHS, slice(0, WIDTH))
-    features = given.features[:, 0]
-    found = fit_projection(features, blocks("mean"), weights=block_weights(given, blocks("mean")))
-    plain = fit_projection(features, blocks("mean"))
-    widest = found.matrix[:, 0].square()
-    assert widest[:WIDTH].sum() / widest.sum() > (
-        plain.matrix[:WIDTH, 0].square().sum() / plain.matrix[:, 0].square().sum()
-    )
-
-
-def test_the_slope_of_the_evidence_is_its_gradient() -> None:
+def test_the_gradient_of_the_evidence() -> None:
     generator = torch.Generator().manual_seed(0)
     root = torch.randn(6, 6, dtype=torch.float64, generator=generator)
     target = torch.randn(6, dtype=torch.float64, generator=generator)
@@ -136,4 +118,4 @@ def test_the_slope_of_the_evidence_is_its_gradient() -> None:
     assert kernel.grad is not None
     # Of a symmetric matrix only the symmetric part of the gradient means anything.
     gradient = (kernel.grad + kernel.grad.T) / 2
-    torch.testing.assert_close(slope_of_evidence(kernel.detach(), target), gradient)
+    torch.testing.assert_close(evidence_gradient(kernel.detach(), target), gradient)

@@ -33,6 +33,7 @@ from ganrm_core.utils.progress import Progress, ProgressCallback, no_progress
 
 LINEAR = [HeadConfig("linear", 0.5, penalty) for penalty in (1.0, 0.1, 0.01)]
 MLP = HeadConfig("mlp")
+QUICK = head_fitting.Schedule(epochs=10, patience=10, batch_size=16, learning_rate=3e-3, weight_decay=1e-2)
 # Block weights have tests of their own, and take most of the time.
 EQUAL = FitOptions(weigh=lambda _rows, blocks, _nuisances: torch.ones(len(blocks)))
 
@@ -215,6 +216,7 @@ class TestDefault:
             np.testing.assert_array_equal(order, np.argsort(logits))
 
     def test_an_mlp_that_is_chosen_or_dropped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(head_fitting, "_MLP_SCHEDULE", QUICK)
         fits, fit_mlp = [], cross_validation.fit_mlp
         monkeypatch.setattr(cross_validation, "fit_mlp", lambda *a: (fits.append(1), fit_mlp(*a))[1])
         monkeypatch.setattr(cross_validation, "hopeless", lambda *_: {MLP})
@@ -246,8 +248,7 @@ class TestDefault:
 
 
 def test_paper_preset(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = head_fitting.Schedule(15, 15, 16, 3e-3, 1e-2)
-    monkeypatch.setattr(head_fitting, "_PAPER_SCHEDULE", quick)
+    monkeypatch.setattr(head_fitting, "_PAPER_SCHEDULE", QUICK)
     given = rows(60, shift=5.0)
     fitted = fit_paper(given, np.arange(60), seed=0, progress=no_progress)
     assert fitted.candidate == "paper mlp"

@@ -1,4 +1,4 @@
-"""Held-out pictures and their twins are judged by the head that has not seen them."""
+"""Held-out pictures and their perturbations are scored by the head that has not seen them."""
 
 from __future__ import annotations
 
@@ -51,21 +51,18 @@ def store_of(model: RewardModel) -> FeatureCache:
     return FeatureCache(model.reader, model.border_trim)
 
 
-def test_each_picture_is_judged_by_the_head_of_its_fold(
+def test_each_picture_is_judged_by_the_head_of_its_fold_or_by_the_one_head(
     model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
 ) -> None:
-    judge = held_out_scorer(layer, np.array([1, 0, 1]), store_of(model), model.border_trim)
-    features = features_of(model, images)
-    for position, head in enumerate((layer.siblings[1], layer.siblings[0], layer.siblings[1])):
-        assert judge(images, position) == pytest.approx(head(features).double().numpy(), abs=1e-4)
-
-
-def test_without_folds_the_head_itself_judges(
-    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
-) -> None:
-    judge = held_out_scorer(layer, None, store_of(model), model.border_trim)
-    expected = layer.head(features_of(model, images)).double().numpy()
-    assert judge(images, 7) == pytest.approx(expected, abs=1e-4)
+    features, cache = features_of(model, images), store_of(model)
+    by_fold = held_out_scorer(layer, np.array([1, 0]), cache, model.border_trim)
+    alone = held_out_scorer(layer, None, cache, model.border_trim)
+    for scorer, position, head in (
+        (by_fold, 0, layer.siblings[1]),
+        (by_fold, 1, layer.siblings[0]),
+        (alone, 7, layer.head),
+    ):
+        assert scorer(images, position) == pytest.approx(head(features).double().numpy(), abs=1e-4)
 
 
 def test_what_is_known_of_a_picture_is_not_worked_out_again(
