@@ -17,12 +17,12 @@ from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training import lora
+from ganrm_core.training.head_config import CARD_KEY
 from ganrm_core.training.trainer import TrainingResult
 from ganrm_core.utils.errors import BackboneError
 from ganrm_core.utils.progress import Progress
 
 Sets = Any  # as in conftest.py
-LOOKING = {"looking at the liked files", "looking at the ordinary files"}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,7 @@ class TestLora:
         assert next(falling) == 1 + lora._PATIENCE
         # The best was the start, so there is nothing to store, and the card does not claim it.
         assert result.model.adapter is None
+        assert result.model.card[CARD_KEY] == {"kind": "linear", "whitening": 0.5, "penalty": 0.1}
         assert "gained nothing" in result.model.card["chosen_head"]
         plain = load_backbone(sets.settings.backbone).state_dict()
         assert all(torch.equal(t, plain[name]) for name, t in result.model.backbone.state_dict().items())
@@ -110,7 +111,7 @@ class TestLora:
         assert set(adapted.held_out_labels.tolist()) == {0, 1}
         assert adapted.model.card["metrics"]["n"] == len(adapted.held_out_paths)
 
-    def test_it_repeats(self, adapted: TrainingResult, sets: Sets, tmp_path: Path) -> None:
+    def test_it_repeats_in_inference_mode(self, adapted: TrainingResult, sets: Sets, tmp_path: Path) -> None:
         torch.rand(5)  # the caller's random numbers must not matter
         with ever_better(), torch.inference_mode():
             again = sets.train(adapt="lora")
@@ -118,33 +119,24 @@ class TestLora:
             adapted, tmp_path / "b.safetensors"
         )
 
-    def test_cancelling_passes_through(self, sets: Sets) -> None:
-        pytest.importorskip("peft")
-
-        class CancelledError(Exception):
-            pass
-
-        def cancel(progress: Progress) -> None:
-            if progress.stage == "adapting":
-                raise CancelledError
-
-        with pytest.raises(CancelledError):
-            sets.train(cancel, adapt="lora")
-
-    def test_without_peft_it_says_so_before_any_work(
-        self, sets: Sets, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("backbone", "message"),
+        [
+            (None, r"peft.*pip install.*adapt.*none"),
+            ("efficientnet_lite0", r"efficientnet_lite0 has no layers.*transformer.*adapt.*none"),
+        ],
+        ids=["without peft", "a convolutional network"],
+    )
+    def test_what_cannot_be_adapted_is_refused_before_any_work(
+        self, backbone: str | None, message: str, sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(sys.modules, "peft", None)
-        steps: list[Progress] = []
-        with pytest.raises(BackboneError, match=r"peft.*pip install.*adapt.*none"):
-            sets.train(steps.append, adapt="lora")
-        assert {step.stage for step in steps} <= LOOKING
-
-    def test_a_backbone_that_cannot_be_adapted(self, sets: Sets) -> None:
         pytest.importorskip("peft")
+        if backbone is None:
+            monkeypatch.setitem(sys.modules, "peft", None)
         steps: list[Progress] = []
-        with pytest.raises(
-            BackboneError, match=r"efficientnet_lite0 has no layers.*transformer.*adapt.*none"
-        ):
-            sets.train(steps.append, adapt="lora", backbone="efficientnet_lite0")
-        assert {step.stage for step in steps} <= LOOKING
+        with pytest.raises(BackboneError, match=message):
+            sets.train(steps.append, adapt="lora", backbone=backbone or sets.settings.backbone)
+        assert {step.stage for step in steps} <= {
+            "looking at the liked files",
+            "looking at the ordinary files",
+        }
