@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,36 +48,33 @@ def features_of(model: RewardModel, images: list[Tensor]) -> Tensor:
     return model.reader(torch.stack([resize(model.border_trim(to_float(image)), size) for image in images]))
 
 
-def store_of(model: RewardModel) -> FeatureCache:
-    return FeatureCache(model.reader, model.border_trim)
+@pytest.fixture
+def scorer(model: RewardModel, layer: RewardProjectionLayer) -> Callable[..., Any]:
+    cache = FeatureCache(model.reader, model.border_trim)
+    return lambda folds, *known: held_out_scorer(layer, folds, cache, model.border_trim, *known)
 
 
-def test_each_picture_is_judged_by_the_head_of_its_fold_or_by_the_one_head(
-    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
+def test_each_picture_is_scored_by_the_head_of_its_fold_or_by_the_one_head(
+    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor], scorer: Any
 ) -> None:
-    features, cache = features_of(model, images), store_of(model)
-    by_fold = held_out_scorer(layer, np.array([1, 0]), cache, model.border_trim)
-    alone = held_out_scorer(layer, None, cache, model.border_trim)
-    for scorer, position, head in (
+    features, by_fold, alone = features_of(model, images), scorer(np.array([1, 0])), scorer(None)
+    for score, position, head in (
         (by_fold, 0, layer.siblings[1]),
         (by_fold, 1, layer.siblings[0]),
         (alone, 7, layer.head),
     ):
-        assert scorer(images, position) == pytest.approx(head(features).double().numpy(), abs=1e-4)
+        assert score(images, position) == pytest.approx(head(features).double().numpy(), abs=1e-4)
 
 
-def test_what_is_known_of_a_picture_is_not_worked_out_again(
-    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor], monkeypatch: pytest.MonkeyPatch
+def test_known_features_are_not_extracted_again(
+    model: RewardModel, images: list[Tensor], scorer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = held_out_scorer(layer, None, store_of(model), model.border_trim)(images, 1)
-    known = {1: features_of(model, images)[:1]}
-    read: list[int] = []
+    expected, known, read = scorer(None)(images, 1), features_of(model, images)[:1], []
     real = FeatureExtractor.__call__
     monkeypatch.setattr(FeatureExtractor, "__call__", lambda self, p: (read.append(len(p)), real(self, p))[1])
-    judge = held_out_scorer(layer, None, store_of(model), model.border_trim, known.get)
-    assert judge(images, 1) == pytest.approx(expected, abs=1e-4)
+    score = scorer(None, {1: known}.get)
+    assert score(images, 1) == pytest.approx(expected, abs=1e-4)
+    assert score(images[:1], 1) == pytest.approx(expected[:1], abs=1e-4), "nothing else to score"
     assert sum(read) == 2
-    assert judge(images[:1], 1) == pytest.approx(expected[:1], abs=1e-4), "no twin differs"
-    assert sum(read) == 2
-    assert judge(images, 0) == pytest.approx(expected, abs=1e-4)
+    assert score(images, 0) == pytest.approx(expected, abs=1e-4)
     assert sum(read) == 5
