@@ -178,10 +178,10 @@ def features_identity(model: RewardModel) -> str:
 
 
 def _response(readout: Readout) -> Any:
-    look = readout.second_look
-    if look is None or look == SecondLook("blurred", readout.taps):
-        return look is not None  # as in archives of earlier versions
-    return look.to_json()
+    second = readout.second_look
+    if second is None or second == SecondLook("blurred", readout.taps):
+        return second is not None  # as in archives of earlier versions
+    return second.to_json()
 
 
 def _from_parts(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> FeatureArchive:

@@ -187,15 +187,15 @@ class _Extraction:
         In the plain view, and in a random one, the same before and after: a cropped picture is another size.
         """
         seed = self.seeds[index]
-        twins = self.neutraliser.perturbed(image, int(self.table.labels[index]), seed)
-        if not twins:
+        perturbed = self.neutraliser.perturbed(image, int(self.table.labels[index]), seed)
+        if not perturbed:
             return {}
-        pairs = [self._views_of(each, 2, seed) for each in (image, *twins.values())]
+        pairs = [self._views_of(each, 2, seed) for each in (image, *perturbed.values())]
         features = self.reader(torch.cat(pairs)).cpu().clone().unflatten(0, (len(pairs), 2))
         moved = features[1:] - features[0]
         return {
             f"{name}, {view}": moved[place, number]
-            for place, name in enumerate(twins)
+            for place, name in enumerate(perturbed)
             for number, view in enumerate(("plain", "random view"))
         }
 

@@ -83,6 +83,13 @@ class TestProjection:
         (head,) = fit_linear_path(same, fit_projection(same.flat()[0], blocks(8)), 0.5, (0.1,))
         assert head(same.features[:, 0]).abs().max() < 1e-3
 
+    def test_of_very_many_rows_an_even_selection_is_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        features = rows(60).flat()[0]
+        expected = fit_projection(features, blocks(24))
+        monkeypatch.setattr("ganrm_core.training.whitening._PROJECTION_ROWS", 60)
+        found = fit_projection(features.repeat_interleave(3, dim=0), blocks(24))
+        torch.testing.assert_close(found.deviations, expected.deviations, atol=1e-4, rtol=1e-4)
+
     def test_heads_cannot_see_along_nuisances(self) -> None:
         given = rows(200)
         features = given.features[:, 0]
