@@ -74,7 +74,9 @@ def place_selection(
                 f"and {TABLE} says which. Choose another output folder for the others."
             ) from error
         raise
-    _log.info("placed %d of %d pictures into %s (%s)", len(result.kept), len(selection.kept), shown(output), mode)
+    _log.info(
+        "placed %d of %d pictures into %s (%s)", len(result.kept), len(selection.kept), shown(output), mode
+    )
     if sheet:
         try:
             write_sheet(output / SHEET, result, progress)

@@ -318,7 +318,7 @@ class TestCommandsThatRead:
         assert result.model.card["provenance"]["n_skipped"] == 14 + 3
         assert result.known is not None
         table = result.known.table
-        assert len(table.facts) == len(table.hashes) == len(result.known.features) == 21
+        assert len(table.file_stats) == len(table.hashes) == len(result.known.features) == 21
         assert not set(gone) & set(table.paths)
         assert "17 files were skipped" in " ".join(result.warnings)
 
