@@ -104,17 +104,19 @@ def test_single_sparks_are_clipped_and_many_are_another_range(spark: float) -> N
         as_images(picture)
 
 
-@pytest.mark.parametrize("mean", [0.3, 0.5, 0.65])
-def test_other_ranges_are_refused(mean: float) -> None:
+@pytest.mark.parametrize("mean", [0.3, 0.65])
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        (lambda picture: picture * 2 - 1, r"shift and scale it, \(x \+ 1\) / 2"),
+        (lambda picture: picture * 255, "Divide it by 255"),
+        (lambda picture: 2 * torch.randn(picture.shape), "If it is a latent, decode it with a VAE"),
+    ],
+)
+def test_other_ranges_are_refused(change: Any, advice: str, mean: float) -> None:
     noise = torch.randn(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
-    picture = (mean + 0.15 * noise).clamp(0, 1)
-    for values, advice in (
-        (picture * 2 - 1, r"shift and scale it, \(x \+ 1\) / 2"),
-        (picture * 255, "Divide it by 255"),
-        (noise, "If it is a latent, decode it with a VAE"),
-    ):
-        with pytest.raises(ImageError, match=advice):
-            as_images(values)
+    with pytest.raises(ImageError, match=advice):
+        as_images(change((mean + 0.15 * noise).clamp(0, 1)))
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,9 @@ class TestFound:
         assert files.warnings == []
         assert files.names == {"liked": str(liked), "ordinary": str(ordinary)}
 
-    def test_lists_of_files(self, liked: Path, ordinary: Path) -> None:
+    def test_lists_of_files_and_subfolders_only_when_asked(self, liked: Path, ordinary: Path) -> None:
         paths = sorted(liked.iterdir(), reverse=True)
         assert find_training_files(paths, sorted(ordinary.iterdir())).liked == paths
-
-    def test_subfolders_only_when_asked(self, liked: Path, ordinary: Path) -> None:
         folder(liked / "more", 3, 90)
         assert len(find_training_files(liked, ordinary).liked) == 10
         assert len(find_training_files(liked, ordinary, recursive=True).liked) == 13
