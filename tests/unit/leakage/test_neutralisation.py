@@ -85,37 +85,28 @@ def test_sizes_are_met_from_above_and_aspects_by_cropping() -> None:
     assert neutral.neutralise(picture(), 1, 0).shape == (3, 60, 60)
     small = picture(height=60, width=60)
     assert neutral.neutralise(small, 0, 0).shape == (3, 40, 60), "cropped to the liked aspect, never enlarged"
-
-
-def test_each_size_meets_the_one_of_its_own_rank() -> None:
-    facts = [replace(PNG, width=side, height=side) for side in range(200, 440, 20)]
-    halves = [replace(PNG, width=side // 2, height=side // 2) for side in range(200, 440, 20)]
-    neutral = make_neutraliser("auto", audit("size and shape"), [*facts, *halves], LABELS)
+    sides = range(200, 440, 20)
+    facts = [replace(PNG, width=side // part, height=side // part) for part in (1, 2) for side in sides]
+    neutral = make_neutraliser("auto", audit("size and shape"), facts, LABELS)
     for side in (200, 300, 420):
-        assert neutral.neutralise(picture(side, side), 1, 0).shape == (3, side // 2, side // 2)
+        assert neutral.neutralise(picture(side, side), 1, 0).shape == (3, side // 2, side // 2), (
+            "of its own rank"
+        )
     resampled = neutral.perturbed(picture(300, 300), 1, 0)
     assert [tuple(each.shape) for each in resampled.values()] == [(3, 150, 150)] * 2, "crisp and soft"
 
 
-def test_borders_are_cut_off_in_scoring_too() -> None:
-    neutral = made("auto", replace(PNG, border=(2, 2, 2, 2)), "borders")
-    assert 0.02 < neutral.border_trim.frame < 0.1
-    seen = neutral.border_trim(neutral.neutralise(picture(), 1, 0).float() / 255)
-    assert torch.equal(seen, picture()[:, 2:-2, 2:-2].float() / 255)
-
-
-def test_a_wide_frame_is_put_around_a_picture_and_cut_off_again_whole() -> None:
-    instant_film = replace(PNG, width=200, height=160, border=(12, 12, 36, 12))
-    neutral = made("auto", instant_film, "borders")
+@pytest.mark.parametrize("border", [(2, 2, 2, 2), (12, 12, 36, 12)])
+def test_frames_are_given_to_pictures_and_cut_off_again_in_scoring_too(border: tuple[int, ...]) -> None:
+    """A thin one is drawn over the picture, a wide one put around it."""
+    neutral = made("auto", replace(PNG, width=200, height=160, border=border), "borders")
     given = neutral.neutralise(picture(), 1, 0)
-    assert given.shape[1] > 80
-    assert given.shape[2] > 120
-    assert torch.equal(neutral.border_trim(given.float() / 255), picture().float() / 255)
-
-
-def test_margins_that_vary_from_picture_to_picture_are_neither_given_nor_cut_off() -> None:
+    wide = border[2] > 2
+    assert (given.shape[1:] > picture().shape[1:]) == wide
+    inside = picture() if wide else picture()[:, 1:-1, 1:-1]
+    assert torch.equal(neutral.border_trim(given.float() / 255), inside.float() / 255)
     boxes = [replace(PNG, border=(width,) * 4) for width in range(2, 38, 3)]
-    assert made("auto", boxes, "borders").border_trim.frame <= 0.03
+    assert made("auto", boxes, "borders").border_trim.frame <= 0.03, "margins that vary are no frame"
 
 
 def test_the_same_seed_gives_the_same_picture() -> None:
