@@ -25,11 +25,10 @@ from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint, read_card
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training.feature_archive import SUFFIX, read_features
-from ganrm_core.utils.errors import GanRMError
 
 from .checkpoint_mutations import FileMutation, any_bytes, card, header, tensors
 from .checkpoint_seeds import Seeds
-from .clear_words import why_unclear
+from .clear_words import tried, why_unclear
 from .json_mutations import as_text, mutated_json, mutated_text
 from .mutation import Case
 from .silence import heard
@@ -83,9 +82,9 @@ def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
         elif path.suffix == ".json":
             usable = _reward_is_loaded(path, faults)
         else:
-            _tried("read_card", lambda: read_card(path), path, faults)
-            _tried("load_checkpoint", lambda: load_checkpoint(path), path, faults)
-            _tried("load_backbone", lambda: load_backbone(f"file:{path}"), path, faults)
+            tried("read_card", lambda: read_card(path), path, faults)
+            tried("load_checkpoint", lambda: load_checkpoint(path), path, faults)
+            tried("load_backbone", lambda: load_backbone(f"file:{path}"), path, faults)
             usable = _model_is_loaded(path, faults)
             usable = _reward_is_loaded(path, faults) and usable
         for options in ((), ("--json",)):
@@ -106,19 +105,19 @@ def _recipe_case(number: int, seeds: Seeds, random: Random) -> Case:
 
 
 def _model_is_loaded(path: Path, faults: list[str]) -> bool:
-    model = _tried("RewardModel.load", lambda: RewardModel.load(path, offline=True), path, faults)
+    model = tried("RewardModel.load", lambda: RewardModel.load(path, offline=True), path, faults)
     if model is None:
         return False
     _check_scores("its model", model, path, faults)
     _check_scores("combined", CombinedReward([model, model], [1.0, 0.5]), path, faults)
-    lines = _tried("about_card", lambda: _about_card()(path.stem, model.card), path, faults)
+    lines = tried("about_card", lambda: _about_card()(path.stem, model.card), path, faults)
     if lines is not None and not all(line.isprintable() for line in lines):
         faults.append(f"about_card: {lines}")
     return True
 
 
 def _reward_is_loaded(path: Path, faults: list[str]) -> bool:
-    reward = _tried("load_reward", lambda: load_reward(path, offline=True), path, faults)
+    reward = tried("load_reward", lambda: load_reward(path, offline=True), path, faults)
     if reward is not None:
         _check_scores("its reward", reward, path, faults)
     return reward is not None
@@ -126,14 +125,14 @@ def _reward_is_loaded(path: Path, faults: list[str]) -> bool:
 
 def _companion_is_read(path: Path, faults: list[str]) -> bool:
     model = RewardModel.load(_owner(path), offline=True)
-    known = _tried("read_features", lambda: read_features(_owner(path), model), path, faults)
+    known = tried("read_features", lambda: read_features(_owner(path), model), path, faults)
     if known is not None:
-        _tried("neutraliser", lambda: known.neutraliser, path, faults)
+        tried("neutraliser", lambda: known.neutraliser, path, faults)
     return known is not None
 
 
 def _check_scores(what: str, reward: Reward, path: Path, faults: list[str]) -> None:
-    scores = _tried(f"{what}'s score", lambda: reward.score(_PICTURES), path, faults)
+    scores = tried(f"{what}'s score", lambda: reward.score(_PICTURES), path, faults)
     if scores is None:
         return
     metrics = torch.stack([scores.logit, scores.score, scores.uncertainty])
@@ -177,18 +176,6 @@ def _faults_of_json(what: str, text: str) -> list[str]:
     except ValueError as error:
         return [f"{what}: no JSON: {error}"]
     return [] if text.count("\n") == 1 else [f"{what}: several lines"]
-
-
-def _tried(what: str, call: Callable[[], Any], path: Path, faults: list[str]) -> Any:
-    """What `call` gives, or None where it refuses the file. Any other end is a fault."""
-    try:
-        return call()
-    except GanRMError as error:
-        if why := why_unclear(str(error), path):
-            faults.append(f"{what}: unclear, {why}: {error}")
-    except Exception as error:
-        faults.append(f"{what}: {type(error).__name__}: {error}")
-    return None
 
 
 def _owner(companion: Path) -> Path:

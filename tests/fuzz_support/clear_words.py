@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from ganrm_core.utils.errors import GanRMError
 
 _MOST_LETTERS = 600
 """Without the path, which may be of any length."""
@@ -29,3 +33,17 @@ def why_unclear(message: str, path: Path) -> str:
     if not _ADVICE.search(message):
         return "it does not say what to do"
     return ""
+
+
+def tried(
+    what: str, call: Callable[[], Any], path: Path, faults: list[str], refusal: type[GanRMError] = GanRMError
+) -> Any:
+    """What `call` gives, or None where it refuses the file clearly. Any other end is appended to `faults`."""
+    try:
+        return call()
+    except refusal as error:
+        if why := why_unclear(str(error), path):
+            faults.append(f"{what}: unclear, {why}: {error}")
+    except Exception as error:
+        faults.append(f"{what}: {type(error).__name__}: {error}")
+    return None
