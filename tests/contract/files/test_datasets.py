@@ -20,24 +20,6 @@ def put(folder: Path, *names: str) -> None:
         Image.new("RGB", (4, 4), (number, 0, 0)).save(folder / name)
 
 
-@pytest.mark.parametrize(
-    ("node", "inputs", "outputs"),
-    [
-        ("GANRMImageFolder", ["folder", "recursive"], ["dataset", "count"]),
-        ("GANRMImagesToDataset", ["images"], ["dataset", "count"]),
-        (
-            "GANRMAddToDataset",
-            ["images", "dataset_name", "pick"],
-            ["dataset", "added", "skipped", "summary"],
-        ),
-    ],
-)
-def test_schemas(pack: Pack, folders: Folders, node: str, inputs: list[str], outputs: list[str]) -> None:
-    schema = pack.schema(node)
-    assert [socket.id for socket in schema.inputs] == inputs
-    assert [socket.id for socket in schema.outputs] == outputs
-
-
 class TestImageFolder:
     def test_finds_in_natural_order(self, pack: Pack, folders: Folders) -> None:
         put(folders.input, "cats/a10.png", "cats/a2.png", "cats/more/b.png")

@@ -62,17 +62,6 @@ def written(folders: Folders) -> list[Path]:
     return [path for path in folders.output.rglob("*") if path.is_file()]
 
 
-def test_schema(pack: Pack, folders: Folders) -> None:
-    schema = pack.schema(NAME)
-    optional = ["scores", "indices", "reward", "seed"]
-    required = ["images", "filename_prefix", "format", "quality"]
-    assert [socket.id for socket in schema.inputs] == [*required, *optional]
-    assert [socket.id for socket in schema.inputs if socket.optional] == optional
-    assert [(socket.id, socket.is_output_list) for socket in schema.outputs] == [("files", True)]
-    assert schema.is_output_node
-    assert schema.is_input_list
-
-
 class TestMetadata:
     @pytest.mark.parametrize("channels", [1, 3, 4])
     def test_png_is_what_save_image_writes_and_our_key(

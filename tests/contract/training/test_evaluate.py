@@ -63,13 +63,6 @@ def by_name(pack: Pack) -> Any:
     return ByName()
 
 
-def test_schema(pack: Pack, folders: Folders) -> None:
-    schema = pack.schema("GANRMEvaluate")
-    assert [socket.id for socket in schema.inputs] == ["reward", "liked", "ordinary"]
-    assert [socket.id for socket in schema.outputs] == ["metrics", "report", "auc", "summary"]
-    assert schema.is_output_node
-
-
 def test_a_model_on_pictures_it_has_not_seen(evaluate_for_real: Any, trained: Any, unseen: Any) -> None:
     result = evaluate_for_real(trained, unseen.liked, unseen.ordinary)
     metrics = json.loads(result["metrics"])
