@@ -63,22 +63,12 @@ class TestLoad:
         ]
         assert lines[7].startswith("! Trained with only 12")
 
-    @pytest.mark.parametrize(
-        "strange",
-        [
-            {"metrics": None, "provenance": None},
-            {"metrics": {"auc": None}, "provenance": {"n_liked": "many", "n_ordinary": 3, "date": 7}},
-            {"metrics": {"auc": ["a", 0.1, 0.2]}, "provenance": []},
-            {"metrics": {"auc": [None, None, None]}},
-        ],
-    )
-    def test_info_of_a_strange_card(
-        self, pack: Pack, saved: Path, edit: Any, strange: Mapping[str, Any]
-    ) -> None:
-        edit(lambda card: card.update(strange))
-        info = pack.run(LOAD, model=saved.name)["info"]
-        assert info.startswith("my_taste\n")
-        assert "held-out AUC" not in info
+    def test_info_of_a_strange_card(self, pack: Pack, saved: Path, edit: Any) -> None:
+        for metrics, origin in ((None, None), ({"auc": ["a", 0.1]}, {"n_liked": "many", "date": 7})):
+            edit(lambda card, new={"metrics": metrics, "provenance": origin}: card.update(new))
+            info = pack.run(LOAD, model=saved.name)["info"]
+            assert info.startswith("my_taste\n")
+            assert "held-out AUC" not in info
 
     def test_a_model_in_a_subfolder(self, pack: Pack, saved: Path) -> None:
         (saved.parent / "portraits").mkdir()
@@ -122,13 +112,11 @@ class TestLoadRefuses:
                 assert words in message
         assert pack.refusal(LOAD, model=saved.name) == ""
 
-    @pytest.mark.parametrize("length", [0, 5, 200, -10])
-    def test_a_damaged_file(self, pack: Pack, saved: Path, errors: Any, length: int) -> None:
-        saved.write_bytes(saved.read_bytes()[:length])
+    def test_a_damaged_file(self, pack: Pack, saved: Path, errors: Any) -> None:
+        saved.write_bytes(saved.read_bytes()[:200])
         with pytest.raises(errors.CheckpointError, match=r"my_taste\.safetensors.* is damaged"):
             pack.run(LOAD, model=saved.name)
-        if length >= 0:  # a missing end does not show in the header
-            assert "is damaged" in pack.refusal(LOAD, model=saved.name)
+        assert "is damaged" in pack.refusal(LOAD, model=saved.name)
 
 
 class TestMissingBackbone:

@@ -7,7 +7,6 @@ import gc
 import json
 import math
 import shutil
-import sys
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -123,7 +122,6 @@ class TestResult:
         assert reward.managed_backbone.backbone is reward.model.backbone
         assert not any(parameter.is_inference() for parameter in reward.model.backbone.parameters())
         assert result["report"].shape[0::3] == (1, 3)
-        assert 0 <= result["report"].min() < result["report"].max() <= 1
         lines = result["summary"].splitlines()
         assert lines[0].startswith("my_taste: held-out AUC ")
         assert any("12 liked and 13 ordinary pictures, file:" in line for line in lines)
@@ -170,15 +168,11 @@ class TestResult:
             assert isinstance(result["loss"], blocker)
             assert (result.ui["loss"], result.ui["reused"]) == ([], [reused])
 
-    def test_an_empty_name(self, train: Any, training: Any) -> None:
-        train(name="  ")
-        assert training.names == ["untitled"]
-
 
 class TestReuse:
     def test_unchanged_pictures_and_settings(self, train: Any, training: Any) -> None:
-        first, again = train(), train(name="second")
-        assert training.names == ["my_taste"]
+        first, again = train(name=" "), train(name="second")
+        assert training.names == ["untitled"]
         assert "Reused: nothing had changed." in again["summary"]
         assert (first.ui["reused"], again.ui["reused"]) == ([False], [True])
         assert again["reward"].name == "second"
@@ -284,51 +278,25 @@ class TestCancel:
         assert not kept.exists() or not list(kept.iterdir())
 
 
-class TestDownload:
-    @pytest.fixture
-    def train_known(
-        self, pack: Pack, train: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Callable[..., list[Any]]:
-        """(download, weights) → what was loaded for an OpenCLIP name whose weights lie at `weights`."""
-        options, loaded = pack.module("nodes.training.backbone_options"), list[Any]()
-        load_backbone = options.load_backbone
+def test_weights_are_downloaded_once_and_then_read_offline(
+    pack: Pack, folders: Folders, train: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, calls = pack.module("nodes.training.backbone_options"), list[Any]()
+    name, load_backbone = options.KNOWN[0].name, options.load_backbone
 
-        def load(wanted: str, **how: Any) -> Any:
-            loaded.append((wanted, how["offline"]))
-            return load_backbone(f"file:{tiny}")
+    def download(wanted: str, folder: Path, _progress: Any) -> None:
+        calls.append((wanted, folder))
 
-        def run(download: Any, weights: Path | None) -> list[Any]:
-            monkeypatch.setattr(options, "find_weights", lambda *_: weights)
-            monkeypatch.setattr(options, "download", download)
-            monkeypatch.setattr(options, "load_backbone", load)
-            train(backbone=options.KNOWN[0].name)
-            return loaded
+    def load(wanted: str, **how: Any) -> Any:
+        calls.append((wanted, how["offline"]))
+        return load_backbone(f"file:{tiny}")
 
-        return run
-
-    def test_weights_are_downloaded_once_and_then_read_offline(
-        self, pack: Pack, folders: Folders, train_known: Any, tiny: Path
-    ) -> None:
-        name = pack.module("nodes.training.backbone_options").KNOWN[0].name
-        progress = pack.module("ganrm_core.utils.progress").Progress
-        asked: list[Any] = []
-
-        def download(wanted: str, folder: Path, report: Any) -> None:
-            asked.append((wanted, folder))
-            report(progress("downloading", 1, 2))
-
-        assert train_known(download, None) == [(name, True)]
-        assert asked == [(name, folders.models / "ganrm_backbones")]
-        train_known(download, tiny)
-        assert len(asked) == 1, "what is here is not downloaded"
-
-    def test_cancel_stops_it(self, train_known: Any, cancel: Any) -> None:
-        def download(*_: Any) -> None:
-            raise kind
-
-        kind = cancel(lambda: False)
-        with pytest.raises(kind):
-            train_known(download, None)
+    monkeypatch.setattr(options, "download", download)
+    monkeypatch.setattr(options, "load_backbone", load)
+    for seed, weights in enumerate((None, tiny)):
+        monkeypatch.setattr(options, "find_weights", lambda *_, found=weights: found)
+        train(backbone=name, seed=seed)
+    assert calls == [(name, folders.models / "ganrm_backbones"), (name, True), (name, True)]
 
 
 class TestRefusals:
@@ -366,11 +334,6 @@ class TestRefusals:
         for inputs in ({"backbone": TINY}, {"backbone": None}, {}):
             assert pack.refusal(NODE, **inputs) == ""
 
-    def test_lora_on_the_built_in_backbone(self, train_for_real: Any, errors: Any) -> None:
-        pytest.importorskip("peft")
-        with pytest.raises(errors.BackboneError, match="adapt to none"):
-            train_for_real(backbone="efficientnet_lite0", adapt="lora", preset="default")
-
     def test_too_few_pictures_are_no_error(self, pack: Pack, train: Any, taste: Any) -> None:
         blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
 
@@ -385,23 +348,3 @@ class TestRefusals:
         assert "2 of 10 liked pictures in pictures, eight to go." in said(liked[:2])
         assert "one to go" in said(liked[:9])
         assert "0 of 10 ordinary pictures" in said(liked, ordinary=[])
-
-    def test_too_few_that_can_be_read(self, train_for_real: Any, taste: Any, tmp_path: Path) -> None:
-        liked, ordinary = copied(taste, tmp_path / "a")
-        for path in sorted(liked.iterdir())[:4]:
-            path.write_bytes(path.name.encode())
-        summary = train_for_real(liked, ordinary)["summary"]
-        assert "8 of 10 liked pictures in pictures, two to go" in summary
-        assert "4 files were skipped" in summary
-
-    def test_the_same_pictures_twice(self, train: Any, errors: Any, taste: Any) -> None:
-        with pytest.raises(errors.DataError, match="are the same: both are"):
-            train(ordinary=taste.liked)
-
-    def test_without_timm_the_built_in_backbone_alone_is_gone(
-        self, train: Any, errors: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "timm", None)
-        with pytest.raises(errors.BackboneError, match="timm"):
-            train(backbone="efficientnet_lite0")
-        assert train()["reward"].name == "my_taste"
