@@ -11,16 +11,6 @@ import pytest
 from contract_support.pack import Folders, Pack
 
 
-@pytest.fixture
-def places(pack: Pack, folders: Folders) -> Any:
-    return pack.module("nodes.host.folders")
-
-
-@pytest.fixture
-def models(pack: Pack, folders: Folders) -> Any:
-    return pack.module("nodes.host.model_files")
-
-
 def nasty_names(seed: int, count: int) -> list[str]:
     """Names that Linux allows for a folder, most of which mean something else on another system or in a workflow."""
     rng = random.Random(seed)

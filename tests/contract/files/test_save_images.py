@@ -156,13 +156,12 @@ class TestNames:
         assert twice["files"] == ["0.50/0.50_x_00001_.png"]
 
     def test_dates_as_the_page_writes_them_for_its_own_nodes(
-        self, pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch
+        self, save: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        places = pack.module("nodes.host.save_paths")
         now = time.struct_time((2026, 3, 4, 5, 6, 7, 0, 0, 0))
-        monkeypatch.setattr(places.time, "localtime", lambda *_: now)
-        place = places.SavePaths("%date:yyyy-MM-dd_hh.mm.ss% %date:yy M d%", ".png").next(8, 8)
-        assert place.name == "2026-03-04_05.06.07 26 3 4_00001_.png"
+        monkeypatch.setattr(time, "localtime", lambda *_: now)
+        result = save(noise(), filename_prefix="%date:yyyy-MM-dd_hh.mm.ss% %date:yy M d%")
+        assert result["files"] == ["2026-03-04_05.06.07 26 3 4_00001_.png"]
 
     @pytest.mark.parametrize(
         "prefix",

@@ -28,16 +28,6 @@ ELSEWHERE = [
 
 
 @pytest.fixture
-def places(pack: Pack, folders: Folders) -> Any:
-    return pack.module("nodes.host.folders")
-
-
-@pytest.fixture
-def models(pack: Pack, folders: Folders) -> Any:
-    return pack.module("nodes.host.model_files")
-
-
-@pytest.fixture
 def outside(tmp_path: Path) -> Path:
     """A folder beside ComfyUI's own, with a picture in it."""
     folder = tmp_path / "out side é"
@@ -99,12 +89,6 @@ class TestAllowlist:
         allow(folders, line[1])
         assert places.resolve_folder(str(outside)) == outside, "read at every run"
 
-    def test_another_machines_path_is_not_said_to_be_one_line_away(self, places: Any, errors: Any) -> None:
-        foreign = "C:\\pics" if Path("/").is_absolute() else "/pics"
-        with pytest.raises(errors.DataError, match="another machine") as caught:
-            places.resolve_folder(foreign)
-        assert "add this line" not in str(caught.value)
-
     def test_a_line_allows_that_folder_and_what_lies_in_it(
         self, places: Any, errors: Any, folders: Folders, outside: Path
     ) -> None:
@@ -150,6 +134,8 @@ class TestNames:
         assert places.resolve_folder("output") == folders.output
         with pytest.raises(errors.DataError, match=r"no folder \"cats\" here.*input/.*press R"):
             places.resolve_folder("cats")
+        with pytest.raises(errors.DataError, match="another machine"):
+            places.resolve_folder("C:\\pics" if Path("/").is_absolute() else "/pics")
 
     def test_choices_are_those_that_resolve(self, places: Any, folders: Folders, outside: Path) -> None:
         for name in ("cats/young/tiny/too_deep", ".hidden"):
@@ -219,7 +205,7 @@ class TestNames:
         assert not (outside / "new").exists(), "naming a folder does not make it"
 
 
-def test_models_are_found_and_named(models: Any, errors: Any, folders: Folders) -> None:
+def test_models_are_found_and_named(models: Any, folders: Folders) -> None:
     home = folders.models / "ganrm"
     (home / "mine").mkdir()
     (home / "mine" / "a.safetensors").touch()
@@ -227,9 +213,6 @@ def test_models_are_found_and_named(models: Any, errors: Any, folders: Folders) 
         assert models.model_path(name) == home / "mine" / "a.safetensors"
     assert models.new_model_path(" my.taste ") == home / "my.taste.safetensors"
     assert models.new_model_path("sub/b.safetensors") == home / "sub" / "b.safetensors"
-    with pytest.raises(errors.OutputError) as caught:
-        models.new_model_path("/tmp/evil")
-    assert "add this line" not in str(caught.value), "no line would help"
 
 
 def test_a_models_folder_that_cannot_be_made_does_not_stop_the_pack(
