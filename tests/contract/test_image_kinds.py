@@ -94,21 +94,19 @@ def test_kept_as_core_saves_it(pack: Pack, folders: Folders, node: str, images: 
         assert {pixels(path).tobytes() for path in paths} == expected
 
 
-@pytest.mark.parametrize(("kind", "pruning"), [("overshoot", "off"), ("fp16", "standard")])
-def test_samplers_take_what_a_vae_gives(run_sampler: Any, kind: str, pruning: str) -> None:
+def test_samplers_take_what_a_vae_gives(run_sampler: Any) -> None:
     class Decoder(Vae):
         def decode(self, latents: Tensor) -> Tensor:
             pictures = super().decode(latents).clone()
-            if kind == "overshoot":
-                pictures[:, 0, 0], pictures[:, 0, 1] = -0.06, 1.07
-                return pictures
+            pictures[:, 0, 0], pictures[:, 0, 1] = -0.06, 1.07
             return pictures.half()
 
-    result = run_sampler(vae=Decoder(), pruning=pruning, keep=2)
-    assert result["seeds"] == run_sampler(pruning=pruning, keep=2)["seeds"]
+    result = run_sampler(vae=Decoder(), pruning="standard", keep=2)
+    assert result["seeds"] == run_sampler(pruning="standard", keep=2)["seeds"]
     assert result.ui["spoilt"] == []
     image = result["images"][0]
-    assert image.dtype == torch.half or float(image.max()) == pytest.approx(1.07), "it leaves as it came"
+    assert image.dtype == torch.half
+    assert float(image.max()) == pytest.approx(1.07, abs=0.01), "it leaves as it came"
 
 
 @pytest.mark.parametrize("node", JUDGES)

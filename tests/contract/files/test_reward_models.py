@@ -71,14 +71,6 @@ class TestLoad:
             assert info.startswith("my_taste\n")
             assert "held-out AUC" not in info
 
-    def test_a_model_in_a_subfolder(self, pack: Pack, saved: Path) -> None:
-        (saved.parent / "portraits").mkdir()
-        saved.rename(saved.parent / "portraits" / saved.name)
-        newest, option = pack.schema(LOAD).inputs[0].options
-        assert newest == "newest of portraits/my_taste"
-        for choice in (newest, option):
-            assert pack.run(LOAD, model=choice)["reward"].name == "portraits/my_taste"
-
     def test_the_node_notices_a_replaced_file(self, pack: Pack, saved: Path, edit: Any) -> None:
         fingerprint = pack.node(LOAD).fingerprint_inputs
         before = fingerprint(model=saved.name)

@@ -218,13 +218,12 @@ def test_scores_as_other_packs_give_them(save: Any, ours: Any) -> None:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("form", ["png", "webp"])
-    def test_a_spoilt_picture_costs_the_others_nothing(self, save: Any, ours: Any, form: str) -> None:
+    def test_a_spoilt_picture_costs_the_others_nothing(self, save: Any, ours: Any) -> None:
         images = noise(4)
         images[1, 0, 0, 0], images[3, 2, 2, 1] = torch.nan, torch.inf
         scores, indices = Many([0.1, 0.0, 0.3, 0.0]), Many([0, 1, 2, 3])
-        result = save(images, format=form, scores=scores, indices=indices)
-        assert result["files"] == [f"GAN-RM/best_0000{number}_.{form}" for number in (1, 2)]
+        result = save(images, format="webp", scores=scores, indices=indices)
+        assert result["files"] == [f"GAN-RM/best_0000{number}_.webp" for number in (1, 2)]
         assert [entry["index"] for entry in ours(result)] == [0, 2]
         assert result.ui["scores"] == [0.1, 0.3], "beside the files"
         assert [entry["type"] for entry in result.ui["images"]] == ["output", "output", "temp"]

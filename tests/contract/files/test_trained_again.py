@@ -91,13 +91,6 @@ class TestNewest:
         save(0.87)
         assert loaded_auc(pack) == 0.87, "one that was there already counts as saved now"
 
-    def test_the_list_names_each_series_once(self, pack: Pack, save: Any) -> None:
-        for auc in (0.6, 0.7):
-            save(auc)
-            save(auc, "portraits/soft", REPLACE)
-        options = pack.schema("GANRMLoadModel").inputs[0].options
-        assert [name for name in options if name.startswith("newest")] == [NEWEST, "newest of portraits/soft"]
-
     def test_none_of_that_name(self, pack: Pack, folders: Folders, errors: Any) -> None:
         with pytest.raises(errors.CheckpointError, match=r"\"my_taste\".*not on this machine") as caught:
             pack.run("GANRMLoadModel", model=NEWEST)

@@ -169,7 +169,9 @@ class TestNames:
         assert places.new_folder(quoted("new one"), "it", default="output") == folders.output / "new one"
         assert places.new_folder(quoted(outside / "new"), "it", default="output") == outside / "new"
         assert models.model_path(quoted("a.safetensors")) == folders.models / "ganrm" / "a.safetensors"
-        assert models.new_model_path(quoted("b")) == folders.models / "ganrm" / "b.safetensors"
+        assert (
+            models.new_model_path(quoted("sub\\b.c")) == folders.models / "ganrm" / "sub" / "b.c.safetensors"
+        )
 
     def test_several_dataset_folders(self, places: Any, folders: Folders, tmp_path: Path) -> None:
         import folder_paths
@@ -203,16 +205,6 @@ class TestNames:
         allow(folders, outside)
         assert new(outside / "new") == outside / "new"
         assert not (outside / "new").exists(), "naming a folder does not make it"
-
-
-def test_models_are_found_and_named(models: Any, folders: Folders) -> None:
-    home = folders.models / "ganrm"
-    (home / "mine").mkdir()
-    (home / "mine" / "a.safetensors").touch()
-    for name in ("mine/a.safetensors", "mine\\a.safetensors"):
-        assert models.model_path(name) == home / "mine" / "a.safetensors"
-    assert models.new_model_path(" my.taste ") == home / "my.taste.safetensors"
-    assert models.new_model_path("sub/b.safetensors") == home / "sub" / "b.safetensors"
 
 
 def test_a_models_folder_that_cannot_be_made_does_not_stop_the_pack(
