@@ -55,6 +55,7 @@ class TestImageFolder:
 
     def test_fingerprint_follows_the_files(self, pack: Pack, folders: Folders) -> None:
         put(folders.input, "cats/a.png", "cats/more/b.png")
+        (folders.input / "cats" / "dangling.png").symlink_to("nowhere.png")
         node = pack.node("GANRMImageFolder")
 
         def now(recursive: bool = False) -> str:
