@@ -6,7 +6,7 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..ganrm_core.reports.translation import speak
+from ..ganrm_core.reports.translation import use_language
 from ..ganrm_core.utils.disk_cache import cache_in, keep_in
 from .best_of_n.sampler import BestOfNSampler, BestOfNSamplerCustom
 from .best_of_n.select import BestOfN
@@ -52,7 +52,7 @@ def start() -> GanRMExtension:
     folders.register()
     help_pages.serve()
     language.listen()
-    speak(language.current)
+    use_language(language.current)
     try:
         keep_in(cache_in(folders.cache_folder()))
     except OSError as error:  # a read-only disk must not keep the nodes from loading

@@ -28,6 +28,11 @@ def advanced(socket: _Input) -> _Input:
     return socket
 
 
+def aliases(words: str) -> list[str]:
+    """The search aliases of a schema, written as words separated by spaces."""
+    return words.split()
+
+
 def _schema() -> Any:
     """`io.Schema`; on hosts without `search_aliases`, a subclass that adds them and sends them to the page."""
     if "search_aliases" in {known.name for known in fields(io.Schema)}:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...ganrm_core.data.image_folder import find_images
 from ...ganrm_core.reports.numbered_sheet import Numbered, numbered_sheet
-from ...ganrm_core.selection.non_finite import spoilt_in_words
+from ...ganrm_core.selection.non_finite import invalid_text
 from ...ganrm_core.selection.number_picks import check_numbers, picked_numbers
 from ...ganrm_core.utils.errors import DataError, GanRMError, OutputError
 from ...ganrm_core.utils.progress import Progress
@@ -21,7 +21,7 @@ from ..display.empty_outputs import blocked
 from ..display.messages import not_done
 from ..display.previews import in_node, notice
 from ..display.queue_checks import known, single
-from ..display.ranked_sheets import spoilt_card
+from ..display.ranked_sheets import invalid_card
 from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
@@ -105,7 +105,7 @@ class ImagesToDataset(io.ComfyNode):
     @classmethod
     def execute(cls, images: list[Tensor]) -> io.NodeOutput:  # type: ignore[override]
         pictures = Candidates(images, "each image")
-        spoilt = sorted(pictures.spoilt())
+        spoilt = sorted(pictures.invalid())
         progress = progress_bar()
         paths: dict[Path, None] = {}
         for position in range(len(pictures)):
@@ -114,7 +114,7 @@ class ImagesToDataset(io.ComfyNode):
                 path, _ = keep_once(picture, folders.temporary_folder() / "pictures")
                 paths[path] = None
             progress(Progress("Keeping pictures", position + 1, len(pictures)))
-        ui = {**notice(f"{spoilt_in_words(spoilt)}: left out."), "spoilt": spoilt} if spoilt else None
+        ui = {**notice(f"{invalid_text(spoilt)}: left out."), "spoilt": spoilt} if spoilt else None
         return io.NodeOutput(Dataset(tuple(paths), f"{len(paths)} images"), len(paths), ui=ui)
 
 
@@ -203,7 +203,7 @@ class AddToDataset(io.ComfyNode):
         candidates = Candidates(images, "each image")
         folder = _dataset_folder(dataset_name[0])
         picked = picked_numbers(pick[0], len(candidates))
-        spoilt = candidates.spoilt()
+        spoilt = candidates.invalid()
         # All tiles are drawn before the first file is written: an invalid image stops the whole run.
         tiles, had = _tiles(candidates, folder, set(picked), spoilt)
         outcome = _add(candidates, [position for position in picked if position not in spoilt], folder)
@@ -248,7 +248,7 @@ def _tiles(
     for position in range(len(candidates)):
         pixels = candidates.picture(position)
         if position in spoilt:
-            tiles.append(Numbered(spoilt_card(pixels, _THUMBNAIL), position + 1, "not added"))
+            tiles.append(Numbered(invalid_card(pixels, _THUMBNAIL), position + 1, "not added"))
         else:
             picture = as_saved(pixels, position, len(candidates))
             known = (folder / content_name(picture)).exists()
@@ -283,7 +283,7 @@ def _add(candidates: Candidates, picked: list[int], folder: Path) -> _Added:
 
 def _left_out(spoilt: set[int], failed: Mapping[int, GanRMError]) -> list[str]:
     """Sentences that name the spoilt and the failed images."""
-    sentences = [f"{spoilt_in_words(sorted(spoilt))}."] if spoilt else []
+    sentences = [f"{invalid_text(sorted(spoilt))}."] if spoilt else []
     return [*sentences, not_done(failed, "added")] if failed else sentences
 
 

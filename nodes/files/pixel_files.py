@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...ganrm_core.selection.non_finite import WHY, is_spoilt
+from ...ganrm_core.selection.non_finite import NON_FINITE, has_non_finite
 from ...ganrm_core.utils.errors import ImageError, NameTakenError, OutputError
 from ...ganrm_core.utils.files import atomic_file, check_new_file, shown
 
@@ -32,9 +32,9 @@ def as_saved(picture: Tensor, position: int, count: int) -> Image.Image:
             f"{where} has the shape {tuple(picture.shape)}. A picture that can be saved is [height, width, "
             "channels] with 1, 3 or 4 channels."
         )
-    if is_spoilt(picture):
+    if has_non_finite(picture):
         raise ImageError(
-            f"{where} holds {WHY}: it was spoilt where it was made. For a VAE, decode in full precision "
+            f"{where} holds {NON_FINITE}: it was spoilt where it was made. For a VAE, decode in full precision "
             "(fp32); leave this image out."
         )
     # NumPy knows no bfloat16.

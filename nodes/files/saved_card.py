@@ -13,12 +13,13 @@ from ...ganrm_core.reports.canvas import (
     CARD,
     SOFT_TEXT,
     TEXT,
+    TextStyle,
     line_height,
     paragraph_height,
     write,
     write_paragraph,
 )
-from ...ganrm_core.rewards.discriminator.card_text import interval, section
+from ...ganrm_core.rewards.discriminator.card_fields import interval, section
 from ...ganrm_core.rewards.discriminator.checkpoint import read_card
 from ...ganrm_core.utils.errors import CheckpointError
 
@@ -54,12 +55,12 @@ def saved_card(head: str, name: str, metrics: str, note: str = "") -> Image.Imag
     card = Image.new("RGB", (_WIDTH, height + _MARGIN), CARD)
     draw = ImageDraw.Draw(card)
     top = _MARGIN
-    write(draw, (_MARGIN, top), head, _HEAD, SOFT_TEXT, room)
+    write(draw, (_MARGIN, top), head, TextStyle(_HEAD, SOFT_TEXT), room)
     top += line_height(_HEAD)
-    top += write_paragraph(draw, (_MARGIN, top), name, _NAME, TEXT, room)
+    top += write_paragraph(draw, (_MARGIN, top), name, TextStyle(_NAME, TEXT), room)
     if metrics:
-        write(draw, (_MARGIN, top), metrics, _AUC, ACCENT, room)
+        write(draw, (_MARGIN, top), metrics, TextStyle(_AUC, ACCENT), room)
         top += line_height(_AUC)
     if note:
-        write_paragraph(draw, (_MARGIN, top), note, _NOTE, SOFT_TEXT, room)
+        write_paragraph(draw, (_MARGIN, top), note, TextStyle(_NOTE, SOFT_TEXT), room)
     return card

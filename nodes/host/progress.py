@@ -105,7 +105,7 @@ class _NodeProgress:
     def _at(self, step: Progress) -> Live:
         if self._phased is None:
             return Live(step, step.done / step.total if step.total > 0 else 0.0)
-        whole = self._phased.at(step)
+        whole = self._phased.update(step)
         return Live(step, whole.share, whole.seconds_left)
 
     def _send(self, picture: Image.Image | None) -> None:

@@ -13,12 +13,13 @@ from ...ganrm_core.data.skipped_files import describe_skipped
 from ...ganrm_core.reports.compact_card import compact_card
 from ...ganrm_core.reports.image_report import image_report
 from ...ganrm_core.reports.messages import all_facts, lead
+from ...ganrm_core.reports.report_data import ReportData
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.rewards.evaluation import Evaluation, evaluate
 from ...ganrm_core.training.phase_durations import evaluation_phases
 from ...ganrm_core.utils.errors import DataError
 from ...ganrm_core.utils.strict_json import strict_json
-from ..display.messages import marked
+from ..display.messages import warning_lines
 from ..display.previews import as_image, in_node
 from ..host.model_management import ManagedReward
 from ..host.progress import check_cancel, progress_bar
@@ -78,14 +79,16 @@ class Evaluate(io.ComfyNode):
         title = f"{reward.name}, evaluated"
         named_counts = {f"{kind} pictures": count for kind, count in counts.items()}
         card = image_report(
-            title=title,
-            scores=result.scores,
-            labels=result.labels,
-            paths=result.paths,
-            metrics=result.metrics,
-            thresholds=reward.thresholds,
-            warnings=warnings,
-            counts=named_counts,
+            ReportData(
+                title=title,
+                scores=result.scores,
+                labels=result.labels,
+                paths=result.paths,
+                metrics=result.metrics,
+                thresholds=reward.thresholds,
+                warnings=warnings,
+                counts=named_counts,
+            )
         )
         short = compact_card(
             title,
@@ -108,7 +111,7 @@ class Evaluate(io.ComfyNode):
         lines = [
             f"{reward.name}: AUC {auc} on {counts['liked']} liked and {counts['ordinary']} ordinary pictures",
             *([] if seen else [lead(result.metrics)]),  # which claims unseen images
-            *marked(warnings),
+            *warning_lines(warnings),
         ]
         summary = "\n".join(lines)
         return io.NodeOutput(

@@ -69,7 +69,9 @@ class TrainingCache:
         for path in self._entries(f"{key}-*{_SUFFIX}"):
             try:
                 _check_content(path)
-                result = _restored(RewardModel.load(path, load=load, name=name), files)
+                result = _restored(
+                    RewardModel.load_with(path, lambda spec: load(spec.name), name=name), files
+                )
             except (CheckpointError, LookupError, TypeError, ValueError) as error:
                 logging.warning("GAN-RM: a kept training result is damaged and is left out: %s", error)
                 _remove(path)

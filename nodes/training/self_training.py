@@ -9,15 +9,16 @@ from comfy_api.latest import io
 
 from ...ganrm_core.reports.compact_card import compact_card
 from ...ganrm_core.rewards.base import Reward
-from ...ganrm_core.rewards.discriminator.card_text import figure, section
+from ...ganrm_core.rewards.discriminator.card_fields import finite_number, section
 from ...ganrm_core.training.feature_archive import archive_path
 from ...ganrm_core.training.phase_durations import refining_phases
 from ...ganrm_core.training.self_training.card import bootstrap_card
+from ...ganrm_core.training.self_training.known_pictures import Sources
 from ...ganrm_core.training.self_training.messages import pool_line, round_facts, round_lines, verdict
 from ...ganrm_core.training.self_training.refinement import Refinement, refine
 from ...ganrm_core.training.self_training.rounds import BootstrapSettings
 from ...ganrm_core.utils.errors import CheckpointError, DataError
-from ..display.messages import marked, threshold_sentence
+from ..display.messages import threshold_sentence, warning_lines
 from ..display.previews import as_image, in_node, live_card
 from ..display.queue_checks import NOT_CONNECTED
 from ..host import model_files
@@ -149,10 +150,7 @@ class Bootstrap(io.ComfyNode):
         with live_progress(live_card, phases) as show:
             result = refine(
                 reward.model,
-                pool.paths,
-                liked=liked or None,
-                ordinary=ordinary or None,
-                checkpoint=checkpoint,
+                Sources(pool.paths, liked or None, ordinary or None, checkpoint),
                 settings=settings,
                 progress=show,
             )
@@ -177,7 +175,7 @@ class Bootstrap(io.ComfyNode):
 def _views(reward: ManagedReward) -> int:
     """Views per image, for the progress bar; a guess if the model's card does not say."""
     settings = section(section(reward.model.card, "provenance"), "settings")
-    views = figure(settings.get("views"))
+    views = finite_number(settings.get("views"))
     return 1 if settings.get("preset") == "paper" else int(views or 4)
 
 
@@ -212,7 +210,7 @@ def _summary(result: Refinement) -> str:
         *round_lines(result),
         pool_line(result),
         threshold_sentence(result.model.thresholds) if result.improved else "",
-        *marked(result.warnings),
+        *warning_lines(result.warnings),
         "Connect Save GAN-RM to keep it in models/ganrm." if result.improved else "",
     ]
     return "\n".join(line for line in lines if line)

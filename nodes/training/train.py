@@ -17,11 +17,12 @@ from ...ganrm_core.reports.image_report import image_report
 from ...ganrm_core.reports.messages import lead, threshold_facts
 from ...ganrm_core.training.config import Adapt, Preset, TrainingSettings
 from ...ganrm_core.training.phase_durations import training_phases
+from ...ganrm_core.training.report import report_data
 from ...ganrm_core.training.trainer import TrainingResult, train_on_files
 from ...ganrm_core.utils.errors import TooFewError
 from ...ganrm_core.utils.progress import History, ProgressCallback
 from ..display.empty_outputs import blocked
-from ..display.messages import marked, threshold_sentence, to_go
+from ..display.messages import threshold_sentence, to_go, warning_lines
 from ..display.previews import as_image, in_node, live_card, notice_card
 from ..display.queue_checks import known
 from ..host import folders
@@ -235,22 +236,12 @@ def _not_yet(error: TooFewError) -> io.NodeOutput:
 
 
 def _report_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
-    return image_report(
-        title=name,
-        scores=result.held_out_scores,
-        labels=result.held_out_labels,
-        paths=result.held_out_paths,
-        metrics=result.metrics,
-        thresholds=result.model.thresholds,
-        warnings=result.warnings,
-        counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-        history=result.history,
-        facts=[
-            ("Backbone", result.model.backbone.spec.name),
-            ("Same picture", result.leaks.same_picture.word),
-            ("Training", "reused\nnothing had changed" if reused else _duration(result.seconds["total"])),
-        ],
-    )
+    facts = [
+        ("Backbone", result.model.backbone.spec.name),
+        ("Same picture", result.leaks.same_picture.word),
+        ("Training", "reused\nnothing had changed" if reused else _duration(result.seconds["total"])),
+    ]
+    return image_report(report_data(result, name, facts))
 
 
 def _node_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
@@ -280,8 +271,8 @@ def _summary(result: TrainingResult, name: str, reused: bool) -> str:
         threshold_sentence(result.model.thresholds),
         f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures, {backbone}, trained in {seconds}.",
         "Reused: nothing had changed." if reused else "",
-        f"Same-picture test: {result.leaks.in_a_word()}",
-        *marked(result.warnings),
+        f"Same-picture test: {result.leaks.invariance_summary()}",
+        *warning_lines(result.warnings),
         "Connect Save GAN-RM to keep it in models/ganrm.",
     ]
     return "\n".join(line for line in lines if line)

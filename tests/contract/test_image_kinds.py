@@ -47,11 +47,6 @@ def images(request: pytest.FixtureRequest) -> Tensor:
     return KINDS[request.param]()
 
 
-@pytest.fixture
-def bright(pack: Pack, folders: Folders) -> Bright:
-    return Bright(pack)
-
-
 def plain(images: Tensor) -> Tensor:
     """What those pictures are: float32 in 0–1."""
     return images.float().clamp(0, 1)

@@ -32,6 +32,7 @@ def described(schema: Any) -> dict[str, Any]:
             f"{socket.id}{'?' if socket.optional else ''}: {socket.io_type}",
             f"= {default}" if default not in (None, "") else "",
             f"[{', '.join(options)}]" if options else "",
+            "advanced" if (socket.extra_dict or {}).get("advanced") else "",
             "randomised" if getattr(socket, "control_after_generate", False) else "",
         ]
         return " ".join(part for part in parts if part)

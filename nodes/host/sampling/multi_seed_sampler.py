@@ -10,7 +10,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ....ganrm_core.selection.successive_halving import Look
+from ....ganrm_core.selection.successive_halving import HalvingRung
 from ....ganrm_core.utils.errors import DataError
 from .candidate import Candidate
 from .pausable_call import Finished, PausableCall
@@ -41,7 +41,7 @@ class Watcher:
 
     stepped: Callable[[Candidate], None]
     """Called after every step of a candidate. May raise to cancel."""
-    choose: Callable[[Look, Sequence[Candidate]], Sequence[Candidate]]
+    choose: Callable[[HalvingRung, Sequence[Candidate]], Sequence[Candidate]]
     """Called at each look of the pruning schedule: returns the candidates that continue."""
 
 
@@ -58,7 +58,7 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
         self,
         inner: Any,
         candidates: Sequence[Candidate],
-        looks: Sequence[Look],
+        looks: Sequence[HalvingRung],
         watcher: Watcher,
         together: int = 1,
     ) -> None:

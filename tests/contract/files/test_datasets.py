@@ -130,10 +130,9 @@ class TestAddToDataset:
 
         return run
 
-    def test_nothing_picked_yet(self, pack: Pack, add: Any, home: Path, folders: Folders) -> None:
+    def test_nothing_picked_yet(self, add: Any, home: Path, folders: Folders, is_blocked: Any) -> None:
         result = add(noise(3))
-        blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
-        assert isinstance(result["dataset"], blocker)
+        assert is_blocked(result["dataset"])
         assert (result["added"], result["skipped"]) == (0, 0)
         assert "my_likes has nothing in it yet: type the numbers you like into pick" in result["summary"]
         assert not home.exists()

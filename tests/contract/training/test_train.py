@@ -149,14 +149,13 @@ class TestResult:
         assert losses != [0.9, 0.4] or plotted == losses
 
     def test_a_choice_of_regularisation_is_no_loss_over_steps(
-        self, pack: Pack, train: Any, training: Any
+        self, is_blocked: Any, train: Any, training: Any
     ) -> None:
         history = dataclasses.replace(training.result.history, choice=True)
         training.result = dataclasses.replace(training.result, history=history)
-        blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
         for reused in (False, True):
             result = train()
-            assert isinstance(result["loss"], blocker)
+            assert is_blocked(result["loss"])
             assert (result.ui["loss"], result.ui["reused"]) == ([], [reused])
 
 
@@ -322,14 +321,12 @@ class TestRefusals:
         for inputs in ({"backbone": TINY}, {"backbone": None}, {}):
             assert pack.refusal(NODE, **inputs) == ""
 
-    def test_too_few_pictures_are_no_error(self, pack: Pack, train: Any, taste: Any) -> None:
-        blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
-
+    def test_too_few_pictures_are_no_error(self, is_blocked: Any, train: Any, taste: Any) -> None:
         def said(liked: Sequence[Path], **more: Any) -> str:
             result = train(liked=liked, **more)
             assert result.ui["summary"] == [result["summary"]]
             assert len(result.ui["images"]) == 1
-            assert all(isinstance(result[output], blocker) for output in ("reward", "loss", "report"))
+            assert all(is_blocked(result[output]) for output in ("reward", "loss", "report"))
             return str(result["summary"])
 
         liked = sorted(taste.liked.iterdir())
