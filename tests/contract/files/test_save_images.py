@@ -311,8 +311,8 @@ def test_what_is_not_saved_stands_on_a_card(
     pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, words = pack.module("nodes.display.previews"), []
-    draw = module.word_card
-    monkeypatch.setattr(module, "word_card", lambda text, *size: [words.append(text), draw(text, *size)][1])
+    draw = module.text_card
+    monkeypatch.setattr(module, "text_card", lambda text, *size: [words.append(text), draw(text, *size)][1])
     images = noise(2)
     pack.run(NAME, images=images)
     assert words == []

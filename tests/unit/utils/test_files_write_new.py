@@ -103,7 +103,7 @@ class TestWholeFolder:
             (new.staging / "mine.png").touch()
             (tmp_path / "best").mkdir()
             (tmp_path / "best" / "theirs.png").touch()
-        assert new.place == tmp_path / "best (2)"
+        assert new.target == tmp_path / "best (2)"
         assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")) == [
             "best (2)/mine.png",
             "best/theirs.png",
@@ -112,12 +112,12 @@ class TestWholeFolder:
     def test_a_file_of_that_name_appears_meanwhile(self, tmp_path: Path) -> None:
         with whole_folder(tmp_path / "best") as new:
             (tmp_path / "best").write_text("theirs")
-        assert new.place.name == "best (2)"
+        assert new.target.name == "best (2)"
         assert (tmp_path / "best").read_text() == "theirs"
 
     def test_an_empty_folder_is_used(self, tmp_path: Path) -> None:
         (tmp_path / "best").mkdir()
         with whole_folder(tmp_path / "best") as new:
             (new.staging / "mine.png").touch()
-        assert new.place == tmp_path / "best"
+        assert new.target == tmp_path / "best"
         assert [path.name for path in tmp_path.iterdir()] == ["best"]
