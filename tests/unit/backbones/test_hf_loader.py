@@ -96,12 +96,6 @@ def test_weights_as_bin_are_read_without_running_code(folder: Path, tmp_path: Pa
     assert not (tmp_path / "trace").exists()
 
 
-def test_half_precision_becomes_float32(tmp_path: Path) -> None:
-    random_model("dinov2").half().save_pretrained(tmp_path)
-    parameters = load_backbone(f"transformers:{tmp_path}").parameters()
-    assert {parameter.dtype for parameter in parameters} == {torch.float32}
-
-
 def test_missing_truncated_and_foreign_weights(
     folder: Path, saved: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -169,11 +169,6 @@ def test_transformers_in_a_folder_or_nowhere(tmp_path: Path) -> None:
     assert load(FOLDER, tmp_path / "weights").spec.name == FOLDER
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "file"])
-def test_families_without_downloads(name: str, saved: Callable[[str], Path]) -> None:
-    assert load(name if name != "file" else f"file:{saved('dinov2') / 'model.safetensors'}")
-
-
 def test_online_the_hubs_own_cache_is_used(
     cache: Path, weights: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

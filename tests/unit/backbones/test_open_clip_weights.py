@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hub_support import Hub, running
 from safetensors.torch import load_file, save_file
 
 from ganrm_core.backbones import hub_download
-from ganrm_core.backbones.open_clip_weights import download, find_weights, is_downloaded
+from ganrm_core.backbones.open_clip_weights import KNOWN, download, find_weights, is_downloaded
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.utils.errors import BackboneError, OutputError
 from ganrm_core.utils.progress import Progress
@@ -215,3 +217,21 @@ def test_found_under_either_spelling_and_nowhere_else(tmp_path: Path) -> None:
     for name in ("open_clip:M/../a_b", "open_clip:M/a_b\n", "open_clip:M/a_b/c", "file:a_b", "open_clip:M/a"):
         assert is_downloaded(name, [tmp_path, tmp_path / "absent"]) is None
     assert is_downloaded("open_clip:M/a_b", [tmp_path.parent]) is None
+
+
+def test_recommended_weights_are_on_the_hub_and_named_once() -> None:
+    assert 8 <= len({known.name for known in KNOWN}) == len(KNOWN)
+    for known in KNOWN:
+        model, _, tag = known.name.removeprefix("open_clip:").partition("/")
+        about = open_clip.get_pretrained_cfg(model, tag)
+        assert not about or about["hf_hub"].endswith("/"), f"{known.name} is no file on the hub"
+
+
+def test_importing_the_list_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, ganrm_core.backbones.open_clip_weights as d; d.is_downloaded(d.KNOWN[0].name, []);"
+        "print({'torch', 'numpy', 'open_clip', 'huggingface_hub', 'safetensors'} & set(sys.modules))"
+    )
+    root = Path(__file__).parents[3]
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

@@ -61,11 +61,6 @@ def test_hooks_are_removed_when_the_network_fails(backbone: VitBackbone) -> None
     assert not any(module._forward_hooks for module in backbone.modules())
 
 
-def test_plan_of_a_transformer(backbone: VitBackbone) -> None:
-    assert (backbone.plan("cpu").batch_size, backbone.plan("cuda").batch_size) == (8, 64)
-    assert not backbone.plan("cpu").channels_last
-
-
 @pytest.mark.parametrize(
     ("depth", "expected"), [(1, (1,)), (2, (1, 2)), (12, (3, 6, 9, 12)), (27, (7, 14, 20, 27))]
 )
