@@ -65,7 +65,7 @@ def test_non_finite_numbers_in_a_card_are_read_as_null(written: str, tmp_path: P
     ids=lambda part: f"{part!r:.30}",
 )
 def test_damaged_parts_of_a_combination(part: dict[str, Any], model_files: Seeds, tmp_path: Path) -> None:
-    combination = json.loads((model_files.folder / model_files.recipe).read_text())
+    combination = json.loads((model_files.folder / model_files.combination).read_text())
     combination["parts"][0] |= part
     path = tmp_path / "damaged.json"
     path.write_text(json.dumps(combination))
