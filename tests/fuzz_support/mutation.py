@@ -56,30 +56,24 @@ def flip_bits_near_start(data: bytearray, random: Random) -> str:
     return f"bit flipped at {place}"
 
 
-def overwrite_run(data: bytearray, random: Random) -> str:
-    place, length = _run(data, random)
-    fill = random.choice((b"\0", b"\xff", b""))
-    data[place : place + length] = fill * length or random.randbytes(length)
-    return f"{length} bytes at {place} overwritten with {fill.hex() or 'random ones'}"
-
-
-def remove_run(data: bytearray, random: Random) -> str:
-    place, length = _run(data, random)
-    del data[place : place + length]
-    return f"{length} bytes at {place} removed"
-
-
-def insert_run(data: bytearray, random: Random) -> str:
-    place, length = _run(data, random)
-    data[place:place] = random.randbytes(length)
-    return f"{length} random bytes inserted at {place}"
-
-
-def duplicate_run(data: bytearray, random: Random) -> str:
-    place, length = _run(data, random)
-    times = random.choice((1, 1, 2, 50))
-    data[place:place] = data[place : place + length] * times
-    return f"{length} bytes at {place} repeated {times} times"
+def replace_run(data: bytearray, random: Random) -> str:
+    """Overwrite, remove, repeat or insert some bytes."""
+    length = min(len(data), random.choice((1, 2, 4, 16, 64, 256)))
+    place = random.randrange(len(data) - length + 1)
+    run, noise = bytes(data[place : place + length]), random.randbytes(length)
+    what, new = random.choice(
+        (
+            *(("zeroed", bytes(length)), ("set to ff", b"\xff" * length), ("overwritten at random", noise)),
+            *(
+                ("removed", b""),
+                ("doubled", run * 2),
+                ("repeated", run * 51),
+                ("preceded by noise", noise + run),
+            ),
+        )
+    )
+    data[place : place + length] = new
+    return f"{length} bytes at {place} {what}"
 
 
 def truncate(data: bytearray, random: Random) -> str:
@@ -118,21 +112,6 @@ def splice(donor: bytes, called: str) -> Mutation:
 
 
 ANY_BYTES: tuple[Mutation, ...] = (
-    *(
-        flip_bits,
-        flip_bits_near_start,
-        overwrite_run,
-        remove_run,
-        insert_run,
-        duplicate_run,
-        truncate,
-        append,
-    ),
+    *(flip_bits, flip_bits_near_start, replace_run, replace_run, replace_run, replace_run, truncate, append),
     *(extreme_field, extreme_field),
 )
-
-
-def _run(data: bytearray, random: Random) -> tuple[int, int]:
-    """Where a run of bytes starts, and its length."""
-    length = min(len(data), random.choice((1, 2, 4, 16, 64, 256)))
-    return random.randrange(len(data) - length + 1), length

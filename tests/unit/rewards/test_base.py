@@ -74,12 +74,6 @@ def test_a_pil_image_of_a_damaged_or_closed_file_is_named(tmp_path: Path) -> Non
         opened(closed)
 
 
-def test_a_pil_image_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganrm_core.data.image_io.MAX_PIXELS", 100)
-    with pytest.raises(ImageError, match='"a PIL image": 30 × 20 pixels'):
-        opened(Image.fromarray(pixels()))
-
-
 def test_every_kind_of_picture_scores_the_same(untrained_model: Any, tiny_file: Path, tmp_path: Path) -> None:
     model: RewardModel = untrained_model(f"file:{tiny_file}")
     several = [Image.fromarray(pixels(40 + 9 * seed, 50, seed=seed)) for seed in range(3)]

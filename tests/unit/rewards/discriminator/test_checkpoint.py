@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import struct
 from pathlib import Path
 from typing import Any
@@ -124,14 +123,6 @@ def test_cut_short_anywhere_or_extended(saved: Path) -> None:
         refuse(saved, "damaged")
     saved.write_bytes(whole + b"\0")
     refuse(saved, "damaged")
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_random_bytes(path: Path, seed: int) -> None:
-    generator = random.Random(seed)
-    path.write_bytes(generator.randbytes(generator.randint(1, 3000)))
-    refuse(path, "damaged")
-    refuse(with_header(path, generator.randbytes(200)), "damaged")
 
 
 @pytest.mark.parametrize(

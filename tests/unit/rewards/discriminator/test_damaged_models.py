@@ -1,18 +1,21 @@
-"""Model files whose tensors or entries would give no score are refused on loading."""
+"""Damaged model files: each gives finite scores, or is refused in one clear line on loading."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from fuzz_support.checkpoint_cases import checkpoint_case, checkpoint_faults, put, remove
 from fuzz_support.checkpoint_seeds import Seeds
 from torch import Tensor
 
 from ganrm_core.rewards.combination_file import load_reward
+from ganrm_core.rewards.discriminator import backbone_match
 from ganrm_core.rewards.discriminator.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -23,6 +26,7 @@ from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.utils.errors import CheckpointError
 
 LINEAR, MLP, PAPER, ADAPTED = Seeds.checkpoints
+CASES = 60
 FC1 = "adapter.net.vision_model.encoder.layers.1.mlp.fc1"
 
 
@@ -72,3 +76,31 @@ def test_damaged_parts_of_a_combination(part: dict[str, Any], model_files: Seeds
     with pytest.raises(CheckpointError, match=r"damaged\.json") as caught:
         load_reward(path)
     assert "NoneType" not in str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def _backbone_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Building it is most of the time that loading takes. Copies, because an adapter is merged into what is loaded.
+    built: dict[str, Any] = {}
+    load = backbone_match.load_backbone
+
+    def load_once(name: str, **options: Any) -> Any:
+        if name not in built:
+            built[name] = load(name, **options)
+        return deepcopy(built[name])
+
+    monkeypatch.setattr(backbone_match, "load_backbone", load_once)
+
+
+@pytest.mark.parametrize("name", [*Seeds.checkpoints, Seeds.combination, Seeds.feature_archive])
+def test_whole_files_are_read(name: str, model_files: Seeds) -> None:
+    assert checkpoint_faults(model_files.folder / name, model_files) == ("read", [])
+
+
+def test_mutated_files_give_scores_or_are_refused_clearly(model_files: Seeds) -> None:
+    for number in range(CASES):
+        case = checkpoint_case(number, model_files)
+        path = put(case, model_files)
+        _, faults = checkpoint_faults(path, model_files)
+        assert not faults, f"python -m benchmarks.fuzz --checkpoint {number}: {case.done}"
+        remove(path)

@@ -115,21 +115,6 @@ def test_pixels_read_before_are_not_read_again_in_other_company(
     torch.testing.assert_close(mixed, store.read(pictures[[4, 1, 3, 2]]))
 
 
-def test_unreadable_files_are_named_with_and_without_a_cache(
-    small: RewardModel, files: list[Path], cache: DiskCache
-) -> None:
-    files[2].write_bytes(b"no picture")
-    files[5].unlink()
-    reasons: list[list[tuple[Path, str]]] = []
-    for where in (cache, cache, None):
-        keep_in(where)
-        skipped: list[Skipped] = []
-        assert len(scored(small, files, skipped)) == COUNT - 2
-        reasons.append([(entry.path, entry.reason) for entry in skipped])
-    assert reasons[0] == reasons[1] == reasons[2]
-    assert [path for path, _ in reasons[0]] == [files[2], files[5]]
-
-
 def test_whatever_determines_the_numbers_is_part_of_the_key(
     small: RewardModel, cache: DiskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

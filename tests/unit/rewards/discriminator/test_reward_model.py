@@ -74,19 +74,6 @@ def logits(model: RewardModel, images: Any) -> list[float]:
 
 
 class TestScore:
-    def test_every_form_of_a_picture_scores_the_same(self, small: RewardModel, tmp_path: Path) -> None:
-        (picture,) = pictures((40, 60))
-        path = tmp_path / "a.png"
-        Image.fromarray((picture[0] * 255).round().to(torch.uint8).numpy()).save(path)
-        forms: list[Any] = [
-            *(picture[0], picture.permute(0, 3, 1, 2), picture[0].permute(2, 0, 1), picture.double()),
-            *(picture.numpy(), [picture], [picture[0]], path, str(path), [path], (path,)),
-            torch.cat([picture, torch.ones_like(picture[..., :1])], dim=-1),
-        ]
-        expected = logits(small, picture)
-        for form in forms:
-            assert logits(small, form) == pytest.approx(expected, abs=1e-6)
-
     def test_grey_and_transparent_pictures(self, small: RewardModel) -> None:
         (picture,) = pictures((30, 30))
         grey = picture.mean(dim=-1, keepdim=True)
