@@ -95,7 +95,10 @@ def test_a_file_is_known_by_its_content(
     moved = files[0].rename(files[0].with_name("moved.png"))
     draw("liked", 99).save(files[1])
     reads.clear()
-    after = values(scored(small, [moved, files[1]]))
+    files[2].unlink()
+    skipped: list[Skipped] = []
+    after = values(scored(small, [moved, files[2], files[1]], skipped))
+    assert [entry.path for entry in skipped] == [files[2]]
     assert after[moved] == before[files[0]]
     assert after[files[1]] != before[files[1]]
     assert reads == [1]

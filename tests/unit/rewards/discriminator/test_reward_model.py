@@ -20,6 +20,7 @@ from ganrm_core.backbones.weights_lookup import without_folder
 from ganrm_core.data.skipped_files import Skipped
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.base import Reward
+from ganrm_core.rewards.combination_file import load_reward
 from ganrm_core.rewards.discriminator import file_features
 from ganrm_core.rewards.discriminator.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
@@ -314,7 +315,7 @@ def test_an_entry_that_is_missing_or_does_not_fit(entries: dict[str, Any], forge
 )
 def test_a_backbone_spec_that_is_damaged(entry: dict[str, Any], checkpoint: Path, forge: Any) -> None:
     with pytest.raises(CheckpointError, match=r"forged\.safetensors.*anew"):
-        RewardModel.load(forge({"backbone": {**load_checkpoint(checkpoint).card["backbone"], **entry}}))
+        load_reward(forge({"backbone": {**load_checkpoint(checkpoint).card["backbone"], **entry}}))
 
 
 def test_no_tensors_or_no_file(forge: Any) -> None:
