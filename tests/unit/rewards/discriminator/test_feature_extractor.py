@@ -24,6 +24,8 @@ from ganrm_core.rewards.discriminator.readout import (
     is_response,
 )
 
+BOTH = ("pixels", "colour")
+
 
 @pytest.fixture
 def pictures() -> Tensor:
