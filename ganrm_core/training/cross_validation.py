@@ -194,7 +194,7 @@ def cross_validate(
             share=True,
             hooks=WaitHooks(steps.report, steps.leave),
         )
-    ):  # fmt: skip
+    ):
         by_fold.append(heads)
         for config, logits in logits_of.items():
             held_out.setdefault(config, np.zeros(len(labels)))[folds == fold] = logits
