@@ -27,22 +27,19 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..data.skipped_files import Skipped
     from ..leakage.audit.audit import audit_folders
 
-    skipped: list[Skipped] = []
     with bars() as progress:
         audit = audit_folders(
             options.liked,
             options.ordinary,
             recursive=options.recursive,
             progress=progress,
-            skipped=skipped,
         )
     for note in audit.notes:
         warn(note)
     if options.json:
-        print_json({**audit.to_json(), "skipped": skipped_as_json(skipped)})
+        print_json({**audit.to_json(), "skipped": skipped_as_json(audit.skipped)})
     else:
         _print(audit)
     return 0

@@ -51,12 +51,13 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..selection.close_calls import in_words
-    from ..selection.folder import Rules, check_rules, find_candidates, prepare_folder, select_from_files
+    from ..selection.close_calls import close_calls_text
+    from ..selection.folder import FolderSettings, find_candidates, select_from_files
+    from ..selection.placement import prepare_folder
     from ..utils.files import shown
     from ..utils.short_names import short_names
 
-    rules = Rules(
+    settings = FolderSettings(
         keep=options.keep,
         group_size=options.group_size,
         group_by=options.group_by,
@@ -64,14 +65,13 @@ def run(options: argparse.Namespace) -> int:
         min_keep=options.min_keep,
         ties="surer first" if options.surer_first else "by score",
     )
-    check_rules(rules)
     files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
     with empty_folders_removed(options.output):
         prepare_folder(options.output)
         model = load_model(options)
         with bars() as progress:
             result = select_from_files(
-                model, files, options.output, rules, mode=options.mode, progress=progress
+                model, files, options.output, settings, mode=options.mode, progress=progress
             )
     written = result.folder or options.output
     warn_renamed(options.output, written)
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         print_skipped(result.skipped)
         return 0
     names = short_names([row.path for row in result.rows])
-    unclear = in_words(result.close, [shown(name) for name in names])
+    unclear = close_calls_text(result.close, [shown(name) for name in names])
     print_facts(
         ("kept", f"{len(result.kept)} of {len(result.rows)} pictures from {len(result.groups)} groups"),
         ("written", f"{written} (pictures, scores.csv, contact_sheet.jpg)"),

@@ -33,10 +33,10 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..rewards.combination_file import write_recipe
+    from ..rewards.combination_file import write_combination
 
     models = [(file, weight) for path, weight in options.models for file in expanded(path)]
-    recipe = write_recipe(options.output, models, options.name)
+    recipe = write_combination(options.output, models, options.name)
     if options.json:
         print_json(recipe.to_json())
         return 0

@@ -41,7 +41,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..demo.run import run_demo
-    from ..selection.folder import prepare_folder
+    from ..selection.placement import prepare_folder
 
     with empty_folders_removed(options.output), bars() as progress:
         prepare_folder(options.output)

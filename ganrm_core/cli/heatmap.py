@@ -81,8 +81,8 @@ def _run(options: argparse.Namespace) -> int:
                     "file": str(path),
                     "map": str(map_file),
                     "mask": str(mask_file),
-                    "lowest": float(made.places.min()),
-                    "highest": float(made.places.max()),
+                    "lowest": float(made.logit_map.min()),
+                    "highest": float(made.logit_map.max()),
                 })  # fmt: skip
     warn_skipped(skipped, files, "" if options.json else "what --json prints")
     if options.json:

@@ -69,6 +69,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..rewards.discriminator.checkpoint import check_model_path
     from ..rewards.discriminator.reward_model import RewardModel
     from ..training.feature_archive import archive_path, write_model
+    from ..training.self_training.known_pictures import Sources
     from ..training.self_training.messages import pool_line, round_lines, verdict
     from ..training.self_training.refinement import refine
     from ..training.self_training.rounds import BootstrapSettings
@@ -95,12 +96,8 @@ def _run(options: argparse.Namespace) -> int:
     with bars() as progress:
         result = refine(
             model,
-            options.pool,
-            liked=options.liked,
-            ordinary=options.ordinary,
-            checkpoint=options.model,
+            Sources(options.pool, options.liked, options.ordinary, options.model, options.recursive),
             settings=settings,
-            recursive=options.recursive,
             name=options.output.stem,
             progress=progress,
         )

@@ -107,9 +107,11 @@ def _check_outputs(options: argparse.Namespace) -> None:
     if options.keep_features:
         check_new_file(archive_path(options.output), what="the features", make_folders=True)
     if options.report:
+        from ..reports.html_report import check_report_packages
+
         check_suffix(options.report, "report", ".html")
         check_new_file(options.report, what="the report", make_folders=True)
-        _check_matplotlib()
+        check_report_packages()
 
 
 def _train(options: argparse.Namespace) -> TrainingResult:
@@ -152,18 +154,10 @@ def _write(options: argparse.Namespace, result: TrainingResult) -> Path:
 
 def _write_report(path: Path, result: TrainingResult, model: Path) -> None:
     from ..reports.html_report import training_report, write_report
+    from ..training.report import report_data
     from ..utils.errors import OutputError
 
-    report = training_report(
-        scores=result.held_out_scores,
-        labels=result.held_out_labels,
-        paths=result.held_out_paths,
-        metrics=result.metrics,
-        thresholds=result.model.thresholds,
-        warnings=result.warnings,
-        counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-        title=model.stem,
-    )
+    report = training_report(report_data(result, model.stem))
     try:
         warn_renamed(path, write_report(path, report, numbered=True))
     except OutputError as error:
@@ -196,19 +190,6 @@ def _facts(result: TrainingResult, written: Path) -> list[tuple[str, str]]:
         ("accuracy", f"{metrics.accuracy}   at a score of {score_text(metrics.threshold)}"),
         ("ECE", ece_text(metrics)),
         ("thresholds", f"{balanced} balanced; {fpr_5} stops 95 % of ordinary ones"),
-        ("same picture", result.leaks.in_a_word()),
+        ("same picture", result.leaks.invariance_summary()),
         ("written", str(written)),
     ]
-
-
-def _check_matplotlib() -> None:
-    """Raises OutputError where the report's plots cannot be drawn."""
-    from ..utils.errors import OutputError
-
-    try:
-        import matplotlib.figure  # noqa: F401
-    except Exception as error:
-        raise OutputError(
-            f"The report's plots need matplotlib, which cannot be imported ({error}). "
-            "Install it with: pip install matplotlib, or leave out --report."
-        ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from .errors import OutputError, SourceError
+from .file_hash import file_sha256
 from .files import atomic_file, hard_link, name_taken_error, shown
 
 PlaceMode = Literal["copy", "move", "link"]
@@ -76,7 +77,7 @@ def _copy(source: Path, target: Path) -> None:
             writer.flush()
             os.fsync(writer.fileno())
             complete = os.fstat(reader.fileno()).st_size == os.fstat(writer.fileno()).st_size
-        if not complete or digest.digest() != _sha256(temporary):
+        if not complete or digest.hexdigest() != file_sha256(temporary):
             raise SourceError(
                 f"The copy of {shown(source)} in {shown(target.parent)} does not match the original, "
                 "which is untouched. Check that no program is writing to it and that the disk is "
@@ -120,11 +121,3 @@ def _remove_moved(source: Path, target: Path) -> None:
             f"{why}. Remove one of the two by hand.",
             f"it was copied, but the original could not be removed: {why}",
         ) from error
-
-
-def _sha256(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as reader:
-        while block := reader.read(_CHUNK):
-            digest.update(block)
-    return digest.digest()

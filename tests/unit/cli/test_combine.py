@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ganrm_core.rewards.combination_file import load_reward, read_recipe, write_recipe
+from ganrm_core.rewards.combination_file import load_reward, read_combination, write_combination
 from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.utils.errors import CheckpointError, DataError, OutputError
@@ -32,7 +32,7 @@ def models(trained: Any, tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def recipe(models: list[Path]) -> Path:
     path = models[0].with_name("both.json")
-    write_recipe(path, [(models[0], 1.0), (models[1], -0.25)])
+    write_combination(path, [(models[0], 1.0), (models[1], -0.25)])
     return path
 
 
@@ -133,13 +133,13 @@ class TestLoad:
     def test_a_recipe_elsewhere(self, models: list[Path], tmp_path: Path) -> None:
         (tmp_path / "mixes").mkdir()
         path = tmp_path / "mixes" / "both.json"
-        assert write_recipe(path, [(models[0], 1.0)]).parts[0].file == "../models/style.safetensors"
+        assert write_combination(path, [(models[0], 1.0)]).parts[0].file == "../models/style.safetensors"
         shutil.move(tmp_path / "mixes", tmp_path / "moved")
         assert load_reward(tmp_path / "moved" / "both.json").name == "both"
 
     def test_a_recipe_of_a_recipe(self, models: list[Path], recipe: Path) -> None:
         outer = recipe.with_name("outer.json")
-        write_recipe(outer, [(recipe, 1.0), (models[0], 1.0)])
+        write_combination(outer, [(recipe, 1.0), (models[0], 1.0)])
         reward = load_reward(outer)
         assert isinstance(reward, CombinedReward)
         assert reward.shares == pytest.approx((0.4, -0.1, 0.5))
@@ -180,19 +180,19 @@ class TestLoad:
     def test_a_damaged_recipe(self, content: bytes, tmp_path: Path) -> None:
         (tmp_path / "bad.json").write_bytes(content)
         with pytest.raises(CheckpointError, match=r'"\S*bad.json" is no combination'):
-            read_recipe(tmp_path / "bad.json")
+            read_combination(tmp_path / "bad.json")
 
     def test_a_newer_recipe(self, recipe: Path) -> None:
         edit(recipe, ganrm_combination=2)
         with pytest.raises(CheckpointError, match="format 2; this version of GAN-RM reads up to 1"):
-            read_recipe(recipe)
+            read_combination(recipe)
 
     def test_weights_and_names_that_cannot_be_written(self, models: list[Path], tmp_path: Path) -> None:
         with pytest.raises(DataError, match="is inf"):
-            write_recipe(tmp_path / "a.json", [(models[0], float("inf"))])
+            write_combination(tmp_path / "a.json", [(models[0], float("inf"))])
         odd = Path(shutil.copy(models[0], models[0].with_name(os.fsdecode(b"\xff.safetensors"))))
         with pytest.raises(OutputError, match="plain names"):
-            write_recipe(tmp_path / "a.json", [(odd, 1.0)])
+            write_combination(tmp_path / "a.json", [(odd, 1.0)])
         assert not (tmp_path / "a.json").exists()
 
 
@@ -214,7 +214,7 @@ class TestCommands:
 
     def test_info(self, recipe: Path, models: list[Path], ganrm: Ganrm) -> None:
         outer = recipe.with_name("outer.json")
-        write_recipe(outer, [(models[0], 1.0), (recipe, -0.25)])
+        write_combination(outer, [(models[0], 1.0), (recipe, -0.25)])
         ran = ganrm("info", outer)
         assert ran.code == 0, ran.err
         facts = [line.split(maxsplit=1) for line in ran.lines if line]

@@ -20,7 +20,7 @@ from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator import feature_extractor, file_features
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.rewards.evaluation import evaluate
-from ganrm_core.selection.folder import Rules, rank_files
+from ganrm_core.selection.folder import FolderSettings, rank_files
 from ganrm_core.utils.disk_cache import FILE, DiskCache, keep_in
 from ganrm_core.utils.errors import DataError, ImageError
 from ganrm_core.utils.progress import Progress
@@ -161,12 +161,12 @@ def test_ranking_and_evaluating(
     copies = spoilt(files, window, tmp_path / "copies")
     if len(window) == COUNT:
         with pytest.raises(DataError, match=r"No picture could be read.*8 files were skipped.*and 3 more"):
-            rank_files(model, copies, Rules())
+            rank_files(model, copies, FolderSettings())
         with pytest.raises(DataError, match="None of the ordinary pictures could be read"):
             evaluate(model, ordinary, copies)
         return
     steps: list[Progress] = []
-    ranked = rank_files(model, copies, Rules(keep=2), progress=steps.append)
+    ranked = rank_files(model, copies, FolderSettings(keep=2), progress=steps.append)
     assert len(ranked.rows) == COUNT - len(window)
     assert [entry.path for entry in ranked.skipped] == [copies[place] for place in window]
     assert (steps[-1].done, steps[-1].total) == (COUNT, COUNT)
@@ -317,8 +317,9 @@ class TestCommandsThatRead:
         assert [entry.path for entry in result.skipped[-3:]] == gone
         assert result.model.card["provenance"]["n_skipped"] == 14 + 3
         assert result.known is not None
-        assert len(result.known.facts) == len(result.known.hashes) == len(result.known.features) == 21
-        assert not set(gone) & set(result.known.paths)
+        table = result.known.table
+        assert len(table.facts) == len(table.hashes) == len(result.known.features) == 21
+        assert not set(gone) & set(table.paths)
         assert "17 files were skipped" in " ".join(result.warnings)
 
 
@@ -344,7 +345,7 @@ def test_equal_names_are_told_apart(
 def test_the_stream_never_gives_a_group_without_a_file(
     model: RewardModel, files: list[Path], tmp_path: Path
 ) -> None:
-    store = file_features.FeatureCache(model.reader, model.pixel_path)
+    store = file_features.FeatureCache(model.reader, model.border_trim)
     for window in WINDOWS:
         copies = spoilt(files, window, tmp_path / "copies")
         for found, vectors in file_features.stream_features(copies, model.reader, model.prepare, store, []):

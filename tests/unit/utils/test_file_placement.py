@@ -99,7 +99,7 @@ def test_a_failure_half_way_loses_nothing(
     if step == "fsync":
         monkeypatch.setattr(os, "fsync", refuse(errno.ENOSPC))
     elif step == "verify":
-        monkeypatch.setattr(file_placement, "_sha256", lambda _: b"another")
+        monkeypatch.setattr(file_placement, "file_sha256", lambda _: "another")
     with pytest.raises(OutputError, match="does not match" if step == "verify" else "disk is full"):
         place(source, target, mode)
     assert source.read_bytes() == CONTENT
