@@ -1,8 +1,8 @@
 """Neutralisation of leaks: both folders get the same file formats, sizes and frames before training.
 
-Held-out metrics then no longer rest on them. Besides, `balanced_columns` projects the directions in which a nuisance
-moves the features out of the feature space (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005).
-Frames are cut off in scoring too.
+Held-out metrics then no longer rest on them. Besides, training projects the directions in which a nuisance moves the
+features out of the feature space (`training.whitening.balanced_columns`; nuisance attribute projection, Solomonoff,
+Campbell & Boardman 2005). Frames are cut off in scoring too.
 """
 
 from __future__ import annotations

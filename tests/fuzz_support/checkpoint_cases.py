@@ -1,4 +1,4 @@
-"""Fuzz cases of model files, and what must hold when one is read."""
+"""Fuzz cases of model files, and the checks on reading each."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint, read_card
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training.feature_archive import SUFFIX, read_features
-from ganrm_core.utils.errors import GanRMError
 
 from .checkpoint_mutations import FileMutation, any_bytes, card, header, tensors
 from .checkpoint_seeds import Seeds
-from .clear_words import why_unclear
+from .clear_messages import tried, why_unclear
+from .heard_output import heard
 from .json_mutations import as_text, mutated_json, mutated_text
 from .mutation import Case
-from .silence import heard
 
 _MUTATIONS: tuple[FileMutation, ...] = (any_bytes, header, card, card, card, card, tensors, tensors)
 _PICTURES = torch.rand(2, 40, 30, 3, generator=torch.Generator().manual_seed(0))
@@ -40,13 +39,13 @@ _PACK = Path(__file__).resolve().parents[2]
 
 
 def checkpoint_case(number: int, seeds: Seeds) -> Case:
-    """Case `number` of these seeds: a checkpoint, or a combination, a companion or a backbone."""
+    """Case `number`: a mutated checkpoint, combination, feature archive or backbone."""
     random = Random(f"checkpoint {number}")
     kind = random.random()
     if kind < 0.12:
-        return _recipe_case(number, seeds, random)
+        return _combination_case(number, seeds, random)
     if kind < 0.24:
-        name, ending = seeds.companion, SUFFIX
+        name, ending = seeds.feature_archive, SUFFIX
     elif kind < 0.29:
         name, ending = seeds.backbone, ".safetensors"
     else:
@@ -57,7 +56,7 @@ def checkpoint_case(number: int, seeds: Seeds) -> Case:
 
 
 def put(case: Case, seeds: Seeds) -> Path:
-    """Write the case beside the seeds, whose backbone and parts it needs; a companion with its checkpoint."""
+    """Write the case beside the seeds, whose backbone and parts it needs; an archive with its checkpoint."""
     path = seeds.folder / case.name
     path.write_bytes(case.content)
     if case.name.endswith(SUFFIX):
@@ -79,13 +78,13 @@ def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
     faults: list[str] = []
     with heard() as said:
         if path.name.endswith(SUFFIX):
-            usable = _companion_is_read(path, faults)
+            usable = _archive_is_read(path, faults)
         elif path.suffix == ".json":
             usable = _reward_is_loaded(path, faults)
         else:
-            _tried("read_card", lambda: read_card(path), path, faults)
-            _tried("load_checkpoint", lambda: load_checkpoint(path), path, faults)
-            _tried("load_backbone", lambda: load_backbone(f"file:{path}"), path, faults)
+            tried("read_card", lambda: read_card(path), path, faults)
+            tried("load_checkpoint", lambda: load_checkpoint(path), path, faults)
+            tried("load_backbone", lambda: load_backbone(f"file:{path}"), path, faults)
             usable = _model_is_loaded(path, faults)
             usable = _reward_is_loaded(path, faults) and usable
         for options in ((), ("--json",)):
@@ -93,47 +92,47 @@ def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
     return "read" if usable else "refused", faults + said
 
 
-def _recipe_case(number: int, seeds: Seeds, random: Random) -> Case:
-    recipe = json.loads((seeds.folder / seeds.recipe).read_text(encoding="utf-8"))
-    changed, done = mutated_json(recipe, random)
+def _combination_case(number: int, seeds: Seeds, random: Random) -> Case:
+    combination = json.loads((seeds.folder / seeds.combination).read_text(encoding="utf-8"))
+    changed, done = mutated_json(combination, random)
     text = as_text(changed)
     if random.random() < 0.2:
         text, more = mutated_text(text, random)
         done += (more,)
     if random.random() < 0.2:
         text, done = any_bytes(text, random)
-    return Case(number, f"case{number:06}.json", text, (seeds.recipe, *done))
+    return Case(number, f"case{number:06}.json", text, (seeds.combination, *done))
 
 
 def _model_is_loaded(path: Path, faults: list[str]) -> bool:
-    model = _tried("RewardModel.load", lambda: RewardModel.load(path, offline=True), path, faults)
+    model = tried("RewardModel.load", lambda: RewardModel.load(path, offline=True), path, faults)
     if model is None:
         return False
     _check_scores("its model", model, path, faults)
     _check_scores("combined", CombinedReward([model, model], [1.0, 0.5]), path, faults)
-    lines = _tried("about_card", lambda: _about_card()(path.stem, model.card), path, faults)
+    lines = tried("about_card", lambda: _about_card()(path.stem, model.card), path, faults)
     if lines is not None and not all(line.isprintable() for line in lines):
         faults.append(f"about_card: {lines}")
     return True
 
 
 def _reward_is_loaded(path: Path, faults: list[str]) -> bool:
-    reward = _tried("load_reward", lambda: load_reward(path, offline=True), path, faults)
+    reward = tried("load_reward", lambda: load_reward(path, offline=True), path, faults)
     if reward is not None:
         _check_scores("its reward", reward, path, faults)
     return reward is not None
 
 
-def _companion_is_read(path: Path, faults: list[str]) -> bool:
+def _archive_is_read(path: Path, faults: list[str]) -> bool:
     model = RewardModel.load(_owner(path), offline=True)
-    known = _tried("read_features", lambda: read_features(_owner(path), model), path, faults)
+    known = tried("read_features", lambda: read_features(_owner(path), model), path, faults)
     if known is not None:
-        _tried("neutraliser", lambda: known.neutraliser, path, faults)
+        tried("neutraliser", lambda: known.neutraliser, path, faults)
     return known is not None
 
 
 def _check_scores(what: str, reward: Reward, path: Path, faults: list[str]) -> None:
-    scores = _tried(f"{what}'s score", lambda: reward.score(_PICTURES), path, faults)
+    scores = tried(f"{what}'s score", lambda: reward.score(_PICTURES), path, faults)
     if scores is None:
         return
     metrics = torch.stack([scores.logit, scores.score, scores.uncertainty])
@@ -179,32 +178,21 @@ def _faults_of_json(what: str, text: str) -> list[str]:
     return [] if text.count("\n") == 1 else [f"{what}: several lines"]
 
 
-def _tried(what: str, call: Callable[[], Any], path: Path, faults: list[str]) -> Any:
-    """What `call` gives, or None where it refuses the file. Any other end is a fault."""
-    try:
-        return call()
-    except GanRMError as error:
-        if why := why_unclear(str(error), path):
-            faults.append(f"{what}: unclear, {why}: {error}")
-    except Exception as error:
-        faults.append(f"{what}: {type(error).__name__}: {error}")
-    return None
-
-
-def _owner(companion: Path) -> Path:
-    """The checkpoint that a companion belongs to."""
-    return companion.with_name(companion.name.removesuffix(SUFFIX) + ".safetensors")
+def _owner(archive: Path) -> Path:
+    """The checkpoint that a feature archive belongs to."""
+    return archive.with_name(archive.name.removesuffix(SUFFIX) + ".safetensors")
 
 
 @cache
 def _about_card() -> Callable[[str, Mapping[str, Any]], list[str]]:
-    """What the Load node says, from the node pack, which imports itself relatively."""
+    """The text of the Load node, from the node pack, which imports itself relatively."""
+    name, pack = "fuzzed_pack", str(_PACK)
     about = importlib.util.spec_from_file_location(
-        "fuzzed_pack", _PACK / "__init__.py", submodule_search_locations=[str(_PACK)]
+        name, f"{pack}/__init__.py", submodule_search_locations=[pack]
     )
     assert about is not None
-    sys.modules["fuzzed_pack"] = importlib.util.module_from_spec(about)
-    words: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
-        "fuzzed_pack.nodes.display.messages"
+    sys.modules[name] = importlib.util.module_from_spec(about)
+    text: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
+        f"{name}.nodes.display.messages"
     ).about_card
-    return words
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -20,13 +20,12 @@ from ganrm_core.data.skipped_files import Skipped, describe_skipped
 from ganrm_core.leakage.forensics.file_stats import file_stats
 from ganrm_core.leakage.forensics.image_headers import read_header
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ganrm_core.utils.errors import ImageError
 
-from .clear_words import why_unclear
+from .clear_messages import tried
 from .container_mutations import mutations_for
+from .heard_output import heard
 from .mutation import Case, mutated, splice
 from .picture_seeds import is_read, picture_seeds
-from .silence import heard
 
 _REFUSED_ANYWAY = 0.1
 """Share of the cases that are of formats which are not read."""
@@ -52,13 +51,13 @@ def picture_faults(path: Path) -> tuple[str, list[str]]:
     """
     faults: list[str] = []
     with heard() as said:
-        image = _tried("read_image", lambda: read_image(path), path, faults)
+        image = tried("read_image", lambda: read_image(path), path, faults)
         if image is not None and not _is_picture(image):
             faults.append(f"read_image: {image.dtype} {tuple(image.shape)}")
         elif image is not None:
             faults += _faults_of_what_is_found(path, image)
-        _tried("read_header", lambda: read_header(path), path, faults)
-        about = _tried("read_metadata", lambda: read_metadata(path), path, faults)
+        tried("read_header", lambda: read_header(path), path, faults)
+        about = tried("read_metadata", lambda: read_metadata(path), path, faults)
         if not isinstance(about, dict | None):
             faults.append(f"read_metadata: {type(about).__name__}")
     return "refused" if image is None else "read", faults + said
@@ -95,7 +94,7 @@ def folder_faults(folder: Path, model: RewardModel) -> tuple[int, list[str]]:
 
 def _faults_of_what_is_found(path: Path, image: Tensor) -> Iterator[str]:
     faults: list[str] = []
-    facts = _tried("file_stats", lambda: file_stats(path, image), path, faults)
+    facts = tried("file_stats", lambda: file_stats(path, image), path, faults)
     yield from faults
     if facts is not None and not all(map(math.isfinite, _numbers(asdict(facts)))):
         yield f"file_stats: {facts}"
@@ -115,15 +114,3 @@ def _numbers(value: Any) -> Iterator[float]:
             yield from _numbers(entry)
     elif isinstance(value, (int, float)):
         yield float(value)
-
-
-def _tried(what: str, call: Callable[[], Any], path: Path, faults: list[str]) -> Any:
-    """What `call` gives, or None where it refuses the file. Any other end is a fault."""
-    try:
-        return call()
-    except ImageError as error:
-        if why := why_unclear(str(error), path):
-            faults.append(f"{what}: unclear, {why}: {error}")
-    except Exception as error:
-        faults.append(f"{what}: {type(error).__name__}: {error}")
-    return None

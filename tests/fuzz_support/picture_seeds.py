@@ -66,7 +66,7 @@ def _add(
 
 def _variants() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """What is in it, format, and how it is saved; `mode` is that of the picture."""
-    exif, profile = _exif(), _profile()
+    exif, profile = _exif(), swapped_profile()
     more = [_picture("RGB", seed) for seed in (1, 2)]
     moving = {"save_all": True, "append_images": more}
     yield "animated", "PNG", {**moving, "duration": 50}
@@ -169,13 +169,15 @@ def _exif() -> bytes:
     return exif.tobytes()
 
 
-def _profile() -> bytes:
-    """Not quite sRGB, so that it is not passed over."""
+def swapped_profile(padding: int = 0) -> bytes:
+    """A valid RGB profile, longer by `padding`, with red and blue primaries exchanged: its effect is unmistakable."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for entry in range(132, 132 + 12 * struct.unpack_from(">I", data, 128)[0], 12):
-        kind = bytes(data[entry : entry + 4])
-        if kind in (b"rXYZ", b"bXYZ"):
-            data[entry : entry + 4] = b"bXYZ" if kind == b"rXYZ" else b"rXYZ"
+    for offset in range(132, 132 + 12 * struct.unpack_from(">I", data, 128)[0], 12):
+        name = bytes(data[offset : offset + 4])
+        if name in (b"rXYZ", b"bXYZ"):
+            data[offset : offset + 4] = b"bXYZ" if name == b"rXYZ" else b"rXYZ"
+    data += bytes(padding)
+    struct.pack_into(">I", data, 0, len(data))
     return bytes(data)
 
 

@@ -1,4 +1,4 @@
-"""The smallest backbone there is."""
+"""Minimal backbone for tests: its features are the pixels and their mean colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganrm_core.backbones.base import Backbone, BackboneSpec, ExecutionPlan, Tap
 
 
 class Colours(Backbone):
-    """Its one depth is the picture itself, its embedding the mean colour."""
+    """Two taps: the pixels, and the mean colour, which is the embedding."""
 
     def __init__(self) -> None:
         super().__init__()

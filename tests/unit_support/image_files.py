@@ -39,15 +39,3 @@ def png(
 
 def srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def swapped_profile(padding: int = 0) -> bytes:
-    """A valid RGB profile, longer by `padding`, with red and blue primaries exchanged: its effect is unmistakable."""
-    data = bytearray(srgb_profile())
-    for offset in range(132, 132 + 12 * struct.unpack_from(">I", data, 128)[0], 12):
-        name = bytes(data[offset : offset + 4])
-        if name in (b"rXYZ", b"bXYZ"):
-            data[offset : offset + 4] = b"bXYZ" if name == b"rXYZ" else b"rXYZ"
-    data += bytes(padding)
-    struct.pack_into(">I", data, 0, len(data))
-    return bytes(data)

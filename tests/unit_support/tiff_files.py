@@ -1,4 +1,4 @@
-"""TIFF files of every layout, written sample by sample: Pillow writes only a few, and it is Pillow that is tested."""
+"""TIFF writer for every sample layout: Pillow writes only a few, and it is Pillow that is tested."""
 
 from __future__ import annotations
 

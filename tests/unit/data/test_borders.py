@@ -8,30 +8,33 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageOps
+from unit_support.image_files import encoded
 
 from ganrm_core.data.borders import NO_FRAME, frame_widths
 from ganrm_core.synthetic.drawings import KINDS, draw
 
 
-def photograph(seed: int = 0) -> Image.Image:
+def photograph() -> Image.Image:
     """Soft blobs and grain, 120 × 90."""
-    rng = np.random.default_rng(seed)
-    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(
-        (120, 90), Image.Resampling.BICUBIC
-    )
-    return Image.fromarray(
-        (np.asarray(coarse) + rng.normal(0, 6, (90, 120, 3))).clip(0, 255).astype(np.uint8)
-    )
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    soft = np.asarray(coarse.resize((120, 90), Image.Resampling.BICUBIC))
+    return Image.fromarray((soft + rng.normal(0, 6, (90, 120, 3))).clip(0, 255).astype(np.uint8))
+
+
+def tensor(picture: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
 
 
 def widths_of(picture: Image.Image) -> tuple[int, int, int, int]:
-    return frame_widths(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+    return frame_widths(tensor(picture))
 
 
 @pytest.mark.parametrize("colour", ["black", "white", (120, 30, 40)])
 @pytest.mark.parametrize(
     ("added", "found"),
     [
+        (0, NO_FRAME),
         (1, (1, 1, 1, 1)),
         (12, (12, 12, 12, 12)),
         ((6, 6, 6, 22), (6, 6, 22, 6)),  # instant film
@@ -41,8 +44,8 @@ def widths_of(picture: Image.Image) -> tuple[int, int, int, int]:
     ],
 )
 def test_frames_and_bars(colour: str, added: int | tuple[int, ...], found: tuple[int, ...]) -> None:
-    assert widths_of(ImageOps.expand(photograph(), added, colour)) == found
-    assert widths_of(photograph()) == NO_FRAME
+    image = tensor(ImageOps.expand(photograph(), added, colour))
+    assert frame_widths(image) == frame_widths(image.float() / 255) == found
 
 
 def test_a_picture_as_dark_as_its_frame_in_places() -> None:
@@ -52,19 +55,12 @@ def test_a_picture_as_dark_as_its_frame_in_places() -> None:
 
 
 def test_a_compressed_frame() -> None:
-    coded = io.BytesIO()
-    ImageOps.expand(photograph(), 10, "white").save(coded, "JPEG", quality=80)
-    assert all(abs(width - 10) <= 1 for width in widths_of(Image.open(coded)))
-
-
-def test_floats_give_the_same_as_bytes() -> None:
-    image = torch.from_numpy(np.array(ImageOps.expand(photograph(), 7, "white"))).permute(2, 0, 1)
-    assert frame_widths(image.float() / 255) == frame_widths(image) == (7, 7, 7, 7)
+    coded = encoded(ImageOps.expand(photograph(), 10, "white"), "JPEG", quality=80)
+    assert all(abs(width - 10) <= 1 for width in widths_of(Image.open(io.BytesIO(coded))))
 
 
 def test_wider_than_is_looked_for() -> None:
-    image = torch.from_numpy(np.array(ImageOps.expand(photograph(), 12, "white"))).permute(2, 0, 1)
-    assert frame_widths(image, 0.05) == NO_FRAME
+    assert frame_widths(tensor(ImageOps.expand(photograph(), 12, "white")), 0.05) == NO_FRAME
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "icons"])

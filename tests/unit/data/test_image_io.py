@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fuzz_support.picture_seeds import swapped_profile
 from PIL import Image
-from unit_support.image_files import encoded, png, solid, srgb_profile, swapped_profile
+from unit_support.image_files import encoded, png, solid, srgb_profile
 
 from ganrm_core.data.image_io import read_image, to_float
 from ganrm_core.utils.errors import ImageError

@@ -1,7 +1,10 @@
+"""Our metadata in PNG and WebP files, beside ComfyUI's, as its page reads them."""
+
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,56 +15,60 @@ from ganrm_core.data.image_metadata import KEY, metrics, read_metadata, write_pn
 from ganrm_core.utils.errors import ImageError, OutputError
 
 TEXTS = {"prompt": '{"1": {"inputs": {}}}', "workflow": '{"nodes": []}', KEY: metrics(score=0.75, seed=7)}
+MODES = ["L", "RGB", "RGBA"]
 
 
 def picture(width: int = 33, height: int = 17, mode: str = "RGB", seed: int = 0) -> Image.Image:
-    bands = len(mode) if mode != "L" else 1
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, bands), dtype=np.uint8)
-    return Image.fromarray(pixels[..., 0] if bands == 1 else pixels)
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, len(mode)), dtype=np.uint8)
+    return Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+
+
+def riff_chunks(data: bytes, *, counts_padding: bool = True) -> Iterator[tuple[bytes, bytes]]:
+    place = 12
+    while place + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, place)
+        yield kind, data[place + 8 : place + 8 + length]
+        place += 8 + length + (length % 2 if counts_padding else 0)
 
 
 def page_reads_webp(data: bytes, *, counts_padding: bool) -> dict[str, str]:
     """As ComfyUI's page does, version 1.27 without counting the byte after chunks of odd length."""
-    place, texts = 12, {}
-    while place + 8 <= len(data):
-        kind, length = data[place : place + 4], struct.unpack_from("<I", data, place + 4)[0]
-        if kind == b"EXIF":
-            tiff = data[place + 8 : place + 8 + length]
-            assert tiff[:2] == b"II"
-            start = struct.unpack_from("<I", tiff, 4)[0]
-            for entry in range(struct.unpack_from("<H", tiff, start)[0]):
-                _, form, count, at = struct.unpack_from("<HHII", tiff, start + 2 + 12 * entry)
-                if form == 2:
-                    key, _, text = tiff[at : at + count - 1].decode("utf-8").partition(":")
-                    texts[key] = text
-            break
-        place += 8 + length + (length % 2 if counts_padding else 0)
+    texts = {}
+    tiff = next(
+        (part for kind, part in riff_chunks(data, counts_padding=counts_padding) if kind == b"EXIF"), b""
+    )
+    if tiff:
+        assert tiff[:2] == b"II"
+        start = struct.unpack_from("<I", tiff, 4)[0]
+        for entry in range(struct.unpack_from("<H", tiff, start)[0]):
+            _, form, count, at = struct.unpack_from("<HHII", tiff, start + 2 + 12 * entry)
+            if form == 2:
+                key, _, text = tiff[at : at + count - 1].decode("utf-8").partition(":")
+                texts[key] = text
     return texts
 
 
-def test_figures_leave_out_what_is_absent() -> None:
+def test_metrics_leave_out_what_is_absent() -> None:
     assert json.loads(metrics()) == {}
-    assert json.loads(metrics(score=0.5, model="mine", index=0, seed=0)) == {
-        "score": 0.5, "model": "mine", "index": 0, "seed": 0,
-    }  # fmt: skip
+    everything = {"score": 0.5, "model": "mine", "index": 0, "seed": 0}
+    assert json.loads(metrics(score=0.5, model="mine", index=0, seed=0)) == everything
     assert json.loads(metrics(score=float("nan"), index=3)) == {"index": 3}
     assert json.loads(metrics(score=float("-inf"))) == {}
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("mode", MODES)
 def test_png_keeps_pixels_and_texts(tmp_path: Path, mode: str) -> None:
     path, original = tmp_path / "a.png", picture(mode=mode)
     write_png(original, path, TEXTS)
     with Image.open(path) as found:
-        assert found.mode == mode
-        assert found.tobytes() == original.tobytes()
+        assert (found.mode, found.tobytes()) == (mode, original.tobytes())
         assert found.text == TEXTS  # type: ignore[attr-defined]
     assert read_metadata(path) == {"score": 0.75, "seed": 7}
     assert b"tEXtprompt\0" in path.read_bytes()
 
 
 @pytest.mark.parametrize("quality", [1, 80, 100])
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("mode", MODES)
 def test_the_page_finds_the_texts_of_every_webp(tmp_path: Path, mode: str, quality: int) -> None:
     path, odd = tmp_path / "a.webp", 0
     for seed in range(6):
@@ -71,30 +78,18 @@ def test_the_page_finds_the_texts_of_every_webp(tmp_path: Path, mode: str, quali
             assert page_reads_webp(data, counts_padding=counts_padding) == TEXTS
         assert struct.unpack_from("<I", data, 4)[0] == len(data) - 8
         assert read_metadata(path) == {"score": 0.75, "seed": 7}
-        odd += has_odd_pixels(data)
+        odd += any(kind in (b"VP8L", b"ALPH") and len(part) % 2 for kind, part in riff_chunks(data))
     assert odd or quality < 100, "no file put the page to the test"
 
 
-def has_odd_pixels(data: bytes) -> bool:
-    place = 12
-    while place + 8 <= len(data):
-        kind, length = data[place : place + 4], struct.unpack_from("<I", data, place + 4)[0]
-        if kind in (b"VP8L", b"ALPH") and length % 2:
-            return True
-        place += 8 + length + length % 2
-    return False
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("mode", MODES)
 def test_quality_100_keeps_every_pixel(tmp_path: Path, mode: str) -> None:
     path, original = tmp_path / "a.webp", picture(mode=mode)
-    write_webp(original, path, TEXTS, 100)
-    with Image.open(path) as found:
-        expected = original.convert("RGB") if mode == "L" else original
-        assert found.convert(expected.mode).tobytes() == expected.tobytes()
-    write_webp(original, path, TEXTS, 99)
-    with Image.open(path) as found:
-        assert found.convert(expected.mode).tobytes() != expected.tobytes()
+    expected = original.convert("RGB") if mode == "L" else original
+    for quality, lossless in ((100, True), (99, False)):
+        write_webp(original, path, TEXTS, quality)
+        with Image.open(path) as found:
+            assert (found.convert(expected.mode).tobytes() == expected.tobytes()) == lossless
 
 
 def test_comfyui_tags(tmp_path: Path) -> None:
@@ -102,39 +97,28 @@ def test_comfyui_tags(tmp_path: Path) -> None:
     write_webp(picture(), tmp_path / "a.webp", texts, 90)
     with Image.open(tmp_path / "a.webp") as found:
         tags = dict(found.getexif())
-    assert tags[0x0110] == "prompt:{}"
-    assert tags[0x010F] == "workflow:{}"
-    assert tags[0x010E] == "more0:[]"
-    assert tags[0x010F - 19] == "ganrm:{}"
+    assert [tags[tag] for tag in (0x0110, 0x010F, 0x010E, 0x010F - 19)] == [
+        "prompt:{}", "workflow:{}", "more0:[]", "ganrm:{}",
+    ]  # fmt: skip
     assert read_metadata(tmp_path / "a.webp") == {}
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.webp"])
-def test_without_texts_there_is_none(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    write_png(picture(), path, {}) if name == "a.png" else write_webp(picture(), path, {}, 90)
-    assert read_metadata(path) is None
-    assert not any(word in path.read_bytes() for word in (b"tEXt", b"EXIF", b"ganrm"))
-
-
-@pytest.mark.parametrize("text", ["", "no json", "[1]", "7", "[" * 100_000])
-def test_what_others_left_under_the_key_is_not_ours(tmp_path: Path, text: str) -> None:
-    write_png(picture(), tmp_path / "a.png", {KEY: text})
-    assert read_metadata(tmp_path / "a.png") is None
-
-
-def test_other_formats_have_none(tmp_path: Path) -> None:
+def test_files_without_metadata_of_ours(tmp_path: Path) -> None:
+    write_png(picture(), tmp_path / "a.png", {})
+    write_webp(picture(), tmp_path / "a.webp", {}, 90)
     picture().save(tmp_path / "a.jpg")
-    assert read_metadata(tmp_path / "a.jpg") is None
+    for path in tmp_path.iterdir():
+        assert read_metadata(path) is None
+        assert not any(word in path.read_bytes() for word in (b"tEXt", b"EXIF", b"ganrm"))
+    for text in ("", "no json", "[1]", "7", "[" * 100_000):
+        write_png(picture(), tmp_path / "a.png", {KEY: text})
+        assert read_metadata(tmp_path / "a.png") is None
 
 
-def test_files_that_are_no_pictures(tmp_path: Path) -> None:
+def test_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("nothing")
     for name in ("a.png", "missing.png"):
         with pytest.raises(ImageError, match=name):
             read_metadata(tmp_path / name)
-
-
-def test_too_large_for_webp(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="Save it as png"):
         write_webp(Image.new("RGB", (16384, 1)), tmp_path / "a.webp", {}, 90)

@@ -1,3 +1,5 @@
+"""The liked and the ordinary set: listed, and refused where they cannot be trained on."""
+
 from __future__ import annotations
 
 import hashlib
@@ -36,62 +38,52 @@ class TestFound:
         for path, content in zip(files.liked, files.liked_hashes, strict=True):
             assert content == hashlib.sha256(path.read_bytes()).hexdigest()
         assert files.warnings == []
+        assert files.names == {"liked": str(liked), "ordinary": str(ordinary)}
 
-    def test_lists_of_files(self, liked: Path, ordinary: Path) -> None:
+    def test_lists_of_files_and_subfolders_only_when_asked(self, liked: Path, ordinary: Path) -> None:
         paths = sorted(liked.iterdir(), reverse=True)
-        files = find_training_files(paths, sorted(ordinary.iterdir()))
-        assert files.liked == paths
-
-    def test_subfolders_only_when_asked(self, liked: Path, ordinary: Path) -> None:
+        assert find_training_files(paths, sorted(ordinary.iterdir())).liked == paths
         folder(liked / "more", 3, 90)
         assert len(find_training_files(liked, ordinary).liked) == 10
         assert len(find_training_files(liked, ordinary, recursive=True).liked) == 13
 
     def test_exact_copies_count_once_and_are_told(self, liked: Path, ordinary: Path) -> None:
-        shutil.copy(liked / "3.png", liked / "a copy.png")
-        shutil.copy(liked / "3.png", liked / "another.jpg")
+        for name in ("a copy.png", "another.jpg"):
+            shutil.copy(liked / "3.png", liked / name)
+        shutil.copy(ordinary / "5.png", ordinary / "5 copy.png")
         files = find_training_files(liked, ordinary)
         assert len(files.liked) == len(set(files.liked_hashes)) == 10
         assert liked / "3.png" in files.liked
-        (warning,) = files.warnings
-        assert "2 liked files" in warning
+        assert [warning[:18] for warning in files.warnings] == ["2 liked files are ", "1 ordinary files a"]
 
-    def test_a_file_that_cannot_be_read_does_not_stop_it(self, liked: Path, ordinary: Path) -> None:
+    def test_files_that_cannot_be_read_are_left_to_the_reader(self, liked: Path, ordinary: Path) -> None:
         (liked / "gone.png").symlink_to(liked / "nowhere.png")
-        assert len(find_training_files(liked, ordinary).liked) >= 10
-
-    def test_two_empty_files_are_not_one_picture(self, liked: Path, ordinary: Path) -> None:
-        (liked / "broken.png").touch()
-        (ordinary / "download.png").touch()
-        assert len(find_training_files(liked, ordinary).liked) >= 10
+        for path in (liked / "broken.png", liked / "broken 2.png", ordinary / "download.png"):
+            path.touch()
+        for path in (liked / "x.png", liked / "y.png"):
+            path.write_bytes(b"no picture")
+        assert len(find_training_files(liked, ordinary).liked) == 15, "none passes for a copy of another"
 
 
 class TestRefused:
-    def test_the_same_folder(self, liked: Path) -> None:
-        with pytest.raises(DataError, match="are the same") as caught:
-            find_training_files(liked, str(liked))
-        assert str(liked) in str(caught.value)
-
-    def test_the_same_folder_under_another_name(self, liked: Path, tmp_path: Path) -> None:
+    def test_the_same_folder_under_any_name(self, liked: Path, tmp_path: Path) -> None:
         link = tmp_path / "link"
         link.symlink_to(liked, target_is_directory=True)
-        for first, second in ((liked, link), (link, liked), (liked, liked / ".." / "liked")):
-            with pytest.raises(DataError, match="are the same"):
+        for first, second in ((liked, str(liked)), (link, liked), (liked, liked / ".." / "liked")):
+            with pytest.raises(DataError, match="are the same") as caught:
                 find_training_files(first, second)
+            assert str(first) in str(caught.value)
 
-    def test_shared_files_are_named(self, liked: Path, ordinary: Path) -> None:
+    def test_shared_files_are_named_and_counted(self, liked: Path, ordinary: Path) -> None:
         shutil.copy(liked / "4.png", ordinary / "renamed.png")
         with pytest.raises(DataError, match="1 picture is in both") as caught:
             find_training_files(liked, ordinary)
         # Both sets have a picture that is called 4.png.
         assert f'"{Path("liked", "4.png")}" = "renamed.png"' in str(caught.value)
-
-    def test_many_shared_files_are_counted(self, liked: Path, ordinary: Path) -> None:
-        for index in range(5):
+        for index in range(4):
             shutil.copy(liked / f"{index}.png", ordinary / f"shared{index}.png")
-        with pytest.raises(DataError, match="5 pictures are in both") as caught:
+        with pytest.raises(DataError, match=r"5 pictures are in both.*and 2 more"):
             find_training_files(liked, ordinary)
-        assert "and 2 more" in str(caught.value)
 
     def test_a_folder_inside_the_other(self, liked: Path) -> None:
         inner = folder(liked / "bad", 12, 70)
@@ -99,58 +91,43 @@ class TestRefused:
         with pytest.raises(DataError, match="12 pictures are in both"):
             find_training_files(liked, inner, recursive=True)
 
-    def test_too_few(self, liked: Path, ordinary: Path) -> None:
+    def test_too_few_and_copies_do_not_make_up_the_number(self, liked: Path, ordinary: Path) -> None:
         (liked / "0.png").unlink()
+        shutil.copy(liked / "1.png", liked / "copy.png")
         with pytest.raises(DataError, match=r"Only 9 usable liked pictures in .*liked\"\. At least 10"):
             find_training_files(liked, ordinary)
         with pytest.raises(DataError, match="Only 9 usable ordinary pictures"):
             find_training_files(ordinary, liked)
-
-    def test_copies_do_not_make_up_the_number(self, liked: Path, ordinary: Path) -> None:
-        (liked / "0.png").unlink()
-        shutil.copy(liked / "1.png", liked / "copy.png")
-        with pytest.raises(DataError, match="Only 9 usable liked"):
-            find_training_files(liked, ordinary)
+        refuse_too_few(LEAST_PER_CLASS, "liked")
+        with pytest.raises(DataError):
+            refuse_too_few(LEAST_PER_CLASS - 1, "liked")
 
     def test_missing_and_empty(self, liked: Path, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="no folder"):
-            find_training_files(liked, tmp_path / "nowhere")
-        with pytest.raises(DataError, match="no folder"):
-            find_training_files(tmp_path / "nowhere", tmp_path / "nowhere")
         (tmp_path / "empty").mkdir()
-        with pytest.raises(DataError, match="is empty"):
-            find_training_files(tmp_path / "empty", liked)
-        with pytest.raises(DataError, match="Only 0 usable"):
-            find_training_files([], liked)
+        for first, second, message in (
+            (liked, tmp_path / "nowhere", "no folder"),
+            (tmp_path / "nowhere", tmp_path / "nowhere", "no folder"),
+            (tmp_path / "empty", liked, "is empty"),
+            ([], liked, "Only 0 usable"),
+        ):
+            with pytest.raises(DataError, match=message):
+                find_training_files(first, second)
 
     def test_sets_with_names_are_called_by_them(self, liked: Path, ordinary: Path) -> None:
         few = PictureSet(tuple(sorted(liked.iterdir())[:1]), "input/few")
-        with pytest.raises(
-            TooFewError, match=r'Only 1 usable liked picture in "input/few"\. At least 10'
-        ) as caught:
+        message = r'Only 1 usable liked picture in "input/few"\. At least 10'
+        with pytest.raises(TooFewError, match=message) as caught:
             find_training_files(few, ordinary)
         error = caught.value
-        assert (error.kind, error.name, error.count, error.needed) == (
-            "liked",
-            "input/few",
-            1,
-            LEAST_PER_CLASS,
-        )
+        assert (error.kind, error.name, error.count, error.needed) == ("liked", "input/few", 1, 10)
 
     def test_the_same_set_twice_is_said_in_a_sentence_not_in_pairs(self, liked: Path) -> None:
         paths = tuple(sorted(liked.iterdir()))
         once, again = PictureSet(paths, "input/liked"), PictureSet(paths, "output/copies")
-        with pytest.raises(DataError) as caught:
-            find_training_files(once, once)
-        assert str(caught.value).startswith(
-            'The liked and the ordinary pictures are the same: both are "input/liked". Choose a folder'
-        )
-        with pytest.raises(DataError, match='"input/liked" and "output/copies" hold the same 10'):
-            find_training_files(once, again)
-        with pytest.raises(DataError, match="are the same 10 pictures"):
-            find_training_files(list(paths), list(paths))
-
-    def test_the_least_is_enough(self) -> None:
-        refuse_too_few(LEAST_PER_CLASS, "liked")
-        with pytest.raises(DataError):
-            refuse_too_few(LEAST_PER_CLASS - 1, "liked")
+        for first, second, message in (
+            (once, once, r'pictures are the same: both are "input/liked"\. Choose a folder'),
+            (once, again, '"input/liked" and "output/copies" hold the same 10'),
+            (list(paths), list(paths), "are the same 10 pictures"),
+        ):
+            with pytest.raises(DataError, match=message):
+                find_training_files(first, second)

@@ -6,8 +6,9 @@ import zlib
 from pathlib import Path
 
 import pytest
+from fuzz_support.picture_seeds import swapped_profile
 from PIL import Image, ImageFile, PngImagePlugin
-from unit_support.image_files import Chunk, encoded, png, swapped_profile
+from unit_support.image_files import Chunk, png
 
 from ganrm_core.data.image_io import read_image
 from ganrm_core.data.image_metadata import KEY, read_metadata
@@ -113,12 +114,3 @@ def test_cut_short_inside_a_text(place: str, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(Exception, match="damaged or cut short"):
         read_image(path)
-
-
-def test_animations_keep_their_first_frame(tmp_path: Path) -> None:
-    info = PngImagePlugin.PngInfo()
-    info.add_text("workflow", "x" * MEGABYTES, zip=True)
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
-    content = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], pnginfo=info)
-    (tmp_path / "a.png").write_bytes(content)
-    assert read_image(tmp_path / "a.png")[:, 0, 0].tolist() == [255, 0, 0]
