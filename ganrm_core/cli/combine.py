@@ -21,7 +21,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "models",
-        type=_weighed,
+        type=_model_and_weight,
         nargs="+",
         metavar="MODEL[:WEIGHT]",
         help="checkpoints made by `ganrm train`, each with its weight (default 1), as in style.safetensors:0.5",
@@ -48,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _weighed(text: str) -> tuple[Path, float]:
-    """A path, and the number behind its last colon if there is one; a file of that very name comes first."""
+def _model_and_weight(text: str) -> tuple[Path, float]:
+    """Parse MODEL[:WEIGHT]; an existing file of exactly that name takes precedence."""
     path, colon, number = text.rpartition(":")
     if not colon or given_path(text).exists():
         return given_path(text), 1.0

@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _write(folder: Path, stem: str, drawn: Mapping[str, Tensor]) -> list[Path]:
-    """Pictures [3, H, W] in 0–1 by kind, as new PNG files `stem.kind.png` in `folder`, all under one number."""
+    """Write images [3, H, W] in 0–1 by kind as new files `stem.kind.png` in `folder`, under one number."""
     import torch
 
     from ..data.image_io import to_pil

@@ -9,7 +9,7 @@ from typing import Any
 from .arguments import MODEL_HELP, Subparsers, add_json
 from .output import print_facts, print_json
 
-_MOST_LETTERS = 900
+_MOST_CHARACTERS = 900
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _combination(path: Path, *, as_json: bool) -> int:
-    """The recipe, and what each of its models says of itself."""
+    """Print the combination and the card of each of its models."""
     from ..rewards.combination_file import is_combination, part_path, read_combination
     from ..rewards.discriminator.checkpoint import read_card
 
@@ -57,7 +57,7 @@ def _combination(path: Path, *, as_json: bool) -> int:
 
 
 def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
-    """The card in words; what an older or foreign card lacks is left out."""
+    """Names and values of the card; what an older or foreign one lacks is left out."""
     from ..leakage.report import invariance_summary
     from ..rewards.discriminator.card_fields import section
 
@@ -71,7 +71,7 @@ def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
         layers = f", {len(modules)} layers" if isinstance(modules, (list, dict)) else ""
         lines.append(("adapter", f"LoRA, rank {adapter.get('rank')}{layers}"))
     lines.append(("head", card.get("chosen_head") or card.get("head")))
-    lines += _figures(card)
+    lines += _metrics(card)
     lines.append(("same picture", invariance_summary(card)))
     if origin := section(card, "provenance"):
         lines.append(
@@ -82,7 +82,7 @@ def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, _one_line(value)) for name, value in lines]
 
 
-def _figures(card: dict[str, Any]) -> list[tuple[str, str]]:
+def _metrics(card: dict[str, Any]) -> list[tuple[str, str]]:
     from ..rewards.discriminator.card_fields import format_interval, format_number, section
 
     metrics, thresholds = section(card, "metrics"), section(card, "thresholds")
@@ -100,7 +100,7 @@ def _figures(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _one_line(value: Any) -> str:
-    """A stranger's card must neither write over the terminal nor fill it."""
+    """Printable and short: a foreign card must neither control the terminal nor fill it."""
     from ..utils.error_text import shortened
 
-    return shortened(str(value), _MOST_LETTERS)
+    return shortened(str(value), _MOST_CHARACTERS)

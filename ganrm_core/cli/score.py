@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def files_of(paths: list[Path], recursive: bool) -> Iterator[Path]:
-    """The pictures that files, folders and patterns name. Raises DataError for what is none of these."""
+    """The pictures that files, folders and glob patterns name. Raises DataError for a path that does not exist."""
     from ..data.image_folder import find_images
     from ..utils.errors import DataError
     from ..utils.files import shown

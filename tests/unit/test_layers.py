@@ -24,34 +24,8 @@ NAMELESS = ("words", "look", "looks", "misc", "helpers", "common", "utilities")
 """Module names that say nothing."""
 
 MOST_LINES, MOST_PARAMETERS = 60, 6
-LARGE = (
-    "backbones.hf_vision_model.__init__",
-    "leakage.audit.audit.audit_files",
-    "reports.canvas.write",
-    "reports.chart_style.write_in",
-    "reports.contact_sheet._draw_badge",
-    "reports.contact_sheet._draw_card",
-    "reports.evaluation_plots.score_histograms",
-    "reports.html_report.training_report",
-    "reports.image_report.image_report",
-    "reports.ranked_sheet._draw_pill",
-    "rewards.discriminator.reward_model.__init__",
-    "rewards.discriminator.reward_model.load",
-    "selection.best_of_n.best_of_n",
-    "selection.ranking._check",
-    "selection.ranking.select_best",
-    "training.cross_validation._cross_validate",
-    "training.cross_validation.fit_default",
-    "training.feature_extraction.read_pictures",
-    "training.lora._train",
-    "training.self_training.pool.read_pool",
-    "training.self_training.refinement._card",
-    "training.self_training.refinement.refine",
-    "training.self_training.rounds.bootstrap",
-    "training.trainer.train",
-    "training.trainer.train_on_files",
-)
-"""Functions of `ganrm_core` that may be longer or have more parameters. Take out what no longer is."""
+LARGE = ("training.trainer.train",)
+"""Functions of `ganrm_core` that may be longer or have more parameters: public API with keywords."""
 
 
 def modules() -> dict[str, Path]:
@@ -140,18 +114,19 @@ def test_every_module_begins_with_a_line_that_says_what_it_is() -> None:
     without = []
     for file in modules().values():
         docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-        if len(docstring.partition("\n")[0].split()) < 2:
+        if len(docstring.partition("\n")[0].split()) < 3:
             without.append(str(file.relative_to(ROOT)))
-    assert not without, f"say in a first line of two words or more what these are: {', '.join(without)}"
+    assert not without, f"say in a first line of three words or more what these are: {', '.join(without)}"
 
 
 def test_functions_are_short_and_take_few_parameters() -> None:
-    large = []
-    for name, file in modules().items():
-        if not name.startswith("ganrm_core"):
-            continue
-        for function, lines, parameters in functions(file):
-            full = f"{name}.{function.name}".removeprefix("ganrm_core.")
-            if (lines > MOST_LINES or parameters > MOST_PARAMETERS) and full not in LARGE:
-                large.append(f"{full}: {lines} lines, {parameters} parameters")
-    assert not large, "\n".join([f"over {MOST_LINES} lines or {MOST_PARAMETERS} parameters:", *large])
+    large = {
+        f"{name}.{function.name}".removeprefix("ganrm_core."): f"{lines} lines, {parameters} parameters"
+        for name, file in modules().items()
+        if name.startswith("ganrm_core")
+        for function, lines, parameters in functions(file)
+        if lines > MOST_LINES or parameters > MOST_PARAMETERS
+    }
+    too_large = [f"{name}: {size}" for name, size in large.items() if name not in LARGE]
+    assert not too_large, "\n".join([f"over {MOST_LINES} lines or {MOST_PARAMETERS} parameters:", *too_large])
+    assert large.keys() == {*LARGE}, "take out of LARGE what is small"
