@@ -1,14 +1,14 @@
-"""Is what drawings show taken for a leak? python benchmarks/drawings.py [kind …] [--count 60] [--splits 20] [--train]
+"""False alarms of the leak audit on drawings: python benchmarks/drawings.py [kind …] [--count 60] [--splits 20] [--train]
 
 Drawings, icons, line art, product shots and screenshots (`ganrm_core/synthetic/drawings.py`), PNGs with plain margins.
 
-  framed     share of the pictures in which a frame is found
-  alarms     warnings of the audit over all random splits of such pictures, in which there is nothing to find
+  framed     share of images in which a border is detected
+  alarms     audit warnings over random splits, where any warning is false
   with a taste: the AUC of compression, borders and bytes per pixel, what the audit warns of, and what
-             `--neutralise auto` evens out: nothing is right
+             `--neutralise auto` neutralises: the right answer is nothing
   AUC        with --train: of models trained on `count` a class with `auto` and with `off`, on as many never seen
 
-Seeds are others than those that thresholds were chosen on.
+Seeds differ from those the thresholds were chosen on.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""How fast are folders scored, and the second time? python benchmarks/folder_speed.py [--files 1000]
+"""Folder scoring speed, first run and cached: python benchmarks/folder_speed.py [--files 1000]
 
-Pictures per second from files on disk, real ones at their own sizes, of
+Images per second from files on disk, at their own sizes, of
 
   loop     one file at a time: PIL, the network's own preprocessor, the raw network, one linear layer
-  first    `RewardModel.score_files`, nothing kept yet
-  again    the same once more: what was worked out is kept by the files' content, so they are only read
+  first    `RewardModel.score_files`, empty cache
+  again    a second run: features come from the content-addressed cache, files are only hashed
 
-`again` is a new cache object and forgets in-process digests, as a new process would. Every picture is a file of
-its own content.
+`again` uses a new cache object and an empty in-process hash cache, as a new process would. All files differ in content.
 """
 
 from __future__ import annotations

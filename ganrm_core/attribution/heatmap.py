@@ -1,4 +1,4 @@
-"""Reward heatmap: a picture's reward map, the mask of its weakest regions, and the overlay of both."""
+"""Reward heatmap of one picture: its logit map, the mask of its weakest regions, and the overlay of both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..rewards.base import Reward
 from ..rewards.combined import ModelOf, model_itself
 from ..utils.progress import ProgressCallback, no_progress, span_of
 from .overlay import overlay
-from .window_map import reward_map, weakest
+from .window_map import reward_map, weakest_mask
 
 STEPS = 100
 _MAPPED, _MASKED = 80, 90  # of the steps: about the shares of the time
@@ -18,16 +18,16 @@ _MAPPED, _MASKED = 80, 90  # of the steps: about the shares of the time
 
 @dataclass(frozen=True)
 class Heatmap:
-    """`places` [H, W] in logits, `mask` [H, W] and `drawn` [3, H, W] in 0–1, all on the CPU."""
+    """`logit_map` [H, W], `mask` [H, W] and `drawn` [3, H, W] in 0–1, all on the CPU."""
 
-    places: Tensor
+    logit_map: Tensor
     mask: Tensor
     drawn: Tensor
 
 
 @dataclass(frozen=True)
 class MaskShape:
-    """What `weakest` takes."""
+    """The arguments of `weakest_mask`."""
 
     share: float
     grow: int
@@ -42,14 +42,13 @@ def heatmap(
     *,
     model_of: ModelOf = model_itself,
 ) -> Heatmap:
-    """`reward_map`, `weakest` and `overlay` of [3, H, W] in 0–1; of `STEPS` steps.
+    """`reward_map`, `weakest_mask` and `overlay` of [3, H, W] in 0–1, in `STEPS` steps of progress.
 
-    Raises ImageError for a picture that is too small, or too large for the memory there is.
+    Raises ImageError for a picture that is too small, or too large for the memory.
     """
-    places = reward_map(reward, image, span_of(progress, "mapping", 0, _MAPPED, STEPS), model_of=model_of)
-    mask = weakest(
-        places, shape.share, shape.grow, shape.blur, span_of(progress, "mapping", _MAPPED, _MASKED, STEPS)
-    )
-    return Heatmap(
-        places, mask, overlay(image, places, mask, span_of(progress, "mapping", _MASKED, STEPS, STEPS))
-    )
+    mapping = span_of(progress, "mapping", 0, _MAPPED, STEPS)
+    logit_map = reward_map(reward, image, mapping, model_of=model_of)
+    masking = span_of(progress, "mapping", _MAPPED, _MASKED, STEPS)
+    mask = weakest_mask(logit_map, shape.share, shape.grow, shape.blur, masking)
+    drawing = span_of(progress, "mapping", _MASKED, STEPS, STEPS)
+    return Heatmap(logit_map, mask, overlay(image, logit_map, mask, drawing))

@@ -1,24 +1,14 @@
-"""`ganrm best`"""
+"""`ganrm best`: select the best pictures of a folder."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from .common import (
-    Subparsers,
-    add_json,
-    add_model,
-    bars,
-    folders_taken_back,
-    load_model,
-    print_facts,
-    print_json,
-    print_skipped,
-    say_renamed,
-    warn,
-    warn_skipped,
-)
+from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
+from .output import print_facts, print_json, print_skipped, warn, warn_skipped
+from .output_paths import empty_folders_removed, warn_renamed
+from .progress_bars import bars
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -50,7 +40,7 @@ def add_parser(commands: Subparsers) -> None:
         action="store_true",
         help="among candidates too close to call, prefer those that the model is surer about",
     )
-    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_recursive(parser)
     mode = parser.add_mutually_exclusive_group()
     for name, text in (("copy", "copy the best (default)"), ("move", "move them"), ("link", "link to them")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
@@ -61,12 +51,13 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..selection.close_calls import in_words
-    from ..selection.folder import Rules, check_rules, find_candidates, prepare_folder, select_from_files
+    from ..selection.close_calls import close_calls_text
+    from ..selection.folder import FolderSettings, find_candidates, select_from_files
+    from ..selection.placement import prepare_folder
     from ..utils.files import shown
     from ..utils.short_names import short_names
 
-    rules = Rules(
+    settings = FolderSettings(
         keep=options.keep,
         group_size=options.group_size,
         group_by=options.group_by,
@@ -74,17 +65,16 @@ def run(options: argparse.Namespace) -> int:
         min_keep=options.min_keep,
         ties="surer first" if options.surer_first else "by score",
     )
-    check_rules(rules)
     files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
-    with folders_taken_back(options.output):
+    with empty_folders_removed(options.output):
         prepare_folder(options.output)
         model = load_model(options)
         with bars() as progress:
             result = select_from_files(
-                model, files, options.output, rules, mode=options.mode, progress=progress
+                model, files, options.output, settings, mode=options.mode, progress=progress
             )
     written = result.folder or options.output
-    say_renamed(options.output, written)
+    warn_renamed(options.output, written)
     warn_skipped(result.skipped, files, "scores.csv")
     if options.json:
         close = {result.rows[place].path for call in result.close for place in call}
@@ -103,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         print_skipped(result.skipped)
         return 0
     names = short_names([row.path for row in result.rows])
-    unclear = in_words(result.close, [shown(name) for name in names])
+    unclear = close_calls_text(result.close, [shown(name) for name in names])
     print_facts(
         ("kept", f"{len(result.kept)} of {len(result.rows)} pictures from {len(result.groups)} groups"),
         ("written", f"{written} (pictures, scores.csv, contact_sheet.jpg)"),

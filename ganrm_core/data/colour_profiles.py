@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
-import logging
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
+
+from ..utils.logs import logger_of
+
+_log = logger_of(__name__)
 
 
 def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
@@ -40,7 +43,7 @@ def colour_management() -> Any:
 
         ImageCms.createProfile("sRGB")  # imported without its library, it fails at the first use
     except Exception as error:
-        logging.warning(
+        _log.warning(
             "GAN-RM: colour profiles of pictures are ignored, for this Pillow cannot use them (%s). "
             "Install it again with: pip install --force-reinstall pillow",
             error,

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from ..utils.errors import DataError
 from ..utils.files import shown
+from ..utils.logs import logger_of
 from .result_marker import is_drawn_result
 from .selection_table import SHEET, is_selection
 from .system_folders import is_system_folder
+
+_log = logger_of(__name__)
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset((
@@ -54,6 +57,7 @@ def find_images(
     if say is not None and (results := listing.results):
         advice = f" To read those, {_TO_READ_A_SELECTION}." if listing.selections else ""
         say(f"Left out of {shown(root)} as earlier results: {' and '.join(results)}.{advice}")
+    _log.info("found %d pictures in %s", len(listing.found), shown(root))
     # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
     return sorted(listing.found, key=lambda path: (_natural_key(path.relative_to(root)), str(path)))
 

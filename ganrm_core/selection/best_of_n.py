@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,16 @@ import torch
 from ..data.skipped_files import Skipped, describe_skipped
 from ..rewards.base import Images, Reward, Scores, joined
 from ..utils.errors import ImageError
-from .close_calls import close_calls
-from .non_finite import WHY, check_some_are_judged, check_some_are_left, is_spoilt, marked, stand_in
-from .ranking import Order, Selection, Ties, select_best
+from .non_finite import (
+    NON_FINITE,
+    check_some_finite,
+    check_some_scored,
+    find_invalid,
+    mark_invalid,
+    replace_invalid,
+)
+from .ranking import CandidateScores, Selection, select_best
+from .settings import SelectionSettings
 
 _NO_SCORE = Scores(*(torch.full((1,), math.nan) for _ in range(3)))
 
@@ -25,96 +32,89 @@ _NO_SCORE = Scores(*(torch.full((1,), math.nan) for _ in range(3)))
 class BestOfN:
     """The scores of all pictures, and which were kept.
 
-    `close`: for each group the positions among which the choice was too close to call (see `certainty`), best
-    first; empty where it was clear. `spoilt`: the positions of pictures that could not be judged, and why; they have
-    the logit −inf and the score 0, rank last and are never kept.
+    `invalid`: the positions of pictures that cannot be scored, and why; they have the logit −inf and the score 0,
+    rank last and are never kept.
     """
 
     scores: Scores
     selection: Selection
-    close: tuple[tuple[int, ...], ...] = ()
-    spoilt: Mapping[int, str] = field(default_factory=dict)
+    invalid: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> tuple[int, ...]:
         """Positions of the pictures kept, best first within a group."""
         return self.selection.kept
 
+    @property
+    def close(self) -> tuple[tuple[int, ...], ...]:
+        """For each group the positions among which the choice is too close to call, best first."""
+        return self.selection.close
+
+    @property
+    def spoilt(self) -> Mapping[int, str]:
+        """The former name of `invalid`."""
+        return self.invalid
+
 
 def best_of_n(
     reward: Reward,
     images: Images,
+    settings: SelectionSettings | None = None,
     *,
-    keep: int = 1,
-    group_size: int | None = None,
     groups: Sequence[Hashable] | None = None,
-    min_score: float | None = None,
-    min_keep: int = 0,
-    order: Order = "ranked",
-    ties: Ties = "by score",
     prompts: Sequence[str] | None = None,
+    **changes: Any,
 ) -> BestOfN:
-    """Score `images` (as `Reward.score` takes them) and keep the best `keep` of each group.
+    """Score `images` (as `Reward.score` takes them) and keep the best of each group.
 
-    See `select_best` for the rules. A picture with NaN or infinite pixels, a file that cannot be read and a
-    picture that is given no finite score are `spoilt` and cost the others nothing (with `prompts`, unreadable
-    files raise). Raises ImageError where all are, and for pictures that no reward takes; DataError for
-    arguments that contradict each other.
+    `changes`: fields of `SelectionSettings` by name, such as `keep=4`. `groups`: see `select_best`. A picture with
+    NaN or infinite pixels or score, or a file that cannot be read, is `invalid` (with `prompts`, unreadable files
+    raise). Raises ImageError where all are, and for pictures that no reward takes; DataError for settings that
+    contradict each other.
     """
+    settings = replace(settings or SelectionSettings(), **changes)
     files = [] if prompts is not None else _files(images)
-    found, why = _scored_files(reward, files) if files else _scored(reward, images, prompts)
-    scores = marked(found, why)
-    logits, shares = scores.logit.tolist(), scores.score.tolist()
-    check_some_are_judged(logits)
-    selection = select_best(
-        logits,
-        keep=keep,
-        scores=shares,
-        min_score=min_score,
-        min_keep=min_keep,
-        group_size=group_size,
-        groups=groups,
-        order=order,
-        ties=ties,
-        uncertainties=scores.uncertainty.tolist(),
-    )
-    close = close_calls(selection.groups, logits, shares, keep, min_score)
-    return BestOfN(
-        scores, selection, close, {i: why.get(i, "it has no finite score") for i in selection.spoilt}
-    )
+    found, reasons = _score_files(reward, files) if files else _score(reward, images, prompts)
+    scores = mark_invalid(found, reasons)
+    check_some_scored(scores.logit.tolist())
+    selection = select_best(CandidateScores.of(scores), settings, groups)
+    invalid = {i: reasons.get(i, "it has no finite score") for i in selection.invalid}
+    return BestOfN(scores, selection, invalid)
 
 
 def _files(images: Images) -> list[Path]:
-    """The files where `images` are such; nothing where they are pixels."""
-    some = [images] if isinstance(images, (str, os.PathLike)) else images
-    if isinstance(some, (list, tuple)) and all(isinstance(each, (str, os.PathLike)) for each in some):
-        return [Path(each) for each in some]
+    """The paths, or nothing where `images` are pixels."""
+    several = [images] if isinstance(images, (str, os.PathLike)) else images
+    if isinstance(several, (list, tuple)) and all(isinstance(each, (str, os.PathLike)) for each in several):
+        return [Path(each) for each in several]
     return []
 
 
-def _scored_files(reward: Reward, paths: Sequence[Path]) -> tuple[Scores, dict[int, str]]:
+def _score_files(reward: Reward, paths: Sequence[Path]) -> tuple[Scores, dict[int, str]]:
+    """The scores, and why those of some positions are invalid."""
     skipped: list[Skipped] = []
     scored = dict(reward.score_files(list(dict.fromkeys(paths)), skipped))
     if not scored:
         raise ImageError(
             f"No picture could be read, so there is nothing to choose from. {describe_skipped(skipped)}"
         )
-    why = {entry.path: f"it cannot be read: {entry.reason}" for entry in skipped}
+    reasons = {entry.path: f"it cannot be read: {entry.reason}" for entry in skipped}
     scores = joined([scored.get(path, _NO_SCORE) for path in paths])
-    return scores, {i: why[path] for i, path in enumerate(paths) if path in why}
+    return scores, {i: reasons[path] for i, path in enumerate(paths) if path in reasons}
 
 
-def _scored(reward: Reward, images: Images, prompts: Sequence[str] | None) -> tuple[Scores, dict[int, str]]:
-    pictures = _apart(images)
-    spoilt = {i for i, picture in enumerate(pictures) if is_spoilt(picture)}
-    check_some_are_left(spoilt, len(pictures))
-    if spoilt:
-        images = [stand_in(each) if i in spoilt else each for i, each in enumerate(pictures)]
-    return reward.score(images, prompts), dict.fromkeys(sorted(spoilt), f"it holds {WHY}")
+def _score(reward: Reward, images: Images, prompts: Sequence[str] | None) -> tuple[Scores, dict[int, str]]:
+    """The scores, and why those of some positions are invalid."""
+    pictures = _one_by_one(images)
+    invalid = find_invalid(pictures)
+    check_some_finite(invalid, len(pictures))
+    if invalid:
+        images = replace_invalid(pictures, invalid)
+    return reward.score(images, prompts), dict.fromkeys(sorted(invalid), f"it holds {NON_FINITE}")
 
 
-def _apart(images: Images) -> Sequence[Any]:
-    """One by one, where that is clear; else nothing, and the reward says what is wrong with them."""
+def _one_by_one(images: Images) -> Sequence[Any]:
+    """The pictures, or nothing for a kind that is unknown here: the reward says what is wrong with it."""
     if isinstance(images, (list, tuple)):
         return images
     dimensions = getattr(images, "ndim", 0)

@@ -8,16 +8,16 @@ from pathlib import Path
 from ..data.skipped_files import Skipped
 
 Stamp = tuple[int, int]
-"""Size and modification time (ns) of a file."""
+"""A file's size in bytes and modification time in nanoseconds."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate.
+    """One candidate file.
 
-    `group` counts from 0 in file order, groups without a readable picture included. `rank` 1 is the
-    best of its group. `kept_as` is its place in the output folder, None before it is placed there. `stamp`
-    tells whether the file is still the one that was scored; None where that is not known.
+    `group` counts from 0 in file order, groups without a readable picture included. `rank` 1 is the best of its
+    group. `kept_as`: its path in the output folder, None before it is placed. `stamp`: of the file when it was
+    scored, None where not known.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class Row:
 
     @property
     def changed(self) -> str:
-        """What became of the file since it was scored, in a few words; "" where it is the same as far as is known."""
+        """Whether the file is gone or changed since it was scored, in words; "" if not, or if no stamp is known."""
         now = file_stamp(self.path)
         if now is None:
             return "it is no longer there"
@@ -43,9 +43,8 @@ class Row:
 class FolderSelection:
     """All candidates in file order, and the files that could not be read, or not be placed.
 
-    `close`: for each of `groups` the places in `rows` among which the choice was too close to call (see
-    `certainty`), best first; empty where it was clear or nothing was chosen. `folder`: where the kept ones were
-    placed.
+    `close`: for each of `groups` the indices into `rows` that are close calls (see `close_call`), best first;
+    empty where none was chosen. `folder`: where the kept files were placed.
     """
 
     rows: list[Row]

@@ -1,4 +1,4 @@
-"""Numbers as a person types them: 1 4 7-9."""
+"""Parser for number ranges as people type them: 1 4 7-9."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..utils.files import shown
 
 _MOST_DIGITS = 100
 _EXAMPLE = "Type numbers such as 1 4 7-9, or all."
-# Also the commas and dashes of other keyboards.
+# With the commas and dashes of other keyboards.
 _BETWEEN = re.compile(r"[\s,;，、；]+")
 _DASH = re.compile(r"\s*[-–—~]\s*")
 
 
 def picked_numbers(text: str, count: int) -> list[int]:
-    """Positions from 0, ascending, for the numbers from 1 to `count` in `text`.
+    """The positions, counted from 0 and ascending, of the numbers from 1 to `count` in `text`.
 
-    Spaces and commas separate, 7-9 is 7 8 9, "all" is all of them, nothing typed is none. Raises
-    DataError for anything else.
+    Spaces and commas separate, 7-9 is 7 8 9, "all" is all of them, an empty text is none. Raises DataError for
+    anything else.
     """
     if _is_all(text):
         return list(range(count))
@@ -31,7 +31,7 @@ def picked_numbers(text: str, count: int) -> list[int]:
 
 
 def check_numbers(text: str) -> None:
-    """Raise DataError for what `picked_numbers` could not read, however many there are to pick from."""
+    """Raise DataError for a text that `picked_numbers` cannot read for any `count`."""
     if not _is_all(text):
         _ranges(text)
 
@@ -41,7 +41,7 @@ def _is_all(text: str) -> bool:
 
 
 def _ranges(text: str) -> list[tuple[str, int, int]]:
-    """Each piece that was typed, with its first and last number."""
+    """Each piece of the text, with its first and last number."""
     found = []
     for piece in filter(None, _BETWEEN.split(_DASH.sub("-", text.strip()))):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", piece)

@@ -1,4 +1,4 @@
-"""Folders that a selection is placed into: found again, named anew, and never left half done."""
+"""Output folders of a selection: free names, and folders that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def free_folder(wanted: Path) -> Path:
 
 
 def check_folder(output: Path) -> None:
-    """Raise OutputError now if making the folder `output` would fail later. Nothing is left behind."""
+    """Raise OutputError if the folder `output` could not be made. Leaves nothing behind."""
     existing = next(place for place in (output, *output.parents) if place.exists())
     check_new_file(existing / output.name, what="the best pictures")
 
 
 @dataclass
 class NewFolder:
-    """`staging` is to be filled; it then becomes `place`, which is known for certain once it is there."""
+    """`staging` is to be filled, then renamed to `place`, which is final only then."""
 
     staging: Path
     place: Path
@@ -40,10 +40,10 @@ class NewFolder:
 
 @contextlib.contextmanager
 def whole_folder(output: Path) -> Iterator[NewFolder]:
-    """Fill the hidden folder `staging`; on leaving it becomes `output`, which is absent or empty.
+    """A hidden folder to fill; on leaving it is renamed to `output`, which is absent or empty.
 
-    Where another program filled `output` meanwhile, it becomes the first free `output (2)` … instead. On any
-    exception nothing remains, neither of it nor of folders above that were made for it.
+    If another program filled `output` meanwhile, it becomes the first free `output (2)` … instead. On an exception
+    it is removed, with the folders above that were made for it.
     """
     absent = [place for place in output.parents if not place.exists()]
     folder = NewFolder(output.with_name(f".{secrets.token_hex(8)}.part"), output)
@@ -69,7 +69,7 @@ def _renamed(staging: Path, place: Path) -> bool:
     """False where `place` is taken."""
     try:
         if place.is_dir():
-            place.rmdir()  # Windows renames onto no folder, not even an empty one
+            place.rmdir()  # Windows does not rename onto a folder, not even an empty one
         staging.rename(place)
     except OSError as error:
         if _is_free(place):

@@ -1,4 +1,4 @@
-"""The contact sheet of a selection from files, each read once more."""
+"""Contact sheet of a folder selection; the pictures are read from their files again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_PICTURE = (128, 128, 128)
 
 
 def write_sheet(path: Path, selection: FolderSelection, progress: ProgressCallback) -> None:
-    """Groups as rows, best first; a single group as a grid. Very many are cut, and the title says so."""
+    """Draw groups as rows, best first, or a single group as a grid. Too many are cut, and the title says so."""
     rows, all_groups = selection.rows, selection.groups
     single = len(all_groups) == 1
     most = _COLUMNS * (6 if single else 1)
@@ -58,12 +58,12 @@ def _tile(row: Row) -> Tile:
 
 
 def picture_of(row: Row, side: int) -> tuple[Image.Image, str]:
-    """The picture of a candidate, at most `side` pixels wide and high; or a grey one, and why there is none any more."""
+    """A candidate's picture, at most `side` pixels wide and high, and ""; or a grey one, and why it cannot be read."""
     missing = "" if row.kept_as else row.changed
     try:
         if not missing:
             picture = to_pil(read_image(row.kept_as or row.path))
-            picture.thumbnail((side, side))  # at once: many full-size pictures would not fit in memory
+            picture.thumbnail((side, side))  # now: many full-size pictures would not fit in memory
             return picture, ""
     except ImageError as error:
         missing = str(getattr(error, "reason", error))

@@ -1,4 +1,4 @@
-"""Which half-made candidates are given up, and when: successive halving (Jamieson & Talwalkar 2016)."""
+"""Successive halving (Jamieson & Talwalkar 2016): when to drop half-sampled candidates, and how many."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..utils.errors import DataError
 
 @dataclass(frozen=True)
 class Cut:
-    """After the share `at` of the steps, the share `keep` of all candidates goes on."""
+    """After the share `at` of the sampling steps, the share `keep` of all candidates goes on."""
 
     at: float
     keep: float
 
 
 @dataclass(frozen=True)
-class Look:
-    """After `step` steps (counted from 1) the best `survivors` go on."""
+class HalvingRung:
+    """After `step` sampling steps (counted from 1) the best `survivors` go on."""
 
     step: int
     survivors: int
@@ -35,14 +35,14 @@ SCHEDULES: dict[str, Schedule] = {
     "standard": (Cut(0.3, 1 / 2), Cut(0.5, 1 / 4)),
     "strong": (Cut(0.2, 1 / 2), Cut(0.35, 1 / 4), Cut(0.5, 1 / 8)),
 }
-"""By name, from the most careful to the most frugal."""
+"""By name, from the fewest dropped candidates to the most."""
 
 _CUT = re.compile(r"(\d+(?:\.\d+)?)\s*%\s*:\s*(\d+)\s*/\s*(\d+)")
 _EXAMPLE = "'30%: 1/2, 50%: 1/4': after 30 % of the steps one half goes on, after 50 % one quarter"
 
 
 def parse_schedule(text: str) -> Schedule:
-    """The schedule written as "30%: 1/2, 50%: 1/4". Raises DataError for what cannot be read or makes no sense."""
+    """Parse a schedule written as "30%: 1/2, 50%: 1/4". Raises DataError for a text that is none."""
     cuts = []
     for part in filter(None, (each.strip() for each in text.split(","))):
         match = _CUT.fullmatch(part)
@@ -62,28 +62,28 @@ def parse_schedule(text: str) -> Schedule:
     return tuple(cuts)
 
 
-def looks(schedule: Schedule, steps: int, count: int, keep: int) -> tuple[Look, ...]:
-    """When to look at `count` candidates of `steps` steps, and how many then go on: never fewer than `keep`.
+def halving_rungs(schedule: Schedule, steps: int, count: int, keep: int) -> tuple[HalvingRung, ...]:
+    """The rungs for `count` candidates of `steps` steps each; at least `keep` survive every one.
 
-    What would turn nobody away is left out, as is a look after the last step.
+    A rung that would drop no candidate is left out, as is one at the last step.
     """
-    found: list[Look] = []
+    rungs: list[HalvingRung] = []
     for cut in schedule:
         step = max(1, round(cut.at * steps))
         survivors = max(keep, 1, math.ceil(round(cut.keep * count, 6)))
-        before = found[-1].survivors if found else count
+        before = rungs[-1].survivors if rungs else count
         if step >= steps or survivors >= before:
             continue
-        if found and found[-1].step == step:
-            found.pop()
-        found.append(Look(step, survivors))
-    return tuple(found)
+        if rungs and rungs[-1].step == step:
+            rungs.pop()
+        rungs.append(HalvingRung(step, survivors))
+    return tuple(rungs)
 
 
-def work(plan: Sequence[Look], steps: int, count: int) -> int:
-    """Steps of all candidates together; without pruning it would be `steps` × `count`."""
+def total_steps(rungs: Sequence[HalvingRung], steps: int, count: int) -> int:
+    """Sampling steps of all candidates together; `steps` × `count` where there are no rungs."""
     done, alive, total = 0, count, 0
-    for look in plan:
-        total += (look.step - done) * alive
-        done, alive = look.step, look.survivors
+    for rung in rungs:
+        total += (rung.step - done) * alive
+        done, alive = rung.step, rung.survivors
     return total + (steps - done) * alive

@@ -1,4 +1,4 @@
-"""Who judges a picture of the training and its twins: the head that has not seen it."""
+"""Scores training pictures and their perturbations by the head that has not seen them, for the invariance test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def held_out_scorer(
     path: BorderTrim,
     original: Callable[[int], Tensor | None] = lambda _: None,
 ) -> ScoreImages:
-    """The logits of pictures, of which the first is a held-out one, for the same-picture test.
+    """A function that gives the logits of pictures, the first being the held-out one at `position`.
 
     `folds` [held out]: which of the layer's siblings has not seen the picture; without them the head itself.
     `original` gives the features [1, width] that `store` would read of a held-out picture, where they are known.

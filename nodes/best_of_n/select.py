@@ -1,9 +1,8 @@
-"""Best of N."""
+"""Node "Best of N": keep the best pictures, with their latents and masks."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from comfy_api.latest import io
@@ -11,18 +10,25 @@ from torch import Tensor
 
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.rewards.base import Reward
-from ...ganrm_core.selection.close_calls import SPOILT, close_calls, in_words, listed
-from ...ganrm_core.selection.non_finite import check_some_are_judged, spoilt_in_words
-from ...ganrm_core.selection.ranking import Order, Selection, Ties, select_best
+from ...ganrm_core.selection.close_calls import close_calls_text, join_names
+from ...ganrm_core.selection.non_finite import INVALID_LOGIT, check_some_scored, invalid_text
+from ...ganrm_core.selection.ranking import CandidateScores, Selection, select_best
+from ...ganrm_core.selection.settings import Order, SelectionSettings, Ties
 from ...ganrm_core.utils.errors import DataError
 from ..display.candidates import UNITS, Candidates, Latent, Unit, check_unit
 from ..display.empty_outputs import blocked, or_blocked
 from ..display.previews import as_image, in_node
 from ..display.queue_checks import single
-from ..display.ranked_sheets import count_words, judged, sheet_of, spread_words, too_high_words
+from ..display.ranked_sheets import (
+    below_minimum_text,
+    candidate_sheet,
+    count_text,
+    score_range_text,
+    valid_scores,
+)
+from ..display.shared_inputs import candidate_input, group_size_input, images_input, output
 from ..host.progress import progress_bar
-from ..scoring.score_images import candidate_input, group_size_input
-from ..sockets import CATEGORY, GanRMReward, Schema, advanced
+from ..sockets import CATEGORY, GanRMReward, Schema, advanced, aliases
 
 _MOST = 10_000
 
@@ -33,29 +39,16 @@ class BestOfN(io.ComfyNode):
         return Schema(
             node_id="GANRMBestOfN",
             display_name="Best of N (GAN-RM)",
-            search_aliases=[
-                "best",
-                "pick",
-                "select",
-                "choose",
-                "filter",
-                "curate",
-                "cull",
-                "rank",
-                "keep",
-                "favorite",
-                "favourite",
-                "挑选",
-                "筛选",
-                "最佳",
-            ],
+            search_aliases=aliases(
+                "best pick select choose filter curate cull rank keep favorite favourite 挑选 筛选 最佳"
+            ),
             category=CATEGORY,
             description="Keeps the best pictures and passes the others on as rejected. Latents and masks follow "
             "their pictures.",
             is_input_list=True,
             is_output_node=True,
             inputs=[
-                io.Image.Input("images", tooltip="A batch, or a list of pictures of any sizes."),
+                images_input(),
                 io.Int.Input(
                     "keep",
                     default=1,
@@ -125,47 +118,34 @@ class BestOfN(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(
-                    "best", display_name="best", is_output_list=True, tooltip="The pictures kept, untouched."
-                ),
-                io.Latent.Output(
-                    "best_latents", display_name="best latents", is_output_list=True, tooltip="Their latents."
-                ),
-                io.Mask.Output(
-                    "best_masks", display_name="best masks", is_output_list=True, tooltip="Their masks."
-                ),
-                io.Image.Output(
-                    "rejected",
-                    display_name="rejected",
-                    is_output_list=True,
-                    tooltip="The others, best to worst.",
-                ),
-                io.Float.Output(
+                output(io.Image, "best", "The pictures kept, untouched.", is_list=True),
+                output(io.Latent, "best_latents", "Their latents.", is_list=True),
+                output(io.Mask, "best_masks", "Their masks.", is_list=True),
+                output(io.Image, "rejected", "The others, best to worst.", is_list=True),
+                output(
+                    io.Float,
                     "scores",
-                    display_name="scores",
-                    is_output_list=True,
-                    tooltip="The score of every picture that came in, in that order.",
+                    "The score of every picture that came in, in that order.",
+                    is_list=True,
                 ),
-                io.Int.Output(
+                output(
+                    io.Int,
                     "indices",
-                    display_name="indices",
-                    is_output_list=True,
-                    tooltip="Where each kept picture stood in the batch, counted from 0, as Latent From Batch does. The sheet "
+                    "Where each kept picture stood in the batch, counted from 0, as Latent From Batch does. The sheet "
                     "counts from 1.",
+                    is_list=True,
                 ),
-                io.Float.Output(
+                output(
+                    io.Float,
                     "best_scores",
-                    display_name="best scores",
-                    is_output_list=True,
-                    tooltip="The scores of the pictures kept, in the order of `best`.",
+                    "The scores of the pictures kept, in the order of `best`.",
+                    is_list=True,
                 ),
-                io.String.Output(
-                    "summary", display_name="summary", tooltip="What was kept, and the scores in a line."
-                ),
-                io.Image.Output(
+                output(io.String, "summary", "What was kept, and the scores in a line."),
+                output(
+                    io.Image,
                     "preview",
-                    display_name="preview",
-                    tooltip="All pictures ranked, those kept framed in gold; numbered from 1, while indices count from 0.",
+                    "All pictures ranked, those kept framed in gold; numbered from 1, while indices count from 0.",
                 ),
             ],
         )
@@ -183,18 +163,16 @@ class BestOfN(io.ComfyNode):
         given_scores: object = None,
         ties: list[Ties | None] | None = None,
     ) -> bool:
-        """`reward` and `given_scores` are None where nothing is connected: a link is a list of None."""
+        """`reward` and `given_scores` are None where not connected: a link is a list of None."""
         _check_judges(rewards=reward is not None, scores=given_scores is not None)
         check_unit(single(candidate, UNITS[0]))
-        select_best(
-            [],
-            keep=single(keep, _MOST),
-            scores=[],
-            min_score=single(min_score, 0.0) or None,
-            min_keep=single(min_keep, 0),
-            group_size=single(group_size, 0) or None,
-            order=single(order, "ranked"),
-            ties=single(ties, "by score"),
+        SelectionSettings(
+            single(keep, _MOST),
+            single(group_size, 0) or None,
+            single(min_score, 0.0) or None,
+            single(min_keep, 0),
+            single(order, "ranked"),
+            single(ties, "by score"),
         )
         return True
 
@@ -214,48 +192,37 @@ class BestOfN(io.ComfyNode):
         given_scores: list[Any] | None = None,
         ties: list[Ties] | None = None,
     ) -> io.NodeOutput:
-        def select(metrics: _Figures) -> Selection:
-            return select_best(
-                metrics.logits,
-                keep=keep[0],
-                scores=metrics.scores,
-                min_score=least,
-                min_keep=min_keep[0],
-                group_size=group_size[0] or None,
-                order=order[0],
-                ties=ties[0] if ties else "by score",
-                uncertainties=metrics.uncertainties,
-            )
-
-        least = min_score[0] or None
+        settings = SelectionSettings(
+            keep[0],
+            group_size[0] or None,
+            min_score[0] or None,
+            min_keep[0],
+            order[0],
+            ties[0] if ties else "by score",
+        )
         candidates = Candidates(images, candidate[0])
         given_latents, given_masks = _present(latents), _present(masks)
-        # What makes no sense is refused before the long work.
-        select(_Figures([], []))
+        # What does not fit is refused before the long work.
         for follow, given in ((candidates.latents, given_latents), (candidates.masks, given_masks)):
             if given:
                 follow(given, ())
-        judge = _only(reward)
-        metrics = _figures(candidates, judge, _present(given_scores))
-        selection, scores = select(metrics), metrics.scores
-        kept = list(selection.kept)
-        close = metrics.close_calls(selection, keep[0], least)
+        judge = reward[0] if reward else None
+        scored = _score(candidates, judge, _present(given_scores))
+        selection = select_best(scored, settings)
+        scores, kept = list(scored.scores or ()), list(selection.kept)
         thresholds, model = (judge.thresholds, judge.name) if judge else ({}, "")
         warning = _nothing_kept(selection, scores, min_score[0])
-        summary = _summary(
-            selection,
-            warning,
-            in_words(close),
-            spread_words(judged(scores, selection), thresholds, model),
-        )
-        sheet = sheet_of(
+        close = close_calls_text(selection.close) if kept else ""
+        score_range = score_range_text(valid_scores(scores, selection), thresholds, model)
+        summary = _summary(selection, warning, close, score_range)
+        sheet = candidate_sheet(
             candidates,
             scores,
             selection,
-            marked=set(kept),
+            framed=set(kept),
             thresholds=thresholds,
             model=model,
-            note=in_words(close) if kept else "",
+            note=close,
             warning=warning,
         )
         best_scores = [scores[position] for position in kept]
@@ -275,44 +242,28 @@ class BestOfN(io.ComfyNode):
                 indices=kept,
                 best_scores=best_scores,
                 ranks=list(selection.ranks),
-                close=[list(call) for call in close],
-                spoilt=list(selection.spoilt),
+                close=[list(call) for call in selection.close],
+                spoilt=list(selection.invalid),
                 summary=[summary],
             ),
         )
 
 
-@dataclass(frozen=True)
-class _Figures:
-    """What to rank by, and what to show. Scores from elsewhere are no chances, and come without uncertainties."""
-
-    logits: list[float]
-    scores: list[float]
-    uncertainties: list[float] | None = None
-
-    def close_calls(
-        self, selection: Selection, keep: int, min_score: float | None
-    ) -> tuple[tuple[int, ...], ...]:
-        if self.uncertainties is None:
-            return ()
-        return close_calls(selection.groups, self.logits, self.scores, keep, min_score)
-
-
-def _figures(candidates: Candidates, judge: Reward | None, given: list[Any]) -> _Figures:
+def _score(candidates: Candidates, judge: Reward | None, given: list[Any]) -> CandidateScores:
+    """Scores by the reward, or those of another scorer, which are not calibrated."""
     _check_judges(rewards=judge is not None, scores=bool(given))
     if judge is not None:
-        result = candidates.score(judge, progress_bar())
-        return _Figures(result.logit.tolist(), result.score.tolist(), result.uncertainty.tolist())
+        return CandidateScores.of(candidates.score(judge, progress_bar()))
     scores = _flat(given)
     if len(scores) != len(candidates):
         raise DataError(
             f"There are {len(candidates)} candidates but {len(scores)} scores from elsewhere. Connect a scorer that "
             "gives one score for each, not their average."
         )
-    spoilt = candidates.spoilt() | {i for i, score in enumerate(scores) if not math.isfinite(score)}
-    logits = [SPOILT if i in spoilt else score for i, score in enumerate(scores)]
-    check_some_are_judged(logits)
-    return _Figures(logits, [0.0 if i in spoilt else score for i, score in enumerate(scores)])
+    invalid = candidates.invalid() | {i for i, score in enumerate(scores) if not math.isfinite(score)}
+    logits = [INVALID_LOGIT if i in invalid else score for i, score in enumerate(scores)]
+    check_some_scored(logits)
+    return CandidateScores(logits, [0.0 if i in invalid else score for i, score in enumerate(scores)])
 
 
 def _check_judges(*, rewards: bool, scores: bool) -> None:
@@ -325,7 +276,7 @@ def _check_judges(*, rewards: bool, scores: bool) -> None:
 
 
 def _flat(values: Any) -> list[float]:
-    """Packs give scores as a list, a list in a list, a tensor or an array."""
+    """Scores as a flat list; packs give a list, nested lists, a tensor or an array."""
     if hasattr(values, "tolist"):
         values = values.tolist()
     if isinstance(values, (list, tuple)):
@@ -338,16 +289,12 @@ def _flat(values: Any) -> list[float]:
         ) from error
 
 
-def _only(values: list[Reward | None] | None) -> Reward | None:
-    return values[0] if values else None
-
-
 def _present(values: list[Any] | None) -> list[Any]:
     return [value for value in values or [] if value is not None]
 
 
 def _nothing_kept(selection: Selection, scores: list[float], min_score: float) -> str:
-    """What to do where nothing, or nothing of some groups, reached the minimum score; "" where all is well."""
+    """A warning where nothing, or nothing of some groups, reached the minimum score, or ""."""
     empty = [
         number
         for number, group in enumerate(selection.groups, start=1)
@@ -357,17 +304,17 @@ def _nothing_kept(selection: Selection, scores: list[float], min_score: float) -
         return ""
     advice = "make more candidates, or raise 'keep at least'."
     if not selection.kept:
-        valid = judged(scores, selection)
-        return f"{too_high_words(max(valid), min_score, len(valid))}, {advice}"
-    groups = f"{'Group' if len(empty) == 1 else 'Groups'} {listed(list(map(str, empty)))} kept nothing"
+        valid = valid_scores(scores, selection)
+        return f"{below_minimum_text(max(valid), min_score, len(valid))}, {advice}"
+    groups = f"{'Group' if len(empty) == 1 else 'Groups'} {join_names(list(map(str, empty)))} kept nothing"
     return f"{groups}: none there reached the minimum score of {score_text(min_score)}. Lower it, {advice}"
 
 
-def _summary(selection: Selection, warning: str, close: str, spread: str) -> str:
+def _summary(selection: Selection, warning: str, close: str, score_range: str) -> str:
     if selection.kept:
         numbers = ", ".join(str(position + 1) for position in selection.kept[:16])
         more = " …" if len(selection.kept) > 16 else ""
-        found = f"{count_words(selection)}, {len(selection.kept)} kept: {numbers}{more}"
+        found = f"{count_text(selection)}, {len(selection.kept)} kept: {numbers}{more}"
     else:
-        found, close = f"{count_words(selection)}, none kept", ""
-    return " · ".join(filter(None, (found, warning, spoilt_in_words(selection.spoilt), close, spread)))
+        found = f"{count_text(selection)}, none kept"
+    return " · ".join(filter(None, (found, warning, invalid_text(selection.invalid), close, score_range)))

@@ -1,51 +1,49 @@
-"""Batches and lists of pictures, latents and masks as candidates, and the chosen ones back again.
+"""Candidates on a node's sockets: pictures or clips with their latents and masks, in batches or lists.
 
-One item is a batch: what is chosen of it comes back as one batch. Several items are a list: what is
-chosen comes back as a list of single pictures, or of whole clips.
+Candidates chosen from one batch come back as one batch; those chosen from a list come back as a list of single
+pictures, or of whole clips.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
-import torch
 from torch import Tensor
 
 from ...ganrm_core.data.image_tensors import as_images
 from ...ganrm_core.rewards.base import Reward, Scores
+from ...ganrm_core.rewards.clips import sample_frames, score_clips
 from ...ganrm_core.selection.non_finite import (
-    check_some_are_judged,
-    check_some_are_left,
-    is_spoilt,
-    marked,
-    stand_in,
+    black_like,
+    check_some_finite,
+    check_some_scored,
+    find_invalid,
+    mark_invalid,
 )
 from ...ganrm_core.utils.errors import DataError, ImageError
 from ...ganrm_core.utils.progress import ProgressCallback
+from ..host.latents import Latent as Latent
 from .queue_checks import check_choice
 
 Unit = Literal["each image", "each list item"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
-Latent = dict[str, Any]
-
-_FRAMES = 8
 
 _Item = TypeVar("_Item")
 
 
 def check_unit(unit: str) -> None:
-    """Raise DataError for what is no `Unit`."""
+    """Raise DataError for a value that is no `Unit`."""
     check_choice(unit, UNITS, "candidate")
 
 
 class Candidates:
-    """The pictures or clips that are compared."""
+    """The pictures or clips to choose from."""
 
     def __init__(self, images: Sequence[Tensor], unit: Unit) -> None:
         """`images`: tensors [B, H, W, C] of any number of channels; sizes may differ.
 
-        Raises ImageError where there is no image at all, or none in an item that stands for itself.
+        Raises ImageError where there is no image, or none in an item that is a candidate.
         """
         check_unit(unit)
         self.unit = unit
@@ -56,58 +54,51 @@ class Candidates:
     def __len__(self) -> int:
         return len(self._images.items) if self.unit == "each list item" else self._images.rows
 
-    def spoilt(self) -> set[int]:
-        """The positions of candidates with NaN or infinite pixels, be it in one frame. Raises ImageError where all are."""
+    def invalid(self) -> set[int]:
+        """The positions of candidates with NaN or infinite pixels, in any frame. Raises ImageError where all are."""
         whole = self._images.items if self.unit == "each list item" else map(self.picture, range(len(self)))
-        found = {position for position, pixels in enumerate(whole) if is_spoilt(pixels)}
-        check_some_are_left(found, len(self), "pictures" if self.unit == "each image" else "clips")
+        found = find_invalid(whole)
+        check_some_finite(found, len(self), "pictures" if self.unit == "each image" else "clips")
         return found
 
     def score(self, reward: Reward, progress: ProgressCallback) -> Scores:
         """One entry per candidate; a clip's is the mean over at most eight evenly spaced frames.
 
-        Candidates with NaN or infinite values (`selection.non_finite`) have the logit −inf and the score 0. Raises
-        ImageError for pixels that cannot be scored, and where all are spoilt.
+        Invalid candidates (see `selection.non_finite`) have the logit −inf and the score 0. Raises ImageError for
+        pixels that cannot be scored, and where all are invalid.
         """
-        spoilt = self.spoilt()
+        invalid = self.invalid()
         frames = [self._frames(position) for position in range(len(self))]
-        for position in spoilt:
-            frames[position] = [stand_in(frame) for frame in frames[position]]
+        for position in invalid:
+            frames[position] = [black_like(frame) for frame in frames[position]]
         try:
-            scores = reward.score([picture for of_one in frames for picture in of_one], None, progress)
+            scores = score_clips(reward, frames, progress)
         except ImageError:
             if self.unit == "each list item":
                 _name_clip(frames)
             raise
-        parts = [len(of_one) for of_one in frames]
-        means = Scores(
-            *(
-                torch.stack([part.mean() for part in metrics.split(parts)])
-                for metrics in (scores.logit, scores.score, scores.uncertainty)
-            )
-        )
-        result = marked(means, spoilt)
-        check_some_are_judged(result.logit.tolist())
+        result = mark_invalid(scores, invalid)
+        check_some_scored(result.logit.tolist())
         return result
 
     def picture(self, position: int) -> Tensor:
-        """[H, W, C] to show the candidate by: itself, or a clip's middle frame."""
+        """The picture [H, W, C] that stands for the candidate: itself, or a clip's middle frame."""
         if self.unit == "each image":
             item, row = self._images.places[position]
-            return self._images.items[item][row]  # a view: as copies, hundreds would not fit in memory
+            return self._images.items[item][row]  # a view: hundreds of copies would not fit in memory
         clip = self._images.items[position]
         return clip[len(clip) // 2]
 
     def choose(self, positions: Sequence[int]) -> list[Tensor]:
-        """The candidates at `positions`, untouched, in the containers they came in."""
+        """The candidates at `positions` with their pixels unchanged, in a batch or list as they came."""
         return self._images.choose(positions, self.unit)
 
     def latents(self, latents: Sequence[Latent], positions: Sequence[int]) -> list[Latent]:
-        """The latents at `positions`. Raises DataError where they are not as many as the candidates."""
+        """The latents at `positions`. Raises DataError where there is not one for each candidate."""
         return self._following(_Stack(latents, _latent_rows, _take_latent), "latents", positions)
 
     def masks(self, masks: Sequence[Tensor], positions: Sequence[int]) -> list[Tensor]:
-        """The masks at `positions`. Raises DataError where they are not as many as the candidates."""
+        """The masks at `positions`. Raises DataError where there is not one for each candidate."""
         whole = [mask.unsqueeze(0) if mask.ndim == 2 else mask for mask in masks]
         return self._following(_Stack(whole, len, _rows), "masks", positions)
 
@@ -130,13 +121,11 @@ class Candidates:
     def _frames(self, position: int) -> list[Tensor]:
         if self.unit == "each image":
             return [self.picture(position)]
-        clip = self._images.items[position]
-        count = min(_FRAMES, len(clip))
-        return [clip[round(i * (len(clip) - 1) / max(count - 1, 1))] for i in range(count)]
+        return sample_frames(self._images.items[position])
 
 
 class _Stack(Generic[_Item]):
-    """Items with rows: a list of batches, counted through."""
+    """A list of batches whose rows are numbered consecutively over all items."""
 
     def __init__(
         self,
@@ -177,7 +166,7 @@ def _pictures(image: Tensor, index: int, unit: Unit) -> Tensor:
 
 
 def _name_clip(clips: Sequence[Sequence[Tensor]]) -> None:
-    """Raise the error of the first clip that cannot be scored, with its number."""
+    """Raise the error of the first clip that cannot be scored, with the clip's number."""
     for number, frames in enumerate(clips, start=1):
         try:
             as_images(frames)
@@ -200,7 +189,7 @@ def _latent_rows(latent: Latent) -> int:
 
 
 def _take_latent(latent: Latent, rows: Sequence[int]) -> Latent:
-    """As core's LatentFromBatch: `batch_index` lets a later sampler give each row its own noise again."""
+    """Rows of a latent as core's LatentFromBatch takes them; `batch_index` keeps each row's noise for later samplers."""
     count = _latent_rows(latent)
     given = latent.get("batch_index")
     indices = range(count) if given is None or len(given) < count else given
@@ -211,6 +200,6 @@ def _take_latent(latent: Latent, rows: Sequence[int]) -> Latent:
     }
     mask = latent.get("noise_mask")
     if mask is not None and mask.ndim > 2 and len(mask) > 1:
-        # Core repeats a mask that is shorter than its batch; a single one is for all and stays as it is.
+        # Core repeats a mask that is shorter than its batch; a single one applies to all rows.
         taken["noise_mask"] = mask[[row % len(mask) for row in rows]]
     return taken

@@ -1,4 +1,4 @@
-"""How a node leaves an output empty without stopping the rest of the graph."""
+"""Empty outputs: what depends on them is skipped, and the rest of the graph runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ except ImportError:  # a runtime without ComfyUI's own executor brings a stand-i
 
 
 def or_blocked(values: list[Any]) -> Any:
-    """`values`, or what makes ComfyUI skip the nodes behind this output: an empty list would crash them."""
+    """`values`, or a blocker where there are none: an empty list would crash the nodes behind the output."""
     return values if values else blocked()
 
 
 def blocked() -> Any:
-    """For an output that holds nothing this time."""
+    """The value of an empty output: ComfyUI skips the nodes that depend on it."""
     return ExecutionBlocker(None)

@@ -1,4 +1,4 @@
-"""What nodes say about a reward model, in plain words."""
+"""Texts of nodes about reward models and failed files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...ganrm_core.leakage.report import invariance_summary
-from ...ganrm_core.reports.evaluation_plots import threshold_words as what_for
+from ...ganrm_core.reports.evaluation_plots import threshold_purpose as what_for
 from ...ganrm_core.reports.score_format import score_text
-from ...ganrm_core.rewards.discriminator.card_text import figure, interval, interval_words, section
-from ...ganrm_core.selection.close_calls import listed
+from ...ganrm_core.rewards.discriminator.card_fields import finite_number, format_interval, interval, section
+from ...ganrm_core.selection.close_calls import join_names
 from ...ganrm_core.utils.error_text import printable
 from ...ganrm_core.utils.errors import GanRMError, TooFewError
 
@@ -18,20 +18,20 @@ _COUNTED = ("none", "one", "two", "three", "four", "five", "six", "seven", "eigh
 
 
 def threshold_sentence(thresholds: Mapping[str, float]) -> str:
-    """Where to cut, as a sentence; "" where the model suggests nothing."""
-    known = {name: figure(value) for name, value in thresholds.items()}
+    """The suggested thresholds as a sentence; "" where there are none."""
+    known = {name: finite_number(value) for name, value in thresholds.items()}
     named = [f"{score_text(value)} ({what_for(name)})" for name, value in known.items() if value is not None]
     return f"Keep pictures from a score of {', or of '.join(named)}." if named else ""
 
 
 def not_done(failed: Mapping[int, GanRMError], what: str) -> str:
-    """Such as "2 and 5 were not saved: the disk is full.": positions, counted from 1, and why the first of them."""
+    """Such as "2 and 5 were not saved: the disk is full.": positions counted from 1, and the first one's error."""
     numbers = [str(position + 1) for position in failed]
-    return f"{listed(numbers)} {'was' if len(numbers) == 1 else 'were'} not {what}: {next(iter(failed.values()))}"
+    return f"{join_names(numbers)} {'was' if len(numbers) == 1 else 'were'} not {what}: {next(iter(failed.values()))}"
 
 
 def to_go(error: TooFewError) -> str:
-    """Such as "2 of 10 liked pictures in my_likes, eight to go.", and what does not count."""
+    """Such as "2 of 10 liked pictures in my_likes, eight to go.", and which files do not count."""
     missing = error.needed - error.count
     more = _COUNTED[missing] if missing < len(_COUNTED) else str(missing)
     place = f" in {printable(error.name)}" if error.name else ""
@@ -40,12 +40,12 @@ def to_go(error: TooFewError) -> str:
 
 
 def about_card(name: str, card: Mapping[str, Any]) -> list[str]:
-    """A model's card in lines; what an older or foreign card lacks is left out."""
+    """The lines that describe a model, from its card; entries that an older card lacks are left out."""
     lines = [name]
     metrics, origin = section(card, "metrics"), section(card, "provenance")
     if interval(metrics.get("auc"))[0] is not None:
         protocol = f", {metrics['held_out']}" if "held_out" in metrics else ""
-        lines.append(f"held-out AUC {interval_words(metrics['auc'])}{protocol}")
+        lines.append(f"held-out AUC {format_interval(metrics['auc'])}{protocol}")
     if thresholds := threshold_sentence(section(card, "thresholds")):
         lines.append(thresholds)
     if "n_liked" in origin and "n_ordinary" in origin:
@@ -55,10 +55,10 @@ def about_card(name: str, card: Mapping[str, Any]) -> list[str]:
     if date := origin.get("date"):
         lines.append(f"date: {str(date)[:10]}")
     lines.append(f"same-picture test: {invariance_summary(card)}")
-    return [*lines, *marked(_card_warnings(origin, metrics))]
+    return [*lines, *warning_lines(_card_warnings(origin, metrics))]
 
 
-def marked(warnings: Sequence[str]) -> list[str]:
+def warning_lines(warnings: Sequence[str]) -> list[str]:
     return [f"! {warning}" for warning in warnings]
 
 

@@ -1,4 +1,4 @@
-"""Pictures of ours on ComfyUI's sockets and in its nodes."""
+"""PIL images as IMAGE outputs and as previews in ComfyUI's nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...ganrm_core.utils.time_left import time_left_words
 from ..files.pixel_files import write_picture
 from ..host import folders
 from ..host.progress import Live
-from .ranked_sheets import word_card
+from .ranked_sheets import text_card
 
 _NOTICE_SIZE = (512, 256)
 
@@ -28,7 +28,7 @@ def as_image(picture: Image.Image) -> Tensor:
 
 
 def live_card(live: Live) -> Image.Image:
-    """What a node shows while it trains, and once it was stopped."""
+    """The preview of a node that trains, or was stopped while training."""
     step = live.step
     left = time_left_words(live.seconds_left)
     stage = Stage(step.stage, step.done, step.total, live.share, left, live.stopped)
@@ -36,19 +36,19 @@ def live_card(live: Live) -> Image.Image:
 
 
 def notice_card(words: str) -> Image.Image:
-    """A card with `words`, for a node that has no picture to show."""
-    return word_card(words, *_NOTICE_SIZE)
+    """A card with a text, for a node that has no picture to show."""
+    return text_card(words, *_NOTICE_SIZE)
 
 
 def notice(words: str) -> dict[str, Any]:
-    """A card with `words` as what a node shows: the page shows no text on nodes of ours."""
+    """The `ui` of a node that shows a text, drawn on a card: the page shows no `ui.text` on custom nodes."""
     return in_node(notice_card(words))
 
 
-def in_node(picture: Image.Image, **metrics: list[Any]) -> dict[str, Any]:
-    """What a node returns as `ui`: the picture for the page, and figures, lists all, for API clients.
+def in_node(picture: Image.Image, **values: list[Any]) -> dict[str, Any]:
+    """The `ui` of a node: its picture for the page, and `values`, all of them lists, for API clients.
 
-    A temporary folder that cannot be written to costs the picture on the node, not the work that it shows.
+    If the temporary folder cannot be written to, the node has no picture, but it does not fail.
     """
     rgb = picture.convert("RGB")
     try:
@@ -58,5 +58,5 @@ def in_node(picture: Image.Image, **metrics: list[Any]) -> dict[str, Any]:
         write_picture(path, lambda place: rgb.save(place, compress_level=4), overwrite=True)
     except (OutputError, OSError) as error:
         logging.warning("GAN-RM: the picture cannot be shown on its node. %s", error)
-        return {"images": [], **metrics}
-    return {"images": [{"filename": path.name, "subfolder": home.name, "type": "temp"}], **metrics}
+        return {"images": [], **values}
+    return {"images": [{"filename": path.name, "subfolder": home.name, "type": "temp"}], **values}

@@ -1,4 +1,4 @@
-"""The ranked contact sheet of a node, and the line of text that goes with it."""
+"""Ranked contact sheet of scored candidates, and the summary texts beside it."""
 
 from __future__ import annotations
 
@@ -11,71 +11,73 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...ganrm_core.data.image_tensors import over_mid_grey
-from ...ganrm_core.reports.canvas import CARD, SOFT_TEXT, paragraph_height, write_paragraph
+from ...ganrm_core.reports.canvas import CARD, SOFT_TEXT, TextStyle, paragraph_height, write_paragraph
 from ...ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
 from ...ganrm_core.reports.score_format import score_text
-from ...ganrm_core.selection.non_finite import spoilt_in_words
+from ...ganrm_core.selection.non_finite import invalid_text
 from ...ganrm_core.selection.ranking import Selection
 from .candidates import Candidates
 
 MOST = 64
+"""Candidates drawn on a sheet at most."""
 
 
-def sheet_of(
+def candidate_sheet(
     candidates: Candidates,
     scores: Sequence[float],
     selection: Selection,
     *,
-    marked: Collection[int] | None,
+    framed: Collection[int] | None,
     thresholds: Mapping[str, float],
     model: str,
     note: str = "",
     warning: str = "",
 ) -> Image.Image:
-    """All candidates best first, with number, score and rank; the `marked` ones framed in gold.
+    """Draw all candidates best first, with number, score and rank; the `framed` ones have a gold frame.
 
-    None where there is nothing to choose, so that the sheet does not speak of it. `note` stands above them, after
-    the names of those that are spoilt, which have a card instead of a picture and no score; `warning` above all.
+    `framed` is None where nothing was to be chosen: the sheet then has no legend for it. Invalid candidates have a
+    card instead of a picture, and no score. `warning` and `note` are drawn above the pictures.
     """
     group_of = {p: number for number, group in enumerate(selection.groups) for p in group}
     size = thumbnail_size(len(candidates))
     entries = []
     for position in range(len(candidates)):
-        picture, is_spoilt = candidates.picture(position), position in selection.spoilt
+        picture, is_invalid = candidates.picture(position), position in selection.invalid
         entries.append(
             Ranked(
-                spoilt_card(picture, size) if is_spoilt else thumbnail(picture, size),
+                invalid_card(picture, size) if is_invalid else thumbnail(picture, size),
                 number=position + 1,
                 rank=selection.ranks[position],
-                score=math.nan if is_spoilt else scores[position],
+                score=math.nan if is_invalid else scores[position],
                 group=group_of[position],
-                kept=None if marked is None else position in marked,
+                kept=None if framed is None else position in framed,
             )
         )
-    notes = " · ".join(filter(None, (spoilt_in_words(selection.spoilt), note)))
+    notes = " · ".join(filter(None, (invalid_text(selection.invalid), note)))
     return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST, note=notes, warning=warning)
 
 
-def count_words(selection: Selection) -> str:
+def count_text(selection: Selection) -> str:
+    """Such as "8 candidates in 2 groups"."""
     count, groups = len(selection.ranks), len(selection.groups)
     words = "1 candidate" if count == 1 else f"{count} candidates"
     return words if groups == 1 else f"{words} in {groups} groups"
 
 
-def judged(scores: Sequence[float], selection: Selection) -> list[float]:
-    """The scores without those of spoilt candidates, which are none."""
-    return [score for position, score in enumerate(scores) if position not in selection.spoilt]
+def valid_scores(scores: Sequence[float], selection: Selection) -> list[float]:
+    """The scores without those of invalid candidates."""
+    return [score for position, score in enumerate(scores) if position not in selection.invalid]
 
 
-def too_high_words(best: float, min_score: float, count: int) -> str:
-    """Why nothing of `count` candidates was kept."""
+def below_minimum_text(best: float, min_score: float, count: int) -> str:
+    """Why none of `count` candidates was kept: the best score is below the minimum."""
     none = "The picture did not reach" if count == 1 else "None reached"
     scored = "it has" if count == 1 else "the best is"
     return f"{none} the minimum score of {score_text(min_score)}; {scored} {score_text(best)}. Lower it"
 
 
-def spread_words(scores: Sequence[float], thresholds: Mapping[str, float], model: str) -> str:
-    """Lowest, middle and highest score, and what the model itself suggests."""
+def score_range_text(scores: Sequence[float], thresholds: Mapping[str, float], model: str) -> str:
+    """Minimum, median and maximum score, the model's suggested threshold and its name."""
     parts = [
         f"min {score_text(min(scores))}",
         f"median {score_text(statistics.median(scores))}",
@@ -89,14 +91,14 @@ def spread_words(scores: Sequence[float], thresholds: Mapping[str, float], model
 
 
 def thumbnail_size(count: int) -> int:
-    """The longer side, in pixels, that a sheet of `count` pictures makes use of."""
+    """The longer side in pixels of the pictures on a sheet of `count`."""
     return next((size for most, size in ((1, 1280), (4, 800), (25, 520)) if count <= most), 440)
 
 
 def thumbnail(picture: Tensor, size: int) -> Tensor:
-    """A copy of `picture` [H, W, C] as uint8 [3, h, w], for eyes only, so pixels of any kind will do.
+    """A copy of `picture` [H, W, C] as uint8 RGB [3, h, w], its longer side at most `size`; for display only.
 
-    Shrunk first of all: hundreds of full-size copies would not fit in memory.
+    Shrunk before anything else: hundreds of full-size copies would not fit in memory.
     """
     channels = picture.shape[2]
     pixels = picture.permute(2, 0, 1).unsqueeze(0).float()
@@ -113,19 +115,19 @@ def thumbnail(picture: Tensor, size: int) -> Tensor:
     return (rgb * 255).round().to(torch.uint8).cpu()
 
 
-def spoilt_card(picture: Tensor, size: int) -> Image.Image:
-    """What stands for a spoilt `picture` [H, W, C] on sheets: of its shape, with a word instead of its pixels."""
+def invalid_card(picture: Tensor, size: int) -> Image.Image:
+    """A card for an invalid `picture` [H, W, C] on sheets: in its shape, with a word instead of its pixels."""
     height, width = _shrunk(picture, size)
-    return word_card("spoilt", width, height)
+    return text_card("spoilt", width, height)
 
 
-def word_card(words: str, width: int, height: int) -> Image.Image:
-    """An RGB card of this size in pixels with words in its middle."""
+def text_card(text: str, width: int, height: int) -> Image.Image:
+    """An RGB card of this size in pixels with text in its middle."""
     card = Image.new("RGB", (width, height), CARD)
     letters, margin = max(8, min(width // 6, height // 3, 28)), width // 16
     room = width - 2 * margin
-    top = max(0, (height - paragraph_height(words, letters, room)) // 2)
-    write_paragraph(ImageDraw.Draw(card), (margin, top), words, letters, SOFT_TEXT, room)
+    top = max(0, (height - paragraph_height(text, letters, room)) // 2)
+    write_paragraph(ImageDraw.Draw(card), (margin, top), text, TextStyle(letters, SOFT_TEXT), room)
     return card
 
 

@@ -1,4 +1,4 @@
-"""Combine GAN-RMs."""
+"""Node "Combine GAN-RMs": a weighted combination of rewards."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.rewards.combined import CombinedReward, check_some_count
 from ..display.messages import threshold_sentence
 from ..display.queue_checks import NOT_CONNECTED, known
+from ..display.shared_inputs import output
 from ..host.model_management import ManagedReward, model_of
-from ..sockets import CATEGORY, GanRMReward, Schema
+from ..sockets import CATEGORY, GanRMReward, Schema, aliases
 
 _COUNTED = {1: "first", 2: "second", 3: "third", 4: "fourth"}
 _REQUIRED = 2
@@ -21,7 +22,7 @@ class Ensemble(io.ComfyNode):
         return Schema(
             node_id="GANRMEnsemble",
             display_name="Combine GAN-RMs",
-            search_aliases=["combine", "merge", "mix", "ensemble", "taste", "reward"],
+            search_aliases=aliases("combine merge mix ensemble taste reward"),
             category=CATEGORY,
             description="Lets several tastes judge together, such as a style and a quality. The workflow keeps the "
             "combination; the models stay as they are.",
@@ -43,14 +44,8 @@ class Ensemble(io.ComfyNode):
                 _weight_input(4),
             ],
             outputs=[
-                GanRMReward.Output(
-                    "reward",
-                    display_name="reward",
-                    tooltip="The combined taste: connect it wherever a reward goes.",
-                ),
-                io.String.Output(
-                    "summary", display_name="summary", tooltip="How much each taste counts, in words."
-                ),
+                output(GanRMReward, "reward", "The combined taste: connect it wherever a reward goes."),
+                output(io.String, "summary", "How much each taste counts, in words."),
             ],
         )
 
@@ -89,7 +84,7 @@ class Ensemble(io.ComfyNode):
             [weight for _, weight in rewards],
             name=name,
             model_of=model_of,
-            bring=_bring,
+            to_device=_to_device,
         )
         summary = _summary(combined)
         return io.NodeOutput(combined, summary, ui={"text": [summary]})
@@ -120,9 +115,9 @@ def _weight_input(number: int) -> io.Input:
     )
 
 
-def _bring(reward: Reward, pictures: int) -> None:
+def _to_device(reward: Reward, pictures: int) -> None:
     if isinstance(reward, ManagedReward):
-        reward._backbone.bring(pictures)
+        reward.managed_backbone.load(pictures)
 
 
 def _summary(combined: CombinedReward) -> str:

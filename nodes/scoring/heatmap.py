@@ -1,4 +1,4 @@
-"""Reward Heatmap."""
+"""Node "Reward Heatmap": logit maps over pictures, and masks of their weakest regions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from ...ganrm_core.attribution.heatmap import MaskShape, heatmap
 from ...ganrm_core.data.image_io import to_pil
 from ...ganrm_core.data.image_tensors import as_images
 from ...ganrm_core.rewards.base import Reward
-from ...ganrm_core.selection.non_finite import is_spoilt, spoilt_in_words, stand_in
+from ...ganrm_core.selection.non_finite import find_invalid, invalid_text, replace_invalid
 from ...ganrm_core.utils.errors import ImageError
 from ...ganrm_core.utils.progress import part_of
 from ..display.candidates import Candidates
 from ..display.previews import as_image, in_node
-from ..display.ranked_sheets import word_card
+from ..display.ranked_sheets import text_card
+from ..display.shared_inputs import images_input, output, reward_input
 from ..host.model_management import model_of
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, GanRMReward, Schema, advanced
+from ..sockets import CATEGORY, Schema, advanced, aliases
 
-_MOST_PIXELS = 512
+_PREVIEW_SIDE = 512
 
 
 class Heatmap(io.ComfyNode):
@@ -29,17 +30,15 @@ class Heatmap(io.ComfyNode):
         return Schema(
             node_id="GANRMHeatmap",
             display_name="Reward Heatmap (GAN-RM)",
-            search_aliases=["attention", "weakest", "regions", "saliency", "why", "quality"],
+            search_aliases=aliases("attention weakest regions saliency why quality"),
             category=CATEGORY,
             description="Shows where each picture is weak and where it is strong, and masks its weakest regions, "
             "ready for inpainting. Looks at every picture in 34 windows, so it takes a while.",
             is_input_list=True,
             is_output_node=True,
             inputs=[
-                io.Image.Input("images", tooltip="A batch, or a list of pictures of any sizes."),
-                GanRMReward.Input(
-                    "reward", tooltip="The taste to judge by: from Load GAN-RM or Train GAN-RM."
-                ),
+                images_input(),
+                reward_input(),
                 io.Float.Input(
                     "share",
                     default=0.2,
@@ -68,18 +67,18 @@ class Heatmap(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(
+                output(
+                    io.Image,
                     "overlay",
-                    display_name="overlay",
-                    is_output_list=True,
-                    tooltip="The pictures under their maps: orange is weaker than the rest of the picture, blue stronger. "
+                    "The pictures under their maps: orange is weaker than the rest of the picture, blue stronger. "
                     "The white line is the rim of the mask.",
+                    is_list=True,
                 ),
-                io.Mask.Output(
+                output(
+                    io.Mask,
                     "mask",
-                    display_name="mask",
-                    is_output_list=True,
-                    tooltip="The weakest regions of each picture, for Set Latent Noise Mask and inpainting.",
+                    "The weakest regions of each picture, for Set Latent Noise Mask and inpainting.",
+                    is_list=True,
                 ),
             ],
         )
@@ -94,7 +93,7 @@ class Heatmap(io.ComfyNode):
         blur: list[int],
     ) -> io.NodeOutput:
         batches = [_pictures(batch, number, len(images)) for number, batch in enumerate(images, start=1)]
-        spoilt = sorted(Candidates(images, "each image").spoilt())
+        invalid = sorted(Candidates(images, "each image").invalid())
         total, show = sum(map(len, batches)), progress_bar()
         shape = MaskShape(share[0], grow[0], blur[0])
         overlays, masks = [], []
@@ -102,9 +101,9 @@ class Heatmap(io.ComfyNode):
         for pictures in batches:
             drawn, weak = [], []
             for picture in pictures:
-                if done in spoilt:
+                if done in invalid:
                     weak.append(torch.zeros(picture.shape[1:]))
-                    drawn.append(_card(picture, done))
+                    drawn.append(_invalid_card(picture, done))
                 else:
                     made = heatmap(reward[0], picture, shape, part_of(show, done, total), model_of=model_of)
                     weak.append(made.mask)
@@ -112,11 +111,11 @@ class Heatmap(io.ComfyNode):
                 done += 1
             overlays.append(torch.stack(drawn))
             masks.append(torch.stack(weak))
-        return io.NodeOutput(overlays, masks, ui={**_shown(overlays), "spoilt": spoilt})
+        return io.NodeOutput(overlays, masks, ui={**_shown(overlays), "spoilt": invalid})
 
 
 def _pictures(batch: Tensor, number: int, count: int) -> list[Tensor]:
-    """[3, H, W] in 0–1 on the CPU for each picture of the batch; black for a spoilt one."""
+    """[3, H, W] in 0–1 on the CPU for each picture of the batch; black for an invalid one."""
     if len(batch) == 0:
         raise ImageError(
             "There are no images (an empty batch)."
@@ -124,23 +123,23 @@ def _pictures(batch: Tensor, number: int, count: int) -> list[Tensor]:
             else f"Item {number} of the images is empty. Leave it out."
         )
     whole = batch if batch.ndim == 4 else batch.unsqueeze(0)
-    if any(map(is_spoilt, whole)):
-        whole = torch.stack([stand_in(picture) if is_spoilt(picture) else picture for picture in whole])
+    if invalid := find_invalid(whole):
+        whole = torch.stack(replace_invalid(whole, invalid))
     return [picture.cpu() for picture in as_images(whole)]
 
 
-def _card(picture: Tensor, position: int) -> Tensor:
-    """[H, W, 3]: what stands for the map of a spoilt picture [3, H, W]."""
+def _invalid_card(picture: Tensor, position: int) -> Tensor:
+    """[H, W, 3]: a card instead of the heatmap of an invalid picture [3, H, W]."""
     height, width = picture.shape[1:]
-    return as_image(word_card(spoilt_in_words([position]), width, height))[0]
+    return as_image(text_card(invalid_text([position]), width, height))[0]
 
 
 def _shown(overlays: list[Tensor]) -> dict[str, object]:
-    """All of them in the node, as ComfyUI shows several pictures."""
+    """The `ui` with small copies of all overlays."""
     shown: list[object] = []
     for batch in overlays:
         for picture in batch:
             small = to_pil((picture.movedim(-1, 0) * 255).round_().to(torch.uint8))
-            small.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
+            small.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
             shown += in_node(small)["images"]
     return {"images": shown}

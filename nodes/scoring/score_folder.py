@@ -1,4 +1,4 @@
-"""Score Folder."""
+"""Node "Score Folder": rank the pictures of a folder and place the best into a new one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from PIL import Image
 from ...ganrm_core.data.skipped_files import describe_skipped
 from ...ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
 from ...ganrm_core.rewards.base import Reward
-from ...ganrm_core.selection.folder import Rules, check_rules, place_selection, rank_files
+from ...ganrm_core.selection.folder import FolderSettings, rank_files
 from ...ganrm_core.selection.folder_results import FolderSelection
 from ...ganrm_core.selection.output_folder import check_folder, free_folder, whole_folder
+from ...ganrm_core.selection.placement import place_selection
 from ...ganrm_core.selection.selection_sheet import picture_of
 from ...ganrm_core.utils.progress import Progress, ProgressCallback
 from ..display.empty_outputs import blocked
 from ..display.previews import as_image, in_node
 from ..display.queue_checks import check_choice, known
-from ..display.ranked_sheets import MOST, spread_words, thumbnail_size, too_high_words
+from ..display.ranked_sheets import MOST, below_minimum_text, score_range_text, thumbnail_size
+from ..display.shared_inputs import output, reward_input
 from ..files.chosen_folders import pictures_in
 from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, GanRMReward, Schema, advanced
+from ..sockets import CATEGORY, Schema, advanced, aliases
 
 _PLACES = ("copy", "link")
 _WAY = "way to place files"
@@ -40,20 +42,7 @@ class ScoreFolder(io.ComfyNode):
         return Schema(
             node_id="GANRMScoreFolder",
             display_name="Score Folder (GAN-RM)",
-            search_aliases=[
-                "rate",
-                "rating",
-                "judge",
-                "rank",
-                "sort",
-                "filter",
-                "cull",
-                "curate",
-                "compare",
-                "pick",
-                "打分",
-                "筛选",
-            ],
+            search_aliases=aliases("rate rating judge rank sort filter cull curate compare pick 打分 筛选"),
             category=CATEGORY,
             description="Scores every picture of a folder and copies the best ones into a new folder. However many "
             "there are, they are read one after another.",
@@ -64,9 +53,7 @@ class ScoreFolder(io.ComfyNode):
                     options=folders.folder_choices(),
                     tooltip="The pictures to score. New folders appear after pressing R on the page.",
                 ),
-                GanRMReward.Input(
-                    "reward", tooltip="The taste to judge by: from Load GAN-RM or Train GAN-RM."
-                ),
+                reward_input(),
                 io.Int.Input(
                     "keep",
                     default=10,
@@ -113,25 +100,19 @@ class ScoreFolder(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.String.Output(
-                    "table",
-                    display_name="table",
-                    tooltip="Every picture with its rank and score as CSV text, best first.",
-                ),
-                io.String.Output(
+                output(io.String, "table", "Every picture with its rank and score as CSV text, best first."),
+                output(
+                    io.String,
                     "best_folder",
-                    display_name="best folder",
-                    tooltip="Where the copies are, named as in the list of Image Folder (press R there to see it). "
+                    "Where the copies are, named as in the list of Image Folder (press R there to see it). "
                     "Empty where nothing was copied: what hangs on it is then skipped.",
                 ),
-                io.Image.Output(
+                output(
+                    io.Image,
                     "preview",
-                    display_name="preview",
-                    tooltip="The best pictures ranked, each with its score; those copied have a gold frame.",
+                    "The best pictures ranked, each with its score; those copied have a gold frame.",
                 ),
-                io.String.Output(
-                    "summary", display_name="summary", tooltip="What was found and copied, in words."
-                ),
+                output(io.String, "summary", "What was found and copied, in words."),
             ],
         )
 
@@ -179,41 +160,39 @@ class ScoreFolder(io.ComfyNode):
         home = folders.resolve_folder(folder)
         left_out: list[str] = []
         files = pictures_in(folder, recursive, left_out.append)
-        rules, output = None, None
+        settings, new_folder = None, None
         if keep:
-            rules = Rules(keep, min_score=min_score or None)
-            check_rules(rules)
+            settings = FolderSettings(keep, min_score=min_score or None)
             check_choice(place, _PLACES, _WAY)
-            output = _free_output(save_to)
+            new_folder = _free_output(save_to)
         progress = progress_bar()
-        selection = rank_files(reward, files, rules, progress=progress)
-        output = output if selection.kept else None
-        with whole_folder(output) if output else nullcontext() as new:
+        selection = rank_files(reward, files, settings, progress=progress)
+        with whole_folder(new_folder) if new_folder and selection.kept else nullcontext() as new:
             if new:
-                # Without a sheet of its own: as a picture among the copies it would be trained on.
+                # Without a contact sheet: among the copies it would be used as a training picture.
                 selection = place_selection(selection, new.staging, place, progress, sheet=False)
             warning = _nothing_kept(selection, keep, min_score)
             sheet = _sheet(selection, reward, warning, chosen=bool(keep), progress=progress)
-        output = new.place if new else None
-        summary = _summary(selection, reward, keep, warning, output, left_out)
+        saved_to = new.place if new else None
+        summary = _summary(selection, reward, keep, warning, saved_to, left_out)
         best = [_name(row.path, home) for row in selection.kept]
         return io.NodeOutput(
             _table(selection, home),
-            folders.shown_name(output) if output else blocked(),
+            folders.shown_name(saved_to) if saved_to else blocked(),
             as_image(sheet),
             summary,
             ui=in_node(
                 sheet,
                 best=best,
                 best_scores=[row.score for row in selection.kept],
-                best_folder=[folders.shown_name(output)] if output else [],
+                best_folder=[folders.shown_name(saved_to)] if saved_to else [],
                 summary=[summary],
             ),
         )
 
 
 def _free_output(save_to: str) -> Path:
-    """Where the best go. Raises OutputError where they may not or cannot be written."""
+    """The folder for the best. Raises OutputError where it may not or cannot be written."""
     output = free_folder(folders.new_folder(save_to, "the folder for the best", default="output"))
     check_folder(output)
     return output
@@ -222,7 +201,7 @@ def _free_output(save_to: str) -> Path:
 def _sheet(
     selection: FolderSelection, reward: Reward, warning: str, *, chosen: bool, progress: ProgressCallback
 ) -> Image.Image:
-    """The best, read again one by one; the others count in the figures above and are never shown."""
+    """The contact sheet of the best, read again one by one; it counts the others but does not show them."""
     best = set(sorted(range(len(selection.rows)), key=lambda i: selection.rows[i].rank)[:MOST])
     nothing = Image.new("RGB", (1, 1))
     entries: list[Ranked] = []
@@ -239,7 +218,7 @@ def _sheet(
 
 
 def _table(selection: FolderSelection, home: Path) -> str:
-    """Best first, then the files skipped; `number` is the one on the sheet."""
+    """The score table as CSV: best first, then the files skipped; `number` is that on the sheet."""
     numbered = [(row, number) for number, row in enumerate(selection.rows, start=1)]
     text = text_io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -254,16 +233,16 @@ def _table(selection: FolderSelection, home: Path) -> str:
 
 
 def _name(path: Path, home: Path) -> str:
-    # A name that is no valid text could not be shown, saved or sent.
+    # A name that is no valid Unicode could not be shown, saved or sent.
     return path.relative_to(home).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _nothing_kept(selection: FolderSelection, keep: int, min_score: float) -> str:
-    """What to do where no picture reached the minimum score; "" where all is well."""
+    """A warning where no picture reached the minimum score, or ""."""
     if not keep or selection.kept:
         return ""
     scores = [row.score for row in selection.rows]
-    return f"{too_high_words(max(scores), min_score, len(scores))}, or set it to 0."
+    return f"{below_minimum_text(max(scores), min_score, len(scores))}, or set it to 0."
 
 
 def _summary(
@@ -271,18 +250,18 @@ def _summary(
     reward: Reward,
     keep: int,
     warning: str,
-    output: Path | None,
+    saved_to: Path | None,
     left_out: Sequence[str],
 ) -> str:
-    """What was found and copied, the scores in a line, and what was skipped or left out."""
+    """Counts, the range of scores, and what was skipped or left out."""
     scores = [row.score for row in selection.rows]
     count = f"{len(scores)} pictures" if len(scores) > 1 else "1 picture"
-    if output is not None:
-        done = f"{count}, {len(selection.kept)} kept in {folders.shown_name(output)}"
+    if saved_to is not None:
+        done = f"{count}, {len(selection.kept)} kept in {folders.shown_name(saved_to)}"
     elif not keep:
         done = f"{count} scored, none copied (keep is 0)"
     else:
         done = f"{count}, none copied · {warning}"
-    spread = spread_words(scores, reward.thresholds, reward.name)
+    score_range = score_range_text(scores, reward.thresholds, reward.name)
     skipped = describe_skipped(selection.skipped, among=[row.path for row in selection.rows])
-    return " · ".join(part for part in (done, spread, skipped, *left_out) if part)
+    return " · ".join(part for part in (done, score_range, skipped, *left_out) if part)

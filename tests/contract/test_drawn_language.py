@@ -133,7 +133,7 @@ def test_a_heatmap(pack: Any, trained: Any) -> None:
     "settings", [{"pruning": "standard"}, {"pruning": "off", "stop_below": 0.9, "round_size": 2}]
 )
 def test_the_sampler(run_sampler: Any, settings: dict[str, Any]) -> None:
-    run_sampler(n=8, keep=2, **settings)
+    run_sampler(n=8, keep=2, draw_live=True, **settings)
 
 
 def test_a_stopped_training_says_so(pack: Any, drawn: dict[str, str]) -> None:

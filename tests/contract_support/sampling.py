@@ -1,4 +1,4 @@
-"""ComfyUI's sampling, played: a guider whose pictures are as bright as the seed's noise says, so the truth is known."""
+"""Stand-ins for ComfyUI's sampling: each picture is as bright as its seed's noise, so the best seeds are known."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from contract_support.rewards import Bright
@@ -32,7 +33,7 @@ def worth(seed: int) -> float:
 
 
 class Guider:
-    """Its model leaves a picture as it is; counts what it is asked."""
+    """Its model returns its input and records the calls."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -67,7 +68,7 @@ class Guider:
 
 
 class Stepping:
-    """A sampler of the plainest kind; `grain` draws torch's global random numbers at each step."""
+    """A minimal sampler; `grain` adds torch's global random numbers at each step."""
 
     def __init__(self, grain: float = 0.0, fail_at: int | None = None) -> None:
         self.grain, self.fail_at = grain, fail_at
@@ -112,7 +113,7 @@ class Vae:
 
 @pytest.fixture
 def reloads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What ComfyUI was asked to load back. A picture of a call takes `size` bytes of the model, twice for both prompts."""
+    """The calls of `load_models_gpu`. A picture of a call takes `size` bytes of the model, twice for both prompts."""
     import comfy.model_management
     import comfy.sampler_helpers
 
@@ -132,10 +133,10 @@ def reloads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.fixture
-def run_sampler(pack: Any, folders: Any, reloads: list[Any]) -> Any:
-    """(**inputs) → the result of the custom node on 16 candidates, nothing pruned."""
+def run_sampler(pack: Any, folders: Any, reloads: list[Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """(**inputs) → the result of the custom node on 16 candidates, nothing pruned; previews only with `draw_live`."""
 
-    def run_node(**inputs: Any) -> Any:
+    def run_node(draw_live: bool = False, **inputs: Any) -> Any:
         given = {
             "noise": Noise(),
             "guider": Guider(),
@@ -148,7 +149,11 @@ def run_sampler(pack: Any, folders: Any, reloads: list[Any]) -> Any:
             "keep": 1,
             "pruning": "off",
         }
-        return pack.run(CUSTOM, **{**given, **inputs})
+        with monkeypatch.context() as patch:
+            if not draw_live:  # it takes most of the time
+                run = pack.module("nodes.best_of_n.halving_run").HalvingRun
+                patch.setattr(run, "draw", lambda *_: Image.new("RGB", (8, 8)))
+            return pack.run(CUSTOM, **{**given, **inputs})
 
     return run_node
 

@@ -19,9 +19,11 @@ def pair(pack: Any, trained: Any) -> list[Any]:
     model = trained.model
     other = type(model)(
         pack.module("ganrm_core.backbones.registry").load_backbone("efficientnet_lite0"),
-        model.reader.readout,
-        model.layer,
-        pack.module("ganrm_core.metrics.calibration").Calibration(2.0, -0.5),
+        pack.module("ganrm_core.rewards.discriminator.model_parts").CalibratedHead(
+            model.reader.readout,
+            model.layer,
+            pack.module("ganrm_core.metrics.calibration").Calibration(2.0, -0.5),
+        ),
         card=model.card,
         name="other",
     )
@@ -43,7 +45,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, pack: Any, pair: list[Any]) -> list[t
     """Every ("bring" or "run", which of the pair's backbones)."""
     seen: list[tuple[str, int]] = []
     for number, reward in enumerate(pair):
-        features, bring = reward.model.backbone.features, reward._backbone.bring
+        features, bring = reward.model.backbone.features, reward.managed_backbone.load
 
         def run(pixels: Tensor, last: str, number: int = number, features: Any = features) -> Any:
             seen.append(("run", number))
@@ -54,7 +56,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, pack: Any, pair: list[Any]) -> list[t
             bring(count)
 
         monkeypatch.setattr(reward.model.backbone, "features", run)
-        monkeypatch.setattr(reward._backbone, "bring", brought)
+        monkeypatch.setattr(reward.managed_backbone, "load", brought)
     return seen
 
 
@@ -108,7 +110,7 @@ def test_one_backbone_runs_for_both_and_the_other_stays_away(
 def test_each_that_shares_nothing_is_brought_by_itself(
     pack: Any, pair: list[Any], pictures: Tensor, calls: list[tuple[str, int]]
 ) -> None:
-    pair[1].model.pixel_path = pack.module("ganrm_core.data.border_trim").BorderTrim(trim=0.1)
+    pair[1].model.border_trim = pack.module("ganrm_core.data.border_trim").BorderTrim(trim=0.1)
     pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"].score(pictures)
     assert list(dict.fromkeys(calls)) == [("bring", 0), ("run", 0), ("bring", 1), ("run", 1)]
 

@@ -20,7 +20,7 @@ from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator import feature_extractor, file_features
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.rewards.evaluation import evaluate
-from ganrm_core.selection.folder import Rules, rank_files
+from ganrm_core.selection.folder import FolderSettings, rank_files
 from ganrm_core.training.config import TrainingSettings
 from ganrm_core.training.trainer import train
 from ganrm_core.utils.disk_cache import FILE, DiskCache, keep_in
@@ -134,7 +134,7 @@ def test_in_every_way_of_scoring(
     model: RewardModel, files: list[Path], make_folder: Any, tmp_path: Path
 ) -> None:
     ordinary = sorted(make_folder(tmp_path / "ordinary", "ordinary", 3).iterdir())
-    store = file_features.FeatureCache(model.reader, model.pixel_path)
+    store = file_features.FeatureCache(model.reader, model.border_trim)
     for window in WINDOWS:
         copies = spoilt(files, window, tmp_path / "copies")
         bad = [copies[place] for place in window]
@@ -146,13 +146,13 @@ def test_in_every_way_of_scoring(
         if len(window) == COUNT:
             continue
         steps: list[Progress] = []
-        ranked = rank_files(model, copies, Rules(keep=2), progress=steps.append)
+        ranked = rank_files(model, copies, FolderSettings(keep=2), progress=steps.append)
         assert (len(ranked.rows), [entry.path for entry in ranked.skipped]) == (COUNT - len(window), bad)
         assert (steps[-1].done, steps[-1].total) == (COUNT, COUNT)
         evaluated = evaluate(model, copies, ordinary)
         assert (len(evaluated.labels), len(evaluated.skipped)) == (COUNT - len(window) + 3, len(window))
     with pytest.raises(DataError, match=r"No picture could be read.*8 files were skipped.*and 3 more"):
-        rank_files(model, copies, Rules())
+        rank_files(model, copies, FolderSettings())
     with pytest.raises(DataError, match="None of the ordinary pictures could be read"):
         evaluate(model, ordinary, copies)
 
@@ -230,8 +230,8 @@ def test_files_that_go_while_training_reads_them(
     assert result.model.card["provenance"]["n_skipped"] == 14 + 3
     known = result.known
     assert known is not None
-    assert len(known.facts) == len(known.hashes) == len(known.features) == 21
-    assert not set(gone) & set(known.paths)
+    assert len(known.table.facts) == len(known.table.hashes) == len(known.features) == 21
+    assert not set(gone) & set(known.table.paths)
     assert "17 files were skipped" in " ".join(result.warnings)
 
 

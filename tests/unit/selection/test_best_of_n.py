@@ -1,49 +1,21 @@
-"""Best of N in Python: any reward, tensors or files."""
-
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from unit_support.rewards import Brightness, grey
 
-from ganrm_core import RewardModel, best_of_n
+from ganrm_core import best_of_n
 from ganrm_core.data.image_io import read_image, to_float
-from ganrm_core.data.skipped_files import Skipped
-from ganrm_core.rewards.base import Images, Reward, Scores
+from ganrm_core.rewards.base import Reward, Scores
+from ganrm_core.selection.settings import SelectionSettings
 from ganrm_core.utils.errors import DataError, ImageError
-from ganrm_core.utils.progress import ProgressCallback, no_progress
 
-
-class Brightness:
-    """The smallest reward there can be."""
-
-    name = "brightness"
-    thresholds: Mapping[str, float] = {}
-
-    def __init__(self) -> None:
-        self.asked: Any = None
-
-    def score(
-        self,
-        images: Images,
-        prompts: Sequence[str] | None = None,
-        progress: ProgressCallback = no_progress,
-    ) -> Scores:
-        self.asked = prompts
-        logit = torch.stack([image.mean() for image in images])
-        return Scores(logit, torch.sigmoid(logit * 8 - 4), torch.zeros_like(logit))
-
-    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
-        for path in paths:
-            yield path, self.score(to_float(read_image(path)))
-
-
-def grey(*levels: float) -> torch.Tensor:
-    return torch.tensor(levels).reshape(-1, 1, 1, 1).expand(-1, 4, 4, 3)
+NAN, INF = math.nan, math.inf
 
 
 def test_any_reward_will_do() -> None:
@@ -54,42 +26,84 @@ def test_any_reward_will_do() -> None:
     assert result.selection.rejected == (0,)
     assert result.selection.ranks == (3, 1, 2)
     assert len(result.scores) == 3
-    assert reward.asked == ["a", "b", "c"]
+    assert reward.prompts == ["a", "b", "c"]
+    assert result.invalid == result.spoilt == {}
 
 
-def test_groups_and_least_scores() -> None:
+def test_settings_are_given_by_name_or_as_one() -> None:
     images = grey(0.1, 0.2, 0.9, 0.8)
     assert best_of_n(Brightness(), images, group_size=2).kept == (1, 2)
     assert best_of_n(Brightness(), images, groups=["a", "b", "b", "a"]).kept == (3, 2)
     assert best_of_n(Brightness(), images, group_size=2, min_score=0.5).kept == (2,)
     assert best_of_n(Brightness(), images, group_size=2, min_score=0.5, min_keep=1).kept == (1, 2)
     assert best_of_n(Brightness(), images, keep=3, order="as they came").kept == (1, 2, 3)
+    assert best_of_n(Brightness(), images, SelectionSettings(keep=3), order="as they came").kept == (1, 2, 3)
+    assert best_of_n(Brightness(), images, ties="surer first").close == ((2, 3),)
 
 
-def test_what_is_too_close_to_call() -> None:
-    result = best_of_n(Brightness(), grey(0.5, 0.9, 0.95, 0.2, 0.9, 0.1), group_size=3)
-    assert result.close == ((2, 1), ())
-    assert best_of_n(Brightness(), grey(0.5, 0.9, 0.95), ties="surer first").kept == (2,)
+def test_files(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path, level in ((paths[0], 50), (paths[2], 200)):
+        Image.new("RGB", (8, 8), (level, level, level)).save(path)
+    paths[1].write_bytes(b"no picture")
+    result = best_of_n(Brightness(), [*map(str, paths), paths[0]], keep=5)
+    assert result.kept == (2, 0, 4)
+    assert set(result.invalid) == {1, 3}
+    assert all(why.startswith("it cannot be read: ") for why in result.invalid.values())
+    single = best_of_n(Brightness(), paths[2])
+    by_tensor = best_of_n(Brightness(), to_float(read_image(paths[2])))
+    assert torch.equal(single.scores.logit, by_tensor.scores.logit)
+    with pytest.raises(ImageError, match=r"No picture could be read.*1\.png"):
+        best_of_n(Brightness(), [paths[1], paths[3]])
 
 
-def test_a_real_model_on_tensors_and_on_files(
-    model: RewardModel, draw: Callable[[str, int], Image.Image], tmp_path: Path
+@pytest.mark.parametrize("bad", [NAN, INF, -INF])
+@pytest.mark.parametrize("kind", ["batch", "channels first", "array", "list"])
+def test_an_invalid_picture_costs_the_others_nothing(kind: str, bad: float) -> None:
+    pixels = grey(0.2, 0.9, 0.5)
+    pixels[1, 2, 2, 0] = bad
+    images: Any = {
+        "batch": pixels,
+        "channels first": pixels.movedim(-1, 1),
+        "array": pixels.numpy(),
+        "list": [pixels[0].numpy(), pixels[1], pixels[[2]]],
+    }[kind]
+    result = best_of_n(Brightness(), images, keep=3)
+    assert result.kept == (2, 0)
+    assert result.selection.ranks == (2, 3, 1)
+    assert result.invalid == {1: "it holds NaN or infinite values"}
+    assert result.scores.logit.tolist() == [pytest.approx(0.2), -INF, pytest.approx(0.5)]
+    assert result.scores.score[1] == result.scores.uncertainty[1] == 0
+    assert result.close == ((),)
+
+
+class Broken(Brightness):
+    """Gives bright pictures no finite logit."""
+
+    def score(self, *args: Any, **options: Any) -> Scores:
+        scores = super().score(*args, **options)
+        logit = scores.logit.masked_fill(scores.logit > 0.8, NAN)
+        return Scores(logit, scores.score, scores.uncertainty)
+
+
+def test_a_score_that_is_not_finite() -> None:
+    result = best_of_n(Broken(), grey(0.2, 0.9))
+    assert (result.kept, result.invalid) == ((0,), {1: "it has no finite score"})
+
+
+@pytest.mark.parametrize(
+    ("reward", "images", "settings", "error", "message"),
+    [
+        (Brightness(), torch.empty(0, 8, 8, 3), {}, ImageError, "no images"),
+        (Brightness(), grey(0.5), {"keep": 0}, DataError, "keep is 0"),
+        (Brightness(), grey(0.1, 0.2, 0.3), {"groups": "ab"}, DataError, "3 candidates but 2 groups"),
+        (Brightness(), grey(NAN, INF), {}, ImageError, "All 2 pictures hold NaN or inf.*half precision.*fp32"),
+        (Brightness(), list(grey(NAN, 0.5, 200.0)), {}, ImageError, "Image 3 of 3"),
+        (Broken(), grey(0.9, 0.95), {}, DataError, "None of the 2 candidates was given a finite score"),
+    ],
+)  # fmt: skip
+def test_errors(
+    reward: Reward, images: Any, settings: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    kinds = ["ordinary", "liked", "ordinary", "ordinary", "ordinary", "liked"]
-    paths = []
-    for number, kind in enumerate(kinds):
-        paths.append(tmp_path / f"{number}.png")
-        draw(kind, 60 + number).save(paths[-1])
-    by_file = best_of_n(model, paths, group_size=3)
-    by_tensor = best_of_n(model, [to_float(read_image(path)) for path in paths], group_size=3)
-    assert by_file.kept == by_tensor.kept == (1, 5)
-    torch.testing.assert_close(by_file.scores.logit, by_tensor.scores.logit)
-
-
-def test_what_cannot_be_chosen_from(model: RewardModel) -> None:
-    with pytest.raises(ImageError, match="no images"):
-        best_of_n(model, torch.empty(0, 8, 8, 3))
-    with pytest.raises(DataError, match="keep is 0"):
-        best_of_n(Brightness(), grey(0.5), keep=0)
-    with pytest.raises(DataError, match="3 candidates but 2 groups"):
-        best_of_n(Brightness(), grey(0.1, 0.2, 0.3), groups=["a", "b"])
+    with pytest.raises(error, match=message):
+        best_of_n(reward, images, **settings)

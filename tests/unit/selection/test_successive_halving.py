@@ -1,64 +1,67 @@
-"""Pruning schedules."""
-
 from __future__ import annotations
 
 import pytest
 
-from ganrm_core.selection.successive_halving import SCHEDULES, Cut, Look, looks, parse_schedule, work
+from ganrm_core.selection.successive_halving import (
+    SCHEDULES,
+    Cut,
+    Schedule,
+    halving_rungs,
+    parse_schedule,
+    total_steps,
+)
 from ganrm_core.utils.errors import DataError
 
+STANDARD = SCHEDULES["standard"]
 
-def test_a_schedule_is_read() -> None:
-    assert parse_schedule("30%: 1/2, 50%:1/4") == SCHEDULES["standard"]
+
+def test_parse_schedule() -> None:
+    assert parse_schedule("30%: 1/2, 50%:1/4") == STANDARD
     assert parse_schedule(" 12.5 % : 2/3 ,") == (Cut(0.125, 2 / 3),)
     assert parse_schedule("") == ()
 
 
-@pytest.mark.parametrize("text", ["30%", "30: 1/2", "30%: half", "30%: 1/0", "30%: 0.5", "x"])
-def test_what_cannot_be_read(text: str) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
-        parse_schedule(text)
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["30%", "30: 1/2", "30%: half", "30%: 1/0", "30%: 0.5", "x"], "cannot be read"),
+        (["0%: 1/2", "100%: 1/2", "30%: 1/1", "30%: 3/2", "30%: 0/2"], "between"),
+        (["50%: 1/2, 30%: 1/4", "30%: 1/4, 50%: 1/2", "30%: 1/2, 30%: 1/4"], "later and leaves fewer"),
+    ],
+)
+def test_schedules_that_are_refused(texts: list[str], message: str) -> None:
+    for text in texts:
+        with pytest.raises(DataError, match=message):
+            parse_schedule(text)
 
 
-@pytest.mark.parametrize("text", ["0%: 1/2", "100%: 1/2", "30%: 1/1", "30%: 3/2", "30%: 0/2"])
-def test_what_lies_outside(text: str) -> None:
-    with pytest.raises(DataError, match="between"):
-        parse_schedule(text)
-
-
-@pytest.mark.parametrize("text", ["50%: 1/2, 30%: 1/4", "30%: 1/4, 50%: 1/2", "30%: 1/2, 30%: 1/4"])
-def test_cuts_out_of_order(text: str) -> None:
-    with pytest.raises(DataError, match="later and leaves fewer"):
-        parse_schedule(text)
-
-
-def test_looks_of_the_standard_schedule() -> None:
-    assert looks(SCHEDULES["standard"], 20, 16, 1) == (Look(6, 8), Look(10, 4))
-
-
-def test_never_fewer_than_are_kept() -> None:
-    assert looks(SCHEDULES["standard"], 20, 16, 6) == (Look(6, 8), Look(10, 6))
-    assert looks(SCHEDULES["standard"], 20, 16, 12) == (Look(6, 12),)
-    assert looks(SCHEDULES["standard"], 20, 16, 16) == ()
-
-
-def test_an_odd_count_is_rounded_up() -> None:
-    assert looks(SCHEDULES["standard"], 20, 5, 1) == (Look(6, 3), Look(10, 2))
-    assert looks((Cut(0.5, 1 / 3),), 20, 9, 1) == (Look(10, 3),)
-
-
-def test_few_steps_merge_looks_and_leave_out_one_at_the_end() -> None:
-    assert looks(SCHEDULES["standard"], 2, 16, 1) == (Look(1, 4),)
-    assert looks(SCHEDULES["standard"], 1, 16, 1) == ()
-    assert looks((Cut(0.9, 0.5),), 4, 16, 1) == ()
-
-
-def test_one_candidate_has_nobody_to_lose() -> None:
-    assert looks(SCHEDULES["strong"], 20, 1, 1) == ()
+@pytest.mark.parametrize(
+    ("schedule", "steps", "count", "keep", "rungs"),
+    [
+        (STANDARD, 20, 16, 1, [(6, 8), (10, 4)]),
+        # Never fewer than are kept.
+        (STANDARD, 20, 16, 6, [(6, 8), (10, 6)]),
+        (STANDARD, 20, 16, 12, [(6, 12)]),
+        (STANDARD, 20, 16, 16, []),
+        (SCHEDULES["strong"], 20, 1, 1, []),
+        # Shares are rounded up.
+        (STANDARD, 20, 5, 1, [(6, 3), (10, 2)]),
+        ((Cut(0.5, 1 / 3),), 20, 9, 1, [(10, 3)]),
+        # With few steps rungs merge, and there is none at the last step.
+        (STANDARD, 2, 16, 1, [(1, 4)]),
+        (STANDARD, 1, 16, 1, []),
+        ((Cut(0.9, 0.5),), 4, 16, 1, []),
+    ],
+)
+def test_halving_rungs(
+    schedule: Schedule, steps: int, count: int, keep: int, rungs: list[tuple[int, int]]
+) -> None:
+    found = halving_rungs(schedule, steps, count, keep)
+    assert [(rung.step, rung.survivors) for rung in found] == rungs
 
 
 @pytest.mark.parametrize(
     ("name", "share"), [("off", 1.0), ("gentle", 0.75), ("standard", 0.525), ("strong", 0.375)]
 )
-def test_the_work_of_the_named_schedules(name: str, share: float) -> None:
-    assert work(looks(SCHEDULES[name], 20, 16, 1), 20, 16) == pytest.approx(share * 320)
+def test_total_steps_of_the_named_schedules(name: str, share: float) -> None:
+    assert total_steps(halving_rungs(SCHEDULES[name], 20, 16, 1), 20, 16) == pytest.approx(share * 320)

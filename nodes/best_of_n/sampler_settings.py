@@ -1,0 +1,157 @@
+"""Inputs and outputs of the Best-of-N Sampler nodes, and their settings."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...ganrm_core.selection.successive_halving import SCHEDULES, Schedule, parse_schedule
+from ...ganrm_core.utils.errors import DataError
+from ..display.queue_checks import check_choice, known
+from ..display.shared_inputs import output, reward_input
+from ..sockets import advanced
+from .halving_settings import DECODERS, Decoder, HalvingSettings
+
+MOST = 256
+
+
+def latent_input(use: str = "") -> io.Input:
+    """`use`: what a picture's latent is for, in the tooltip."""
+    return io.Latent.Input(
+        "latent_image",
+        display_name="latent image",
+        tooltip=f"What every candidate starts from: an empty latent, or a picture's{use}. One; how many are made of it "
+        "stands in n.",
+    )
+
+
+def shared_inputs() -> list[io.Input]:
+    return [
+        io.Vae.Input("vae", tooltip="Decodes what is looked at and what is kept."),
+        reward_input(),
+        io.Int.Input(
+            "n", display_name="n", default=8, min=1, max=MOST, tooltip="How many candidates are begun."
+        ),
+        io.Int.Input("keep", default=1, min=1, max=MOST, tooltip="How many of the best come out."),
+        io.Combo.Input(
+            "pruning",
+            options=list(SCHEDULES),
+            default="standard",
+            tooltip="When the weakest are given up. standard: one half after 30 % of the steps, half of the rest after "
+            "50 % (53 % of the work). gentle: one half after 50 % (75 %). strong: half after 20, 35 and 50 % (38 %). off: "
+            "all are finished.",
+        ),
+        advanced(
+            io.String.Input(
+                "custom_pruning",
+                display_name="pruning of your own",
+                default="",
+                tooltip="Such as '30%: 1/2, 50%: 1/4': after 30 % of the steps one half goes on, after 50 % one quarter of "
+                "all. Empty: the one chosen above.",
+            )
+        ),
+        advanced(
+            io.Combo.Input(
+                "look_with",
+                display_name="look with",
+                options=list(DECODERS),
+                default="vae",
+                tooltip="What decodes half-made pictures. The preview decoder (TAESD, from models/vae_approx) is faster "
+                "and coarser.",
+            )
+        ),
+        advanced(
+            io.Int.Input(
+                "together",
+                display_name="candidates per call",
+                default=1,
+                min=1,
+                max=64,
+                tooltip="1: each candidate is exactly what it would be alone. More: so many share a call of the model, as far "
+                "as memory allows, which is faster on a graphics card and changes the last digits.",
+            )
+        ),
+        advanced(
+            io.Float.Input(
+                "stop_below",
+                display_name="stop if a better one is unlikely",
+                default=0.0,
+                min=0.0,
+                max=1.0,
+                step=0.01,
+                tooltip="Makes the candidates in rounds, and no further round once the chance that one of it would be kept "
+                "is below this. 0: all are made at once.",
+            )
+        ),
+        advanced(
+            io.Int.Input(
+                "round_size",
+                display_name="candidates per round",
+                default=4,
+                min=1,
+                max=MOST,
+                tooltip="How many are made before it is asked whether to stop.",
+            )
+        ),
+    ]
+
+
+def outputs() -> list[io.Output]:
+    return [
+        output(
+            io.Latent, "latents", "The latents of the pictures kept, one by one, best first.", is_list=True
+        ),
+        output(io.Image, "images", "The pictures kept, one by one, best first.", is_list=True),
+        output(io.Float, "scores", "The score of each picture kept.", is_list=True),
+        output(
+            io.Int,
+            "seeds",
+            "The seed of each picture kept: core's sampler with the same settings makes the same picture of it.",
+            is_list=True,
+        ),
+        output(
+            io.Int,
+            "indices",
+            "Which candidate each was, counted from 0: how far its seed lies after the first. The sheet counts from 1.",
+            is_list=True,
+        ),
+        output(io.String, "summary", "What was kept, and how much work it took."),
+        output(
+            io.Image,
+            "preview",
+            "All candidates, best first: those kept framed in gold, those given up as they were then, faded.",
+        ),
+    ]
+
+
+def settings_of(
+    n: int,
+    keep: int,
+    pruning: str,
+    custom_pruning: str,
+    look_with: Decoder,
+    together: int,
+    stop_below: float,
+    round_size: int,
+) -> HalvingSettings:
+    """The values of the settings' inputs, by their ids."""
+    schedule = _schedule(pruning, custom_pruning)
+    return HalvingSettings(n, keep, schedule, look_with, together, stop_below, round_size)
+
+
+def check_settings(
+    n: int | None, keep: int | None, pruning: str | None, custom_pruning: str | None, look_with: str | None
+) -> None:
+    """Raise DataError for settings that contradict each other; None is not known yet."""
+    if n is not None and not 1 <= n <= MOST:
+        raise DataError(f"n is {n}. Begin 1 to {MOST} candidates.")
+    schedule = _schedule(known(pruning, "off"), known(custom_pruning, ""))
+    check_choice(known(look_with, DECODERS[0]), DECODERS, "decoder")
+    HalvingSettings(known(n, MOST), known(keep, 1), schedule)
+
+
+def _schedule(pruning: str, custom: str) -> Schedule:
+    if custom.strip():
+        return parse_schedule(custom)
+    if pruning not in SCHEDULES:
+        raise DataError(f"There is no pruning {pruning!r}. Use one of: {', '.join(SCHEDULES)}.")
+    return SCHEDULES[pruning]
