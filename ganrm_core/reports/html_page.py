@@ -62,8 +62,8 @@ class Headline:
     label: str
     start: float = 0.5
     end: float = 1.0
-    start_words: str = ""
-    end_words: str = ""
+    start_label: str = ""
+    end_label: str = ""
 
     @property
     def value_text(self) -> str:

@@ -71,7 +71,7 @@ def training_report(data: ReportData) -> Report:
 
     A picture that cannot be read any more keeps its place and says why.
     """
-    headline = Headline(data.metrics.auc, HEADLINE_LABEL, start_words=COIN_TOSS, end_words=NEVER_WRONG)
+    headline = Headline(data.metrics.auc, HEADLINE_LABEL, start_label=COIN_TOSS, end_label=NEVER_WRONG)
     return Report(
         title=data.title,
         lead=lead(data.metrics),

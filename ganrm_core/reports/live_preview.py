@@ -16,13 +16,13 @@ _WIDTH, _HEIGHT = 640, 400  # lengths below are pixels at this size
 
 @dataclass(frozen=True)
 class Stage:
-    """Current stage of a training, named `words`.
+    """Current stage of a training, called `name`.
 
     `done` of `total` units are finished (`total` 0: unknown); `share` (0–1) of all the work is done, by default that of
     this stage. `left` is the time left as text. `stopped`, such as "Cancelled", says why nothing more comes.
     """
 
-    words: str
+    name: str
     done: int
     total: int
     share: float | None = None
@@ -33,8 +33,8 @@ class Stage:
         """The text in large letters, and the text beside it."""
         count = self._count()
         if not self.stopped:
-            return self.words[:1].upper() + self.words[1:], count
-        return self.stopped, ", ".join(filter(None, (self.words and f"while {self.words}", count)))
+            return self.name[:1].upper() + self.name[1:], count
+        return self.stopped, ", ".join(filter(None, (self.name and f"while {self.name}", count)))
 
     def part_done(self) -> float:
         """Share of the work that is done, 0–1."""

@@ -35,7 +35,7 @@ class SharedScoring:
         self.models = list(models)
         # Equal readouts are computed once too.
         self._readouts = list(dict.fromkeys(model.reader.readout for model in self.models))
-        self._reader = FeatureExtractor(self.models[0].backbone, SeveralReadouts(self._readouts))
+        self.reader = FeatureExtractor(self.models[0].backbone, SeveralReadouts(self._readouts))
 
     def score(self, images: Images, progress: ProgressCallback = no_progress) -> list[Scores]:
         """One `Scores` per model; `images` and `progress` as `Reward.score` takes them."""
@@ -43,13 +43,13 @@ class SharedScoring:
 
         def scored(some: Sequence[Picture]) -> list[Scores]:
             prepared = torch.stack([first.prepare(opened(each)) for each in some])
-            return self._scores(self._reader(prepared).cpu())
+            return self._scores(self.reader(prepared).cpu())
 
         pictures = each_of(images)
         progress(Progress("scoring", 0, len(pictures)))
         parts: list[list[Scores]] = []
         with all_unreadable_named(pictures):
-            for part in self._reader.in_groups(pictures, scored):
+            for part in self.reader.in_groups(pictures, scored):
                 parts.append(part)
                 progress(Progress("scoring", sum(len(each[0]) for each in parts), len(pictures)))
         return [joined(of_model) for of_model in zip(*parts, strict=True)]
@@ -59,14 +59,14 @@ class SharedScoring:
     ) -> Iterator[tuple[Path, list[Scores]]]:
         """As `Reward.score_files`; each file gets one `Scores` per model."""
         first = self.models[0]
-        store = FeatureCache(self._reader, first.border_trim)
-        for found, features in stream_features(paths, self._reader, first.prepare, store, skipped):
+        store = FeatureCache(self.reader, first.border_trim)
+        for found, features in stream_features(paths, self.reader, first.prepare, store, skipped):
             each = self._scores(features)
             for position, path in enumerate(found):
                 yield path, [scores.of(position) for scores in each]
 
     def _scores(self, features: Tensor) -> list[Scores]:
-        spec = self._reader.backbone.spec
+        spec = self.reader.backbone.spec
         parts = features.split([readout.width(spec) for readout in self._readouts], dim=1)
         columns = dict(zip(self._readouts, parts, strict=True))
         return [model.score_features(columns[model.reader.readout]) for model in self.models]

@@ -17,25 +17,25 @@ from ..utils.files import check_new_file, shown
 
 def free_folder(wanted: Path) -> Path:
     """`wanted`, or the first of `wanted (2)`, `wanted (3)` … that is absent or an empty folder."""
-    places = (
+    candidates = (
         wanted.with_name(fitting_name(wanted.parent, wanted.name, number)) if number else wanted
         for number in numbers()
     )
-    return next(place for place in places if _is_free(place))
+    return next(path for path in candidates if _is_free(path))
 
 
 def check_folder(output: Path) -> None:
     """Raise OutputError if the folder `output` could not be made. Leaves nothing behind."""
-    existing = next(place for place in (output, *output.parents) if place.exists())
+    existing = next(path for path in (output, *output.parents) if path.exists())
     check_new_file(existing / output.name, what="the best pictures")
 
 
 @dataclass
 class NewFolder:
-    """`staging` is to be filled, then renamed to `place`, which is final only then."""
+    """`staging` is to be filled, then renamed to `target`, which is final only then."""
 
     staging: Path
-    place: Path
+    target: Path
 
 
 @contextlib.contextmanager
@@ -45,7 +45,7 @@ def whole_folder(output: Path) -> Iterator[NewFolder]:
     If another program filled `output` meanwhile, it becomes the first free `output (2)` … instead. On an exception
     it is removed, with the folders above that were made for it.
     """
-    absent = [place for place in output.parents if not place.exists()]
+    absent = [path for path in output.parents if not path.exists()]
     folder = NewFolder(output.with_name(f".{secrets.token_hex(8)}.part"), output)
     done = False
     try:
@@ -54,26 +54,26 @@ def whole_folder(output: Path) -> Iterator[NewFolder]:
         except OSError as error:
             raise _cannot_be_made(output, error) from error
         yield folder
-        while not _renamed(folder.staging, folder.place):
-            folder.place = free_folder(output)
+        while not _renamed(folder.staging, folder.target):
+            folder.target = free_folder(output)
         done = True
     finally:
         if not done:
             shutil.rmtree(folder.staging, ignore_errors=True)
-            for place in absent:
+            for path in absent:
                 with contextlib.suppress(OSError):
-                    place.rmdir()
+                    path.rmdir()
 
 
-def _renamed(staging: Path, place: Path) -> bool:
-    """False where `place` is taken."""
+def _renamed(staging: Path, target: Path) -> bool:
+    """Rename the folder; False where `target` is taken."""
     try:
-        if place.is_dir():
-            place.rmdir()  # Windows does not rename onto a folder, not even an empty one
-        staging.rename(place)
+        if target.is_dir():
+            target.rmdir()  # Windows does not rename onto a folder, not even an empty one
+        staging.rename(target)
     except OSError as error:
-        if _is_free(place):
-            raise _cannot_be_made(place, error) from error
+        if _is_free(target):
+            raise _cannot_be_made(target, error) from error
         return False
     return True
 

@@ -51,7 +51,7 @@ class DatasetScan:
         """Whether file statistics alone tell the folders apart."""
         # Without the paths: the audit is kept in the checkpoint, and models are shared.
         table = self.table
-        return audit_files(table.facts, table.labels, table.groups, seed=seed, progress=progress)
+        return audit_files(table.file_stats, table.labels, table.groups, seed=seed, progress=progress)
 
 
 def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> DatasetScan:
@@ -84,7 +84,7 @@ def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> Dataset
         paths=readable_paths,
         hashes=[hashes[index] for index in readable],
         labels=labels,
-        facts=[record.facts for record in records],
+        file_stats=[record.stats for record in records],
         signatures=signatures,
         groups=group_near_duplicates(signatures, progress=progress),
     )
@@ -95,7 +95,7 @@ def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> Dataset
 class _ScanRecord:
     """Result for one file; `pixels` is the sha256 of its decoded pixels."""
 
-    facts: FileStats
+    stats: FileStats
     signature: NDArray[np.float32]
     pixels: str
 
@@ -115,15 +115,15 @@ class _ScanRecord:
         return record
 
     def _to_json(self) -> list[Any]:
-        return [asdict(self.facts), self.signature.tolist(), self.pixels]
+        return [asdict(self.stats), self.signature.tolist(), self.pixels]
 
     @classmethod
     def _cached(cls, content: str) -> _ScanRecord | None:
         record = get_record(_RECORD, content)
         if record is None:
             return None
-        facts, values, pixels = record
-        return cls(FileStats.from_json(facts), np.array(values, dtype=np.float32), pixels)
+        stats, values, pixels = record
+        return cls(FileStats.from_json(stats), np.array(values, dtype=np.float32), pixels)
 
 
 def _pixel_hash(image: Tensor) -> str:

@@ -57,7 +57,7 @@ class FeatureArchive:
 
     @property
     def neutraliser(self) -> Neutraliser:
-        return make_neutraliser(self.mode, self.audit, self.table.facts, self.table.labels)
+        return make_neutraliser(self.mode, self.audit, self.table.file_stats, self.table.labels)
 
 
 def archive_path(checkpoint: Path) -> Path:
@@ -106,7 +106,7 @@ def _to_bytes(model: RewardModel, known: FeatureArchive) -> bytes:
         "format": _FORMAT,
         "belongs_to": features_identity(model),
         "hashes": table.hashes,
-        "facts": [asdict(fact) for fact in table.facts],
+        "facts": [asdict(stats) for stats in table.file_stats],
         "audit": known.audit.to_json(),
         "mode": known.mode,
     }
@@ -178,10 +178,10 @@ def features_identity(model: RewardModel) -> str:
 
 
 def _response(readout: Readout) -> Any:
-    look = readout.second_look
-    if look is None or look == SecondLook("blurred", readout.taps):
-        return look is not None  # as in archives of earlier versions
-    return look.to_json()
+    second = readout.second_look
+    if second is None or second == SecondLook("blurred", readout.taps):
+        return second is not None  # as in archives of earlier versions
+    return second.to_json()
 
 
 def _from_parts(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> FeatureArchive:
@@ -196,13 +196,13 @@ def _from_parts(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Feat
         paths=[],
         hashes=[str(entry) for entry in about["hashes"]],
         labels=tensors["labels"].numpy().astype(np.int64),
-        facts=[FileStats.from_json(entry) for entry in about["facts"]],
+        file_stats=[FileStats.from_json(entry) for entry in about["facts"]],
         signatures=tensors["signatures"].numpy(),
         groups=tensors["groups"].numpy().astype(np.int64),
     )
     features = tensors["deviations"].float() * tensors["spread"] + tensors["mean"]
     nuisances = [tensors[name] for name in names]
-    columns = (table.hashes, table.labels, table.facts, table.signatures, table.groups)
+    columns = (table.hashes, table.labels, table.file_stats, table.signatures, table.groups)
     if (
         features.ndim != 3
         or any(len(column) != len(features) for column in columns)

@@ -213,7 +213,7 @@ def _remedy_hash(neutraliser: Neutraliser, table: PictureTable) -> str:
     """Hash of what decides how pictures are neutralised: the files of both folders. "" where nothing is."""
     if not neutraliser.nuisances:
         return ""
-    decides = (neutraliser.mode, neutraliser.families, table.labels.tolist(), table.facts)
+    decides = (neutraliser.mode, neutraliser.families, table.labels.tolist(), table.file_stats)
     return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 

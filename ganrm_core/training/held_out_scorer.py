@@ -20,27 +20,29 @@ from ..rewards.discriminator.heads import RewardProjectionLayer
 def held_out_scorer(
     layer: RewardProjectionLayer,
     folds: IntArray | None,
-    store: FeatureCache,
-    path: BorderTrim,
+    cache: FeatureCache,
+    border_trim: BorderTrim,
     original: Callable[[int], Tensor | None] = lambda _: None,
 ) -> ScoreImages:
     """A function that gives the logits of pictures, the first being the held-out one at `position`.
 
     `folds` [held out]: which of the layer's siblings has not seen the picture; without them the head itself.
-    `original` gives the features [1, width] that `store` would read of a held-out picture, where they are known.
+    `original` gives the features [1, width] that `cache` would read of a held-out picture, where they are known.
     """
 
-    def judge(images: Sequence[Tensor], position: int) -> FloatArray:
+    def score(images: Sequence[Tensor], position: int) -> FloatArray:
         known = original(position)
         new = images if known is None else images[1:]
         parts = [] if known is None else [known]
         if new:
             parts.append(
-                store.read(torch.stack([resize(path(to_float(each)), store.input_size) for each in new]))
+                cache.read(
+                    torch.stack([resize(border_trim(to_float(each)), cache.input_size) for each in new])
+                )
             )
         head = layer.head if folds is None else layer.siblings[int(folds[position])]
         with torch.inference_mode():
             logits: FloatArray = head(torch.cat(parts)).double().numpy()
         return logits
 
-    return judge
+    return score

@@ -24,7 +24,7 @@ class PictureTable:
     paths: list[Path]
     hashes: list[str]
     labels: NDArray[np.int64]
-    facts: list[FileStats]
+    file_stats: list[FileStats]
     signatures: NDArray[np.float32]
     groups: NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class PictureTable:
             paths=[self.paths[i] for i in chosen] if self.paths else [],
             hashes=[self.hashes[i] for i in chosen],
             labels=self.labels[chosen],
-            facts=[self.facts[i] for i in chosen],
+            file_stats=[self.file_stats[i] for i in chosen],
             signatures=self.signatures[chosen],
             groups=np.unique(self.groups[chosen], return_inverse=True)[1],
         )

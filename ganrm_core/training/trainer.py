@@ -173,7 +173,7 @@ def _run(
     durations.lap("features")
     scan = scan_dataset(files, progress=progress)
     audit = scan.audit(seed=settings.seed, progress=progress)
-    remedy = make_neutraliser(settings.neutralise, audit, scan.table.facts, scan.table.labels)
+    remedy = make_neutraliser(settings.neutralise, audit, scan.table.file_stats, scan.table.labels)
     durations.lap("audit")
     reader = FeatureExtractor(backbone, _readout(settings, backbone))
     views = Views(1 if settings.preset == "paper" else settings.views, settings.seed)

@@ -167,21 +167,21 @@ class HalvingRun:
     ) -> None:
         pictures = self._decode(latents)
         scores = self._score(candidates, pictures, progress)
-        for place, each in enumerate(candidates):
+        for i, each in enumerate(candidates):
             finalist = Finalist(
                 number=each.number,
                 seed=each.seed,
-                logit=float(scores.logit[place]),
-                score=float(scores.score[place]),
-                uncertainty=float(scores.uncertainty[place]),
-                latent=latents[place : place + 1].clone(),
-                picture=pictures[place].clone(),
+                logit=float(scores.logit[i]),
+                score=float(scores.score[i]),
+                uncertainty=float(scores.uncertainty[i]),
+                latent=latents[i : i + 1].clone(),
+                picture=pictures[i].clone(),
             )
             self._finalists.append(finalist)
         self._finalists.sort(key=lambda each: -each.logit)
         # Hundreds of large pictures that are not kept would not fit in memory.
-        for place in range(self._settings.keep, len(self._finalists)):
-            self._finalists[place] = replace(self._finalists[place], latent=None, picture=None)
+        for i in range(self._settings.keep, len(self._finalists)):
+            self._finalists[i] = replace(self._finalists[i], latent=None, picture=None)
 
     def _score(
         self,
@@ -197,13 +197,13 @@ class HalvingRun:
             self._reward.score(valid_pictures, None, lambda _: self._report(progress)), invalid
         )
         self._non_finite -= {each.number for each in candidates}  # the latest picture counts
-        self._non_finite |= {candidates[place].number for place in invalid}
-        for place, each in enumerate(candidates):
-            logit = self._last_logits[each.number] = float(scores.logit[place])
+        self._non_finite |= {candidates[i].number for i in invalid}
+        for i, each in enumerate(candidates):
+            logit = self._last_logits[each.number] = float(scores.logit[i])
             if logit != INVALID_LOGIT:
                 self._first_logits.setdefault(each.number, logit)
-            self._sheet.show(each.number, pictures[place])
-            self._sheet.set_score(each.number, logit, float(scores.score[place]), step)
+            self._sheet.show(each.number, pictures[i])
+            self._sheet.set_score(each.number, logit, float(scores.score[i]), step)
         return scores
 
     def _check_some_valid(self, numbers: Sequence[int], what: str) -> None:
@@ -214,7 +214,7 @@ class HalvingRun:
         finalists = self._finalists
         self._check_some_valid([each.number for each in finalists], "pictures")
         selection = select_best(candidate_scores(finalists), SelectionSettings(self._settings.keep))
-        kept = [finalists[place] for place in selection.kept]
+        kept = [finalists[i] for i in selection.kept]
         close = close_calls_text(selection.close, [str(each.number + 1) for each in finalists])
         invalid = sorted(number for number, logit in self._last_logits.items() if logit == INVALID_LOGIT)
         final_scores = {each.number: each.score for each in finalists}

@@ -164,7 +164,7 @@ class BestOfN(io.ComfyNode):
         ties: list[Ties | None] | None = None,
     ) -> bool:
         """`reward` and `given_scores` are None where not connected: a link is a list of None."""
-        _check_judges(rewards=reward is not None, scores=given_scores is not None)
+        _check_one_scorer(rewards=reward is not None, scores=given_scores is not None)
         check_unit(single(candidate, UNITS[0]))
         SelectionSettings(
             single(keep, _MOST),
@@ -206,11 +206,11 @@ class BestOfN(io.ComfyNode):
         for follow, given in ((candidates.latents, given_latents), (candidates.masks, given_masks)):
             if given:
                 follow(given, ())
-        judge = reward[0] if reward else None
-        scored = _score(candidates, judge, _present(given_scores))
+        scorer = reward[0] if reward else None
+        scored = _score(candidates, scorer, _present(given_scores))
         selection = select_best(scored, settings)
         scores, kept = list(scored.scores or ()), list(selection.kept)
-        thresholds, model = (judge.thresholds, judge.name) if judge else ({}, "")
+        thresholds, model = (scorer.thresholds, scorer.name) if scorer else ({}, "")
         warning = _nothing_kept(selection, scores, min_score[0])
         close = close_calls_text(selection.close) if kept else ""
         score_range = score_range_text(valid_scores(scores, selection), thresholds, model)
@@ -249,11 +249,11 @@ class BestOfN(io.ComfyNode):
         )
 
 
-def _score(candidates: Candidates, judge: Reward | None, given: list[Any]) -> CandidateScores:
+def _score(candidates: Candidates, scorer: Reward | None, given: list[Any]) -> CandidateScores:
     """Scores by the reward, or those of another scorer, which are not calibrated."""
-    _check_judges(rewards=judge is not None, scores=bool(given))
-    if judge is not None:
-        return CandidateScores.of(candidates.score(judge, progress_bar()))
+    _check_one_scorer(rewards=scorer is not None, scores=bool(given))
+    if scorer is not None:
+        return CandidateScores.of(candidates.score(scorer, progress_bar()))
     scores = _flat(given)
     if len(scores) != len(candidates):
         raise DataError(
@@ -266,7 +266,7 @@ def _score(candidates: Candidates, judge: Reward | None, given: list[Any]) -> Ca
     return CandidateScores(logits, [0.0 if i in invalid else score for i, score in enumerate(scores)])
 
 
-def _check_judges(*, rewards: bool, scores: bool) -> None:
+def _check_one_scorer(*, rewards: bool, scores: bool) -> None:
     if rewards and scores:
         raise DataError("Both a reward and scores from elsewhere are connected. Connect one of the two.")
     if not rewards and not scores:

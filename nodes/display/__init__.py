@@ -1,1 +1,1 @@
-"""What nodes share to show results and check inputs."""
+"""Shared by all nodes: candidates, contact sheets, previews, texts and validation."""

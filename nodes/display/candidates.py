@@ -84,7 +84,7 @@ class Candidates:
     def picture(self, position: int) -> Tensor:
         """The picture [H, W, C] that stands for the candidate: itself, or a clip's middle frame."""
         if self.unit == "each image":
-            item, row = self._images.places[position]
+            item, row = self._images.place(position)
             return self._images.items[item][row]  # a view: hundreds of copies would not fit in memory
         clip = self._images.items[position]
         return clip[len(clip) // 2]
@@ -135,14 +135,18 @@ class _Stack(Generic[_Item]):
     ) -> None:
         self.items = list(items)
         self._take = take
-        self.places = [(i, row) for i, item in enumerate(self.items) for row in range(rows_of(item))]
+        self._places = [(i, row) for i, item in enumerate(self.items) for row in range(rows_of(item))]
 
     @property
     def rows(self) -> int:
-        return len(self.places)
+        return len(self._places)
+
+    def place(self, position: int) -> tuple[int, int]:
+        """The item that holds the row, and the row's number in it."""
+        return self._places[position]
 
     def row(self, position: int) -> _Item:
-        item, row = self.places[position]
+        item, row = self._places[position]
         return self._take(self.items[item], [row])
 
     def choose(self, positions: Sequence[int], unit: Unit) -> list[_Item]:
@@ -151,7 +155,7 @@ class _Stack(Generic[_Item]):
         if unit == "each list item":
             return [self.items[position] for position in positions]
         if len(self.items) == 1:
-            return [self._take(self.items[0], [self.places[position][1] for position in positions])]
+            return [self._take(self.items[0], [self._places[position][1] for position in positions])]
         return [self.row(position) for position in positions]
 
 

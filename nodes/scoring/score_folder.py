@@ -32,8 +32,8 @@ from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
 from ..sockets import CATEGORY, Schema, advanced, aliases
 
-_PLACES = ("copy", "link")
-_WAY = "way to place files"
+_MODES = ("copy", "link")
+_WHAT = "way to place files"
 
 
 class ScoreFolder(io.ComfyNode):
@@ -92,7 +92,7 @@ class ScoreFolder(io.ComfyNode):
                 advanced(
                     io.Combo.Input(
                         "place",
-                        options=list(_PLACES),
+                        options=list(_MODES),
                         default="copy",
                         tooltip="Copy the best, or link to them, which takes no space. Your own files always stay "
                         "where they are.",
@@ -128,7 +128,7 @@ class ScoreFolder(io.ComfyNode):
         if folder is not None:  # else it comes over a link
             pictures_in(folder, known(recursive, True))
         if keep:
-            check_choice(known(place, _PLACES[0]), _PLACES, _WAY)
+            check_choice(known(place, _MODES[0]), _MODES, _WHAT)
             if save_to is not None:
                 _free_output(save_to)
         return True
@@ -163,7 +163,7 @@ class ScoreFolder(io.ComfyNode):
         settings, new_folder = None, None
         if keep:
             settings = FolderSettings(keep, min_score=min_score or None)
-            check_choice(place, _PLACES, _WAY)
+            check_choice(place, _MODES, _WHAT)
             new_folder = _free_output(save_to)
         progress = progress_bar()
         selection = rank_files(reward, files, settings, progress=progress)
@@ -173,7 +173,7 @@ class ScoreFolder(io.ComfyNode):
                 selection = place_selection(selection, new.staging, place, progress, sheet=False)
             warning = _nothing_kept(selection, keep, min_score)
             sheet = _sheet(selection, reward, warning, chosen=bool(keep), progress=progress)
-        saved_to = new.place if new else None
+        saved_to = new.target if new else None
         summary = _summary(selection, reward, keep, warning, saved_to, left_out)
         best = [_name(row.path, home) for row in selection.kept]
         return io.NodeOutput(

@@ -57,16 +57,16 @@ class Score(io.ComfyNode):
     def execute(  # type: ignore[override]
         cls, images: list[Tensor], reward: list[Reward], group_size: list[int], candidate: list[Unit]
     ) -> io.NodeOutput:
-        judge = reward[0]
+        scorer = reward[0]
         candidates = Candidates(images, candidate[0])
         settings = SelectionSettings(group_size=group_size[0] or None)
-        result = candidates.score(judge, progress_bar())
+        result = candidates.score(scorer, progress_bar())
         selection = select_best(CandidateScores.of(result), settings)
         scores = result.score.tolist()
         sheet = candidate_sheet(
-            candidates, scores, selection, framed=None, thresholds=judge.thresholds, model=judge.name
+            candidates, scores, selection, framed=None, thresholds=scorer.thresholds, model=scorer.name
         )
-        score_range = score_range_text(valid_scores(scores, selection), judge.thresholds, judge.name)
+        score_range = score_range_text(valid_scores(scores, selection), scorer.thresholds, scorer.name)
         summary = " · ".join(
             filter(None, (count_text(selection), invalid_text(selection.invalid), score_range))
         )

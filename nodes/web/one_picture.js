@@ -1,6 +1,5 @@
-// Nodes 2.0 draws the last live preview of a run below the node's result: the same picture twice, each half as large.
-// The result's place already shows previews while they come, so the second place is not needed. Only a style: no page
-// function is changed, and where the page is built differently nothing happens.
+// Hides the duplicate preview in Nodes 2.0, which shows a run's last live preview below the node's result: the same picture
+// twice at half the size. The result area already shows live previews. Only CSS: on pages with another DOM it does nothing.
 import { app } from "../../scripts/app.js";
 
 const STYLE = `

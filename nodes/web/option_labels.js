@@ -1,10 +1,10 @@
-// Shows the choices of our nodes in the page's language: `options` of locales/<language>/nodeDefs.json. Pages translate
-// names and tooltips themselves, but no choices. What is stored and sent stays the English value. Page 1.27 has no labels
-// for choices and goes on showing the values.
+// Translated labels for the combo options of our nodes: `options` in locales/<language>/nodeDefs.json. Pages translate names
+// and tooltips themselves, but not options. The stored and sent value stays English. Page 1.27 has no option labels and
+// shows the values.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 
-let inputsOf = () => ({}); // of a kind of node, by name
+let inputsOf = () => ({}); // (node class) → its translated inputs by name
 
 app.registerExtension({
   name: "GAN-RM.OptionLabels",
@@ -13,7 +13,7 @@ app.registerExtension({
     if (!language || language === "en") return;
     const translations = await (await api.fetchApi("/i18n")).json();
     const nodes = translations[language]?.nodeDefs ?? {};
-    inputsOf = (kind) => (kind?.startsWith("GANRM") && nodes[kind]?.inputs) || {};
+    inputsOf = (type) => (type?.startsWith("GANRM") && nodes[type]?.inputs) || {};
   },
   nodeCreated(node) {
     const inputs = inputsOf(node.comfyClass);

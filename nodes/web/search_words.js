@@ -1,10 +1,10 @@
-// Finds our nodes by their search_aliases: behind nodes whose own name has the word, before what is only spelt like it.
-// Older pages search names alone; newer ones rank an alias below every popular node of a similar spelling.
-// Where a page keeps its search elsewhere, nothing happens, and the page's own search stays as it is.
+// Node search by search_aliases: our nodes rank after nodes whose name contains the word, before fuzzy matches.
+// Older pages search names only; newer ones rank an alias below every popular node of a similar spelling.
+// On pages whose search service is not found, nothing changes.
 import { app } from "../../scripts/app.js";
 
 const OURS = "GANRM";
-const FEWEST_LETTERS = 3; // typed before aliases are looked at; a Chinese word is two
+const FEWEST_LETTERS = 3; // typed before aliases are searched; a Chinese word may have two
 
 function searchOfThePage() {
   const page = document.querySelector("#vue-app")?.__vue_app__;
@@ -18,7 +18,7 @@ function hasInName(node, query) {
   return words.some((word) => word.toLowerCase().startsWith(query));
 }
 
-/** Where among its aliases one begins with the query; -1 if none does. */
+/** Index of the first alias that starts with the query; -1 if none does. */
 function aliasFor(node, query) {
   return node.name.startsWith(OURS) ? (node.search_aliases ?? []).findIndex((word) => word.startsWith(query)) : -1;
 }
@@ -29,15 +29,15 @@ function addAliases(search) {
     const found = byName.call(this, query, filters, options, ...rest);
     const typed = query.trim().toLowerCase();
     if (typed.length < FEWEST_LETTERS && /^[\x00-\x7f]*$/.test(typed)) return found;
-    const meant = byName.call(this, "", filters).filter((node) => aliasFor(node, typed) >= 0);
-    if (!meant.length) return found;
+    const byAlias = byName.call(this, "", filters).filter((node) => aliasFor(node, typed) >= 0);
+    if (!byAlias.length) return found;
     const rank = (node) => {
       if (hasInName(node, typed)) return -1;
       const alias = aliasFor(node, typed);
       return alias >= 0 ? alias : Infinity;
     };
-    const compare = (one, other) => (one === other ? 0 : one < other ? -1 : 1); // Infinity - Infinity is no number
-    const merged = [...new Set([...found, ...meant])].sort((a, b) => compare(rank(a), rank(b)));
+    const compare = (one, other) => (one === other ? 0 : one < other ? -1 : 1); // subtraction would give NaN for Infinity
+    const merged = [...new Set([...found, ...byAlias])].sort((a, b) => compare(rank(a), rank(b)));
     return options?.limit ? merged.slice(0, options.limit) : merged;
   };
 }

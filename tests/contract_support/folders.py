@@ -7,10 +7,17 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 NODE = "GANRMScoreFolder"
 LEVELS = {"a.png": 40, "b.png": 200, "c.png": 120, "d.png": 250, "e.png": 10}
+
+
+@pytest.fixture
+def shots(folders: Any) -> Path:
+    """A folder with the pictures of `LEVELS`, as input/shots."""
+    return fill(folders.input / "shots", LEVELS)
 
 
 def fill(folder: Path, levels: dict[str, int]) -> Path:
@@ -22,11 +29,16 @@ def fill(folder: Path, levels: dict[str, int]) -> Path:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
 def rows(table: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(table)))
+
+
+def names(result: Any) -> list[str]:
+    """The files of the table, best first."""
+    return [row["file"] for row in rows(result["table"])]
 
 
 def run(pack: Any, reward: Any, **inputs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What tests of single nodes share: a bright reward, grey pictures, errors and empty outputs."""
+"""Shared by tests of single nodes: a reward for brightness, grey pictures, errors, Cancel and recorded sheets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reward whose taste is plain: the brighter, the better."""
+"""A reward whose scores are known: the brighter the picture, the better."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What works where one part of the installation is absent or broken: a program of its own.
+"""Program that tries the library, the command line and the nodes while one module is absent or broken.
 
     python without_parts.py CHECKPOINT PICTURE < cases, one [part, error] as JSON a line
 
-Prints one JSON object a line: the case, and for each thing tried "works", what was printed, or the traceback. Every
-case runs in a process forked from this one, in which torch and mostly the runtime of the nodes are loaded already and
-nothing of ours. `error` is the name of what importing the part raises, or "absent".
+Prints one JSON list a line: part, error, and for each thing tried its output or traceback. Every case runs in a process
+forked from this one, which has torch and usually the node runtime loaded, but not the pack. `error` is the name of the
+exception that importing the part raises, or "absent".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-# What imports it when it is itself imported, and so must be imported anew.
+# Modules that import the part, and so must be imported again.
 USERS = {
     "_sqlite3": ["sqlite3"],
     "_lzma": ["lzma"],
@@ -40,7 +40,7 @@ USERS = {
 
 
 BELOW_THE_RUNTIME = ("_lzma", "_bz2", "_ctypes")
-"""torchvision, and with it any runtime of the nodes, needs the first two, torch the last."""
+"""torchvision, and so the node runtime, needs the first two; torch needs the last."""
 NOT_SCORING = (
     "open_clip",
     "transformers",
@@ -55,7 +55,7 @@ NOT_SCORING = (
 
 
 class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds one module, and raises when it is imported."""
+    """Import hook that raises when one module is imported."""
 
     def __init__(self, part: str, error: str) -> None:
         self.part, self.error = part, error
@@ -80,7 +80,7 @@ def break_part(part: str, error: str) -> None:
 
 
 def tried(work: Callable[[], Any]) -> str:
-    """What is printed, with the exit code before it."""
+    """The exit code and the output of `work`, or its traceback."""
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):

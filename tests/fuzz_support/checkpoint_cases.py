@@ -1,4 +1,4 @@
-"""Fuzz cases of model files, and what must hold when one is read."""
+"""Fuzz cases of model files, and the checks on reading each."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from ganrm_core.training.feature_archive import SUFFIX, read_features
 
 from .checkpoint_mutations import FileMutation, any_bytes, card, header, tensors
 from .checkpoint_seeds import Seeds
-from .clear_words import tried, why_unclear
+from .clear_messages import tried, why_unclear
+from .heard_output import heard
 from .json_mutations import as_text, mutated_json, mutated_text
 from .mutation import Case
-from .silence import heard
 
 _MUTATIONS: tuple[FileMutation, ...] = (any_bytes, header, card, card, card, card, tensors, tensors)
 _PICTURES = torch.rand(2, 40, 30, 3, generator=torch.Generator().manual_seed(0))
@@ -39,13 +39,13 @@ _PACK = Path(__file__).resolve().parents[2]
 
 
 def checkpoint_case(number: int, seeds: Seeds) -> Case:
-    """Case `number` of these seeds: a checkpoint, or a combination, a companion or a backbone."""
+    """Case `number`: a mutated checkpoint, combination, feature archive or backbone."""
     random = Random(f"checkpoint {number}")
     kind = random.random()
     if kind < 0.12:
-        return _recipe_case(number, seeds, random)
+        return _combination_case(number, seeds, random)
     if kind < 0.24:
-        name, ending = seeds.companion, SUFFIX
+        name, ending = seeds.feature_archive, SUFFIX
     elif kind < 0.29:
         name, ending = seeds.backbone, ".safetensors"
     else:
@@ -56,7 +56,7 @@ def checkpoint_case(number: int, seeds: Seeds) -> Case:
 
 
 def put(case: Case, seeds: Seeds) -> Path:
-    """Write the case beside the seeds, whose backbone and parts it needs; a companion with its checkpoint."""
+    """Write the case beside the seeds, whose backbone and parts it needs; an archive with its checkpoint."""
     path = seeds.folder / case.name
     path.write_bytes(case.content)
     if case.name.endswith(SUFFIX):
@@ -78,7 +78,7 @@ def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
     faults: list[str] = []
     with heard() as said:
         if path.name.endswith(SUFFIX):
-            usable = _companion_is_read(path, faults)
+            usable = _archive_is_read(path, faults)
         elif path.suffix == ".json":
             usable = _reward_is_loaded(path, faults)
         else:
@@ -92,16 +92,16 @@ def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
     return "read" if usable else "refused", faults + said
 
 
-def _recipe_case(number: int, seeds: Seeds, random: Random) -> Case:
-    recipe = json.loads((seeds.folder / seeds.recipe).read_text(encoding="utf-8"))
-    changed, done = mutated_json(recipe, random)
+def _combination_case(number: int, seeds: Seeds, random: Random) -> Case:
+    combination = json.loads((seeds.folder / seeds.combination).read_text(encoding="utf-8"))
+    changed, done = mutated_json(combination, random)
     text = as_text(changed)
     if random.random() < 0.2:
         text, more = mutated_text(text, random)
         done += (more,)
     if random.random() < 0.2:
         text, done = any_bytes(text, random)
-    return Case(number, f"case{number:06}.json", text, (seeds.recipe, *done))
+    return Case(number, f"case{number:06}.json", text, (seeds.combination, *done))
 
 
 def _model_is_loaded(path: Path, faults: list[str]) -> bool:
@@ -123,7 +123,7 @@ def _reward_is_loaded(path: Path, faults: list[str]) -> bool:
     return reward is not None
 
 
-def _companion_is_read(path: Path, faults: list[str]) -> bool:
+def _archive_is_read(path: Path, faults: list[str]) -> bool:
     model = RewardModel.load(_owner(path), offline=True)
     known = tried("read_features", lambda: read_features(_owner(path), model), path, faults)
     if known is not None:
@@ -178,20 +178,21 @@ def _faults_of_json(what: str, text: str) -> list[str]:
     return [] if text.count("\n") == 1 else [f"{what}: several lines"]
 
 
-def _owner(companion: Path) -> Path:
-    """The checkpoint that a companion belongs to."""
-    return companion.with_name(companion.name.removesuffix(SUFFIX) + ".safetensors")
+def _owner(archive: Path) -> Path:
+    """The checkpoint that a feature archive belongs to."""
+    return archive.with_name(archive.name.removesuffix(SUFFIX) + ".safetensors")
 
 
 @cache
 def _about_card() -> Callable[[str, Mapping[str, Any]], list[str]]:
-    """What the Load node says, from the node pack, which imports itself relatively."""
+    """The text of the Load node, from the node pack, which imports itself relatively."""
+    name, pack = "fuzzed_pack", str(_PACK)
     about = importlib.util.spec_from_file_location(
-        "fuzzed_pack", _PACK / "__init__.py", submodule_search_locations=[str(_PACK)]
+        name, f"{pack}/__init__.py", submodule_search_locations=[pack]
     )
     assert about is not None
-    sys.modules["fuzzed_pack"] = importlib.util.module_from_spec(about)
-    words: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
-        "fuzzed_pack.nodes.display.messages"
+    sys.modules[name] = importlib.util.module_from_spec(about)
+    text: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
+        f"{name}.nodes.display.messages"
     ).about_card
-    return words
+    return text

@@ -1,4 +1,4 @@
-"""Small intact model files: checkpoints with each kind of head, one with a LoRA adapter, a combination, a companion."""
+"""Valid model files to mutate: checkpoints with each kind of head and an adapter, a combination, a feature archive."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Seeds:
 
     folder: Path
     checkpoints = ("linear.safetensors", "mlp.safetensors", "paper.safetensors", "adapted.safetensors")
-    recipe = "both.json"
-    companion = "linear.features.safetensors"
+    combination = "both.json"
+    feature_archive = "linear.features.safetensors"
     backbone = "backbone.safetensors"
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*self.checkpoints, self.recipe, self.companion, self.backbone)
+        return (*self.checkpoints, self.combination, self.feature_archive, self.backbone)
 
 
 def make_checkpoint_seeds(folder: Path) -> Seeds:
-    """Train a tiny model on drawn pictures, and derive the others from it. Takes seconds."""
+    """Train a tiny model on drawn pictures and derive the others from it."""
     seeds = Seeds(folder)
     weights = _write_backbone(folder / seeds.backbone)
     sets = [_write_pictures(folder / kind, noise) for kind, noise in (("liked", 0), ("ordinary", 40))]
@@ -53,13 +53,12 @@ def make_checkpoint_seeds(folder: Path) -> Seeds:
     linear = folder / seeds.checkpoints[0]
     trained.model.save(linear)
     write_features(linear, trained.model, trained.known)
+    width = trained.model.reader.readout.width(trained.model.backbone.spec)
     for name, head in (("mlp", _mlp_head), ("paper", _paper_head)):
-        width = trained.model.reader.readout.width(trained.model.backbone.spec)
-        _with_layer(trained.model, RewardProjectionLayer(head(width), [head(width) for _ in range(3)])).save(
-            folder / f"{name}.safetensors"
-        )
-    _with_adapter(trained.model).save(folder / "adapted.safetensors")
-    write_combination(folder / seeds.recipe, [(linear, 1.0), (folder / "mlp.safetensors", -0.5)])
+        layer = RewardProjectionLayer(head(width), [head(width) for _ in range(3)])
+        _changed(trained.model, layer).save(folder / f"{name}.safetensors")
+    _changed(trained.model, trained.model.layer, _adapter(trained.model)).save(folder / "adapted.safetensors")
+    write_combination(folder / seeds.combination, [(linear, 1.0), (folder / "mlp.safetensors", -0.5)])
     return seeds
 
 
@@ -88,18 +87,17 @@ def _write_pictures(folder: Path, noise: float) -> Path:
     return folder
 
 
-def _with_layer(model: RewardModel, layer: RewardProjectionLayer) -> RewardModel:
+def _changed(model: RewardModel, layer: RewardProjectionLayer, adapter: Adapter | None = None) -> RewardModel:
     head = CalibratedHead(model.reader.readout, layer, model.calibration)
-    return RewardModel(model.backbone, head, card=model.card)
+    return RewardModel(model.backbone, head, card=model.card, adapter=adapter)
 
 
-def _with_adapter(model: RewardModel) -> RewardModel:
+def _adapter(model: RewardModel) -> Adapter:
     tensors: dict[str, torch.Tensor] = {}
     for name in model.backbone.adaptable_modules(1):
         rows, columns = model.backbone.get_submodule(name).weight.shape  # type: ignore[misc, union-attr]
         tensors |= {f"{name}.A": torch.randn(_RANK, columns) / 9, f"{name}.B": torch.randn(rows, _RANK) / 9}
-    head = CalibratedHead(model.reader.readout, model.layer, model.calibration)
-    return RewardModel(model.backbone, head, card=model.card, adapter=Adapter(_RANK, 4.0, tensors))
+    return Adapter(_RANK, 4.0, tensors)
 
 
 def _mlp_head(width: int) -> Head:

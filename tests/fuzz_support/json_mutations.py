@@ -1,4 +1,4 @@
-"""Mutations of JSON: entries of another type or out of range, missing and unknown keys, and text that is barely JSON."""
+"""Seeded mutations of JSON: values of another type or range, missing and unknown keys, invalid text."""
 
 from __future__ import annotations
 
@@ -8,53 +8,35 @@ from copy import deepcopy
 from random import Random
 from typing import Any
 
+_NAN, _INF = float("nan"), float("inf")
 _VALUES: tuple[Any, ...] = (
-    None,
-    True,
-    False,
-    0,
-    1,
-    -1,
-    3,
-    0.5,
-    -1e300,
-    1e300,
-    5e-324,
-    10**30,
-    10**400,
-    float("nan"),
-    float("inf"),
-    float("-inf"),
-    "",
-    "text",
-    "nan",
-    "1e999",
-    "two\nlines",
-    "\x1b[31mred",
-    "\0",
-    "\ud800",
-    "../../../etc/passwd",
-    "long " * 2000,
-    [],
-    {},
-    [None],
-    ["text", 1],
-    [[[[]]]],
-    {"name": None},
-    {"": {}},
-    [0.5, 0.4, 0.6],
-    [float("nan")] * 3,
+    *(None, True, False, 0, 1, -1, 3, 0.5, -1e300, 1e300, 5e-324, 10**30, 10**400, _NAN, _INF, -_INF),
+    *(
+        "",
+        "text",
+        "nan",
+        "1e999",
+        "two\nlines",
+        "\x1b[31mred",
+        "\0",
+        "\ud800",
+        "../../../etc/passwd",
+        "long " * 2000,
+    ),
+    *([], {}, [None], ["text", 1], [[[[]]]], {"name": None}, {"": {}}, [0.5, 0.4, 0.6], [_NAN] * 3),
 )
 _TEXTS = (
-    b"NaN",
-    b"-Infinity",
-    b"1e999",
-    b"1" * 5000,
-    b'"\\ud800"',
-    b"\xff\xfe",
-    b"[" * 100_000,
-    b'{"a":' * 50_000,
-    b"",
+    *(
+        b"NaN",
+        b"-Infinity",
+        b"1e999",
+        b"1" * 5000,
+        b'"\\ud800"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"",
+    ),
 )
 
 _Place = tuple[Any, Any]
@@ -62,22 +44,21 @@ _Place = tuple[Any, Any]
 
 
 def mutated_json(value: Any, random: Random, *, most: int = 3) -> tuple[Any, tuple[str, ...]]:
-    """A copy of the object after one to `most` changes, more often few, and these in words."""
+    """A copy after one to `most` changes, more often few, and their descriptions."""
     changed = deepcopy(value)
     times = min(random.randint(1, most), random.randint(1, most))
     return changed, tuple(_change(changed, random) for _ in range(times))
 
 
 def mutated_text(text: bytes, random: Random) -> tuple[bytes, str]:
-    """JSON text with something put in place of a value that cannot be written as one."""
+    """JSON text with a value replaced by invalid or extreme text, and a description."""
     places = [place for place, byte in enumerate(text) if byte in b":,["]
     if not places:
         return text, ""
     place = random.choice(places) + 1
     piece = random.choice(_TEXTS)
-    return text[:place] + piece + text[
-        place + random.randrange(4) :
-    ], f"{piece[:8]!r}… put at {place} of the text"
+    rest = text[place + random.randrange(4) :]
+    return text[:place] + piece + rest, f"{piece[:8]!r}… put at {place} of the text"
 
 
 def _change(value: Any, random: Random) -> str:
@@ -115,22 +96,17 @@ def _change(value: Any, random: Random) -> str:
 
 
 def _entries(value: Any, called: str) -> Iterator[tuple[_Place, str]]:
-    """Every entry at any depth; those near the top come more often, since more hangs on them."""
+    """Every entry at any depth; those near the top come more often."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, entry in list(pairs):
         name = f"{called}.{key}"
-        yield from [((value, key), name)] * (
-            6 if called.count(".") == 0 else 2 if called.count(".") == 1 else 1
-        )
+        yield from [((value, key), name)] * {0: 6, 1: 2}.get(called.count("."), 1)
         yield from _entries(entry, name)
 
 
 def _short(value: Any) -> str:
-    text = (
-        ascii(value)
-        if not isinstance(value, int) or abs(value) < 10**40
-        else f"an integer of {value.bit_length()} bits"
-    )
+    huge = isinstance(value, int) and abs(value) >= 10**40
+    text = f"an integer of {value.bit_length()} bits" if huge else ascii(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 

@@ -1,4 +1,4 @@
-"""A fuzz case, and mutations of bytes that know nothing of the format."""
+"""Fuzz cases, and format-agnostic mutations of bytes."""
 
 from __future__ import annotations
 
@@ -8,28 +8,14 @@ from dataclasses import dataclass
 from random import Random
 
 EXTREMES = (
-    0,
-    1,
-    2,
-    7,
-    127,
-    128,
-    255,
-    256,
-    0x7FFF,
-    0x8000,
-    0xFFFF,
-    0x10000,
-    0x7FFFFFFF,
-    0x80000000,
-    0xFFFFFFFF,
+    *(0, 1, 2, 7, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF),
 )
 """Numbers that overflow or underflow a field of 8, 16 or 32 bits, or are one off from doing so."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A mutated file: its number, file name and content, and in words what was done to which seed."""
+    """A mutated file: number, file name, content, and descriptions of the seed and its mutations."""
 
     number: int
     name: str
@@ -38,13 +24,13 @@ class Case:
 
 
 Mutation = Callable[[bytearray, Random], str]
-"""Changes the bytes in place and says what it did; "" where it found nothing to change."""
+"""Changes bytes in place and returns a description; "" where nothing was changed."""
 
 
 def mutated(
     content: bytes, mutations: Sequence[Mutation], random: Random, most: int = 4
 ) -> tuple[bytes, tuple[str, ...]]:
-    """`content` after one to `most` of the mutations, more often few, and what they did in words."""
+    """`content` after one to `most` mutations, more often few, and their descriptions."""
     data = bytearray(content)
     done: list[str] = []
     for _ in range(min(random.randint(1, most), random.randint(1, most))):
@@ -62,7 +48,7 @@ def flip_bits(data: bytearray, random: Random) -> str:
 
 
 def flip_bits_near_start(data: bytearray, random: Random) -> str:
-    """Headers are at the front, and most bytes are not in them."""
+    """Where headers are."""
     if not data:
         return ""
     place = random.randrange(min(64, len(data)))
@@ -70,30 +56,24 @@ def flip_bits_near_start(data: bytearray, random: Random) -> str:
     return f"bit flipped at {place}"
 
 
-def overwrite_run(data: bytearray, random: Random) -> str:
-    place, length = _run(data, random)
-    fill = random.choice((b"\0", b"\xff", b""))
-    data[place : place + length] = fill * length or random.randbytes(length)
-    return f"{length} bytes at {place} overwritten with {fill.hex() or 'random ones'}"
-
-
-def remove_run(data: bytearray, random: Random) -> str:
-    place, length = _run(data, random)
-    del data[place : place + length]
-    return f"{length} bytes at {place} removed"
-
-
-def insert_run(data: bytearray, random: Random) -> str:
-    place, length = _run(data, random)
-    data[place:place] = random.randbytes(length)
-    return f"{length} random bytes inserted at {place}"
-
-
-def duplicate_run(data: bytearray, random: Random) -> str:
-    place, length = _run(data, random)
-    times = random.choice((1, 1, 2, 50))
-    data[place:place] = data[place : place + length] * times
-    return f"{length} bytes at {place} repeated {times} times"
+def replace_run(data: bytearray, random: Random) -> str:
+    """Overwrite, remove, repeat or insert some bytes."""
+    length = min(len(data), random.choice((1, 2, 4, 16, 64, 256)))
+    place = random.randrange(len(data) - length + 1)
+    run, noise = bytes(data[place : place + length]), random.randbytes(length)
+    what, new = random.choice(
+        (
+            *(("zeroed", bytes(length)), ("set to ff", b"\xff" * length), ("overwritten at random", noise)),
+            *(
+                ("removed", b""),
+                ("doubled", run * 2),
+                ("repeated", run * 51),
+                ("preceded by noise", noise + run),
+            ),
+        )
+    )
+    data[place : place + length] = new
+    return f"{length} bytes at {place} {what}"
 
 
 def truncate(data: bytearray, random: Random) -> str:
@@ -121,7 +101,7 @@ def extreme_field(data: bytearray, random: Random) -> str:
 
 
 def splice(donor: bytes, called: str) -> Mutation:
-    """A mutation that continues with another file's bytes from some place on."""
+    """A mutation that replaces the end by the end of another file."""
 
     def mutation(data: bytearray, random: Random) -> str:
         place, start = random.randrange(len(data) + 1), random.randrange(len(donor) + 1)
@@ -132,20 +112,6 @@ def splice(donor: bytes, called: str) -> Mutation:
 
 
 ANY_BYTES: tuple[Mutation, ...] = (
-    flip_bits,
-    flip_bits_near_start,
-    overwrite_run,
-    remove_run,
-    insert_run,
-    duplicate_run,
-    truncate,
-    append,
-    extreme_field,
-    extreme_field,
+    *(flip_bits, flip_bits_near_start, replace_run, replace_run, replace_run, replace_run, truncate, append),
+    *(extreme_field, extreme_field),
 )
-
-
-def _run(data: bytearray, random: Random) -> tuple[int, int]:
-    """Where a run of bytes starts, and its length."""
-    length = min(len(data), random.choice((1, 2, 4, 16, 64, 256)))
-    return random.randrange(len(data) - length + 1), length

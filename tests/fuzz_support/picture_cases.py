@@ -20,13 +20,12 @@ from ganrm_core.data.skipped_files import Skipped, describe_skipped
 from ganrm_core.leakage.forensics.file_stats import file_stats
 from ganrm_core.leakage.forensics.image_headers import read_header
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ganrm_core.utils.errors import ImageError
 
-from .clear_words import tried
+from .clear_messages import tried
 from .container_mutations import mutations_for
+from .heard_output import heard
 from .mutation import Case, mutated, splice
 from .picture_seeds import is_read, picture_seeds
-from .silence import heard
 
 _REFUSED_ANYWAY = 0.1
 """Share of the cases that are of formats which are not read."""
@@ -52,13 +51,13 @@ def picture_faults(path: Path) -> tuple[str, list[str]]:
     """
     faults: list[str] = []
     with heard() as said:
-        image = tried("read_image", lambda: read_image(path), path, faults, ImageError)
+        image = tried("read_image", lambda: read_image(path), path, faults)
         if image is not None and not _is_picture(image):
             faults.append(f"read_image: {image.dtype} {tuple(image.shape)}")
         elif image is not None:
             faults += _faults_of_what_is_found(path, image)
-        tried("read_header", lambda: read_header(path), path, faults, ImageError)
-        about = tried("read_metadata", lambda: read_metadata(path), path, faults, ImageError)
+        tried("read_header", lambda: read_header(path), path, faults)
+        about = tried("read_metadata", lambda: read_metadata(path), path, faults)
         if not isinstance(about, dict | None):
             faults.append(f"read_metadata: {type(about).__name__}")
     return "refused" if image is None else "read", faults + said
@@ -95,7 +94,7 @@ def folder_faults(folder: Path, model: RewardModel) -> tuple[int, list[str]]:
 
 def _faults_of_what_is_found(path: Path, image: Tensor) -> Iterator[str]:
     faults: list[str] = []
-    facts = tried("file_stats", lambda: file_stats(path, image), path, faults, ImageError)
+    facts = tried("file_stats", lambda: file_stats(path, image), path, faults)
     yield from faults
     if facts is not None and not all(map(math.isfinite, _numbers(asdict(facts)))):
         yield f"file_stats: {facts}"

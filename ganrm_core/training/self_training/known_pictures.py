@@ -122,7 +122,7 @@ def _read(
     """From the files, as training reads them."""
     scan = scan_dataset(files, progress=progress)
     audit = scan.audit(seed=origin.views.seed, progress=progress)
-    remedy = make_neutraliser(origin.mode, audit, scan.table.facts, scan.table.labels)
+    remedy = make_neutraliser(origin.mode, audit, scan.table.file_stats, scan.table.labels)
     dataset = extract_features(scan, model.reader, remedy, origin.views, progress=progress)
     table, skipped = dataset.table, dataset.skipped
     same = _same(origin, table.hashes_of(1), table.hashes_of(0))

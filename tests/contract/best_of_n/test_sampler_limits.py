@@ -1,8 +1,10 @@
-"""The Best-of-N Samplers: what is refused, how they end, and conditioning that draws on the seed."""
+"""Nodes "Best-of-N Sampler": what is refused, how runs end, and conditioning that depends on the seed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,227 +13,210 @@ import torch
 from contract_support.sampling import NODE, Guider, Noise, Stepping
 from torch import Tensor
 
-
-@pytest.fixture
-def errors(pack: Any) -> Any:
-    return pack.module("ganrm_core.utils.errors")
+TWO = torch.arange(2.0).reshape(2, 1, 1, 1)
 
 
-class TestRefusals:
-    @pytest.mark.parametrize(
-        ("inputs", "words"),
-        [
-            ({"keep": 17}, "keep is 17 of 16"),
-            ({"pruning": "wild"}, "no pruning 'wild'"),
-            ({"look_with": "eyes"}, "no decoder 'eyes'"),
-            ({"custom_pruning": "30%"}, "cannot be read"),
-            ({"sigmas": torch.tensor([])}, "no steps to sample"),
-            ({"sigmas": torch.tensor([1.0, 0.5])}, "before the pictures are clean"),
-            (
-                {"latent_image": {"samples": torch.zeros(2, 4, 16, 16), "noise_mask": torch.rand(2, 16, 16)}},
-                "2 different masks",
-            ),
-            ({"latent_image": {"samples": torch.zeros(1, 4, 3, 16, 16)}}, "is a video"),
-            ({"latent_image": {"samples": torch.rand(2, 4, 16, 16)}}, "2 different pictures"),
-            ({"latent_image": {"samples": torch.zeros(1, 64, 100)}}, "no picture"),
-        ],
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"keep": 17}, "keep is 17 of 16"),
+        ({"together": 0}, "1 or more"),
+        ({"pruning": "wild"}, "no pruning 'wild'"),
+        ({"look_with": "eyes"}, "no decoder 'eyes'"),
+        ({"custom_pruning": "30%"}, "cannot be read"),
+        ({"sigmas": torch.tensor([])}, "no steps to sample"),
+        ({"sigmas": torch.tensor([1.0, 0.5])}, "before the pictures are clean"),
+        ({"latent_image": {"samples": TWO * 0, "noise_mask": TWO}}, "2 different masks"),
+        ({"latent_image": {"samples": TWO}}, "2 different pictures"),
+        ({"latent_image": {"samples": torch.zeros(1, 4, 3, 16, 16)}}, "is a video"),
+        ({"latent_image": {"samples": torch.zeros(1, 64, 100)}}, "no picture"),
+    ],
+)
+def test_inputs_that_are_refused(run_sampler: Any, errors: Any, inputs: dict[str, Any], message: str) -> None:
+    guider = Guider()
+    with pytest.raises(errors.DataError, match=message):
+        run_sampler(guider=guider, **inputs)
+    assert guider.asked == []
+
+
+def test_a_sampler_that_is_not_here_is_not_replaced(pack: Any, errors: Any) -> None:
+    links: dict[str, Any] = {"positive": [], "negative": [], "latent_image": {}}
+    with pytest.raises(errors.DataError, match="no 'magic'"):
+        pack.run(NODE, **links, model=None, vae=None, reward=None, sampler_name="magic")
+
+
+class Silent(Noise):
+    """The same noise for every seed."""
+
+    def generate_noise(self, latent: dict[str, Any]) -> Tensor:
+        return torch.zeros_like(latent["samples"])
+
+
+class FixedSeed:
+    seed = property(lambda _: 3)
+
+
+class LouderNoise(Guider):
+    def sample(self, noise: Tensor, *rest: Any, **options: Any) -> Tensor:
+        return super().sample(noise * 2, *rest, **options)
+
+
+def test_noise_that_does_not_follow_the_seed(run_sampler: Any, errors: Any) -> None:
+    refused = (
+        ({"noise": Silent()}, "same noise"),
+        ({"noise": FixedSeed()}, "cannot be given another seed"),
+        ({"guider": LouderNoise()}, "changes the noise"),
     )
-    def test_what_makes_no_sense(
-        self, run_sampler: Any, errors: Any, inputs: dict[str, Any], words: str
-    ) -> None:
-        guider = Guider()
-        with pytest.raises(errors.DataError, match=words):
-            run_sampler(guider=guider, **inputs)
-        assert guider.asked == []
+    for inputs, message in refused:
+        with pytest.raises(errors.DataError, match=message):
+            run_sampler(**inputs)
+    assert run_sampler(noise=Silent(), n=1)["seeds"] == [0]
 
-    def test_noise_that_is_the_same_for_every_seed(self, run_sampler: Any, errors: Any) -> None:
-        class Empty(Noise):
-            def generate_noise(self, latent: dict[str, Any]) -> Tensor:
-                return torch.zeros_like(latent["samples"])
 
-        with pytest.raises(errors.DataError, match="same noise"):
-            run_sampler(noise=Empty())
-        assert run_sampler(noise=Empty(), n=1)["seeds"] == [0]
-
-    def test_noise_whose_seed_is_fixed(self, run_sampler: Any, errors: Any) -> None:
-        class Mixed:
-            seed = property(lambda _self: 3)
-
-            def generate_noise(self, latent: dict[str, Any]) -> Tensor:
-                return torch.zeros_like(latent["samples"])
-
-        with pytest.raises(errors.DataError, match="cannot be given another seed"):
-            run_sampler(noise=Mixed())
-
-    def test_noise_that_is_changed_on_the_way(self, run_sampler: Any, errors: Any) -> None:
-        class Changing(Guider):
-            def sample(self, noise: Tensor, *rest: Any, **options: Any) -> Tensor:
-                return super().sample(noise * 2, *rest, **options)
-
-        with pytest.raises(errors.DataError, match="changes the noise"):
-            run_sampler(guider=Changing())
-
-    def test_a_cache_of_steps(self, run_sampler: Any, errors: Any) -> None:
-        guider = Guider()
+def with_easycache(on: bool) -> Guider:
+    guider = Guider()
+    if on:
         guider.model_options["transformer_options"]["easycache"] = object()
-        with pytest.raises(errors.DataError, match="EasyCache"):
-            run_sampler(guider=guider)
+    return guider
 
-    def test_guidance_with_momentum(self, run_sampler: Any, errors: Any) -> None:
-        def apg(momentum: float) -> Any:
-            def pre_cfg_function(args: Any) -> Any:
-                return momentum * args
 
-            pre_cfg_function.__module__ = "comfy_extras.nodes_apg"
-            return pre_cfg_function
+def with_momentum(on: bool) -> Guider:
+    def pre_cfg_function(args: Any) -> Any:
+        return momentum * args
 
-        guider = Guider()
-        guider.model_options["sampler_pre_cfg_function"] = [apg(0.5)]
-        with pytest.raises(errors.DataError, match="Adaptive Projected Guidance with momentum"):
-            run_sampler(guider=guider)
-        guider.model_options["sampler_pre_cfg_function"] = [apg(0.0)]
-        run_sampler(guider=guider)
+    momentum = 0.5 if on else 0.0
+    pre_cfg_function.__module__ = "comfy_extras.nodes_apg"
+    guider = Guider()
+    guider.model_options["sampler_pre_cfg_function"] = [pre_cfg_function]
+    return guider
 
-    @pytest.mark.parametrize("through", ["hooks", "control"])
-    def test_hooks_with_keyframes(self, run_sampler: Any, errors: Any, through: str) -> None:
-        def prompt(keyframes: int) -> Any:
-            hook = SimpleNamespace(hook_keyframe=SimpleNamespace(keyframes=[object()] * keyframes))
-            group = SimpleNamespace(hooks=[hook])
-            control = SimpleNamespace(get_extra_hooks=lambda: [group])
-            return {"positive": [{"hooks": group} if through == "hooks" else {"control": control}]}
 
-        guider: Any = Guider()
-        guider.original_conds = prompt(2)
-        with pytest.raises(errors.DataError, match="keyframes only move forward"):
-            run_sampler(guider=guider)
-        guider.original_conds = prompt(1)
-        run_sampler(guider=guider, n=1)
+def with_keyframes(on: bool, through_control: bool = False) -> Guider:
+    keyframes = [object()] * (2 if on else 1)
+    group = SimpleNamespace(hooks=[SimpleNamespace(hook_keyframe=SimpleNamespace(keyframes=keyframes))])
+    control = SimpleNamespace(get_extra_hooks=lambda: [group])
+    guider = Guider()
+    prompt = {"control": control} if through_control else {"hooks": group}
+    guider.original_conds = {"positive": [prompt]}  # type: ignore[attr-defined]
+    return guider
 
-    def test_an_unknown_sampler_is_not_quietly_replaced(self, pack: Any, errors: Any) -> None:
-        with pytest.raises(errors.DataError, match="no 'magic'"):
-            pack.run(
-                NODE,
-                model=None,
-                positive=[],
-                negative=[],
-                latent_image={},
-                vae=None,
-                reward=None,
-                sampler_name="magic",
-            )
+
+@pytest.mark.parametrize(
+    ("guider", "message"),
+    [
+        (with_easycache, "EasyCache"),
+        (with_momentum, "Adaptive Projected Guidance with momentum"),
+        (with_keyframes, "keyframes only move forward"),
+        (partial(with_keyframes, through_control=True), "keyframes only move forward"),
+    ],
+)
+def test_models_that_keep_state_between_steps(
+    run_sampler: Any, errors: Any, guider: Callable[[bool], Guider], message: str
+) -> None:
+    with pytest.raises(errors.DataError, match=message):
+        run_sampler(guider=guider(True))
+    run_sampler(guider=guider(False), n=1)
 
 
 class TestEnds:
-    def test_an_error_of_the_sampler_comes_through_and_ends_the_others(self, run_sampler: Any) -> None:
+    @pytest.fixture
+    def report_to(self, pack: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """(callback) → nothing; progress is then reported to the callback."""
+
+        def report(callback: Any) -> None:
+            module = pack.module("nodes.best_of_n.sampler")
+            monkeypatch.setattr(module, "live_progress", lambda *_: nullcontext(callback))
+
+        return report
+
+    def test_an_error_of_the_sampler_passes_through_and_ends_the_others(self, run_sampler: Any) -> None:
         sampler = Stepping(fail_at=4)
         with pytest.raises(ValueError, match="the sampler broke"):
             run_sampler(sampler=sampler, pruning="standard")
         assert sampler.ended == 16, "a thread is left behind"
 
-    def test_cancel_ends_every_candidate(
-        self, run_sampler: Any, pack: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        class CancelError(Exception):
-            pass
-
+    def test_cancel_ends_every_candidate(self, run_sampler: Any, report_to: Any) -> None:
         seen = []
 
         def cancelling(step: Any) -> None:
             seen.append(step)
-            if len(seen) == 60:  # inside the second phase
-                raise CancelError
+            if len(seen) == 60:  # after the first rung
+                raise InterruptedError
 
-        monkeypatch.setattr(pack.module("nodes.best_of_n.sampler"), "live_progress", shown_by(cancelling))
+        report_to(cancelling)
         sampler = Stepping()
-        with pytest.raises(CancelError):
+        with pytest.raises(InterruptedError):
             run_sampler(sampler=sampler, pruning="standard")
         assert sampler.ended == 16
 
-    def test_progress_runs_to_the_end_and_never_over_it(
-        self, run_sampler: Any, pack: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        seen: list[Any] = []
-        monkeypatch.setattr(pack.module("nodes.best_of_n.sampler"), "live_progress", shown_by(seen.append))
+    def test_progress_runs_to_the_end_and_not_beyond(self, run_sampler: Any, report_to: Any) -> None:
+        steps: list[Any] = []
+        report_to(steps.append)
         run_sampler(pruning="standard")
-        assert {step.total for step in seen} == {84}
-        done = [step.done for step in seen]
+        done = [step.done for step in steps]
+        assert {step.total for step in steps} == {84}
         assert done == sorted(done)
         assert done[-1] == 84
 
 
-def shown_by(show: Any) -> Any:
-    return lambda _draw, _phases: nullcontext(show)
+class BySeed(Guider):
+    """As models whose conditioning draws noise from the seed; `told` has each call's seed and conditioning."""
+
+    inner_model = None
+
+    def __init__(self, by_seed: bool) -> None:
+        super().__init__()
+        self.original_conds: Any = {"positive": [{"by_seed": by_seed}]}
+        self.told: list[tuple[int, int]] = []
+
+    def sample(self, noise: Tensor, *rest: Any, **options: Any) -> Tensor:
+        import comfy.samplers
+
+        conds = {"positive": [dict(each) for each in self.original_conds["positive"]]}
+        self.conds = comfy.samplers.process_conds(None, noise, conds, None, None, None, options["seed"])
+        return super().sample(noise, *rest, **options)
+
+    def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
+        self.told.append((named["seed"], int(self.conds["positive"][0]["model_conds"]["c"].cond)))
+        return super().__call__(x, sigma, **named)
 
 
-class Told:
-    """As ComfyUI wraps what a model is told."""
-
-    def __init__(self, cond: Tensor) -> None:
-        self.cond = cond
-
-
-class TestConditioningOfTheSeed:
-    """Some models draw noise for their conditioning from the seed, so each candidate needs its own."""
-
+class TestConditioningBySeed:
     @pytest.fixture
-    def worked_out(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-        """The seeds conditioning was worked out for; what it says is the seed, where the prompt says so."""
+    def processed(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The seeds that conditioning was made for; its value is the seed where the prompt asks for it."""
         import comfy.samplers
 
         seeds: list[int] = []
 
-        def process(
-            _model: Any, noise: Tensor, conds: Any, _device: Any, _latent: Any, _mask: Any, seed: int
-        ) -> Any:
+        def process(_model: Any, noise: Tensor, conds: Any, *others: Any) -> Any:
+            seed = others[-1]
             seeds.append(seed)
             assert noise.shape == (1, 4, 16, 16)
             for each in conds["positive"]:
-                own = seed if each["by_seed"] else 0
-                each["model_conds"] = {"c": Told(torch.tensor([own])), "list": Told([torch.ones(1)])}
+                value = torch.tensor([seed if each["by_seed"] else 0])
+                each["model_conds"] = {
+                    "c": SimpleNamespace(cond=value),
+                    "list": SimpleNamespace(cond=[torch.ones(1)]),
+                }
             return conds
 
-        monkeypatch.setattr(comfy.samplers, "preprocess_conds_hooks", lambda _: None, raising=False)
-        monkeypatch.setattr(
-            comfy.samplers, "filter_registered_hooks_on_conds", lambda *_: None, raising=False
-        )
+        for name in ("preprocess_conds_hooks", "filter_registered_hooks_on_conds"):
+            monkeypatch.setattr(comfy.samplers, name, lambda *_: None, raising=False)
         monkeypatch.setattr(comfy.samplers, "process_conds", process, raising=False)
         return seeds
 
-    def guider(self, by_seed: bool) -> Any:
-        class Telling(Guider):
-            original_conds: Any = {"positive": [{"by_seed": by_seed}]}  # noqa: RUF012
-            inner_model = None
-
-            def sample(self, noise: Tensor, *rest: Any, **options: Any) -> Tensor:
-                import comfy.samplers
-
-                conds = {"positive": [dict(each) for each in self.original_conds["positive"]]}
-                self.conds = comfy.samplers.process_conds(  # type: ignore[attr-defined]
-                    None, noise, conds, None, None, None, options["seed"]
-                )
-                self.told: list[tuple[int, int]] = []
-                return super().sample(noise, *rest, **options)
-
-            def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
-                told = int(self.conds["positive"][0]["model_conds"]["c"].cond)
-                self.told.append((named["seed"], told))
-                return super().__call__(x, sigma, **named)
-
-        return Telling()
-
     @pytest.mark.parametrize("together", [1, 4])
-    def test_each_candidate_is_told_its_own(
-        self, run_sampler: Any, worked_out: list[int], together: int
-    ) -> None:
-        guider = self.guider(by_seed=True)
+    def test_each_candidate_has_its_own(self, run_sampler: Any, processed: list[int], together: int) -> None:
+        guider = BySeed(True)
         run_sampler(guider=guider, n=6, pruning="standard", together=together)
-        assert worked_out == [0, 1, 2, 3, 4, 5]
+        assert processed == [0, 1, 2, 3, 4, 5]
         assert guider.told
         assert all(seed == told for seed, told in guider.told)
         assert set(guider.asked) == {1}
 
-    def test_where_the_seed_does_not_matter_all_share(self, run_sampler: Any, worked_out: list[int]) -> None:
-        guider = self.guider(by_seed=False)
+    def test_all_share_one_that_does_not_depend_on_it(self, run_sampler: Any, processed: list[int]) -> None:
+        guider = BySeed(False)
         run_sampler(guider=guider, n=6, together=3)
-        assert worked_out == [0, 1]
+        assert processed == [0, 1]
         assert set(guider.asked) == {3}

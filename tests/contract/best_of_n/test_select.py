@@ -37,13 +37,6 @@ class TestWhatIsKept:
         assert (ui["indices"], ui["ranks"]) == ([3, 1], [5, 2, 3, 1, 6, 4])
         assert ui["best_scores"] == pytest.approx([0.45, 0.4])
 
-    def test_a_list_of_different_sizes(self, pack: Any, bright: Bright) -> None:
-        images = Many([grey(0.2), grey(0.8, 0.5, size=(3, 9)), grey(0.9, size=(5, 5), channels=1)])
-        result = pack.run(NODE, images=images, reward=bright, keep=3)
-        assert levels_of(result["best"]) == [[0.9], [0.8], [0.5]]
-        assert [tuple(image.shape) for image in result["best"]] == [(1, 5, 5, 1), (1, 3, 9, 3), (1, 3, 9, 3)]
-        assert levels_of(result["rejected"]) == [[0.2]]
-
     def test_the_best_of_each_group(self, pack: Any, bright: Bright, is_blocked: Any) -> None:
         result = pack.run(NODE, images=grey(*LEVELS, 0.3), reward=bright, group_size=3)
         assert result["indices"] == [1, 3, 6]
@@ -66,22 +59,6 @@ class TestWhatIsKept:
         result = pack.run(NODE, images=grey(*LEVELS), reward=bright, **settings)
         assert result["indices"] == kept
         assert result["best_scores"] == pytest.approx([LEVELS[i] / 2 for i in kept])
-
-    def test_clips(self, pack: Any, bright: Bright) -> None:
-        clips = Many([grey(0.9, 0.1), grey(0.6, 0.6, 0.6), grey(0.2)])
-        result = pack.run(NODE, images=clips, reward=bright, candidate="each list item")
-        assert len(result["best"]) == 1
-        assert torch.equal(result["best"][0], clips[1])
-        assert levels_of(result["rejected"]) == [[0.9, 0.1], [0.2]]
-        assert result["indices"] == [1]
-
-    def test_many_pictures_are_not_changed(self, pack: Any, bright: Bright) -> None:
-        images = torch.rand(70, 40, 20, 3)
-        before = images.clone()
-        result = pack.run(NODE, images=images, reward=bright, keep=3)
-        assert torch.equal(images, before)
-        assert torch.equal(result["best"][0], before[result["indices"]])
-        assert len(result["rejected"][0]) == 67
 
 
 class TestCloseCalls:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,9 +41,7 @@ def edit(pack: Pack, saved: Path) -> Callable[[Callable[[dict[str, Any]], object
 
 class TestLoad:
     def test_the_model_scores_as_it_did(self, pack: Pack, saved: Path, trained: Any, taste: Any) -> None:
-        schema = pack.schema(LOAD)
-        assert [socket.id for socket in (*schema.inputs, *schema.outputs)] == ["model", "reward", "info"]
-        assert schema.inputs[0].options == ["newest of my_taste", saved.name]
+        assert pack.schema(LOAD).inputs[0].options == ["newest of my_taste", saved.name]
         reward = pack.run(LOAD, model=saved.name)["reward"]
         paths = sorted(taste.liked.iterdir())[:4]
         torch.testing.assert_close(reward.score(paths).logit, trained.score(paths).logit, atol=1e-5, rtol=0)
@@ -65,30 +64,12 @@ class TestLoad:
         ]
         assert lines[7].startswith("! Trained with only 12")
 
-    @pytest.mark.parametrize(
-        "strange",
-        [
-            {"metrics": None, "provenance": None},
-            {"metrics": {"auc": None}, "provenance": {"n_liked": "many", "n_ordinary": 3, "date": 7}},
-            {"metrics": {"auc": ["a", 0.1, 0.2]}, "provenance": []},
-            {"metrics": {"auc": [None, None, None]}},
-        ],
-    )
-    def test_info_of_a_strange_card(
-        self, pack: Pack, saved: Path, edit: Any, strange: Mapping[str, Any]
-    ) -> None:
-        edit(lambda card: card.update(strange))
-        info = pack.run(LOAD, model=saved.name)["info"]
-        assert info.startswith("my_taste\n")
-        assert "held-out AUC" not in info
-
-    def test_a_model_in_a_subfolder(self, pack: Pack, saved: Path) -> None:
-        (saved.parent / "portraits").mkdir()
-        saved.rename(saved.parent / "portraits" / saved.name)
-        newest, option = pack.schema(LOAD).inputs[0].options
-        assert newest == "newest of portraits/my_taste"
-        for choice in (newest, option):
-            assert pack.run(LOAD, model=choice)["reward"].name == "portraits/my_taste"
+    def test_info_of_a_strange_card(self, pack: Pack, saved: Path, edit: Any) -> None:
+        for metrics, origin in ((None, None), ({"auc": ["a", 0.1]}, {"n_liked": "many", "date": 7})):
+            edit(lambda card, new={"metrics": metrics, "provenance": origin}: card.update(new))
+            info = pack.run(LOAD, model=saved.name)["info"]
+            assert info.startswith("my_taste\n")
+            assert "held-out AUC" not in info
 
     def test_the_node_notices_a_replaced_file(self, pack: Pack, saved: Path, edit: Any) -> None:
         fingerprint = pack.node(LOAD).fingerprint_inputs
@@ -119,18 +100,14 @@ class TestLoadRefuses:
         with pytest.raises(errors.CheckpointError) as caught:
             pack.run(LOAD, model=value)
         assert str(caught.value) == message
-        if value == "absent.safetensors":
-            for words in ('"absent.safetensors"', "not on this machine", str(saved.parent), "press R"):
-                assert words in message
-        assert pack.refusal(LOAD, model=saved.name) == ""
+        absent = rf'"absent\.safetensors".*not on this machine.*{re.escape(str(saved.parent))}.*press R'
+        assert value != "absent.safetensors" or re.search(absent, message)
 
-    @pytest.mark.parametrize("length", [0, 5, 200, -10])
-    def test_a_damaged_file(self, pack: Pack, saved: Path, errors: Any, length: int) -> None:
-        saved.write_bytes(saved.read_bytes()[:length])
+    def test_a_damaged_file(self, pack: Pack, saved: Path, errors: Any) -> None:
+        saved.write_bytes(saved.read_bytes()[:200])
         with pytest.raises(errors.CheckpointError, match=r"my_taste\.safetensors.* is damaged"):
             pack.run(LOAD, model=saved.name)
-        if length >= 0:  # a missing end does not show in the header
-            assert "is damaged" in pack.refusal(LOAD, model=saved.name)
+        assert "is damaged" in pack.refusal(LOAD, model=saved.name)
 
 
 class TestMissingBackbone:
@@ -140,17 +117,11 @@ class TestMissingBackbone:
             # A known name is not downloaded, but how to is said, with the file's name.
             (
                 {"name": "open_clip:ViT-B-32/laion2b_s34b_b79k"},
-                [
-                    *("choose open_clip:ViT-B-32/laion2b_s34b_b79k once as the backbone of Train GAN-RM",),
-                    *("models/ganrm_backbones", "open_clip--ViT-B-32--laion2b_s34b_b79k"),
-                ],
+                ["once as the backbone of Train GAN-RM", "open_clip--ViT-B-32--laion2b_s34b_b79k"],
             ),
             (
                 {"name": "file:their vision.safetensors", "weights_sha256": "ab" * 32},
-                [
-                    'Put the vision model "their vision.safetensors" (sha256 abababababababab…)',
-                    *("models/clip_vision", "any name"),
-                ],
+                ['vision model "their vision.safetensors" (sha256 abababababababab…)', "any name"],
             ),
             (
                 {"name": "efficientnet_lite2"},
@@ -158,7 +129,6 @@ class TestMissingBackbone:
             ),
             ({"name": "efficientnet_lite0", "weights_sha256": "cd" * 32}, ["cdcdcdcdcdcdcdcd…"]),
             ({"name": "transformers:someone/theirs"}, ["transformers:someone/theirs"]),
-            ({"name": "open_clip:ViT-B-32/openai"}, ["open_clip:ViT-B-32/openai"]),
             ({"name": "nonsense"}, ["nonsense"]),
         ],
     )
@@ -200,15 +170,6 @@ class TestSave:
     @pytest.fixture
     def save(self, pack: Pack, folders: Folders, trained: Any) -> Callable[..., Any]:
         return lambda name="my_taste", reward=trained: pack.run(SAVE, reward=reward, name=name)
-
-    def test_schema(self, pack: Pack, folders: Folders) -> None:
-        schema = pack.schema(SAVE)
-        assert [socket.id for socket in schema.inputs] == ["reward", "name", "if_exists"]
-        assert schema.inputs[-1].optional
-        assert schema.inputs[-1].options == ["add a number", "replace, keep the old one aside"]
-        assert schema.inputs[-1].default == "add a number"
-        assert [socket.id for socket in schema.outputs] == ["path"]
-        assert schema.is_output_node
 
     def test_load_shows_it_at_once(self, pack: Pack, save: Any, folders: Folders) -> None:
         def options() -> list[str]:

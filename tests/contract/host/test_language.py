@@ -60,7 +60,7 @@ def test_each_prompt_speaks_its_own_language(language: Any, monkeypatch: pytest.
     assert [*spoken, language.current()] == ["zh", "en", "en", "en"]
 
 
-def test_what_is_remembered_is_bounded(language: Any) -> None:
+def test_the_number_of_remembered_prompts_is_bounded(language: Any) -> None:
     for number in range(2000):
         language.note({"prompt_id": str(number)})
     assert len(language._by_prompt) == 1000

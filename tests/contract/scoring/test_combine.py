@@ -1,4 +1,4 @@
-"""Combine GAN-RMs."""
+"""Node "Combine GAN-RMs"."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from contract_support.nodes import grey
 from contract_support.rewards import Bright
 from torch import Tensor
 
@@ -14,8 +15,7 @@ NODE = "GANRMEnsemble"
 
 @pytest.fixture
 def pair(pack: Any, trained: Any) -> list[Any]:
-    """Two tastes loaded one after the other, as two Load GAN-RM nodes do: backbones of equal weights."""
-    managed = pack.module("nodes.host.model_management").ManagedReward
+    """Two rewards as two Load GAN-RM nodes give them: their backbones have equal weights."""
     model = trained.model
     other = type(model)(
         pack.module("ganrm_core.backbones.registry").load_backbone("efficientnet_lite0"),
@@ -27,60 +27,41 @@ def pair(pack: Any, trained: Any) -> list[Any]:
         card=model.card,
         name="other",
     )
-    return [trained, managed(other)]
+    return [trained, pack.module("nodes.host.model_management").ManagedReward(other)]
 
 
 @pytest.fixture
-def combined_type(pack: Any) -> Any:
-    return pack.module("ganrm_core.rewards.combined").CombinedReward
+def combined(pack: Any, pair: list[Any]) -> Any:
+    return pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"]
 
 
 @pytest.fixture
 def pictures() -> Tensor:
-    return torch.rand(6, 40, 30, 3, generator=torch.Generator().manual_seed(1))
+    return torch.rand(3, 40, 30, 3, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch, pack: Any, pair: list[Any]) -> list[tuple[str, int]]:
+def calls(monkeypatch: pytest.MonkeyPatch, pair: list[Any]) -> list[tuple[str, int]]:
     """Every ("bring" or "run", which of the pair's backbones)."""
     seen: list[tuple[str, int]] = []
-    for number, reward in enumerate(pair):
+
+    def record(number: int, reward: Any) -> None:
         features, bring = reward.model.backbone.features, reward.managed_backbone.load
 
-        def run(pixels: Tensor, last: str, number: int = number, features: Any = features) -> Any:
+        def run(pixels: Tensor, last: str) -> Any:
             seen.append(("run", number))
             return features(pixels, last)
 
-        def brought(count: int = 1, number: int = number, bring: Any = bring) -> None:
+        def brought(count: int = 1) -> None:
             seen.append(("bring", number))
             bring(count)
 
         monkeypatch.setattr(reward.model.backbone, "features", run)
         monkeypatch.setattr(reward.managed_backbone, "load", brought)
+
+    for number, reward in enumerate(pair):
+        record(number, reward)
     return seen
-
-
-def test_the_schema(pack: Any) -> None:
-    schema = pack.schema(NODE)
-    assert (schema.display_name, schema.category) == ("Combine GAN-RMs", "GAN-RM")
-    assert [(socket.id, bool(socket.optional)) for socket in schema.inputs] == [
-        ("reward_1", False),
-        ("reward_2", False),
-        ("weight_1", False),
-        ("weight_2", False),
-        ("name", False),
-        ("reward_3", True),
-        ("weight_3", True),
-        ("reward_4", True),
-        ("weight_4", True),
-    ]
-    weights = [socket for socket in schema.inputs if socket.id.startswith("weight")]
-    assert {(w.default, w.min, w.max) for w in weights} == {(1.0, -10.0, 10.0)}
-    assert [(socket.id, socket.io_type) for socket in schema.outputs] == [
-        ("reward", "GANRM_REWARD"),
-        ("summary", "STRING"),
-    ]
-    assert all(socket.tooltip for socket in [*schema.inputs, *schema.outputs])
 
 
 def test_the_weighted_mean_of_log_odds(pack: Any, pair: list[Any], pictures: Tensor) -> None:
@@ -89,25 +70,23 @@ def test_the_weighted_mean_of_log_odds(pack: Any, pair: list[Any], pictures: Ten
     for managed in pair:
         calibration = managed.model.calibration
         odds.append(managed.score(pictures).logit / calibration.temperature + calibration.bias)
-    torch.testing.assert_close(
-        reward.score(pictures).logit, (odds[0] - 0.5 * odds[1]) / 1.5, atol=1e-3, rtol=1e-3
-    )
+    expected = (odds[0] - 0.5 * odds[1]) / 1.5
+    torch.testing.assert_close(reward.score(pictures).logit, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_one_backbone_runs_for_both_and_the_other_stays_away(
-    pack: Any, pair: list[Any], pictures: Tensor, calls: list[tuple[str, int]], taste: Any
+def test_one_backbone_runs_for_both(
+    combined: Any, pictures: Tensor, calls: list[tuple[str, int]], taste: Any
 ) -> None:
-    reward = pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"]
-    assert calls == []  # nothing is brought before it is needed
-    reward.score(pictures)
+    assert calls == []  # nothing is loaded before it is needed
+    combined.score(pictures)
     assert set(calls) == {("bring", 0), ("run", 0)}
     assert calls.count(("bring", 0)) == 1
     calls.clear()
-    assert len(list(reward.score_files(sorted(taste.liked.iterdir())[:3], []))) == 3
+    assert len(list(combined.score_files(sorted(taste.liked.iterdir())[:3], []))) == 3
     assert set(calls) == {("bring", 0), ("run", 0)}
 
 
-def test_each_that_shares_nothing_is_brought_by_itself(
+def test_rewards_that_share_no_backbone_are_loaded_one_by_one(
     pack: Any, pair: list[Any], pictures: Tensor, calls: list[tuple[str, int]]
 ) -> None:
     pair[1].model.border_trim = pack.module("ganrm_core.data.border_trim").BorderTrim(trim=0.1)
@@ -115,21 +94,12 @@ def test_each_that_shares_nothing_is_brought_by_itself(
     assert list(dict.fromkeys(calls)) == [("bring", 0), ("run", 0), ("bring", 1), ("run", 1)]
 
 
-def test_four_and_combinations_of_them(
-    pack: Any, pair: list[Any], folders: Any, pictures: Tensor, calls: list[tuple[str, int]]
+def test_four_rewards_and_combinations_of_them(
+    pack: Any, pair: list[Any], bright: Bright, pictures: Tensor, calls: list[tuple[str, int]]
 ) -> None:
-    bright = Bright(pack)
     inner = pack.run(NODE, reward_1=pair[1], reward_2=bright, name="inner")
-    result = pack.run(
-        NODE,
-        reward_1=pair[0],
-        reward_2=pair[0],
-        reward_3=inner["reward"],
-        weight_3=-2,
-        reward_4=bright,
-        weight_4=0,
-    )
-    reward = result["reward"]
+    four = {"reward_1": pair[0], "reward_2": pair[0], "reward_3": inner["reward"], "reward_4": bright}
+    reward = pack.run(NODE, **four, weight_3=-2, weight_4=0)["reward"]
     assert reward.rewards == (pair[0], pair[0], pair[1], bright)
     assert reward.shares == (0.25, 0.25, -0.25, -0.25)
     assert reward.name == "my_taste + my_taste − 2 (inner)"
@@ -148,39 +118,27 @@ def test_the_summary(pack: Any, pair: list[Any]) -> None:
     assert result["reward"].name == "clean"
 
 
-def test_rewards_of_other_kinds(pack: Any, folders: Any) -> None:
-    result = pack.run(NODE, reward_1=Bright(pack), reward_2=Bright(pack, {"balanced": 0.31}), weight_2=2.5)
-    assert result["summary"].splitlines() == [
-        "brightness + 2.5 brightness",
-        "29% brightness",
-        "71% brightness",
-    ]
-    grey = torch.stack([torch.full((4, 4, 3), level) for level in (0.4, 1.0)])
-    best = pack.run("GANRMBestOfN", images=grey, reward=result["reward"])
+def test_rewards_of_other_kinds(pack: Any, bright: Bright) -> None:
+    result = pack.run(NODE, reward_1=Bright(pack), reward_2=bright, weight_2=2.5)
+    name = "brightness + 2.5 brightness"
+    assert result["summary"].splitlines() == [name, "29% brightness", "71% brightness"]
+    best = pack.run("GANRMBestOfN", images=grey(0.4, 1.0), reward=result["reward"])
     assert best["indices"] == [1]
     assert best["scores"] == pytest.approx([0.2, 0.5])
-    assert "model brightness + 2.5 brightness" in best["summary"]
+    assert f"model {name}" in best["summary"]
 
 
-def test_weights_that_leave_nothing(pack: Any, folders: Any) -> None:
-    with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match="weight other than 0"):
-        pack.run(NODE, reward_1=Bright(pack), reward_2=Bright(pack), weight_1=0, weight_2=0)
+def test_what_is_refused(pack: Any, bright: Bright, combined: Any, errors: Any) -> None:
+    with pytest.raises(errors.DataError, match="weight other than 0"):
+        pack.run(NODE, reward_1=bright, reward_2=bright, weight_1=0, weight_2=0)
+    with pytest.raises(errors.OutputError, match="kept in the workflow"):
+        pack.run("GANRMSaveModel", reward=combined, name="both")
 
 
-def test_it_is_not_saved(pack: Any, folders: Any, pair: list[Any]) -> None:
-    reward = pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"]
-    with pytest.raises(pack.module("ganrm_core.utils.errors").OutputError, match="kept in the workflow"):
-        pack.run("GANRMSaveModel", reward=reward, name="both")
-
-
-def test_a_cancel_passes_through(pack: Any, pair: list[Any], pictures: Tensor) -> None:
-    class Cancelled(BaseException):
-        pass
-
+def test_a_cancel_passes_through(combined: Any, pictures: Tensor) -> None:
     def cancel(step: Any) -> None:
         if step.done:
-            raise Cancelled
+            raise InterruptedError
 
-    reward = pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"]
-    with pytest.raises(Cancelled):
-        reward.score(pictures, progress=cancel)
+    with pytest.raises(InterruptedError):
+        combined.score(pictures, progress=cancel)

@@ -1,4 +1,4 @@
-"""Reward Heatmap."""
+"""Node "Reward Heatmap"."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from contract_support.rewards import Bright
 from PIL import Image
 from torch import Tensor
 
-NODE = "GANRMHeatmap"
-
 
 def half_dark(count: int = 1, size: tuple[int, int] = (40, 48), channels: int = 3) -> Tensor:
     pictures = torch.ones(count, *size, channels)
@@ -21,90 +19,62 @@ def half_dark(count: int = 1, size: tuple[int, int] = (40, 48), channels: int = 
     return pictures
 
 
-@pytest.fixture
-def bright(pack: Any, folders: Any) -> Bright:
-    return Bright(pack)
-
-
-def test_the_schema(pack: Any) -> None:
-    schema = pack.schema(NODE)
-    assert (schema.display_name, schema.category) == ("Reward Heatmap (GAN-RM)", "GAN-RM")
-    assert schema.is_input_list
-    assert schema.is_output_node
-    assert [socket.id for socket in schema.inputs] == ["images", "reward", "share", "grow", "blur"]
-    outputs = [(socket.id, socket.io_type, socket.is_output_list) for socket in schema.outputs]
-    assert outputs == [("overlay", "IMAGE", True), ("mask", "MASK", True)]
-
-
-@pytest.fixture
-def errors(pack: Any) -> Any:
-    return pack.module("ganrm_core.utils.errors")
-
-
-def run(pack: Any, bright: Bright, **inputs: Any) -> Any:
-    return pack.run(NODE, **{"reward": bright, "share": 0.3, "grow": 0, "blur": 0, **inputs})
+def run(pack: Any, bright: Bright, images: Any, **inputs: Any) -> Any:
+    return pack.run(
+        "GANRMHeatmap", **{"images": images, "reward": bright, "share": 0.3, "grow": 0, "blur": 0, **inputs}
+    )
 
 
 def test_the_dark_half_is_masked(pack: Any, bright: Bright) -> None:
-    result = run(pack, bright, images=half_dark())
-    (mask,) = result["mask"]
+    result = run(pack, bright, half_dark())
+    (mask,), (overlay,) = result["mask"], result["overlay"]
     assert mask.shape == (1, 40, 48)
     assert float(mask.mean()) == pytest.approx(0.3, abs=0.01)
     assert float(mask[:, :, 24:].sum()) == 0
-    (overlay,) = result["overlay"]
     assert overlay.shape == (1, 40, 48, 3)
     assert 0 <= float(overlay.min()) <= float(overlay.max()) <= 1
-
-
-def test_a_batch_stays_a_batch_and_a_list_a_list(pack: Any, bright: Bright) -> None:
-    batch = run(pack, bright, images=half_dark(3))
-    assert [tuple(mask.shape) for mask in batch["mask"]] == [(3, 40, 48)]
-    several = run(pack, bright, images=Many([half_dark(), half_dark(2, (32, 64), channels=4)]))
-    assert [tuple(mask.shape) for mask in several["mask"]] == [(1, 40, 48), (2, 32, 64)]
-    assert [tuple(overlay.shape) for overlay in several["overlay"]] == [(1, 40, 48, 3), (2, 32, 64, 3)]
-
-
-def test_grow_widens_and_blur_softens(pack: Any, bright: Bright) -> None:
-    plain = run(pack, bright, images=half_dark())["mask"][0]
-    grown = run(pack, bright, images=half_dark(), grow=4)["mask"][0]
-    soft = run(pack, bright, images=half_dark(), blur=6)["mask"][0]
-    assert grown.sum() > plain.sum()
-    assert bool((grown >= plain).all())
+    (grown,), (soft,) = (
+        run(pack, bright, half_dark(), **more)["mask"] for more in ({"grow": 4}, {"blur": 6})
+    )
+    assert grown.sum() > mask.sum()
+    assert bool((grown >= mask).all())
     assert bool(((soft > 0.1) & (soft < 0.9)).any())
 
 
-def test_every_overlay_is_shown_in_the_node(pack: Any, bright: Bright, folders: Any) -> None:
-    result = run(pack, bright, images=Many([half_dark(), half_dark(1, (900, 1200))]))
+def test_a_batch_stays_a_batch_and_a_list_a_list(pack: Any, bright: Bright, folders: Any) -> None:
+    batch = run(pack, bright, half_dark(3))
+    assert [tuple(mask.shape) for mask in batch["mask"]] == [(3, 40, 48)]
+    several = run(pack, bright, Many([half_dark(), half_dark(2, (450, 600), channels=4)]))
+    assert [tuple(mask.shape) for mask in several["mask"]] == [(1, 40, 48), (2, 450, 600)]
+    assert [tuple(overlay.shape) for overlay in several["overlay"]] == [(1, 40, 48, 3), (2, 450, 600, 3)]
     sizes = []
-    for shown in result.ui["images"]:
+    for shown in several.ui["images"]:
         with Image.open(Path(folders.temp) / shown["subfolder"] / shown["filename"]) as picture:
             sizes.append(picture.size)
-    assert sizes == [(48, 40), (512, 384)]
+    assert sizes == [(48, 40), (512, 384), (512, 384)]
 
 
-def test_nothing_to_look_at(pack: Any, bright: Bright, errors: Any) -> None:
-    with pytest.raises(errors.ImageError, match="no images"):
-        run(pack, bright, images=torch.zeros(0, 40, 48, 3))
-    with pytest.raises(errors.ImageError, match="Item 2 of the images is empty"):
-        run(pack, bright, images=Many([half_dark(), torch.zeros(0, 40, 48, 3)]))
-
-
-def test_a_share_over_a_link_that_is_none(pack: Any, bright: Bright, errors: Any) -> None:
-    with pytest.raises(errors.DataError, match="Use more than 0"):
-        run(pack, bright, images=half_dark(), share=1.5)
-
-
-def test_a_spoilt_picture_costs_the_others_nothing(pack: Any, bright: Bright, errors: Any) -> None:
+def test_an_invalid_picture_costs_the_others_nothing(pack: Any, bright: Bright) -> None:
     images = half_dark(3)
     images[1, 0, 0, 0] = torch.nan
-    result = run(pack, bright, images=images)
+    result = run(pack, bright, images)
     (overlay,), (mask,) = result["overlay"], result["mask"]
     assert overlay.shape == (3, 40, 48, 3)
     assert result.ui["spoilt"] == [1]
     assert float(mask[1].sum()) == 0, "nothing to inpaint"
     assert bool(torch.isfinite(overlay).all())
-    alone = run(pack, bright, images=images[[0]])
+    alone = run(pack, bright, images[[0]])
     assert torch.equal(overlay[0], alone["overlay"][0][0])
     assert torch.equal(mask[[0]], alone["mask"][0])
-    with pytest.raises(errors.ImageError, match="--fp32-vae"):
-        run(pack, bright, images=images[[1]])
+
+
+def test_errors(pack: Any, bright: Bright, errors: Any) -> None:
+    empty = torch.zeros(0, 40, 48, 3)
+    for images, inputs, error, message in (
+        (empty, {}, errors.ImageError, "no images"),
+        (Many([half_dark(), empty]), {}, errors.ImageError, "Item 2 of the images is empty"),
+        (half_dark() * torch.nan, {}, errors.ImageError, "--fp32-vae"),
+        (half_dark(), {"share": 1.5}, errors.DataError, "Use more than 0"),
+    ):
+        with pytest.raises(error, match=message):
+            run(pack, bright, images, **inputs)

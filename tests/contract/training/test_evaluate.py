@@ -24,19 +24,16 @@ def unseen(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[...
 
 
 @pytest.fixture
-def evaluate_for_real(pack: Pack, folders: Folders, dataset: Callable[..., Any]) -> Callable[..., Any]:
+def evaluate(
+    pack: Pack, folders: Folders, dataset: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """(reward, liked, ordinary) → the node's result. Drawing the report would take most of the time."""
+    module = pack.module("nodes.training.evaluate")
+    monkeypatch.setattr(module, "image_report", lambda **_: Image.new("RGB", (8, 8)))
+
     def run(reward: Any, liked: Any, ordinary: Any) -> Any:
         return pack.run("GANRMEvaluate", reward=reward, liked=dataset(liked), ordinary=dataset(ordinary))
 
-    return run
-
-
-@pytest.fixture
-def evaluate(pack: Pack, evaluate_for_real: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """The same without drawing the report, which takes most of the time."""
-    module = pack.module("nodes.training.evaluate")
-    monkeypatch.setattr(module, "image_report", lambda **_: Image.new("RGB", (8, 8)))
-    run: Callable[..., Any] = evaluate_for_real
     return run
 
 
@@ -63,15 +60,8 @@ def by_name(pack: Pack) -> Any:
     return ByName()
 
 
-def test_schema(pack: Pack, folders: Folders) -> None:
-    schema = pack.schema("GANRMEvaluate")
-    assert [socket.id for socket in schema.inputs] == ["reward", "liked", "ordinary"]
-    assert [socket.id for socket in schema.outputs] == ["metrics", "report", "auc", "summary"]
-    assert schema.is_output_node
-
-
-def test_a_model_on_pictures_it_has_not_seen(evaluate_for_real: Any, trained: Any, unseen: Any) -> None:
-    result = evaluate_for_real(trained, unseen.liked, unseen.ordinary)
+def test_a_model_on_pictures_it_has_not_seen(evaluate: Any, trained: Any, unseen: Any) -> None:
+    result = evaluate(trained, unseen.liked, unseen.ordinary)
     metrics = json.loads(result["metrics"])
     assert result["auc"] == metrics["auc"][0] == 1.0
     assert metrics["reward"] == "my_taste"
@@ -81,7 +71,6 @@ def test_a_model_on_pictures_it_has_not_seen(evaluate_for_real: Any, trained: An
     assert result["summary"].startswith("my_taste: AUC 1.000 [")
     assert "5 liked and 4 ordinary" in result["summary"]
     assert "!" not in result["summary"]
-    assert result["report"].shape[0] == 1
     assert result.ui["metrics"] == [metrics]
     assert len(result.ui["images"]) == 1
     json.dumps(result.ui, allow_nan=False)
@@ -94,12 +83,8 @@ def test_another_reward_and_the_bar(evaluate: Any, by_name: Any, unseen: Any, ba
     shares = [value / total for value, total, _ in bar_updates]
     assert shares == sorted(shares)
     assert shares[-1] == 1
-
-
-def test_one_picture_each_gives_no_nan(evaluate: Any, by_name: Any, unseen: Any) -> None:
-    result = evaluate(by_name, unseen.liked[:1], unseen.ordinary[:1])
-    json.dumps(result.ui, allow_nan=False)
-    assert json.loads(result["metrics"])["n_liked"] == 1
+    single = evaluate(by_name, unseen.liked[:1], unseen.ordinary[:1])
+    json.dumps(single.ui, allow_nan=False)
 
 
 def test_cancel_passes_through(evaluate: Any, by_name: Any, unseen: Any, cancel: Any) -> None:

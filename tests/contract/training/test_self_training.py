@@ -45,16 +45,6 @@ def rounds_help(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool],
     return decide
 
 
-def test_schema(pack: Pack, folders: Folders) -> None:
-    schema = pack.schema("GANRMBootstrap")
-    assert [socket.id for socket in schema.inputs] == [
-        *("reward", "pool", "liked", "ordinary", "rounds", "bottom_only", "top", "bottom", "alpha")
-    ]
-    assert [socket.id for socket in schema.outputs] == ["refined", "report", "summary"]
-    assert [socket.id for socket in schema.inputs if socket.optional] == ["liked", "ordinary"]
-    assert schema.is_output_node
-
-
 def test_a_better_reward(bootstrap: Any, rounds_help: Any, trained: Any, pool: list[Path]) -> None:
     rounds_help(True)
     result = bootstrap()

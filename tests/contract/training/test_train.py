@@ -7,7 +7,6 @@ import gc
 import json
 import math
 import shutil
-import sys
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,16 +53,14 @@ def train_for_real(pack: Pack, tiny: Path, taste: Any, dataset: Any) -> Callable
 class QuickTraining:
     """Replaces `train_on_files`: loads the backbone and returns `result` for whatever files it is given."""
 
-    def __init__(self, pack: Pack, result: Any) -> None:
+    def __init__(self, result: Any) -> None:
         self.result = result
         self.names: list[str] = []
         """One for each training."""
-        self._step = pack.module("ganrm_core.utils.progress").Progress("fitting", 1, 1)
 
-    def __call__(self, files: Any, settings: Any, *, load: Any, progress: Any, name: str) -> Any:
+    def __call__(self, files: Any, settings: Any, *, load: Any, name: str, **_: Any) -> Any:
         self.names.append(name)
         load(settings.backbone)
-        progress(self._step)
         labels = np.repeat([1, 0], [len(files.liked), len(files.ordinary)])
         return dataclasses.replace(
             self.result,
@@ -77,7 +74,7 @@ class QuickTraining:
 
 @pytest.fixture
 def training(pack: Pack, tiny_training: Any, monkeypatch: pytest.MonkeyPatch) -> QuickTraining:
-    quick, module = QuickTraining(pack, tiny_training), pack.module("nodes.training.train")
+    quick, module = QuickTraining(tiny_training), pack.module("nodes.training.train")
     monkeypatch.setattr(module, "train_on_files", quick)
     monkeypatch.setattr(module, "image_report", lambda **_: Image.new("RGB", (1400, 900)))
     return quick
@@ -88,47 +85,22 @@ def train(train_for_real: Callable[..., Any], training: QuickTraining) -> Callab
     return train_for_real
 
 
-def copied(taste: Any, folder: Path) -> tuple[Path, Path]:
-    return (
-        Path(shutil.copytree(taste.liked, folder / "liked")),
-        Path(shutil.copytree(taste.ordinary, folder / "ordinary")),
-    )
+def test_backbones_have_stable_names_and_the_tooltip_says_what_they_take(
+    pack: Pack, folders: Folders, tiny: Path
+) -> None:
+    def backbone() -> Any:
+        return next(socket for socket in pack.schema(NODE).inputs if socket.id == "backbone")
 
-
-class TestSchema:
-    def test_ids_and_their_order_are_for_ever(self, pack: Pack, folders: Folders) -> None:
-        schema = pack.schema(NODE)
-        inputs = {socket.id: socket for socket in schema.inputs}
-        assert list(inputs) == [
-            *("liked", "ordinary", "name", "backbone", "preset", "adapt", "views", "seed", "neutralise")
-        ]
-        assert [(socket.id, socket.io_type) for socket in schema.outputs] == [
-            ("reward", "GANRM_REWARD"),
-            ("loss", "LOSS_MAP"),
-            ("report", "IMAGE"),
-            ("summary", "STRING"),
-        ]
-        assert schema.is_output_node
-        assert not inputs["seed"].control_after_generate, "a new seed at every run would train every time"
-
-    def test_backbones_have_stable_names_and_the_tooltip_says_what_they_take(
-        self, pack: Pack, folders: Folders, tiny: Path
-    ) -> None:
-        def backbone() -> Any:
-            return next(socket for socket in pack.schema(NODE).inputs if socket.id == "backbone")
-
-        known = pack.module("ganrm_core.backbones.open_clip_weights").KNOWN
-        before = backbone()
-        assert before.options == ["efficientnet_lite0", TINY, *(entry.name for entry in known)]
-        assert before.default == "efficientnet_lite0"
-        sizes = "models/ganrm_backbones: B 0.6 to 1.5 GB, L 1.7 to 3.5 GB, H 3.9 GB, SO400M 4.5 GB."
-        assert sizes in before.tooltip
-        assert len(before.tooltip) < 320, "a tooltip is read at a glance: no list of ids"
-        stem = known[0].name.replace(":", "--").replace("/", "--")
-        (folders.models / "ganrm_backbones" / f"{stem}.safetensors").touch()
-        after = backbone()
-        assert after.options == before.options
-        assert "Downloaded already: ViT-B-32." in after.tooltip
+    known = pack.module("ganrm_core.backbones.open_clip_weights").KNOWN
+    before = backbone()
+    assert before.options == ["efficientnet_lite0", TINY, *(entry.name for entry in known)]
+    sizes = "models/ganrm_backbones: B 0.6 to 1.5 GB, L 1.7 to 3.5 GB, H 3.9 GB, SO400M 4.5 GB."
+    assert sizes in before.tooltip
+    assert len(before.tooltip) < 320, "a tooltip is read at a glance: no list of ids"
+    stem = known[0].name.replace(":", "--").replace("/", "--")
+    (folders.models / "ganrm_backbones" / f"{stem}.safetensors").touch()
+    assert backbone().options == before.options
+    assert "Downloaded already: ViT-B-32." in backbone().tooltip
 
 
 class TestResult:
@@ -141,7 +113,6 @@ class TestResult:
         assert reward.managed_backbone.backbone is reward.model.backbone
         assert not any(parameter.is_inference() for parameter in reward.model.backbone.parameters())
         assert result["report"].shape[0::3] == (1, 3)
-        assert 0 <= result["report"].min() < result["report"].max() <= 1
         lines = result["summary"].splitlines()
         assert lines[0].startswith("my_taste: held-out AUC ")
         assert any("12 liked and 13 ordinary pictures, file:" in line for line in lines)
@@ -166,7 +137,7 @@ class TestResult:
             assert (kind, size) == ("PNG", max(card.size))
             assert last.tobytes() == card.convert("RGB").tobytes()
 
-    @pytest.mark.parametrize("losses", [[], [0.7], [0.0], [0.3, 0.3], [0.5, math.nan], [0.9, 0.4]])
+    @pytest.mark.parametrize("losses", [[], [0.0], [0.3, 0.3], [0.5, math.nan], [0.9, 0.4]])
     def test_what_is_plotted_always_has_a_spread(
         self, train: Any, training: Any, losses: list[float]
     ) -> None:
@@ -178,48 +149,40 @@ class TestResult:
         assert losses != [0.9, 0.4] or plotted == losses
 
     def test_a_choice_of_regularisation_is_no_loss_over_steps(
-        self, pack: Pack, train: Any, training: Any
+        self, is_blocked: Any, train: Any, training: Any
     ) -> None:
         history = dataclasses.replace(training.result.history, choice=True)
         training.result = dataclasses.replace(training.result, history=history)
-        blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
         for reused in (False, True):
             result = train()
-            assert isinstance(result["loss"], blocker)
+            assert is_blocked(result["loss"])
             assert (result.ui["loss"], result.ui["reused"]) == ([], [reused])
-
-    def test_an_empty_name(self, train: Any, training: Any) -> None:
-        train(name="  ")
-        assert training.names == ["untitled"]
 
 
 class TestReuse:
     def test_unchanged_pictures_and_settings(self, train: Any, training: Any) -> None:
-        first, again = train(), train(name="second")
-        assert training.names == ["my_taste"]
+        first, again = train(name=" "), train(name="second")
+        assert training.names == ["untitled"]
         assert "Reused: nothing had changed." in again["summary"]
         assert (first.ui["reused"], again.ui["reused"]) == ([False], [True])
         assert again["reward"].name == "second"
         assert again["reward"].model.to_bytes() == first["reward"].model.to_bytes()
         assert again.ui["loss"] == first.ui["loss"]
 
-    @pytest.mark.parametrize(
-        ("change", "trainings"), [("renamed", 1), ("new", 2), ("removed", 2), ("changed", 2)]
-    )
     def test_the_content_of_each_picture_counts(
-        self, train: Any, training: Any, taste: Any, tmp_path: Path, change: str, trainings: int
+        self, train: Any, training: Any, taste: Any, tmp_path: Path
     ) -> None:
-        liked, ordinary = copied(taste, tmp_path / "a")
-        train(liked, ordinary)
-        first = sorted(liked.iterdir())[0]
-        if change == "renamed":
-            first.rename(liked / "zebra.png")
-        elif change == "removed":
-            first.unlink()
-        else:
-            Image.open(first).rotate(90).save(first if change == "changed" else liked / "new.png")
-        train(liked, ordinary)
-        assert len(training.names) == trainings
+        liked = Path(shutil.copytree(taste.liked, tmp_path / "liked"))
+        train(liked)
+        first = sorted(liked.iterdir())[0].rename(liked / "zebra.png")
+        train(liked)
+        assert len(training.names) == 1
+        Image.open(first).rotate(90).save(first)
+        train(liked)
+        assert len(training.names) == 2
+        first.unlink()
+        train(liked)
+        assert len(training.names) == 3
 
     def test_the_backbone_file_is_known_by_content(
         self, train: Any, training: Any, tiny: Path, make_vision_file: Callable[..., Path]
@@ -302,51 +265,25 @@ class TestCancel:
         assert not kept.exists() or not list(kept.iterdir())
 
 
-class TestDownload:
-    @pytest.fixture
-    def train_known(
-        self, pack: Pack, train: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Callable[..., list[Any]]:
-        """(download, weights) → what was loaded for an OpenCLIP name whose weights lie at `weights`."""
-        options, loaded = pack.module("nodes.training.backbone_options"), list[Any]()
-        load_backbone = options.load_backbone
+def test_weights_are_downloaded_once_and_then_read_offline(
+    pack: Pack, folders: Folders, train: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, calls = pack.module("nodes.training.backbone_options"), list[Any]()
+    name, load_backbone = options.KNOWN[0].name, options.load_backbone
 
-        def load(wanted: str, **how: Any) -> Any:
-            loaded.append((wanted, how["offline"]))
-            return load_backbone(f"file:{tiny}")
+    def download(wanted: str, folder: Path, _progress: Any) -> None:
+        calls.append((wanted, folder))
 
-        def run(download: Any, weights: Path | None) -> list[Any]:
-            monkeypatch.setattr(options, "find_weights", lambda *_: weights)
-            monkeypatch.setattr(options, "download", download)
-            monkeypatch.setattr(options, "load_backbone", load)
-            train(backbone=options.KNOWN[0].name)
-            return loaded
+    def load(wanted: str, **how: Any) -> Any:
+        calls.append((wanted, how["offline"]))
+        return load_backbone(f"file:{tiny}")
 
-        return run
-
-    def test_weights_are_downloaded_once_and_then_read_offline(
-        self, pack: Pack, folders: Folders, train_known: Any, tiny: Path
-    ) -> None:
-        name = pack.module("nodes.training.backbone_options").KNOWN[0].name
-        progress = pack.module("ganrm_core.utils.progress").Progress
-        asked: list[Any] = []
-
-        def download(wanted: str, folder: Path, report: Any) -> None:
-            asked.append((wanted, folder))
-            report(progress("downloading", 1, 2))
-
-        assert train_known(download, None) == [(name, True)]
-        assert asked == [(name, folders.models / "ganrm_backbones")]
-        train_known(download, tiny)
-        assert len(asked) == 1, "what is here is not downloaded"
-
-    def test_cancel_stops_it(self, train_known: Any, cancel: Any) -> None:
-        def download(*_: Any) -> None:
-            raise kind
-
-        kind = cancel(lambda: False)
-        with pytest.raises(kind):
-            train_known(download, None)
+    monkeypatch.setattr(options, "download", download)
+    monkeypatch.setattr(options, "load_backbone", load)
+    for seed, weights in enumerate((None, tiny)):
+        monkeypatch.setattr(options, "find_weights", lambda *_, found=weights: found)
+        train(backbone=name, seed=seed)
+    assert calls == [(name, folders.models / "ganrm_backbones"), (name, True), (name, True)]
 
 
 class TestRefusals:
@@ -384,42 +321,15 @@ class TestRefusals:
         for inputs in ({"backbone": TINY}, {"backbone": None}, {}):
             assert pack.refusal(NODE, **inputs) == ""
 
-    def test_lora_on_the_built_in_backbone(self, train_for_real: Any, errors: Any) -> None:
-        pytest.importorskip("peft")
-        with pytest.raises(errors.BackboneError, match="adapt to none"):
-            train_for_real(backbone="efficientnet_lite0", adapt="lora", preset="default")
-
-    def test_too_few_pictures_are_no_error(self, pack: Pack, train: Any, taste: Any) -> None:
-        blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
-
+    def test_too_few_pictures_are_no_error(self, is_blocked: Any, train: Any, taste: Any) -> None:
         def said(liked: Sequence[Path], **more: Any) -> str:
             result = train(liked=liked, **more)
             assert result.ui["summary"] == [result["summary"]]
             assert len(result.ui["images"]) == 1
-            assert all(isinstance(result[output], blocker) for output in ("reward", "loss", "report"))
+            assert all(is_blocked(result[output]) for output in ("reward", "loss", "report"))
             return str(result["summary"])
 
         liked = sorted(taste.liked.iterdir())
         assert "2 of 10 liked pictures in pictures, eight to go." in said(liked[:2])
         assert "one to go" in said(liked[:9])
         assert "0 of 10 ordinary pictures" in said(liked, ordinary=[])
-
-    def test_too_few_that_can_be_read(self, train_for_real: Any, taste: Any, tmp_path: Path) -> None:
-        liked, ordinary = copied(taste, tmp_path / "a")
-        for path in sorted(liked.iterdir())[:4]:
-            path.write_bytes(path.name.encode())
-        summary = train_for_real(liked, ordinary)["summary"]
-        assert "8 of 10 liked pictures in pictures, two to go" in summary
-        assert "4 files were skipped" in summary
-
-    def test_the_same_pictures_twice(self, train: Any, errors: Any, taste: Any) -> None:
-        with pytest.raises(errors.DataError, match="are the same: both are"):
-            train(ordinary=taste.liked)
-
-    def test_without_timm_the_built_in_backbone_alone_is_gone(
-        self, train: Any, errors: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "timm", None)
-        with pytest.raises(errors.BackboneError, match="timm"):
-            train(backbone="efficientnet_lite0")
-        assert train()["reward"].name == "my_taste"

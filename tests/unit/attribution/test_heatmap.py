@@ -1,3 +1,5 @@
+"""Overlay, progress and Cancel of reward heatmaps."""
+
 from __future__ import annotations
 
 import pytest

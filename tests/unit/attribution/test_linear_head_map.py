@@ -1,3 +1,5 @@
+"""Class activation maps of a linear head."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Reward maps by windows, and masks of the weakest regions."""
+
 from __future__ import annotations
 
 import math

@@ -1,14 +1,13 @@
-"""A quick model for the tests of the command line, and helpers that several of them use."""
+"""A quick model for the tests of the command line."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from unit_support.workspace import Workspace
 
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 
@@ -23,10 +22,6 @@ class Trained:
     report: Path
     ran: Any
 
-    @property
-    def sets(self) -> list[object]:
-        return ["--liked", self.liked, "--ordinary", self.ordinary]
-
 
 @pytest.fixture(scope="session")
 def trained(
@@ -37,13 +32,13 @@ def trained(
     liked = make_folder(folder / "liked", "liked", 14)
     ordinary = make_folder(folder / "ordinary", "ordinary", 15)
     backbone = make_clip_vision(folder / "models" / "tiny.safetensors", seed=4)
-    made = Trained(
-        liked, ordinary, backbone.with_name("taste.safetensors"), backbone.with_name("taste.html"), None
+    checkpoint, report = backbone.with_name("taste.safetensors"), backbone.with_name("taste.html")
+    ran = ganrm(
+        *("train", "--liked", liked, "--ordinary", ordinary, "--backbone", f"file:{backbone}"),
+        *("--output", checkpoint, "--report", report, "--views", 2, "--json"),
     )
-    files = ("--backbone", f"file:{backbone}", "--output", made.checkpoint, "--report", made.report)
-    ran = ganrm("train", *made.sets, *files, "--views", 2, "--json")
     assert ran.code == 0, ran.err
-    return Trained(liked, ordinary, made.checkpoint, made.report, ran)
+    return Trained(liked, ordinary, checkpoint, report, ran)
 
 
 @pytest.fixture(scope="session")
@@ -52,29 +47,5 @@ def model(trained: Trained) -> RewardModel:
 
 
 @pytest.fixture
-def work(trained: Trained, tmp_path: Path) -> Path:
-    """A folder with copies of both sets, which a test may change."""
-    shutil.copytree(trained.liked, tmp_path / "liked")
-    shutil.copytree(trained.ordinary, tmp_path / "ordinary")
-    return tmp_path
-
-
-@pytest.fixture
-def folders(work: Path) -> list[object]:
-    """Options with the copies of both sets."""
-    return ["--liked", work / "liked", "--ordinary", work / "ordinary"]
-
-
-@pytest.fixture
-def train(folders: list[object], trained: Trained, ganrm: Any) -> Callable[..., Any]:
-    """Run a training on the copies that takes no time."""
-    backbone = f"file:{trained.checkpoint.with_name('tiny.safetensors')}"
-    return lambda *options: ganrm("train", *folders, "--backbone", backbone, "--preset", "paper", *options)
-
-
-@pytest.fixture(scope="session")
-def listing() -> Callable[[Path], dict[str, bytes]]:
-    """Everything below a folder, with its content."""
-    return lambda folder: {
-        str(path): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")
-    }
+def work(trained: Trained, tmp_path: Path, ganrm: Any) -> Workspace:
+    return Workspace.copy_of(trained.liked.parent, tmp_path, ganrm)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from unit_support.workspace import Workspace
 
 from ganrm_core.selection.folder import find_candidates
 
@@ -239,15 +240,15 @@ def test_an_output_folder_among_the_candidates(best: Ganrm, candidates: Path) ->
 
 
 @pytest.mark.parametrize("output", ["candidates", "filled", "file"])
-def test_nothing_is_overwritten(output: str, best: Ganrm, tmp_path: Path, listing: Any) -> None:
+def test_nothing_is_overwritten(output: str, best: Ganrm, tmp_path: Path) -> None:
     (tmp_path / "filled").mkdir()
     (tmp_path / "filled" / "scores.csv").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    before = listing(tmp_path)
+    before = Workspace(tmp_path, best).listing()
     ran = best(output=tmp_path / output)
     assert ran.code == 2
     assert f'"{tmp_path / output}" already exists and is not an empty folder. Choose another' in ran.err
-    assert listing(tmp_path) == before
+    assert Workspace(tmp_path, best).listing() == before
 
 
 @pytest.mark.parametrize(

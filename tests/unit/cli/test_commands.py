@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from unit_support.failing_disk import names
+from unit_support.workspace import Workspace
 
 from ganrm_core import cli
 from ganrm_core.rewards.discriminator.checkpoint import read_card
@@ -51,8 +53,7 @@ class TestTrain:
         assert line["written"] == str(trained.checkpoint)
 
     def test_it_writes_the_model_and_the_report_and_nothing_else(self, trained: Any) -> None:
-        written = {path.name for path in trained.checkpoint.parent.iterdir()}
-        assert written == {"taste.html", "taste.safetensors", "tiny.safetensors"}
+        assert names(trained.checkpoint.parent) == ["taste.html", "taste.safetensors", "tiny.safetensors"]
         assert read_card(trained.checkpoint)["metrics"]["auc"][0] == trained.ran.json[0]["auc"]
         assert "<html" in trained.report.read_text(encoding="utf-8")
         assert len(list(trained.liked.iterdir())) == 14
@@ -61,33 +62,28 @@ class TestTrain:
         assert "reading pictures" in trained.ran.err
         assert re.search(r"^ganrm: Only 14 liked pictures: expect a rough model\.", trained.ran.err, re.M)
 
-    def test_words_and_features(self, train: Ganrm, tmp_path: Path) -> None:
-        ran = train("--output", tmp_path / "deep" / "er" / "a.safetensors", "--keep-features")
+    def test_words_features_and_subfolders(self, work: Workspace) -> None:
+        work.liked.rename(work.root / "deeper")
+        work.liked.mkdir()
+        (work.root / "deeper").rename(work.liked / "deeper")
+        options = ("--output", work.root / "deep" / "er" / "a.safetensors", "--keep-features")
+        assert work.run("train", *options).code == 2
+        ran = work.run("train", *options, "--recursive")
         assert ran.code == 0
+        assert "14 liked and 15 ordinary" in ran.out
         for beginning in ("trained on   ", "held-out AUC ", "accuracy ", "ECE ", "thresholds ", "written  "):
             assert any(line.startswith(beginning) for line in ran.lines), beginning
-        written = sorted(path.name for path in (tmp_path / "deep" / "er").iterdir())
-        assert written == ["a.features.safetensors", "a.safetensors"]
+        assert names(work.root / "deep" / "er") == ["a.features.safetensors", "a.safetensors"]
 
-    def test_lora(self, train: Ganrm, tmp_path: Path, ganrm: Ganrm) -> None:
+    def test_lora(self, work: Workspace, ganrm: Ganrm) -> None:
         pytest.importorskip("peft")
-        options = ("--adapt", "lora", "--preset", "default", "--views", 2)
-        ran = train(*options, "--output", tmp_path / "a.safetensors", "--json")
+        ran = work.run("train", "--adapt", "lora", "--preset", "default", "--views", 2, "--json")
         assert (ran.code, len(ran.json)) == (0, 1)
-        about = ganrm("info", tmp_path / "a.safetensors")
+        about = ganrm("info", work.root / "new" / "a.safetensors")
         # Whether adapting pays is up to the pictures; the card says which it was.
         adapted = re.search(r"^adapter +LoRA, rank 8, 24 layers$", about.out, re.M)
         frozen = re.search(r"^head +linear, since LoRA gained nothing", about.out, re.M)
         assert bool(adapted) != bool(frozen)
-
-    def test_subfolders_only_when_asked(self, work: Path, train: Ganrm) -> None:
-        (work / "liked").rename(work / "deeper")
-        (work / "liked").mkdir()
-        (work / "deeper").rename(work / "liked" / "deeper")
-        options = ("--output", work / "a.safetensors", "--json")
-        assert train(*options).code == 2
-        ran = train(*options, "--recursive")
-        assert (ran.code, ran.json[0]["n_liked"]) == (0, 14)
 
 
 class TestScore:
@@ -145,18 +141,6 @@ class TestScore:
         assert (by_folder.code, by_folder.err) == (by_name.code, by_name.err) == (0, "")
         assert by_folder.out == by_name.out
 
-    @pytest.mark.parametrize(
-        "name", ["two\nlines.png", 'it\'s "quoted", really.png', " -x 画.png", "\x1b[31m.png"]
-    )
-    def test_awkward_names(self, name: str, trained: Any, mixed: Path, ganrm: Ganrm) -> None:
-        path = (mixed / "0.png").rename(mixed / name)
-        assert ganrm("score", trained.checkpoint, path, "--json").json[0]["file"] == str(path)
-        table = ganrm("score", trained.checkpoint, path, "--csv").out
-        assert [row["file"] for row in csv.DictReader(io.StringIO(table, newline=""))] == [str(path)]
-        ran = ganrm("score", trained.checkpoint, path)
-        assert len(ran.lines) == 2
-        assert all(line.isprintable() for line in ran.lines)
-
     @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are text there")
     @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
     def test_names_that_are_no_text(
@@ -178,18 +162,17 @@ class TestScore:
                 assert json.loads(written.getvalue())["file"] == str(path)
 
 
-class TestEvaluate:
-    def test_json_and_words(self, trained: Any, ganrm: Ganrm, work: Path, folders: list[object]) -> None:
-        shutil.copy(work / "liked" / "liked00.png", work / "liked" / "again.png")
-        (line,) = ganrm("evaluate", trained.checkpoint, *folders, "--json").json
-        assert 0.5 < line["auc_ci"][0] <= line["auc"] <= line["auc_ci"][1]
-        assert (line["n_liked"], line["n_ordinary"]) == (14, 15)
-        assert line["accuracy_threshold"] == read_card(trained.checkpoint)["thresholds"]["balanced"]
-        ran = ganrm("evaluate", trained.checkpoint, *folders)
-        assert ran.code == 0
-        assert ran.lines[0].split(maxsplit=1)[1] == "14 liked, 15 ordinary"
-        assert [line.split()[0] for line in ran.lines] == ["pictures", "AUC", "accuracy", "ECE"]
-        assert "ganrm: 1 liked files are exact copies" in ran.err
+def test_evaluate(work: Workspace) -> None:
+    shutil.copy(work.liked / "liked00.png", work.liked / "again.png")
+    (line,) = work.run("evaluate", "--json").json
+    assert 0.5 < line["auc_ci"][0] <= line["auc"] <= line["auc_ci"][1]
+    assert (line["n_liked"], line["n_ordinary"]) == (14, 15)
+    assert line["accuracy_threshold"] == read_card(work.model)["thresholds"]["balanced"]
+    ran = work.run("evaluate")
+    assert ran.code == 0
+    assert ran.lines[0].split(maxsplit=1)[1] == "14 liked, 15 ordinary"
+    assert [line.split()[0] for line in ran.lines] == ["pictures", "AUC", "accuracy", "ECE"]
+    assert "ganrm: 1 liked files are exact copies" in ran.err
 
 
 class TestInfo:

@@ -7,17 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from unit_support.workspace import Workspace
 
 from ganrm_core import cli
 from ganrm_core.reports import html_report
 from ganrm_core.rewards.discriminator import file_features
 
-Ganrm = Callable[..., Any]
 ROOT = Path(__file__).parents[3]
 LOST = {
     "train": "The training is lost; no file was written.",
@@ -34,51 +34,35 @@ def interrupted(*_: object, **__: object) -> Any:
 class TestCtrlC:
     @pytest.mark.parametrize("command", LOST)
     def test_while_reading_pictures(
-        self,
-        command: str,
-        trained: Any,
-        work: Path,
-        folders: list[object],
-        train: Ganrm,
-        ganrm: Ganrm,
-        listing: Any,
-        monkeypatch: pytest.MonkeyPatch,
+        self, command: str, work: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(file_features, "read_image", interrupted)
-        before = listing(work)
-        ran = {
-            "train": lambda: train("--output", work / "new" / "a.safetensors"),
-            "score": lambda: ganrm("score", trained.checkpoint, work / "liked"),
-            "best": lambda: ganrm(
-                *("best", trained.checkpoint, work / "liked", "--move", "--output", work / "new" / "best")
-            ),
-            "evaluate": lambda: ganrm("evaluate", trained.checkpoint, *folders),
-        }[command]()
+        before = work.listing()
+        ran = work.run(command)
         assert ran.code == 130
         assert ran.err.splitlines()[-1] == f"ganrm: interrupted. {LOST[command]}"
         assert "Traceback" not in ran.err
-        assert listing(work) == before
+        assert work.listing() == before
 
     def test_while_the_report_is_made_the_model_is_kept(
-        self, work: Path, train: Ganrm, ganrm: Ganrm, monkeypatch: pytest.MonkeyPatch
+        self, work: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(html_report, "write_report", interrupted)
-        ran = train("--output", work / "new" / "a.safetensors", "--report", work / "a.html")
+        ran = work.run("train", "--report", work.root / "a.html")
         assert ran.code == 130
         assert ran.err.splitlines()[-1] == "ganrm: interrupted. The model is written and complete."
-        assert ganrm("info", work / "new" / "a.safetensors").code == 0
-        assert not (work / "a.html").exists()
+        assert (work.root / "new" / "a.safetensors").exists()
+        assert not (work.root / "a.html").exists()
 
     @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-    def test_a_real_signal_during_training(self, work: Path, folders: list[object], listing: Any) -> None:
-        before = listing(work)
-        options = ["--output", str(work / "new" / "a.safetensors"), "--views", "40"]  # long enough
+    def test_a_real_signal_during_training(self, work: Workspace) -> None:
+        before = work.listing()
+        options = ["--output", str(work.root / "new" / "a.safetensors"), "--views", "40"]  # long enough
         process = subprocess.Popen(
-            [sys.executable, "-m", "ganrm_core.cli", "train", *map(str, folders), *options],
+            [sys.executable, "-m", "ganrm_core.cli", "train", *map(str, work.sets), *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
             # A test runner may have been started with the signal ignored, which is inherited.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
@@ -95,7 +79,7 @@ class TestCtrlC:
         assert (process.returncode, out) == (130, b"")
         assert err.decode().splitlines()[-1] == f"ganrm: interrupted. {LOST['train']}"
         assert b"Traceback" not in err
-        assert listing(work) == before
+        assert work.listing() == before
 
 
 @pytest.fixture

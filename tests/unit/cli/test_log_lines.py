@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit_support.workspace import Workspace
 
 from ganrm_core.utils.disk_cache import keep_in
 
@@ -41,8 +42,8 @@ def test_what_is_read_and_loaded_and_how_long_it_takes(
     assert not logging.getLogger("ganrm").isEnabledFor(logging.INFO), "quiet again"
 
 
-def test_stages_between_their_bars(trained: Any, ganrm: Ganrm) -> None:
-    ran = ganrm("evaluate", trained.checkpoint, *trained.sets, "-v")
+def test_stages_between_their_bars(work: Workspace) -> None:
+    ran = work.run("evaluate", "-v")
     assert ran.code == 0
     assert re.search(
         r"^ +[\d.]+ s  cli\.progress_bars: scoring: 29 of 29 in [\d.]+ s$", ran.err, re.MULTILINE

@@ -50,17 +50,13 @@ def folder(trained: Any, tmp_path: Path) -> Path:
 COMMANDS = {
     "score": ("score MODEL IN", 0, []),
     "score as JSON": ("score MODEL IN --json", 0, []),
-    "score as CSV": ("score MODEL IN --csv", 0, []),
     "best": ("best MODEL IN --output OUT/best", 0, ["contact_sheet.jpg", "scores.csv", "liked"]),
     "heatmap": (
         "heatmap MODEL IN/liked00.png IN/bad.png --output OUT/maps",
         0,
         ["liked00.map", "liked00.mask"],
     ),
-    "audit": ("audit --liked IN --ordinary ORDINARY", 0, []),
     "train": ("train --liked IN --ordinary ORDINARY --output OUT/a.safetensors TINY", 0, ["a.safetensors"]),
-    "combine": ("combine MODEL MODEL --output OUT/both.json", 0, ["both.json"]),
-    "info": ("info MODEL", 0, []),
     "help": ("--help", 0, []),
     "wrong usage": ("score", 2, []),
     "bad input": ("score MODEL IN/nowhere.png", 2, []),

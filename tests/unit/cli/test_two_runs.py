@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit_support.failing_disk import names
+from unit_support.workspace import Workspace
 
 from ganrm_core.selection import folder
 from ganrm_core.training import feature_archive
@@ -15,12 +17,8 @@ from ganrm_core.utils import files
 Ganrm = Callable[..., Any]
 
 
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-def test_a_training_is_not_lost(train: Ganrm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save, new = feature_archive.write_model, tmp_path / "new"
+def test_a_training_is_not_lost(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    save, new = feature_archive.write_model, work.root / "new"
 
     def overtaken(path: Path, *rest: Any) -> Path:
         path.write_text("theirs")
@@ -28,11 +26,11 @@ def test_a_training_is_not_lost(train: Ganrm, tmp_path: Path, monkeypatch: pytes
         return save(path, *rest)
 
     monkeypatch.setattr(feature_archive, "write_model", overtaken)
-    ran = train("--output", new / "a.safetensors", "--report", new / "r.html", "--json")
+    ran = work.run("train", "--report", new / "r.html", "--json")
     assert ran.code == 0, ran.err
     assert ran.json[0]["written"] == str(new / "a (2).safetensors")
     assert 'a.safetensors" was taken by another program' in ran.err
-    assert names(new) == {"a (2).safetensors", "a.safetensors", "r (2).html", "r.html"}
+    assert names(new) == ["a (2).safetensors", "a.safetensors", "r (2).html", "r.html"]
     assert (new / "a.safetensors").read_text() == (new / "r.html").read_text() == "theirs"
 
 
@@ -65,7 +63,7 @@ def test_maps_and_masks_keep_one_number(
     monkeypatch.setattr(files, "write_new", overtaken)
     ran = ganrm("heatmap", trained.checkpoint, trained.liked / "liked00.png", "--output", maps)
     assert ran.code == 0, ran.err
-    assert names(maps) == {"liked00.map (2).png", "liked00.mask (2).png", "liked00.mask.png"}
+    assert names(maps) == ["liked00.map (2).png", "liked00.mask (2).png", "liked00.mask.png"]
     ran = ganrm("score", trained.checkpoint, maps)
     assert ran.code == 2
     assert "no picture of its own" not in ran.err, "their mask has no mark"

@@ -1,28 +1,102 @@
-"""Names in lines."""
+"""Text in a font that has its letters, cut or broken to its room, and pictures fitted to theirs."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
 import pytest
+import torch
+from PIL import Image, ImageDraw
 
-from ganrm_core.reports.canvas import name_lines, text_width
+from ganrm_core.reports import system_fonts
+from ganrm_core.reports.canvas import PAGE, TEXT, TextStyle, fitted, name_lines, text_width, write
+from ganrm_core.reports.fonts import fitting_text, wrapped_text
 
-SIZE = 20
+_CHINESE = "模型在未见过的图像上的区分能力（AUC）。区间 0.85–0.93，请降低最低分数，或生成更多候选图像。"
+needs_cjk = pytest.mark.skipif(system_fonts.cjk_font() is None, reason="no font with Chinese letters here")
 
 
-@pytest.mark.parametrize("most", [1, 2, 3])
+@pytest.mark.parametrize("room", [0, 5, 30, 100])
+def test_text_is_cut_to_its_room(room: int) -> None:
+    text, font = fitting_text("a name that may be too long é.png", 30, room)
+    assert font.getlength(text) <= room
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "drawn"),
+    [
+        ("two\nlines\tof  text", 500, ("two lines of text",)),
+        ("abcdefghijklmnopqrstuvwxyz", 80, ("abcdefghij…", "abcdefghi...")),
+        (f"a{chr(0xE123)}b", 500, ("a?b",)),  # private use: no font has it
+        ("a — b", 500, ("a — b", "a - b")),
+        ("ünïcode", 500, ("ünïcode", "unicode")),
+    ],
+)
+def test_no_empty_boxes_for_missing_letters(text: str, room: int, drawn: tuple[str, ...]) -> None:
+    assert fitting_text(text, 14, room)[0] in drawn
+
+
+def test_a_duration_is_not_broken() -> None:
+    assert wrapped_text("and 70 ordinary, in 84 s", 20, 190)[0] == ["and 70 ordinary, in", "84 s"]
+
+
+@needs_cjk
+@pytest.mark.parametrize("room", [110, 200, 2000])
+def test_chinese_lines_are_full_and_begin_with_no_closing_mark(room: int) -> None:
+    lines, font = wrapped_text(_CHINESE, 20, room)
+    assert "".join(lines).replace(" ", "") == _CHINESE.replace(" ", "")
+    assert all(font.getlength(line) <= room for line in lines)
+    assert not [line for line in lines if line[0] in "，。）" or line[-1] in "（"]
+    for line, following in pairwise(lines):
+        assert font.getlength(line + following[:12]) > room, "a line ends where the next word had no room"
+
+
+@needs_cjk
+def test_text_of_either_script_is_drawn_on_one_base_line() -> None:
+    def bottom(text: str) -> int:
+        sheet = Image.new("RGB", (300, 60), PAGE)
+        write(ImageDraw.Draw(sheet), (5, 10), text, TextStyle(24, TEXT), 290)
+        return int(np.flatnonzero((np.asarray(sheet) > 150).any(axis=(1, 2)))[-1])
+
+    assert fitting_text("名前 — 3", 14, 500)[0] == "名前 — 3"
+    assert abs(bottom("H中") - bottom("中")) <= 3  # 中 reaches a little below the base line
+    assert abs(bottom("H 一") - bottom("H")) <= 1  # 一 lies above it
+
+
+def test_a_system_without_such_a_font(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(system_fonts, "_folders", lambda: [tmp_path, tmp_path / "gone"])
+    (tmp_path / "simhei.ttf").write_bytes(b"no font at all")
+    assert system_fonts.cjk_font.__wrapped__() is None
+
+
+@pytest.mark.parametrize("most", [1, 3])
 @pytest.mark.parametrize("length", [1, 5, 30, 300])
-def test_a_name_keeps_both_its_ends(length: int, most: int) -> None:
-    name = "a" + "m" * (length - 2) + "z" if length > 1 else "a"
-    lines = name_lines(name, SIZE, 120, most)
+def test_a_name_is_whole_or_keeps_both_its_ends(length: int, most: int) -> None:
+    name = ("a" + "m" * 300)[: length - 1] + "z"
+    lines = name_lines(name, 20, 120, most)
     assert len(lines) <= most
-    assert all(text_width(line, SIZE) <= 120 for line in lines)
+    assert all(text_width(line, 20) <= 120 for line in lines)
     whole = "".join(lines)
     assert whole == name or (whole[0], whole[-1]) == ("a", "z")
+    assert name_lines(name, 20, 10_000) == [name]
 
 
-def test_a_name_that_fits_is_whole() -> None:
-    assert name_lines("two words", SIZE, 1000) == ["two words"]
-    assert (
-        "".join(name_lines("several_long_words_without_a_space", SIZE, 200))
-        == "several_long_words_without_a_space"
-    )
+@pytest.mark.parametrize(
+    ("size", "drawn"),
+    [((400, 400), (200, 200)), ((400, 100), (200, 50)), ((1, 3000), (1, 200)), ((20, 10), (40, 20))],
+)
+def test_pictures_of_either_kind_are_fitted(size: tuple[int, int], drawn: tuple[int, int]) -> None:
+    picture = Image.effect_noise(size, 90).convert("RGB")
+    found = fitted(picture, 200, 200)
+    assert found.size == drawn
+    tensor = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+    assert fitted(tensor, 200, 200).tobytes() == found.tobytes()
+
+
+def test_pictures_of_every_mode_are_fitted() -> None:
+    for mode in ("L", "1", "P", "LA", "RGBA", "CMYK"):
+        assert fitted(Image.new(mode, (40, 30)), 40, 40).mode == "RGB"
+    clear = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    assert fitted(clear, 10, 10).getpixel((5, 5)) == (128, 128, 128), "transparency lies over mid-grey"

@@ -1,3 +1,5 @@
+"""`best_of_n` with any reward, on tensors and files."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Close calls, and ties broken by uncertainty."""
+
 from __future__ import annotations
 
 import math

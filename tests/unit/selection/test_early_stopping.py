@@ -1,3 +1,5 @@
+"""The probability of improvement is calibrated."""
+
 from __future__ import annotations
 
 import numpy as np

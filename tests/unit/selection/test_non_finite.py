@@ -1,3 +1,5 @@
+"""NaN and infinity in pictures are found and named."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Number ranges as people type them."""
+
 from __future__ import annotations
 
 import pytest

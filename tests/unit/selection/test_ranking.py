@@ -1,3 +1,5 @@
+"""`select_best` on scores alone: groups, minimum scores, ranks, errors."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Pruning schedules and their rungs."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,8 +1,7 @@
-"""Held-out pictures and their twins are judged by the head that has not seen them."""
+"""Held-out pictures and their perturbations are scored by the head that has not seen them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,76 +9,52 @@ import pytest
 import torch
 from torch import Tensor
 
+from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.data.image_io import to_float
 from ganrm_core.data.transforms import resize
-from ganrm_core.rewards.discriminator.feature_cache import FeatureCache
-from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
-from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training.held_out_scorer import held_out_scorer
 
-
-@pytest.fixture
-def model(tiny_file: Path, untrained_model: Any) -> RewardModel:
-    made: RewardModel = untrained_model(f"file:{tiny_file}")
-    return made
-
-
-@pytest.fixture
-def layer(model: RewardModel) -> RewardProjectionLayer:
-    def head(number: int) -> LinearHead:
-        generator = torch.Generator().manual_seed(number)
-        return LinearHead(torch.zeros(width), torch.randn(width, generator=generator), torch.tensor(0.0))
-
-    width = model.reader.readout.width(model.backbone.spec)
-    return RewardProjectionLayer(head(0), [head(1), head(2)])
+SIDE = 4
+HEADS = [
+    LinearHead(torch.zeros(3 * SIDE * SIDE), torch.randn(3 * SIDE * SIDE), torch.tensor(0.0)) for _ in "abc"
+]
+LAYER = RewardProjectionLayer(HEADS[0], HEADS[1:])
+IMAGES = [torch.randint(0, 255, (3, side, 30), dtype=torch.uint8) for side in (40, 20, 33)]
 
 
-@pytest.fixture
-def images() -> list[Tensor]:
-    """A picture and two of other sizes."""
-    rng = np.random.default_rng(0)
-    return [torch.from_numpy(rng.integers(0, 255, (3, side, 30), dtype=np.uint8)) for side in (40, 20, 33)]
+class Pixels:
+    """A feature cache that gives the pixels themselves."""
+
+    input_size = SIDE
+
+    def __init__(self) -> None:
+        self.read_so_far = 0
+
+    def read(self, pixels: Tensor) -> Tensor:
+        self.read_so_far += len(pixels)
+        return pixels.flatten(1)
 
 
-def features_of(model: RewardModel, images: list[Tensor]) -> Tensor:
-    size = model.backbone.spec.input_size
-    return model.reader(torch.stack([resize(model.border_trim(to_float(image)), size) for image in images]))
+def features_of(images: list[Tensor]) -> Tensor:
+    return torch.stack([resize(to_float(image), SIDE) for image in images]).flatten(1)
 
 
-def store_of(model: RewardModel) -> FeatureCache:
-    return FeatureCache(model.reader, model.border_trim)
+@pytest.mark.parametrize(
+    ("folds", "position", "head"), [([1, 0], 0, HEADS[2]), ([1, 0], 1, HEADS[1]), (None, 7, HEADS[0])]
+)
+def test_by_the_head_of_its_fold_or_by_the_one_head(folds: Any, position: int, head: LinearHead) -> None:
+    cache: Any = Pixels()
+    score = held_out_scorer(LAYER, None if folds is None else np.array(folds), cache, BorderTrim())
+    expected = head(features_of(IMAGES)).double().numpy()
+    assert score(IMAGES, position) == pytest.approx(expected, abs=1e-5)
 
 
-def test_each_picture_is_judged_by_the_head_of_its_fold(
-    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
-) -> None:
-    judge = held_out_scorer(layer, np.array([1, 0, 1]), store_of(model), model.border_trim)
-    features = features_of(model, images)
-    for position, head in enumerate((layer.siblings[1], layer.siblings[0], layer.siblings[1])):
-        assert judge(images, position) == pytest.approx(head(features).double().numpy(), abs=1e-4)
-
-
-def test_without_folds_the_head_itself_judges(
-    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
-) -> None:
-    judge = held_out_scorer(layer, None, store_of(model), model.border_trim)
-    expected = layer.head(features_of(model, images)).double().numpy()
-    assert judge(images, 7) == pytest.approx(expected, abs=1e-4)
-
-
-def test_what_is_known_of_a_picture_is_not_worked_out_again(
-    model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = held_out_scorer(layer, None, store_of(model), model.border_trim)(images, 1)
-    known = {1: features_of(model, images)[:1]}
-    read: list[int] = []
-    real = FeatureExtractor.__call__
-    monkeypatch.setattr(FeatureExtractor, "__call__", lambda self, p: (read.append(len(p)), real(self, p))[1])
-    judge = held_out_scorer(layer, None, store_of(model), model.border_trim, known.get)
-    assert judge(images, 1) == pytest.approx(expected, abs=1e-4)
-    assert sum(read) == 2
-    assert judge(images[:1], 1) == pytest.approx(expected[:1], abs=1e-4), "no twin differs"
-    assert sum(read) == 2
-    assert judge(images, 0) == pytest.approx(expected, abs=1e-4)
-    assert sum(read) == 5
+def test_known_features_are_not_extracted_again() -> None:
+    cache: Any = Pixels()
+    known = {1: features_of(IMAGES)[:1]}
+    score = held_out_scorer(LAYER, None, cache, BorderTrim(), known.get)
+    expected = HEADS[0](features_of(IMAGES)).double().numpy()
+    for position, count, read in ((1, 3, 2), (1, 1, 2), (0, 3, 5)):
+        assert score(IMAGES[:count], position) == pytest.approx(expected[:count], abs=1e-5)
+        assert cache.read_so_far == read

@@ -14,20 +14,14 @@ import pytest
 import torch
 
 from ganrm_core.backbones.registry import load_backbone
-from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training import lora
+from ganrm_core.training.head_config import CARD_KEY
 from ganrm_core.training.trainer import TrainingResult
 from ganrm_core.utils.errors import BackboneError
 from ganrm_core.utils.progress import Progress
 
 Sets = Any  # as in conftest.py
-LOOKING = {"looking at the liked files", "looking at the ordinary files"}
-
-
-@pytest.fixture(scope="module")
-def seen() -> list[Progress]:
-    return []
 
 
 @contextlib.contextmanager
@@ -40,111 +34,99 @@ def ever_better() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def seen() -> list[Progress]:
+    return []
+
+
+@pytest.fixture(scope="module")
 def adapted(sets: Sets, seen: list[Progress]) -> TrainingResult:
     pytest.importorskip("peft")
     with ever_better():
         return sets.train(seen.append, adapt="lora")
 
 
-class TestLora:
-    @pytest.mark.usefixtures("adapted")
-    def test_the_loss_falls(self, seen: list[Progress]) -> None:
-        losses = [step.metrics["loss"] for step in seen if step.stage == "adapting"]
-        quarter = len(losses) // 4
-        assert quarter >= 2
-        assert np.mean(losses[-quarter:]) < np.mean(losses[:quarter])
+def test_the_loss_falls_and_one_fifth_is_held_out(adapted: TrainingResult, seen: list[Progress]) -> None:
+    losses = [step.metrics["loss"] for step in seen if step.stage == "adapting"]
+    quarter = len(losses) // 4
+    assert quarter >= 2
+    assert np.mean(losses[-quarter:]) < np.mean(losses[:quarter])
+    assert len(adapted.held_out_paths) == len(adapted.held_out_scores) == len(adapted.held_out_labels)
+    assert 4 <= len(adapted.held_out_paths) <= 6
+    assert set(adapted.held_out_labels.tolist()) == {0, 1}
+    assert adapted.model.card["metrics"]["n"] == len(adapted.held_out_paths)
 
-    def test_only_the_adapter_changes_the_backbone(self, adapted: TrainingResult, sets: Sets) -> None:
-        plain = load_backbone(sets.settings.backbone).state_dict()
-        changed = adapted.model.backbone.state_dict()
-        assert list(changed) == list(plain)
-        adapter = adapted.model.adapter
-        assert adapter is not None
-        moved = 0
-        for name, before in plain.items():
-            module = name.removesuffix(".weight")
-            if module in adapter.modules:
-                update = adapter.tensors[f"{module}.B"] @ adapter.tensors[f"{module}.A"]
-                expected = before + adapter.alpha / adapter.rank * update
-                torch.testing.assert_close(changed[name], expected, atol=1e-6, rtol=0)
-                moved += int(update.abs().max() > 0)
-            else:
-                assert torch.equal(changed[name], before), name
-        assert moved == len(adapter.modules) > 0
-        assert not any(p.requires_grad for p in adapted.model.backbone.parameters())
 
-    def test_saved_and_loaded_without_peft(
-        self, adapted: TrainingResult, sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = tmp_path / "adapted.safetensors"
-        adapted.model.save(path)
-        checkpoint = load_checkpoint(path)
-        modules = checkpoint.card["adapter"]["modules"]
-        names = {f"adapter.{module}.{part}" for module in modules for part in "AB"}
-        assert {name for name in checkpoint.tensors if name.startswith("adapter.")} == names
-        assert path.stat().st_size < 1_000_000
+def test_only_the_adapter_changes_the_backbone(adapted: TrainingResult, sets: Sets) -> None:
+    plain = load_backbone(sets.settings.backbone).state_dict()
+    changed, adapter = adapted.model.backbone.state_dict(), adapted.model.adapter
+    assert list(changed) == list(plain)
+    assert adapter is not None
+    moved = 0
+    for name, before in plain.items():
+        module = name.removesuffix(".weight")
+        if module in adapter.modules:
+            update = adapter.tensors[f"{module}.B"] @ adapter.tensors[f"{module}.A"]
+            expected = before + adapter.alpha / adapter.rank * update
+            torch.testing.assert_close(changed[name], expected, atol=1e-6, rtol=0)
+            moved += int(update.abs().max() > 0)
+        else:
+            assert torch.equal(changed[name], before), name
+    assert moved == len(adapter.modules) > 0
+    assert not any(p.requires_grad for p in adapted.model.backbone.parameters())
+
+
+def test_saved_and_loaded_without_peft(
+    adapted: TrainingResult, sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "adapted.safetensors"
+    adapted.model.save(path)
+    assert path.stat().st_size < 1_000_000
+    monkeypatch.setitem(sys.modules, "peft", None)
+    loaded = RewardModel.load(path, backbone=sets.settings.backbone)
+    pictures = [torch.rand(30, 40, 3), torch.rand(50, 20, 3)]
+    mine, theirs = loaded.score(pictures).logit, adapted.model.score(pictures).logit
+    torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=0)
+
+
+def test_it_repeats_in_inference_mode(adapted: TrainingResult, sets: Sets, tmp_path: Path) -> None:
+    torch.rand(5)  # the caller's random numbers must not matter
+    with ever_better(), torch.inference_mode():
+        again = sets.train(adapt="lora")
+    first = sets.undated(adapted, tmp_path / "a.safetensors")
+    assert sets.undated(again, tmp_path / "b.safetensors") == first
+
+
+def test_it_stops_early_and_goes_back_to_the_best_epoch(sets: Sets, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("peft")
+    falling = itertools.count()
+    monkeypatch.setattr(lora, "quality", lambda *_: (1 - next(falling) / 100, 0.0))
+    model = sets.train(adapt="lora").model
+    assert next(falling) == 1 + lora._PATIENCE
+    # The best was the start, so there is nothing to store, and the card does not claim it.
+    assert model.adapter is None
+    assert model.card[CARD_KEY] == {"kind": "linear", "whitening": 0.5, "penalty": 0.1}
+    assert "gained nothing" in model.card["chosen_head"]
+    plain = load_backbone(sets.settings.backbone).state_dict()
+    assert all(torch.equal(t, plain[name]) for name, t in model.backbone.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        (None, r"peft.*pip install.*adapt.*none"),
+        ("efficientnet_lite0", r"efficientnet_lite0 has no layers.*transformer.*adapt.*none"),
+    ],
+    ids=["without peft", "a convolutional network"],
+)
+def test_what_cannot_be_adapted_is_refused_before_any_work(
+    backbone: str | None, message: str, sets: Sets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peft")
+    if backbone is None:
         monkeypatch.setitem(sys.modules, "peft", None)
-        loaded = RewardModel.load(path, backbone=sets.settings.backbone)
-        pictures = [torch.rand(30, 40, 3), torch.rand(50, 20, 3)]
-        torch.testing.assert_close(
-            loaded.score(pictures).logit, adapted.model.score(pictures).logit, atol=1e-5, rtol=0
+    stages: set[str] = set()
+    with pytest.raises(BackboneError, match=message):
+        sets.train(
+            lambda step: stages.add(step.stage), adapt="lora", backbone=backbone or sets.settings.backbone
         )
-
-    def test_it_stops_early_and_goes_back_to_the_best_epoch(
-        self, sets: Sets, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        pytest.importorskip("peft")
-        falling, steps = itertools.count(), []
-        monkeypatch.setattr(lora, "quality", lambda *_: (1 - next(falling) / 100, 0.0))
-        result = sets.train(steps.append, adapt="lora")
-        assert next(falling) == 1 + lora._PATIENCE
-        # The best was the start, so there is nothing to store, and the card does not claim it.
-        assert result.model.adapter is None
-        assert "gained nothing" in result.model.card["chosen_head"]
-        plain = load_backbone(sets.settings.backbone).state_dict()
-        assert all(torch.equal(t, plain[name]) for name, t in result.model.backbone.state_dict().items())
-
-    def test_one_fifth_is_held_out(self, adapted: TrainingResult) -> None:
-        assert len(adapted.held_out_paths) == len(adapted.held_out_scores) == len(adapted.held_out_labels)
-        assert 4 <= len(adapted.held_out_paths) <= 6
-        assert set(adapted.held_out_labels.tolist()) == {0, 1}
-        assert adapted.model.card["metrics"]["n"] == len(adapted.held_out_paths)
-
-    def test_it_repeats(self, adapted: TrainingResult, sets: Sets, tmp_path: Path) -> None:
-        torch.rand(5)  # the caller's random numbers must not matter
-        with ever_better(), torch.inference_mode():
-            again = sets.train(adapt="lora")
-        assert sets.undated(again, tmp_path / "a.safetensors") == sets.undated(
-            adapted, tmp_path / "b.safetensors"
-        )
-
-    def test_cancelling_passes_through(self, sets: Sets) -> None:
-        pytest.importorskip("peft")
-
-        class CancelledError(Exception):
-            pass
-
-        def cancel(progress: Progress) -> None:
-            if progress.stage == "adapting":
-                raise CancelledError
-
-        with pytest.raises(CancelledError):
-            sets.train(cancel, adapt="lora")
-
-    def test_without_peft_it_says_so_before_any_work(
-        self, sets: Sets, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "peft", None)
-        steps: list[Progress] = []
-        with pytest.raises(BackboneError, match=r"peft.*pip install.*adapt.*none"):
-            sets.train(steps.append, adapt="lora")
-        assert {step.stage for step in steps} <= LOOKING
-
-    def test_a_backbone_that_cannot_be_adapted(self, sets: Sets) -> None:
-        pytest.importorskip("peft")
-        steps: list[Progress] = []
-        with pytest.raises(
-            BackboneError, match=r"efficientnet_lite0 has no layers.*transformer.*adapt.*none"
-        ):
-            sets.train(steps.append, adapt="lora", backbone="efficientnet_lite0")
-        assert {step.stage for step in steps} <= LOOKING
+    assert stages <= {"looking at the liked files", "looking at the ordinary files"}

@@ -16,6 +16,7 @@ from ganrm_core.rewards.discriminator.readout import Readout, SecondLook, defaul
 from ganrm_core.utils import device_memory
 
 PICTURES = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+READOUT = Readout(("pixels",))
 
 
 class Limited(Colours):
@@ -36,83 +37,78 @@ class Limited(Colours):
         return ExecutionPlan(batch_size=8, channels_last=False)
 
 
-class TestWhereMemoryRunsOut:
-    @pytest.mark.parametrize(
-        "error",
-        [
-            torch.cuda.OutOfMemoryError("CUDA out of memory."),
-            RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
-            RuntimeError("Could not allocate tensor: Out of memory"),
-        ],
-    )
-    @pytest.mark.parametrize("look", [None, SecondLook("smaller", ("pixels",))])
-    def test_the_batch_is_halved_until_it_fits_and_stays_so(
-        self, error: Exception, look: SecondLook | None
-    ) -> None:
-        readout = Readout(("pixels",), look)
-        expected = FeatureExtractor(Limited(10**9, error), readout)(PICTURES)
-        backbone = Limited(3 * 16 * 16, error)
-        reader = FeatureExtractor(backbone, readout)
-        torch.testing.assert_close(reader(PICTURES), expected, rtol=0, atol=0)
-        assert backbone.batches[:3] == [8, 4, 2]
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+        RuntimeError("Could not allocate tensor: Out of memory"),
+    ],
+)
+@pytest.mark.parametrize("look", [None, SecondLook("smaller", ("pixels",))])
+def test_the_batch_is_halved_until_it_fits_and_stays_so(error: Exception, look: SecondLook | None) -> None:
+    readout = Readout(("pixels",), look)
+    expected = FeatureExtractor(Limited(10**9, error), readout)(PICTURES)
+    backbone = Limited(3 * 16 * 16, error)
+    extractor = FeatureExtractor(backbone, readout)
+    for batches in ([8, 4, 2], [2] * 10):
         backbone.batches.clear()
-        assert reader.batch_size == 2
-        torch.testing.assert_close(reader(PICTURES), expected, rtol=0, atol=0)
-        assert backbone.batches[:10] == [2] * 10
-
-    def test_not_even_one_fits(self) -> None:
-        backbone = Limited(0, torch.cuda.OutOfMemoryError("CUDA out of memory."))
-        with pytest.raises(torch.cuda.OutOfMemoryError):
-            FeatureExtractor(backbone, Readout(("pixels",)))(PICTURES)
-        assert backbone.batches == [8, 4, 2, 1]
-
-    def test_any_other_error_is_no_reason_for_smaller_batches(self) -> None:
-        backbone = Limited(0, RuntimeError("shapes cannot be multiplied"))
-        with pytest.raises(RuntimeError, match="multiplied"):
-            FeatureExtractor(backbone, Readout(("pixels",)))(PICTURES)
-        assert backbone.batches == [8]
+        torch.testing.assert_close(extractor(PICTURES), expected, rtol=0, atol=0)
+        assert backbone.batches[: len(batches)] == batches
+        assert extractor.batch_size == 2
 
 
-class TestFreeMemory:
-    @pytest.mark.parametrize(
-        ("fit", "batch"), [(0, 1), (0.9, 1), (3.5, 3), (7.9, 7), (8, 8), (1000, 8), (None, 8)]
-    )
-    def test_as_many_pictures_as_fit_and_no_more_than_planned(
-        self, monkeypatch: pytest.MonkeyPatch, fit: float | None, batch: int
-    ) -> None:
-        backbone = Limited(10**9, RuntimeError())
-        free = None if fit is None else int(fit * backbone.bytes_per_picture)
-        monkeypatch.setattr(feature_extractor, "free_memory", lambda _: free)
-        reader = FeatureExtractor(backbone, Readout(("pixels",)))
-        assert reader.batch_size == batch
-        reader(PICTURES)
-        assert max(backbone.batches) == batch
-        assert sum(backbone.batches) == len(PICTURES)
+@pytest.mark.parametrize(
+    ("error", "batches"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory."), [8, 4, 2, 1]),  # not even one fits
+        (RuntimeError("shapes cannot be multiplied"), [8]),  # no reason for smaller batches
+    ],
+)
+def test_what_no_smaller_batch_helps_against_is_raised(error: Exception, batches: list[int]) -> None:
+    backbone = Limited(0, error)
+    with pytest.raises(type(error), match=str(error)):
+        FeatureExtractor(backbone, READOUT)(PICTURES)
+    assert backbone.batches == batches
 
-    def test_the_processor_lends_more_than_it_has(self) -> None:
-        assert device_memory.free_memory(torch.device("cpu")) is None
 
-    def test_what_pytorch_keeps_in_reserve_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        told = {"mem_get_info": (100, 1000), "memory_reserved": 30, "memory_allocated": 10}
-        for name, value in told.items():
-            monkeypatch.setattr(torch.cuda, name, lambda _, value=value: value)
-        assert device_memory.free_memory(torch.device("cuda", 0)) == 120
+@pytest.mark.parametrize(
+    ("fit", "batch"), [(0, 1), (0.9, 1), (3.5, 3), (7.9, 7), (8, 8), (1000, 8), (None, 8)]
+)
+def test_as_many_pictures_as_fit_and_no_more_than_planned(
+    monkeypatch: pytest.MonkeyPatch, fit: float | None, batch: int
+) -> None:
+    backbone = Limited(10**9, RuntimeError())
+    free = None if fit is None else int(fit * backbone.bytes_per_picture)
+    monkeypatch.setattr(feature_extractor, "free_memory", lambda _: free)
+    FeatureExtractor(backbone, READOUT)(PICTURES)
+    assert max(backbone.batches) == batch
+    assert sum(backbone.batches) == len(PICTURES)
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-    def test_a_real_card_tells(self) -> None:
-        device = torch.device("cuda")
-        before = device_memory.free_memory(device)
-        held = torch.zeros(64 << 20, dtype=torch.uint8, device=device)
-        after = device_memory.free_memory(device)
-        assert before is not None
-        assert after is not None
-        assert 0 < after <= before - held.nbytes + (32 << 20)
+
+def test_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device_memory.free_memory(torch.device("cpu")) is None
+    told = {"mem_get_info": (100, 1000), "memory_reserved": 30, "memory_allocated": 10}
+    for name, value in told.items():
+        monkeypatch.setattr(torch.cuda, name, lambda _, value=value: value)
+    assert device_memory.free_memory(torch.device("cuda", 0)) == 120
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_real_card_tells() -> None:
+    device = torch.device("cuda")
+    before = device_memory.free_memory(device)
+    held = torch.zeros(64 << 20, dtype=torch.uint8, device=device)
+    after = device_memory.free_memory(device)
+    assert before is not None
+    assert after is not None
+    assert 0 < after <= before - held.nbytes + (32 << 20)
 
 
 def test_the_built_in_network_takes_no_more_than_is_reserved() -> None:
     backbone = load_backbone("efficientnet_lite0")
-    reader = FeatureExtractor(backbone, default_readout(backbone.spec))
-    batch = torch.rand(reader.batch_size, 3, 224, 224)
-    taken = most_alive(lambda: reader(batch)) / len(batch)
-    # Far less would keep half of a small card idle, more would not fit.
+    extractor = FeatureExtractor(backbone, default_readout(backbone.spec))
+    batch = torch.rand(4, 3, 224, 224)
+    taken = most_alive(lambda: extractor(batch)) / len(batch)
+    # Far less would leave half of a small card idle, more would not fit.
     assert 0.1 < taken / backbone.bytes_per_picture < 1

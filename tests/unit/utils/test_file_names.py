@@ -1,3 +1,5 @@
+"""File names: truncated to what the file system holds, and numbered where they are taken."""
+
 from __future__ import annotations
 
 import os
@@ -6,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core.selection.output_folder import free_folder
-from ganrm_core.training.feature_archive import archive_path
 from ganrm_core.utils import file_names
 from ganrm_core.utils.errors import OutputError
 from ganrm_core.utils.file_names import fitting_name, longest_name, numbers, split_name, unique_name
@@ -30,7 +30,7 @@ def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 @pytest.mark.parametrize("stem", LONG.values(), ids=LONG)
 @pytest.mark.parametrize("ending", [".map.png", " (12).features.safetensors", ""])
-def test_the_stem_gives_way_and_the_ending_stays(stem: str, ending: str, most: int, tmp_path: Path) -> None:
+def test_the_stem_is_cut_and_the_ending_stays(stem: str, ending: str, most: int, tmp_path: Path) -> None:
     name = fitting_name(tmp_path, stem, ending)
     cut = name.removesuffix(ending)
     assert len(os.fsencode(name)) <= most
@@ -43,10 +43,19 @@ def test_the_stem_gives_way_and_the_ending_stays(stem: str, ending: str, most: i
 
 
 @pytest.mark.usefixtures("most")
-def test_what_begins_alike_stays_apart(tmp_path: Path) -> None:
-    names = {fitting_name(tmp_path, "漢" * 90 + end, ".png") for end in ("", "字", "字字")}
+def test_stems_that_begin_alike_stay_apart_and_can_be_written(tmp_path: Path) -> None:
+    stems = ["漢" * 90 + end for end in ("", "字", "字字")]
+    names = {fitting_name(tmp_path, stem, ".png") for stem in stems}
     assert len(names) == 3
-    assert names == {fitting_name(tmp_path / "new", "漢" * 90 + end, ".png") for end in ("", "字", "字字")}
+    assert names == {fitting_name(tmp_path / "new", stem, ".png") for stem in stems}
+    for name in names:
+        (tmp_path / name).touch()
+        second = free_name(tmp_path, name)
+        second.touch()
+        assert second.suffix == ".png"
+    assert len(list(tmp_path.iterdir())) == 6
+    with pytest.raises(OutputError, match=r"too long for this disk. Choose a shorter name"):
+        check_new_file(tmp_path / f"{'x' * 250}.safetensors", what="the model")
 
 
 def test_short_names_stay_and_no_disk_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,19 +63,20 @@ def test_short_names_stay_and_no_disk_is_asked(tmp_path: Path, monkeypatch: pyte
     assert fitting_name(tmp_path, "cat", ".map.png") == "cat.map.png"
 
 
-@pytest.mark.parametrize(("answer", "most"), [(143, 143), (255, 255), (1530, 255), (-1, 255)])
-def test_what_the_disk_says(answer: int, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "pathconf", lambda *_: answer)
+@pytest.mark.parametrize(
+    ("answer", "most"),
+    [(143, 143), (255, 255), (1530, 255), (-1, 255), (AttributeError(), 255), (OSError(), 255)],
+)
+def test_the_limit_of_the_disk(
+    answer: int | Exception, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pathconf(*_: object) -> int:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(os, "pathconf", pathconf)
     assert longest_name(tmp_path / "not" / "yet" / "there") == most
-
-
-@pytest.mark.parametrize("error", [AttributeError, OSError, ValueError])
-def test_without_an_answer(error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> int:
-        raise error
-
-    monkeypatch.setattr(os, "pathconf", fail)
-    assert longest_name(tmp_path) == 255
 
 
 def test_names_that_are_taken_are_numbered(tmp_path: Path) -> None:
@@ -77,7 +87,6 @@ def test_names_that_are_taken_are_numbered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("a.png", ("a", ".png")),
         ("x.map.png", ("x.map", ".png")),
         ("none", ("none", "")),
         ("A castle. It rains, and the king is out", ("A castle. It rains, and the king is out", "")),
@@ -85,30 +94,3 @@ def test_names_that_are_taken_are_numbered(tmp_path: Path) -> None:
 )
 def test_stem_and_suffix(name: str, parts: tuple[str, str]) -> None:
     assert split_name(name) == parts
-
-
-@pytest.mark.usefixtures("most")
-class TestWhereNamesAreMade:
-    def test_a_free_name_can_be_written(self, tmp_path: Path) -> None:
-        name = fitting_name(tmp_path, "漢" * 90, ".png")
-        (tmp_path / name).touch()
-        second = free_name(tmp_path, name)
-        second.touch()
-        assert second.suffix == ".png"
-        assert len(list(tmp_path.iterdir())) == 2
-
-    def test_a_companion_can_be_written(self, tmp_path: Path) -> None:
-        model = tmp_path / fitting_name(tmp_path, "漢" * 90, ".safetensors")
-        archive_path(model).touch()
-        assert archive_path(model).name.endswith(".features.safetensors")
-
-    def test_a_second_folder_can_be_made(self, tmp_path: Path) -> None:
-        wanted = tmp_path / fitting_name(tmp_path, "漢" * 90, "")
-        (wanted / "full").mkdir(parents=True)
-        second = free_folder(wanted)
-        second.mkdir()
-        assert second.name.endswith(" (2)")
-
-    def test_a_name_given_that_is_too_long_is_refused_before_any_work(self, tmp_path: Path) -> None:
-        with pytest.raises(OutputError, match=r"too long for this disk. Choose a shorter name"):
-            check_new_file(tmp_path / f"{'x' * 250}.safetensors", what="the model")

@@ -1,41 +1,20 @@
+"""Atomic output files: complete or absent, never overwriting, with advice where the disk refuses."""
+
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from unit_support.failing_disk import names, refuse, refuse_creating
 
-from ganrm_core.utils.errors import OutputError
-from ganrm_core.utils.files import atomic_file, check_new_file, shown
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def refuse(code: int) -> Callable[..., None]:
-    """Stands for a system call on a disk that is full, read-only… Works for root too."""
-
-    def call(*arguments: object, **_: object) -> None:
-        raise OSError(code, os.strerror(code), str(arguments[0]))
-
-    return call
-
-
-def refuse_creating(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """New files cannot be created; all else works."""
-    real = os.open
-
-    def guarded(path: str, flags: int, *rest: int, **more: int) -> int:
-        if flags & os.O_CREAT:
-            raise OSError(code, os.strerror(code), str(path))
-        return real(path, flags, *rest, **more)
-
-    monkeypatch.setattr(os, "open", guarded)
-
+from ganrm_core.utils import files
+from ganrm_core.utils.errors import NameTakenError, OutputError
+from ganrm_core.utils.files import atomic_file, check_new_file, free_name, shown, write_new, write_new_file
 
 DISK_TROUBLE = [
     (errno.ENOSPC, "disk is full.*Free some space"),
@@ -46,22 +25,25 @@ DISK_TROUBLE = [
 ]
 
 
-class TestShown:
-    @pytest.mark.parametrize(
-        ("path", "text"),
-        [
-            ("a b/ü 画.png", '"a b/ü 画.png"'),
-            ("two\nlines\t\x1b[0m", r'"two\nlines\t\x1b[0m"'),
-            ("bytes\udcff", r'"bytes\udcff"'),
-        ],
-    )
-    def test_fit_for_a_message(self, path: str, text: str) -> None:
-        assert shown(path) == text
-        assert shown(Path(path)) == text
+def write(path: Path, content: bytes = b"content", *, overwrite: bool = False) -> None:
+    with atomic_file(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a b/ü 画.png", '"a b/ü 画.png"'),
+        ("two\nlines\t\x1b[0m", r'"two\nlines\t\x1b[0m"'),
+        ("bytes\udcff", r'"bytes\udcff"'),
+    ],
+)
+def test_paths_in_messages_are_on_one_line(path: str, text: str) -> None:
+    assert shown(path) == shown(Path(path)) == text
 
 
 class TestCheckNewFile:
-    def test_a_free_name_is_fine_and_nothing_stays_behind(self, tmp_path: Path) -> None:
+    def test_a_free_name_leaves_nothing_behind(self, tmp_path: Path) -> None:
         check_new_file(tmp_path / "new.bin", what="the model")
         assert names(tmp_path) == []
 
@@ -85,12 +67,10 @@ class TestCheckNewFile:
     @pytest.mark.parametrize("make_folders", [False, True])
     def test_a_file_where_a_folder_should_be(self, make_folders: bool, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"x")
-        for path in (tmp_path / "file" / "new.bin", tmp_path / "file" / "sub" / "new.bin"):
-            with pytest.raises(OutputError, match="Cannot write the model"):
-                check_new_file(path, what="the model", make_folders=make_folders)
+        with pytest.raises(OutputError, match="Cannot write the model"):
+            check_new_file(tmp_path / "file" / "sub" / "a", what="the model", make_folders=make_folders)
         with pytest.raises(OutputError, match="is a file, not a folder"):
-            check_new_file(tmp_path / "file" / "new.bin", what="the model", make_folders=make_folders)
-        assert (tmp_path / "file").read_bytes() == b"x"
+            check_new_file(tmp_path / "file" / "a", what="the model", make_folders=make_folders)
 
     @pytest.mark.parametrize(("code", "message"), DISK_TROUBLE)
     def test_a_folder_that_cannot_be_written(
@@ -99,162 +79,166 @@ class TestCheckNewFile:
         refuse_creating(code, monkeypatch)
         with pytest.raises(OutputError, match=f"the model.*new.bin.*{message}"):
             check_new_file(tmp_path / "new.bin", what="the model")
-
-    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing stops root")
-    def test_a_folder_without_write_permission(self, tmp_path: Path) -> None:
-        tmp_path.chmod(0o500)
-        try:
-            with pytest.raises(OutputError, match="no permission"):
-                check_new_file(tmp_path / "new.bin", what="the model")
-        finally:
-            tmp_path.chmod(0o700)
-
-    @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder nobody can write to")
-    def test_a_folder_that_not_even_root_can_write(self) -> None:
-        with pytest.raises(OutputError, match="Cannot write the model"):
-            check_new_file(Path("/proc/self/new.bin"), what="the model")
+        with pytest.raises(OutputError, match=f"new.bin.*{message}"):
+            write(tmp_path / "new.bin")
 
 
 class TestAtomicFile:
     def test_appears_complete_and_only_then(self, tmp_path: Path) -> None:
         target = tmp_path / "model.safetensors"
-        with atomic_file(target) as temporary:
-            assert temporary.parent == tmp_path
-            assert temporary.suffix == ".safetensors"
-            assert temporary.name.startswith(".")
-            temporary.write_bytes(b"content")
-            assert not target.exists()
-        assert target.read_bytes() == b"content"
-        assert names(tmp_path) == ["model.safetensors"]
-
-    def test_permissions_follow_the_umask(self, tmp_path: Path) -> None:
         before = os.umask(0o022)
         try:
-            with atomic_file(tmp_path / "a") as temporary:
-                temporary.write_bytes(b"x")
+            with atomic_file(target) as temporary:
+                assert temporary.parent == tmp_path
+                assert temporary.suffix == ".safetensors"
+                assert temporary.name.startswith(".")
+                temporary.write_bytes(b"content")
+                assert not target.exists()
         finally:
             os.umask(before)
-        if os.name == "posix":
-            assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+        assert target.read_bytes() == b"content"
+        assert names(tmp_path) == ["model.safetensors"]
+        assert os.name != "posix" or stat.S_IMODE(target.stat().st_mode) == 0o644
 
     @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.EIO, "other")])
-    def test_an_exception_leaves_everything_as_it_was(self, error: BaseException, tmp_path: Path) -> None:
-        def write(overwrite: bool) -> None:
-            with atomic_file(target, overwrite=overwrite) as temporary:
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_an_exception_leaves_everything_as_it_was(
+        self, error: BaseException, overwrite: bool, tmp_path: Path
+    ) -> None:
+        def broken_off() -> None:
+            with atomic_file(tmp_path / "model", overwrite=overwrite) as temporary:
                 temporary.write_bytes(b"half")
                 raise error
 
-        target = tmp_path / "model"
+        if overwrite:
+            (tmp_path / "model").write_bytes(b"old")
         with pytest.raises(type(error)) as caught:
-            write(overwrite=False)
+            broken_off()
         assert caught.value is error
-        assert names(tmp_path) == []
-        target.write_bytes(b"old")
-        with pytest.raises(type(error)):
-            write(overwrite=True)
-        assert target.read_bytes() == b"old"
-        assert names(tmp_path) == ["model"]
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == (
+            {"model": b"old"} if overwrite else {}
+        )
 
-    @pytest.mark.parametrize("links", [True, False])
-    def test_a_file_that_appears_meanwhile_survives(
-        self, links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("code", [None, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+    def test_a_file_that_appears_meanwhile_survives_with_and_without_hard_links(
+        self, code: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        if not links:
-            monkeypatch.setattr(os, "link", refuse(errno.EPERM))
-
         def race() -> None:
-            with atomic_file(target) as temporary:
+            with atomic_file(tmp_path / "model") as temporary:
                 temporary.write_bytes(b"mine")
-                target.write_bytes(b"theirs")
+                (tmp_path / "model").write_bytes(b"theirs")
 
-        target = tmp_path / "model"
+        if code:
+            monkeypatch.setattr(os, "link", refuse(code))
         with pytest.raises(OutputError, match="already exists and is never overwritten"):
             race()
-        assert target.read_bytes() == b"theirs"
-        assert names(tmp_path) == ["model"]
+        assert (tmp_path / "model").read_bytes() == b"theirs"
+        for content in (b"old", b"new"):
+            write(tmp_path / "other", content, overwrite=True)
+            assert (tmp_path / "other").read_bytes() == content
+        assert names(tmp_path) == ["model", "other"]
 
-    @pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
-    def test_disks_without_hard_links(
-        self, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(os, "link", refuse(code))
-        with atomic_file(tmp_path / "model") as temporary:
-            temporary.write_bytes(b"content")
-        assert (tmp_path / "model").read_bytes() == b"content"
-        assert names(tmp_path) == ["model"]
-
-    def test_a_failing_last_step_leaves_no_empty_file(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def write() -> None:
-            with atomic_file(tmp_path / "model") as temporary:
-                temporary.write_bytes(b"content")
-
-        monkeypatch.setattr(os, "link", refuse(errno.EPERM))
-        monkeypatch.setattr(Path, "replace", refuse(errno.EROFS))
-        with pytest.raises(OutputError, match="read-only"):
-            write()
-        assert names(tmp_path) == []
-
-    def test_overwrite_replaces(self, tmp_path: Path) -> None:
-        (tmp_path / "model").write_bytes(b"old")
-        with atomic_file(tmp_path / "model", overwrite=True) as temporary:
-            temporary.write_bytes(b"new")
-            assert (tmp_path / "model").read_bytes() == b"old"
-        assert (tmp_path / "model").read_bytes() == b"new"
-
-    @pytest.mark.parametrize(("code", "message"), DISK_TROUBLE)
-    def test_trouble_at_the_start(
-        self, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def write() -> None:
-            with atomic_file(tmp_path / "model"):
-                pytest.fail("the body must not run")
-
-        refuse_creating(code, monkeypatch)
-        with pytest.raises(OutputError, match=f"model.*{message}"):
-            write()
-
-    @pytest.mark.parametrize("step", ["fsync", "link"])
+    @pytest.mark.parametrize("step", ["fsync", "link", "replace"])
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
     def test_trouble_at_the_end(
         self, step: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def write() -> None:
-            with atomic_file(tmp_path / "model") as temporary:
-                temporary.write_bytes(b"content")
-
-        monkeypatch.setattr(os, step, refuse(code))
+        if step == "replace":
+            monkeypatch.setattr(os, "link", refuse(errno.EPERM))
+            monkeypatch.setattr(Path, "replace", refuse(code))
+        else:
+            monkeypatch.setattr(os, step, refuse(code))
         with pytest.raises(OutputError, match="Cannot write the file"):
-            write()
-        assert names(tmp_path) == []
-
-    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-    def test_a_really_full_disk(self, tmp_path: Path) -> None:
-        def write() -> None:
-            with atomic_file(tmp_path / "model"), Path("/dev/full").open("wb", buffering=0) as full:
-                full.write(b"content")
-
-        with pytest.raises(OutputError, match="disk is full"):
-            write()
+            write(tmp_path / "model")
         assert names(tmp_path) == []
 
     def test_a_missing_file_in_the_body_is_not_ours(self, tmp_path: Path) -> None:
-        def write() -> None:
+        def read() -> None:
             with atomic_file(tmp_path / "model"):
                 (tmp_path / "input").read_bytes()
 
         with pytest.raises(FileNotFoundError):
-            write()
+            read()
 
     def test_long_names_and_missing_folders(self, tmp_path: Path) -> None:
-        def write(path: Path) -> None:
-            with atomic_file(path) as temporary:
-                temporary.write_bytes(b"x")
-
         write(tmp_path / ("ü" * 120 + ".png"))
         with pytest.raises(OutputError, match=r"name is too long.*shorter"):
             write(tmp_path / ("n" * 300))
         with pytest.raises(OutputError, match="folder does not exist"):
             write(tmp_path / "no" / "model")
         assert len(names(tmp_path)) == 1
+
+
+def pair(folder: Path, content: bytes = b"mine") -> Callable[[str], dict[Path, bytes]]:
+    return lambda number: {folder / f"a{number}.x": content, folder / f"a{number}.y": content}
+
+
+class TestWriteNew:
+    @pytest.mark.parametrize("links", [True, False])
+    @pytest.mark.parametrize("taken", ["a.x", "a.y"])
+    def test_files_that_appear_at_the_last_moment_take_the_next_number(
+        self, taken: str, links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        publish = files._publish
+
+        def late(temporary: Path, target: Path) -> None:
+            if target.name == taken and not target.exists():
+                target.write_bytes(b"theirs")
+            publish(temporary, target)
+
+        monkeypatch.setattr(files, "_publish", late)
+        if not links:
+            monkeypatch.delattr(os, "link")
+        assert write_new(pair(tmp_path)) == [tmp_path / "a (2).x", tmp_path / "a (2).y"]
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+            taken: b"theirs",
+            "a (2).x": b"mine",
+            "a (2).y": b"mine",
+        }
+        assert write_new_file(tmp_path / "a (2).x", b"more") == tmp_path / "a (2) (2).x"
+
+    def test_many_at_once_lose_nothing(self, tmp_path: Path) -> None:
+        count, start = 4, threading.Barrier(4)
+
+        def run(number: int) -> None:
+            start.wait()
+            for _ in range(5):
+                write_new(pair(tmp_path, b"%d" % number))
+
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        content = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        assert len(content) == 2 * count * 5
+        assert all(content[name] == content[f"{name[:-1]}y"] for name in content if name.endswith("x"))
+
+    def test_what_is_written_already_is_said_and_stays(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        link = os.link
+
+        def full(source: Path, target: Path) -> None:
+            (refuse(errno.ENOSPC) if target.suffix == ".y" else link)(source, target)
+
+        monkeypatch.setattr(os, "link", full)
+        with pytest.raises(OutputError, match=r"disk is full.* Written already: .*a\.x") as caught:
+            write_new(pair(tmp_path))
+        assert not isinstance(caught.value, NameTakenError)
+        assert names(tmp_path) == ["a.x"]
+
+
+class TestFreeName:
+    def test_counts_up_and_keeps_the_suffix(self, tmp_path: Path) -> None:
+        for expected in ("a b.png", "a b (2).png", "a b (3).png"):
+            path = free_name(tmp_path, "a b.png")
+            assert path == tmp_path / expected
+            path.touch()
+        (tmp_path / "plain").symlink_to(tmp_path / "gone")
+        assert free_name(tmp_path, "plain") == tmp_path / "plain (2)"
+
+    @pytest.mark.parametrize("name", ["", ".", "..", "a/b.png", "../a.png", "/etc/passwd"])
+    def test_only_plain_names(self, name: str, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="not a plain file name"):
+            free_name(tmp_path, name)

@@ -1,4 +1,4 @@
-"""Names that tell files apart, and the messages that use them."""
+"""Shortest path endings that tell files apart, and a message that uses them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ganrm_core.data.labelled_files import find_training_files
-from ganrm_core.data.skipped_files import Skipped, describe_skipped
 from ganrm_core.utils.errors import DataError
 from ganrm_core.utils.short_names import short_names
 
@@ -33,15 +32,6 @@ def test_as_many_folders_as_it_takes(paths: list[str], among: list[str], expecte
     assert found == [str(Path(name)) for name in expected]
 
 
-def test_what_was_skipped_is_told_from_what_was_not() -> None:
-    skipped = [Skipped(Path("in/a/pic.png"), "it is empty"), Skipped(Path("in/a/other.png"), "it is empty")]
-    read = [Path("in/a/pic.png"), Path("in/b/pic.png"), Path("in/a/other.png")]
-    assert describe_skipped(skipped, among=read) == (
-        f'2 files were skipped: "{Path("a/pic.png")}" (it is empty) and "other.png" (it is empty).'
-    )
-    assert '"pic.png"' in describe_skipped(skipped)
-
-
 def test_the_same_picture_under_the_same_name_in_both_sets(make_folder: Any, tmp_path: Path) -> None:
     liked, ordinary = (make_folder(tmp_path / kind, kind, 12) for kind in ("liked", "ordinary"))
     shutil.copy(liked / "liked00.png", ordinary / "liked00.png")
@@ -49,13 +39,3 @@ def test_the_same_picture_under_the_same_name_in_both_sets(make_folder: Any, tmp
     with pytest.raises(DataError) as raised:
         find_training_files(liked, ordinary)
     assert f"(liked = ordinary: {names[0]} = {names[1]})" in str(raised.value)
-
-
-def test_bad_files_are_no_copies_of_each_other(make_folder: Any, tmp_path: Path) -> None:
-    liked, ordinary = (make_folder(tmp_path / kind, kind, 12) for kind in ("liked", "ordinary"))
-    for number in range(3):
-        (liked / f"page{number}.png").write_bytes(b"<html>404 not found</html>")
-    shutil.copy(liked / "liked00.png", liked / "copy.png")
-    found = find_training_files(liked, ordinary)
-    assert len(found.liked) == len(set(found.liked_hashes)) == 12 + 3
-    assert found.warnings == ["1 liked files are exact copies of others and count once."]

@@ -1,7 +1,10 @@
+"""Heads and their ensemble: logits, spread, and rebuilding from tensors."""
+
 from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from ganrm_core.rewards.discriminator.heads import (
     Head,
@@ -26,85 +29,69 @@ def head(kind: str, seed: int) -> Head:
 
 
 @pytest.fixture
-def features() -> torch.Tensor:
+def features() -> Tensor:
     return torch.randn(9, WIDTH, generator=torch.Generator().manual_seed(0))
 
 
-class TestLinearHead:
-    def test_by_hand(self) -> None:
-        layer = LinearHead(torch.tensor([1.0, 2.0]), torch.tensor([3.0, -1.0]), torch.tensor(0.5))
-        assert layer(torch.tensor([[2.0, 4.0], [1.0, 2.0]])).tolist() == [1.5, 0.5]
+def test_a_linear_head_by_hand() -> None:
+    layer = LinearHead(torch.tensor([1.0, 2.0]), torch.tensor([3.0, -1.0]), torch.tensor(0.5))
+    assert layer(torch.tensor([[2.0, 4.0], [1.0, 2.0]])).tolist() == [1.5, 0.5]
+    far = torch.full((1, 2), 1e4)
+    layer = LinearHead(far[0], torch.tensor([1e3, 1e3]), torch.tensor(0.0))
+    assert float(layer(far + 0.125)) == 250.0, "features far from zero lose no precision"
 
-    def test_features_far_from_zero_lose_nothing(self) -> None:
-        far = torch.full((1, 2), 1e4)
-        layer = LinearHead(far[0], torch.tensor([1e3, 1e3]), torch.tensor(0.0))
-        assert float(layer(far + 0.125)) == 250.0
+
+def test_the_mean_of_linear_heads_has_the_mean_logit(features: Tensor) -> None:
+    heads = [LinearHead(torch.randn(WIDTH), torch.randn(WIDTH), torch.tensor(0.3 * n)) for n in range(3)]
+    expected = torch.stack([each(features) for each in heads]).mean(dim=0)
+    torch.testing.assert_close(LinearHead.mean_of(heads)(features), expected)
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp", "paper"])
 class TestRewardProjectionLayer:
-    def test_scores_by_the_head_and_spreads_over_the_siblings(
-        self, kind: str, features: torch.Tensor
-    ) -> None:
+    def test_scores_by_the_head_and_spreads_over_the_siblings(self, kind: str, features: Tensor) -> None:
         main, siblings = head(kind, 0), [head(kind, seed) for seed in (1, 2, 3)]
-        layer = RewardProjectionLayer(main, siblings)
+        layer = RewardProjectionLayer(main.train(), siblings)
         logits, spread = layer(features)
         assert layer.kind == kind
-        assert torch.equal(logits, main(features))
+        assert torch.equal(logits, main(features)), "without dropout"
         torch.testing.assert_close(spread, torch.stack([s(features) for s in siblings]).std(dim=0))
         assert spread.min() > 0
-
-    def test_a_lone_head_claims_no_spread(self, kind: str, features: torch.Tensor) -> None:
-        for siblings in ([], [head(kind, 1)]):
-            logits, spread = RewardProjectionLayer(head(kind, 0), siblings)(features)
-            assert spread.tolist() == [0] * len(features)
-            assert logits.shape == spread.shape
-
-    def test_is_frozen_and_without_dropout(self, kind: str, features: torch.Tensor) -> None:
-        layer = RewardProjectionLayer(head(kind, 0).train(), [head(kind, 1), head(kind, 2)])
         assert not any(parameter.requires_grad for parameter in layer.parameters())
-        assert torch.equal(layer(features)[0], layer(features)[0])
+        for few in ([], siblings[:1]):
+            assert RewardProjectionLayer(main, few)(features)[1].tolist() == [0] * len(features)
 
-    def test_comes_back_from_its_tensors(self, kind: str, features: torch.Tensor) -> None:
+    def test_comes_back_from_its_tensors(self, kind: str, features: Tensor) -> None:
         # Eleven siblings: "10" must not be sorted between "1" and "2".
         layer = RewardProjectionLayer(head(kind, 0), [head(kind, seed) for seed in range(1, 12)])
-        tensors = layer.state_dict()
+        tensors, state = layer.state_dict(), torch.random.get_rng_state()
         again = RewardProjectionLayer.from_tensors(kind, tensors)
+        assert torch.equal(torch.random.get_rng_state(), state), "the global generator is left alone"
         assert list(again.state_dict()) == list(tensors)
-        for name, tensor in again.state_dict().items():
-            assert torch.equal(tensor, tensors[name]), name
         for before, after in zip(layer(features), again(features), strict=True):
             assert torch.equal(before, after)
 
-    def test_refuses_tensors_of_another_shape_or_number(self, kind: str) -> None:
+    def test_refuses_missing_and_unknown_tensors(self, kind: str) -> None:
         tensors = dict(RewardProjectionLayer(head(kind, 0)).state_dict())
-        for name in tensors:
-            missing = {other: tensor for other, tensor in tensors.items() if other != name}
+        fewer = [{other: t for other, t in tensors.items() if other != name} for name in tensors]
+        for wrong in (*fewer, {}, {**tensors, "siblings.x.mean": torch.ones(1)}):
             with pytest.raises(CheckpointError, match="cannot be rebuilt"):
-                RewardProjectionLayer.from_tensors(kind, missing)
-        with pytest.raises(CheckpointError, match="cannot be rebuilt"):
-            RewardProjectionLayer.from_tensors(kind, {})
+                RewardProjectionLayer.from_tensors(kind, wrong)
         with pytest.raises(CheckpointError, match="unknown kind"):
             RewardProjectionLayer.from_tensors("vertical", tensors)
-        with pytest.raises(CheckpointError, match="cannot be rebuilt"):
-            RewardProjectionLayer.from_tensors(kind, {**tensors, "siblings.x.mean": torch.ones(1)})
-
-    def test_loading_leaves_the_global_generator_alone(self, kind: str) -> None:
-        tensors = RewardProjectionLayer(head(kind, 0)).state_dict()
-        state = torch.random.get_rng_state()
-        RewardProjectionLayer.from_tensors(kind, tensors)
-        assert torch.equal(torch.random.get_rng_state(), state)
 
 
 @pytest.mark.parametrize(
     ("kind", "changed"),
     [
         ("linear", {"head.weight": torch.ones(WIDTH + 1)}),
+        ("linear", {"head.weight": torch.full((WIDTH,), torch.nan)}),
         ("mlp", {"head.projection": torch.ones(WIDTH)}),
         ("mlp", {"head.projection": torch.ones(WIDTH + 1, 3)}),
     ],
 )
-def test_refuses_tensors_that_do_not_fit_each_other(kind: str, changed: dict[str, torch.Tensor]) -> None:
-    tensors = {**RewardProjectionLayer(head(kind, 0)).state_dict(), **changed}
-    with pytest.raises(CheckpointError):
-        RewardProjectionLayer.from_tensors(kind, tensors)
+def test_refuses_tensors_that_do_not_fit_each_other(kind: str, changed: dict[str, Tensor]) -> None:
+    with pytest.raises(CheckpointError, match="cannot be rebuilt"):
+        RewardProjectionLayer.from_tensors(
+            kind, {**RewardProjectionLayer(head(kind, 0)).state_dict(), **changed}
+        )

@@ -1,9 +1,8 @@
-"""The rounds themselves, on drawn features."""
+"""Rounds of self-training, on drawn features."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,32 +15,29 @@ from ganrm_core.data.splits import FIFTHS, FOLDS, assign_folds
 from ganrm_core.metrics.binary import auc
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
 from ganrm_core.rewards.discriminator.readout import Block
-from ganrm_core.training.block_weights import block_weights
+from ganrm_core.training import head_fitting
 from ganrm_core.training.feature_rows import Rows
+from ganrm_core.training.head_config import HeadConfig
 from ganrm_core.training.head_fitting import fit_linear_heads
-from ganrm_core.training.self_training.head_recipe import HeadRecipe, recipe_of
-from ganrm_core.training.self_training.rounds import (
-    Bootstrapped,
-    BootstrapSettings,
-    bootstrap,
-    pick,
-    ranks_better,
-)
+from ganrm_core.training.self_training import head_recipe, rounds
+from ganrm_core.training.self_training.fold_chains import StartingPoint
+from ganrm_core.training.self_training.head_recipe import HeadRecipe
+from ganrm_core.training.self_training.rounds import Bootstrapped, BootstrapSettings, bootstrap, pick
 from ganrm_core.training.whitening import find_directions
 from ganrm_core.utils.errors import DataError
-from ganrm_core.utils.progress import Progress, no_progress
+from ganrm_core.utils.progress import Progress, ProgressCallback, no_progress
 
 WIDTH = 24
 BLOCKS = (Block("a", "mean", 0, WIDTH // 2), Block("a", "std", WIDTH // 2, WIDTH))
-RECIPE = HeadRecipe("linear", BLOCKS, 0, (), 0.25, 0.03)
+RECIPE = HeadRecipe(HeadConfig("linear", 0.25, 0.03), BLOCKS, 0)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture(autouse=True)
+def equal_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Block weights have tests of their own, and take most of the time."""
+    monkeypatch.setattr(
+        head_recipe, "block_weights", lambda _rows, blocks, _nuisances: torch.ones(len(blocks))
+    )
 
 
 def drawn(count: int, seed: int, shift: float = 1.5, width: int = WIDTH) -> Rows:
@@ -61,76 +57,78 @@ def layer(rows: Rows, recipe: HeadRecipe = RECIPE) -> RewardProjectionLayer:
     return RewardProjectionLayer(recipe.fit(rows, np.arange(len(rows)), nothing(rows)))
 
 
-def run(rows: Rows, pool: Tensor, settings: BootstrapSettings | None = None, **changes: Any) -> Bootstrapped:
-    given: dict[str, Any] = {"recipe": RECIPE, "seed": 0, "progress": no_progress, **changes}
-    start = given.pop("start", None) or layer(rows, given["recipe"])
-    groups = np.arange(len(rows))
-    return bootstrap(rows, groups, pool, settings=settings or BootstrapSettings(), start=start, **given)
+def run(
+    rows: Rows,
+    pool: Tensor,
+    settings: BootstrapSettings | None = None,
+    *,
+    recipe: HeadRecipe = RECIPE,
+    start: RewardProjectionLayer | None = None,
+    progress: ProgressCallback = no_progress,
+    **changes: Any,
+) -> Bootstrapped:
+    given = StartingPoint(rows, np.arange(len(rows)), start or layer(rows, recipe), **changes)
+    return bootstrap(given, pool, recipe, settings or BootstrapSettings(), progress=progress)
 
 
-class TestSettings:
-    @pytest.mark.parametrize(
-        "wrong", [{"rounds": 0}, {"top": 0}, {"bottom": -1}, {"alpha": -0.1}, {"alpha": math.nan}]
-    )
-    def test_refused(self, wrong: dict[str, Any]) -> None:
-        with pytest.raises(DataError, match=next(iter(wrong))):
-            BootstrapSettings(**wrong)
-
-    def test_a_tenth_of_the_pool_but_never_more_than_the_rarer_class(self) -> None:
-        assert BootstrapSettings().picks(200, 50) == (20, 20)
-        assert BootstrapSettings().picks(2000, 50) == (50, 50)
-        assert BootstrapSettings(bottom_only=True).picks(200, 50) == (0, 20)
-        assert BootstrapSettings(top=7, bottom=9).picks(200, 5) == (7, 9)
-
-    def test_positives_and_negatives_never_overlap(self) -> None:
-        assert BootstrapSettings(top=5, bottom=5).picks(10, 9) == (5, 5)
-        with pytest.raises(DataError, match="9 usable"):
-            BootstrapSettings(top=5, bottom=5).picks(9, 9)
-        with pytest.raises(DataError, match="1 usable"):
-            BootstrapSettings().picks(1, 9)
+def fold_layer(rows: Rows, folds: np.ndarray) -> RewardProjectionLayer:
+    """A head, and siblings fitted without one fold each."""
+    parts = [torch.from_numpy(folds != fold) for fold in range(folds.max() + 1)]
+    return RewardProjectionLayer(layer(rows).head, [layer(rows.take(part)).head for part in parts])
 
 
-class TestPick:
+def folds_of(rows: Rows, count: int) -> np.ndarray:
+    return assign_folds(rows.labels.numpy().astype(np.int64), np.arange(len(rows)), count, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rounds": 0}, {"top": 0}, {"bottom": -1}, {"alpha": -0.1}, {"alpha": math.nan}]
+)
+def test_settings_that_cannot_be_used(wrong: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=next(iter(wrong))):
+        BootstrapSettings(**wrong)
+
+
+def test_a_tenth_of_the_pool_but_never_more_than_the_rarer_class_and_never_both() -> None:
+    assert BootstrapSettings().picks(200, 50) == (20, 20)
+    assert BootstrapSettings().picks(2000, 50) == (50, 50)
+    assert BootstrapSettings(bottom_only=True).picks(200, 50) == (0, 20)
+    assert BootstrapSettings(top=7, bottom=9).picks(200, 5) == (7, 9)
+    assert BootstrapSettings(top=5, bottom=5).picks(10, 9) == (5, 5)
+    with pytest.raises(DataError, match="9 usable"):
+        BootstrapSettings(top=5, bottom=5).picks(9, 9)
+    with pytest.raises(DataError, match="1 usable"):
+        BootstrapSettings().picks(1, 9)
+
+
+@pytest.mark.parametrize(
+    ("top", "bottom", "alpha", "labels"),
+    [
+        (2, 2, BootstrapSettings().decay(2), [1, 0.5**0.5, 0, 0]),
+        (3, 1, BootstrapSettings(alpha=2).decay(3), [1, math.exp(-2), math.exp(-4), 0]),
+        (0, 2, BootstrapSettings().decay(0), [0, 0]),
+    ],
+    ids=["default decay", "alpha", "bottom only"],
+)
+def test_pick(top: int, bottom: int, alpha: float, labels: list[float]) -> None:
     head = LinearHead(torch.zeros(1), torch.ones(1), torch.tensor(0.0))
-    pool = torch.tensor([3.0, 1.0, 5.0, 2.0, 4.0]).view(5, 1, 1)
-
-    def test_labels_fall_with_the_rank(self) -> None:
-        picked = pick(self.head, self.pool, 2, 2, BootstrapSettings().decay(2))
-        assert picked.top.tolist() == [2, 4]
-        assert picked.bottom.tolist() == [1, 3]
-        assert picked.rows.features.flatten().tolist() == [5, 4, 1, 2]
-        assert picked.rows.labels.tolist() == pytest.approx([1, 0.5**0.5, 0, 0])
-
-    def test_alpha(self) -> None:
-        picked = pick(self.head, self.pool, 3, 1, BootstrapSettings(alpha=2).decay(3))
-        assert picked.rows.labels.tolist() == pytest.approx([1, math.exp(-2), math.exp(-4), 0])
-
-    def test_bottom_only(self) -> None:
-        picked = pick(self.head, self.pool, 0, 2, BootstrapSettings().decay(0))
-        assert picked.rows.labels.tolist() == [0, 0]
+    picked = pick(head, torch.tensor([3.0, 1.0, 5.0, 2.0, 4.0]).view(5, 1, 1), top, bottom, alpha)
+    assert picked.top.tolist() == [2, 4, 0][:top]
+    assert picked.bottom.tolist() == [1, 3][:bottom]
+    assert picked.rows.features.flatten().tolist() == [5, 4, 3][:top] + [1, 2][:bottom]
+    assert picked.rows.labels.tolist() == pytest.approx(labels)
 
 
-class TestRanksBetter:
-    labels = np.repeat([1, 0], 60)
-
-    def logits(self, strength: float) -> np.ndarray:
-        return np.random.default_rng(0).normal(size=120) + strength * self.labels
-
-    def test_better_and_worse(self) -> None:
-        assert ranks_better(self.logits(0.5), self.logits(1.5), self.labels)
-        assert not ranks_better(self.logits(1.5), self.logits(0.5), self.labels)
-
-    def test_the_same_ranking_is_no_gain(self) -> None:
-        assert not ranks_better(self.logits(1), 3 * self.logits(1) + 1, self.labels)
-
-    def test_noise_is_mostly_left_alone(self) -> None:
-        rng = np.random.default_rng(1)
-        true = self.labels + rng.normal(size=120)
-        kept = 0
-        for _ in range(40):
-            before, after = (true + 0.5 * rng.normal(size=120) for _ in range(2))
-            kept += ranks_better(before, after, self.labels)
-        assert kept <= 14
+def test_ranks_better() -> None:
+    labels, noise = np.repeat([1, 0], 60), np.random.default_rng(0).normal(size=120)
+    weak, strong = noise + 0.5 * labels, noise + 1.5 * labels
+    assert rounds.ranks_better(weak, strong, labels)
+    assert not rounds.ranks_better(strong, weak, labels)
+    assert not rounds.ranks_better(weak, 3 * weak + 1, labels), "the same ranking is no gain"
+    rng = np.random.default_rng(1)
+    true = labels + rng.normal(size=120)
+    pairs = [[true + 0.5 * rng.normal(size=120) for _ in range(2)] for _ in range(40)]
+    assert sum(rounds.ranks_better(*pair, labels) for pair in pairs) <= 14, "noise is mostly left alone"
 
 
 class TestBootstrap:
@@ -153,10 +151,16 @@ class TestBootstrap:
             assert entry.gain.value >= 0
             assert entry.gain.low <= entry.gain.value <= entry.gain.high
         assert outcome.rounds[0].loss < outcome.loss
+        # The mean of the chains is handed out.
+        unseen = test.features[:20, 0]
+        of_chains = torch.stack([sibling(unseen) for sibling in outcome.layer.siblings]).mean(dim=0)
+        torch.testing.assert_close(outcome.layer.head(unseen), of_chains, atol=1e-4, rtol=1e-4)
 
-    def test_a_pool_without_one_is_left_alone(self) -> None:
-        rows = drawn(60, seed=3, shift=1)
-        outcome = run(rows, 3 * torch.randn(100, 1, WIDTH, generator=torch.Generator().manual_seed(4)))
+    def test_a_pool_that_does_not_help_is_left_alone(self) -> None:
+        rows, pool = drawn(60, seed=3, shift=1), 3 * drawn(100, seed=4, shift=0).features
+        outcome, again = (run(rows, pool) for _ in range(2))
+        assert outcome.held_out_scores.tolist() == again.held_out_scores.tolist()
+        assert (len(outcome.rounds[0].top), len(outcome.rounds[0].bottom)) == (10, 10)
         assert outcome.layer is None
         assert outcome.kept == 0
         assert len(outcome.rounds) == 1
@@ -167,7 +171,7 @@ class TestBootstrap:
         # The pool is the training pictures themselves, labelled at random. A head that saw a picture knows its
         # label; were it to label the pool for the judges of that picture, they would know it too.
         rows = drawn(60, seed=5, shift=0, width=400)
-        wide = replace(RECIPE, blocks=(Block("a", "mean", 0, 400),), penalty=0.003)
+        wide = replace(RECIPE, config=HeadConfig("linear", 0.25, 0.003), blocks=(Block("a", "mean", 0, 400),))
         settings = BootstrapSettings(top=30, bottom=30, alpha=0)
         outcome = run(rows, rows.features, settings, recipe=wide)
         assert auc(layer(rows, wide).head(rows.features[:, 0]).numpy(), rows.labels.numpy()) == 1
@@ -175,63 +179,35 @@ class TestBootstrap:
         assert auc(outcome.held_out_scores, rows.labels.numpy()[outcome.held_out]) < 0.75
 
     def test_chains_begin_with_siblings_of_the_same_folds(self) -> None:
-        rows = drawn(40, seed=6)
-        folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(40), FOLDS, 0)
-        siblings = [layer(rows.take(torch.from_numpy(folds != fold))).head for fold in range(FOLDS)]
-        start = RewardProjectionLayer(layer(rows).head, siblings)
-        pool = drawn(60, seed=7).features
-        fitted, known = run(rows, pool, start=start), run(rows, pool, start=start, siblings_fit=True)
-        assert known.auc == pytest.approx(fitted.auc)
-        assert known.loss == pytest.approx(fitted.loss, rel=1e-4)
-        turned = [LinearHead(head.mean, -head.weight, -head.bias) for head in siblings]
-        turned_start = RewardProjectionLayer(start.head, turned)
-        assert run(rows, pool, start=turned_start, siblings_fit=True).auc == pytest.approx(1 - known.auc)
-        assert run(rows, pool, start=turned_start).auc == pytest.approx(fitted.auc)
+        rows, pool, once = drawn(40, seed=6), drawn(60, seed=7).features, BootstrapSettings(rounds=1)
+        start = fold_layer(rows, folds_of(rows, FOLDS))
+        known = run(rows, pool, once, start=start, same_folds=True)
+        turned = RewardProjectionLayer(
+            start.head,
+            [LinearHead(h.mean, -h.weight, -h.bias) for h in start.siblings],  # type: ignore[operator,arg-type]
+        )
+        assert run(rows, pool, once, start=turned, same_folds=True).auc == pytest.approx(1 - known.auc)
+        fitted = run(rows, pool, once, start=turned)
+        assert fitted.auc == pytest.approx(known.auc)
+        assert fitted.loss == pytest.approx(known.loss, rel=1e-4)
 
     def test_siblings_of_another_version_keep_their_own_folds(self) -> None:
         rows = drawn(40, seed=6)
-        folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(40), 5, 0)
-        siblings = [layer(rows.take(torch.from_numpy(folds != fold))).head for fold in range(5)]
-        start = RewardProjectionLayer(layer(rows).head, siblings)
-        outcome = run(rows, drawn(60, seed=7).features, start=start, siblings_fit=True)
-        judged = np.zeros(40)
-        for fold, sibling in enumerate(siblings):
-            judged[folds == fold] = sibling(rows.features[torch.from_numpy(folds == fold), 0]).numpy()
-        assert outcome.auc == pytest.approx(auc(judged, rows.labels.numpy()))
+        folds = folds_of(rows, 5)
+        outcome = run(rows, drawn(60, seed=7).features, start=fold_layer(rows, folds), same_folds=True)
         assert outcome.folds is not None
         assert outcome.folds.tolist() == folds.tolist()
         assert outcome.protocol.startswith("5-fold")
 
-    def test_the_mean_of_the_chains_is_handed_out(self) -> None:
-        rows, pool = drawn(40, seed=22, shift=1), drawn(200, seed=2, shift=1).features
-        outcome = run(rows, pool, BootstrapSettings(2, top=80, bottom=80))
-        assert outcome.layer is not None
-        unseen = drawn(20, seed=9).features[:, 0]
-        of_chains = torch.stack([sibling(unseen) for sibling in outcome.layer.siblings]).mean(dim=0)
-        torch.testing.assert_close(outcome.layer.head(unseen), of_chains, atol=1e-4, rtol=1e-4)
-
     def test_an_adapted_backbone_is_judged_on_the_one_fold_it_has_not_seen(self) -> None:
         rows = drawn(60, seed=0, shift=0.6)
-        folds = assign_folds(rows.labels.numpy().astype(np.int64), np.arange(60), FIFTHS, 0)
         pool = drawn(400, seed=2, shift=3).features
-        settings = BootstrapSettings(top=40, bottom=40)
-        outcome = run(rows, pool, settings, adapted=True)
-        assert outcome.held_out.tolist() == np.flatnonzero(folds == 0).tolist()
+        outcome = run(rows, pool, BootstrapSettings(top=40, bottom=40), adapted=True)
+        assert outcome.held_out.tolist() == np.flatnonzero(folds_of(rows, FIFTHS) == 0).tolist()
         assert outcome.folds is None
         assert "one fifth" in outcome.protocol
         if outcome.layer:
             assert len(outcome.layer.siblings) == 0
-
-    def test_bottom_only_takes_no_positive(self) -> None:
-        outcome = run(drawn(40, seed=8), drawn(60, seed=9).features, BootstrapSettings(bottom_only=True))
-        assert len(outcome.rounds[0].top) == 0
-        assert len(outcome.rounds[0].bottom) == 6
-
-    def test_the_same_again(self) -> None:
-        rows, pool = drawn(40, seed=10), drawn(60, seed=11).features
-        first, second = run(rows, pool), run(rows, pool)
-        assert first.rounds[0].auc == second.rounds[0].auc
-        assert first.held_out_scores.tolist() == second.held_out_scores.tolist()
 
     def test_cancel_passes_through(self) -> None:
         steps: list[Progress] = []
@@ -252,32 +228,36 @@ class TestRecipe:
         rows, picked = drawn(30, seed=14), drawn(10, seed=15)
         picked = Rows(picked.features, torch.linspace(1, 0, 10))
         whole = Rows(torch.cat([rows.features, picked.features]), torch.cat([rows.labels, picked.labels]))
-        directions = find_directions(whole, BLOCKS, weights=block_weights(rows, BLOCKS))
+        moved = torch.eye(WIDTH)[:1].expand(4, -1)
+        directions = find_directions(whole, BLOCKS, (moved,), torch.ones(2))
         expected = fit_linear_heads(whole, directions, (0.03,), whitening=0.25)[0]
-        found = RECIPE.fit(rows, np.arange(30), picked)
+        found = replace(RECIPE, nuisances=(moved,)).fit(rows, np.arange(30), picked)
         assert torch.equal(found.weight, expected.weight)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("kind", ["mlp", "paper"])
-    def test_mlps_take_soft_labels(self, kind: str) -> None:
-        rows, pool = drawn(60, seed=16), drawn(100, seed=17).features
-        outcome = run(rows, pool, BootstrapSettings(rounds=1), recipe=HeadRecipe(kind, BLOCKS, 0))
-        assert 0.5 < outcome.rounds[0].auc <= 1
-
-    def test_nuisances_are_kept_out(self) -> None:
-        rows, along = drawn(30, seed=18), torch.zeros(4, WIDTH)
-        along[:, 0] = 1
-        head = replace(RECIPE, nuisances=(along,)).fit(rows, np.arange(30), nothing(rows))
-        assert abs(float(head.weight[0])) < 1e-5  # type: ignore[arg-type,index]
-
-    def test_of_a_card(self) -> None:
-        found = recipe_of("linear", "linear, whitening 0.5, penalty 0.003", BLOCKS, (), seed=3)
-        assert (found.power, found.penalty, found.seed) == (0.5, 0.003, 3)
-        assert recipe_of("linear", "linear with LoRA", BLOCKS, (), seed=3).penalty > 0
-        assert recipe_of("paper", "paper mlp", BLOCKS, (), seed=3).kind == "paper"
-
-    @pytest.mark.parametrize(
-        "words", ["", "None", "linear, whitening 0.5", "linear, whitening 0.5, penalty 1.2.3"]
-    )
-    def test_a_card_that_does_not_say(self, words: str) -> None:
-        with pytest.raises(DataError, match="Train it anew"):
-            recipe_of("linear", words, BLOCKS, (), seed=0)
+    def test_other_kinds_have_one_more_chain_of_all_pictures(
+        self, kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        quick = head_fitting.Schedule(8, 8, 32, 5e-3, 1e-2)
+        monkeypatch.setattr(head_fitting, f"_{kind.upper()}_SCHEDULE", quick)
+        monkeypatch.setattr(rounds, "ranks_better", lambda *_: True)
+        rows, pool, recipe = (
+            drawn(40, seed=16, shift=3),
+            drawn(60, seed=17, shift=3),
+            HeadRecipe(HeadConfig(kind), BLOCKS, 0),
+        )
+        steps: list[Progress] = []
+        outcome = run(
+            rows,
+            pool.features,
+            BootstrapSettings(rounds=1),
+            recipe=recipe,
+            progress=steps.append,
+        )
+        assert steps[-1].done == steps[-1].total == 2 * FOLDS + 1
+        assert outcome.rounds[0].auc > 0.8
+        assert outcome.layer is not None
+        assert outcome.layer.kind == kind
+        assert len(outcome.layer.siblings) == FOLDS
+        unseen = drawn(40, seed=18, shift=3)
+        assert auc(outcome.layer.head(unseen.features[:, 0]).numpy(), unseen.labels.numpy()) > 0.8

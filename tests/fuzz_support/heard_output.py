@@ -1,4 +1,4 @@
-"""Notices whatever reaches the user by the side door: warnings, log records, and text on standard error."""
+"""Captures warnings, log records and text on standard error that a user would see."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ganrm_core.cli.decoder_messages import silence_decoders
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """A list that holds, after the block, a line for each thing that was said in spite of `silence_decoders`.
+    """A list that holds, after the block, a line for each output in spite of `silence_decoders`.
 
-    Standard error is watched as a file descriptor, because C libraries write there without Python's knowledge.
+    Standard error is captured as a file descriptor, because C libraries write there directly.
     """
     said: list[str] = []
     records = _Records()

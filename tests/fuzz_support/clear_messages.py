@@ -1,4 +1,4 @@
-"""What an error message for a user must be: one line that names the file, says what is wrong and what to do next."""
+"""Checks error messages for users: one line that names the file, the problem and what to do next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ADVICE = re.compile(
 
 
 def why_unclear(message: str, path: Path) -> str:
-    """What is wrong with the message of an error about `path`; "" for a clear one."""
+    """What is wrong with an error message about `path`; "" for a clear one."""
     if not message.isprintable():
         return "control characters or several lines"
     if path.name not in message:
@@ -35,13 +35,11 @@ def why_unclear(message: str, path: Path) -> str:
     return ""
 
 
-def tried(
-    what: str, call: Callable[[], Any], path: Path, faults: list[str], refusal: type[GanRMError] = GanRMError
-) -> Any:
-    """What `call` gives, or None where it refuses the file clearly. Any other end is appended to `faults`."""
+def tried(what: str, call: Callable[[], Any], path: Path, faults: list[str]) -> Any:
+    """Result of `call`, or None where it refuses the file; adds to `faults` for any other error or an unclear message."""
     try:
         return call()
-    except refusal as error:
+    except GanRMError as error:
         if why := why_unclear(str(error), path):
             faults.append(f"{what}: unclear, {why}: {error}")
     except Exception as error:

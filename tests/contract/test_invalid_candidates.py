@@ -1,0 +1,160 @@
+"""Candidates with NaN or infinite pixels or scores: ranked last, never kept, named, and harmless to the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from contract_support.nodes import grey, record_sheets
+from contract_support.pack import Many
+from contract_support.rewards import Bright
+from contract_support.sampling import Guider, Vae, best_seeds, worth
+from PIL import Image
+from torch import Tensor
+
+NODE = "GANRMBestOfN"
+NAN, INF = float("nan"), float("inf")
+
+
+class TestBestOfN:
+    @pytest.mark.parametrize("bad", [NAN, INF, -INF])
+    def test_of_a_batch(self, pack: Any, bright: Bright, bad: float) -> None:
+        images = grey(0.2, 0.8, 0.5, 0.9, 0.1, 0.42)
+        images[3, 5, 7, 2] = bad  # the brightest
+        result = pack.run(NODE, images=images, reward=bright, keep=6, min_keep=6, min_score=0.9)
+        assert result["indices"] == [1, 2, 5, 0, 4]
+        assert result["scores"][3] == 0.0
+        assert result.ui["ranks"][3] == 6
+        assert result.ui["spoilt"] == [3]
+        assert json.dumps(result.ui, allow_nan=False)
+        (best,), (rejected,) = result["best"], result["rejected"]
+        assert torch.equal(best, images[[1, 2, 5, 0, 4]])
+        assert torch.equal(rejected.nan_to_num(), images[[3]].nan_to_num())
+        assert "5 kept: 2, 3, 6, 1, 5 · 4 is spoilt (NaN or infinite values) · " in result["summary"]
+        assert "min 0.05 · median 0.21 · max 0.40" in result["summary"]
+
+    def test_of_groups(self, pack: Any, bright: Bright) -> None:
+        result = pack.run(NODE, images=grey(0.2, NAN, NAN, NAN, 0.6, 0.5), reward=bright, group_size=2)
+        assert result["indices"] == [0, 4], "a group of invalid ones keeps none"
+        assert result.ui["ranks"] == [1, 2, 1, 2, 1, 2]
+        assert result.ui["spoilt"] == [1, 2, 3]
+
+    def test_clips_with_latents(self, pack: Any, bright: Bright) -> None:
+        clips = Many([grey(0.9, NAN, 0.9), grey(0.2, 0.3), grey(0.1)])
+        samples = torch.rand(3, 4, 2, 2)
+        result = pack.run(
+            NODE, images=clips, reward=bright, candidate="each list item", latents={"samples": samples}
+        )
+        assert result["indices"] == [1]
+        assert torch.equal(result["best_latents"][0]["samples"], samples[[1]])
+        assert result["rejected"][-1] is clips[0]
+
+    @pytest.mark.usefixtures("folders")
+    @pytest.mark.parametrize("bad", [NAN, INF, -INF])
+    def test_scores_from_elsewhere(self, pack: Any, bad: float) -> None:
+        given = Many([-3.0, bad, -5.0, 9.0])
+        result = pack.run(NODE, images=grey(0.1, 0.2, 0.3, NAN), given_scores=given, keep=4)
+        assert result["indices"] == [0, 2]
+        assert result["scores"] == [-3.0, 0.0, -5.0, 0.0]
+        assert result.ui["spoilt"] == [1, 3]
+        assert result["summary"].endswith(
+            "2 and 4 are spoilt (NaN or infinite values) · min −5 · median −4 · max −3"
+        )
+
+    def test_on_the_sheet(self, pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch) -> None:
+        drawn = record_sheets(pack, monkeypatch)
+        pack.run(NODE, images=grey(0.8, NAN, 0.81), reward=bright)
+        ((entries, options),) = drawn
+        assert options["note"] == "2 is spoilt (NaN or infinite values) · 3 and 1 are too close to call"
+        assert np.isnan([entry.score for entry in entries]).tolist() == [False, True, False]
+
+
+class OverflowingVae(Vae):
+    """Decodes what is brighter than `above` to NaN, in the `calls` given."""
+
+    def __init__(self, above: float, calls: range = range(1000)) -> None:
+        self.above, self.calls, self.count = above, calls, 0
+
+    def decode(self, latents: Tensor) -> Tensor:
+        pictures = super().decode(latents).clone()
+        if self.count in self.calls:
+            pictures[pictures.mean(dim=(1, 2, 3)) > self.above] = torch.nan
+        self.count += 1
+        return pictures
+
+
+class TestSamplers:
+    """The 16 candidates are worth 0, 1/16 … 15/16."""
+
+    def test_the_best_of_the_others_are_kept(self, run_sampler: Any) -> None:
+        result = run_sampler(vae=OverflowingVae(above=0.9), keep=3)
+        assert result["seeds"] == best_seeds(16)[1:4]
+        lost = best_seeds(1)[0]
+        assert result.ui["spoilt"] == [lost]
+        assert result.ui["all_scores"][lost] == 0.0
+        assert f"{lost + 1} is spoilt (NaN or infinite values)" in result["summary"]
+        assert json.dumps(result.ui, allow_nan=False)
+
+    def test_half_sampled_ones_are_dropped_first(self, run_sampler: Any) -> None:
+        result = run_sampler(vae=OverflowingVae(above=0.7), pruning="standard", keep=2)
+        fine = [seed for seed in best_seeds(16) if worth(seed) < 0.69]
+        assert result["seeds"] == fine[:2]
+        assert result.ui["spoilt"] == sorted(set(best_seeds(16)) - set(fine))
+        scores = result.ui["looks"][0]["scores"]
+        assert {int(number) for number, score in scores.items() if score == 0.0} - {0} == {
+            *result.ui["spoilt"]
+        }
+
+    def test_half_sampled_ones_go_on_where_too_few_others_are_left(self, run_sampler: Any) -> None:
+        result = run_sampler(vae=OverflowingVae(above=0.1, calls=range(2)), pruning="gentle", keep=8)
+        assert len(result["seeds"]) == 8
+        assert not set(result.ui["spoilt"]) & set(result["seeds"])
+
+    def test_fewer_than_asked_for(self, run_sampler: Any) -> None:
+        result = run_sampler(vae=OverflowingVae(above=0.1), keep=5)
+        assert result["seeds"] == best_seeds(16)[-2:]
+        assert len(result["images"]) == len(result["latents"]) == len(result["scores"]) == 2
+
+    @pytest.mark.parametrize(
+        ("pruning", "what", "calls"),
+        [("off", "pictures hold", 160), ("standard", "pictures after 3 steps", 48)],
+    )
+    def test_all_of_them_end_the_run_at_once(
+        self, run_sampler: Any, errors: Any, pruning: str, what: str, calls: int
+    ) -> None:
+        guider = Guider()
+        with pytest.raises(errors.ImageError, match=f"All 16 {what}.*VAE.*--fp32-vae"):
+            run_sampler(guider=guider, vae=OverflowingVae(above=-1), pruning=pruning)
+        assert len(guider.asked) == calls
+
+    def test_all_of_a_later_round_cost_the_first_nothing(self, run_sampler: Any) -> None:
+        vae = OverflowingVae(above=-1, calls=range(2, 1000))  # the first round is decoded twice
+        result = run_sampler(vae=vae, pruning="gentle", stop_below=1e-9, round_size=8)
+        assert result["seeds"] == best_seeds(1, range(8))
+        assert set(result.ui["spoilt"]) == set(range(8, 16))
+
+    def test_a_score_that_is_not_finite(self, run_sampler: Any, bright: Bright) -> None:
+        scores_of = bright._scores
+        bright._scores = lambda logits: scores_of([x if x < 0.9 else NAN for x in logits])  # type: ignore[method-assign]
+        result = run_sampler(reward=bright)
+        assert result["seeds"] == [best_seeds(2)[1]]
+        assert result.ui["spoilt"] == best_seeds(1)
+
+
+def test_a_full_temporary_folder_costs_only_the_picture_on_the_node(
+    pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_self: Image.Image, path: Path, **_: Any) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = pack.run(NODE, images=grey(0.2, 0.8), reward=bright)
+    assert result["indices"] == result.ui["indices"] == [1]
+    assert result.ui["images"] == []
+    assert "cannot be shown on its node" in caplog.text
+    assert "disk is full" in caplog.text

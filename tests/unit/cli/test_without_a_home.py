@@ -1,0 +1,65 @@
+"""Users without a home folder, or unknown to the system, as in a container started with `--user 12345`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganrm_core.utils.disk_cache import keep_in
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="users are known otherwise there")
+
+
+def test_no_command_needs_a_home(
+    trained: Any, ganrm: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(uid: object) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for variable in ("GANRM_CACHE", "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    picture = trained.liked / "liked00.png"
+    try:
+        assert ganrm("score", trained.checkpoint, picture, "--backbones", "~/weights").code == 0
+        ran = ganrm("score", trained.checkpoint, picture, "--backbone", "transformers:~/weights/vit")
+        assert (ran.code, "There is no folder ~/weights/vit" in ran.err) == (2, True)
+        assert ganrm("heatmap", trained.checkpoint, picture, "--output", tmp_path / "maps").code == 0
+    finally:
+        keep_in(None)
+
+
+def test_a_process_of_a_user_unknown_to_the_system(trained: Any) -> None:
+    program = (
+        "import pwd, sys\n"
+        "def getpwuid(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = getpwuid\n"
+        "from ganrm_core.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    unknown = [
+        "GANRM_CACHE",
+        "XDG_CACHE_HOME",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "LNAME",
+        "USERNAME",
+        "TORCHINDUCTOR_CACHE_DIR",
+    ]
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "score", trained.checkpoint, trained.liked / "liked00.png"],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name not in unknown},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("home folder") == 1
