@@ -136,3 +136,15 @@ def test_the_size_limit_is_our_own(
     for kind in ("PNG", "JPEG"):
         (tmp_path / "ordinary").write_bytes(encoded(solid("RGB", (9, 9, 9), (20, 20)), kind))
         assert read_image(tmp_path / "ordinary").shape == (3, 20, 20)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "TIFF"])
+def test_pillows_own_limit_is_explained_where_it_cannot_be_gone_round(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    (tmp_path / "a").write_bytes(encoded(solid("RGB", (9, 9, 9), (20, 20)), kind))
+    with pytest.raises(
+        ImageError, match=r"more pixels than Pillow decodes in this format\. Save it in a smaller"
+    ):
+        read_image(tmp_path / "a")
