@@ -1,4 +1,4 @@
-"""The door ComfyUI comes in by. It imports nothing until ComfyUI asks for the nodes."""
+"""ComfyUI entry point of the node pack. Imports nothing until ComfyUI asks for the nodes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ WEB_DIRECTORY = "./nodes/web"
 
 
 async def comfy_entrypoint() -> Any:
-    """What ComfyUI calls once, at its start."""
+    """Return the extension. ComfyUI calls this once, at its start."""
     from .nodes.extension import start
 
     return start()

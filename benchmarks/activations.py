@@ -1,10 +1,8 @@
-"""What one picture of a batch takes in memory on its way: python benchmarks/activations.py [backbone …]
+"""Peak activation memory per image: python benchmarks/activations.py [backbone …]
 
-Of all that `FeatureExtractor` does with ready pixels, second look and statistics of the taps included: the most that is
-alive at once, by torch's profiler, in MB and as a multiple of the picture's float32 input. `Backbone.bytes_per_picture`
-must be more. Batches of the built-in backbone and, with random weights, of the shapes of `scoring_speed.py`; bytes do
-not depend on the machine.
-"""
+Peak memory of `FeatureExtractor` on ready pixels (second look and tap statistics included), by torch's profiler, in
+MB and as a multiple of the image's float32 input. `Backbone.bytes_per_picture` must be larger. Batches of the built-
+in backbone and, with random weights, of the shapes of `scoring_speed.py`; bytes do not depend on the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory torch holds while something runs, by its own profiler."""
+"""Peak tensor memory of a function, by torch's profiler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def most_alive(work: Callable[[], object]) -> int:
-    """Bytes that torch holds for `work` on the processor at their most."""
+    """Peak bytes of CPU tensors while `work` runs."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
         work()
     changes = [

@@ -1,18 +1,18 @@
-"""What Best of N and its pruning are worth, against a ground truth: python -m benchmarks.best_of_n
+"""Best of N and successive halving against a ground truth: python -m benchmarks.best_of_n
 
-With a small generator of coloured shapes (made once: python -m benchmarks.shapes.training) and ComfyUI's own samplers, run by
-the Python of ComfyUI. The taste is *warm, large, central*; how true a picture is to it is read from its pixels, in 0–1, and 0
-where no single shape can be read. A taste is trained on 100 of the generator's pictures, picked from its best fifth, and 200
-ordinary ones. Then, over prompts (groups) of 32 seeds each:
+Samples from a small generator of coloured shapes (trained once: python -m benchmarks.shapes.training) with ComfyUI's own
+samplers, in ComfyUI's Python. The target is *warm, large, central*; an image's true quality, in 0–1, is computed from its
+pixels, and is 0 where no single shape is found. The reward is trained on 100 images from the generator's best fifth and 200
+ordinary ones. Then, over groups of 32 seeds each:
 
-  best of N     mean truth of the picture kept, and selection efficiency: the gain over an average picture, as a share of
-                the gain of the truly best
-  x0            how well the score of the half-made picture predicts the finished one's, in ranks (Kendall's tau)
-  pruning       the node's own code, N = 16: the share of plain Best of N's gain that is kept, the calls of the model, counted
-                by a wrapper round it, and the wall time with decoding and scoring
-  exactness     largest difference between the latent kept and the one KSampler makes of its seed alone
-  repair        how often painting the weakest part again raises the score, once and as the best of four, and how often as
-                much anywhere
+  best of N     mean true quality of the chosen image, and selection efficiency: its gain over the average image as a
+                share of the best image's gain
+  x0            rank correlation (Kendall's tau) between the score of the x0 prediction and that of the finished image
+  pruning       the node's own code, N = 16: the share of plain Best of N's gain that is kept, the number of model calls,
+                and wall time including decoding and scoring
+  exactness     largest difference between the chosen latent and KSampler's for the same seed
+  repair        how often inpainting the weakest region raises the score, once and as best of four, compared with a random
+                region of the same area
 
 Intervals: 95 %, bootstrap over groups.
 """

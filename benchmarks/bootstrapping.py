@@ -1,7 +1,7 @@
-"""Does rank-based bootstrapping help? python benchmarks/bootstrapping.py [task …] [--seeds 3]
+"""Effect of rank-based bootstrapping on held-out AUC: python benchmarks/bootstrapping.py [task …] [--seeds 3]
 
-For each task, number of training pictures per class, and pool size: the AUC on pictures never seen
-(other contents too) before and after `ganrm refine`, with promoted pictures and with `bottom only`.
+For each task, number of training images per class, and pool size: the AUC on unseen images of unseen contents before
+and after `ganrm refine`, with promoted pictures and with `bottom only`.
 
   before   the `default` preset on the training pictures alone
   after    what `refine` returns: the same model wherever held-out pictures did not rank better
@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from fewshot import RESULTS, VIEWS, Bench
+from intervals import mean_interval
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
@@ -40,7 +41,8 @@ from ganrm_core.rewards.discriminator.heads import Head
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.training.cross_validation import fit_default
 from ganrm_core.training.feature_rows import Rows
-from ganrm_core.training.self_training.head_recipe import recipe_of
+from ganrm_core.training.self_training.fold_chains import StartingPoint
+from ganrm_core.training.self_training.head_recipe import HeadRecipe
 from ganrm_core.training.self_training.rounds import Bootstrapped, BootstrapSettings, bootstrap, pick
 from ganrm_core.utils.progress import no_progress
 
@@ -97,13 +99,13 @@ class Trial:
             torch.cat([liked[split.train_liked], ordinary[split.train_ordinary]]),
             torch.tensor([1.0] * n + [0.0] * n),
         )
-        self.groups, self.seed = np.arange(2 * n), seed
+        self.groups = np.arange(2 * n)
         self.test = torch.cat([liked[split.test_liked], ordinary[split.test_ordinary]])[:, 0]
         self.truth = np.repeat([1, 0], [len(split.test_liked), len(split.test_ordinary)])
         _, blocks = bench.columns("default")
         fitted = fit_default(self.rows, self.groups, blocks, seed=seed, progress=no_progress)
         self.layer = fitted.layer
-        self.recipe = recipe_of(fitted.layer.kind, fitted.candidate, blocks, (), seed=seed)
+        self.recipe = HeadRecipe(fitted.config, blocks, seed)
 
     def row(self, pool: Pool, settings: BootstrapSettings, oracle: float) -> list[float]:
         outcome = self._bootstrap(pool, settings)
@@ -122,14 +124,10 @@ class Trial:
 
     def _bootstrap(self, pool: Pool, settings: BootstrapSettings) -> Bootstrapped:
         return bootstrap(
-            self.rows,
-            self.groups,
+            StartingPoint(self.rows, self.groups, self.layer, same_folds=True),
             pool.features,
             self.recipe,
             settings,
-            start=self.layer,
-            siblings_fit=True,
-            seed=self.seed,
             progress=no_progress,
         )
 
@@ -209,8 +207,7 @@ def print_summary(results: dict[tuple[int, int, str], list[list[float]]]) -> Non
         cells = []
         for column in ("after", "always"):
             gain = table[:, COLUMNS.index(column)] - table[:, 0]
-            draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-            low, high = np.quantile(draws, [0.025, 0.975])
+            low, high = mean_interval(gain, rng)
             cells.append(f"{f'{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]':>28}")
         print(f"{'':<12}{n:>4}{count:>6}  {picks:<12}" + "".join(cells))
     print("The intervals are 95 % bootstrap intervals over tasks and splits.")

@@ -1,6 +1,6 @@
-"""When is the winner of a group clearly the best? python benchmarks/certainty.py [task …] [--seeds 2]
+"""Reliability of score differences (close calls): python benchmarks/certainty.py [task …] [--seeds 2]
 
-A model is trained on `n` pictures of each kind and judges
+A model is trained on `n` images per class and scores
 
   pairs      two test pictures of the task, one liked and one ordinary
   versions   groups of eight versions of one picture never seen, which differ in how strong the style or the
@@ -24,6 +24,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from fewshot import RESULTS, Bench
+from intervals import mean_interval
 from numpy.typing import NDArray
 from tasks import Task, load_pool, tasks
 from torch import Tensor
@@ -205,8 +206,7 @@ def print_ties(kind: str, fits: list[Groups]) -> None:
     print(f"\nselection efficiency, {kind} ({len(fits)} models)")
     for name, values in table.items():
         gain = values - table["by score"]
-        draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-        low, high = np.quantile(draws, [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         print(f"  {name:<40}{values.mean():.3f}   {gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]")
 
 

@@ -1,14 +1,14 @@
-"""Is what drawings show taken for a leak? python benchmarks/drawings.py [kind …] [--count 60] [--splits 20] [--train]
+"""False alarms of the leak audit on drawings: python benchmarks/drawings.py [kind …] [--count 60] [--splits 20] [--train]
 
 Drawings, icons, line art, product shots and screenshots (`ganrm_core/synthetic/drawings.py`), PNGs with plain margins.
 
-  framed     share of the pictures in which a frame is found
-  alarms     warnings of the audit over all random splits of such pictures, in which there is nothing to find
+  framed     share of images in which a border is detected
+  alarms     audit warnings over random splits, where any warning is false
   with a taste: the AUC of compression, borders and bytes per pixel, what the audit warns of, and what
-             `--neutralise auto` evens out: nothing is right
+             `--neutralise auto` neutralises: the right answer is nothing
   AUC        with --train: of models trained on `count` a class with `auto` and with `off`, on as many never seen
 
-Seeds are others than those that thresholds were chosen on.
+Seeds differ from those the thresholds were chosen on.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ganrm_core.data.image_io import read_image
 from ganrm_core.data.near_duplicates import group_near_duplicates, signature
 from ganrm_core.data.splits import IntArray
 from ganrm_core.leakage.audit.audit import Audit, audit_files
-from ganrm_core.leakage.forensics.file_stats import FileFacts, file_facts
-from ganrm_core.leakage.neutralisation import neutraliser
+from ganrm_core.leakage.forensics.file_stats import FileStats, file_stats
+from ganrm_core.leakage.neutralisation import make_neutraliser
 from ganrm_core.metrics.binary import auc
 from ganrm_core.synthetic.drawings import KINDS, draw_folder
 from ganrm_core.training.config import TrainingSettings
@@ -58,7 +58,7 @@ def _one_kind(kind: str, home: Path, count: int, splits: int) -> None:
     seeds = range(FIRST_SEED, FIRST_SEED + 4 * count)
     paths = draw_folder(home / "all", kind, {seed: bool(seed % 2) for seed in seeds})
     images = [read_image(path) for path in paths]
-    facts = [file_facts(path, image) for path, image in zip(paths, images, strict=True)]
+    facts = [file_stats(path, image) for path, image in zip(paths, images, strict=True)]
     groups = group_near_duplicates(np.stack([signature(image) for image in images]))
     framed = np.mean([any(one.border) for one in facts])
     alarms = _alarms(facts, groups, count, splits)
@@ -66,14 +66,14 @@ def _one_kind(kind: str, home: Path, count: int, splits: int) -> None:
     labels = np.arange(len(facts)) % 2
     audit = audit_files(facts, labels, groups)
     metrics = ", ".join(f"{one.name} {one.auc}" for one in audit.families if one.name in SHOWN)
-    evened = neutraliser("auto", audit, facts, labels).families
+    evened = make_neutraliser("auto", audit, facts, labels).families
     print(
         f"  with a taste: {metrics}\n  warned of: {_named(audit)}; evened out: {evened or 'nothing'}",
         flush=True,
     )
 
 
-def _alarms(facts: Sequence[FileFacts], groups: IntArray, count: int, splits: int) -> Counter[str]:
+def _alarms(facts: Sequence[FileStats], groups: IntArray, count: int, splits: int) -> Counter[str]:
     found: Counter[str] = Counter()
     for seed in range(splits):
         chosen = np.random.default_rng(seed).permutation(len(facts))[: 2 * count]

@@ -1,6 +1,6 @@
-"""Few-shot discrimination, held out: python benchmarks/fewshot.py [task …] [--seeds 3] [--family second]
+"""Few-shot AUC on held-out images: python benchmarks/fewshot.py [task …] [--seeds 3] [--family second]
 
-For each task and number of pictures per class, the AUC on pictures never seen (other contents too) of:
+For each task and number of training images per class, the AUC on unseen images of unseen contents of:
 
   centroid   cosine of the pooled embedding to the mean of the liked ones
   pooled     a linear probe on the pooled embedding
@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from first_default import fit_first_default
+from intervals import mean_interval
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegressionCV
 from tasks import FAMILIES, Split, Task, content_disjoint_split, load_pool, tasks
@@ -103,7 +104,7 @@ def main() -> None:
 
 
 class Bench:
-    """The pool and the backbone, and what is measured on them."""
+    """Image pool, backbone and cached features of the benchmark."""
 
     def __init__(
         self,
@@ -112,14 +113,14 @@ class Bench:
         *more: Readout,
         second_look: SecondLookSetting = "smaller",
     ) -> None:
-        """`more`: what is read of every picture beside what the methods see; `second_look`: that of `default`."""
+        """`more`: feature blocks beyond those of the methods; `second_look`: the one `default` uses."""
         self.backbone = backbone
         self.pool = pool
         self.default = default_readout(backbone.spec, second_look)
         self.readout = SeveralReadouts([self.default, embedding_readout(backbone.spec), *more])
 
     def columns(self, method: str) -> tuple[Tensor, list[Block]]:
-        """Which columns of the features a method sees, and what they are."""
+        """Column indices and blocks that a method uses."""
         spec = self.backbone.spec
         if method in ("centroid", "pooled", "paper"):
             seen = embedding_readout(spec)
@@ -130,13 +131,13 @@ class Bench:
         return self._places(seen.blocks(spec))
 
     def every_column(self) -> tuple[Tensor, list[Block]]:
-        """Those of `default` and of what is read beside the methods, each once."""
+        """All blocks of `default` and `more`, without repeats."""
         spec = self.backbone.spec
         blocks = [block for block in self.readout.blocks(spec) if block.tap != spec.embedding]
         return self._places(list({(block.tap, block.statistic): block for block in blocks}.values()))
 
     def _places(self, blocks: Sequence[Block]) -> tuple[Tensor, list[Block]]:
-        """Where in the features these blocks lie, and they one after the other."""
+        """Column indices of the blocks, and the blocks placed one after the other."""
         places = {(block.tap, block.statistic): block for block in self.readout.blocks(self.backbone.spec)}
         found, moved, start = [], [], 0
         for block in blocks:
@@ -146,7 +147,7 @@ class Bench:
         return torch.cat(found), moved
 
     def features(self, task: Task) -> tuple[Tensor, Tensor]:
-        """Every picture in both conditions: two [pool, views, columns] as `readout` gives them."""
+        """Features of every image in both conditions: two arrays [pool, views, columns]."""
         made_from = repr((task, VIEWS, len(self.pool), self.readout, self.backbone.spec))
         path = RESULTS / f"fewshot-{task.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}.pt"
         if path.exists():
@@ -224,8 +225,7 @@ def print_summary(results: dict[int, list[list[float]]]) -> None:
         pooled, default, first = (table[:, METHODS.index(m)] for m in ("pooled", "default", "first"))
         closing = 1 - (1 - default).sum() / (1 - pooled).sum()
         gain = default - first
-        draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-        low, high = np.quantile(draws, [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         means = "".join(f"{value:>11.3f}" for value in table.mean(axis=0))
         print(f"{n:>4}{means}{closing:>11.3f}{f'{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]':>32}")
     print("The interval is the 95 % bootstrap interval of the paired difference over tasks and splits.")

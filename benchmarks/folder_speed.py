@@ -1,13 +1,12 @@
-"""How fast are folders scored, and the second time? python benchmarks/folder_speed.py [--files 1000]
+"""Folder scoring speed, first run and cached: python benchmarks/folder_speed.py [--files 1000]
 
-Pictures per second from files on disk, real ones at their own sizes, of
+Images per second from files on disk, at their own sizes, of
 
   loop     one file at a time: PIL, the network's own preprocessor, the raw network, one linear layer
-  first    `RewardModel.score_files`, nothing kept yet
-  again    the same once more: what was worked out is kept by the files' content, so they are only read
+  first    `RewardModel.score_files`, empty cache
+  again    a second run: features come from the content-addressed cache, files are only hashed
 
-`again` is a new cache object and forgets in-process digests, as a new process would. Every picture is a file of
-its own content.
+`again` uses a new cache object and an empty in-process hash cache, as a new process would. All files differ in content.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from scoring_speed import untrained
 from torchvision import transforms
 
 from ganrm_core.backbones.registry import load_backbone
-from ganrm_core.data import content_hash
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.synthetic.sample_images import demo_pictures
+from ganrm_core.utils import file_hash
 from ganrm_core.utils.disk_cache import FILE, MOST_BYTES, DiskCache, keep_in
 
 
@@ -46,7 +45,7 @@ def main() -> None:
         looped = files[:: max(1, len(files) // options.looped)]
         speeds = {"loop": len(looped) / seconds_of_loop(looped)}
         speeds["first"] = len(files) / seconds_of(model, files, folder)
-        content_hash._hash_once.cache_clear()
+        file_hash._sha256.cache_clear()
         speeds["again"] = len(files) / seconds_of(model, files, folder)
     print(f"\n{len(files)} files" + "".join(f"{title:>12}" for title in speeds))
     print(f"{'pictures/s':<12}" + "".join(f"{speed:>12.1f}" for speed in speeds.values()))

@@ -1,16 +1,15 @@
 """Mutation fuzzing of everything that reads files: python -m benchmarks.fuzz [--pictures 10000] [--checkpoints 2000]
 
 Each case is a small intact file with one to four seeded mutations (tests/fuzz_support). Pictures are of every format
-that Pillow writes; pixels, header, metadata and audit facts of each are read one by one, and all are scored in folders
-of 250. Checkpoints with each kind of head and a LoRA adapter, combinations, companions and backbone files are loaded,
-scored with, and shown by `ganrm info`. Each must give a sound result or one clear line that names the file, in bounded
-time and memory, with nothing else on standard error.
+that Pillow writes; pixels, header, metadata and file statistics of each are read, and all are scored in folders of
+250. Checkpoints with each kind of head and a LoRA adapter, combinations, feature archives and backbone files are
+loaded, scored with, and shown by `ganrm info`. Each must give a sound result or one clear line that names the file,
+in bounded time and memory, with nothing else on standard error.
 
-The cases run in processes that may take so much memory and no more, one after the other: one that crashes or stands
-still is named, and the next one goes on behind it. Faults are printed as they are found. Exit code 1 if there are any.
-`--picture N` or `--checkpoint N` runs one case again and says what was done to which file; `--keep DIR` writes the
-files of faulty cases there. For Linux, whose limits and counters of memory it uses.
-"""
+Cases run in a subprocess with a memory limit: a case that crashes it or hangs is reported, and a new subprocess goes
+on with the next case. Faults are printed as they are found. Exit code 1 if there are any. `--picture N` or
+`--checkpoint N` runs one case again and says what was done to which file; `--keep DIR` writes the files of faulty
+cases there. Linux only (memory limits and counters)."""
 
 from __future__ import annotations
 
@@ -59,7 +58,7 @@ def main() -> int:
 
 @dataclass
 class Table:
-    """How the cases of one kind ended, and how long the slowest took."""
+    """Outcome counts and slowest case of one kind."""
 
     kind: str
     cases: int
@@ -70,7 +69,7 @@ class Table:
     seconds: float = 0.0
 
     def print(self) -> int:
-        """A line for the table. Returns 1 where there is a fault."""
+        """Print the table line; return 1 if any case failed."""
         ends = ", ".join(f"{count:,} {end}" for end, count in sorted(self.ends.items()))
         print(
             f"{self.cases:>7,} {self.kind}s: {ends}; {self.faulty} faulty. Slowest {self.slowest[0]:.2f} s "
@@ -117,7 +116,7 @@ def _run(kind: str, numbers: range, keep: Path | None, *, told: bool = False) ->
 
 
 def _outcomes(kind: str, numbers: range, keep: Path | None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and outcome of each case, from one process after the other."""
+    """Yield (case number, outcome), restarting the subprocess after a crash."""
     first = numbers.start
     while first < numbers.stop:
         some = ("--first", str(first), "--last", str(min(first + _PER_PROCESS[kind], numbers.stop)))
@@ -137,7 +136,7 @@ def _outcomes(kind: str, numbers: range, keep: Path | None) -> Iterator[tuple[in
 
 
 def _work(kind: str, numbers: range, keep: Path | None) -> None:
-    """Run these cases and print a line of JSON for each. A file is kept before it is read: it may end the process."""
+    """Run the cases in this process, one JSON line each. Files are saved before reading, which may crash the process."""
     import torch
 
     torch.set_num_threads(1)
@@ -213,7 +212,7 @@ def _limit_memory() -> None:
 
 @contextmanager
 def _kept(path: Path, keep: Path | None) -> Iterator[list[str]]:
-    """A copy of the file in `keep`, which goes again where the list that is yielded stays empty."""
+    """Save a copy in `keep`, removed again if no fault is appended to the yielded list."""
     faults: list[str] = []
     if keep:
         keep.mkdir(parents=True, exist_ok=True)

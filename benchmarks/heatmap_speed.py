@@ -1,14 +1,14 @@
-"""How long does a reward heatmap take? python benchmarks/heatmap_speed.py [--sides 1024 2048 4096 8192]
+"""Reward heatmap time and memory by image size: python benchmarks/heatmap_speed.py [--sides 1024 2048 4096 8192]
 
-Seconds for one square picture of each side, with the built-in backbone, and where they go:
+Seconds for one square image per side length, with the built-in backbone, by stage:
 
-  map      34 windows scored, and the head's own sum over places
+  map      scoring 34 windows, and the linear head's per-position contributions
   mask     the weakest fifth, grown by 8 pixels and blurred over 16
-  overlay  the picture under its map, with the mask's rim
-  waits    the longest time between two calls of the progress callback: how long a Cancel waits
-  cpu      all of it in seconds of all threads together: on a shared machine the figure to look at
-  ns/px    the same in nanoseconds per pixel: even where the time grows with the pixels and no faster
-  peak     of the process's memory, in bytes per pixel on top of what it takes for the smallest side
+  overlay  drawing the map over the image, with the mask's outline
+  waits    longest interval between progress callbacks: the latency of Cancel
+  cpu      total CPU seconds over all threads, the robust figure on a shared machine
+  ns/px    CPU nanoseconds per pixel: constant where time is linear in pixels
+  peak     peak process memory in bytes per pixel, beyond that of the smallest side
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 class Waits:
-    """The longest time without a call of the progress callback."""
+    """Progress callback that records the longest interval between calls."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -97,7 +97,7 @@ def picture(side: int) -> Tensor:
 
 
 def peak() -> int:
-    """Of this process so far, in bytes."""
+    """Peak resident memory of this process so far, in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

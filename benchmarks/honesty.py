@@ -1,10 +1,10 @@
-"""Does a model tell the truth about itself? python benchmarks/honesty.py [task …] [--draws 4] [--size 100]
+"""Reported against true AUC and calibration error: python benchmarks/honesty.py [task …] [--draws 4] [--size 100]
 
-Each task of fewshot.py is trained --draws times on other pictures. What training reports, from
-cross-validation alone, is then held against pictures it never had, all of them in both conditions:
+Each task of fewshot.py is trained --draws times on different images. The cross-validated metrics that training
+reports are compared with those on all unseen images in both conditions:
 
   reported   cross-validated AUC with its 95 % interval, as in the model's card; mean over draws
-  unseen     AUC on the others; mean over draws
+  unseen     AUC on unseen images; mean over draws
   covered    draws whose interval holds the unseen AUC
   ECE        15-bin balanced calibration error of the held-out scores, as in the card, and of the unseen ones
   bound      what a perfectly calibrated model with these scores stays under 95 times of 100
@@ -34,7 +34,7 @@ from ganrm_core.utils.progress import no_progress
 
 @dataclass(frozen=True)
 class Draw:
-    """One training: what it reported, and what unseen pictures say."""
+    """One training: its reported metrics and those on unseen images."""
 
     reported: SummaryMetrics
     auc: float

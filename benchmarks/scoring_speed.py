@@ -1,17 +1,17 @@
-"""How close is scoring to the backbone's own speed? python benchmarks/scoring_speed.py [backbone …] [--device cuda]
+"""Scoring throughput against the bare backbone and other nodes: python benchmarks/scoring_speed.py [backbone …] [--device cuda]
 
-Pictures per second, given as tensors of 512 and of 1024 pixels in memory, of
+Images per second, from tensors of 512 and 1024 pixels in memory, of
 
-  ours    `RewardModel.score` of a model that trims borders, the longest way through what `--neutralise
-          auto` may do to scoring: checks, resizing, the second look (`ganrm train --second-look`), taps, heads
+  ours    `RewardModel.score` of a model that trims borders (the slowest path `--neutralise auto` can lead to): checks,
+          resizing, the second look (`ganrm train --second-look`), taps, heads
   limit   the raw network's forward on ready input, one pass, no taps: its best over batch sizes and memory layouts
   at once the same, but on a CPU with several batches at once in a thread each, as `score` runs convolutional networks;
           blank where it does not
   peers   the way ComfyUI's scoring nodes go: one picture at a time to PIL, through the model's own
           preprocessor, the network, one linear layer
 
-All in turns, in one run, several rounds; the figures are medians, of the ratios too, each of one round: what a
-machine does beside changes from round to round. Transformers have the shapes of ViT-B/16, ViT-L/14 and ViT-H/14 and
+All alternate within each of several rounds; figures are medians over rounds, ratios being taken within a round, since
+other load on the machine changes between rounds. Transformers have the shapes of ViT-B/16, ViT-L/14 and ViT-H/14 and
 random weights: speed does not depend on them.
 """
 
@@ -41,6 +41,7 @@ from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.readout import SECOND_LOOKS, Readout, default_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.utils.parallel import in_order, threads_to_share
@@ -80,7 +81,7 @@ def main() -> None:
     for name in options.names or ["efficientnet_lite0"]:
         with prepared(name, options.device) as (backbone, raw):
             for readout in readouts(backbone.spec):
-                contest = HalvingRun(
+                contest = Contestant(
                     untrained(backbone, readout),
                     raw,
                     options.device,
@@ -106,8 +107,8 @@ class Way:
 
 
 @dataclass(frozen=True)
-class HalvingRun:
-    """One backbone, as we run it and as others do."""
+class Contestant:
+    """One backbone and the ways to run it that are compared."""
 
     model: RewardModel
     raw: nn.Module
@@ -135,7 +136,7 @@ class HalvingRun:
         return "".join(f"{'' if math.isnan(figure) else f'{figure:.2f}':>9}" for figure in metrics)
 
     def speed_of(self, way: Way, pictures: int) -> float:
-        """Pictures a second of the raw network."""
+        """Images per second of the bare network."""
         turns = way.turns(pictures)
         return way.batch * turns / self.seconds(lambda: self.forward(way, turns))
 
@@ -147,7 +148,7 @@ class HalvingRun:
         return time.perf_counter() - started
 
     def best_way(self, threads: int) -> Way:
-        """The one in which the raw network is fastest."""
+        """The batch size, layout and threads in which the bare network is fastest."""
         speed: dict[Way, float] = {}
         for batch, layout in product(self.batches, (torch.contiguous_format, torch.channels_last)):
             way = Way(batch, layout, threads)
@@ -209,14 +210,16 @@ def readouts(spec: BackboneSpec) -> list[Readout]:
 
 
 def untrained(backbone: Backbone, readout: Readout) -> RewardModel:
-    """A model as training makes it, but for what its heads say."""
+    """A model with the structure training makes and untrained heads."""
     width = readout.width(backbone.spec)
     heads = [
         LinearHead(torch.zeros(width), torch.randn(width) / width, torch.tensor(0.0))
         for _ in range(FOLDS + 1)
     ]
     layer = RewardProjectionLayer(heads[0], heads[1:])
-    return RewardModel(backbone, readout, layer, Calibration(), card={}, pixel_path=BorderTrim(0.1))
+    return RewardModel(
+        backbone, CalibratedHead(readout, layer, Calibration()), card={}, border_trim=BorderTrim(0.1)
+    )
 
 
 def some_pictures(count: int, size: int) -> list[Image.Image]:

@@ -1,8 +1,8 @@
-"""The second family of tasks: other styles and other faults, made when the recipe was finished.
+"""Second family of benchmark tasks: styles and degradations that the recipe was not tuned on.
 
-`default` was never tuned on these; `fewshot.py --family second` asks whether what it gained on the
-first family holds. Strengths were set as those of the first family, by a linear probe on the pooled
-embedding. Each takes float [3, H, W] in 0–1 and an amount of 0–1, as those of `styles.py` do.
+Used by `fewshot.py --family second` to check that gains on the first family generalise. Strengths were set as
+in the first family, by a linear probe on the pooled embedding. Each
+takes float [3, H, W] in 0–1 and an amount of 0–1, as those of `styles.py` do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from styles import Style, blend
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, grid_sample, interpolate
 
-from ganrm_core.synthetic.filters import blotches, gaussian_blur, luma
+from ganrm_core.data.filters import gaussian_blur
+from ganrm_core.data.luma import luma
+from ganrm_core.synthetic.filters import blotches
 
 
 def duotone(image: Tensor, amount: float, generator: torch.Generator) -> Tensor:

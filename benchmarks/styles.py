@@ -1,6 +1,6 @@
-"""Looks a person may like, laid over a picture: each takes float [3, H, W] in 0–1 and an amount of 0–1.
+"""Synthetic image styles with a strength: each takes float [3, H, W] in 0–1 and an amount in 0–1.
 
-They are drawn whole and blended in, so that one number says how faint a style is.
+The full style is blended in by the amount, so that one number sets how faint it is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganrm_core.synthetic.filters import blotches, flatten_texture, gaussian_blur, luma
+from ganrm_core.data.filters import gaussian_blur
+from ganrm_core.data.luma import luma
+from ganrm_core.synthetic.filters import blotches, flatten_texture
 
 Style = Callable[[Tensor, float, torch.Generator], Tensor]
 

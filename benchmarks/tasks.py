@@ -1,9 +1,8 @@
-"""The tasks of the few-shot benchmark: tell a liked condition from an ordinary one on pictures never seen.
+"""Few-shot benchmark tasks: a liked condition against an ordinary one on unseen images.
 
-Style tasks like a faint look that ordinary pictures lack; fault tasks like pictures that lack a faint
-fault. One frozen number per task says how faint: `tune_tasks.py` set it so that 50 pictures a class
-and a linear probe get about .75 (.68 for burnt, which is near the end of its dial). That leaves room
-above and below for whatever is compared. A second family of other styles and faults is tuned alike.
+In style tasks liked images have a faint style; in fault tasks ordinary images have a faint degradation. One frozen
+strength per task: `tune_tasks.py` set it so that a linear probe on 50 images per class reaches an AUC of about .75 (.68
+for burnt, near the end of its range), which leaves room above and below. The second family is tuned alike.
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ from second_family import SECOND_FAULTS, SECOND_STYLES
 from styles import STYLES
 from torch import Tensor
 
+from ganrm_core.data.filters import gaussian_blur
+from ganrm_core.data.luma import luma
 from ganrm_core.data.near_duplicates import group_near_duplicates, signature
 from ganrm_core.data.transforms import resize
 from ganrm_core.synthetic.degradations import FAULTS, apply_fault
-from ganrm_core.synthetic.filters import gaussian_blur, luma
 from ganrm_core.synthetic.sample_images import Picture, demo_pictures, load_picture
 
 OUTPUT_SIZE = 256

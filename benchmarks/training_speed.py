@@ -1,16 +1,15 @@
-"""How long does training take beside looking at the pictures? python benchmarks/training_speed.py [--pictures 300]
+"""Training time against one pass of the backbone: python benchmarks/training_speed.py [--pictures 300]
 
-So many liked and as many ordinary real pictures of at most 320 pixels a side, the liked ones with the faint film look
-of fewshot.py, trained with `--neutralise auto`:
+--pictures real images per class of at most 320 pixels a side, the liked ones with the faint film style of fewshot.py,
+trained with `--neutralise auto`:
 
-  one pass     every picture decoded, its views made and passed through the backbone, once, one group after the other;
-               the mean of a pass before and one after our training
-  ours         `train` as a whole: audit, features, ten folds of fits, the same-picture test
-  re-encoding  the usual trainer: every epoch each picture is decoded, one view of it is passed through the raw
-               network, and a linear layer takes a step; one epoch is timed and multiplied by 60, as often as the
-               small network among our candidates goes over its rows
+  one pass     decoding every image, making its views and one forward pass of the backbone; the mean of a pass before
+               and one after our training
+  ours         `train` as a whole: audit, features, ten folds of fits, invariance test
+  re-encoding  the usual trainer: every epoch decodes each image, passes one view through the bare network and updates a
+               linear layer; one epoch is timed and multiplied by 60, the epochs of our MLP candidate
 
-In turns, several rounds; ratios are medians, each of one round.
+Alternating, several rounds; ratios are medians of within-round ratios.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Set the strength of each few-shot task: python benchmarks/tune_tasks.py [task …] [--target 0.75]
+"""Calibrate the strength of each few-shot task: python benchmarks/tune_tasks.py [task …] [--target 0.75]
 
 For each task, bisection over the strength until a linear probe on the built-in backbone's pooled
 embedding, trained on 50 pictures a class, reaches the target AUC. The AUC is the mean over several

@@ -1,10 +1,10 @@
-"""What makes the discriminator good, taken away or changed one by one: python benchmarks/what_works.py [--seeds 3]
+"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3]
 
 Every row is `default` with one thing changed, on the tasks and splits of fewshot.py and the groups of
 within_group.py, at --size pictures a class (default 50):
 
-  AUC         on pictures never seen, mean over tasks and splits
-  change      of it against `default`, with the 95 % bootstrap interval of the paired difference
+  AUC         on unseen images, mean over tasks and splits
+  change      paired difference to `default`, with its 95 % bootstrap interval
   tau         Kendall's tau within groups, mean over kinds and splits
   efficiency  selection efficiency within groups: 1 always the best of eight, 0 chance
 
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from fewshot import STAGE_ENDS, Array, Bench
+from intervals import mean_interval
 from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 from within_group import GROUPS, candidates, judge
@@ -32,15 +33,15 @@ from ganrm_core.rewards.discriminator.readout import (
     Block,
     Readout,
     SecondLook,
-    answered,
+    base_statistic,
     default_readout,
     is_response,
 )
 from ganrm_core.training.block_weights import block_weights
-from ganrm_core.training.cross_validation import FitLinear, FittedHead, Weigh, fit_default
+from ganrm_core.training.cross_validation import FitLinear, FitOptions, FittedHead, Weigh, fit_default
 from ganrm_core.training.feature_rows import Rows
 from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path
-from ganrm_core.training.self_training.head_recipe import recipe_of
+from ganrm_core.training.self_training.head_recipe import HeadRecipe
 from ganrm_core.training.whitening import WHITENING, Directions
 from ganrm_core.utils.progress import no_progress
 
@@ -102,7 +103,7 @@ def _all_views_alike(
 
 def _fitted_again(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed: int) -> Head:
     """One head for all pictures instead of the mean of the folds' heads."""
-    recipe = recipe_of(fitted.layer.kind, fitted.candidate, blocks, (), seed=seed)
+    recipe = HeadRecipe(fitted.config, blocks, seed)
     nothing = Rows(rows.features[:0], rows.labels[:0])
     return recipe.fit(rows, np.arange(len(rows)), nothing)
 
@@ -123,7 +124,7 @@ VARIANTS = (
     Variant(
         "ends of stages instead of every block", lambda block: _default(block) and block.tap in STAGE_ENDS
     ),
-    Variant("means alone", lambda block: _default(block) and answered(block) == "mean"),
+    Variant("means alone", lambda block: _default(block) and base_statistic(block) == "mean"),
     Variant("all depths and statistics count the same", weigh=_weighed(trust=0.0)),
     Variant("evidence at full strength", weigh=_weighed(trust=1.0)),
     Variant("one view", views=1),
@@ -179,8 +180,7 @@ class Trial:
             blocks,
             seed=self.seed,
             progress=no_progress,
-            weigh=variant.weigh,
-            linear=variant.linear,
+            options=FitOptions(weigh=variant.weigh, linear=variant.linear),
         )
         head = variant.handed(fitted, rows, blocks, self.seed)
         with torch.no_grad():
@@ -228,8 +228,7 @@ def print_table(metrics: dict[str, list[list[float]]]) -> None:
     for name, rows in metrics.items():
         table = np.array(rows)
         gain = table[:, 0] - default[:, 0]
-        draws = [rng.choice(gain, len(gain)).mean() for _ in range(5000)]
-        low, high = np.quantile(draws, [0.025, 0.975])
+        low, high = mean_interval(gain, rng)
         change = "" if name == "default" else f"{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
         area, tau, efficiency = table.mean(axis=0)
         print(f"{name:<42}{area:>7.3f}{change:>28}{tau:>8.3f}{efficiency:>8.3f}")

@@ -1,12 +1,10 @@
-"""The order among candidates that share a picture: python benchmarks/within_group.py [kind …] [--seeds 3]
+"""Ranking of candidates within a group: python benchmarks/within_group.py [kind …] [--seeds 3]
 
-What is measured. Each reward is trained as in fewshot.py: n liked and n ordinary pictures with
-different contents, at the frozen strength of the task. Then it ranks groups of eight candidates. A group
-is one picture, in no training set of any split, given a fault or a style at eight evenly spaced amounts
-up to twice the frozen strength (at most 1). Every candidate passes through the same benign variation as the
-training pictures (light, hue, softness, grain, crop), drawn for each candidate by itself, as candidates
-of one prompt differ in more than their faults. A fault's quality is minus the SSIM it really cost, a
-style's the amount blended in.
+Each reward is trained as in fewshot.py: n liked and n ordinary images of different contents, at the frozen strength
+of the task. Then it ranks groups of eight candidates: one image outside every training set, with a degradation or a
+style at eight evenly spaced strengths up to twice the frozen one (at most 1). Each candidate gets its own benign
+variation (light, hue, softness, grain, crop), as candidates of one prompt differ in more than their faults. True
+quality is minus the SSIM loss of a degradation, or the strength of a style.
 
   tau         Kendall's tau-b between logit and quality, mean over groups; 0 is chance
   top-1       share of groups whose highest logit is the best candidate; 1/8 is chance
@@ -48,7 +46,7 @@ CANDIDATES = 8
 
 @dataclass(frozen=True)
 class Ranking:
-    """How one method ranked all groups of one kind after one training: arrays [groups]."""
+    """Ranking metrics of one method on all groups of one kind after one training: arrays [groups]."""
 
     tau: Array
     top: Array

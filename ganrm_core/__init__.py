@@ -1,4 +1,4 @@
-"""GAN-RM: a reward model trained to tell liked pictures from ordinary ones (arXiv 2506.13846)."""
+"""Public API of GAN-RM: a reward model that tells liked pictures from ordinary ones (arXiv 2506.13846)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from .training.trainer import TrainingResult, train
     from .utils.errors import GanRMError
 
-# Imported on first use: importing the package must not cost the import of torch. No module may be
-# called like a name here, since once imported it would stand in the name's place.
-_HOME = {
+# Imported on first use, so that importing the package does not import torch. No submodule may have one of these names:
+# once imported, it would replace the attribute.
+_MODULE_OF = {
     "BestOfN": ".selection.best_of_n",
     "GanRMError": ".utils.errors",
     "Reward": ".rewards.base",
@@ -41,9 +41,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name], __name__), name)
+    return getattr(import_module(_MODULE_OF[name], __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The list of nodes."""
+"""ComfyUI extension: the list of nodes, and what is set up before ComfyUI asks for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..ganrm_core.reports.translation import speak
+from ..ganrm_core.reports.translation import use_language
 from ..ganrm_core.utils.disk_cache import cache_in, keep_in
 from .best_of_n.sampler import BestOfNSampler, BestOfNSamplerCustom
 from .best_of_n.select import BestOfN
@@ -48,13 +48,13 @@ class GanRMExtension(ComfyExtension):
 
 
 def start() -> GanRMExtension:
-    """Register our folders, help pages and language; then ComfyUI may ask for the nodes."""
+    """Register folders, help pages, language and the disk cache, and return the extension."""
     folders.register()
     help_pages.serve()
     language.listen()
-    speak(language.current)
+    use_language(language.current)
     try:
         keep_in(cache_in(folders.cache_folder()))
-    except OSError as error:  # a disk that cannot be written must not keep the nodes from loading
-        logging.warning("GAN-RM: what is worked out of pictures cannot be kept for the next run: %s", error)
+    except OSError as error:  # a read-only disk must not keep the nodes from loading
+        logging.warning("GAN-RM: image features cannot be cached on disk for the next run: %s", error)
     return GanRMExtension()

@@ -1,4 +1,4 @@
-"""The socket types of the pack, named once, and what every schema shares."""
+"""Custom socket types (GANRM_REWARD, GANRM_DATASET) and what all node schemas share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..ganrm_core.data.labelled_files import PictureSet
 CATEGORY = "GAN-RM"
 
 GanRMReward = io.Custom("GANRM_REWARD")
-"""Anything that follows `ganrm_core.rewards.base.Reward`."""
+"""Carries any implementation of the protocol `ganrm_core.rewards.base.Reward`."""
 
 GanRMDataset = io.Custom("GANRM_DATASET")
-"""A `Dataset`."""
+"""Carries a `Dataset`."""
 
 Dataset = PictureSet
 
@@ -23,7 +23,7 @@ _Input = TypeVar("_Input", bound=io.Input)
 
 
 def advanced(socket: _Input) -> _Input:
-    """What few need: newer pages fold it away. Older hosts know no such argument, but pass this on."""
+    """Mark an input as advanced, so that newer pages fold it away. Older hosts have no such argument, but pass this on."""
     socket.extra_dict = {**(socket.extra_dict or {}), "advanced": True}
     return socket
 
@@ -34,7 +34,7 @@ def aliases(words: str) -> list[str]:
 
 
 def _schema() -> Any:
-    """`io.Schema`; on hosts older than `search_aliases`, one that knows them and sends them to the page all the same."""
+    """`io.Schema`; on hosts without `search_aliases`, a subclass that adds them and sends them to the page."""
     if "search_aliases" in {known.name for known in fields(io.Schema)}:
         return io.Schema
 
@@ -55,4 +55,4 @@ def _schema() -> Any:
 
 
 Schema = _schema()
-"""A node's schema. `search_aliases`: the artists' words that the page's search finds the node by."""
+"""A node's schema. `search_aliases`: further words by which the page's search finds the node."""

@@ -1,4 +1,4 @@
-"""Graphs that are not shipped: each shows a node that stands in no workflow, for its help page."""
+"""Workflow graphs for help pages only: nodes that no shipped workflow uses."""
 
 from __future__ import annotations
 

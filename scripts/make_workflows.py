@@ -1,11 +1,11 @@
-"""Makes the shipped workflows in ComfyUI's real page, and the pictures that show them.
+"""Generator of the shipped workflows and their screenshots, by ComfyUI's real page.
 
     python scripts/make_workflows.py            # workflows/*.json and workflows/api/*.json
     python scripts/make_workflows.py --pictures # runs them too: thumbnails, help pages, README
 
 Needs a ComfyUI (see tests/host), the packages playwright and aiohttp, and Chromium. With --pictures also
-the extra [demo], whose real pictures fill the folders. No checkpoint of a real generator is at hand there:
-a tiny one samples, and real pictures stand where its patches would be.
+the extra [demo], whose real pictures fill the folders. No real generator is needed:
+a tiny one samples, and real images replace its outputs.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _pages(server: Server) -> Iterator[ComfyPage]:
 
 
 def _show(page: ComfyPage, server: Server, graph: Graph) -> None:
-    """Open the file as an artist does, run it, and take its pictures."""
+    """Open the workflow file in the page, run it, and take its screenshots."""
     page.drop_file(FOLDER / f"{graph.name}.json")
     for node_id, value in _settings(graph):
         page.set_widget(node_id, *value)
@@ -120,7 +120,7 @@ def _show(page: ComfyPage, server: Server, graph: Graph) -> None:
 
 
 def _face(page: ComfyPage, server: Server, graph: Graph, face: str) -> Image.Image:
-    """The first picture a kind of node shows, of sheets the part below the heading; of a folder its first pictures."""
+    """The first image a node class shows (contact sheets without heading), or a folder's first images."""
     if "/" in face:
         paths = sorted(server.folder(*face.split("/")).iterdir())[:4]
         return grid([Image.open(path) for path in paths])
@@ -129,7 +129,7 @@ def _face(page: ComfyPage, server: Server, graph: Graph, face: str) -> Image.Ima
 
 
 def _show_for_help(page: ComfyPage, graph: Graph) -> None:
-    """The nodes that stand in no workflow; bootstrapping is run for it."""
+    """Screenshots of nodes that no workflow uses; bootstrapping is run for its own."""
     (face,) = graph.faces
     with tempfile.TemporaryDirectory() as folder:
         page.drop_file(write_workflow(page, graph.name, graph.prompt, graph.layout, Path(folder))[0])
@@ -143,7 +143,7 @@ def _numbers(graph: Graph, kind: str) -> Iterator[int]:
 
 
 def _settings(graph: Graph) -> Iterator[tuple[int, tuple[str, Any]]]:
-    """Small and quick where the size of the sampled patches does not show."""
+    """Small sizes and few steps where the result does not show."""
     for number, node in graph.prompt.items():
         if node["class_type"] in _STEPS:
             yield int(number), ("steps", _STEPS[node["class_type"]])

@@ -1,4 +1,4 @@
-"""Thumbnails of the template browser: a few large words under pictures of what the workflow does."""
+"""Thumbnails for the template browser: images of the workflow above a large caption."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from ganrm_core.reports.canvas import ACCENT, PAGE, TEXT, text_width, write
+from ganrm_core.reports.canvas import ACCENT, PAGE, TEXT, TextStyle, text_width, write
 
 _SIDE = 512  # every page version shows a square
 _PICTURES = 348  # height; their top left corner may lie under the page's own badge
@@ -40,12 +40,12 @@ def template_card(
     top = (_PICTURES + 5 + _SIDE - height * len(lines)) / 2 + height / 2
     for index, line in enumerate(lines):
         place = (_SIDE / 2, top + index * height)
-        write(draw, place, line, size, TEXT, _SIDE - _MARGIN, anchor="mm", bold=True)
+        write(draw, place, line, TextStyle(size, TEXT, bold=True, anchor="mm"), _SIDE - _MARGIN)
     return card
 
 
 def below_heading(sheet: Image.Image, share: float) -> Image.Image:
-    """The first rows of a contact sheet, in the shape of a picture that takes `share` of a card's width."""
+    """Top rows of a contact sheet below its heading, cropped to `share` of a card's width."""
     ground = np.abs(np.asarray(sheet.convert("RGB"), np.int16) - PAGE).max(axis=-1) < _SAME
     # Lines of text leave more of a row free than pictures side by side.
     top = int(np.argmax(ground.mean(axis=1) < 0.4))
@@ -67,7 +67,7 @@ def grid(pictures: Sequence[Image.Image], columns: int = 2, side: int = 256) -> 
 
 
 def _fitting(words: str) -> tuple[list[str], int]:
-    """The words on one line or in two of like length, as large as they fit."""
+    """Caption on one line or two balanced lines, in the largest font that fits."""
     for size in range(_LARGEST, _SMALLEST, -2):
         for lines in _broken(words):
             wide = max(text_width(line, size, bold=True) for line in lines)

@@ -1,4 +1,4 @@
-"""The shipped workflows: what stands in each graph, where, and what its notes tell the artist.
+"""Graphs of the shipped workflows: nodes, columns and notes.
 
 `make_workflows.py` lays them out in ComfyUI's real page. A laptop's window shows about 1,500 × 750 of a graph at the
 zoom the files open with: the note and what has to be set come first. What fits into 1,770 × 980 stays readable when a

@@ -1,4 +1,4 @@
-"""What the shipped workflows are built of: a graph with its columns, and the nodes that stand in several."""
+"""Building blocks of the shipped workflows: a graph laid out in columns, and recurring nodes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Place:
 
 @dataclass
 class Column:
-    """A column of nodes; `place` gives the next one its room below those before."""
+    """A column of nodes; `place` stacks the next node below the others."""
 
     left: int
     width: int

@@ -1,4 +1,4 @@
-"""Real pictures for the screenshots of the workflows."""
+"""Sample images for the screenshots of the workflows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fill_folders(base: Path) -> None:
 
 
 def _spoilt(picture: Image.Image, index: int) -> Image.Image:
-    """As generators do on a bad day: flat, blurred, or burnt; more or less of it."""
+    """Degrade an image as generators do: flat, blurred or burnt, by a random strength."""
     amount = 0.5 + 0.5 * ((index * 5) % 7) / 6
     if index % 3 == 0:
         return picture.filter(ImageFilter.GaussianBlur(0.8 + 2.6 * amount))
@@ -52,7 +52,7 @@ def _spoilt(picture: Image.Image, index: int) -> Image.Image:
 
 
 def stand_in_pack(folder: Path, candidates: Path) -> Path:
-    """A pack whose VAE Decode gives the pictures in `candidates` where the tiny generator would give patches.
+    """A ComfyUI pack whose VAE Decode returns images from `candidates` instead of the tiny generator's output.
 
     Half-made ones too: they show finished.
     """

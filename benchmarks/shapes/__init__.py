@@ -1,6 +1,6 @@
-"""A generator small enough to train on any CPU, whose pictures have a ground truth: one flat shape on grey.
+"""Tiny image generator with ground truth, trainable on any CPU: one flat shape on grey.
 
-`drawing` draws such pictures, `reading` reads kind, colour, size and place back from a picture and says how true it
-is to a taste, `training` trains an SD3-shaped flow model and a TAESD-shaped VAE on them, which ComfyUI's own loaders
-load, and `bench` samples from them in this process.
+`drawing` draws such images, `reading` recovers kind, colour, size and position from an image and computes its true
+quality, `training` trains an SD3-like flow model and a TAESD-like VAE that ComfyUI loads, and `bench` samples from
+them in this process.
 """

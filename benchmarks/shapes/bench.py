@@ -1,4 +1,4 @@
-"""The generator of shapes inside this process, through ComfyUI's own loaders and samplers."""
+"""Sampling from the shape generator in this process, with ComfyUI's loaders and samplers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pack(name: str) -> Any:
 
 
 class Bench:
-    """Model and VAE, unconditional. Raises SystemExit where they were not made yet."""
+    """Unconditional model and VAE. Raises SystemExit if they have not been trained yet."""
 
     def __init__(self) -> None:
         folder = generator_folder()
@@ -55,22 +55,14 @@ class Bench:
     def setup(
         self, seed: int, steps: int, sampler: str = "euler", denoise: float = 1.0, **latent: Tensor
     ) -> Any:
-        """What the Best-of-N Sampler gets of the bench; `latent` replaces parts of the empty one."""
-        return pack("nodes.host.sampling.sampling_setup").as_ksampler(
-            self.model,
-            seed,
-            steps,
-            1.0,
-            sampler,
-            "simple",
-            self.conditioning,
-            self.conditioning,
-            {**self.empty(), **latent},
-            denoise,
-        )
+        """Sampler inputs for the Best-of-N Sampler; `latent` overrides parts of the empty latent."""
+        module = pack("nodes.host.sampling.sampling_setup")
+        settings = module.KSamplerSettings(steps, 1.0, sampler, "simple", denoise)
+        start = {**self.empty(), **latent}
+        return module.as_ksampler(self.model, self.conditioning, self.conditioning, start, seed, settings)
 
     def alone(self, seed: int, steps: int, sampler: str) -> Tensor:
-        """The latent that core's KSampler makes."""
+        """The latent that ComfyUI's KSampler makes for one seed."""
         import comfy.sample
 
         start = self.empty()["samples"]
@@ -119,7 +111,7 @@ class Bench:
 
     @contextmanager
     def counted(self) -> Iterator[list[int]]:
-        """How many pictures each call of the model inside took: one entry per call."""
+        """Context manager: the batch size of every model call made inside it."""
         import comfy.model_base
 
         calls: list[int] = []

@@ -1,4 +1,4 @@
-"""ComfyUI's own classes, in this process."""
+"""Importing ComfyUI's classes into this process."""
 
 from __future__ import annotations
 

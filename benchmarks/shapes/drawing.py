@@ -1,4 +1,4 @@
-"""Pictures of one flat shape on grey."""
+"""Renderer of images with one flat shape on grey."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Shape:
         return [(self.x - half, self.y - half), (self.x + half, self.y + half)]
 
     def mask(self) -> NDArray[np.float32]:
-        """[SIDE, SIDE]: how much of each pixel it covers."""
+        """[SIDE, SIDE]: coverage of each pixel, 0–1."""
         fine = Image.new("L", (SIDE * _FINE, SIDE * _FINE))
         corners = [(x * _FINE, y * _FINE) for x, y in self.outline()]
         pen = ImageDraw.Draw(fine)
@@ -61,7 +61,7 @@ class Shape:
 
 
 def any_shape(rng: np.random.Generator) -> Shape:
-    """One of any kind, colour and size, at any place where it is whole."""
+    """A random shape, wholly inside the image."""
     kind = KINDS[rng.integers(len(KINDS))]
     hue, radius, grey = rng.uniform(), rng.uniform(*RADII), rng.uniform(0.75, 0.95)
     corners = np.array(Shape(kind, hue, radius, 0, 0, grey).outline())

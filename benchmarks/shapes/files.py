@@ -1,4 +1,4 @@
-"""Where the generator lies."""
+"""Folder of the trained shape generator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VAE = "ganrm_shapes_vae.safetensors"
 
 
 def generator_folder() -> Path:
-    """Outside the repository: $GANRM_SHAPES, else a folder in the user's cache."""
+    """$GANRM_SHAPES, else a folder in the user's cache, outside the repository."""
     chosen = os.environ.get("GANRM_SHAPES")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(chosen) if chosen else cache / "ganrm" / "shapes"

@@ -1,4 +1,4 @@
-"""What a picture shows, read back from its pixels, and how it suits a taste."""
+"""Ground truth from pixels: the shape an image shows, and its quality."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AGREE = 0.8  # of what is seen and what is drawn again from what was read
 def read(picture: NDArray[np.float32]) -> Shape | None:
     """The shape in `picture` [SIDE, SIDE, 3] in 0–1; None where it shows no single shape of a known kind.
 
-    Proved by drawing it again: what is read counts only if the drawing covers what is seen.
+    Verified by rendering: a shape counts only if its rendering overlaps the image's.
     """
     border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
     background = np.median(border, axis=0)

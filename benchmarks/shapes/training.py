@@ -1,7 +1,8 @@
-"""Train the generator: python -m benchmarks.shapes.training [--minutes 18]
+"""Training of the shape generator: python -m benchmarks.shapes.training [--minutes 18]
 
 An SD3-shaped flow model of 16 latent channels and a TAESD-shaped VAE, both built from the classes of the ComfyUI at
-$COMFYUI_PATH (else ~/ComfyUI), on pictures that are drawn on the way. Written where `files` says, as core's loaders take them.
+$COMFYUI_PATH (else ~/ComfyUI), on images rendered during training. Saved in
+`files.generator_folder()`, in the formats ComfyUI loads.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def train(folder: Path, minutes: float) -> None:
-    """Write VAE and flow model into `folder`, in about so many minutes on two cores."""
+    """Train VAE and flow model into `folder`, for about `minutes` on two cores."""
     add_comfyui()
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -52,7 +53,7 @@ def train(folder: Path, minutes: float) -> None:
 
 
 def train_vae(pictures: Tensor, seconds: float) -> nn.Module:
-    """For the least absolute and squared error of pictures whose latents are shaken a little."""
+    """Minimise absolute plus squared reconstruction error, with slightly noisy latents."""
     from comfy.taesd.taesd import TAESD
 
     vae = TAESD(latent_channels=LATENT)
@@ -89,7 +90,7 @@ def _standardise(vae: nn.Module, pictures: Tensor) -> None:
 
 @torch.no_grad()
 def encode(vae: nn.Module, pictures: Tensor) -> Tensor:
-    """As a model of the SD3 family sees them: after its latent format."""
+    """Latents in SD3's latent format, as the flow model sees them."""
     encoded = torch.cat([vae.encode(part * 2 - 1) for part in pictures.split(64)])
     return (encoded - _OFFSET) * _SCALE
 
@@ -140,7 +141,7 @@ def train_flow(latents: Tensor, seconds: float) -> nn.Module:
 
 
 class _Clock:
-    """Adam over so many seconds, with a warm-up and a cosine decay by the clock."""
+    """Adam with warm-up and cosine decay over a time budget in seconds."""
 
     def __init__(self, name: str, seconds: float, parameters: list[nn.Parameter], rate: float) -> None:
         self.count = 0

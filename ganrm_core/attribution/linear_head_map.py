@@ -12,8 +12,9 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from ..backbones.base import BackboneSpec
 from ..data.filters import blurred
 from ..rewards.discriminator.heads import LinearHead
-from ..rewards.discriminator.readout import answered, is_response, tap_features
+from ..rewards.discriminator.readout import base_statistic, is_response
 from ..rewards.discriminator.reward_model import RewardModel
+from ..rewards.discriminator.tap_statistics import tap_features
 
 _CELL = 4  # pixels of the input per cell of the map
 _BLUR = 0.1  # share of a side
@@ -35,7 +36,7 @@ def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
     )
     cells = blurred(cells, round(len(cells) * _BLUR))
     height, width = image.shape[-2:]
-    top, right, bottom, left = model.pixel_path.cut_off(image.cpu().float())
+    top, right, bottom, left = model.border_trim.cut_off(image.cpu().float())
     inside = (height - top - bottom, width - left - right)
     whole = torch.full((height, width), float(cells.mean()))
     whole[top : height - bottom, left : width - right] = interpolate(
@@ -55,9 +56,9 @@ def _cells(model: RewardModel, weight: Tensor, pixels: Tensor) -> Tensor:
     total = torch.zeros(size, size)
     for block in readout.blocks(spec):
         own = weight[block.start : block.stop].to(pixels.device)
-        terms = _on_grid(_token_terms(answered(block), plain[block.tap], own), size)
+        terms = _on_grid(_token_terms(base_statistic(block), plain[block.tap], own), size)
         if is_response(block):
-            terms = _on_grid(_token_terms(answered(block), again[block.tap], own), size) - terms
+            terms = _on_grid(_token_terms(base_statistic(block), again[block.tap], own), size) - terms
         total += terms.cpu()
     return total
 

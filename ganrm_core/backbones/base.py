@@ -1,4 +1,4 @@
-"""What every backbone is to the rest of the library."""
+"""`Backbone` interface: a frozen vision encoder read at several depths, and the spec that identifies it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..utils.errors import BackboneError
+from ..utils.file_hash import cached_file_sha256
 
 
 @dataclass(frozen=True)
 class Tap:
-    """A depth whose features are read.
+    """A layer whose output is read as features.
 
-    `pooled` taps give one vector for the whole picture (a class token, a projected embedding), the
-    others one vector per position.
+    A `pooled` tap gives one vector per picture (class token, projected embedding), any other one per position.
     """
 
     name: str
@@ -30,12 +29,11 @@ class Tap:
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """Everything needed to find a backbone again and to feed it rightly.
+    """Identity, preprocessing and taps of a backbone.
 
-    `name` is what `load_backbone` takes, prefix included, without the folders of the machine it
-    was made on. `weights_sha256` is that of the weights file (`sha256_of_files` for several).
-    `mean` and `std` normalise RGB in 0–1. `embedding` names the pooled tap that the backbone's
-    authors use as the picture's embedding.
+    `name` is what `load_backbone` takes, prefix included, without folders of this machine. `weights_sha256` is that
+    of the weights file (`sha256_of_files` for several). `mean` and `std` normalise RGB in 0–1. `embedding` names the
+    pooled tap that the authors use as the image embedding.
     """
 
     family: str
@@ -52,7 +50,7 @@ class BackboneSpec:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> BackboneSpec:
-        """Raises LookupError, TypeError or ValueError for what `to_json` never gave."""
+        """Raises LookupError, TypeError or ValueError for anything `to_json` does not give."""
         taps = tuple(Tap(**tap) for tap in data["taps"])
         spec = cls(**{**data, "mean": tuple(data["mean"]), "std": tuple(data["std"]), "taps": taps})
         if not all(
@@ -66,10 +64,10 @@ class BackboneSpec:
 
 @dataclass(frozen=True)
 class ExecutionPlan:
-    """How a backbone runs on a kind of device: fixed, never timed, so that results repeat.
+    """Batch size, memory layout and threading on a kind of device; constants, so that results are reproducible.
 
-    `side_by_side`: several batches at once, a thread each, take less time than one after the other by all cores. Only
-    for networks that keep nothing of one call where another could find it, such as a hook.
+    `side_by_side`: batches run faster in parallel, one thread each, than one by one on all cores. Only for networks
+    whose forward pass is stateless (no hooks).
     """
 
     batch_size: int
@@ -77,80 +75,55 @@ class ExecutionPlan:
     side_by_side: bool = False
 
 
-# Of its float32 input: 12 to 43 from EfficientNet-lite0 to ViT-H/14 (benchmarks/activations.py), and room to spare.
+# Relative to the float32 input: 12 to 43 from EfficientNet-lite0 to ViT-H/14 (benchmarks/activations.py), plus margin.
 _ACTIVATIONS_PER_INPUT = 60
 
 
 class Backbone(nn.Module, ABC):
-    """A pretrained vision network, read at several depths.
+    """A pretrained vision encoder with features at several depths.
 
-    Subclasses set `spec` in `__init__` and leave the module in eval mode, float32, with
-    `requires_grad` off. They are built outside inference mode (see `load_backbone`).
+    Subclasses set `spec` in `__init__` and are in eval mode, float32, with `requires_grad` off. They are built
+    outside inference mode (see `load_backbone`).
     """
 
     spec: BackboneSpec
 
     @abstractmethod
     def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
-        """Read the taps.
+        """Forward pass: one [B, T_i, D_i] per tap in the order of `spec.taps`; T_i is 1 for pooled taps.
 
-        `pixels`: [B, 3, S, S], already normalised with `spec.mean` and `spec.std`. Returns one
-        [B, T_i, D_i] per tap in the order of `spec.taps`; T_i is 1 for pooled taps. Those after the one
-        called `last` may be left out, and what only they need be saved. No gradient is stopped here: the
-        caller decides.
+        `pixels`: [B, 3, S, S], normalised with `spec.mean` and `spec.std`. Taps after the one called `last` may be
+        left out to save time. Gradients flow through.
         """
 
     @property
     def bytes_per_picture(self) -> int:
-        """Memory to reserve for one picture of a batch on its way.
-
-        Patches of 8 pixels may take more: a batch that does not fit is halved.
-        """
+        """Estimated activation memory per picture of a batch. Patches of 8 pixels may take more."""
         return 3 * self.spec.input_size**2 * 4 * _ACTIVATIONS_PER_INPUT
 
     @abstractmethod
     def plan(self, device_type: str) -> ExecutionPlan:
-        """How to run on `device_type` ("cpu", "cuda", "mps", …)."""
+        """Execution plan for `device_type` ("cpu", "cuda", "mps", …)."""
 
     def adaptable_modules(self, last_blocks: int) -> list[str]:
-        """Names (as in `named_modules`) of the linear layers LoRA may adapt in the last blocks.
-
-        Empty where the family cannot be adapted.
-        """
+        """Names (as in `named_modules`) of the linear layers LoRA may adapt in the last blocks; may be empty."""
         del last_blocks
         return []
 
 
 def freeze(module: nn.Module) -> None:
-    """Put `module` into the state every backbone is kept in."""
+    """Eval mode, float32, no gradients for parameters."""
     module.eval().float().requires_grad_(False)
 
 
 def sha256_of_files(paths: Sequence[Path]) -> str:
-    """The plain sha256 of one file; of several, the sha256 of their digests in sorted name order."""
+    """The sha256 of one file; of several, the sha256 of their hex digests in sorted path order. Cached."""
     if not paths:
         raise BackboneError("No weights file to fingerprint.")
-    digests = [_sha256_of_file(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(paths)]
+    digests = [cached_file_sha256(path) for path in sorted(paths)]
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-@lru_cache(maxsize=256)
-def _sha256_of_file(path: str, _size: int, _mtime_ns: int) -> str:
-    with Path(path).open("rb") as file:
-        return (
-            hashlib.file_digest(file, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else _digest(file)
-        )
-
-
-def _digest(file: Any) -> str:  # Python 3.10 has no hashlib.file_digest
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def with_spatial_tokens(feature_map: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A vision transformer's architecture, read from the shapes of its tensors."""
+"""Infers a `transformers` configuration (CLIP, SigLIP, DINOv2) from the shapes of a file's tensors."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from ..utils.errors import BackboneError
 from .hf_vision_model import import_transformers
 
 SETTINGS = ("num_attention_heads", "hidden_act", "layer_norm_eps", "input_size", "image_mean", "image_std")
-"""What tensors cannot tell and a file's header may."""
+"""Settings that tensors do not reveal; a file's header may give them."""
 
 _FOR_CONFIG = SETTINGS[:3]
 _HEAD_WIDTH = 64
 # Published models whose heads are not 64 wide, by width.
 _CLIP_HEADS = {1280: 16, 1664: 16}  # ViT-H and g, ViT-bigG
 _SIGLIP_HEADS = {1152: 16, 1536: 16}  # so400m, giant
-# OpenAI trained B and L with QuickGELU; what is wider comes from OpenCLIP, with GELU.
+# OpenAI's B and L use QuickGELU; wider models come from OpenCLIP and use GELU.
 _WIDEST_QUICK_GELU = 1024
-# The grid of so400m at 384 leaves six pixels over, so the tensors alone would say 378.
+# so400m at 384: a grid of 27 patches of 14 pixels covers only 378.
 _SIZES_WITH_REST = {(14, 27): 384}
 _DINOV2_MLP_RATIO = 4
 
 
 def read_architecture(tensors: dict[str, Tensor], settings: dict[str, Any], label: str) -> Any:
-    """The transformers configuration that fits `tensors` (in transformers' naming).
+    """The `transformers` configuration that fits `tensors` (in the naming of `transformers`).
 
-    `settings` are those of the file's header and go before what is guessed. Raises BackboneError
-    where the tensors fit no known family.
+    `settings` from the file's header override inferred values. Raises BackboneError where no known family fits.
     """
     try:
         if "embeddings.cls_token" in tensors:
@@ -51,8 +50,7 @@ def read_architecture(tensors: dict[str, Tensor], settings: dict[str, Any], labe
     if not isinstance(heads, int) or heads < 1 or found["hidden_size"] % heads:
         raise BackboneError(
             f"{label} has blocks of width {found['hidden_size']}, for which no number of attention heads "
-            "is known. "
-            "Use a published CLIP, SigLIP or DINOv2 model."
+            "is known. Use a published CLIP, SigLIP or DINOv2 model."
         )
     return _config(class_name, found, label)
 

@@ -1,4 +1,4 @@
-"""One safetensors file as ComfyUI keeps in models/clip_vision: `file:<path>`."""
+"""Loads a backbone from one safetensors file of ComfyUI's models/clip_vision: `file:<path>`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from ..utils.safetensors_io import open_safetensors
 from .base import sha256_of_files
 from .clip_vision_config import SETTINGS, read_architecture
 from .hf_loader import default_input_size
-from .hf_vision_model import TransformersVision, default_normalisation, import_transformers, three_numbers
+from .hf_vision_model import (
+    Preprocessing,
+    TransformersVision,
+    default_normalisation,
+    import_transformers,
+    three_numbers,
+)
 from .open_clip_keys import to_transformers
-from .weights_lookup import close_names, find_by_sha256, find_file, in_folders, walk_files
+from .weights_lookup import close_names, find_file, in_folders, walk_files
 
 HEADER_KEY = "ganrm_vision_config"
-"""Key in the file's header for a JSON object that settles what tensors cannot tell."""
+"""Key in the file's header of a JSON object with `clip_vision_config.SETTINGS`."""
 
 _VISION_PREFIXES = ("vision_model.", "visual_projection.")
 _DINOV2_PREFIXES = ("embeddings.", "encoder.", "layernorm.")
@@ -28,11 +34,11 @@ _CLIP_WITHOUT_PREFIX = ("embeddings.", "encoder.", "pre_layrnorm.", "post_layern
 
 
 def load(name: str, search_folders: Sequence[Path]) -> TransformersVision:
-    """Load the vision model in the file `name`: a path, or a basename looked for in `search_folders`.
+    """Load the vision model in the file `name`: a path, or a basename that is searched in `search_folders`.
 
-    Width, depth, patch, picture size and projection are read from the tensors. Number of heads and
-    activation cannot be: they follow from the width, as ComfyUI takes them (OpenAI's CLIP up to ViT-L
-    with QuickGELU, larger ones with GELU), unless the header key `ganrm_vision_config` says otherwise.
+    Width, depth, patch, input size and projection are read from the tensors. Number of heads and activation follow
+    from the width as in ComfyUI (QuickGELU up to ViT-L, GELU above), unless the header key `ganrm_vision_config`
+    gives them.
     """
     import_transformers()
     path = _find(name, search_folders)
@@ -46,9 +52,11 @@ def load(name: str, search_folders: Sequence[Path]) -> TransformersVision:
         label=label,
         family="file",
         weights_sha256=sha256_of_files([path]),
-        input_size=settings.get("input_size", default_input_size(config.model_type, config.image_size)),
-        mean=three_numbers(settings.get("image_mean", mean), f"{label}: image_mean"),
-        std=three_numbers(settings.get("image_std", std), f"{label}: image_std"),
+        preprocessing=Preprocessing(
+            settings.get("input_size", default_input_size(config.model_type, config.image_size)),
+            three_numbers(settings.get("image_mean", mean), f"{label}: image_mean"),
+            three_numbers(settings.get("image_std", std), f"{label}: image_std"),
+        ),
     )
 
 
@@ -57,8 +65,7 @@ def _find(name: str, search_folders: Sequence[Path]) -> Path:
     if path is None:
         known = {file.name for file in walk_files(search_folders) if file.suffix == ".safetensors"}
         raise BackboneError(
-            f"There is no file {name}{in_folders(search_folders)}. Put it into ComfyUI's "
-            "models/clip_vision, or give "
+            f"There is no file {name}{in_folders(search_folders)}. Put it into ComfyUI's models/clip_vision, or give "
             f"its whole path.{close_names(Path(name).name, known)}"
         )
     if path.suffix != ".safetensors":
@@ -69,7 +76,7 @@ def _find(name: str, search_folders: Sequence[Path]) -> Path:
 
 
 def _read(path: Path, label: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The vision tensors in transformers' naming, and the header's settings."""
+    """The vision tensors in the naming of `transformers`, and the header's settings."""
     try:
         with open_safetensors(path) as file:
             names = set(file.keys())
@@ -89,7 +96,7 @@ def _read(path: Path, label: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _wanted(names: set[str], label: str) -> dict[str, str]:
-    """Name in the file → name to go on with, of the vision half's tensors in whichever naming."""
+    """Selects the vision tensors in any known naming: name in the file → name without its prefix."""
 
     def below(prefix: str, new_prefix: str = "") -> dict[str, str]:
         return {name: new_prefix + name[len(prefix) :] for name in names if name.startswith(prefix)}
@@ -113,8 +120,7 @@ def _wanted(names: set[str], label: str) -> dict[str, str]:
     found = ", ".join(sorted(names)[:4]) or "nothing"
     raise BackboneError(
         f"{label} is no vision model that is known here: its {len(names)} tensors begin with {found}. "
-        "Choose a CLIP, "
-        "SigLIP or DINOv2 vision model, as ComfyUI keeps them in models/clip_vision."
+        "Choose a CLIP, SigLIP or DINOv2 vision model, as ComfyUI keeps them in models/clip_vision."
     )
 
 
@@ -138,6 +144,3 @@ def _settings(header: str | None, label: str) -> dict[str, Any]:
             f"{label}: input_size in its header is {size!r}, not a picture's side. Correct it."
         )
     return settings
-
-
-__all__ = ["HEADER_KEY", "find_by_sha256", "load"]

@@ -1,4 +1,4 @@
-"""Vision encoders in the format of the `transformers` library: `transformers:<hub id or folder>`."""
+"""Loads a vision encoder of the `transformers` library: `transformers:<hub id or folder>`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from ..utils.error_text import reason
 from ..utils.errors import BackboneError
-from ..utils.files import at_home
+from ..utils.files import expand_home
 from .base import sha256_of_files
 from .hf_vision_model import (
+    Preprocessing,
     TransformersVision,
     default_normalisation,
     import_transformers,
@@ -26,15 +27,15 @@ _SINGLE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _WEIGHTS_OR_INDEX = (*_SINGLE_WEIGHTS, *(f"{name}.index.json" for name in _SINGLE_WEIGHTS))
 _PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
 _ALL_FILES = (_CONFIG, _PREPROCESSING[0], _SINGLE_WEIGHTS[0])
-# These stop at any other size, and their embedding is only as good as the size they were trained at.
+# These accept no other size than the one of their position embedding.
 _ONE_SIZE = ("clip_vision_model", "siglip_vision_model")
-_DINOV2_SIZE = 224  # trained up to 518, but what its authors' own preprocessing crops to
+_DINOV2_SIZE = 224  # trained up to 518, but the authors' preprocessing crops to this
 
 
 def load(name: str, search_folders: Sequence[Path], *, offline: bool = False) -> TransformersVision:
-    """Load the vision half of the model `name`: a folder, one found in `search_folders`, or a hub id.
+    """Load the vision part of the model `name`: a folder, one found in `search_folders`, or a hub id.
 
-    A hub id is read from the hub's local cache, which is filled first unless `offline`.
+    A hub id is read from the hub's local cache, after a download unless `offline`.
     """
     import_transformers()
     folder, label = _folder(name, search_folders, offline)
@@ -47,46 +48,42 @@ def load(name: str, search_folders: Sequence[Path], *, offline: bool = False) ->
         label=label,
         family="transformers",
         weights_sha256=sha256_of_files(_weights_files(folder, label)),
-        input_size=_input_size(config, preprocessing, label),
-        mean=mean,
-        std=std,
+        preprocessing=Preprocessing(_input_size(config, preprocessing, label), mean, std),
     )
 
 
 def default_input_size(model_type: str, image_size: int) -> int:
-    """The size to feed when no preprocessing is on record. `image_size` is that of the position embedding."""
+    """Input side without a preprocessing file. `image_size` is that of the position embedding."""
     return min(image_size, _DINOV2_SIZE) if model_type.startswith("dinov2") else image_size
 
 
 def _folder(name: str, search_folders: Sequence[Path], offline: bool) -> tuple[Path, str]:
-    """Where the files are, and the backbone's name without this machine's folders."""
+    """The model's folder, and the backbone's name without folders of this machine."""
     found = find_folder(name, search_folders, _CONFIG)
     is_hub_id = not looks_like_path(name) and name.count("/") == 1 and not Path(name).exists()
     if found is not None:
         return found, f"transformers:{name if is_hub_id else found.resolve().name}"
-    if at_home(name).is_dir():
+    if expand_home(name).is_dir():
         raise BackboneError(
-            f"The folder {name} holds no {_CONFIG}. A model folder has {_CONFIG}, "
-            "preprocessor_config.json and "
+            f"The folder {name} holds no {_CONFIG}. A model folder has {_CONFIG}, preprocessor_config.json and "
             "model.safetensors: choose the folder that holds these three."
         )
     if looks_like_path(name):
         raise BackboneError(
-            f"There is no folder {name}. Check the path, or use a hub id such as "
-            "openai/clip-vit-base-patch32."
+            f"There is no folder {name}. Check the path, or use a hub id such as openai/clip-vit-base-patch32."
         )
     folder = _cached(name, search_folders) if offline else _download(name, search_folders)
     return folder, f"transformers:{name}"
 
 
 def _cached(repo: str, search_folders: Sequence[Path]) -> Path:
-    """The folder of the hub's local cache with the model's files, all of them."""
+    """The model's folder in the hub's local cache. Raises BackboneError where a file is missing."""
     config = in_hub_cache(repo, [_CONFIG])
     missing = []
     if config is None or not any((config.parent / name).is_file() for name in _WEIGHTS_OR_INDEX):
         missing = list(_ALL_FILES)
     elif in_hub_cache(repo, _PREPROCESSING) is None and not _known_absent(repo, _PREPROCESSING):
-        # Another program may have fetched the weights alone; guessing how to feed them would be silent.
+        # Another program may have fetched the weights alone; default preprocessing would be a silent guess.
         missing = [_PREPROCESSING[0]]
     if config is not None and not missing:
         return config.parent
@@ -99,14 +96,14 @@ def _cached(repo: str, search_folders: Sequence[Path]) -> Path:
 
 
 def _known_absent(repo: str, names: Sequence[str]) -> bool:
-    """Whether the hub has been asked for each of `names` before, and had none."""
+    """Whether the cache records that the hub has none of `names`."""
     from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
 
     return all(try_to_load_from_cache(repo, name) is _CACHED_NO_EXIST for name in names)
 
 
 def _download(repo: str, search_folders: Sequence[Path]) -> Path:
-    """The folder of the hub's cache with the model's files, fetched first where they are not there yet."""
+    """The model's folder in the hub's local cache, after downloading missing files."""
     from huggingface_hub import hf_hub_download
 
     try:
@@ -117,18 +114,11 @@ def _download(repo: str, search_folders: Sequence[Path]) -> Path:
             for shard in _shards(index) if index else ("pytorch_model.bin",):
                 hf_hub_download(repo, shard)
     except Exception as error:
-        known = [
-            path.name
-            for folder in search_folders
-            if folder.is_dir()
-            for path in folder.iterdir()
-            if path.is_dir()
-        ]
+        existing = [folder for folder in search_folders if folder.is_dir()]
+        known = [path.name for folder in existing for path in folder.iterdir() if path.is_dir()]
         raise BackboneError(
-            f"transformers:{repo} is not on this machine{in_folders(search_folders)} and cannot be "
-            "downloaded "
-            f"({reason(error)}). Check the name at huggingface.co and the connection; without one, "
-            "download its "
+            f"transformers:{repo} is not on this machine{in_folders(search_folders)} and cannot be downloaded "
+            f"({reason(error)}). Check the name at huggingface.co and the connection; without one, download its "
             f"{_CONFIG}, preprocessor_config.json and model.safetensors into a folder elsewhere and use "
             f"transformers:<that folder>.{close_names(repo.split('/')[-1], known)}"
         ) from error
@@ -136,7 +126,7 @@ def _download(repo: str, search_folders: Sequence[Path]) -> Path:
 
 
 def _download_any(repo: str, names: Sequence[str]) -> list[Path]:
-    """The first of `names` that the repository has, as a list of at most one."""
+    """Download the first of `names` that the repository has; at most one path."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import EntryNotFoundError  # type: ignore[attr-defined]
 
@@ -149,7 +139,7 @@ def _download_any(repo: str, names: Sequence[str]) -> list[Path]:
 
 
 def _weights_files(folder: Path, label: str) -> list[Path]:
-    # In the library's own order, so that what is fingerprinted is what is loaded.
+    # In the order of `transformers`, so that the hashed file is the loaded one.
     for name in _SINGLE_WEIGHTS:
         if (folder / name).is_file():
             return [folder / name]
@@ -193,7 +183,7 @@ def _vision_config(folder: Path, label: str) -> Any:
             "such as google/siglip2-base-patch16-224."
         )
     if vision is not config and config.model_type == "clip":
-        # The whole model's width is the one its projection was saved with.
+        # The projection was saved with the whole model's width.
         vision.projection_dim = config.projection_dim
     return vision
 
@@ -241,7 +231,7 @@ def _input_size(config: Any, preprocessing: dict[str, Any], label: str) -> int:
 
 
 def _side(size: Any) -> int | None:
-    """The side of the square that a configuration's size asks for, however it is written."""
+    """The side of a square size in any notation of `transformers` configurations."""
     if isinstance(size, dict):
         size = size.get("shortest_edge") or size.get("height")
     elif isinstance(size, (list, tuple)) and size:

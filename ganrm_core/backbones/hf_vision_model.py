@@ -1,9 +1,10 @@
-"""The vision half of a model of the `transformers` library, from a folder or from tensors at hand."""
+"""Vision encoder of the `transformers` library as a backbone, from a folder or from tensors in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ HALF = (0.5, 0.5, 0.5)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 _CLIP, _SIGLIP = "clip_vision_model", "siglip_vision_model"
-# model type → class; every other type goes through AutoModel
+# model type → class; AutoModel for every other type
 _CLASSES = {
     _CLIP: "CLIPVisionModelWithProjection",
     _SIGLIP: "SiglipVisionModel",
@@ -32,12 +33,21 @@ _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
 _PROJECTED, _MEAN_OF_TOKENS = "image_embeds", "mean"
 
 
-class TransformersVision(VitBackbone):
-    """Any vision encoder of `transformers` whose blocks form one row.
+@dataclass(frozen=True)
+class Preprocessing:
+    """Side of the square input in pixels, and per-channel mean and standard deviation of RGB in 0–1."""
 
-    The embedding is what the authors use: CLIP's projected image embedding (the pooled class token
-    where there is no projection), SigLIP's attention-pooled output, DINOv2's normalised class token;
-    for others the pooled output, else the mean of the last tokens.
+    input_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class TransformersVision(VitBackbone):
+    """Any vision encoder of `transformers` with a single list of blocks.
+
+    The embedding is the authors': CLIP's projected image embedding (the pooled class token without a projection),
+    SigLIP's attention-pooled output, DINOv2's normalised class token; for others the pooled output, else the mean of
+    the last tokens.
     """
 
     def __init__(
@@ -48,23 +58,21 @@ class TransformersVision(VitBackbone):
         label: str,
         family: str,
         weights_sha256: str,
-        input_size: int,
-        mean: tuple[float, float, float],
-        std: tuple[float, float, float],
+        preprocessing: Preprocessing,
     ) -> None:
-        """`config` is of the vision half, `source` a folder or all tensors, `label` the backbone's name."""
+        """`config` is that of the vision part, `source` a folder or all tensors, `label` the backbone's name."""
         super().__init__()
-        config.return_dict = True  # the network gets a copy, and reading it relies on names
+        config.return_dict = True  # `embedding` reads outputs by name
         self.net, self._read = _load(config, source, label)
         freeze(self)
-        self.layout = self._find_layout(config, input_size, label)
+        self.layout = self._find_layout(config, preprocessing.input_size, label)
         self.spec = BackboneSpec(
             family=family,
             name=label,
             weights_sha256=weights_sha256,
-            input_size=input_size,
-            mean=mean,
-            std=std,
+            input_size=preprocessing.input_size,
+            mean=preprocessing.mean,
+            std=preprocessing.std,
             taps=self.layout.taps,
             embedding=EMBEDDING,
         )
@@ -80,7 +88,7 @@ class TransformersVision(VitBackbone):
         return mean
 
     def _find_layout(self, config: Any, input_size: int, label: str) -> Layout:
-        blocks, depth = _row_of_blocks(self.net, config, label)
+        blocks, depth = _find_blocks(self.net, config, label)
         if config.model_type in _CLASSES:
             prefix = 0 if config.model_type == _SIGLIP else 1 + getattr(config, "num_register_tokens", 0)
             projected = self._read == _PROJECTED
@@ -116,7 +124,7 @@ def import_transformers() -> Any:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Without the library's report of every text tensor that was left out on purpose."""
+    """Suppress progress bars and the report on text tensors, which are left out on purpose."""
     import_transformers()
     from transformers.utils import logging
 
@@ -132,14 +140,14 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def default_normalisation(model_type: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and standard deviation that a family's authors use."""
+    """Mean and standard deviation used in training models of this type."""
     if "siglip" in model_type:
         return HALF, HALF
     return (OPENAI_MEAN, OPENAI_STD) if "clip" in model_type else (IMAGENET_MEAN, IMAGENET_STD)
 
 
 def three_numbers(values: Any, label: str) -> tuple[float, float, float]:
-    """A mean or standard deviation of RGB as it stands in a file; `label` names it in the error."""
+    """Validate a mean or standard deviation of RGB from a file; `label` names it in the error."""
     if (
         not isinstance(values, (list, tuple))
         or len(values) != 3
@@ -151,23 +159,23 @@ def three_numbers(values: Any, label: str) -> tuple[float, float, float]:
 
 
 def _load(config: Any, source: Path | dict[str, Tensor], label: str) -> tuple[nn.Module, str]:
-    """The network, and where in its output the embedding is."""
+    """The network, and the field of its output that holds the embedding."""
     net, missing, unexpected = _from_pretrained(config, source, label, _CLASSES.get(config.model_type))
     if {"visual_projection.weight", *(f"vision_model.{name}" for name in unexpected)} == missing:
-        # A network saved without projection, under shorter names that some versions (5.17) do not read into this class.
+        # Saved without projection, under short names that some versions (5.17) do not load into this class.
         net, missing, unexpected = _from_pretrained(config, source, label, "CLIPVisionModel")
-    # Only pretraining and older versions read these.
+    # Used only in pretraining and by older versions.
     missing = {name for name in missing if not name.endswith(("mask_token", "position_ids"))}
     unexpected = {name for name in unexpected if not name.endswith("position_ids")}
     read = "pooler_output"
     if missing == {"visual_projection.weight"}:
         net, missing = net.vision_model, set()
     elif missing and all(_belongs_to_pooler(name) for name in missing):
-        # Its weights were left at random: what it says means nothing.
+        # The pooler would keep its random weights.
         read, missing = _MEAN_OF_TOKENS, set()
     if missing:
         raise BackboneError(_tensors_message(label, "lacks", missing, config))
-    # A folder may hold a text half as well; tensors at hand are the vision half alone.
+    # A folder may hold a text model as well; tensors in memory are the vision part alone.
     if unexpected and not isinstance(source, Path):
         raise BackboneError(_tensors_message(label, "has unknown", unexpected, config))
     return net, _PROJECTED if hasattr(net, "visual_projection") else read
@@ -176,7 +184,7 @@ def _load(config: Any, source: Path | dict[str, Tensor], label: str) -> tuple[nn
 def _from_pretrained(
     config: Any, source: Path | dict[str, Tensor], label: str, class_name: str | None
 ) -> tuple[Any, set[str], set[str]]:
-    """The network of a class of transformers (None: whichever the library takes), missing and unexpected tensors."""
+    """Load into a class of `transformers` (None: AutoModel); returns network, missing and unexpected tensors."""
     transformers = import_transformers()
     class_name = class_name or "AutoModel"
     if not hasattr(transformers, class_name):
@@ -187,7 +195,7 @@ def _from_pretrained(
     model_class = getattr(transformers, class_name)
     options = {"config": config, "output_loading_info": True}
     if class_name == "AutoModel":
-        options["trust_remote_code"] = False  # unsaid, it asks at the terminal
+        options["trust_remote_code"] = False  # the default asks at the terminal
     try:
         with quiet_transformers():
             if isinstance(source, Path):
@@ -208,11 +216,12 @@ def _from_pretrained(
 
 
 def _belongs_to_pooler(name: str) -> bool:
-    # Older versions put the name of the whole network first.
+    # Older versions prefix the name of the whole network.
     return "pooler" in name.split(".") or name.removeprefix("vision_model.").startswith("head.")
 
 
-def _row_of_blocks(net: nn.Module, config: Any, label: str) -> tuple[str, int]:
+def _find_blocks(net: nn.Module, config: Any, label: str) -> tuple[str, int]:
+    """Name and length of the list of transformer blocks."""
     depth = getattr(config, "num_hidden_layers", None) or len(getattr(config, "depths", ()))
     for name, module in net.named_modules():
         if depth and isinstance(module, nn.ModuleList) and len(module) == depth:
@@ -224,7 +233,7 @@ def _row_of_blocks(net: nn.Module, config: Any, label: str) -> tuple[str, int]:
 
 
 def _prefix(lengths: tuple[int, ...], patch: Any, input_size: int) -> int:
-    """How many tokens a block has beyond one per patch; none where its tokens are no patches."""
+    """Number of tokens beyond one per patch; 0 where tokens are not patches."""
     if not isinstance(patch, int) or len(set(lengths)) > 1:
         return 0
     return max(0, lengths[0] - (input_size // patch) ** 2)

@@ -1,7 +1,7 @@
-"""Fetching one file of the hub so that it can be stopped at any moment.
+"""Cancellable download of one file from the Hugging Face hub.
 
-The hub's library says where the file is and asks for it; only the reading is done here, because the
-library reads ten megabytes at a time and tries again for minutes without asking anybody.
+`huggingface_hub` resolves and opens the URL; the stream is read here, because the library's own download reports
+progress every 10 MB only, and on a silent connection retries for about a minute without any callback.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..utils.error_text import reason
 from ..utils.errors import BackboneError
 
 _CHUNK = 1 << 18
-_QUEUED = 32  # chunks that wait in memory while the disk is slower than the network
+_QUEUED = 32  # chunks buffered in memory while the disk is slower than the network
 _ASK_EVERY_S = 0.1
 _TIMEOUT_S = 30.0
 _TRIES = 4  # in a row without a single new byte
@@ -28,7 +28,7 @@ _WAIT_S = 1.0
 
 @dataclass(frozen=True)
 class HubFile:
-    """What the hub says of a file: its name, size in bytes, and sha256 where it tells."""
+    """A file on the hub: name, size in bytes, and sha256 where the hub gives one."""
 
     name: str
     size: int
@@ -36,16 +36,16 @@ class HubFile:
 
 
 class HubTransfer:
-    """One file on its way here. Use it as a context manager: `open`, then `chunks`.
+    """Download of one file. Use it as a context manager: `open`, then `chunks`.
 
-    The network is waited for in a thread that touches neither disk nor callbacks. Whatever `ask`
-    raises passes through at once, even while the connection hangs; the thread then ends by itself.
+    A background thread waits for the network and touches neither disk nor callbacks. An exception raised by `ask`
+    passes through at once, even while the connection hangs; the thread then ends by itself.
     """
 
     def __init__(self, label: str, repo: str, names: Sequence[str], instead: str) -> None:
-        """Fetch the first of `names` that `repo` has.
+        """Download the first of `names` that `repo` has.
 
-        `label` says in messages what is fetched, `instead` what to do where that fails.
+        In error messages `label` names the file and `instead` says what to do without a connection.
         """
         self._label = label
         self._instead = instead
@@ -63,15 +63,15 @@ class HubTransfer:
         self._stopped.set()
 
     def open(self, ask: Callable[[], None]) -> HubFile:
-        """Wait for what the hub says of the file. Raises BackboneError where it cannot be had."""
+        """Wait for the file's size and hash. Raises BackboneError where it is not available."""
         file = self._next(ask)
         assert isinstance(file, HubFile)
         return file
 
     def chunks(self, ask: Callable[[], None]) -> Iterator[bytes]:
-        """The file's content in order. `ask` is called before each piece and at least every 0.1 s.
+        """The file's content in order. `ask` is called before each chunk and at least every 0.1 s.
 
-        Raises BackboneError where the connection breaks and cannot be taken up again.
+        Raises BackboneError where the connection breaks and cannot be resumed.
         """
         while (chunk := self._next(ask)) is not None:
             assert isinstance(chunk, bytes)
@@ -100,7 +100,7 @@ class HubTransfer:
         except _Stopped:
             return
         except Exception as error:
-            # Raised again in the caller's thread.
+            # Re-raised in the caller's thread.
             self._put_quietly(error)
 
     def _fetch(self, url: str, size: int) -> None:
@@ -160,15 +160,15 @@ class HubTransfer:
         )
 
 
-class _Stopped(Exception):  # noqa: N818 – no error: nobody wants the file any more
+class _Stopped(Exception):  # noqa: N818 – no error: the download was cancelled
     pass
 
 
 def _look_up(repo: str, names: Sequence[str]) -> tuple[str, HubFile]:
-    """The address of the first of `names` that is there, pinned to a revision, and what is known of it."""
+    """URL of the first of `names` that exists, pinned to a revision, and its metadata."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    # The library reads this once, when it is imported.
+    # The library reads it only once, on import.
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
     for name in names:
         try:
@@ -187,7 +187,7 @@ def _look_up(repo: str, names: Sequence[str]) -> tuple[str, HubFile]:
 
 @contextmanager
 def _opened(url: str, start: int) -> Iterator[Iterator[bytes]]:
-    """The content at `url` from byte `start` on, in pieces."""
+    """Open a stream of chunks of `url`, from byte `start` on."""
     from huggingface_hub.utils import (  # type: ignore[attr-defined]
         build_hf_headers,
         get_session,
@@ -198,7 +198,7 @@ def _opened(url: str, start: int) -> Iterator[Iterator[bytes]]:
     if start:
         headers["Range"] = f"bytes={start}-"
     session: Any = get_session()
-    if callable(session.stream):  # httpx, from huggingface_hub 1.0 on; a mere setting in requests
+    if callable(session.stream):  # httpx, from huggingface_hub 1.0 on; a flag in requests
         opening = session.stream("GET", url, headers=headers, timeout=_TIMEOUT_S, follow_redirects=True)
         pieces = "iter_bytes"
     else:  # requests

@@ -1,4 +1,4 @@
-"""Vision towers of OpenCLIP: `open_clip:<model>/<pretrained tag or weights file>`.
+"""Loads a vision tower of OpenCLIP: `open_clip:<model>/<pretrained tag or weights file>`.
 
 Also `open_clip:hf-hub:<owner>/<repository>` for models that bring their own configuration.
 """
@@ -26,14 +26,13 @@ from .weights_lookup import find_file, find_folder, in_folders, looks_like_path
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _HUB_CONFIG = "open_clip_config.json"
-# The library builds a picture tower only together with a text tower: one this small costs nothing,
-# and needs no tokenizer from the hub.
+# OpenCLIP builds a vision tower only together with a text tower: this one is tiny and needs no tokenizer.
 _NO_TEXT = {"context_length": 4, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What is to be built, and from which file."""
+    """Architecture, weights file and preprocessing of a vision tower."""
 
     name: str
     config: dict[str, Any]
@@ -44,7 +43,7 @@ class _Source:
 
 
 class OpenClipVision(VitBackbone):
-    """The picture tower alone; its embedding is the projected one that OpenCLIP compares with text."""
+    """The vision tower alone; its embedding is the projected one that OpenCLIP compares with text."""
 
     def __init__(self, source: _Source) -> None:
         super().__init__()
@@ -94,11 +93,10 @@ class OpenClipVision(VitBackbone):
 def load(name: str, search_folders: Sequence[Path], *, offline: bool = False) -> OpenClipVision:
     """Load `<model>/<tag>`, `<model>/<weights file>` or `hf-hub:<owner>/<repository>`.
 
-    A file is a path or a basename looked for in `search_folders`. QuickGELU is used where the tag
-    says its weights were trained with it, or, for a file, where the model's configuration does
-    (so OpenAI's own weights as a file want a `…-quickgelu` model). A tag's weights are taken from
-    `search_folders` where `downloads.download` put them there, a hub repository's from a folder of
-    its name; else from the library's cache, which is filled first unless `offline`.
+    A file is a path or a basename that is searched in `search_folders`. QuickGELU is used where the tag, or for a
+    file the model's configuration, says so (OpenAI's weights as a file need a `…-quickgelu` model). A tag's weights
+    come from `search_folders` (see `open_clip_weights.download`), a hub repository's from a folder of its name, else
+    from the library's cache, after a download unless `offline`.
     """
     open_clip = import_open_clip()
     if name.startswith(HUB_PREFIX):
@@ -132,7 +130,7 @@ def _weights_of_tag(
 def _from_tag(
     open_clip: Any, name: str, weights: Path, config: dict[str, Any], about: dict[str, Any]
 ) -> _Source:
-    # The library would only warn where the tag's activation is not the model's, and run the wrong one.
+    # QuickGELU comes from the tag: where model and tag differ, OpenCLIP only warns and runs the wrong activation.
     mean, std = (
         about.get("mean") or open_clip.OPENAI_DATASET_MEAN,
         about.get("std") or open_clip.OPENAI_DATASET_STD,
@@ -146,9 +144,8 @@ def _from_file(
     path = find_file(file, folders)
     if path is None and (looks_like_path(file) or "/" in file or file.endswith(WEIGHT_SUFFIXES)):
         raise BackboneError(
-            f"There is no weights file {file}{in_folders(folders)}. Check the path, or use one of the "
-            f"tags of {model}: "
-            f"{known_tags(open_clip, model)}."
+            f"There is no weights file {file}{in_folders(folders)}. Check the path, or use one of the tags of "
+            f"{model}: {known_tags(open_clip, model)}."
         )
     if path is None:
         raise no_such_tag(open_clip, model, file)
@@ -183,7 +180,7 @@ def _from_hub(open_clip: Any, name: str, folders: Sequence[Path], offline: bool)
 
 
 def _files_of_repository(repo: str, folders: Sequence[Path], offline: bool) -> tuple[Path, Path]:
-    """A hub repository's configuration and weights."""
+    """Configuration and weights file of a hub repository."""
     if not _HUB_ID.fullmatch(repo):
         raise BackboneError(
             f"{repo!r} is no hub repository. Name it as open_clip:hf-hub:<owner>/<repository>."
@@ -216,15 +213,14 @@ def _files_of_repository(repo: str, folders: Sequence[Path], offline: bool) -> t
 def _unreachable(name: str, instead: str, error: Exception) -> BackboneError:
     return BackboneError(
         f"The weights of {name} are not on this machine and cannot be downloaded ({reason(error)}). Check "
-        "the "
-        f"connection; without one, download the weights file elsewhere and use {instead}."
+        f"the connection; without one, download the weights file elsewhere and use {instead}."
     )
 
 
 def _usual_normalisation(
     open_clip: Any, model: str
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """What all published weights of `model` use, so that a file works as its tag does; else OpenAI's."""
+    """Mean and std shared by all pretrained tags of `model`; OpenAI's where they differ."""
     tags = [
         open_clip.get_pretrained_cfg(model, tag) for tag in open_clip.list_pretrained_tags_by_model(model)
     ]
@@ -238,7 +234,7 @@ def _usual_normalisation(
 def _visual_tower(source: _Source) -> nn.Module:
     open_clip = import_open_clip()
     try:
-        # Every kind of model builds its picture tower alike, so this class stands for all of them.
+        # All OpenCLIP model classes build their vision tower alike.
         model = open_clip.CustomTextCLIP(
             embed_dim=source.config["embed_dim"],
             vision_cfg={**source.config["vision_cfg"], "timm_model_pretrained": False},
@@ -256,15 +252,11 @@ def _visual_tower(source: _Source) -> nn.Module:
         visual.load_state_dict(tensors)
     except RuntimeError as error:
         wanted = visual.state_dict()
-        odd = [
-            n
-            for n in {**wanted, **tensors}
-            if n not in tensors or n not in wanted or wanted[n].shape != tensors[n].shape
-        ]
+        common = wanted.keys() & tensors.keys()
+        odd = [n for n in {**wanted, **tensors} if n not in common or wanted[n].shape != tensors[n].shape]
         raise BackboneError(
             f"{source.weights} does not fit {source.name}: {len(odd)} tensors are missing, unknown or of "
-            "another shape "
-            f"({', '.join(odd[:4])}). Name the model that these weights were made with."
+            f"another shape ({', '.join(odd[:4])}). Name the model that these weights were made with."
         ) from error
     return visual
 

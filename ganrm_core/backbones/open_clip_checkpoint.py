@@ -1,4 +1,4 @@
-"""Reading the picture tower's tensors from a file of OpenCLIP's; code in a file is never run."""
+"""Reads the vision tower's tensors from an OpenCLIP checkpoint, without unpickling code."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ _VISUAL = "visual."
 
 
 def visual_tensors(path: Path, visual: nn.Module) -> dict[str, Tensor]:
-    """The picture tower's tensors in the file, which may hold the whole model or that tower alone."""
+    """The vision tower's tensors of a file that holds the whole model or that tower alone."""
     try:
         tensors = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     except Exception as error:
         raise BackboneError(
-            f"{path} cannot be read ({reason(error)}). It is damaged, incomplete or holds code, which is "
-            "never run: "
+            f"{path} cannot be read ({reason(error)}). It is damaged, incomplete or holds code, which is never run: "
             "download it again, as .safetensors if there is one."
         ) from error
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
@@ -41,7 +40,7 @@ def visual_tensors(path: Path, visual: nn.Module) -> dict[str, Tensor]:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     with open_safetensors(path) as file:
         names = list(file.keys())
-        # A whole model's text half is half a gigabyte that nobody asked for.
+        # Skips the text tower, half a gigabyte in a large model.
         visual = [name for name in names if name.removeprefix("module.").startswith(_VISUAL)]
         return {name: file.get_tensor(name) for name in visual or names}
 

@@ -1,4 +1,4 @@
-"""OpenCLIP's names for a vision transformer's tensors, and transformers' names for the same."""
+"""Converts OpenCLIP vision tensor names to those of `transformers`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _BLOCK = re.compile(r"transformer\.resblocks\.(\d+)\.(.+)$")
 def to_transformers(tensors: dict[str, Tensor], label: str) -> dict[str, Tensor]:
     """Rename the tensors of an OpenCLIP vision transformer, given without their `visual.` prefix.
 
-    Splits the joint query-key-value weights and transposes the projection. Raises BackboneError for
-    tensors that transformers' CLIP has no place for (layer scale, attention pooling, …).
+    Splits the fused query-key-value weights and transposes the projection. Raises BackboneError for tensors that
+    CLIP in `transformers` does not have (layer scale, attention pooling, …).
     """
     renamed: dict[str, Tensor] = {}
     unknown = []

@@ -12,7 +12,7 @@ HUB_PREFIX = "hf-hub:"
 
 
 def pretrained_tag(name: str) -> dict[str, Any]:
-    """What OpenCLIP knows of the weights `open_clip:<model>/<tag>`. Raises BackboneError for other names."""
+    """OpenCLIP's configuration of the weights `open_clip:<model>/<tag>`. Raises BackboneError for other names."""
     family, _, rest = name.partition(":")
     if family != "open_clip" or rest.startswith(HUB_PREFIX):
         raise BackboneError(
@@ -28,14 +28,13 @@ def pretrained_tag(name: str) -> dict[str, Any]:
 
 
 def model_and_weights(open_clip: Any, name: str) -> tuple[str, str, dict[str, Any]]:
-    """The model's name, its tag or file, and its configuration."""
+    """Split `<model>/<tag or file>`; returns the model's name, its tag or file, and its configuration."""
     model, _, weights = name.partition("/")
     config = open_clip.get_model_config(model)
     if config is None:
         raise BackboneError(
-            f"OpenCLIP {open_clip.__version__} has no model "
-            f"{model!r}.{close_names(model, open_clip.list_models())} "
-            "Name it as open_clip:<model>/<pretrained tag or file>."
+            f"OpenCLIP {open_clip.__version__} has no model {model!r}."
+            f"{close_names(model, open_clip.list_models())} Name it as open_clip:<model>/<pretrained tag or file>."
         )
     if not weights:
         raise BackboneError(

@@ -1,6 +1,6 @@
-"""OpenCLIP's weights as one plain file in a folder: which are worth offering, finding and fetching them.
+"""Recommended OpenCLIP weights, and downloading and finding them as single files in a folder.
 
-Importing this costs nothing: neither torch nor any other big library is touched before a download.
+Imports neither torch nor any other heavy library before a download.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KnownWeights:
-    """Weights worth offering by name.
+    """Recommended weights.
 
-    `gigabytes` (10⁹ bytes) is the size of the download, text half included. `licence` is that of the
-    weights as their repository states it.
+    `gigabytes` (10⁹ bytes) is the size of the download, text tower included. `licence` is that of the weights as
+    stated in their repository.
     """
 
     name: str
@@ -49,7 +49,7 @@ KNOWN = (
     KnownWeights("open_clip:ViT-SO400M-16-SigLIP2-384/webli", 4.54, "Apache-2.0"),
     KnownWeights("open_clip:PE-Core-L-14-336/meta", 2.68, "Apache-2.0"),
 )
-"""From small to large within a family. Everything here is one file on the hub, found without an account."""
+"""From small to large within a family. Each is one file on the hub that needs no account."""
 
 
 _NAME = re.compile(r"open_clip:([A-Za-z0-9][\w.+-]*)/([A-Za-z0-9][\w.+-]*)", re.ASCII)
@@ -58,9 +58,9 @@ _MB = 10**6
 
 
 def is_downloaded(name: str, folders: Sequence[Path]) -> Path | None:
-    """The file in one of `folders` (not below them) that `download` made for `name`, if there is one.
+    """The file that `download` made for `name` directly in one of `folders`; None for any other name.
 
-    None as well for names that `download` does not take. A look at a few file names, nothing more.
+    Checks file names only.
     """
     stem = _file_stem(name)
     if stem is None:
@@ -70,10 +70,10 @@ def is_downloaded(name: str, folders: Sequence[Path]) -> Path | None:
 
 
 def find_weights(name: str, folders: Sequence[Path]) -> Path | None:
-    """The weights of `open_clip:<model>/<tag>` on this machine: in `folders` or a library's own cache.
+    """The weights of `open_clip:<model>/<tag>` in `folders` or a library's local cache. Imports OpenCLIP.
 
-    What `load_backbone(name, search_folders=folders, offline=True)` would read. Imports OpenCLIP.
-    Raises BackboneError for other names, and for tags that OpenCLIP does not know.
+    The file that `load_backbone(name, search_folders=folders, offline=True)` reads. Raises BackboneError for other
+    names and unknown tags.
     """
     from .open_clip_registry import pretrained_tag
 
@@ -81,18 +81,15 @@ def find_weights(name: str, folders: Sequence[Path]) -> Path | None:
 
 
 def download(name: str, folder: Path, progress: ProgressCallback = no_progress) -> Path:
-    """Fetch the weights of `open_clip:<model>/<tag>` into `folder`, made if need be; give the file's path.
+    """Download the weights of `open_clip:<model>/<tag>` into `folder` and return the file's path.
 
-    The file is called `open_clip--<model>--<tag>` and appears whole or not at all; one that is there
-    already is kept. It comes from the hub (or HF_ENDPOINT, if set), .safetensors where there is one,
-    and is checked against the hub's size and sha256. Files of another kind are read later with
-    torch's `weights_only`, never otherwise. `progress` counts megabytes (10⁶ bytes) and is called in
-    this thread several times a second, also while the network is silent; what it raises stops the
-    download at once and leaves nothing behind.
+    The file `open_clip--<model>--<tag>` is written atomically; an existing one is kept. It comes from the hub (or
+    HF_ENDPOINT, if set), as .safetensors where available, and is verified against the hub's size and sha256.
+    `progress` counts megabytes (10⁶ bytes) and is called in this thread several times a second, also while the
+    network is silent; an exception it raises stops the download at once and leaves no file behind.
 
-    Raises BackboneError for a name that cannot be downloaded, an unreachable hub, a missing file, a
-    connection that breaks for good or content that arrives damaged; OutputError for a folder that
-    cannot be written or has no space.
+    Raises BackboneError for a name that cannot be downloaded, an unreachable hub, a missing file, a broken connection
+    or damaged content; OutputError for a folder that cannot be written or has no space.
     """
     if present := is_downloaded(name, [folder]):
         return present
@@ -120,7 +117,7 @@ def download(name: str, folder: Path, progress: ProgressCallback = no_progress) 
 
 
 def how_to_get(name: str, about: Mapping[str, Any], folders: Sequence[Path]) -> str:
-    """The end of a sentence: what to fetch by hand for a pretrained tag, and where to put it."""
+    """Instructions, as the end of a sentence, for downloading a pretrained tag by hand."""
     repo, names = hub_files(about)
     if repo:
         what, suffixes = f"{' or '.join(names)} from huggingface.co/{repo}", [Path(n).suffix for n in names]
@@ -141,7 +138,7 @@ def _file_stem(name: str) -> str | None:
 
 
 class _Report:
-    """Tells how far a download is, but not more often than anybody can see."""
+    """Reports download progress, at most every `_REPORT_EVERY_S`."""
 
     def __init__(self, stage: str, progress: ProgressCallback) -> None:
         self.done = self.total = 0
@@ -161,7 +158,7 @@ class _Report:
 
 def _check_space(folder: Path, size: int, name: str) -> None:
     free = size
-    with contextlib.suppress(OSError):  # some network shares do not tell
+    with contextlib.suppress(OSError):  # some network shares do not report it
         free = shutil.disk_usage(folder).free
     if free < size:
         raise OutputError(

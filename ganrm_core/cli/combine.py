@@ -1,4 +1,4 @@
-"""`ganrm combine`"""
+"""`ganrm combine`: write a weighted combination of reward models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import math
 from pathlib import Path
 
-from .common import Subparsers, add_json, expanded, print_facts, print_json
-from .given_paths import given_path
+from .arguments import Subparsers, add_json
+from .given_paths import expanded, given_path
+from .output import print_facts, print_json
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -32,10 +33,10 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..rewards.combination_file import write_recipe
+    from ..rewards.combination_file import write_combination
 
     models = [(file, weight) for path, weight in options.models for file in expanded(path)]
-    recipe = write_recipe(options.output, models, options.name)
+    recipe = write_combination(options.output, models, options.name)
     if options.json:
         print_json(recipe.to_json())
         return 0

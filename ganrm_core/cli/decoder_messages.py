@@ -1,4 +1,4 @@
-"""Silencing the warnings and log lines of image decoders: the commands say in one line what became of a file."""
+"""Silences warnings of image decoders (Pillow, libtiff): the commands report each skipped file in their own words."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from contextlib import suppress
 from importlib.util import find_spec
 
 
-def hush_decoders() -> None:
-    """Silence Pillow's warnings and log records, and what libtiff prints, for the whole process.
+def silence_decoders() -> None:
+    """Silence Pillow's warnings and log records, and libtiff's messages, for the whole process.
 
-    Half-broken EXIF, odd TIFF tags and cut-short strips each give several lines without the file's name,
-    and the pictures are read all the same, or skipped and named.
+    Broken EXIF, odd TIFF tags and truncated strips each print several lines without the file's name, though the
+    picture is read all the same, or skipped and reported.
     """
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    _hush_libtiff()
+    _silence_libtiff()
 
 
-def _hush_libtiff() -> None:
-    # Where Pillow brings libtiff as a library of its own. Built in, it cannot be reached, and goes on printing.
+def _silence_libtiff() -> None:
+    # Works where Pillow ships libtiff as a shared library. Statically linked, it cannot be reached.
     decoders = find_spec("PIL._imaging")
-    # Some Pythons are built without ctypes; what is printed is then only not silenced.
+    # Some Pythons have no ctypes; then the messages are only not silenced.
     with suppress(Exception):
         import ctypes
 

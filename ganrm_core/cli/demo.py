@@ -1,23 +1,14 @@
-"""`ganrm demo`"""
+"""`ganrm demo`: train and evaluate on sample pictures."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from .common import (
-    Subparsers,
-    add_device,
-    add_json,
-    bars,
-    device,
-    ece_in_words,
-    figures_as_json,
-    folders_taken_back,
-    print_facts,
-    print_json,
-    warn,
-)
+from .arguments import Subparsers, add_device, add_json, device
+from .output import ece_text, metrics_as_json, print_facts, print_json, warn
+from .output_paths import empty_folders_removed
+from .progress_bars import bars
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -52,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from ..demo.run import run_demo
     from ..selection.placement import prepare_folder
 
-    with folders_taken_back(options.output), bars() as progress:
+    with empty_folders_removed(options.output), bars() as progress:
         prepare_folder(options.output)
         outcome = run_demo(
             options.output,
@@ -66,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(
             {
-                **figures_as_json(outcome.held_out),
+                **metrics_as_json(outcome.held_out),
                 "selection_efficiency": outcome.efficiency,
                 "n_liked": outcome.n_liked,
                 "n_ordinary": outcome.n_ordinary,
@@ -79,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     print_facts(
         ("trained on", f"{outcome.n_liked} liked and {outcome.n_ordinary} ordinary pictures"),
         ("held-out AUC", f"{metrics.auc}   on {outcome.n_test} pictures never seen"),
-        ("ECE", ece_in_words(metrics)),
+        ("ECE", ece_text(metrics)),
         (
             "selection efficiency",
             f"{efficiency['together']:.3f} together   1 = always the best of 8, 0 = chance",

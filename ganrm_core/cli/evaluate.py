@@ -1,25 +1,13 @@
-"""`ganrm evaluate`"""
+"""`ganrm evaluate`: metrics of a reward model on two folders."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..reports.score_format import score_text
-from .common import (
-    Subparsers,
-    add_json,
-    add_model,
-    bars,
-    ece_in_words,
-    figures_as_json,
-    load_model,
-    print_facts,
-    print_json,
-    skipped_as_json,
-    warn,
-    warn_skipped,
-)
+from .arguments import Subparsers, add_json, add_liked_and_ordinary, add_model, add_recursive, load_model
+from .output import ece_text, metrics_as_json, print_facts, print_json, skipped_as_json, warn, warn_skipped
+from .progress_bars import bars
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -29,9 +17,8 @@ def add_parser(commands: Subparsers) -> None:
         description="Measure how well a model separates two folders it was not trained on.",
     )
     add_model(parser)
-    parser.add_argument("--liked", type=Path, required=True, metavar="DIR", help="pictures you like")
-    parser.add_argument("--ordinary", type=Path, required=True, metavar="DIR", help="ordinary pictures")
-    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_liked_and_ordinary(parser)
+    add_recursive(parser)
     add_json(parser, "print the figures as one line of JSON")
     parser.set_defaults(run=run)
 
@@ -53,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(
             {
-                **figures_as_json(metrics),
+                **metrics_as_json(metrics),
                 "n_liked": n_liked,
                 "n_ordinary": len(result.labels) - n_liked,
                 "skipped": skipped_as_json(result.skipped),
@@ -64,6 +51,6 @@ def run(options: argparse.Namespace) -> int:
         ("pictures", f"{n_liked} liked, {len(result.labels) - n_liked} ordinary"),
         ("AUC", f"{metrics.auc}"),
         ("accuracy", f"{metrics.accuracy}   at a score of {score_text(metrics.threshold)}"),
-        ("ECE", ece_in_words(metrics)),
+        ("ECE", ece_text(metrics)),
     )
     return 0

@@ -1,7 +1,8 @@
-"""Parsing of path arguments: pasted quotes and `file://` URLs."""
+"""Parsing of path arguments: pasted quotes, `file://` URLs and glob patterns."""
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -12,15 +13,27 @@ _QUOTES = "\"'"
 
 
 def given_path(text: str) -> Path:
-    """The path meant by `text`: file managers copy it in quotes, or as a file:// URL.
+    """The path that `text` means: file managers copy it in quotes, or as a file:// URL.
 
-    A file whose name really has the quotes comes first.
+    An existing file of exactly that name takes precedence.
     """
     if os.path.lexists(text):
         return Path(text)
     if len(text) > 2 and text[0] in _QUOTES and text[0] == text[-1]:
         text = text[1:-1]
     return _from_url(text) if text.startswith(_URL) else Path(text)
+
+
+def expanded(path: Path) -> list[Path]:
+    """The files and folders that match a pattern such as `outputs/*.png`; [path] where it is none or matches none.
+
+    Windows' shells leave this to the program. An existing file of exactly that name takes precedence.
+    """
+    pattern = os.fspath(path)
+    if os.path.lexists(path) or not glob.has_magic(pattern):
+        return [path]
+    # Path.glob takes no absolute pattern.
+    return [Path(found) for found in sorted(glob.glob(pattern, recursive=True))] or [path]  # noqa: PTH207
 
 
 def _from_url(url: str) -> Path:

@@ -1,4 +1,4 @@
-"""`ganrm heatmap`"""
+"""`ganrm heatmap`: maps of a picture's weak regions and inpainting masks."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import (
-    Subparsers,
-    add_json,
-    add_model,
-    bars,
-    folders_taken_back,
-    load_model,
-    print_json,
-    print_skipped,
-    warn_skipped,
-)
+from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
+from .output import print_json, print_skipped, warn_skipped
+from .output_paths import empty_folders_removed
+from .progress_bars import bars
 from .score import files_of
 
 if TYPE_CHECKING:
@@ -47,13 +40,13 @@ def add_parser(commands: Subparsers) -> None:
         "--grow", type=int, default=8, metavar="PX", help="then grows by, all round (default 8)"
     )
     parser.add_argument("--blur", type=int, default=16, metavar="PX", help="and fades over (default 16)")
-    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_recursive(parser)
     add_json(parser, "one JSON object a line: file, map, mask, lowest, highest")
     parser.set_defaults(run=run, on_interrupt="What is written so far is complete.")
 
 
 def run(options: argparse.Namespace) -> int:
-    with folders_taken_back(options.output):
+    with empty_folders_removed(options.output):
         return _run(options)
 
 

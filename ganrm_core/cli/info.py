@@ -1,4 +1,4 @@
-"""`ganrm info`"""
+"""`ganrm info`: show a model file's card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .common import MODEL_HELP, Subparsers, add_json, print_facts, print_json
+from .arguments import MODEL_HELP, Subparsers, add_json
+from .output import print_facts, print_json
 
 _MOST_LETTERS = 900
 
@@ -23,10 +24,10 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..rewards.combination_file import is_recipe
+    from ..rewards.combination_file import is_combination
     from ..rewards.discriminator.checkpoint import load_checkpoint
 
-    if is_recipe(options.model):
+    if is_combination(options.model):
         return _combination(options.model, as_json=options.json)
     card = load_checkpoint(options.model).card
     if options.json:
@@ -38,12 +39,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _combination(path: Path, *, as_json: bool) -> int:
     """The recipe, and what each of its models says of itself."""
-    from ..rewards.combination_file import is_recipe, part_path, read_recipe
+    from ..rewards.combination_file import is_combination, part_path, read_combination
     from ..rewards.discriminator.checkpoint import read_card
 
-    recipe = read_recipe(path)
+    recipe = read_combination(path)
     files = [part_path(path, part) for part in recipe.parts]
-    cards = [None if is_recipe(file) else read_card(file) for file in files]
+    cards = [None if is_combination(file) else read_card(file) for file in files]
     if as_json:
         print_json({**recipe.to_json(), "cards": cards})
         return 0
@@ -57,8 +58,8 @@ def _combination(path: Path, *, as_json: bool) -> int:
 
 def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
     """The card in words; what an older or foreign card lacks is left out."""
-    from ..leakage.report import in_a_word
-    from ..rewards.discriminator.card_text import section
+    from ..leakage.report import invariance_summary
+    from ..rewards.discriminator.card_fields import section
 
     lines: list[tuple[str, Any]] = [("format", card["format_version"])]
     if backbone := section(card, "backbone"):
@@ -71,7 +72,7 @@ def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("adapter", f"LoRA, rank {adapter.get('rank')}{layers}"))
     lines.append(("head", card.get("chosen_head") or card.get("head")))
     lines += _figures(card)
-    lines.append(("same picture", in_a_word(card)))
+    lines.append(("same picture", invariance_summary(card)))
     if origin := section(card, "provenance"):
         lines.append(
             ("trained on", f"{origin.get('n_liked')} liked, {origin.get('n_ordinary')} ordinary pictures")
@@ -82,18 +83,18 @@ def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _figures(card: dict[str, Any]) -> list[tuple[str, str]]:
-    from ..rewards.discriminator.card_text import figure_words, interval_words, section
+    from ..rewards.discriminator.card_fields import format_interval, format_number, section
 
     metrics, thresholds = section(card, "metrics"), section(card, "thresholds")
     lines = [
-        (name, interval_words(metrics[key]))
+        (name, format_interval(metrics[key]))
         for name, key in (("held-out AUC", "auc"), ("accuracy", "accuracy"), ("ECE", "ece"))
         if key in metrics
     ]
     if "held_out" in metrics:
         lines.append(("held out by", f"{metrics['held_out']} ({metrics.get('n')} pictures)"))
     if thresholds:
-        words = ", ".join(f"{name} {figure_words(value)}" for name, value in thresholds.items())
+        words = ", ".join(f"{name} {format_number(value)}" for name, value in thresholds.items())
         lines.append(("thresholds", words))
     return lines
 

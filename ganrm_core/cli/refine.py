@@ -1,4 +1,4 @@
-"""`ganrm refine`"""
+"""`ganrm refine`: self-training on a pool of generator outputs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import (
-    Subparsers,
-    add_json,
-    add_model,
-    bars,
-    figures_as_json,
-    folders_taken_back,
-    load_model,
-    print_facts,
-    print_json,
-    say_renamed,
-    skipped_as_json,
-    warn,
-)
+from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
+from .output import metrics_as_json, print_facts, print_json, skipped_as_json, warn
+from .output_paths import check_suffix, empty_folders_removed, warn_renamed
+from .progress_bars import bars
 
 if TYPE_CHECKING:
     from ..training.self_training.refinement import Refinement
@@ -43,7 +33,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--liked", type=Path, metavar="DIR", help="the liked pictures MODEL was trained on")
     parser.add_argument("--ordinary", type=Path, metavar="DIR", help="the ordinary ones")
-    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_recursive(parser)
     parser.add_argument("--rounds", type=int, default=3, metavar="T", help="at most so many (default 3)")
     parser.add_argument(
         "--top",
@@ -71,7 +61,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    with folders_taken_back(options.output.parent):
+    with empty_folders_removed(options.output.parent):
         return _run(options)
 
 
@@ -79,10 +69,11 @@ def _run(options: argparse.Namespace) -> int:
     from ..rewards.discriminator.checkpoint import check_model_path
     from ..rewards.discriminator.reward_model import RewardModel
     from ..training.feature_archive import archive_path, write_model
+    from ..training.self_training.known_pictures import Sources
     from ..training.self_training.messages import pool_line, round_lines, verdict
     from ..training.self_training.refinement import refine
     from ..training.self_training.rounds import BootstrapSettings
-    from ..utils.errors import DataError, OutputError
+    from ..utils.errors import DataError
     from ..utils.files import check_new_file, shown
 
     settings = BootstrapSettings(
@@ -92,10 +83,7 @@ def _run(options: argparse.Namespace) -> int:
         alpha=options.alpha,
         bottom_only=options.bottom_only,
     )
-    if options.output.suffix.lower() != ".safetensors":
-        raise OutputError(
-            f"The model cannot be named {shown(options.output.name)}: give it a name that ends in .safetensors."
-        )
+    check_suffix(options.output, "model", ".safetensors")
     check_model_path(options.output)
     check_new_file(options.output, what="the model", make_folders=True)
     if options.keep_features:
@@ -108,18 +96,14 @@ def _run(options: argparse.Namespace) -> int:
     with bars() as progress:
         result = refine(
             model,
-            options.pool,
-            liked=options.liked,
-            ordinary=options.ordinary,
-            checkpoint=options.model,
+            Sources(options.pool, options.liked, options.ordinary, options.model, options.recursive),
             settings=settings,
-            recursive=options.recursive,
             name=options.output.stem,
             progress=progress,
         )
     written = write_model(options.output, result.model, result.known if options.keep_features else None)
     options.on_interrupt = "The model is written and complete."
-    say_renamed(options.output, written)
+    warn_renamed(options.output, written)
     for message in result.warnings:
         warn(message)
     if options.json:
@@ -151,7 +135,7 @@ def _as_json(result: Refinement) -> dict[str, Any]:
         ],
         "auc_before": outcome.auc,
         "loss_before": outcome.loss,
-        **(figures_as_json(result.metrics) if result.metrics else {}),
+        **(metrics_as_json(result.metrics) if result.metrics else {}),
         "thresholds": dict(result.model.thresholds),
         "n_pool": len(result.pool.paths),
         "n_left_out": result.pool.n_known,

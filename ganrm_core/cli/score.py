@@ -1,4 +1,4 @@
-"""`ganrm score`"""
+"""`ganrm score`: score files and folders."""
 
 from __future__ import annotations
 
@@ -12,17 +12,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import (
-    Subparsers,
-    add_json,
-    add_model,
-    expanded,
-    load_model,
-    print_json,
-    print_skipped,
-    warn,
-    warn_skipped,
-)
+from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
+from .given_paths import expanded
+from .output import print_json, print_skipped, warn, warn_skipped
 
 if TYPE_CHECKING:
     from ..data.skipped_files import Skipped
@@ -38,9 +30,9 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "paths", type=Path, nargs="+", metavar="PATH", help="pictures and folders of pictures"
     )
-    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_recursive(parser)
     form = parser.add_mutually_exclusive_group()
-    add_json(form, "one JSON object a line: file, score, logit, uncertainty; or file, skipped (why)")  # type: ignore[arg-type]
+    add_json(form, "one JSON object a line: file, score, logit, uncertainty; or file, skipped (why)")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
     parser.set_defaults(run=run, on_interrupt="Scores printed so far are complete.")
 

@@ -1,4 +1,4 @@
-"""Standard streams that may be missing: pythonw, services and `>&-` start a program without them."""
+"""Replaces missing or closed standard streams (pythonw, services, `>&-`) by the null device."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 @contextmanager
 def usable_streams() -> Iterator[None]:
-    """Inside, what is printed to a standard output or standard error that is None or closed goes nowhere.
+    """Inside, a standard output or standard error that is None or closed is the null device.
 
-    Without it `print` raises, or prints messages where results belong: `file=None` means standard output.
+    Otherwise `print` raises, or prints messages to standard output, which is what `file=None` means.
     """
     _fill_descriptors()
     with ExitStack() as stack:
@@ -27,12 +27,12 @@ def usable_streams() -> Iterator[None]:
 
 
 def _fill_descriptors() -> None:
-    """Take the numbers of closed standard streams, or the next file opened gets them, and what C code prints."""
+    """Open the null device under closed descriptors 0 to 2, else a file opened next receives what C code prints."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor
 
 
 def _is_usable(stream: Any) -> bool:
@@ -40,7 +40,7 @@ def _is_usable(stream: Any) -> bool:
         return False
     try:
         os.fstat(stream.fileno())
-    except (AttributeError, io.UnsupportedOperation):  # no file at all, such as in a notebook
+    except (AttributeError, io.UnsupportedOperation):  # not backed by a file, such as in a notebook
         return True
     except OSError:
         return False

@@ -1,27 +1,28 @@
-"""`ganrm train`"""
+"""`ganrm train`: train a reward model from two folders."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..reports.score_format import score_text
-from .common import (
+from .arguments import (
     Subparsers,
     add_backbones,
     add_cache,
     add_device,
     add_json,
-    bars,
+    add_liked_and_ordinary,
+    add_recursive,
     device,
-    ece_in_words,
-    folders_taken_back,
-    print_facts,
-    print_json,
-    say_renamed,
-    skipped_as_json,
-    warn,
 )
+from .output import ece_text, print_facts, print_json, skipped_as_json, warn
+from .output_paths import check_suffix, empty_folders_removed, warn_renamed
+from .progress_bars import bars
+
+if TYPE_CHECKING:
+    from ..training.trainer import TrainingResult
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -31,15 +32,12 @@ def add_parser(commands: Subparsers) -> None:
         description="Train a taste model from a folder of pictures you like and a folder of ordinary outputs.",
         epilog="50 or more pictures of each make a usable model, a few hundred a good one.",
     )
-    parser.add_argument("--liked", type=Path, required=True, metavar="DIR", help="pictures you like")
-    parser.add_argument(
-        "--ordinary", type=Path, required=True, metavar="DIR", help="what the generator makes anyway"
-    )
+    add_liked_and_ordinary(parser, ordinary="what the generator makes anyway")
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FILE", help="the model to write (.safetensors)"
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="also write a report with plots (.html)")
-    parser.add_argument("--recursive", action="store_true", help="read subfolders too")
+    add_recursive(parser)
     parser.add_argument(
         "--backbone",
         default="efficientnet_lite0",
@@ -84,26 +82,42 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    with folders_taken_back(*(path.parent for path in (options.output, options.report) if path)):
-        return _run(options)
+    with empty_folders_removed(*(path.parent for path in (options.output, options.report) if path)):
+        _check_outputs(options)
+        result = _train(options)
+        written = _write(options, result)
+    for message in result.warnings:
+        warn(message)
+    if options.json:
+        print_json(_as_json(result, written))
+    else:
+        print_facts(*_facts(result, written))
+    return 0
 
 
-def _run(options: argparse.Namespace) -> int:
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Before the training, raise for files that could not be written after it."""
     from ..rewards.discriminator.checkpoint import check_model_path
-    from ..training.config import TrainingSettings
-    from ..training.feature_archive import archive_path, write_model
-    from ..training.trainer import train
+    from ..training.feature_archive import archive_path
     from ..utils.files import check_new_file
 
-    _check_ending(options.output, "model", ".safetensors")
+    check_suffix(options.output, "model", ".safetensors")
     check_model_path(options.output)
     check_new_file(options.output, what="the model", make_folders=True)
     if options.keep_features:
         check_new_file(archive_path(options.output), what="the features", make_folders=True)
     if options.report:
-        _check_ending(options.report, "report", ".html")
+        from ..reports.html_report import check_report_packages
+
+        check_suffix(options.report, "report", ".html")
         check_new_file(options.report, what="the report", make_folders=True)
-        _check_matplotlib()
+        check_report_packages()
+
+
+def _train(options: argparse.Namespace) -> TrainingResult:
+    from ..training.config import TrainingSettings
+    from ..training.trainer import train
+
     settings = TrainingSettings(
         backbone=options.backbone,
         preset=options.preset,
@@ -114,7 +128,7 @@ def _run(options: argparse.Namespace) -> int:
         second_look=options.second_look,
     )
     with bars() as progress:
-        result = train(
+        return train(
             options.liked,
             options.ordinary,
             settings,
@@ -124,83 +138,58 @@ def _run(options: argparse.Namespace) -> int:
             progress=progress,
             name=options.output.stem,
         )
+
+
+def _write(options: argparse.Namespace, result: TrainingResult) -> Path:
+    """Write the model and, if asked for, the report; returns the model's path."""
+    from ..training.feature_archive import write_model
+
     written = write_model(options.output, result.model, result.known if options.keep_features else None)
     options.on_interrupt = "The model is written and complete."
-    say_renamed(options.output, written)
+    warn_renamed(options.output, written)
     if options.report:
-        from ..reports.html_report import training_report, write_report
-        from ..utils.errors import OutputError
+        _write_report(options.report, result, written)
+    return written
 
-        report = training_report(
-            scores=result.held_out_scores,
-            labels=result.held_out_labels,
-            paths=result.held_out_paths,
-            metrics=result.metrics,
-            thresholds=result.model.thresholds,
-            warnings=result.warnings,
-            counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-            title=written.stem,
-        )
-        try:
-            say_renamed(options.report, write_report(options.report, report, numbered=True))
-        except OutputError as error:
-            raise OutputError(f"{error} The model itself is written: {written}.") from error
-    for message in result.warnings:
-        warn(message)
+
+def _write_report(path: Path, result: TrainingResult, model: Path) -> None:
+    from ..reports.html_report import training_report, write_report
+    from ..training.report import report_data
+    from ..utils.errors import OutputError
+
+    report = training_report(report_data(result, model.stem))
+    try:
+        warn_renamed(path, write_report(path, report, numbered=True))
+    except OutputError as error:
+        raise OutputError(f"{error} The model itself is written: {model}.") from error
+
+
+def _as_json(result: TrainingResult, written: Path) -> dict[str, Any]:
     metrics = result.metrics
-    if options.json:
-        print_json(
-            {
-                "auc": metrics.auc.value,
-                "auc_ci": [metrics.auc.low, metrics.auc.high],
-                "ece": metrics.ece.value,
-                "thresholds": dict(result.model.thresholds),
-                "n_liked": result.n_liked,
-                "n_ordinary": result.n_ordinary,
-                "leaks": result.leaks.to_json(),
-                "seconds": round(result.seconds["total"], 3),
-                "skipped": skipped_as_json(result.skipped),
-                "written": str(written),
-            }
-        )
-        return 0
-    seconds, thresholds = result.seconds["total"], result.model.thresholds
-    print_facts(
-        (
-            "trained on",
-            f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures in {seconds:.0f} s",
-        ),
+    return {
+        "auc": metrics.auc.value,
+        "auc_ci": [metrics.auc.low, metrics.auc.high],
+        "ece": metrics.ece.value,
+        "thresholds": dict(result.model.thresholds),
+        "n_liked": result.n_liked,
+        "n_ordinary": result.n_ordinary,
+        "leaks": result.leaks.to_json(),
+        "seconds": round(result.seconds["total"], 3),
+        "skipped": skipped_as_json(result.skipped),
+        "written": str(written),
+    }
+
+
+def _facts(result: TrainingResult, written: Path) -> list[tuple[str, str]]:
+    metrics, thresholds = result.metrics, result.model.thresholds
+    counts = f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures"
+    balanced, fpr_5 = (score_text(thresholds[name]) for name in ("balanced", "fpr_5"))
+    return [
+        ("trained on", f"{counts} in {result.seconds['total']:.0f} s"),
         ("held-out AUC", f"{metrics.auc}   how often a liked picture outranks an ordinary one"),
         ("accuracy", f"{metrics.accuracy}   at a score of {score_text(metrics.threshold)}"),
-        ("ECE", ece_in_words(metrics)),
-        (
-            "thresholds",
-            f"{score_text(thresholds['balanced'])} balanced; {score_text(thresholds['fpr_5'])} stops 95 % of ordinary ones",
-        ),
-        ("same picture", result.leaks.in_a_word()),
+        ("ECE", ece_text(metrics)),
+        ("thresholds", f"{balanced} balanced; {fpr_5} stops 95 % of ordinary ones"),
+        ("same picture", result.leaks.invariance_summary()),
         ("written", str(written)),
-    )
-    return 0
-
-
-def _check_ending(path: Path, what: str, ending: str) -> None:
-    from ..utils.errors import OutputError
-    from ..utils.files import shown
-
-    if path.suffix.lower() != ending:
-        raise OutputError(
-            f"The {what} cannot be named {shown(path.name)}: give it a name that ends in {ending}."
-        )
-
-
-def _check_matplotlib() -> None:
-    """The plots come last: find out now whether they can be drawn."""
-    from ..utils.errors import OutputError
-
-    try:
-        import matplotlib.figure  # noqa: F401
-    except Exception as error:
-        raise OutputError(
-            f"The report's plots need matplotlib, which cannot be imported ({error}). "
-            "Install it with: pip install matplotlib, or leave out --report."
-        ) from error
+    ]

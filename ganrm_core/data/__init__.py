@@ -1,1 +1,1 @@
-"""Images as data: finding files, decoding, hashing, near-duplicates, splits and pixel transforms."""
+"""Image data: listing, decoding, hashing, near-duplicates, folds, and pixel transforms."""

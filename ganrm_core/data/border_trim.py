@@ -1,4 +1,4 @@
-"""What is done to a picture before it is resized for the backbone, in training and in scoring alike."""
+"""Border trimming before the resize to the backbone's input, in training and in scoring alike."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from torch import Tensor
 from .borders import NO_FRAME, Widths, frame_widths
 
 _UNIFORM = 6 / 255
-"""How far the pixels of a border may stray from its colour: JPEG leaves traces."""
-_FIRST = 4
+"""Tolerance of a border's colour: JPEG leaves traces."""
+_FIRST = 4  # columns tested before all the others
 
 
 @dataclass(frozen=True)
 class BorderTrim:
-    """Takes away what told two folders apart without being in the pictures.
+    """Cuts off frames and plain borders that separated the two folders of a training.
 
-    `frame`: the largest share of a side that is cut off where it belongs to a frame or to letterbox bars; 0 does
-    nothing. `trim`: the same for plain lines at any side, frame or not; only models trained by older versions have it.
+    `frame`: the largest share of a side that is cut off as part of a frame or of letterbox bars; 0 is off. `trim`:
+    the same for lines of one colour on any side, frame or not; only models of older versions have it.
     """
 
     trim: float = 0.0
     frame: float = 0.0
 
     def __call__(self, image: Tensor) -> Tensor:
-        """One picture, float [3, H, W] in 0–1 on the CPU → the same perhaps with other H and W."""
+        """[3, H, W] → [3, H', W'], float in 0–1, on the CPU; the same tensor where nothing is cut off."""
         top, right, bottom, left = self.cut_off(image)
         height, width = image.shape[-2:]
         return image[:, top : height - bottom, left : width - right] if top + right + bottom + left else image
 
     def cut_off(self, image: Tensor) -> Widths:
-        """How many rows and columns are taken away at each side of [3, H, W]."""
+        """Rows and columns to cut off on each side of [3, H, W]."""
         if self.frame:
             return frame_widths(image, self.frame)
         return border_widths(image, self.trim) if self.trim else NO_FRAME
@@ -43,7 +43,7 @@ class BorderTrim:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> BorderTrim:
-        """Raises TypeError or ValueError for what `to_json` never gave. Absent entries do nothing."""
+        """Inverse of `to_json`; absent entries are 0. Raises TypeError or ValueError for anything else."""
         shares = {name: float(data.get(name) or 0.0) for name in ("trim", "frame")}
         for name, share in shares.items():
             if not 0 <= share < 0.5:
@@ -52,7 +52,7 @@ class BorderTrim:
 
 
 def border_widths(image: Tensor, most: float) -> Widths:
-    """How many rows and columns of one colour lie at the top, right, bottom and left of [3, H, W] in 0–1.
+    """Widths of the plain borders of [3, H, W] in 0–1: rows and columns of one colour.
 
     Counted up to the share `most` of the side; 0 all round for a picture of one colour.
     """
@@ -70,15 +70,15 @@ def border_widths(image: Tensor, most: float) -> Widths:
 
 
 def _uniform_lines(edge: Tensor) -> int:
-    """How many columns of [3, L, n], from the first on, have one colour: that of the first."""
+    """Number of leading columns of [3, L, n] that have the colour of the first one."""
     if 0 in edge.shape:
         return 0
     colour = edge[:, :, 0].median(dim=1).values.view(3, 1, 1)
-    # Most pictures have no border, which their outermost columns tell.
+    # Most pictures have no border: the first columns are enough to tell.
     for count in (min(_FIRST, edge.shape[-1]), edge.shape[-1]):
-        # A few stray pixels are allowed: the corners belong to the neighbouring border.
-        strays = ((edge[:, :, :count] - colour).abs().amax(dim=0) > _UNIFORM).float().mean(dim=0)
-        uneven = (strays > 0.02).nonzero()
+        # 2 % outliers are allowed: the corners belong to the neighbouring border.
+        outliers = ((edge[:, :, :count] - colour).abs().amax(dim=0) > _UNIFORM).float().mean(dim=0)
+        uneven = (outliers > 0.02).nonzero()
         if len(uneven):
             return int(uneven[0])
     return edge.shape[-1]

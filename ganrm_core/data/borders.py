@@ -1,7 +1,7 @@
-"""Picture frames and letterbox bars: plain strips of one width around a picture, set off against it.
+"""Detection of picture frames and letterbox bars: plain strips of one width, set off against the picture.
 
-The plain margins of a drawing, an icon or a product shot are no frame: they end where a shape happens to end, which
-is at another width on every side, and along a small part of it.
+The plain margins of a drawing, an icon or a product shot are no frame: they end where a shape happens to end, at
+another width on every side, and along a small part of it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 WIDEST = 0.25
-"""The largest share of a side that a frame is looked for in."""
+"""The largest share of a side in which a frame is searched for."""
 
-_NOISE = 8 / 255  # that a line of one colour strays by on average, after a strong JPEG
-_STEP = 10 / 255  # by which a picture differs from its frame
-_DEPTH = 3  # lines inside the edge within which it does: compression smears the first
-_SET_OFF = 0.5  # of the inner edge; elsewhere the picture may be as dark or as bright as the frame
-_EACH_BAR = 0.5  # of the inner edge of either letterbox bar
-_AT_ONCE = 32
+_NOISE = 8 / 255  # mean deviation of a line of one colour after a strong JPEG
+_STEP = 10 / 255  # least difference between a picture and its frame
+_DEPTH = 3  # lines inside the inner edge that may show it: compression smears the first
+_SET_OFF = (
+    0.5  # least share of the inner edge that shows it; elsewhere the picture may have the frame's colour
+)
+_EACH_BAR = 0.5  # the same for either letterbox bar
+_AT_ONCE = 32  # lines compared at a time
 
 Pixels = NDArray[Any]
 
 
 class Widths(NamedTuple):
-    """Lines of a frame on each side; all 0 for none."""
+    """Widths of a frame in pixels; all 0 for none."""
 
     top: int
     right: int
@@ -39,12 +41,12 @@ NO_FRAME = Widths(0, 0, 0, 0)
 
 
 def frame_widths(image: Tensor, most: float = WIDEST) -> Widths:
-    """Detect the frame of a picture [3, H, W], uint8 or float in 0–1, that takes at most `most` of each side.
+    """The frame of a picture [3, H, W], uint8 or float in 0–1, that takes at most `most` of each side.
 
     A frame has one colour and lies on all sides or on two opposite ones. Its widths are equal, or equal shares of the
     sides, or equal but for a wider bottom, as of instant film. It ends in a step along most of its inner edge.
     """
-    pixels = image.numpy()  # costs less than torch where so little is looked at
+    pixels = image.numpy()  # cheaper than torch for so few pixels
     sideways = pixels.transpose(0, 2, 1)
     strips = tuple(_strip(side, most) for side in (pixels, sideways[:, ::-1], pixels[:, ::-1], sideways))
     found = (
@@ -61,12 +63,12 @@ class _Strip(NamedTuple):
 
 
 def _strip(lines: Pixels, most: float) -> _Strip:
-    """`lines` [3, N, L], the outermost first; at most the share `most` of N is looked at."""
+    """The plain strip of `lines` [3, N, L], the outermost first, within the share `most` of N."""
     limit = int(lines.shape[1] * most)
     outermost = _in_unit(lines[:, 0])
     middle = (outermost.shape[1] - 1) // 2
     colour = np.partition(outermost, middle, axis=1)[:, middle, np.newaxis]
-    # Nearly every picture is done after its first line.
+    # Nearly every picture is rejected by its first line.
     if np.abs(outermost - colour).max(axis=0).mean() > _NOISE:
         return _Strip(0, colour)
     for start in range(0, limit, _AT_ONCE):
@@ -87,17 +89,17 @@ def _in_unit(pixels: Pixels) -> Pixels:
 
 
 def _candidates(strips: tuple[_Strip, ...], shape: tuple[int, ...]) -> Iterator[Widths]:
-    """The frames that plain strips at the top, right, bottom and left may be, the likeliest first."""
+    """Possible frames made of the strips at the top, right, bottom and left, the likeliest first."""
     own = Widths(*(strip.width for strip in strips))
     if all(own) and all(_same_colour(strips[0], other) for other in strips[1:]):
         if _is_regular(own, shape):
             yield own
-        # A dark picture makes a black frame look wider where it touches it.
+        # A black frame seems wider where the picture beside it is black, too.
         yield Widths(*[min(own)] * 4)
     for one, other in ((0, 2), (1, 3)):
         thinner = min(own[one], own[other])
         if thinner and _same_colour(strips[one], strips[other]):
-            near = _alike(own[one], own[other])
+            near = _nearly_equal(own[one], own[other])
             yield Widths(
                 *((own[side] if near else thinner) if side in (one, other) else 0 for side in range(4))
             )
@@ -105,14 +107,16 @@ def _candidates(strips: tuple[_Strip, ...], shape: tuple[int, ...]) -> Iterator[
 
 def _is_regular(own: Widths, shape: tuple[int, ...]) -> bool:
     height, width = shape
-    opposite = _alike(own.top, own.bottom) and _alike(own.left, own.right)
-    in_proportion = opposite and _alike(own.top * width / height, own.left)
-    instant_film = _alike(own.left, own.right) and _alike(own.top, own.left) and own.bottom >= own.top - 1
+    opposite = _nearly_equal(own.top, own.bottom) and _nearly_equal(own.left, own.right)
+    in_proportion = opposite and _nearly_equal(own.top * width / height, own.left)
+    instant_film = (
+        _nearly_equal(own.left, own.right) and _nearly_equal(own.top, own.left) and own.bottom >= own.top - 1
+    )
     return in_proportion or instant_film
 
 
-def _alike(one: float, other: float) -> bool:
-    """Scaling a picture rounds its widths."""
+def _nearly_equal(one: float, other: float) -> bool:
+    """Equal up to the rounding of a scaled picture."""
     return abs(one - other) <= max(1.0, 0.05 * min(one, other))
 
 
@@ -136,6 +140,6 @@ def _is_set_off(pixels: Pixels, strips: tuple[_Strip, ...], widths: Widths) -> b
     bars = len(edges) == 2
     if bars and min(edge.mean() for edge in edges) < _EACH_BAR:
         return False
-    # The ground around a rounded card, or around a box between two margins, reaches into all the corners.
+    # The background of a rounded card, or of a box between two margins, reaches into all the corners.
     has_corner = any(edge[0] or edge[-1] for edge in edges)
     return has_corner and float(np.concatenate(edges).mean()) >= _SET_OFF

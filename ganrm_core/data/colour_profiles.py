@@ -1,21 +1,24 @@
-"""Embedded ICC colour profiles: what a picture looks like, in sRGB."""
+"""ICC colour management: conversion of embedded profiles to sRGB."""
 
 from __future__ import annotations
 
 import io
-import logging
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
+from ..utils.logs import logger_of
+
+_log = logger_of(__name__)
+
 
 def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
-    """`colour` (no alpha, 8 bits: L, RGB, CMYK, LAB…) as an RGB image in sRGB.
+    """Convert `colour` (no alpha, 8 bits: L, RGB, CMYK, LAB…) to an RGB image in sRGB.
 
     A profile that is broken, or made for another kind of picture, is ignored. Raises `ValueError` or
-    `OSError` for a mode that cannot be converted. The result may be `colour` itself.
+    `OSError` for a mode that cannot be converted. May return `colour` itself.
     """
     if colour.mode == "LAB":
         if not (cms := colour_management()):
@@ -34,13 +37,13 @@ def in_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=1)
 def colour_management() -> Any:
-    """Pillow's ImageCms, or None where this Pillow was built without it; the log says so once."""
+    """Pillow's ImageCms, or None where this Pillow was built without it; logged once."""
     try:
         from PIL import ImageCms
 
         ImageCms.createProfile("sRGB")  # imported without its library, it fails at the first use
     except Exception as error:
-        logging.warning(
+        _log.warning(
             "GAN-RM: colour profiles of pictures are ignored, for this Pillow cannot use them (%s). "
             "Install it again with: pip install --force-reinstall pillow",
             error,
@@ -51,10 +54,10 @@ def colour_management() -> Any:
 
 @lru_cache(maxsize=32)
 def profile_effect(profile: bytes, mode: str) -> Literal["changes", "same", "unusable"]:
-    """What converting from `profile` to sRGB does to pictures of this mode.
+    """Effect of converting pictures of this mode from `profile` to sRGB.
 
-    Found by trying, not by the profile's name: sRGB comes under many names, and "linear sRGB" is none.
-    Leaving true sRGB alone keeps a picture identical with and without its profile.
+    Found by converting sample colours, not by the profile's name: sRGB comes under many names, and "linear sRGB" is
+    another space. True sRGB is left alone, so that a picture is identical with and without its profile.
     """
     levels = np.linspace(0, 255, 9).round().astype(np.uint8)
     if mode == "RGB":
@@ -77,7 +80,7 @@ def _profile(data: bytes) -> Any:
 
 
 def _through(profile: Any, picture: Image.Image) -> Image.Image:
-    # Built anew each time: it is cheap beside decoding, and nothing is shared between threads.
+    # Built for each picture: cheap beside decoding, and nothing is shared between threads.
     cms = colour_management()
     transform = cms.buildTransform(
         profile, cms.createProfile("sRGB"), picture.mode, "RGB", cms.Intent.PERCEPTUAL

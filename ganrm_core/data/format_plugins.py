@@ -1,4 +1,4 @@
-"""Pillow plug-ins for HEIC, JPEG XL and AVIF: loaded when such a picture is met, never needed otherwise."""
+"""Optional Pillow plug-ins for HEIC, JPEG XL and AVIF, loaded when a file of that format is met."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 
 class _Plugin(NamedTuple):
-    """A package that teaches Pillow a format; `register` is to be called where importing is not enough."""
+    """A package that adds a format to Pillow; `register` is called where importing is not enough."""
 
     pictures: str
     package: str
@@ -27,7 +27,7 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"hevs", b
 
 
 def plugin_format(start: bytes) -> str | None:
-    """Pillow's name of the format of a file that begins so, if it is one that may need a plug-in."""
+    """Pillow's format name for a file that starts with these bytes, if it may need a plug-in."""
     brand = start[8:12] if start[4:8] == b"ftyp" else b""
     if brand in (b"avif", b"avis"):
         return "AVIF"
@@ -37,14 +37,14 @@ def plugin_format(start: bytes) -> str | None:
 
 
 def prepare(name: str, start: bytes) -> None:
-    """Load the plug-in of a format unless Pillow reads it as it is."""
+    """Load the plug-in of a format unless Pillow itself reads it."""
     _, accept = Image.OPEN.get(name, (None, None))
     if name not in Image.OPEN or (accept is not None and isinstance(accept(start[:16]), str)):
         _load(name)
 
 
-def what_is_missing(name: str) -> tuple[str, str]:
-    """Why pictures of a format cannot be read, and what to do."""
+def missing_plugin(name: str) -> tuple[str, str]:
+    """(reason, advice) for pictures of a format that cannot be read."""
     plugin = _PLUGINS[name]
     other = "or save as PNG or JPEG"
     reason = _load(name)
@@ -62,13 +62,13 @@ def what_is_missing(name: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=len(_PLUGINS))
 def _load(name: str) -> str:
-    """Import the plug-in of a format, once. Returns why it does not load; "" where it does or is absent."""
+    """Import the plug-in of a format, once. Returns why loading failed; "" where it is loaded or not installed."""
     plugin = _PLUGINS[name]
     try:
         module = importlib.import_module(plugin.module)
         if plugin.register:
             getattr(module, plugin.register)()
-    except Exception as error:  # another's package may raise anything, and costs only its own format
+    except Exception as error:  # a third-party package may raise anything; only its own format is lost
         absent = isinstance(error, ModuleNotFoundError) and error.name == plugin.module
         return "" if absent else " ".join(str(error).split()) or type(error).__name__
     return ""

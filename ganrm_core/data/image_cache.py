@@ -1,4 +1,4 @@
-"""Decoded pictures, kept until they are wanted a second time: decoding is a good part of the work on small ones."""
+"""In-memory cache of decoded pictures, so that small ones are decoded once for two passes."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ _MOST_BYTES = 256 << 20
 
 
 class ImageCache:
-    """As many as fit into 256 MB, by the sha256 of their files; the others must be decoded again.
+    """Decoded pictures by the SHA-256 of their files, up to 256 MB in all. Thread-safe.
 
-    May be used by several threads.
+    Each is handed out once and freed. Pictures beyond the limit are not kept: they must be decoded again.
     """
 
     def __init__(self) -> None:
         self._images: dict[str, Tensor] = {}
         self._free = _MOST_BYTES
-        self._changing = Lock()
+        self._lock = Lock()
 
     def keep(self, content: str, image: Tensor) -> None:
-        with self._changing:
+        with self._lock:
             if content not in self._images and image.nbytes <= self._free:
                 self._images[content] = image
                 self._free -= image.nbytes
 
     def take(self, content: str) -> Tensor | None:
-        """The picture, which is not kept any longer; None where it is not here."""
-        with self._changing:
+        """Remove and return the picture; None where it is not in the cache."""
+        with self._lock:
             image = self._images.pop(content, None)
             if image is not None:
                 self._free += image.nbytes
             return image
 
     def clear(self) -> None:
-        with self._changing:
+        with self._lock:
             self._images.clear()
             self._free = _MOST_BYTES

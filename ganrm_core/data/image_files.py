@@ -1,4 +1,4 @@
-"""Opening picture files: what they are, by content, and decoding them whole or not at all."""
+"""Opening picture files: format detection by content, strict decoding, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from PIL import Image, ImageFile
 
 from ..utils.errors import ImageError
 from ..utils.files import shown
-from .format_plugins import plugin_format, prepare, what_is_missing
-from .png_chunks import WithoutTexts
+from .format_plugins import missing_plugin, plugin_format, prepare
+from .png_chunks import PngWithoutText
 from .tiff_layouts import TiffLayout, layout_in, layout_of
 
-# What is tried, by content. A fixed list, because Pillow's full one starts outside programs (EPS), guesses
-# wildly (TGA has no signature) and decodes cut-short JPEG 2000 and ICO files without a word. HEIF and JXL
-# are there once their Pillow plug-in is loaded.
+# Formats tried, by content. A fixed list, because Pillow's full one starts external programs (EPS), guesses
+# (TGA has no signature) and decodes truncated JPEG 2000 and ICO files silently. HEIF and JXL are available once
+# their Pillow plug-in is loaded.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "JXL", "PPM", "QOI")
 
 _UNREAD_PNM = {b"P7": "PAM (P7)", b"PF": "colour PFM (PF)", b"Pf": "PFM (Pf)"}
@@ -39,7 +39,7 @@ class UnreadableImageError(ImageError):
 
 @contextmanager
 def readable(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what decoding raises into UnreadableImageError naming `path`; ImageError and MemoryError pass."""
+    """Turn decoder errors into UnreadableImageError naming `path`; ImageError and MemoryError pass."""
     try:
         yield
     except (ImageError, MemoryError):
@@ -57,10 +57,10 @@ def readable(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 class PictureSource(io.BufferedReader):
-    """Remembers whether a decoder asked for more than there is.
+    """File reader that notices when a decoder asks for more data than there is.
 
-    Pillow has a process-wide switch that makes it hand out cut-short pictures silently, and other
-    programs in the same process do turn it on. This notices regardless of the switch.
+    Pillow has a process-wide switch (LOAD_TRUNCATED_IMAGES) that makes it return truncated pictures silently, and
+    other code in the same process does turn it on. This check does not depend on it.
     """
 
     ran_dry = False
@@ -76,14 +76,17 @@ class PictureSource(io.BufferedReader):
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A file of which only the header is read. `image.info` is without a PNG's texts, but for those that hold EXIF."""
+    """A picture file whose header is parsed; pixels are decoded by `load`.
+
+    `image.info` has a PNG's texts only as far as they hold EXIF.
+    """
 
     image: ImageFile.ImageFile
     _source: PictureSource
-    _png: WithoutTexts | None
+    _png: PngWithoutText | None
 
     def load(self) -> Image.Image:
-        """Decode the first frame. Raises anything for a file that is damaged or cut short."""
+        """Decode the first frame. Raises anything for a damaged or truncated file."""
         source, image = self._source, self.image
         source.ran_dry = source.cut_off = False
         image.load()
@@ -97,12 +100,12 @@ class PictureFile:
 
 
 def open_file(path: str | os.PathLike[str]) -> PictureSource:
-    """Open a file for reading. Raises UnreadableImageError for what is missing, empty or no ordinary file."""
+    """Open a file for reading. Raises UnreadableImageError if it is missing, empty or not a regular file."""
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):
             raise UnreadableImageError(path, "it is a folder", "Choose a picture file")
-        # Opening a pipe would wait for ever.
+        # Opening a pipe would block.
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableImageError(path, "it is not an ordinary file", "Choose a picture file")
         if status.st_size == 0:
@@ -117,11 +120,11 @@ def open_file(path: str | os.PathLike[str]) -> PictureSource:
 
 
 def identified(source: PictureSource, path: str | os.PathLike[str]) -> PictureFile:
-    """The picture in `source` with only its header read.
+    """Detect the format and parse the header of `source`.
 
-    Pillow's own `open` is not used: its size limit is a global that may refuse what is allowed here,
-    or have been switched off. Raises UnreadableImageError for what is no picture, or of a kind that
-    cannot be read right, and anything for a damaged header.
+    Pillow's own `open` is not used: its size limit is a global that may refuse what is allowed here, or may have
+    been switched off. Raises UnreadableImageError for files that are no picture or cannot be decoded correctly, and
+    anything for a damaged header.
     """
     Image.init()
     start = source.read(32)
@@ -140,18 +143,18 @@ def identified(source: PictureSource, path: str | os.PathLike[str]) -> PictureFi
             return _opened(name, factory, source, path)
         except (SyntaxError, IndexError, TypeError, KeyError, EOFError, ValueError, OSError) as error:
             if name == "TIFF" and isinstance(error, SyntaxError) and (layout := layout_in(source)):
-                raise _not_read(layout, path) from error
+                raise _unsupported_tiff(layout, path) from error
             problem = problem or error
     if problem is not None:
         raise problem
-    raise UnreadableImageError(path, *_what_it_is_instead(start))
+    raise UnreadableImageError(path, *_unknown_format(start))
 
 
 def check_layout(image: Image.Image, path: str | os.PathLike[str]) -> None:
-    """Raise UnreadableImageError for a TIFF of a kind that Pillow opens but reads wrong."""
+    """Raise UnreadableImageError for a TIFF layout that Pillow opens but decodes wrongly."""
     layout = layout_of(image)
     if layout is not None and layout.read_wrong_as(image.mode):
-        raise _not_read(layout, path)
+        raise _unsupported_tiff(layout, path)
 
 
 def _opened(
@@ -170,26 +173,27 @@ def _opened(
     return PictureFile(image, source, png)
 
 
-def _open_png(source: PictureSource) -> tuple[ImageFile.ImageFile, WithoutTexts]:
-    png = WithoutTexts(source)
-    return Image.OPEN["PNG"][0](cast(BinaryIO, png), ""), png  # it is asked only to read, seek and tell
+def _open_png(source: PictureSource) -> tuple[ImageFile.ImageFile, PngWithoutText]:
+    png = PngWithoutText(source)
+    return Image.OPEN["PNG"][0](cast(BinaryIO, png), ""), png  # only read, seek and tell are called
 
 
-def _not_read(layout: TiffLayout, path: str | os.PathLike[str]) -> UnreadableImageError:
+def _unsupported_tiff(layout: TiffLayout, path: str | os.PathLike[str]) -> UnreadableImageError:
     return UnreadableImageError(
         path, f"this kind of TIFF is not read ({layout})", "Save it with 8 or 16 bits, as PNG or TIFF"
     )
 
 
 def _verify_png(source: PictureSource) -> None:
-    # With the switch on, Pillow overlooks damaged data too; the checksums do not.
+    # With LOAD_TRUNCATED_IMAGES on, Pillow also ignores damaged data; checksums find it.
     source.seek(0)
     _open_png(source)[0].verify()
 
 
-def _what_it_is_instead(start: bytes) -> tuple[str, str]:
+def _unknown_format(start: bytes) -> tuple[str, str]:
+    """(reason, advice) for a file that no decoder accepts."""
     if wanted := plugin_format(start):
-        return what_is_missing(wanted)
+        return missing_plugin(wanted)
     if start[4:8] == b"ftyp" or start.startswith(b"\x1a\x45\xdf\xa3"):
         return "it is a video, not a picture", "Save its frames as pictures"
     if start[:2] in _UNREAD_PNM and start[2:3].isspace():

@@ -1,4 +1,4 @@
-"""Folders of pictures: finding, reading ahead, and telling one set of files from another."""
+"""Listing of image folders in natural order, without hidden files, system folders and earlier results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pathlib import Path
 
 from ..utils.errors import DataError
 from ..utils.files import shown
+from ..utils.logs import logger_of
 from .result_marker import is_drawn_result
 from .selection_table import SHEET, is_selection
 from .system_folders import is_system_folder
+
+_log = logger_of(__name__)
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset((
@@ -21,7 +24,7 @@ IMAGE_SUFFIXES = frozenset((
     ".avif", ".avifs", ".heic", ".heif", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm", ".qoi",
 ))
 # fmt: on
-"""File name endings (lower case) of what is taken for a picture when a folder is read."""
+"""File name suffixes (lower case) of pictures."""
 
 
 _FOLDERS_NAMED = 3
@@ -31,13 +34,12 @@ _TO_READ_A_SELECTION = "give the folder of a selection itself"
 def find_images(
     folder: str | os.PathLike[str], *, recursive: bool = False, say: Callable[[str], None] | None = None
 ) -> list[Path]:
-    """The pictures in `folder` (with `recursive`, below it too), in natural order: frame2 before frame10.
+    """Picture files in `folder` (with `recursive`, below it too), in natural order: frame2 before frame10.
 
-    Chosen by the ending of the name. Links are followed, each folder once, so a link in a circle does no harm.
-    Left out are hidden files and folders, those of the system (see `is_system_folder`), and earlier results: the
-    maps, masks and contact sheets that the commands drew, and whole folders below `folder` that hold a selection.
-    `say` is told of those folders and drawings in a sentence. The pictures of a selection are found where `folder`
-    itself is one.
+    Chosen by suffix. Links are followed, each folder once, so that a circle does no harm. Left out are hidden files
+    and folders, system folders (see `is_system_folder`), and earlier results: maps, masks and contact sheets drawn
+    by the commands, and subfolders that hold a selection; `say` is called with a sentence about those. If `folder`
+    itself is a selection, its pictures are listed.
 
     Raises `DataError` for a folder that is missing, is a file, cannot be listed, or holds no picture.
     """
@@ -55,13 +57,14 @@ def find_images(
     if say is not None and (results := listing.results):
         advice = f" To read those, {_TO_READ_A_SELECTION}." if listing.selections else ""
         say(f"Left out of {shown(root)} as earlier results: {' and '.join(results)}.{advice}")
+    _log.info("found %d pictures in %s", len(listing.found), shown(root))
     # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
-    return sorted(listing.found, key=lambda path: (_natural(path.relative_to(root)), str(path)))
+    return sorted(listing.found, key=lambda path: (_natural_key(path.relative_to(root)), str(path)))
 
 
 @dataclass
 class _Listing:
-    """What is found below `root`: pictures, earlier results, and `others`, counted by ending."""
+    """Accumulates what is below `root`: pictures, earlier results, and `others`, counted by suffix."""
 
     root: Path
     recursive: bool
@@ -88,7 +91,7 @@ class _Listing:
             elif is_drawn_result(path):
                 self.drawn += 1
             else:
-                # A link to nowhere counts: reading it says what is wrong, leaving it out would not.
+                # A dangling link counts: reading it reports the error, leaving it out would not.
                 self.found.append(path)
         if not self.recursive:
             self.unread += len(subfolders)
@@ -101,7 +104,7 @@ class _Listing:
 
     @property
     def results(self) -> list[str]:
-        """What was left out as an earlier result, in words."""
+        """Phrases for the earlier results that were left out."""
         parts = []
         if self.selections:
             names = [shown(path.relative_to(self.root)) for path in self.selections[:_FOLDERS_NAMED]]
@@ -157,9 +160,9 @@ def _no_picture(listing: _Listing) -> str:
     return f"The folder {folder} holds {what}, only {' and '.join(parts)}. {advice[0].upper()}{advice[1:]}."
 
 
-def _natural(path: Path) -> list[list[tuple[int, int, str]]]:
-    # The ending comes last, so that cat.png stands before cat2.png.
-    # Digits compare as numbers and before letters; int() also reads the digits of other scripts.
+def _natural_key(path: Path) -> list[list[tuple[int, int, str]]]:
+    # The suffix comes last, so that cat.png is before cat2.png.
+    # Digits compare as numbers and before letters; int() also parses the digits of other scripts.
     return [
         [
             (0, int(piece), "") if piece.isdecimal() else (1, 0, piece)

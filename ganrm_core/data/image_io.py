@@ -1,4 +1,4 @@
-"""Picture files and PIL images to RGB tensors: any format, depth, colour space and orientation, always the same way."""
+"""Decoding of picture files and PIL images to uint8 sRGB tensors, any format, depth, colour space, orientation."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .colour_profiles import in_srgb
 from .image_files import UnreadableImageError as UnreadableImageError
 from .image_files import check_layout, identified, open_file, readable
 from .sample_depth import SampleRange, bands, sample_range
-from .tiff_layouts import with_whole_palette
+from .tiff_layouts import with_scaled_palette
 
 MAX_PIXELS = 16384 * 16384
 """The largest picture that is decoded (268,435,456 pixels, about 0.8 GB as a tensor).
 
-Larger sizes are read from the header and refused before any memory is spent. It does not hang on
-Pillow's own, global limit; only for WebP and TIFF can that one, if lower, refuse a picture earlier.
+Larger sizes are read from the header and refused before any memory is allocated. Independent of Pillow's own, global
+limit; only for WebP and TIFF can that one, if lower, refuse a picture earlier.
 """
 
 MID_GREY = 128
-"""What shows through transparent pixels (0–255)."""
+"""Background of transparent pixels (0–255)."""
 
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -45,14 +45,13 @@ Pixels = np.ndarray[Any, Any]
 
 
 def read_image(path: str | os.PathLike[str]) -> Tensor:
-    """The picture in `path` as uint8 [3, H, W], sRGB, 0–255.
+    """Decode `path` to uint8 [3, H, W], sRGB, 0–255.
 
-    The content decides the format, not the name. EXIF orientation is applied, an embedded colour
-    profile is converted to sRGB (a broken one is ignored), transparency is laid over mid-grey, 16-bit
-    greys are scaled, an animation gives its first frame. Reads no and changes no global setting that
-    could alter the result, so it may run in several threads. Raises `ImageError` for a file that is
-    missing, unreadable, empty, no picture, damaged, cut short, of a kind that cannot be read right,
-    larger than `MAX_PIXELS` or than memory.
+    The format is detected by content, not by name. EXIF orientation is applied, an embedded colour profile is
+    converted to sRGB (a broken one is ignored), transparency is blended over mid-grey, 16-bit greys are scaled, an
+    animation gives its first frame. Thread-safe: neither depends on global settings nor changes any. Raises
+    `ImageError` for a file that is missing, unreadable, empty, no picture, damaged, truncated, of a kind that cannot
+    be decoded correctly, larger than `MAX_PIXELS` or than memory.
     """
     with open_file(path) as source, fits_in_memory(path):
         with readable(path):
@@ -63,7 +62,7 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
 
 
 def from_pil(picture: Image.Image) -> Tensor:
-    """What `read_image` gives for the saved picture: uint8 [3, H, W]. `picture` is decoded if it is not, else as it was.
+    """As `read_image` for the saved picture: uint8 [3, H, W]. `picture` is decoded if it is not, else unchanged.
 
     Raises `ImageError` as `read_image` does.
     """
@@ -90,7 +89,7 @@ def to_pil(image: Tensor) -> Image.Image:
 
 @contextmanager
 def fits_in_memory(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn running out of main memory into UnreadableImageError naming `path`."""
+    """Turn out-of-memory errors into UnreadableImageError naming `path`."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -113,7 +112,7 @@ def _check_size(picture: Image.Image, path: str | os.PathLike[str]) -> None:
 
 def _as_tensor(picture: Image.Image, path: str | os.PathLike[str]) -> Tensor:
     samples = sample_range(picture, path)
-    upright = _upright(with_whole_palette(picture))
+    upright = _upright(with_scaled_palette(picture))
     image = torch.empty((3, upright.height, upright.width), dtype=torch.uint8)
     for top, band in bands(upright):
         rgb = torch.from_numpy(np.array(_rgb(band, samples, path)))
@@ -122,9 +121,13 @@ def _as_tensor(picture: Image.Image, path: str | os.PathLike[str]) -> Tensor:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
+    """The picture with its EXIF orientation applied.
+
+    Not by `ImageOps.exif_transpose`: that copies upright pictures and fails on broken EXIF after a good orientation.
+    """
     try:
         orientation = picture.getexif().get(_EXIF_ORIENTATION)
-    except Exception:  # EXIF of any brokenness must not cost the picture
+    except Exception:  # broken EXIF must not cost the picture
         return picture
     operation = _TRANSPOSE.get(orientation) if isinstance(orientation, int) else None
     if operation is None:
@@ -135,7 +138,7 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _rgb(picture: Image.Image, samples: SampleRange | None, path: str | os.PathLike[str]) -> Image.Image:
-    """8-bit sRGB over mid-grey."""
+    """8-bit sRGB, transparency blended over mid-grey."""
     colour, alpha = _colour_and_alpha(picture, samples)
     try:
         rgb = in_srgb(colour, picture.info.get("icc_profile"))
@@ -153,11 +156,11 @@ def _rgb(picture: Image.Image, samples: SampleRange | None, path: str | os.PathL
 def _colour_and_alpha(
     picture: Image.Image, samples: SampleRange | None
 ) -> tuple[Image.Image, Image.Image | None]:
-    """8-bit colour (still in the picture's own colour space) and the opacity, if it has one."""
+    """8-bit colour (still in the picture's own colour space) and its alpha channel, if any."""
     mode = picture.mode
     if samples is not None:
         values = np.asarray(picture)
-        return samples.eight_bit(values), _keyed_out(values, picture.info)
+        return samples.eight_bit(values), _alpha_of_key(values, picture.info)
     if mode == "PA" or ("transparency" in picture.info and mode in ("1", "L", "P", "RGB")):
         picture = picture.convert("RGBA")
     elif mode == "La":
@@ -173,7 +176,8 @@ def _colour_and_alpha(
     return picture, None
 
 
-def _keyed_out(values: Pixels, info: dict[Any, Any]) -> Image.Image | None:
+def _alpha_of_key(values: Pixels, info: dict[Any, Any]) -> Image.Image | None:
+    """Alpha channel of a grey picture with one transparent value."""
     transparent = info.get("transparency")
     if not isinstance(transparent, int):
         return None

@@ -1,4 +1,4 @@
-"""Score, model, index and seed inside a saved picture, beside what ComfyUI writes there.
+"""Reading and writing of our metadata (score, model, index, seed) in PNG and WebP, beside ComfyUI's.
 
 The key and its fields are documented in docs/picture-metadata.md.
 """
@@ -23,7 +23,7 @@ from .png_chunks import texts
 
 KEY = "ganrm"
 
-_PROMPT_TAG, _NEXT_TAG = 0x0110, 0x010F  # where ComfyUI writes, and its page reads, texts in a WebP's EXIF
+_PROMPT_TAG, _NEXT_TAG = 0x0110, 0x010F  # EXIF tags in which ComfyUI stores texts of a WebP
 _ASCII = 2
 _WEBP_SIDE = 16383
 
@@ -31,7 +31,7 @@ _WEBP_SIDE = 16383
 def metrics(
     *, score: float | None = None, model: str | None = None, index: int | None = None, seed: int | None = None
 ) -> str:
-    """The JSON text that stands under `KEY`. What is None, or a score that is no number, is left out."""
+    """JSON text stored under `KEY`. Values of None and a score that is not finite are left out."""
     known = {"score": score, "model": model, "index": index, "seed": seed}
     if score is not None and not math.isfinite(score):
         del known["score"]
@@ -39,7 +39,7 @@ def metrics(
 
 
 def write_png(picture: Image.Image, file: Path | BinaryIO, texts: Mapping[str, str]) -> None:
-    """Write `picture` with `texts` as tEXt chunks, in that order. Pixels and channels stay as they are."""
+    """Write `picture` with `texts` as tEXt chunks, in that order, pixels and channels unchanged."""
     info = PngInfo()
     for key, text in texts.items():
         info.add_text(key, text)
@@ -71,7 +71,7 @@ def write_webp(picture: Image.Image, path: Path, texts: Mapping[str, str], quali
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What stands under `KEY` in a PNG or WebP file; None where there is nothing of ours.
+    """The metadata under `KEY` in a PNG or WebP file; None where there is none of ours.
 
     Raises ImageError for a file that is missing or no picture.
     """
@@ -97,9 +97,9 @@ def _texts(file: PictureSource, picture: Image.Image) -> Iterator[str]:
 
 
 def _exif(texts: Mapping[str, str]) -> bytes:
-    """A TIFF block of ASCII entries.
+    """EXIF data with ASCII entries "key:text".
 
-    Written here because Pillow gives some of the tags that ComfyUI counts down to another type.
+    Hand-written because Pillow gives some of the tags that ComfyUI uses another type.
     """
     tags: dict[int, bytes] = {}
     following = _NEXT_TAG
@@ -119,10 +119,10 @@ def _exif(texts: Mapping[str, str]) -> bytes:
 
 
 def _exif_first(webp: bytes) -> bytes:
-    """The same file with its EXIF chunk before the pixels, which the format allows.
+    """Move the EXIF chunk of a WebP before the pixels, which the format allows.
 
-    Chunks of odd length are followed by a byte that ComfyUI's page up to 1.27 does not count: behind
-    pixels of odd length it would not find the graph.
+    ComfyUI's page up to 1.27 does not count the padding byte after chunks of odd length: behind pixels of odd length
+    it would not find the workflow.
     """
     chunks = []
     place = 12

@@ -1,4 +1,4 @@
-"""Images as callers hold them (any layout, batch or list) to the one form the library works on."""
+"""Normalisation of image tensors and arrays (any layout, batch or list) to float32 [3, H, W] in 0–1."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 from ..utils.errors import ImageError
 
 MID_GREY = 128 / 255
-"""What shows through transparent pixels: the same grey as for files, where it is 128 of 255."""
+"""Background of transparent pixels: the same grey as for files, where it is 128 of 255."""
 
 OVERSHOOT = 0.5
-"""How far beyond 0–1 a picture's values may go and still be taken for a picture in 0–1, whose rest is clipped.
+"""How far values may lie beyond 0–1 and still be clipped as overshoot of a resize.
 
 ComfyUI's own *Upscale Image* does not clip: on photographs its bicubic gives about −0.06 to 1.07, and on checkers
 of two pixels, where such a kernel overshoots most, −0.45 to 1.45. Other ranges go further, and do so all over the
-picture: −1 to 1 in its dark quarter, latents everywhere, 0–255 wherever it is not black. So only values beyond
-that are more than one in a thousand refuse a picture: single sparks of sharpening or of a scene's lights do not.
+picture: −1 to 1 in its dark quarter, latents everywhere, 0–255 wherever it is not black. So a picture is refused only
+where more than one in a thousand values lie beyond: sparks of sharpening or of a scene's lights are fewer.
 """
 
 _RARE = 1e-3
@@ -29,7 +29,7 @@ ImageArray = Tensor | np.ndarray[Any, Any]
 
 
 def as_images(images: ImageArray | Sequence[ImageArray], *, flatten: bool = False) -> list[Tensor]:
-    """One float32 [3, H, W] in 0–1 per image: grey repeated, transparency laid over mid-grey.
+    """One float32 [3, H, W] in 0–1 per image: grey repeated, alpha blended over mid-grey.
 
     `images` is a float tensor or array, [B, H, W, C] or [H, W, C] with C 1, 3 or 4, or [B, 3, H, W] or
     [3, H, W]; or a list of such with sizes of their own. Where both layouts fit (such as [B, 3, H, 3]),
@@ -55,12 +55,12 @@ def as_images(images: ImageArray | Sequence[ImageArray], *, flatten: bool = Fals
 
 
 def over_mid_grey(rgb: Tensor, alpha: Tensor) -> Tensor:
-    """`rgb` [..., 3, H, W] seen over mid-grey through the opacity `alpha` [..., 1, H, W], all 0–1."""
+    """Blend `rgb` [..., 3, H, W] over mid-grey by `alpha` [..., 1, H, W], all 0–1."""
     return rgb * alpha + MID_GREY * (1 - alpha)
 
 
 def as_image(image: ImageArray, index: int, count: int) -> Tensor:
-    """One picture of a list as `as_images` gives it; its errors say that it is the one at `index` of `count`."""
+    """One image of a list, as by `as_images`; errors name it as the one at `index` of `count`."""
     batch = _item(image, _name(index, count), flatten=False)
     return _rgb(_in_range(batch, index, count))[0]
 
@@ -121,12 +121,12 @@ def _channels_first(image: Tensor, where: str) -> Tensor:
 
 
 def _in_range(batch: Tensor, first: int, total: int) -> Tensor:
-    """`batch` as float32, clipped to 0–1. The usual, faultless case costs one pass."""
+    """`batch` as float32, clipped to 0–1. A valid batch costs one pass."""
     batch = batch.float()
     if len(batch) == 0:
         return batch
-    # NaN makes both NaN, so every comparison below that should hold fails.
-    lowest, highest = (float(value) for value in torch.aminmax(_as_it_lies(batch.detach())))
+    # With a NaN both are NaN, and the comparisons below fail.
+    lowest, highest = (float(value) for value in torch.aminmax(_in_memory_order(batch.detach())))
     if lowest >= 0 and highest <= 1:
         return batch
     if not (lowest >= -OVERSHOOT and highest <= 1 + OVERSHOOT):
@@ -144,8 +144,8 @@ def _check_range(image: Tensor, where: str) -> None:
         raise ImageError(_out_of_range(image, low, high, where))
 
 
-def _as_it_lies(batch: Tensor) -> Tensor:
-    """The same values in the order in which they lie in memory, where they can be had so: sixteen times as fast."""
+def _in_memory_order(batch: Tensor) -> Tensor:
+    """The same values, channels-last where they lie so in memory: sixteen times as fast to reduce."""
     channels_last = batch.permute(0, 2, 3, 1)
     return channels_last if channels_last.is_contiguous() else batch
 

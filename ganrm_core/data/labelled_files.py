@@ -1,4 +1,4 @@
-"""The two sets of files a model is trained on, checked before any long work."""
+"""Validation of the liked and ordinary training files before any long work: listing, duplicates, overlap, counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..utils.errors import DataError, ImageError, TooFewError
 from ..utils.files import shown
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from ..utils.short_names import short_names
-from .content_hash import common_files, content_hashes
+from .content_hash import common_files, content_hash
 from .image_folder import find_images
 from .image_io import read_image
 from .skipped_files import Skipped, describe_skipped
@@ -28,7 +28,7 @@ _FOLDER = (str, os.PathLike)
 
 @dataclass(frozen=True)
 class PictureSet:
-    """Picture files that belong together; nothing of them is loaded. `name` is for messages."""
+    """A named set of picture files; nothing of them is loaded. `name` is for messages."""
 
     paths: tuple[Path, ...]
     name: str
@@ -38,14 +38,14 @@ class PictureSet:
 
 
 Source = str | os.PathLike[str] | Sequence[Path] | PictureSet
-"""A folder, or the picture files themselves, with a name or without."""
+"""A folder, or a list of picture files, with a name or without."""
 
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """Liked and ordinary files with the sha256 of each, without repeats.
+    """Liked and ordinary files with their SHA-256, exact copies counted once.
 
-    `names`: what a message calls the "liked" and the "ordinary" set; "" for files without a name.
+    `names`: what messages call the "liked" and the "ordinary" set; "" for files without a name.
     """
 
     liked: list[Path]
@@ -64,7 +64,7 @@ def find_training_files(
     least: int = LEAST_PER_CLASS,
     progress: ProgressCallback = no_progress,
 ) -> TrainingFiles:
-    """List both sets and refuse what cannot be trained on, or with `least` 1 judged by.
+    """List both sets and refuse what cannot be trained on (with `least` 1: evaluated on).
 
     Raises DataError for a folder that is missing, empty or given twice, and for files that are in both; TooFewError
     for fewer than `least` pictures in a set.
@@ -78,21 +78,24 @@ def find_training_files(
             f"The liked and the ordinary folder are the same: {shown(Path(liked))}. "
             "Give a folder of pictures you like and another of ordinary outputs."
         )
-    warnings: list[str] = []
-    liked_paths, liked_hashes = _listed(liked, "liked", recursive, least, warnings, progress)
-    ordinary_paths, ordinary_hashes = _listed(ordinary, "ordinary", recursive, least, warnings, progress)
-    names = {"liked": _name_of(liked), "ordinary": _name_of(ordinary)}
-    shared = common_files(liked_hashes, ordinary_hashes)
+    found = {
+        kind: _list_set(source, kind, recursive, least, progress)
+        for kind, source in (("liked", liked), ("ordinary", ordinary))
+    }
+    names = {kind: each.name for kind, each in found.items()}
+    ours, theirs = found["liked"], found["ordinary"]
+    shared = common_files(ours.hashes, theirs.hashes)
     if shared:
-        if len(shared) == len(liked_hashes) == len(ordinary_hashes):
+        if len(shared) == len(ours.hashes) == len(theirs.hashes):
             raise DataError(_same_pictures(len(shared), names))
-        pairs = [(liked_paths[i], ordinary_paths[j]) for i, j in shared]
-        refuse_shared(pairs, [*liked_paths, *ordinary_paths])
-    return TrainingFiles(liked_paths, ordinary_paths, liked_hashes, ordinary_hashes, warnings, names)
+        refuse_shared([(ours.paths[i], theirs.paths[j]) for i, j in shared], [*ours.paths, *theirs.paths])
+    return TrainingFiles(
+        ours.paths, theirs.paths, ours.hashes, theirs.hashes, [*ours.warnings, *theirs.warnings], names
+    )
 
 
 def refuse_shared(pairs: Sequence[tuple[Path, Path]], among: Sequence[Path]) -> None:
-    """Raise DataError naming some of the pictures that stand in both sets, of which all are `among`."""
+    """Raise DataError naming up to three of the (liked, ordinary) pairs; names are unique `among` all files."""
     names = short_names([path for pair in pairs[:3] for path in pair], among)
     named = "; ".join(f"{shown(a)} = {shown(b)}" for a, b in zip(names[::2], names[1::2], strict=True))
     more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
@@ -112,10 +115,10 @@ def refuse_too_few(
     among: Sequence[Path] = (),
     left_out: Sequence[str] = (),
 ) -> None:
-    """Raise TooFewError where a set has fewer usable pictures than a model can be trained on.
+    """Raise TooFewError where a set has fewer usable pictures than training needs.
 
-    `kind` is "liked" or "ordinary", `name` what the set is called. `skipped` of the files `among` could not be read;
-    `left_out` says what `find_images` did not count.
+    `kind` is "liked" or "ordinary", `name` the set's name. `skipped`: files of `among` that could not be read;
+    `left_out`: sentences of `find_images` about files that do not count.
     """
     if count < LEAST_PER_CLASS:
         pictures = "picture" if count == 1 else "pictures"
@@ -135,7 +138,7 @@ def refuse_too_few(
 def check_enough(
     labels: NDArray[np.int64], names: Mapping[str, str], skipped: Sequence[Skipped], among: Sequence[Path]
 ) -> None:
-    """Raise TooFewError where one kind (label 1 liked, 0 ordinary) is too small; see `refuse_too_few`."""
+    """Raise TooFewError where one class (label 1 liked, 0 ordinary) is too small; see `refuse_too_few`."""
     for label, kind in ((1, "liked"), (0, "ordinary")):
         name = names.get(kind, "")
         refuse_too_few(int((labels == label).sum()), kind, name=name, skipped=skipped, among=among)
@@ -148,7 +151,7 @@ def _name_of(source: Source) -> str:
 
 
 def _same_pictures(count: int, names: Mapping[str, str]) -> str:
-    """Both sets hold the same: most often one folder was chosen twice."""
+    """Message for two sets with the same pictures: most often one folder was chosen twice."""
     liked, ordinary = shown(names["liked"]), shown(names["ordinary"])
     if not names["liked"] or not names["ordinary"]:
         where = f"the same {count} pictures"
@@ -162,59 +165,62 @@ def _same_pictures(count: int, names: Mapping[str, str]) -> str:
     )
 
 
-def _listed(
-    source: Source,
-    kind: str,
-    recursive: bool,
-    least: int,
-    warnings: list[str],
-    progress: ProgressCallback,
-) -> tuple[list[Path], list[str]]:
+@dataclass(frozen=True)
+class _ListedSet:
+    """One set of files with hashes, without exact copies, and warnings about what was left out."""
+
+    name: str
+    paths: list[Path]
+    hashes: list[str]
+    warnings: list[str]
+
+
+def _list_set(
+    source: Source, kind: str, recursive: bool, least: int, progress: ProgressCallback
+) -> _ListedSet:
     left_out: list[str] = []
     if isinstance(source, _FOLDER):
         paths = find_images(source, recursive=recursive, say=left_out.append)
     else:
         paths = [Path(path) for path in (source.paths if isinstance(source, PictureSet) else source)]
-    first = once_each(paths, f"looking at the {kind} files", progress)
-    warnings += left_out
-    repeats = len(paths) - len(first)
-    if repeats:
-        warnings.append(f"{repeats} {kind} files are exact copies of others and count once.")
+    first = unique_files(paths, f"looking at the {kind} files", progress)
+    name, repeats = _name_of(source), len(paths) - len(first)
     if len(first) < least:
-        refuse_too_few(len(first), kind, name=_name_of(source), left_out=left_out)
-    return list(first.values()), list(first)
+        refuse_too_few(len(first), kind, name=name, left_out=left_out)
+    copies = [f"{repeats} {kind} files are exact copies of others and count once."] if repeats else []
+    return _ListedSet(name, list(first.values()), list(first), [*left_out, *copies])
 
 
-def once_each(paths: Sequence[Path], stage: str, progress: ProgressCallback) -> dict[str, Path]:
-    """The files by the sha256 of their content, exact copies once.
+def unique_files(paths: Sequence[Path], stage: str, progress: ProgressCallback) -> dict[str, Path]:
+    """Files by the SHA-256 of their content, exact copies once.
 
-    Those that are no pictures have a hash of their own each. They are skipped and named when the pictures
-    are read: they must not stop the others, nor pass for copies of each other.
+    Files that are no pictures get a hash of their own path each: they are reported when the pictures are read, and
+    must not count as copies of each other.
     """
     copies: dict[str, list[Path]] = {}
     progress(Progress(stage, 0, len(paths)))
     for done, path in enumerate(paths, start=1):
-        copies.setdefault(_content(path) or _own_hash(path), []).append(path)
+        copies.setdefault(_content_hash(path) or _path_hash(path), []).append(path)
         progress(Progress(stage, done, len(paths)))
     first: dict[str, Path] = {}
     for content, some in copies.items():
         first |= (
-            {content: some[0]} if len(some) == 1 or _is_picture(some[0]) else {_own_hash(p): p for p in some}
+            {content: some[0]} if len(some) == 1 or _is_picture(some[0]) else {_path_hash(p): p for p in some}
         )
     return first
 
 
-def _content(path: Path) -> str:
-    """The sha256 of a file's bytes; "" for one that is empty or cannot be read."""
+def _content_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes; "" for one that is empty or cannot be read."""
     try:
-        # Nothing but files: a pipe would wait for ever.
-        content = content_hashes([path])[0] if path.is_file() else _EMPTY
-    except (ImageError, OSError, ValueError):  # the latter for names that can be no path
+        # Regular files only: a pipe would block.
+        content = content_hash(path) if path.is_file() else _EMPTY
+    except (ImageError, OSError, ValueError):  # ValueError: a name that is no valid path
         content = _EMPTY
     return "" if content == _EMPTY else content
 
 
-def _own_hash(path: Path) -> str:
+def _path_hash(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()
 
 

@@ -1,7 +1,6 @@
-"""Which pictures are the same picture: re-saved, resized, slightly cropped, relit or watermarked.
+"""Near-duplicate detection: pictures that are re-saved, resized, slightly cropped, relit or watermarked copies.
 
-Copies that land on both sides of a train/validation split make a model look better than it is, so
-they have to be found and kept together.
+Copies on both sides of a train/validation split inflate held-out metrics, so they are kept in one fold.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from ..utils.errors import DataError, ImageError
 from ..utils.progress import Progress, ProgressCallback, no_progress
 
 THRESHOLD = 0.91
-"""Cosine similarity of two signatures from which on they count as the same picture."""
-# Why this figure. On 692 pictures of ComfyUI's workflow templates it joins 71 of 239,000 pairs besides the
+"""Cosine similarity of two signatures from which on they count as near-duplicates."""
+# How it was chosen. On 692 pictures of ComfyUI's workflow templates it joins 71 of 239,000 pairs besides the
 # byte-identical ones. All but two or three are edits of one picture, or title cards that differ in one word;
 # the rest share a layout (a "5" of butterflies, a "5" of shells). Below 0.89 unrelated pictures join.
 # Of 150 of these pictures changed in 18 ways it finds again: all re-encoded (JPEG 15 to 40, WebP
@@ -30,28 +29,28 @@ THRESHOLD = 0.91
 Floats = NDArray[np.float32]
 
 _GRID = 12
-_FLAT = 1.0  # 8-bit steps: a grid that varies less than this holds no structure, only a colour
+_FLAT = 1.0  # standard deviation, in 8-bit steps, below which a thumbnail counts as one colour
 _ROWS = 512  # rows compared at a time: 512 × 20,000 similarities are 40 MB
 
 
 def signature(image: Tensor) -> Floats:
-    """A unit vector, float32 [1236], for the uint8 image [3, H, W]; similar pictures have similar ones.
+    """Perceptual signature, a unit vector, float32 [1236], of a uint8 image [3, H, W].
 
-    Half of it is a blurred 12 × 12 RGB thumbnail, half the differences between its neighbouring cells,
-    both freed from brightness and contrast. The thumbnail alone confuses pictures of one composition,
-    the differences alone react to small crops. A picture without structure is known by its colour.
+    Half of it is a blurred 12 × 12 RGB thumbnail, half the differences between its neighbouring cells, both
+    normalised for brightness and contrast. The thumbnail alone confuses pictures of one composition, the
+    differences alone react to small crops. A picture without structure is described by its colour.
     """
     if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
         raise ImageError(
             f"Expected a uint8 image [3, H, W], got {image.dtype} {tuple(image.shape)}. Pass the output of "
             "read_image."
         )
-    grid: Floats = _thumbnail(image).numpy()  # in which so few figures take a fraction of the time
+    grid: Floats = _thumbnail(image).numpy()  # faster than torch on so few numbers
     mean = grid.mean(axis=(1, 2), keepdims=True)
     deviation = grid - mean
     differences = np.concatenate([np.diff(grid, axis=1).ravel(), np.diff(grid, axis=2).ravel()])
     structure = np.concatenate([_unit(deviation.ravel()), _unit(differences)]) / np.float32(2**0.5)
-    # The less structure, the more the colour counts; the whole stays a unit vector.
+    # The less structure, the more the colour counts; the sum stays a unit vector.
     share = min(1.0, float(deviation.std()) / _FLAT)
     structure = _unit(structure) * np.float32(share)
     colour_share = max(0.0, 1 - float(np.square(structure).sum())) ** 0.5
@@ -64,9 +63,9 @@ def group_near_duplicates(
 ) -> NDArray[np.int64]:
     """Group number [N], 0, 1, 2… in order of first appearance, for signatures [N, D].
 
-    Pictures are in one group if a chain of near-duplicates connects them. Takes N²·D/2 multiplications
-    but only N times a constant of memory; `progress` is called before every 512 pictures. Raises
-    `DataError` for anything but finite vectors [N, D].
+    Connected components: pictures are in one group if a chain of near-duplicates connects them. Takes N²·D/2
+    multiplications but O(N) memory; `progress` is called before every 512 pictures. Raises `DataError` for anything
+    but finite vectors [N, D].
     """
     vectors = np.ascontiguousarray(signatures, dtype=np.float32)
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
@@ -105,8 +104,8 @@ def _resized(batch: Tensor, height: int, width: int) -> Tensor:
 
 
 def _colour(rgb: Floats) -> Floats:
-    """A vector [12] that tells colours (0–1) apart by their distance, not by their ratio."""
-    # Two frequencies: one falls off steadily over the whole range, the other fast at its beginning.
+    """Embedding [12] of a colour (0–1) in which distance, not ratio, tells colours apart."""
+    # Two frequencies: one is monotone over the whole range, the other steep near zero.
     angles = np.concatenate([rgb, 3 * rgb]) * np.float32(np.pi)
     return np.concatenate([np.cos(angles), np.sin(angles)])
 

@@ -1,4 +1,4 @@
-"""PNG text, profile and EXIF chunks of any size: kept from Pillow's decoder, which limits them, and read here."""
+"""PNG text, profile and EXIF chunks of any size: hidden from Pillow's decoder, which limits them, and parsed here."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 MOST = 16 << 20
-"""Bytes of a text or a colour profile that are unpacked: what a JPEG can hold of a profile, too."""
+"""Most bytes of a decompressed text or colour profile: as much as a JPEG can hold of a profile."""
 
 _PIXELS_AT = 8
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_LEFT_OUT = (*_TEXTS, b"iCCP")
+_HIDDEN = (*_TEXTS, b"iCCP")
 # Where Pillow's `getexif` looks for the orientation.
 _EXIF_TEXT, _XMP = "Raw profile type exif", "XML:com.adobe.xmp"
 
 
 class Chunk(NamedTuple):
-    """A chunk's type, where its data begins, and how many bytes that is."""
+    """A chunk's type, the offset of its data, and their length."""
 
     name: bytes
     start: int
     length: int
 
 
-class WithoutTexts:
-    """A PNG file as a decoder reads it, without its texts and its colour profile.
+class PngWithoutText:
+    """File object for a decoder that hides a PNG's text and colour profile chunks.
 
-    Pillow gives up a picture whose compressed text or profile is longer than 1 MB, or whose texts take more than
-    64 MB together. These limits are shared by the whole process, so they are gone round instead of changed: every
-    chunk of a text or a profile is stepped over, and `info` gives what the pixels depend on.
+    Pillow refuses a picture whose compressed text or profile is longer than 1 MB, or whose texts take more than
+    64 MB together. These limits are global, so they are bypassed instead of changed: text and profile chunks are
+    skipped, and `info` gives what the pixels depend on.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._next: int | None = _PIXELS_AT
-        self._left_out: list[Chunk] = []
+        self._hidden: list[Chunk] = []
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self._file.tell() == self._next:
-            self._step_over()
+            self._skip_hidden()
         return self._file.read(-1 if size is None else size)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
@@ -50,10 +50,10 @@ class WithoutTexts:
         return self._file.tell()
 
     def info(self) -> dict[str, Any]:
-        """What Pillow would keep in `Image.info` of the chunks left out so far: colour profile, EXIF and XMP."""
+        """What Pillow would put into `Image.info` for the chunks hidden so far: colour profile, EXIF and XMP."""
         place = self._file.tell()
         found: dict[str, Any] = {}
-        for chunk in self._left_out:
+        for chunk in self._hidden:
             if chunk.name == b"iCCP":
                 found["icc_profile"] = _profile(_data(self._file, chunk))
             elif (text := _text(self._file, chunk)) is not None:
@@ -64,26 +64,26 @@ class WithoutTexts:
                     found[key] = value.decode("latin-1")
                 elif key == "exif":
                     found[key] = value
-        self._left_out.clear()
+        self._hidden.clear()
         self._file.seek(place)
         return found
 
-    def _step_over(self) -> None:
+    def _skip_hidden(self) -> None:
         assert self._next is not None
         while chunk := _chunk_at(self._file, self._next):
             end = chunk.start + chunk.length + 4
-            if chunk.name not in _LEFT_OUT:
+            if chunk.name not in _HIDDEN:
                 self._file.seek(self._next)
                 self._next = end
                 return
-            self._left_out.append(chunk)
+            self._hidden.append(chunk)
             self._next = end
         self._file.seek(self._next)
         self._next = None
 
 
 def chunks(file: BinaryIO) -> Iterator[Chunk]:
-    """The chunks of a PNG file, as far as they go."""
+    """The chunks of a PNG file, up to its end or the first incomplete one."""
     place = _PIXELS_AT
     while chunk := _chunk_at(file, place):
         yield chunk
@@ -91,7 +91,7 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
 
 
 def texts(file: BinaryIO, wanted: str) -> Iterator[str]:
-    """The texts under the keyword `wanted`, of every kind and wherever they stand."""
+    """Texts under the keyword `wanted`, of every kind, anywhere in the file."""
     for chunk in chunks(file):
         if chunk.name in _TEXTS and (text := _text(file, chunk)) is not None and text[0] == wanted:
             yield text[1].decode("utf-8" if chunk.name == b"iTXt" else "latin-1", "replace")
@@ -107,13 +107,13 @@ def _chunk_at(file: BinaryIO, place: int) -> Chunk | None:
 
 
 def _data(file: BinaryIO, chunk: Chunk) -> bytes:
-    """The chunk's bytes; none where there are too many of them."""
+    """The chunk's data; empty where it is too long."""
     file.seek(chunk.start)
     return file.read(chunk.length) if chunk.length <= MOST else b""
 
 
 def _text(file: BinaryIO, chunk: Chunk) -> tuple[str, bytes] | None:
-    """Keyword and text; None where it is damaged or too long."""
+    """(keyword, text); None where it is damaged or too long."""
     keyword, found, value = _data(file, chunk).partition(b"\0")
     packed = chunk.name == b"zTXt"
     if packed:

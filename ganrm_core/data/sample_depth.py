@@ -1,4 +1,4 @@
-"""Samples of more than 8 bits (16-bit, 32-bit and floating-point grey) to 8 bits."""
+"""Conversion of 16-bit, 32-bit and floating-point grey samples to 8 bits."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .tiff_layouts import layout_of
 Pixels = np.ndarray[Any, Any]
 
 _AT_ONCE = 1 << 24
-"""Pixels that are converted together, so that no step needs a second copy of a large picture."""
+"""Pixels converted at a time, which bounds the memory of temporary copies."""
 
 _UNIT, _EIGHT_BITS, _SIXTEEN_BITS = 1.0, 255.0, 65535.0
 _HIGHLIGHTS = 2.0
-"""How far beyond white the values may go that are then clipped, as sharpening and lights of a scene do."""
+"""Factor beyond white up to which values are clipped as overshoot of sharpening or as highlights."""
 _DARKEST = 1 / 8
-"""A range is taken for a picture's only if its brightest value reaches this share of it, for it is a guess."""
+"""A guessed range is accepted only if the brightest value reaches this share of it."""
 
 
 @dataclass(frozen=True)
 class SampleRange:
-    """What sample value is white; `inverted`: what is black, and 0 is white."""
+    """The sample value that is white; with `inverted`, the one that is black, and 0 is white."""
 
     white: float
     inverted: bool = False
 
     def eight_bit(self, values: Pixels) -> Image.Image:
-        """Grey of 8 bits for samples [H, W] of any type; what lies outside the range is clipped."""
+        """8-bit grey of samples [H, W] of any type; values outside the range are clipped."""
         if values.dtype.kind == "f":
             scaled = np.clip(values, 0, self.white, dtype=np.float32)  # first, so that nothing overflows
             scaled *= 255 / self.white
@@ -45,7 +45,7 @@ class SampleRange:
 
 
 def bands(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The picture in bands of rows, each with its first row's number; a small one is one band."""
+    """The picture in bands of rows, each with its first row; a small one is one band."""
     rows = max(1, _AT_ONCE // picture.width)
     if rows >= picture.height:
         yield 0, picture
@@ -55,9 +55,9 @@ def bands(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 
 def sample_range(picture: Image.Image, path: str | os.PathLike[str]) -> SampleRange | None:
-    """The range of the samples of a picture as Pillow decoded it; None where they have 8 bits or fewer.
+    """The sample range of a decoded picture; None where samples have at most 8 bits.
 
-    Raises UnreadableImageError where they hold no numbers, or where nothing says what is white.
+    Raises UnreadableImageError where they are not numbers, or where nothing tells what is white.
     """
     layout = layout_of(picture)
     inverted = layout is not None and layout.white_is_zero
@@ -71,7 +71,7 @@ def sample_range(picture: Image.Image, path: str | os.PathLike[str]) -> SampleRa
 
 
 def _white_of_integers(picture: Image.Image, path: str | os.PathLike[str]) -> float:
-    # A 32-bit file says nothing about its range: scanners and scientific cameras put 8 or 16 bits in it.
+    # A 32-bit file does not state its range: scanners and scientific cameras store 8 or 16 bits in it.
     lowest, highest = (int(value) for value in picture.getextrema())  # type: ignore[arg-type]
     if lowest < 0 or highest > _SIXTEEN_BITS:
         extreme = lowest if lowest < 0 else highest
@@ -80,7 +80,7 @@ def _white_of_integers(picture: Image.Image, path: str | os.PathLike[str]) -> fl
 
 
 def _white_of_floats(picture: Image.Image, path: str | os.PathLike[str]) -> float:
-    """White is 1, which some values may pass; 255 or 65535 where they are whole numbers, or most are far beyond 1."""
+    """White is 1, with overshoot; 255 or 65535 for whole numbers, or where most values are far beyond 1."""
     highest, bright, light, whole = -np.inf, 0, 0, True
     for _, band in bands(picture):
         values = np.asarray(band)

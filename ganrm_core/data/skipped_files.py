@@ -1,4 +1,4 @@
-"""Files that were skipped while reading, and the sentence that names them."""
+"""Files skipped while reading, and the sentences that name them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ..utils.short_names import short_names
 from .image_io import UnreadableImageError
 
 NAMED = 5
-"""How many files a sentence about skipped ones names unless told otherwise."""
+"""Default number of files named in a sentence."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out, and why in a few words."""
+    """A file that was left out, and a short reason."""
 
     path: Path
     reason: str
 
 
 def describe_skipped(skipped: Sequence[Skipped], limit: int = NAMED, among: Sequence[Path] = ()) -> str:
-    """One plain sentence naming at most `limit` files and why each was left out; "" if there are none.
+    """A sentence naming at most `limit` files and the reason for each; "" if there are none.
 
-    `among`: the files that were read, so that each name is one that only one of them has.
+    `among`: all files that were read; names are made unique among them.
     """
     if not skipped:
         return ""
@@ -46,4 +46,5 @@ def names_and_reasons(skipped: Sequence[Skipped], limit: int, among: Sequence[Pa
 
 
 def reason_of(error: ImageError) -> str:
+    """The short reason of an error, without file name and advice where it has one."""
     return error.reason if isinstance(error, UnreadableImageError) else str(error).rstrip(".")

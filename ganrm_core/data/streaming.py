@@ -1,4 +1,4 @@
-"""Streaming of decoded files in order, read ahead in threads."""
+"""Streaming of decoded files in order, prefetched by threads."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .image_io import fits_in_memory, read_image
 from .skipped_files import Skipped, reason_of
 
 DECODERS = min(4, os.cpu_count() or 1)
-"""Threads that decode ahead unless told otherwise."""
+"""Default number of decoder threads."""
 Content = TypeVar("Content")
 
 
 def decoders_beside(device_type: str) -> int:
-    """How many threads shall decode ahead while a backbone runs on `device_type` ("cpu", "cuda", …).
+    """Number of decoder threads while a backbone runs on `device_type` ("cpu", "cuda", …).
 
-    On a CPU only as many as torch leaves cores idle: one that takes a core from a network's own threads makes all of
-    them wait for it (docs/performance.md).
+    On a CPU only as many as torch leaves cores idle: a decoder that takes a core from torch's own threads makes all
+    of them wait for it (docs/performance.md).
     """
     idle = (os.cpu_count() or 1) - torch.get_num_threads()
     return min(DECODERS, max(0, idle)) if device_type == "cpu" else DECODERS
@@ -33,7 +33,7 @@ def decoders_beside(device_type: str) -> int:
 def stream_images(
     paths: Sequence[Path], *, workers: int = DECODERS, prefetch: int = 8, skipped: list[Skipped]
 ) -> Iterator[tuple[int, Tensor]]:
-    """Yield (index into `paths`, uint8 image [3, H, W]) in order, decoding ahead; see `stream_files`."""
+    """Yield (index into `paths`, uint8 image [3, H, W]) in order; see `stream_files`."""
     return stream_files(
         paths, lambda _, path: read_image(path), workers=workers, prefetch=prefetch, skipped=skipped
     )
@@ -48,12 +48,12 @@ def stream_files(
     share: bool = False,
     skipped: list[Skipped],
 ) -> Iterator[tuple[int, Content]]:
-    """Yield (index into `paths`, what `read` makes of it and its path) in order, reading ahead in threads.
+    """Yield (index into `paths`, result of `read`) in order, prefetched by threads.
 
-    Without `workers` nothing is read ahead. At most `prefetch` wait read, however many paths there are. A file that
+    With 0 `workers` nothing is prefetched. At most `prefetch` results wait, however many paths there are. A file that
     cannot be read (`read` raises ImageError, or main memory runs out) is appended to `skipped` and left out. The
-    threads end with the generator: when it is exhausted, closed or dropped, or when reading raises anything else, which
-    passes through. `share`: among them are the cores that torch may use (see `in_order`).
+    threads end with the generator: when it is exhausted, closed or dropped, or when `read` raises any other
+    exception, which passes through. `share`: the threads may include the cores that torch uses (see `in_order`).
     """
     if workers < 0 or prefetch < 1:
         raise ValueError("workers are 0 or more, prefetch is 1 or more")
@@ -70,4 +70,4 @@ def stream_files(
             skipped.append(content)
         else:
             yield index, content
-        del content  # else the picture would live on here while the next one is decoded
+        del content  # frees the picture while the next one is decoded

@@ -1,4 +1,4 @@
-"""Folders that systems and programs keep for themselves: thumbnails, deleted files, forks."""
+"""Names of folders that systems and programs keep for themselves: thumbnails, deleted files, resource forks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ENDINGS = (".lrdata",)  # Lightroom's previews
 
 
 def is_system_folder(name: str) -> bool:
-    """Whether a folder called `name` holds nobody's pictures, only what a system or program put there.
+    """Whether a folder called `name` holds only files of a system or program.
 
-    Every hidden one counts, such as .thumbnails, .Trash-1000 and .@__thumb.
+    Hidden ones count, such as .thumbnails, .Trash-1000 and .@__thumb.
     """
     plain = name.casefold()
     return plain.startswith(".") or plain in _NAMES or plain.endswith(_ENDINGS)

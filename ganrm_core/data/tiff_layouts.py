@@ -1,4 +1,4 @@
-"""TIFF sample layouts: which of them Pillow reads wrong, and what their samples mean."""
+"""TIFF sample layouts: which of them Pillow decodes wrongly, and what their samples mean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = {1: "", 2: " signed", 3: " floating-point"}
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """How the samples of a TIFF lie in the file and what they mean, by the numbers of the TIFF 6 specification.
+    """Sample layout of a TIFF, by the tag values of the TIFF 6 specification.
 
     `whole`: whether an uncompressed file holds three bytes for each pixel.
     """
@@ -35,7 +35,7 @@ class TiffLayout:
 
     @classmethod
     def of(cls, tags: Mapping[int, Any], *, big_endian: bool) -> TiffLayout:
-        """Raises ValueError or TypeError for fields that make no sense."""
+        """The layout in a TIFF's tags. Raises ValueError or TypeError for invalid values."""
         held = sum(_numbers(tags, _STRIP_BYTES, 0)) or sum(_numbers(tags, _TILE_BYTES, 0))
         return cls(
             photometric=_numbers(tags, _PHOTOMETRIC, 0)[0],
@@ -54,16 +54,16 @@ class TiffLayout:
         return self.photometric == _WHITE_IS_ZERO
 
     def read_wrong_as(self, mode: str) -> bool:
-        """Whether Pillow, having opened it in this mode, gives other pixels than the file holds, or fails.
+        """Whether Pillow, having opened it in this mode, decodes other pixels than the file holds, or fails.
 
         Found by comparing every layout with the samples written, on Pillow 10.1 and 13.
         """
         if self.sample_format == 2 and max(self.bits) < 32:
-            return True  # taken for unsigned, or for half as bright
+            return True  # decoded as unsigned, or half as bright
         if self.compressed and self.big_endian and (max(self.bits) == 32 or self.sample_format == 3):
-            return True  # bytes in the wrong order
+            return True  # wrong byte order
         if self.photometric == _YCBCR and not self.compressed:
-            # Coarser colour takes fewer bytes and is overlooked; older Pillows convert nothing.
+            # Pillow ignores subsampled chroma, which takes fewer bytes; older versions convert nothing.
             return not self.whole or self.planar or mode != "YCbCr"
         if self.reversed_bits and not self.compressed:
             inverted = self.white_is_zero and max(self.bits) == 8
@@ -77,7 +77,7 @@ class TiffLayout:
             return not self.compressed or any(self.extra)
         if self.compressed:
             return len(self.extra) > 1 and any(self.extra)
-        # Uncompressed planes are read as 8 bits, and by the letters of the mode, which know only separate alpha.
+        # Uncompressed planes are decoded as 8 bits, by the letters of the mode: only separate alpha is right.
         return max(self.bits) != 8 or self.extra not in ((), (2,))
 
     def __str__(self) -> str:
@@ -96,14 +96,14 @@ class TiffLayout:
 
 
 def layout_of(picture: Image.Image) -> TiffLayout | None:
-    """The layout of a picture that Pillow opened; None where it is no TIFF or its fields make no sense."""
+    """The layout of a picture opened by Pillow; None where it is no TIFF or its tags are invalid."""
     if not isinstance(picture, TiffImagePlugin.TiffImageFile):
         return None
     return _layout(picture.tag_v2)
 
 
 def layout_in(file: BinaryIO) -> TiffLayout | None:
-    """The layout of a TIFF that Pillow does not open; None where its fields cannot be read."""
+    """The layout of a TIFF that Pillow does not open; None where its tags cannot be read."""
     try:
         file.seek(0)
         head = file.read(8)
@@ -115,8 +115,8 @@ def layout_in(file: BinaryIO) -> TiffLayout | None:
         return None
 
 
-def with_whole_palette(picture: Image.Image) -> Image.Image:
-    """The picture, or a copy in its true colours where its palette has 8 bits in place of the 16 a TIFF asks for.
+def with_scaled_palette(picture: Image.Image) -> Image.Image:
+    """The picture, or a copy with its true colours if its palette has 8 bits instead of the 16 of the specification.
 
     Some programs write such, and Pillow makes every colour nearly black.
     """
@@ -125,9 +125,9 @@ def with_whole_palette(picture: Image.Image) -> Image.Image:
     colours = np.asarray(picture.tag_v2[_COLOUR_MAP])
     if colours.max() > 255:
         return picture
-    mended = picture.copy()
-    mended.putpalette(colours.reshape(3, -1).T.astype(np.uint8).tobytes())
-    return mended
+    fixed = picture.copy()
+    fixed.putpalette(colours.reshape(3, -1).T.astype(np.uint8).tobytes())
+    return fixed
 
 
 def _layout(tags: TiffImagePlugin.ImageFileDirectory_v2) -> TiffLayout | None:

@@ -1,4 +1,4 @@
-"""Resizing and blurring of image tensors, antialiased and the same on every device."""
+"""Antialiased resizing and blurring of image tensors, the same on every device."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
 RESIZE = "squash"
-"""How a picture becomes square: all of it is seen, its aspect ratio is not kept.
+"""How a picture becomes square: resized whole, without keeping its aspect ratio.
 
-A crop would hide the borders, where hands and feet are; padding would show the aspect ratio, which
-says more about a folder than about taste.
+A crop would hide the borders, where hands and feet are; padding would show the aspect ratio, which says more about a
+folder than about taste.
 """
-
 
 _SOFTENING_RADIUS = 3
 

@@ -1,4 +1,4 @@
-"""The demo's report: the usual one on held-out pictures, headed by what choosing gained."""
+"""HTML report of the demo: the training report on held-out pictures, with best-of-N results before it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ from PIL import Image
 from ..reports.evaluation_plots import efficiency_chart
 from ..reports.html_report import Report, Section, in_both_themes, training_report
 from ..rewards.evaluation import Evaluation
+from ..training.report import report_data
 from ..training.trainer import TrainingResult
 
 
 def demo_report(
     result: TrainingResult, evaluation: Evaluation, efficiency: Mapping[str, float], sheet: Image.Image
 ) -> Report:
-    """`efficiency` per fault kind and "together"; `sheet` shows the best-of-N rows."""
-    report = training_report(
+    """`efficiency` per fault kind and "together"; `sheet` has the best-of-N rows."""
+    data = replace(
+        report_data(result, "GAN-RM demo", [("Selection efficiency", f"{efficiency['together']:.3f}")]),
         scores=evaluation.scores,
         labels=evaluation.labels,
         paths=evaluation.paths,
         metrics=evaluation.metrics,
-        thresholds=result.model.thresholds,
-        warnings=result.warnings,
-        counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-        facts=[("Selection efficiency", f"{efficiency['together']:.3f}")],
-        title="GAN-RM demo",
     )
+    report = training_report(data)
     chosen = Section(
         "Best of 8",
         "Each row is one picture the model had never seen, in eight strengths of one fault, ranked by the "

@@ -1,4 +1,4 @@
-"""The demo: train on real pictures, then choose among candidates whose true quality is known."""
+"""The demo: training on real pictures, then best-of-N among candidates whose true quality is known."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from .report import demo_report
 CANDIDATES = 8
 _STRENGTHS = tuple(float(s) for s in np.linspace(0.1, 1.0, CANDIDATES))
 _FAULTS_PER_PICTURE = 3
-_VIEWS = 2  # of each picture; with this many pictures, four choose no better and take twice as long
+_VIEWS = 2  # of each picture; four take twice as long and are no better on so many pictures
 _GROUPS_PER_PICTURE = 2
 _SHEET_PER_KIND = 3
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One picture's candidates: their true SSIM loss, logits and scores, and small copies to show."""
+    """Scored candidates of one picture, and their true SSIM losses; `thumbnails` only where the sheet shows them."""
 
     kind: str
     name: str
@@ -64,7 +64,7 @@ class DemoOutcome:
 def run_demo(
     output: Path, *, seed: int, backbone: str, device: str, progress: ProgressCallback
 ) -> DemoOutcome:
-    """Do it all and write into the empty folder `output`.
+    """Train, evaluate, choose, and write pictures, model and report into the empty folder `output`.
 
     Raises DataError where the pictures of the extra [demo] are not installed.
     """
@@ -126,15 +126,15 @@ def _write_faulty(
     for index, picture in enumerate(pictures):
         original = Original(to_float(picture.pixels))
         for kind in (FAULTS[(index + turn) % len(FAULTS)] for turn in range(faults_per_picture)):
-            spoilt = original.spoilt(kind, float(rng.uniform(0.1, 1.0)), seed=int(rng.integers(2**31)))
-            _save(_eight_bit(spoilt.image), folder / f"{picture.stem}.{kind}.png")
+            faulty = original.degraded(kind, float(rng.uniform(0.1, 1.0)), seed=int(rng.integers(2**31)))
+            _save(_eight_bit(faulty.image), folder / f"{picture.stem}.{kind}.png")
         progress(Progress(f"making {folder.name} pictures", index + 1, len(pictures)))
 
 
 def _choose(
     model: RewardModel, pictures: list[SquareImage], rng: np.random.Generator, progress: ProgressCallback
 ) -> list[Choice]:
-    """Best of N on pictures never seen, each in two groups of candidates with one fault kind each."""
+    """Best of N on unseen pictures, each in two groups of candidates with one kind of fault each."""
     choices = []
     for index, picture in enumerate(pictures):
         original = Original(to_float(picture.pixels))
@@ -149,17 +149,17 @@ def _choose(
 def _ranked(
     model: RewardModel, name: str, original: Original, kind: str, rng: np.random.Generator, shown: bool
 ) -> Choice:
-    """Strengths evenly spaced, in random order: position must tell nothing."""
-    spoilt = [
-        original.spoilt(kind, _STRENGTHS[i], seed=int(rng.integers(2**31)))
+    """Scored candidates with evenly spaced strengths, in random order so that position is uninformative."""
+    faulty = [
+        original.degraded(kind, _STRENGTHS[i], seed=int(rng.integers(2**31)))
         for i in rng.permutation(CANDIDATES)
     ]
-    candidates = [_eight_bit(one.image) for one in spoilt]
+    candidates = [_eight_bit(one.image) for one in faulty]
     scores = model.score([to_float(candidate) for candidate in candidates])
     return Choice(
         kind=kind,
         name=name,
-        losses=np.array([one.ssim_loss for one in spoilt]),
+        losses=np.array([one.ssim_loss for one in faulty]),
         logits=scores.logit.double().numpy(),
         scores=scores.score.double().numpy(),
         thumbnails=candidates if shown else [],
@@ -196,7 +196,7 @@ def _write_results(
 
 
 def _sheet_row(choice: Choice) -> list[Tile]:
-    """Ranked best first; the gold one is chosen, and says how strong its fault truly is."""
+    """Tiles of one picture's candidates, best first, the chosen one in gold, each with its true strength."""
     ranking: NDArray[np.int64] = np.argsort(-choice.logits, kind="stable")
     true_rank = np.argsort(np.argsort(choice.losses, kind="stable"), kind="stable")
     return [

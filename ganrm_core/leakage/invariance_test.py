@@ -1,4 +1,4 @@
-"""The same-picture test: does a model score the picture, or the file it came in?"""
+"""Invariance test: does a model's score survive re-encoding, rescaling and shifting of the same picture?"""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from ..utils.parallel import in_order
 from ..utils.progress import Progress, ProgressCallback
 from .perturbations import SAME_PICTURE, same_pixels
 
-Judge = Callable[[Sequence[Tensor], int], FloatArray]
+ScoreImages = Callable[[Sequence[Tensor], int], FloatArray]
+"""uint8 pictures [3, H, W] of any sizes, versions of the one at a position → their held-out logits."""
 
-_PER_CLASS, _FEWEST, _STEP = 20, 16, 4
+_PER_CLASS, _FEWEST, _STEP = 20, 16, 4  # pictures: at most, before the first decision, between decisions
 _NOTABLE, _OFTEN = 0.35, 0.65
-"""A mean shift of this share of the spread, this often the same way, is more than a clean model shows."""
+"""Verdict thresholds, beyond those of clean models: mean shift in spreads, and share of pictures moving the same way."""
 
 
 @dataclass(frozen=True)
 class PerturbationResult:
-    """How the scores of pictures compare with those of their twins.
+    """Score changes of pictures under one perturbation.
 
-    `outranks`: how often the original scores higher, 0–1; equal scores count half. `shift`: mean of
-    original − twin, in units of the spread of logits inside a class, `wobble`: the mean of its size.
+    `outranks`: how often the original scores higher, 0–1; equal scores count half. `shift`: mean of original −
+    perturbed, in units of the spread of logits inside a class; `wobble`: mean absolute value of the same.
     """
 
     name: str
@@ -42,9 +43,9 @@ class PerturbationResult:
 
 @dataclass(frozen=True)
 class InvarianceTest:
-    """The test's outcome: one word, one sentence, and the figures behind them.
+    """Outcome of the test: verdict, sentence, and the measurements behind them.
 
-    `pictures`: how many were looked at, not all of them in every way.
+    `pictures`: how many were scored; not all of them under every perturbation.
     """
 
     word: str
@@ -57,7 +58,7 @@ class InvarianceTest:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> InvarianceTest:
-        """Raises LookupError, TypeError or ValueError for anything that `to_json` did not give."""
+        """Inverse of `to_json`. Raises LookupError, TypeError or ValueError for anything else."""
         results = tuple(PerturbationResult(**entry) for entry in data["results"])
         return cls(str(data["word"]), str(data["sentence"]), int(data["pictures"]), results)
 
@@ -65,119 +66,117 @@ class InvarianceTest:
 def measure_invariance(
     paths: Sequence[Path],
     labels: NDArray[np.int64],
-    judge: Judge,
+    score: ScoreImages,
     *,
     threads: int = 0,
     seed: int = 0,
     progress: ProgressCallback,
 ) -> InvarianceTest:
-    """Score some held-out pictures and their twins (see `twins.SAME_PICTURE`).
+    """Score a sample of held-out pictures, and them under each of `perturbations.SAME_PICTURE`.
 
-    `judge` takes uint8 pictures [3, H, W] of any sizes, which are one position in `paths` and its twins,
-    and that position; it gives their logits by a head that has not seen them. In how many `threads` it may be
-    called; without any, in the caller's. Files that have become unreadable are left out. Only some pictures are
-    looked at in every way; of the others twins are made of the kinds that may still decide the verdict.
+    `score` is called from as many `threads`; with 0, in the caller's. Files that have become unreadable are left
+    out. Sequential: after the first pictures, only perturbations that may still change the verdict are scored.
     """
-    chosen = _some_of_each(labels, seed)
-    judged: dict[int, _Pair] = {}
-    unclear = tuple(SAME_PICTURE)
+    chosen = _sample(labels, seed)
+    scored: dict[int, _Logits] = {}
+    undecided = tuple(SAME_PICTURE)
 
-    def judged_at(position: int) -> _Pair | None:
+    def scored_at(position: int) -> _Logits | None:
         try:
-            return _judged(read_image(paths[position]), position, unclear, judge)
+            return _scored(read_image(paths[position]), position, undecided, score)
         except ImageError:
             return None
 
     progress(Progress("comparing with itself", 0, len(chosen)))
     for start, stop in pairwise((0, *range(_FEWEST, len(chosen), _STEP), len(chosen))):
-        # No name is given to what is judged ahead: its threads must end where the loop is left.
-        for done, pair in enumerate(
-            in_order(chosen[start:stop], judged_at, threads=threads, ahead=2 * threads, share=True), start
+        # Not bound to a name, so that its threads end where the loop is left.
+        for done, logits in enumerate(
+            in_order(chosen[start:stop], scored_at, threads=threads, ahead=2 * threads, share=True), start
         ):
-            if pair is not None:
-                judged[chosen[done]] = pair
+            if logits is not None:
+                scored[chosen[done]] = logits
             progress(Progress("comparing with itself", done + 1, len(chosen)))
-        gaps = _gaps(judged, labels)
-        unclear = tuple(_open_questions(gaps))
-        if not unclear:
+        shifts = _shifts(scored, labels)
+        undecided = tuple(_undecided(shifts))
+        if not undecided:
             break
     progress(Progress("comparing with itself", len(chosen), len(chosen)))
-    results = _results(gaps)
+    results = _results(shifts)
     word, sentence = _verdict(results)
-    return InvarianceTest(word, sentence, len(judged), tuple(results.values()))
+    return InvarianceTest(word, sentence, len(scored), tuple(results.values()))
 
 
-_Pair = tuple[float, dict[str, float]]
-"""The logit of a picture, and those of its twins by their names."""
+_Logits = tuple[float, dict[str, float]]
+"""The logit of a picture, and its logits under each perturbation."""
 
 
-def _judged(image: Tensor, position: int, names: Sequence[str], judge: Judge) -> _Pair:
-    twins = {name: SAME_PICTURE[name](image) for name in names}
-    # Where no pixel changed there is nothing to judge anew.
-    changed = [name for name, twin in twins.items() if not same_pixels(twin, image)]
-    original, *others = judge([image, *(twins[name] for name in changed)], position).tolist()
+def _scored(image: Tensor, position: int, names: Sequence[str], score: ScoreImages) -> _Logits:
+    perturbed = {name: SAME_PICTURE[name](image) for name in names}
+    # Where no pixel changed there is nothing to score.
+    changed = [name for name, other in perturbed.items() if not same_pixels(other, image)]
+    original, *others = score([image, *(perturbed[name] for name in changed)], position).tolist()
     logits = dict(zip(changed, others, strict=True))
-    return original, {name: logits.get(name, original) for name in twins}
+    return original, {name: logits.get(name, original) for name in perturbed}
 
 
-def _some_of_each(labels: NDArray[np.int64], seed: int) -> list[int]:
-    """Positions of pictures, of both classes in turn while there are any."""
+def _sample(labels: NDArray[np.int64], seed: int) -> list[int]:
+    """Positions of a random sample, the classes alternating while both have pictures."""
     rng = np.random.default_rng(seed)
     drawn = [rng.permutation(np.flatnonzero(labels == label))[:_PER_CLASS].tolist() for label in (0, 1)]
     return [position for pair in zip_longest(*drawn) for position in pair if position is not None]
 
 
-def _gaps(judged: Mapping[int, _Pair], labels: NDArray[np.int64]) -> dict[str, FloatArray]:
-    """By how much originals score higher than each of their twins, in units of the spread inside a class."""
-    spread = _spread(np.array([original for original, _ in judged.values()]), labels[list(judged)])
+def _shifts(scored: Mapping[int, _Logits], labels: NDArray[np.int64]) -> dict[str, FloatArray]:
+    """original − perturbed logits of each perturbation, in units of the spread inside a class."""
+    spread = _spread(np.array([original for original, _ in scored.values()]), labels[list(scored)])
     return {
-        name: np.array([original - twins[name] for original, twins in judged.values() if name in twins])
+        name: np.array([original - others[name] for original, others in scored.values() if name in others])
         / spread
         for name in SAME_PICTURE
     }
 
 
 def _spread(logits: FloatArray, labels: NDArray[np.int64]) -> float:
-    """Mean standard deviation inside the classes."""
+    """Mean standard deviation within the classes."""
     inside = [float(logits[labels == label].std()) for label in (0, 1) if (labels == label).any()]
     return max(float(np.mean(inside)) if inside else 0.0, 1e-12)
 
 
-def _open_questions(gaps: Mapping[str, FloatArray]) -> Iterator[str]:
-    """The kinds of twins that are unclear yet and may decide the verdict."""
-    results = _results(gaps)
+def _undecided(shifts: Mapping[str, FloatArray]) -> Iterator[str]:
+    """The perturbations whose shift is still uncertain and may decide the verdict."""
+    results = _results(shifts)
     for names, _, _ in _PREFERENCES:
-        yield from (name for name in names if not _is_clear(gaps[name]))
+        yield from (name for name in names if not _is_certain(shifts[name]))
         found = _strongest(results, names)
-        if found and _is_clear(gaps[found.name]):
+        if found and _is_certain(shifts[found.name]):
             return
 
 
-def _is_clear(gap: FloatArray) -> bool:
-    """Whether the mean shift is two standard errors, its own and the spread's, away from being judged otherwise.
+def _is_certain(shift: FloatArray) -> bool:
+    """Whether the mean shift is two standard errors (its own and the spread's) away from the threshold.
 
-    How often a notable one goes the same way is taken as it is found.
+    The share of pictures that move the same way is taken as measured.
     """
-    if len(gap) < _FEWEST:
+    if len(shift) < _FEWEST:
         return False
-    mean = abs(gap.mean())
-    margin = 2 * np.sqrt((gap.var(ddof=1) + mean**2 / 2) / len(gap))
-    return bool(mean + margin < _NOTABLE or (mean - margin >= _NOTABLE and _is_notable(_result("", gap))))
+    mean = abs(shift.mean())
+    margin = 2 * np.sqrt((shift.var(ddof=1) + mean**2 / 2) / len(shift))
+    return bool(mean + margin < _NOTABLE or (mean - margin >= _NOTABLE and _is_notable(_result("", shift))))
 
 
 def _is_notable(result: PerturbationResult) -> bool:
     return abs(result.shift) >= _NOTABLE and max(result.outranks, 1 - result.outranks) >= _OFTEN
 
 
-def _results(gaps: Mapping[str, FloatArray]) -> dict[str, PerturbationResult]:
-    return {name: _result(name, gap) for name, gap in gaps.items()}
+def _results(shifts: Mapping[str, FloatArray]) -> dict[str, PerturbationResult]:
+    return {name: _result(name, shift) for name, shift in shifts.items()}
 
 
-def _result(name: str, gap: FloatArray) -> PerturbationResult:
-    if not len(gap):
+def _result(name: str, shift: FloatArray) -> PerturbationResult:
+    if not len(shift):
         return PerturbationResult(name, 0.5, 0.0, 0.0)
-    outranks = float((gap > 0).mean() + 0.5 * (gap == 0).mean())
-    return PerturbationResult(name, outranks, float(gap.mean()), float(np.abs(gap).mean()))
+    outranks = float((shift > 0).mean() + 0.5 * (shift == 0).mean())
+    return PerturbationResult(name, outranks, float(shift.mean()), float(np.abs(shift).mean()))
 
 
 _PREFERENCES: tuple[tuple[tuple[str, ...], str, str], ...] = (
@@ -196,7 +195,7 @@ def _strongest(results: Mapping[str, PerturbationResult], names: Sequence[str]) 
 
 
 def _verdict(results: Mapping[str, PerturbationResult]) -> tuple[str, str]:
-    """The strongest preference, files before sharpness, which may be taste."""
+    """(word, sentence) of the first notable preference; sharpness comes late, since it may be taste."""
     for names, higher, lower in _PREFERENCES:
         worst = _strongest(results, names)
         if worst is None:

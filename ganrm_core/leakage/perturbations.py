@@ -1,4 +1,4 @@
-"""The same picture saved, sized or framed in another way: what a taste must not depend on."""
+"""Content-preserving image perturbations: re-encoding, rescaling, shifting, framing, colour tags."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..data.borders import Widths
 from ..data.colour_profiles import colour_management
 from ..data.image_io import read_image, to_pil
 
-Twin = Callable[[Tensor], Tensor]
+Perturbation = Callable[[Tensor], Tensor]
 """uint8 [3, H, W] → uint8 [3, H', W']."""
 
 
 def jpeg(image: Tensor, quality: int, subsampling: int = 2) -> Tensor:
-    """Saved as JPEG and read again; `subsampling` as Pillow counts it (0: 4:4:4, 2: 4:2:0)."""
+    """JPEG round trip; `subsampling` as Pillow numbers it (0: 4:4:4, 2: 4:2:0)."""
     return _through_file(image, "JPEG", quality=quality, subsampling=max(0, subsampling))
 
 
 def webp(image: Tensor, quality: int) -> Tensor:
-    """Saved as lossy WebP and read again."""
+    """Lossy WebP round trip."""
     return _through_file(image, "WEBP", quality=quality, method=2)
 
 
@@ -38,18 +38,18 @@ RESAMPLERS = (
     Image.Resampling.BILINEAR,
     Image.Resampling.BOX,
 )
-"""The filters with which image programs make pictures smaller, from the crispest to the softest."""
+"""Downscaling filters of image programs, from the crispest to the softest."""
 
 
 def scaled(image: Tensor, factor: float, resampler: Image.Resampling = RESAMPLERS[0]) -> Tensor:
-    """Resized by this factor."""
+    """Both sides resized by `factor`."""
     rows, columns = image.shape[-2:]
     size = (max(1, round(columns * factor)), max(1, round(rows * factor)))
     return _tensor(to_pil(image).resize(size, resampler))
 
 
 def halved_and_back(image: Tensor) -> Tensor:
-    """Half the size and back again, which takes the finest detail."""
+    """Half the size and back again, bicubic: the finest detail is lost."""
     small = to_pil(image).resize(
         (max(1, image.shape[-1] // 2), max(1, image.shape[-2] // 2)), Image.Resampling.BICUBIC
     )
@@ -57,7 +57,7 @@ def halved_and_back(image: Tensor) -> Tensor:
 
 
 def shifted(image: Tensor) -> Tensor:
-    """By one pixel down and to the right, the edge repeated."""
+    """Shifted one pixel down and right, the edge repeated."""
     rows = torch.arange(image.shape[-2]).sub(1).clamp_min(0)
     columns = torch.arange(image.shape[-1]).sub(1).clamp_min(0)
     return image[:, rows][:, :, columns]
@@ -87,7 +87,7 @@ def mounted(image: Tensor, widths: Widths, colour: Colour = (0, 0, 0)) -> Tensor
 
 
 def tagged(image: Tensor) -> Tensor:
-    """As a PNG that says it is sRGB by profile (where Pillow can write one) and by gamma, read again."""
+    """PNG round trip with an sRGB profile (where Pillow can write one) and a gamma chunk."""
     info = PngInfo()
     info.add(b"gAMA", (45455).to_bytes(4, "big"))
     with TemporaryDirectory() as folder:
@@ -102,7 +102,7 @@ def _srgb() -> bytes | None:
     return cms.ImageCmsProfile(cms.createProfile("sRGB")).tobytes() if cms else None
 
 
-SAME_PICTURE: dict[str, Twin] = {
+SAME_PICTURE: dict[str, Perturbation] = {
     "PNG": lambda image: image,
     "JPEG 90": lambda image: jpeg(image, 90),
     "JPEG 75": lambda image: jpeg(image, 75),
@@ -113,7 +113,7 @@ SAME_PICTURE: dict[str, Twin] = {
     "half size and back": halved_and_back,
     "colour tags": tagged,
 }
-"""The twins of the same-picture test, by the name they have in reports."""
+"""The perturbations of the invariance test, by their name in reports."""
 
 
 def same_pixels(first: Tensor, second: Tensor) -> bool:

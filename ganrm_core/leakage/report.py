@@ -1,4 +1,4 @@
-"""What is known about a model's leaks: before training, what was done, and after."""
+"""Leak report of a model: the audit before training, what was neutralised, and the invariance test after."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .invariance_test import InvarianceTest
 from .neutralisation import AMBIGUOUS
 
 _CAUSES = {FILE_SIZE: {COMPRESSION, SIZE}, SHARPNESS: {SIZE}, NEAR_DUPLICATES: {NEAR_DUPLICATES}}
-"""What follows from another leak is not said again; near-duplicates are spoken of by training itself."""
+"""A leak that follows from another one is not reported again; near-duplicates are reported by training itself."""
 
 
 @dataclass(frozen=True)
 class LeakReport:
-    """`neutralise` is the mode, `evened` the families that were evened out."""
+    """`neutralise` is the mode, `neutralised` the families that were neutralised."""
 
     audit: Audit
     neutralise: str
-    evened: tuple[str, ...]
+    neutralised: tuple[str, ...]
     same_picture: InvarianceTest
 
     def warnings(self) -> list[str]:
-        """A sentence for each leak, with what became of it, and one if the model still prefers files."""
+        """A sentence for each leak and what was done about it, and one if the model still prefers file properties."""
         leaking = {family.name for family in self.audit.families if family.separates}
         lines = [
             f"{family.sentence} {self._done(family.name)}".rstrip()
@@ -36,21 +36,21 @@ class LeakReport:
             lines.append(f"The model {self.same_picture.word}. {self.same_picture.sentence}")
         return lines
 
-    def in_a_word(self) -> str:
-        """The same-picture test: its word and its sentence."""
+    def invariance_summary(self) -> str:
+        """The invariance test's verdict and its sentence."""
         return f"{self.same_picture.word}: {self.same_picture.sentence}"
 
     def to_json(self) -> dict[str, Any]:
         return {
             "before": self.audit.to_json(),
             "neutralise": self.neutralise,
-            "evened": list(self.evened),
+            "evened": list(self.neutralised),
             "same_picture": self.same_picture.to_json(),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LeakReport:
-        """Raises LookupError, TypeError or ValueError for anything that `to_json` did not give."""
+        """Inverse of `to_json`. Raises LookupError, TypeError or ValueError for anything else."""
         return cls(
             Audit.from_json(data["before"]),
             str(data["neutralise"]),
@@ -59,7 +59,7 @@ class LeakReport:
         )
 
     def _done(self, family: str) -> str:
-        if family in self.evened:
+        if family in self.neutralised:
             return "It was evened out in both for training."
         if self.neutralise == "off":
             return "Nothing was done about it, since neutralise is off."
@@ -68,9 +68,9 @@ class LeakReport:
         return ""
 
 
-def in_a_word(card: Mapping[str, Any]) -> str:
-    """What a checkpoint's card says of its same-picture test."""
+def invariance_summary(card: Mapping[str, Any]) -> str:
+    """The invariance test's outcome in a checkpoint's metadata; "not tested" where there is none."""
     try:
-        return LeakReport.from_json(card["leak_audit"]).in_a_word()
+        return LeakReport.from_json(card["leak_audit"]).invariance_summary()
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return "not tested"

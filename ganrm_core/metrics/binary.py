@@ -1,7 +1,7 @@
-"""How well scores separate, and how far the figures can be trusted.
+"""Binary classification metrics (AUC, accuracy, ECE, thresholds) and their bootstrap intervals.
 
-All take 1-D arrays of one length: `logits` or `scores` (floats), `labels` (1 liked, 0 ordinary) and,
-where pictures depend on each other, `groups` (equal ids belong together).
+All take 1-D arrays of equal length: `logits` or `scores` (floats), `labels` (1 liked, 0 ordinary) and, for dependent
+pictures, `groups` (ids; equal ones are resampled together).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 
 Statistic = Callable[[FloatArray], FloatArray]
-"""A figure of the pictures under a weight for each: [..., N] → [...]."""
+"""A metric as a function of one weight per picture: [..., N] → [...]."""
 
 ECE_BINS = 15
 _RESAMPLES = 1000
-_AT_ONCE = 1 << 19  # weights held at a time, and several times as much on the way
+_WEIGHTS_AT_ONCE = 1 << 19  # in memory at a time, with intermediates of several times that size
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval."""
+    """A value with its 95 % interval."""
 
     value: float
     low: float
@@ -38,25 +38,22 @@ class Interval:
 
 
 def auc(logits: ArrayLike, labels: ArrayLike) -> float:
-    """Area under the ROC curve: how often a liked picture outranks an ordinary one, ties half."""
+    """Area under the ROC curve: how often a liked picture outranks an ordinary one; ties count half."""
     return _unweighted(weighted_auc(logits, labels), labels)
 
 
 def weighted_auc(logits: ArrayLike, labels: ArrayLike) -> Statistic:
-    """The AUC under weights; NaN where they leave a class out.
-
-    Source: the Mann–Whitney statistic (Hanley & McNeil 1982), weighted.
-    """
+    """AUC under weights, as the weighted Mann–Whitney statistic (Hanley & McNeil 1982); NaN without both classes."""
     values, positive = np.asarray(logits, float), np.asarray(labels) > 0.5
     levels, level_of = np.unique(values, return_inverse=True)
     order = np.argsort(level_of, kind="stable")
     starts = np.searchsorted(level_of[order], np.arange(len(levels)))
-    liked_here = positive[order]
+    is_liked = positive[order]
 
     def statistic(weights: FloatArray) -> FloatArray:
         weight = weights[..., order]
-        liked = np.add.reduceat(weight * liked_here, starts, axis=-1)
-        ordinary = np.add.reduceat(weight * ~liked_here, starts, axis=-1)
+        liked = np.add.reduceat(weight * is_liked, starts, axis=-1)
+        ordinary = np.add.reduceat(weight * ~is_liked, starts, axis=-1)
         below = np.cumsum(ordinary, axis=-1) - ordinary
         outranked = (liked * (below + ordinary / 2)).sum(axis=-1)
         return _ratio(outranked, liked.sum(axis=-1) * ordinary.sum(axis=-1))
@@ -65,7 +62,7 @@ def weighted_auc(logits: ArrayLike, labels: ArrayLike) -> Statistic:
 
 
 def roc_curve(logits: ArrayLike, labels: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """False and true positive rates as the threshold falls, from (0, 0) to (1, 1)."""
+    """False and true positive rates for falling thresholds, from (0, 0) to (1, 1)."""
     values, positive = np.asarray(logits, float), np.asarray(labels) > 0.5
     order = np.argsort(-values, kind="stable")
     last_of_level = np.append(np.diff(values[order]) != 0, True)
@@ -75,7 +72,7 @@ def roc_curve(logits: ArrayLike, labels: ArrayLike) -> tuple[FloatArray, FloatAr
 
 
 def class_weights(labels: ArrayLike) -> FloatArray:
-    """Weights under which both classes count the same, with mean 1."""
+    """Weights [N] with mean 1 that balance the classes."""
     positive = np.asarray(labels) > 0.5
     share = positive.mean()
     if share in (0.0, 1.0):
@@ -84,10 +81,10 @@ def class_weights(labels: ArrayLike) -> FloatArray:
 
 
 def weighted_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: float) -> Statistic:
-    """Mean of the share of liked at or above `threshold` and of ordinary below it; NaN without one of them."""
+    """Balanced accuracy at `threshold` (a score that reaches it means liked); NaN without both classes."""
     positive = np.asarray(labels) > 0.5
     right = (np.asarray(scores, float) >= threshold) == positive
-    # Columns: liked and right, liked, ordinary and right, ordinary.
+    # Columns: true positives, liked, true negatives, ordinary.
     sums = np.stack([right & positive, positive, right & ~positive, ~positive], axis=1).astype(float)
 
     def statistic(weights: FloatArray) -> FloatArray:
@@ -98,14 +95,14 @@ def weighted_accuracy(scores: ArrayLike, labels: ArrayLike, threshold: float) ->
 
 
 def expected_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int = ECE_BINS) -> float:
-    """Mean gap between score and share of liked pictures over equal-width bins, classes balanced."""
+    """Expected calibration error over equal-width bins, classes balanced; see `weighted_calibration_error`."""
     return _unweighted(weighted_calibration_error(scores, labels, bins), labels)
 
 
 def weighted_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int = ECE_BINS) -> Statistic:
-    """The expected calibration error under weights, which need not balance the classes.
+    """ECE (Naeini et al. 2015): mean |score − share of liked| over equal-width bins.
 
-    Source: Naeini et al. 2015, with class weights so that a folder's size is no evidence.
+    Classes are balanced under any weights, so that the size of a folder has no influence.
     """
     score, positive = np.asarray(scores, float), (np.asarray(labels) > 0.5).astype(float)
     gap_in_bin = (score - positive)[:, None] * _in_bin(score, bins)
@@ -120,7 +117,7 @@ def weighted_calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int =
 def calibration_curve(
     scores: ArrayLike, labels: ArrayLike, bins: int = ECE_BINS
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Per non-empty bin: mean score, share of liked pictures, share of the pictures; classes balanced."""
+    """Reliability diagram: mean score, share of liked and share of pictures per non-empty bin, classes balanced."""
     score, positive = np.asarray(scores, float), (np.asarray(labels) > 0.5).astype(float)
     weight = class_weights(positive)
     index = np.minimum((score * bins).astype(int), bins - 1)
@@ -134,10 +131,10 @@ def calibration_curve(
 def calibration_error_bound(
     scores: ArrayLike, labels: ArrayLike, *, quantile: float = 0.95, seed: int = 0, bins: int = ECE_BINS
 ) -> float:
-    """The ECE that a perfectly calibrated model with these very scores stays under, as often as `quantile`.
+    """Quantile of the ECE of a perfectly calibrated model with these scores.
 
-    Parametric bootstrap (Bröcker & Smith 2007): labels are drawn from the scores themselves, moved
-    from the balanced prior of the scores to the share of liked pictures at hand.
+    Parametric bootstrap (Bröcker & Smith 2007): labels are drawn from the scores, with the prior shifted from
+    balanced to the share of liked pictures in `labels`.
     """
     score = np.asarray(scores, float)
     prior = float(np.clip((np.asarray(labels) > 0.5).mean(), 1e-6, 1 - 1e-6))
@@ -147,8 +144,8 @@ def calibration_error_bound(
     errors = []
     for count in _batches(len(score)):
         drawn = rng.random((count, len(score))) < chance
-        # The weights that turn the share at hand back into the balanced one. Balancing each draw by its
-        # own counts would hide scores that are all too high.
+        # Importance weights back to balanced classes. Balancing each draw by its own counts would hide scores
+        # that are all too high.
         weight = np.where(drawn, 0.5 / prior, 0.5 / (1 - prior))
         gaps = (weight * (score - drawn)) @ in_bin
         errors.append(np.abs(gaps).sum(axis=1) / weight.sum(axis=1))
@@ -163,11 +160,10 @@ def bootstrap_interval(
     seed: int = 0,
     unbiased: bool = True,
 ) -> Interval:
-    """95 % percentile interval of `statistic`, resampling whole groups inside each class.
+    """95 % percentile interval by a cluster bootstrap, stratified by class (Efron & Tibshirani 1993).
 
-    `statistic` is given how often each picture was drawn, many drawings at a time. With `unbiased` False, for
-    figures that resampling only ever raises (a calibration error), the draws are shifted so that
-    their mean is the figure itself, and cut at 0. Source: Efron & Tibshirani 1993, cluster bootstrap.
+    `statistic` gets the counts [draws, N] of each picture. With `unbiased` False, for metrics that resampling biases
+    upwards (a calibration error), the draws are shifted to have the value as their mean, and clipped at 0.
     """
     positive = np.asarray(labels) > 0.5
     group = (
@@ -198,22 +194,22 @@ def bootstrap_interval(
 def auc_interval(
     logits: ArrayLike, labels: ArrayLike, groups: ArrayLike | None = None, *, seed: int = 0
 ) -> Interval:
-    """The AUC with its 95 % interval.
+    """AUC with its 95 % bootstrap interval.
 
-    Where the classes separate without a single exception, resampling has nothing to vary: then the
-    lower end is that of the rule of three (Hanley & Lippman-Hand 1983) on the smaller class.
+    For perfect separation, where resampling has no variance, the lower end follows the rule of three (Hanley &
+    Lippman-Hand 1983) on the smaller class.
     """
     interval = bootstrap_interval(weighted_auc(logits, labels), labels, groups, seed=seed)
     if interval.low < 1:
         return interval
     positive = np.asarray(labels) > 0.5
     group = np.arange(len(positive)) if groups is None else np.asarray(groups)
-    fewest = min(len(np.unique(group[part])) for part in (positive, ~positive))
-    return Interval(interval.value, max(0.0, 1 - 3 / fewest), interval.high)
+    smaller_class = min(len(np.unique(group[part])) for part in (positive, ~positive))
+    return Interval(interval.value, max(0.0, 1 - 3 / smaller_class), interval.high)
 
 
 def best_balanced_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
-    """The score at which the balanced accuracy is highest, midway between its neighbours."""
+    """Threshold with the highest balanced accuracy, midway between neighbouring scores."""
     score = np.asarray(scores, float)
     false, true = roc_curve(score, labels)
     levels = np.unique(score)[::-1]
@@ -223,20 +219,20 @@ def best_balanced_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
 
 
 def false_positive_threshold(scores: ArrayLike, labels: ArrayLike, rate: float = 0.05) -> float:
-    """The lowest score that at most `rate` of the ordinary pictures reach."""
+    """Lowest threshold with a false positive rate of at most `rate`."""
     ordinary = np.sort(np.asarray(scores, float)[np.asarray(labels) < 0.5])[::-1]
     allowed = int(np.floor(rate * len(ordinary) + 1e-9))
-    highest_refused = ordinary[min(allowed, len(ordinary) - 1)]
+    highest = ordinary[min(allowed, len(ordinary) - 1)]
     above = np.asarray(scores, float)
-    above = above[above > highest_refused]
-    return float((highest_refused + above.min()) / 2 if len(above) else np.nextafter(highest_refused, np.inf))
+    above = above[above > highest]
+    return float((highest + above.min()) / 2 if len(above) else np.nextafter(highest, np.inf))
 
 
 def selection_efficiency(qualities: ArrayLike, chosen: ArrayLike) -> float:
-    """How much of what choosing can gain was gained: 1 always the best, 0 no better than chance.
+    """Normalised gain of best-of-N selection: 1 for always the best candidate, 0 for chance.
 
-    `qualities` [groups, N] is the true quality of each candidate, `chosen` [groups] the position
-    picked. (mean of the chosen − mean of all) / (mean of the best − mean of all).
+    (mean of the chosen − mean of all) / (mean of the best − mean of all), with `qualities` [groups, N] the true
+    quality of each candidate and `chosen` [groups] the selected position. NaN where all are equal.
     """
     quality = np.asarray(qualities, float)
     picked = quality[np.arange(len(quality)), np.asarray(chosen, int)].mean()
@@ -249,25 +245,25 @@ def _unweighted(statistic: Statistic, labels: ArrayLike) -> float:
 
 
 def _batches(length: int) -> Iterator[int]:
-    """So many resamplings of so many pictures at a time."""
-    at_once = int(np.clip(_AT_ONCE // max(1, length), 1, _RESAMPLES))
+    """Sizes of the batches in which `_RESAMPLES` draws of `length` pictures are computed."""
+    at_once = int(np.clip(_WEIGHTS_AT_ONCE // max(1, length), 1, _RESAMPLES))
     for start in range(0, _RESAMPLES, at_once):
         yield min(at_once, _RESAMPLES - start)
 
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """NaN where there is nothing to take a part of."""
+    """part / whole, NaN where whole is 0."""
     ratio: FloatArray = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
     return ratio
 
 
 def _in_bin(scores: FloatArray, bins: int) -> FloatArray:
-    """[N, bins]: 1 where a score, 0 to 1, lies in one of the equal-width bins, else 0."""
+    """One-hot [N, bins] of the equal-width bin of each score in [0, 1]."""
     return np.asarray(np.eye(bins)[np.minimum((scores * bins).astype(int), bins - 1)])
 
 
 def _balanced(weights: FloatArray, positive: FloatArray) -> FloatArray:
-    """The weights [..., N] with both classes made to count the same, where both are there."""
+    """Weights [..., N] rescaled to balance the classes, where both are present."""
     liked, ordinary = (weights @ part for part in (positive, 1 - positive))
     both = (liked > 0) & (ordinary > 0)
     of_liked, of_ordinary = (

@@ -22,10 +22,10 @@ from .binary import (
 
 @dataclass(frozen=True)
 class SummaryMetrics:
-    """Held-out figures with 95 % intervals.
+    """Held-out metrics with 95 % intervals.
 
-    `accuracy` is balanced over both classes at `threshold`. `ece_bound` is what a perfectly
-    calibrated model with the same scores would stay under 95 times of 100.
+    `accuracy` is balanced, at `threshold`. `ece_bound` is the 95 % quantile of the ECE of a perfectly calibrated model
+    with the same scores.
     """
 
     auc: Interval
@@ -45,7 +45,7 @@ class SummaryMetrics:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SummaryMetrics:
-        """What `to_json` gave, also after its way through JSON, where what is not known is null.
+        """Inverse of `to_json`, also from strict JSON, where NaN is null.
 
         Raises LookupError, TypeError or ValueError for anything else.
         """
@@ -65,7 +65,7 @@ def measure(
     seed: int = 0,
     threshold: float = 0.5,
 ) -> SummaryMetrics:
-    """Figures of calibrated `scores`. A `threshold` must not have been chosen on these very pictures."""
+    """Metrics of calibrated `scores`. `threshold` must not have been chosen on the same pictures."""
     return SummaryMetrics(
         auc=auc_interval(scores, labels, groups, seed=seed),
         accuracy=bootstrap_interval(weighted_accuracy(scores, labels, threshold), labels, groups, seed=seed),

@@ -1,7 +1,8 @@
-"""What every drawn picture shares: neutral colours, smooth shapes, lines of text, fitted pictures."""
+"""Drawing primitives for reports with Pillow: colours, antialiased boxes, text in lines and paragraphs, pictures to fit."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -9,7 +10,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..utils.errors import ImageError
-from .fonts import Font, fitting_text, rise, wrapped_text
+from .fonts import Font, baseline_shift, fitting_text, wrapped_text
 
 Colour = tuple[int, int, int]
 
@@ -20,11 +21,23 @@ DARK_INK: Colour = (17, 17, 18)
 TEXT: Colour = (236, 236, 238)
 SOFT_TEXT: Colour = (158, 158, 163)
 BADGE: Colour = (66, 66, 70)
+PILL: Colour = (214, 214, 218)
 ACCENT: Colour = (255, 196, 61)
-WARNING: Colour = (255, 138, 101)  # apart from gold, which frames what is kept
+INTERVAL: Colour = (150, 118, 48)
+WARNING: Colour = (255, 138, 101)  # unlike gold, which frames what is kept
 
 _MID_GREY = (128, 128, 128)
-_SCALE = 3  # shapes are drawn this much larger and reduced, because Pillow's own edges are jagged
+_SCALE = 3  # supersampling: Pillow's own edges are jagged
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """`size` is the letter height in pixels, `anchor` one of Pillow's text anchors."""
+
+    size: int
+    colour: Colour
+    bold: bool = False
+    anchor: str = "la"
 
 
 def rounded(
@@ -35,7 +48,7 @@ def rounded(
     outline: Colour | None = None,
     border: int = 0,
 ) -> None:
-    """A filled box with round corners; `outline` is drawn `border` pixels wide inside of it."""
+    """Filled box with round corners; `outline` is drawn `border` pixels wide inside of it."""
     left, top, right, bottom = box
     if outline is not None and border:
         sheet.paste(outline, box, _rounded_mask(right - left, bottom - top, radius))
@@ -47,49 +60,74 @@ def rounded(
 def progress_bar(
     sheet: Image.Image, box: tuple[int, int, int, int], share: float, fill: Colour = ACCENT
 ) -> None:
-    """A bar with round ends, filled from the left up to `share` (0–1)."""
+    """Progress bar with round ends, filled from the left up to `share` (0–1)."""
     left, top, right, bottom = box
     rounded(sheet, box, (bottom - top) // 2, BADGE)
     width = round((right - left) * min(1.0, max(0.0, share)))
     if width:
-        # Never shorter than its round ends, or the first steps would look like a fault.
+        # No shorter than its round ends, which would be drawn broken.
         width = max(width, bottom - top)
         rounded(sheet, (left, top, left + width, bottom), (bottom - top) // 2, fill)
 
 
+def interval_bar(
+    sheet: Image.Image,
+    box: tuple[int, int, int, int],
+    shares: tuple[float, float, float],
+    dot: int,
+    border: int,
+) -> None:
+    """Horizontal scale over `box` with an interval and a dot of radius `dot` on it.
+
+    `shares` are the low end, the value and the high end along the scale, cut to 0–1.
+    """
+    left, top, right, bottom = box
+    radius, middle = (bottom - top) // 2, (top + bottom) // 2
+    low, value, high = (left + round((right - left) * min(1.0, max(0.0, share))) for share in shares)
+    rounded(sheet, box, radius, BADGE)
+    rounded(sheet, (low, top, max(high, low + 2 * radius), bottom), radius, INTERVAL)
+    value = min(right - dot, max(left + dot, value))
+    rounded(sheet, (value - dot, middle - dot, value + dot, middle + dot), dot, ACCENT, PAGE, border)
+
+
+def number_pill(
+    sheet: Image.Image, box: tuple[int, int, int, int], number: str, size: int, *, marked: bool
+) -> None:
+    """The number of a candidate in letters of `size` pixels on a light box with round corners, gold if `marked`."""
+    left, top, right, bottom = box
+    rounded(sheet, box, (bottom - top) // 3, ACCENT if marked else PILL)
+    place = ((left + right) / 2, digits_base(top, bottom - top, size))
+    write(
+        ImageDraw.Draw(sheet), place, number, TextStyle(size, DARK_INK, bold=True, anchor="ms"), right - left
+    )
+
+
+def digits_base(top: int, height: int, size: int) -> int:
+    """Base line of digits of `size` pixels that are centred in a line of `height` pixels."""
+    return top + (height + round(0.7 * size)) // 2
+
+
 def write(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    text: str,
-    size: int,
-    colour: Colour,
-    room: float,
-    *,
-    anchor: str = "la",
-    bold: bool = False,
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, style: TextStyle, room: float
 ) -> float:
     """One line of text, cut with "…" to `room` pixels. Returns its width."""
-    stroke = _stroke(size) if bold else 0
-    text, font = fitting_text(text, size, room - 2 * stroke)
-    place = _on_base_line(place, font, size, anchor)
-    draw.text(place, text, font=font, fill=colour, anchor=anchor, stroke_width=stroke)
+    stroke = _stroke(style.size) if style.bold else 0
+    text, font = fitting_text(text, style.size, room - 2 * stroke)
+    place = _on_base_line(place, font, style.size, style.anchor)
+    draw.text(place, text, font=font, fill=style.colour, anchor=style.anchor, stroke_width=stroke)
     return font.getlength(text) + 2 * stroke
 
 
 def write_paragraph(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    text: str,
-    size: int,
-    colour: Colour,
-    room: float,
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, style: TextStyle, room: float
 ) -> int:
-    """Text wrapped to `room` pixels, none of it cut. Returns its height."""
-    lines, font = wrapped_text(text, size, room)
-    left, top = _on_base_line(place, font, size, "la")
+    """Text wrapped to `room` pixels, none of it cut; never bold. Returns its height."""
+    lines, font = wrapped_text(text, style.size, room)
+    left, top = _on_base_line(place, font, style.size, "la")
+    step = line_height(style.size)
     for index, line in enumerate(lines):
-        draw.text((left, top + index * line_height(size)), line, font=font, fill=colour, anchor="la")
-    return len(lines) * line_height(size)
+        draw.text((left, top + index * step), line, font=font, fill=style.colour, anchor="la")
+    return len(lines) * step
 
 
 def paragraph_height(text: str, size: int, room: float) -> int:
@@ -97,9 +135,9 @@ def paragraph_height(text: str, size: int, room: float) -> int:
 
 
 def name_lines(name: str, size: int, room: float, most: int = 3) -> list[str]:
-    """A file's or a model's name in at most so many lines of `room` pixels.
+    """A file's or a model's name in at most `most` lines of `room` pixels.
 
-    Of a longer one the middle gives way: names that differ do so at an end more often than not.
+    A longer one is cut in the middle: similar names mostly differ at one of their ends.
     """
     lines = wrapped_text(name, size, room)[0]
     kept = len(name)
@@ -114,16 +152,16 @@ def line_height(size: int) -> int:
 
 
 def text_width(text: str, size: int, *, bold: bool = False) -> float:
-    """Pixels that `write` needs to show the whole of `text`."""
+    """Pixels that `write` takes for the whole of `text`."""
     stroke = _stroke(size) if bold else 0
     text, font = fitting_text(text, size, float("inf"))
     return font.getlength(text) + 2 * stroke
 
 
 def fitted(image: Tensor | Image.Image, width: int, height: int) -> Image.Image:
-    """RGB, as large as fits into the box, at least one pixel each way, at most twice its own size.
+    """RGB copy as large as fits into `width` × `height`, at most twice its own size, at least 1 × 1 pixel.
 
-    `image` is uint8 [3, H, W] (0–255) or a PIL image of any mode, seen over mid-grey where transparent.
+    `image` is uint8 [3, H, W] (0–255) or a PIL image of any mode; transparency is laid over mid-grey.
     """
     if isinstance(image, Tensor):
         if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
@@ -146,12 +184,12 @@ def _over_mid_grey(image: Image.Image) -> Image.Image:
 
 
 def _on_base_line(place: tuple[float, float], font: Font, size: int, anchor: str) -> tuple[float, float]:
-    """Where to draw so that text in any font stands on the same base line."""
-    return (place[0], place[1] - rise(font, size)) if anchor[1] == "a" else place
+    """`place` moved so that text in any font has the same base line."""
+    return (place[0], place[1] - baseline_shift(font, size)) if anchor[1] == "a" else place
 
 
 def _stroke(size: int) -> int:
-    """How much wider the strokes of bold letters are on either side: the fonts at hand have no bold."""
+    """Pixels added on either side of a stroke for bold letters, which the fonts at hand do not have."""
     return max(1, round(size / 36))
 
 

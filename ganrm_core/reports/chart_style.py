@@ -1,4 +1,4 @@
-"""What all charts share: themes, a blank chart, and every property of text set by hand."""
+"""Chart style for matplotlib: colour themes, an empty chart, axes and text, independent of the global style."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .fonts import spoken
+from .fonts import localized
 from .system_fonts import cjk_font
 
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of a chart, as "#rrggbb". `surface` is the ground, `ink` the text."""
+    """Colours of a chart as "#rrggbb". `surface` is the background, `ink` the text."""
 
     surface: str
     ink: str
@@ -38,7 +38,7 @@ NO_CHARTS = "Install matplotlib to see the curves."
 
 @lru_cache(maxsize=1)
 def fonts() -> list[str]:
-    """The families that matplotlib looks for letters in: its own, then one of the system with Chinese ones."""
+    """Font families in order of preference: matplotlib's own, then one of the system with Chinese letters."""
     from matplotlib.font_manager import FontProperties, fontManager
 
     found = cjk_font()
@@ -49,13 +49,13 @@ def fonts() -> list[str]:
 
 
 def charts_available() -> bool:
-    """Whether matplotlib is there and works."""
+    """Whether matplotlib can be imported."""
     try:
         import matplotlib.backends.backend_agg
         import matplotlib.figure
         import matplotlib.layout_engine
         import matplotlib.ticker  # noqa: F401
-    # A matplotlib built for another numpy fails with whatever its compiled parts raise.
+    # One built for another numpy fails with whatever its compiled parts raise.
     except Exception:
         return False
     return True
@@ -68,12 +68,12 @@ def chart(
     dpi: float,
     margins: tuple[float, float, float, float] | None = None,
 ) -> tuple[Any, Any]:
-    """A figure of so many inches and its axes.
+    """Figure of `width` × `height` inches and its axes.
 
-    `margins` (left, bottom, right, top, in inches) are much faster than fitting them to the labels.
+    `margins` (left, bottom, right, top, in inches) are much faster than a layout fitted to the labels.
 
-    pyplot keeps figures in a global list, and other programs in the process change the global style:
-    hence the bare Figure, and every property set by hand.
+    pyplot keeps figures in a global list, and other code in the process may change the global style: hence the bare
+    Figure, with every property set explicitly.
     """
     from matplotlib.figure import Figure as Canvas
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -93,13 +93,14 @@ def chart(
 
 
 def bare(axes: Any) -> None:
-    """No frame and no tick marks."""
+    """Remove frame and tick marks."""
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0, pad=6)
 
 
 def rendered(figure: Any) -> Image.Image:
+    """The figure as an RGB image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -108,14 +109,16 @@ def rendered(figure: Any) -> Image.Image:
 
 
 def share_axes(axes: Any, theme: Theme) -> None:
+    """Both axes from 0 to 100 %."""
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    words = [f"{mark:.0%}" for mark in SHARES]
-    axes.set_xticks(SHARES, words, **tick_text(theme))
-    axes.set_yticks(SHARES, words, **tick_text(theme))
+    labels = [f"{mark:.0%}" for mark in SHARES]
+    axes.set_xticks(SHARES, labels, **tick_text(theme))
+    axes.set_yticks(SHARES, labels, **tick_text(theme))
 
 
 def tick_text(theme: Theme) -> dict[str, Any]:
+    """Text properties of tick labels, for matplotlib."""
     return {"color": theme.soft_ink, "family": fonts(), "fontsize": SIZE - 0.5, "usetex": False}
 
 
@@ -128,23 +131,23 @@ def label_axes(axes: Any, theme: Theme, across: str, upwards: str) -> None:
 def write_in(
     axes: Any,
     theme: Theme,
-    x: float,
-    y: float,
+    place: tuple[float, float],
     text: str,
     *,
     size: float = SIZE,
     soft: bool = False,
     **style: Any,
 ) -> None:
+    """Text at `place` in coordinates of the data; `style` are further text properties of matplotlib."""
     colour = theme.soft_ink if soft else theme.ink
     axes.text(
-        x, y, literal(text), color=colour, family=fonts(), fontsize=size, usetex=False, zorder=6, **style
+        *place, literal(text), color=colour, family=fonts(), fontsize=size, usetex=False, zorder=6, **style
     )
 
 
 def literal(text: str) -> str:
-    """`text` in the language in use, as matplotlib draws it and not as a formula, which dollar signs would make it."""
-    return spoken(text).replace("$", r"\$")
+    """Translated `text` with dollar signs escaped, which matplotlib would read as a formula."""
+    return localized(text).replace("$", r"\$")
 
 
 def number_text(value: float, digits: int = 3) -> str:

@@ -1,8 +1,6 @@
-"""Simplified Chinese translations of the text drawn into pictures: English template → Chinese template.
+"""Simplified Chinese translations of drawn text: English template → Chinese template.
 
-In a template {n}, a single letter, stands for a number, {numbers} for several, {quoted} for a name in quotes, {known}
-and {also} for text that stands here itself, and any other for a part of a sentence, translated if it stands here.
-Where several fit, the one with most words of its own is taken.
+Placeholders as in `translation`. Where several templates fit, the one with most literal characters is taken.
 """
 
 from __future__ import annotations
@@ -73,7 +71,7 @@ _SHEETS = {
     "No picture: {why}": "没有图像：{why}",
 }
 
-_BOARD = {
+_LIVE_SHEET = {
     "Best of {n}: {state}": "{n} 选优：{state}",
     "{n} going on": "{n} 个进行中",
     "given up": "已放弃",
@@ -163,5 +161,5 @@ _DATASETS = {
 }
 
 CHINESE: dict[str, str] = {
-    **_COUNTS, **_SHEETS, **_BOARD, **_PROGRESS, **_SAVED, **_DATASETS, **REPORTS,
+    **_COUNTS, **_SHEETS, **_LIVE_SHEET, **_PROGRESS, **_SAVED, **_DATASETS, **REPORTS,
 }  # fmt: skip

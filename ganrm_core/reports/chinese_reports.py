@@ -1,4 +1,4 @@
-"""Simplified Chinese translations of the text in reports and their charts; templates as in `chinese`."""
+"""Simplified Chinese translations of text in reports and charts; templates as in `chinese_drawings`."""
 
 from __future__ import annotations
 

@@ -1,31 +1,33 @@
-"""Compact report card for inside a node: the main figures and warnings, in letters readable at the node's own size."""
+"""Compact report card for a node: AUC, main facts and warnings in letters readable at the node's own size."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image, ImageDraw
 
 from ..metrics.binary import Interval
 from .canvas import (
-    ACCENT,
-    BADGE,
     PAGE,
     SOFT_TEXT,
     TEXT,
     WARNING,
+    TextStyle,
+    interval_bar,
     line_height,
     name_lines,
     paragraph_height,
-    rounded,
     text_width,
     write,
     write_paragraph,
 )
+from .card_layout import block_grid, stacked, text_block
+from .tile_lengths import SHOWN_WIDTH
 
-_SHOWN_WIDTH, _SCALE = 420, 3  # what a node makes of the card; all lengths below are pixels at this width
-_MARGIN, _GAP = 14, 10
+_SCALE = 3
+_MARGIN, _GAP = 14, 10  # as all lengths below in pixels at SHOWN_WIDTH
 _TITLE, _FIGURE, _LEAD, _FACT, _SMALL = 20, 46, 14, 17, 12
 _FIGURE_ROOM = 150
 _COLUMNS, _MOST_WARNINGS = 3, 2
@@ -41,11 +43,11 @@ def compact_card(
     facts: Sequence[Fact] = (),
     warnings: Sequence[str] = (),
 ) -> Image.Image:
-    """An RGB picture three times as large as it is shown, 420 pixels wide.
+    """RGB picture three times as large as the 420 pixels it is shown at.
 
-    `auc` stands large beside `lead`, what it means in a sentence or two. `facts` are names and values; of a value with
-    several lines the first is large. Of more than two warnings the others are counted. It is kept low, since nodes show
-    pictures in what height their widgets leave.
+    `lead` sums up the result in a sentence or two, beside `auc` in large digits. `facts` are names and values; of a
+    value with several lines the first is large. Of more than two warnings the others are counted. Low, since nodes
+    scale pictures to the height that their widgets leave.
     """
     parts = [
         _title(title),
@@ -53,79 +55,58 @@ def compact_card(
         *([_facts(facts)] if facts else []),
         *([_warnings(warnings)] if warnings else []),
     ]
-    margin, gap = _px(_MARGIN), _px(_GAP)
-    height = sum(part.height for part in parts) + gap * (len(parts) - 1) + 2 * margin
-    card = Image.new("RGB", (_px(_SHOWN_WIDTH), height), PAGE)
-    top = margin
-    for part in parts:
-        card.paste(part, (margin, top))
-        top += part.height + gap
-    return card
+    return stacked(parts, _px(_MARGIN), _px(_GAP))
 
 
 def _px(length: float) -> int:
     return round(length * _SCALE)
 
 
-_ROOM = _px(_SHOWN_WIDTH - 2 * _MARGIN)
+_ROOM = _px(SHOWN_WIDTH - 2 * _MARGIN)
+_SMALL_STYLE = TextStyle(_px(_SMALL), SOFT_TEXT)
 
 
 def _title(title: str) -> Image.Image:
-    size = _px(_TITLE)
-    lines = name_lines(title, size, _ROOM, most=2)
-    part, draw = _blank(len(lines) * line_height(size))
+    style = TextStyle(_px(_TITLE), TEXT)
+    lines, step = name_lines(title, style.size, _ROOM, most=2), line_height(style.size)
+    part, draw = _blank(len(lines) * step)
     for number, line in enumerate(lines):
-        write(draw, (0, number * line_height(size)), line, size, TEXT, _ROOM)
+        write(draw, (0, number * step), line, style, _ROOM)
     return part
 
 
 def _opening(lead: str, auc: Interval | None) -> Image.Image:
-    size = _px(_LEAD)
+    style = TextStyle(_px(_LEAD), TEXT)
     left = 0 if auc is None else _px(_FIGURE_ROOM + 2 * _GAP)
-    words = paragraph_height(lead, size, _ROOM - left)
-    part, draw = _blank(max(words, 0 if auc is None else _px(_FIGURE + 44)))
-    write_paragraph(draw, (left, (part.height - words) // 2), lead, size, TEXT, _ROOM - left)
+    height = paragraph_height(lead, style.size, _ROOM - left)
+    part, draw = _blank(max(height, 0 if auc is None else _px(_FIGURE + 44)))
+    write_paragraph(draw, (left, (part.height - height) // 2), lead, style, _ROOM - left)
     if auc is not None:
         _draw_auc(part, draw, auc)
     return part
 
 
 def _draw_auc(part: Image.Image, draw: ImageDraw.ImageDraw, auc: Interval) -> None:
-    """The figure, its interval in words, and both on a scale from a coin toss to never wrong."""
-    room, small = _px(_FIGURE_ROOM), _px(_SMALL)
+    """AUC in large digits, its interval in words and on a scale from a coin toss to never wrong."""
+    room, base = _px(_FIGURE_ROOM), _px(_FIGURE * 0.78)
     known = math.isfinite(auc.value)
-    taken = write(draw, (0, _px(_FIGURE * 0.78)), "AUC", small, SOFT_TEXT, room, anchor="ls")
-    figure, size = (f"{auc.value:.3f}", _px(_FIGURE)) if known else ("not known", _px(_LEAD))
-    place = (taken + _px(6), _px(_FIGURE * 0.78))
-    write(draw, place, figure, size, TEXT, room - taken, anchor="ls", bold=True)
+    taken = write(draw, (0, base), "AUC", replace(_SMALL_STYLE, anchor="ls"), room)
+    number, size = (f"{auc.value:.3f}", _px(_FIGURE)) if known else ("not known", _px(_LEAD))
+    style = TextStyle(size, TEXT, bold=True, anchor="ls")
+    write(draw, (taken + _px(6), base), number, style, room - taken)
     if not (known and math.isfinite(auc.low) and math.isfinite(auc.high)):
         return
-    words = f"{auc.low:.3f} to {auc.high:.3f} (95%)"
-    write(draw, (0, _px(_FIGURE + 2)), words, small, SOFT_TEXT, room)
-    low, value, high = (
-        round(room * min(1.0, max(0.0, 2 * end - 1))) for end in (auc.low, auc.value, auc.high)
-    )
-    middle, thick, dot = part.height - _px(12), _px(2), _px(5)
-    rounded(part, (0, middle - thick, room, middle + thick), thick, BADGE)
-    rounded(part, (low, middle - thick, max(high, low + 2 * thick), middle + thick), thick, (150, 118, 48))
-    value = min(room - dot, max(dot, value))
-    rounded(part, (value - dot, middle - dot, value + dot, middle + dot), dot, ACCENT, PAGE, _px(1))
+    write(draw, (0, _px(_FIGURE + 2)), f"{auc.low:.3f} to {auc.high:.3f} (95%)", _SMALL_STYLE, room)
+    middle, thick = part.height - _px(12), _px(2)
+    shares = (2 * auc.low - 1, 2 * auc.value - 1, 2 * auc.high - 1)
+    interval_bar(part, (0, middle - thick, room, middle + thick), shares, _px(5), _px(1))
 
 
 def _facts(facts: Sequence[Fact]) -> Image.Image:
     gap = _px(_GAP)
     room = (_ROOM - (_COLUMNS - 1) * gap) // _COLUMNS
-    cells = [_fact(name, value, room) for name, value in facts]
-    rows = [cells[start : start + _COLUMNS] for start in range(0, len(cells), _COLUMNS)]
-    heights = [max(cell.height for cell in row) for row in rows]
-    part, _ = _blank(sum(heights) + _px(4) * (len(rows) - 1) + gap)
-    part.paste(BADGE, (0, 0, _ROOM, _px(0.7)))
-    top = gap
-    for row, height in zip(rows, heights, strict=True):
-        for column, cell in enumerate(row):
-            part.paste(cell, (column * (room + gap), top))
-        top += height + _px(4)
-    return part
+    blocks = [_fact(name, value, room) for name, value in facts]
+    return block_grid(blocks, _ROOM, (gap, _px(4)), top=gap)
 
 
 def _fact(name: str, value: str, room: int) -> Image.Image:
@@ -133,14 +114,8 @@ def _fact(name: str, value: str, room: int) -> Image.Image:
     size = _px(_FACT)
     while size > _px(_SMALL) and text_width(first, size) > room:
         size -= 1
-    lines = [(name, _px(_SMALL), SOFT_TEXT)]
-    lines += [(line, size, TEXT) for line in name_lines(first, size, room, most=2)]
-    lines += [(line, _px(_SMALL), SOFT_TEXT) for line in rest]
-    cell = Image.new("RGB", (room, sum(paragraph_height(text, size, room) for text, size, _ in lines)), PAGE)
-    draw, top = ImageDraw.Draw(cell), 0
-    for text, size, colour in lines:
-        top += write_paragraph(draw, (0, top), text, size, colour, room)
-    return cell
+    values = [(line, TextStyle(size, TEXT)) for line in name_lines(first, size, room, most=2)]
+    return text_block([(name, _SMALL_STYLE), *values, *((line, _SMALL_STYLE) for line in rest)], room)
 
 
 def _warnings(warnings: Sequence[str]) -> Image.Image:
@@ -152,7 +127,7 @@ def _warnings(warnings: Sequence[str]) -> Image.Image:
     part, draw = _blank(sum(heights) + gap * (len(shown) - 1))
     top = 0
     for warning, height in zip(shown, heights, strict=True):
-        write_paragraph(draw, (0, top), warning, size, WARNING, _ROOM)
+        write_paragraph(draw, (0, top), warning, TextStyle(size, WARNING), _ROOM)
         top += height + gap
     return part
 

@@ -1,4 +1,4 @@
-"""Pictures side by side with their ranks and scores, drawn so that a person likes to look at them."""
+"""Contact sheet: rows of pictures as cards with captions, rank badges and frames around winners."""
 
 from __future__ import annotations
 
@@ -8,19 +8,33 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageColor, ImageDraw
 from torch import Tensor
 
+from ..data.luma import LUMA_WEIGHTS
 from ..utils.errors import ImageError
-from .canvas import ACCENT, BADGE, CARD, DARK_INK, PAGE, SOFT_TEXT, TEXT, fitted, name_lines, rounded, write
+from .canvas import (
+    ACCENT,
+    BADGE,
+    CARD,
+    DARK_INK,
+    PAGE,
+    SOFT_TEXT,
+    TEXT,
+    Colour,
+    TextStyle,
+    fitted,
+    name_lines,
+    rounded,
+    write,
+)
 from .fonts import fitting_text
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture with what is written beneath it.
+    """One picture and the text beneath it.
 
-    `image` is uint8 [3, H, W] (0–255) or a PIL image of any mode, seen over mid-grey where transparent.
-    The first line of `caption` is prominent. `badge`
-    (such as a rank) is drawn beside it. `highlight` marks a winner: True for gold, or a colour that PIL
-    knows ("#4caf50").
+    `image` is uint8 [3, H, W] (0–255) or a PIL image of any mode; transparency is laid over mid-grey. The first
+    line of `caption` is prominent, with `badge` (such as a rank) beside it. `highlight` frames a winner: True for
+    gold, or a colour that PIL knows ("#4caf50").
     """
 
     image: Tensor | Image.Image
@@ -36,10 +50,10 @@ def contact_sheet(
     title: str = "",
     row_labels: Sequence[str] | None = None,
 ) -> Image.Image:
-    """An RGB sheet with one line of tiles per row; each picture fits into `tile` × `tile` pixels.
+    """RGB sheet with one line of tiles per row; each picture fits into `tile` × `tile` pixels.
 
-    Pictures keep their shape and are never covered; small ones are not blown up beyond twice their
-    size. Captions break into lines; other text that is too long ends in "…". Raises `ImageError` if there is no tile at all.
+    Pictures keep their aspect ratio, are never covered and at most doubled in size. Captions break into lines;
+    other text that is too long ends in "…". Raises `ImageError` if there is no tile at all.
     """
     if not any(rows):
         raise ImageError("There are no images to draw on the contact sheet. Pass at least one.")
@@ -58,15 +72,16 @@ def contact_sheet(
     sheet = Image.new("RGB", (width, height), PAGE)
     draw = ImageDraw.Draw(sheet)
     if title:
-        write(draw, (margin, margin), title, layout.title_size, TEXT, width - 2 * margin)
+        write(draw, (margin, margin), title, TextStyle(layout.title_size, TEXT), width - 2 * margin)
+    label_style = TextStyle(layout.label_size, SOFT_TEXT)
     top = margin + title_height
     for index, row in enumerate(rows):
         if row_labels is not None:
-            write(draw, (margin, top), row_labels[index], layout.label_size, SOFT_TEXT, width - 2 * margin)
+            write(draw, (margin, top), row_labels[index], label_style, width - 2 * margin)
             top += label_height
         for column, entry in enumerate(row):
             left = margin + column * (layout.card_width + gap)
-            _draw_card(sheet, draw, entry, left, top, heights[index], layout)
+            _draw_card(sheet, entry, (left, top), heights[index], layout)
         top += heights[index] + gap
     return sheet
 
@@ -106,7 +121,7 @@ class _Layout:
 
 
 def _with_whole_lines(entry: Tile, layout: _Layout) -> Tile:
-    """The same with caption lines, such as file names, broken where they find no room; the first is short."""
+    """The tile with all caption lines but the first, such as file names, broken to its width."""
     more = [part for line in entry.caption[1:] for part in name_lines(line, layout.small_size, layout.tile)]
     return replace(entry, caption=(*entry.caption[:1], *more))
 
@@ -115,64 +130,42 @@ def _lines(entry: Tile) -> int:
     return max(len(entry.caption), 1 if entry.badge else 0)
 
 
-def _draw_card(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    entry: Tile,
-    left: int,
-    top: int,
-    height: int,
-    layout: _Layout,
-) -> None:
-    accent = _accent(entry.highlight)
+def _draw_card(sheet: Image.Image, entry: Tile, place: tuple[int, int], height: int, layout: _Layout) -> None:
+    (left, top), accent = place, _accent(entry.highlight)
     box = (left, top, left + layout.card_width, top + height)
     rounded(sheet, box, layout.radius, CARD, accent, layout.border if accent else 0)
-    frame = (left + layout.pad, top + layout.pad)
+    x, y = left + layout.pad, top + layout.pad
     picture = fitted(entry.image, layout.tile, layout.tile)
-    sheet.paste(
-        picture,
-        (frame[0] + (layout.tile - picture.width) // 2, frame[1] + (layout.tile - picture.height) // 2),
-    )
-    x, y = frame[0], frame[1] + layout.tile + layout.pad
-    room = layout.tile
-    first = layout.line_height(0)
-    if entry.badge:
-        taken = _draw_badge(sheet, draw, entry.badge, x, y, room // 2, accent, layout)
-        x, room = x + taken, room - taken
+    sheet.paste(picture, (x + (layout.tile - picture.width) // 2, y + (layout.tile - picture.height) // 2))
+    y += layout.tile + layout.pad
+    taken = _draw_badge(sheet, entry.badge, (x, y), accent, layout) if entry.badge else 0
+    draw = ImageDraw.Draw(sheet)
     for line, text in enumerate(entry.caption):
-        if line == 1:
-            x, room = frame[0], layout.tile
-            y += first
-        elif line > 1:
-            y += layout.line_height(line)
-        size, colour = (layout.text_size, TEXT) if line == 0 else (layout.small_size, SOFT_TEXT)
-        write(draw, (x, y), text, size, colour, room)
+        indent = taken if line == 0 else 0
+        style = TextStyle(layout.small_size, SOFT_TEXT) if line else TextStyle(layout.text_size, TEXT)
+        write(draw, (x + indent, y), text, style, layout.tile - indent)
+        y += layout.line_height(line)
 
 
 def _draw_badge(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    text: str,
-    x: int,
-    y: int,
-    room: int,
-    accent: tuple[int, int, int] | None,
-    layout: _Layout,
+    sheet: Image.Image, text: str, place: tuple[int, int], accent: Colour | None, layout: _Layout
 ) -> int:
-    """Draw the pill at the start of the caption. Returns the width it takes with the space after it."""
+    """Draw the badge at the start of the caption. Returns its width with the space after it."""
+    x, y = place
     size = layout.small_size
     side = round(size * 0.55)
-    text, font = fitting_text(text, size, room - 2 * side)
+    text, font = fitting_text(text, size, layout.tile // 2 - 2 * side)
     height = round(size * 1.55)
     width = max(height, round(font.getlength(text)) + 2 * side)
     top = y + (layout.text_size * 6 // 5 - height) // 2
-    rounded(sheet, (x, top, x + width, top + height), height // 2, accent or BADGE, None, 0)
+    rounded(sheet, (x, top, x + width, top + height), height // 2, accent or BADGE)
     ink = TEXT if accent is None or _is_dark(accent) else DARK_INK
-    draw.text((x + width / 2, top + height / 2), text, font=font, fill=ink, anchor="mm")
+    centre = (x + width / 2, top + height / 2)
+    ImageDraw.Draw(sheet).text(centre, text, font=font, fill=ink, anchor="mm")
     return width + layout.pad
 
 
-def _accent(highlight: bool | str) -> tuple[int, int, int] | None:
+def _accent(highlight: bool | str) -> Colour | None:
     if not highlight:
         return None
     if highlight is True:
@@ -181,6 +174,5 @@ def _accent(highlight: bool | str) -> tuple[int, int, int] | None:
     return red, green, blue
 
 
-def _is_dark(colour: tuple[int, int, int]) -> bool:
-    red, green, blue = colour
-    return 0.299 * red + 0.587 * green + 0.114 * blue < 140
+def _is_dark(colour: Colour) -> bool:
+    return sum(weight * level for weight, level in zip(LUMA_WEIGHTS, colour, strict=True)) < 140

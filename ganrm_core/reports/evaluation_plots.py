@@ -1,8 +1,7 @@
-"""Charts of how well a reward model separates liked from ordinary pictures, labelled in plain words.
+"""Evaluation charts of a reward model: ROC curve, score histograms, calibration, selection efficiency.
 
-All take 1-D arrays of one length: `scores` in [0, 1] and `labels` (1 liked, 0 ordinary). They return
-RGB pictures of `size` inches, at twice the size they are meant to be shown at, and share no state: any
-thread may draw.
+All take 1-D arrays of one length: `scores` in [0, 1] and `labels` (1 liked, 0 ordinary). They return RGB images of
+`size` inches, twice as large as they are shown, and are thread-safe.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from ..metrics.summary import SummaryMetrics
 
 
-_DPI = 200  # 100 pixels per inch on the page, drawn twice as fine
+_DPI = 200  # shown at 100
 
 
 def roc_plot(
@@ -49,10 +48,7 @@ def roc_plot(
     theme: Theme = DARK,
     size: tuple[float, float] = (4.7, 4.5),
 ) -> Image.Image:
-    """How many liked pictures are accepted for how many ordinary ones, over all thresholds (ROC curve).
-
-    The dot marks `figures.threshold`.
-    """
+    """ROC curve: share of liked pictures accepted over share of ordinary ones; the dot is `metrics.threshold`."""
     value, positive = _checked(scores, labels)
     false, true = roc_curve(value, positive)
     figure, axes = chart(*size, theme, _DPI)
@@ -73,10 +69,10 @@ def roc_plot(
     )
     share_axes(axes, theme)
     label_axes(axes, theme, "ordinary pictures wrongly accepted", "liked pictures accepted")
-    write_in(axes, theme, 0.97, 0.16, f"AUC {number_text(metrics.auc.value)}", size=17, ha="right")
-    write_in(axes, theme, 0.97, 0.07, f"95% interval: {_span(metrics.auc)}", soft=True, ha="right")
-    # Beside the diagonal, where a curve worth having does not pass.
-    write_in(axes, theme, 0.46, 0.40, "a coin toss", soft=True, rotation=45, rotation_mode="anchor")
+    write_in(axes, theme, (0.97, 0.16), f"AUC {number_text(metrics.auc.value)}", size=17, ha="right")
+    write_in(axes, theme, (0.97, 0.07), f"95% interval: {_span(metrics.auc)}", soft=True, ha="right")
+    # Below the diagonal, where the curve of a useful model does not pass.
+    write_in(axes, theme, (0.46, 0.40), "a coin toss", soft=True, rotation=45, rotation_mode="anchor")
     return rendered(figure)
 
 
@@ -87,9 +83,9 @@ def score_histograms(
     theme: Theme = DARK,
     size: tuple[float, float] = (10.2, 4.1),
 ) -> Image.Image:
-    """The scores of liked pictures (upwards) and of ordinary ones (downwards), each class as 100 %.
+    """Histograms of the scores of liked pictures (upwards) and of ordinary ones (downwards), each class as 100 %.
 
-    `thresholds` are drawn as vertical lines and named in the legend; see `threshold_words`.
+    `thresholds` are drawn as vertical lines and named in the legend; see `threshold_purpose`.
     """
     value, positive = _checked(scores, labels)
     edges = np.linspace(0, 1, (20 if len(value) >= 60 else 10) + 1)
@@ -118,9 +114,15 @@ def score_histograms(
             color=theme.ink,
             linewidth=1.4,
             linestyle=styles[index % len(styles)],
-            label=literal(f"{score_text(threshold)}: {threshold_words(name)}"),
+            label=literal(f"{score_text(threshold)}: {threshold_purpose(name)}"),
         )
-    limit = max(highest, 0.05) * 1.08
+    _histogram_axes(axes, max(highest, 0.05) * 1.08, theme)
+    _legend_above(axes, len(thresholds), theme)
+    return rendered(figure)
+
+
+def _histogram_axes(axes: Any, limit: float, theme: Theme) -> None:
+    """Scores from 0 to 1, shares up to `limit` in both directions."""
     step = _tidy_step(limit)
     marks = np.arange(-math.floor(limit / step), math.floor(limit / step) + 1) * step
     axes.set_ylim(-limit, limit)
@@ -130,21 +132,24 @@ def score_histograms(
     axes.set_xticks(tenths, [f"{tenth:.1f}" for tenth in tenths], **tick_text(theme))
     label_axes(axes, theme, "score the model gave", "share of pictures")
     axes.grid(False, axis="x")
-    lines, line_names = axes.get_legend_handles_labels()
-    bars_first = [*range(len(thresholds), len(lines)), *range(len(thresholds))]
+
+
+def _legend_above(axes: Any, n_thresholds: int, theme: Theme) -> None:
+    """Bars first, though matplotlib lists the lines of thresholds before them."""
+    handles, names = axes.get_legend_handles_labels()
+    bars_first = [*range(n_thresholds, len(handles)), *range(n_thresholds)]
     axes.legend(
-        [lines[i] for i in bars_first],
-        [line_names[i] for i in bars_first],
+        [handles[i] for i in bars_first],
+        [names[i] for i in bars_first],
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.01),
-        ncols=2 if thresholds else 1,
+        ncols=2 if n_thresholds else 1,
         frameon=False,
         borderaxespad=0.4,
         columnspacing=2.2,
         labelcolor=theme.ink,
         prop={"family": fonts(), "size": SIZE},
     )
-    return rendered(figure)
 
 
 def calibration_plot(
@@ -155,10 +160,11 @@ def calibration_plot(
     theme: Theme = DARK,
     size: tuple[float, float] = (4.7, 4.5),
 ) -> Image.Image:
-    """Whether scores mean what they say: per range of scores, the share of pictures that are liked.
+    """Reliability diagram: share of liked pictures per range of scores.
 
-    Both classes weigh the same; larger dots stand for more pictures. `ece` is the mean gap to the
-    diagonal, `ece_bound` what chance alone explains (`metrics.calibration_error_bound`).
+    Both classes have the same total weight; larger dots stand for more pictures. `ece` is the mean gap to the
+    diagonal (expected calibration error), `ece_bound` what chance alone explains
+    (`metrics.binary.calibration_error_bound`).
     """
     value, positive = _checked(scores, labels)
     # Few pictures in many ranges would show noise, not calibration.
@@ -180,19 +186,19 @@ def calibration_plot(
     share_axes(axes, theme)
     axes.set_xticks(SHARES, [f"{mark:g}" for mark in SHARES], **tick_text(theme))
     label_axes(axes, theme, "score the model gave", "share that was liked")
-    write_in(axes, theme, 0.97, 0.16, f"off by {number_text(ece)}", size=17, ha="right")
-    write_in(axes, theme, 0.97, 0.07, f"chance alone: {number_text(ece_bound)}", soft=True, ha="right")
+    write_in(axes, theme, (0.97, 0.16), f"off by {number_text(ece)}", size=17, ha="right")
+    write_in(axes, theme, (0.97, 0.07), f"chance alone: {number_text(ece_bound)}", soft=True, ha="right")
     # The corner of low scores and many liked pictures, where no calibrated curve passes.
-    write_in(axes, theme, 0.03, 0.93, "dotted: as promised", soft=True)
+    write_in(axes, theme, (0.03, 0.93), "dotted: as promised", soft=True)
     return rendered(figure)
 
 
 def efficiency_chart(
     efficiency: Mapping[str, float | Interval], *, overall: str = "together", theme: Theme = DARK
 ) -> Image.Image:
-    """Bars of selection efficiency per kind of picture: 0 picks like chance, 1 always picks the best.
+    """Bar chart of selection efficiency per kind of picture: 0 picks like chance, 1 always picks the best.
 
-    An `Interval` gets a whisker. The bar named `overall` comes first and stands out.
+    An `Interval` has a whisker. The bar named `overall` is first and in the accent colour.
     """
     if not efficiency:
         raise ValueError("efficiency names at least one kind")
@@ -232,8 +238,8 @@ def efficiency_chart(
     return rendered(figure)
 
 
-def threshold_words(name: str) -> str:
-    """What a threshold of a reward model's card is for, in plain words; unknown names as they are."""
+def threshold_purpose(name: str) -> str:
+    """What a threshold of a reward model's card is for, as shown to people; unknown names unchanged."""
     if name == "balanced":
         return "the best balance"
     kind, _, percent = name.partition("_")
@@ -274,5 +280,5 @@ __all__ = [
     "efficiency_chart",
     "roc_plot",
     "score_histograms",
-    "threshold_words",
+    "threshold_purpose",
 ]

@@ -1,4 +1,4 @@
-"""Fonts for drawn reports: text in the language in use that fits its room and shows no empty boxes."""
+"""Fonts for drawn text: translation, choice of a font with all the glyphs, cutting and line breaking to a width."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from .translation import letters_needed, translated
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
-_CLOSING = "，。、；：！？）》】」』”’…·"  # never at the beginning of a line
-_OPENING = "（《【「『“‘"  # never at its end
+_CLOSING = "，。、；：！？）》】」』”’…·"  # not at the beginning of a line
+_OPENING = "（《【「『“‘"  # not at its end
 _UNITS = re.compile(rf"\s+|[{_OPENING}]*(?:[{_CJK}]|(?:\d+ (?:s|min)\b|[^\s{_CJK}])+)[{_CLOSING}]*")
-"""What lines may be broken between: single CJK letters, else whole words, with the punctuation that belongs to them.
+"""Units that a line may break between: single CJK letters, else words, each with its punctuation.
 
 A duration such as "84 s" is one word.
 """
 
 _CJK_SIZE = 0.94  # CJK letters fill their square and look larger
-_ANY_SIZE = 16
+_TEST_SIZE = 16
 _PLAIN = {"–": "-", "—": "-", "−": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "×": "x"}
 
 
 def fitting_text(text: str, size: int, room: float) -> tuple[str, Font]:
-    """`text` on one line, cut with an ellipsis to at most `room` pixels, and the font to draw it with.
+    """Translated `text` on one line, cut with an ellipsis to at most `room` pixels, and the font to draw it with.
 
-    `size` is the letter height in pixels. Characters that no font at hand has are replaced by their
-    plain form (é by e, — by -) or by "?".
+    `size` is the letter height in pixels. Characters missing in every font are replaced by their plain form
+    (é by e, — by -) or by "?".
     """
-    text, font = _spelled(" ".join(spoken(text).split()), size)
+    text, font = _drawable_text(" ".join(localized(text).split()), size)
     if font.getlength(text) <= room:
         return text, font
     ellipsis = _drawable("…", font)
-    # The longest beginning that fits; zero characters always "fit", even if nothing is left to show.
+    # Binary search for the longest beginning that fits; zero characters always do.
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
@@ -52,11 +52,11 @@ def fitting_text(text: str, size: int, room: float) -> tuple[str, Font]:
 
 
 def wrapped_text(text: str, size: int, room: float) -> tuple[list[str], Font]:
-    """`text` in lines of at most `room` pixels, and the font to draw them with; nothing is left out.
+    """Translated `text` in lines of at most `room` pixels, and the font to draw them with; nothing is cut.
 
-    Lines break at spaces and where `text` has line breaks; a longer word, such as a path, breaks anywhere.
+    Lines break at spaces and at the line breaks of `text`; a word wider than `room`, such as a path, breaks anywhere.
     """
-    text, font = _spelled(spoken(text), size)
+    text, font = _drawable_text(localized(text), size)
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
@@ -73,7 +73,7 @@ def wrapped_text(text: str, size: int, room: float) -> tuple[list[str], Font]:
 
 
 def _pieces(word: str, font: Font, room: float) -> list[str]:
-    """`word` broken into pieces that fit; one character at least each, however narrow the room."""
+    """`word` broken into pieces of at most `room` pixels and at least one character."""
     pieces = [""]
     for char in word:
         if pieces[-1] and font.getlength(pieces[-1] + char) > room:
@@ -82,39 +82,37 @@ def _pieces(word: str, font: Font, room: float) -> list[str]:
     return pieces
 
 
-def spoken(text: str) -> str:
-    """`text` in the language in use, if a font at hand has its letters: English beats empty boxes."""
+def localized(text: str) -> str:
+    """`text` in the current language, or in English where no font has the letters of that language."""
     return translated(text) if _can_draw(letters_needed()) else text
 
 
 @lru_cache(maxsize=8)
 def _can_draw(letters: frozenset[str]) -> bool:
-    font = _best_font(tuple(letters), _ANY_SIZE)
+    font = _best_font(tuple(letters), _TEST_SIZE)
     return all(_has_glyph(letter, font) for letter in letters)
 
 
-def rise(font: Font, size: int) -> int:
-    """By how many pixels `font` sets its base line lower than Pillow's own font does below the same top edge."""
+def baseline_shift(font: Font, size: int) -> int:
+    """Pixels that the base line of `font` lies below that of Pillow's own font of this size, for equal top edges."""
     own = _fonts(size)[0]
     if not isinstance(font, ImageFont.FreeTypeFont) or not isinstance(own, ImageFont.FreeTypeFont):
         return 0
     return font.getmetrics()[0] - own.getmetrics()[0]
 
 
-def _spelled(text: str, size: int) -> tuple[str, Font]:
-    """`text` in characters that the best font for it has, and that font. Line breaks stay."""
-    # A plain dash in the nicer font beats a long one in the other.
+def _drawable_text(text: str, size: int) -> tuple[str, Font]:
+    """`text` with missing characters replaced, and the best font for it. Line breaks are kept."""
+    # Characters with a plain form do not decide: a plain dash in the first font is better than a long one in another.
     font = _best_font([char for char in text if char not in _PLAIN and char != "\n"], size)
     return "".join(char if char == "\n" else _drawable(char, font) for char in text), font
 
 
 def _best_font(letters: Sequence[str], size: int) -> Font:
-    """The first font that has all letters, or else the one that lacks the fewest."""
+    """The first font that has all letters, else the one that lacks the fewest."""
     best, fewest = _fonts(size)[0], len(letters) + 1
-    for find in (
-        _fonts,
-        _system_fonts,
-    ):  # looking through the system's fonts takes long, and is seldom needed
+    # Searching the system's fonts is slow and seldom needed.
+    for find in (_fonts, _system_fonts):
         for font in find(size):
             lacking = sum(not _has_glyph(letter, font) for letter in letters)
             if not lacking:
@@ -135,7 +133,7 @@ def _drawable(char: str, font: Font) -> str:
 
 @lru_cache(maxsize=32)
 def _fonts(size: int) -> tuple[Font, ...]:
-    """Pillow's own font, the same on every system, then one that knows more scripts, if installed."""
+    """Pillow's own font, the same on every system, then matplotlib's DejaVu Sans with more scripts, if installed."""
     fonts: list[Font] = [ImageFont.load_default(size)]
     matplotlib = importlib.util.find_spec("matplotlib")  # finds its files without importing it
     if matplotlib is not None and matplotlib.origin:

@@ -1,18 +1,14 @@
-"""A report that opens in any browser: one HTML file with its pictures inside."""
+"""HTML report: a model's metrics, charts and example pictures as one self-contained file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike
 from PIL import Image
 
-from ..data.image_io import read_image
-from ..utils.errors import ImageError
-from ..utils.files import atomic_file, check_new_file, shown, write_new_file
+from ..utils.errors import OutputError
+from ..utils.files import atomic_file, check_new_file, write_new_file
 from .evaluation_plots import DARK, LIGHT, Theme, calibration_plot, roc_plot, score_histograms
 from .html_page import Headline, Report, Section, Themed, page
 from .messages import (
@@ -26,21 +22,39 @@ from .messages import (
     lead,
     strictness,
 )
+from .report_data import ReportData, file_name, thumbnail
 from .score_format import score_text
-
-if TYPE_CHECKING:
-    from ..metrics.summary import SummaryMetrics
 
 _EXAMPLES = 8
 _THUMBNAIL = 480  # pixels; shown at half that, so that they are sharp on fine screens
 _UNREADABLE = (128, 128, 128)
 
 
+def check_report_packages() -> None:
+    """Raises OutputError, which says what to install, where a report could not be written."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    # One built for another numpy fails with whatever its compiled parts raise.
+    except Exception as error:
+        raise OutputError(_missing("The report's plots need matplotlib", "matplotlib", error)) from error
+    try:
+        import jinja2  # noqa: F401
+    except Exception as error:
+        raise OutputError(_missing("The report's page needs Jinja2", "jinja2", error)) from error
+
+
+def _missing(needs: str, package: str, error: Exception) -> str:
+    return (
+        f"{needs}, which cannot be imported ({error}). "
+        f"Install it with: pip install {package}, or leave out --report."
+    )
+
+
 def write_report(path: Path, report: Report, *, numbered: bool = False) -> Path:
     """Write `report` to the new HTML file `path`, and return where it is.
 
     Raises OutputError if the file exists already (if `numbered`, the first free `path (2)` … is taken then) or
-    cannot be written; nothing half done is left.
+    cannot be written; no partial file is left.
     """
     if not numbered:
         check_new_file(path, what="the report")
@@ -52,42 +66,19 @@ def write_report(path: Path, report: Report, *, numbered: bool = False) -> Path:
     return path
 
 
-def training_report(
-    *,
-    scores: ArrayLike,
-    labels: ArrayLike,
-    paths: Sequence[Path],
-    metrics: SummaryMetrics,
-    thresholds: Mapping[str, float],
-    warnings: Sequence[str] = (),
-    counts: Mapping[str, int] | None = None,
-    facts: Sequence[tuple[str, str]] = (),
-    title: str = "Reward model",
-) -> Report:
-    """The report on a trained or evaluated model.
+def training_report(data: ReportData) -> Report:
+    """Report on a trained or evaluated model.
 
-    `scores` (0–1), `labels` (1 liked, 0 ordinary) and `paths` run parallel: pictures the model had
-    not seen. `metrics` were measured on them. `thresholds` as in the model's card. `counts` and
-    `facts` are shown with the key figures (such as "Liked pictures": 120). A picture that cannot be
-    read any more keeps its place and says why.
+    A picture that cannot be read any more keeps its place and says why.
     """
-    value, positive = np.asarray(scores, float), np.asarray(labels) > 0.5
-    if not len(value) == len(positive) == len(paths):
-        raise ValueError(
-            f"{len(value)} scores, {len(positive)} labels and {len(paths)} paths do not run parallel"
-        )
+    headline = Headline(data.metrics.auc, HEADLINE_LABEL, start_words=COIN_TOSS, end_words=NEVER_WRONG)
     return Report(
-        title=title,
-        lead=lead(metrics),
-        headline=Headline(
-            metrics.auc,
-            HEADLINE_LABEL,
-            start_words=COIN_TOSS,
-            end_words=NEVER_WRONG,
-        ),
-        facts=[*all_facts(metrics, thresholds, counts), *facts],
-        warnings=list(warnings),
-        sections=[*_charts(value, positive, metrics, thresholds), *_examples(value, positive, paths)],
+        title=data.title,
+        lead=lead(data.metrics),
+        headline=headline,
+        facts=[*all_facts(data.metrics, data.thresholds, data.counts), *data.facts],
+        warnings=list(data.warnings),
+        sections=[*_charts(data), *_examples(data)],
     )
 
 
@@ -96,13 +87,12 @@ def in_both_themes(plot: Callable[[Theme], Image.Image]) -> Themed:
     return Themed(light=plot(LIGHT), dark=plot(DARK))
 
 
-def _charts(
-    scores: np.ndarray, labels: np.ndarray, metrics: SummaryMetrics, thresholds: Mapping[str, float]
-) -> list[Section]:
-    histograms = in_both_themes(lambda theme: score_histograms(scores, labels, thresholds, theme))
-    roc = in_both_themes(lambda theme: roc_plot(scores, labels, metrics, theme))
+def _charts(data: ReportData) -> list[Section]:
+    scores, liked, metrics = data.values, data.liked, data.metrics
+    histograms = in_both_themes(lambda theme: score_histograms(scores, liked, data.thresholds, theme))
+    roc = in_both_themes(lambda theme: roc_plot(scores, liked, metrics, theme))
     calibration = in_both_themes(
-        lambda theme: calibration_plot(scores, labels, metrics.ece.value, metrics.ece_bound, theme)
+        lambda theme: calibration_plot(scores, liked, metrics.ece.value, metrics.ece_bound, theme)
     )
     return [
         Section(*SPREAD, [(histograms, "")]),
@@ -111,29 +101,17 @@ def _charts(
     ]
 
 
-def _examples(scores: np.ndarray, labels: np.ndarray, paths: Sequence[Path]) -> list[Section]:
+def _examples(data: ReportData) -> list[Section]:
     sections = []
     for kind in EXTREMES:
-        chosen = kind.chosen(scores, labels, _EXAMPLES)
-        if len(chosen):
-            images = [_example(paths[i], float(scores[i])) for i in chosen]
+        if members := data.examples(kind, _EXAMPLES):
+            images = [_example(path, score) for path, score in members]
             sections.append(Section(kind.title, kind.text, images, layout="thumbnails"))
     return sections
 
 
-def thumbnail(path: Path, side: int) -> Image.Image | str:
-    """The picture of `path`, at most `side` pixels wide and high; or why there is none."""
-    try:
-        pixels = read_image(path)
-    except ImageError as error:
-        return str(getattr(error, "reason", "it cannot be read"))
-    picture = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return picture
-
-
 def _example(path: Path, score: float) -> tuple[Image.Image, str]:
-    caption = f"{score_text(score)}\n{shown(Path(path).name)[1:-1]}"
+    caption = f"{score_text(score)}\n{file_name(path)}"
     picture = thumbnail(path, _THUMBNAIL)
     if isinstance(picture, Image.Image):
         return picture, caption
@@ -143,10 +121,11 @@ def _example(path: Path, score: float) -> tuple[Image.Image, str]:
 __all__ = [
     "Headline",
     "Report",
+    "ReportData",
     "Section",
     "Themed",
+    "check_report_packages",
     "in_both_themes",
-    "thumbnail",
     "training_report",
     "write_report",
 ]

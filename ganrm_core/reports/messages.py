@@ -1,4 +1,4 @@
-"""What reports say about a model, in plain words: the same on the page and on the card."""
+"""Texts of reports about a model, shared by the HTML and the image report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluation_plots import threshold_words
+from .evaluation_plots import threshold_purpose
 from .score_format import score_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _STEPS = (
 
 @dataclass(frozen=True)
 class Extremes:
-    """Pictures of one class at one end of the scores. `direction` -1: the highest scores first."""
+    """Section of example pictures of one class from one end of the scores. `direction` -1: the highest scores first."""
 
     title: str
     text: str
@@ -52,7 +52,7 @@ class Extremes:
     direction: Literal[1, -1]
 
     def chosen(self, scores: NDArray[Any], labels: NDArray[Any], most: int) -> NDArray[np.intp]:
-        """Positions of at most so many pictures, the most extreme first. `labels` are true for liked ones."""
+        """Positions of at most `most` pictures, the most extreme first. `labels` are true for liked ones."""
         members = np.flatnonzero(labels == self.liked)
         return members[np.argsort(self.direction * scores[members], kind="stable")][:most]
 
@@ -87,12 +87,13 @@ EXTREMES = (
 )
 
 
-def history_words(history: History) -> tuple[str, str]:
-    """Title and text for the chart of a history."""
+def curve_text(history: History) -> tuple[str, str]:
+    """Title and text of the section with the training curves."""
     return _CHOICE if history.choice else _STEPS
 
 
 def strictness(metrics: SummaryMetrics) -> tuple[str, str]:
+    """Title and text of the section with the ROC curve."""
     return (
         "What a stricter choice costs",
         "Each point of the curve is one threshold; the closer it comes to the top left corner, the better. "
@@ -101,7 +102,7 @@ def strictness(metrics: SummaryMetrics) -> tuple[str, str]:
 
 
 def lead(metrics: SummaryMetrics) -> str:
-    """What came out, in a sentence or two."""
+    """Summary of the AUC in a sentence or two."""
     auc = metrics.auc
     if not np.isfinite(auc.value):
         return "There are too few pictures to say how well the model tells liked from ordinary."
@@ -115,14 +116,17 @@ def lead(metrics: SummaryMetrics) -> str:
     if auc.low <= 0.5:
         return f"{claim} With so few pictures, or sets so alike, that may be luck: it is not safely better than a coin toss."
     grades = ((0.95, "a sharp eye"), (0.85, "a good eye"), (0.7, "a fair eye"))
-    grade = next((words for least, words in grades if auc.value >= least), "only a weak eye")
+    grade = next((name for least, name in grades if auc.value >= least), "only a weak eye")
     return f"{claim} That is {grade} for your taste."
 
 
 def all_facts(
     metrics: SummaryMetrics, thresholds: Mapping[str, float], counts: Mapping[str, int] | None
 ) -> list[tuple[str, str]]:
-    """Names and values; of a value with several lines the first is prominent."""
+    """Names and values of counts, accuracy, thresholds and calibration error.
+
+    Of a value with several lines the first is prominent.
+    """
     accuracy = metrics.accuracy
     return [
         *((name[:1].upper() + name[1:], f"{count:,}") for name, count in (counts or {}).items()),
@@ -140,8 +144,9 @@ def all_facts(
 
 
 def threshold_facts(thresholds: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Name and value of each threshold, with its purpose on a second line."""
     return [
-        ("Keep from score", f"{score_text(value)}\n{threshold_words(name)}")
+        ("Keep from score", f"{score_text(value)}\n{threshold_purpose(name)}")
         for name, value in thresholds.items()
     ]
 

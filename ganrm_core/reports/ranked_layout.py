@@ -1,16 +1,15 @@
-"""Which candidate stands where on a ranked sheet."""
+"""Arrangement of a ranked sheet: which candidate is drawn in which row and column."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 from torch import Tensor
 
-MOST_COLUMNS = 8
+from .tile_lengths import grid_columns
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,27 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of tiles: what stands in which column. Labels stand above the first column of a group."""
+    """One row of tiles, each with its column. `labels` name the groups that begin in a column."""
 
     labels: list[tuple[int, str]]
     tiles: list[tuple[int, Ranked]]
 
 
+@dataclass(frozen=True)
+class Arrangement:
+    """`columns` in all, `block` of them for one group."""
+
+    rows: list[Row]
+    columns: int
+    block: int
+
+    @property
+    def candidates(self) -> list[Ranked]:
+        return [candidate for row in self.rows for _, candidate in row.tiles]
+
+
 def best(candidates: Sequence[Ranked], most: int) -> list[list[Ranked]]:
-    """At most so many candidates, by group, best first."""
+    """At most `most` candidates, kept ones first, as groups with the best of each first."""
     chosen = sorted(candidates, key=lambda entry: (not entry.kept, entry.rank, entry.group))[:most]
     groups: dict[int, list[Ranked]] = {}
     for entry in sorted(chosen, key=lambda entry: (entry.group, entry.rank, entry.number)):
@@ -47,10 +59,10 @@ def best(candidates: Sequence[Ranked], most: int) -> list[list[Ranked]]:
     return list(groups.values())
 
 
-def arranged(groups: list[list[Ranked]]) -> tuple[list[Row], int, int]:
-    """Rows of tiles, how many columns they have, and how many of these one group takes."""
-    total, largest = sum(map(len, groups)), max(map(len, groups))
-    columns = _columns(total, [entry for group in groups for entry in group])
+def arranged(groups: list[list[Ranked]]) -> Arrangement:
+    """Groups in blocks of their own, side by side as far as the columns allow."""
+    largest = max(map(len, groups))
+    columns = grid_columns([picture_size(entry) for group in groups for entry in group])
     if len(groups) == 1:
         block, abreast = columns, 1
     elif largest <= columns:
@@ -68,20 +80,11 @@ def arranged(groups: list[list[Ranked]]) -> tuple[list[Row], int, int]:
                 part = group[line * block : (line + 1) * block]
                 row.tiles.extend((place * block + column, entry) for column, entry in enumerate(part))
             rows.append(row)
-    return rows, block * abreast, block
-
-
-def _columns(count: int, entries: Sequence[Ranked]) -> int:
-    """So many that the sheet is about square, without gaps at its end where one more column avoids them."""
-    shape = statistics.median(width / height for width, height in map(picture_size, entries))
-    # Wide pictures need fewer columns; up to 16:9 the rule for squares serves.
-    columns = min(MOST_COLUMNS, math.ceil(math.sqrt(count / max(1.0, shape / 1.8))))
-    return (
-        columns + 1 if count % columns and columns < MOST_COLUMNS and not count % (columns + 1) else columns
-    )
+    return Arrangement(rows, block * abreast, block)
 
 
 def picture_size(entry: Ranked) -> tuple[int, int]:
+    """Width and height."""
     if isinstance(entry.image, Tensor):
         height, width = entry.image.shape[-2:]
         return max(1, width), max(1, height)

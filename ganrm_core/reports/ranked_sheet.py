@@ -1,9 +1,8 @@
-"""Candidates in the order of their ranks, drawn so that they can still be read inside a small node."""
+"""Ranked contact sheet: candidates best first with number, score and rank, readable inside a small node."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -15,24 +14,22 @@ from .canvas import (
     CARD,
     DARK_INK,
     PAGE,
+    PILL,
     SOFT_TEXT,
     TEXT,
-    WARNING,
-    Colour,
+    TextStyle,
+    digits_base,
     fitted,
-    name_lines,
+    number_pill,
     rounded,
     text_width,
     write,
 )
-from .fonts import wrapped_text
-from .ranked_layout import Ranked, Row, arranged, best, picture_size
+from .ranked_header import Header, HeaderText, count_text, spread
+from .ranked_layout import Arrangement, Ranked, Row, arranged, best, picture_size
 from .score_format import score_text
+from .tile_lengths import BORDER, GAP, RADIUS, TileLengths
 
-_SHOWN_WIDTH = 420  # what a node makes of the sheet; all lengths below are pixels at this width
-_MARGIN, _GAP, _BLOCK_GAP, _BORDER, _RADIUS = 10, 5, 10, 2, 5
-_SMALL, _NOTE_LINE = 12, 18
-_WARNING, _WARNING_LINE = 14, 20
 _Part = Literal["number", "score", "rank"]
 _CAPTIONS: tuple[tuple[tuple[_Part, ...], ...], ...] = (
     (("number", "score", "rank"),),
@@ -41,7 +38,7 @@ _CAPTIONS: tuple[tuple[tuple[_Part, ...], ...], ...] = (
     (("number",), ("score", "rank")),
     (("number",), ("score",), ("rank",)),
 )
-_PILL: Colour = (214, 214, 218)
+"""Lines of a caption, preferred ones first."""
 
 
 def ranked_sheet(
@@ -53,53 +50,48 @@ def ranked_sheet(
     note: str = "",
     warning: str = "",
 ) -> Image.Image:
-    """An RGB sheet, best candidates first, each with its number, score and rank beneath it.
+    """RGB sheet, best candidates first, each with its number, score and rank beneath it.
 
-    Made to be shown about 420 pixels wide: it is three to four times as large, with letters to match.
-    Several groups stand in blocks of their own. Kept candidates have a gold frame. Above stand the
-    lowest, middle and highest score of all candidates and `thresholds["balanced"]`, and `note`, a few words, in
-    gold; above it all `warning`, what must not be missed, in a colour of its own. Of more than `most` candidates the
-    kept ones and then the best of each group are shown. Pictures are drawn on copies and
-    never covered. Raises `ImageError` if there is no candidate.
+    Three to four times as large as the 420 pixels it is shown at. Groups are drawn in blocks of their own, kept
+    candidates with a gold frame. The header has the lowest, median and highest score of all candidates,
+    `thresholds["balanced"]`, `note` in gold, and above them `warning` in a colour of its own. Of more than `most`
+    candidates the kept ones and then the best of each group are shown. Pictures are copied and never covered.
+    Raises `ImageError` if there is no candidate.
     """
     if not candidates:
         raise ImageError("There are no images to draw on the ranked sheet. Pass at least one.")
     if most < 1:
         raise ValueError("most is 1 or more")
-    rows, columns, block = arranged(best(candidates, most))
-    sizes = _Sizes(columns, block, rows, _score_form([entry.score for entry in candidates]))
-    header = _Header(candidates, min(most, len(candidates)), thresholds or {}, sizes)
-    header.add_words(model, note, warning)
-    legend_top = header.height + sum(sizes.row_height(row) + sizes.px(_GAP) for row in rows)
-    sheet = Image.new("RGB", (sizes.width, legend_top + sizes.px(24)), PAGE)
-    draw = ImageDraw.Draw(sheet)
-    header.draw(draw)
+    scores = [entry.score for entry in candidates]
+    arrangement = arranged(best(candidates, most))
+    lengths = _Lengths(arrangement, _score_form(scores))
+    header = Header(
+        spread(scores, thresholds or {}, lengths.form),
+        count_text(candidates, min(most, len(candidates))),
+        HeaderText(model, note, warning),
+        lengths,
+    )
+    legend_top = header.height + sum(lengths.row_height(row) + lengths.px(GAP) for row in arrangement.rows)
+    sheet = Image.new("RGB", (lengths.width, legend_top + lengths.px(24)), PAGE)
+    header.draw(ImageDraw.Draw(sheet))
     top = header.height
-    for row in rows:
-        _draw_row(sheet, draw, row, top, sizes)
-        top += sizes.row_height(row) + sizes.px(_GAP)
-    _draw_legend(sheet, draw, legend_top, candidates, sizes)
+    for row in arrangement.rows:
+        _draw_row(sheet, row, top, lengths)
+        top += lengths.row_height(row) + lengths.px(GAP)
+    _draw_legend(sheet, legend_top, candidates, lengths)
     return sheet
 
 
-class _Sizes:
-    """Lengths in pixels of the sheet itself, and how tiles look."""
+class _Lengths(TileLengths):
+    """Lengths in pixels of the sheet itself, and the layout of captions."""
 
-    def __init__(self, columns: int, block: int, rows: Sequence[Row], form: str) -> None:
-        self.scale = 3 if columns <= 4 else 4
-        self.block, self.form = block, form
-        blocks = columns // block
-        gaps = (columns - 1) * _GAP + (blocks - 1) * _BLOCK_GAP
-        self.card = (self.px(_SHOWN_WIDTH) - 2 * self.px(_MARGIN) - self.px(gaps)) // columns
-        self.width = 2 * self.px(_MARGIN) + columns * self.card + self.px(gaps)
-        self.pad, self.border = self.px(4 if columns <= 4 else 3), self.px(_BORDER)
-        self.picture = self.card - 2 * self.pad
-        # A single picture as tall as it likes would push the words out of the node.
-        self.tallest = round(self.picture * {1: 1.0, 2: 1.3}.get(columns, 1.6))
-        self.label_height = self.px(20)
-        entries = [entry for row in rows for _, entry in row.tiles]
+    def __init__(self, arrangement: Arrangement, form: str) -> None:
+        columns = arrangement.columns
+        super().__init__(columns, arrangement.block, pad=4 if columns <= 4 else 3)
+        self.form, self.border, self.label_height = form, self.px(BORDER), self.px(20)
+        entries = arrangement.candidates
         largest = self.px(min(19.0, max(10.5, 0.18 * self.picture / self.scale)))
-        # Letters a little smaller are worth a line less under every tile.
+        # Slightly smaller letters are better than one more line under every tile.
         for smaller in (1.0, 0.95, 0.9):
             self.number_size = self.score_size = round(smaller * largest)
             self.rank_size = max(self.px(9.5), round(0.7 * self.number_size))
@@ -112,22 +104,8 @@ class _Sizes:
         self.heights = [max(self._part_height(part) for part in line) for line in self.lines]
         self.caption = self.pad + sum(self.heights)
 
-    def px(self, length: float) -> int:
-        return round(length * self.scale)
-
-    def left(self, column: int) -> int:
-        return (
-            self.px(_MARGIN)
-            + column * (self.card + self.px(_GAP))
-            + column // self.block * self.px(_BLOCK_GAP)
-        )
-
-    def drawn_height(self, entry: Ranked) -> int:
-        width, height = picture_size(entry)
-        return max(1, round(height * min(self.picture / width, self.tallest / height, 2.0)))
-
     def card_height(self, row: Row) -> int:
-        pictures = max(self.drawn_height(entry) for _, entry in row.tiles)
+        pictures = max(self.drawn_height(picture_size(entry)) for _, entry in row.tiles)
         return pictures + self.caption + 2 * self.pad
 
     def row_height(self, row: Row) -> int:
@@ -138,7 +116,7 @@ class _Sizes:
         return max(self.pill_height, math.ceil(width))
 
     def _lines(self, entries: Sequence[Ranked]) -> tuple[tuple[_Part, ...], ...]:
-        """What stands beside what under every tile: all in one line, if there is room."""
+        """The first of the captions whose lines all fit under every tile."""
         fits = (
             lines for lines in _CAPTIONS if all(self._widest(line, entries) <= self.picture for line in lines)
         )
@@ -163,174 +141,61 @@ class _Sizes:
         }[part]
 
 
-class _Header:
-    """The lines above the tiles."""
-
-    def __init__(
-        self,
-        candidates: Sequence[Ranked],
-        shown: int,
-        thresholds: Mapping[str, float],
-        sizes: _Sizes,
-    ) -> None:
-        self.sizes, self.room = sizes, sizes.width - 2 * sizes.px(_MARGIN)
-        finite = [entry.score for entry in candidates if math.isfinite(entry.score)]
-        metrics = (
-            {"min": min(finite), "median": statistics.median(finite), "max": max(finite)} if finite else {}
-        )
-        if "balanced" in thresholds:
-            metrics["suggested threshold"] = thresholds["balanced"]
-        self.metrics = {name: score_text(value, sizes.form) for name, value in metrics.items()}
-        self.size = next(
-            (
-                sizes.px(size)
-                for size in (13.5, 13, 12.5, 12, 11.5)
-                if self._wide(sizes.px(size)) <= self.room
-            ),
-            sizes.px(11),
-        )
-        self.lines = self._broken()
-        self.words = _counted(candidates, shown)
-        self.small: list[tuple[str, Colour]] = []
-        self.warning: list[str] = []
-
-    def add_words(self, model: str, note: str, warning: str) -> None:
-        """The lines of words, none of them cut but the names of models longer than three lines."""
-        size, name = self.sizes.px(_SMALL), " ".join(model.split())
-        with_model = f"{self.words} · {name}" if name else self.words
-        if text_width(with_model, size) <= self.room:
-            self.small = [(with_model, SOFT_TEXT)]
-        else:
-            self.small = [(line, SOFT_TEXT) for line in (self.words, *name_lines(name, size, self.room))]
-        if note:
-            self.small += [(line, ACCENT) for line in wrapped_text(note, size, self.room)[0]]
-        if warning:
-            self.warning = wrapped_text(warning, self.sizes.px(_WARNING), self.room)[0]
-
-    @property
-    def figures_top(self) -> int:
-        return self.sizes.px(9 + _WARNING_LINE * len(self.warning))
-
-    @property
-    def small_top(self) -> int:
-        return self.figures_top + round(len(self.lines) * 1.4 * self.size)
-
-    @property
-    def height(self) -> int:
-        return self.small_top + self.sizes.px(6 + _NOTE_LINE * len(self.small))
-
-    def draw(self, draw: ImageDraw.ImageDraw) -> None:
-        margin = self.sizes.px(_MARGIN)
-        for number, line in enumerate(self.warning):
-            top = self.sizes.px(7 + _WARNING_LINE * number)
-            write(draw, (margin, top), line, self.sizes.px(_WARNING), WARNING, self.room)
-        for number, names in enumerate(self.lines):
-            top, x = self.figures_top + round(number * 1.4 * self.size), float(margin)
-            for index, name in enumerate(names):
-                room = margin + self.room - x
-                x += write(draw, (x, top), f"{'· ' if index else ''}{name}", self.size, SOFT_TEXT, room)
-                x += 0.3 * self.size
-                room = margin + self.room - x
-                x += write(draw, (x, top), self.metrics[name], self.size, TEXT, room, bold=True)
-                x += 0.3 * self.size
-        for number, (line, colour) in enumerate(self.small):
-            top = self.small_top + self.sizes.px(_NOTE_LINE * number)
-            write(draw, (margin, top), line, self.sizes.px(_SMALL), colour, self.room)
-
-    def _wide(self, size: int, names: Sequence[str] | None = None) -> float:
-        chosen = list(self.metrics) if names is None else names
-        words = sum(text_width(f"· {name}", size) for name in chosen)
-        values = sum(text_width(self.metrics[name], size, bold=True) for name in chosen)
-        return words + values + 0.6 * size * len(chosen)
-
-    def _broken(self) -> list[list[str]]:
-        """The names of the figures, in lines that fit."""
-        lines: list[list[str]] = []
-        for name in self.metrics:
-            if lines and self._wide(self.size, [*lines[-1], name]) <= self.room:
-                lines[-1].append(name)
-            else:
-                lines.append([name])
-        return lines
-
-
-def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int, sizes: _Sizes) -> None:
+def _draw_row(sheet: Image.Image, row: Row, top: int, lengths: _Lengths) -> None:
     if row.labels:
-        room = sizes.block * (sizes.card + sizes.px(_GAP)) - sizes.px(_GAP)
+        room = lengths.block * (lengths.tile + lengths.px(GAP)) - lengths.px(GAP)
+        style = TextStyle(lengths.px(12), TEXT, bold=True)
         for column, label in row.labels:
-            write(draw, (sizes.left(column), top + sizes.px(3)), label, sizes.px(12), TEXT, room, bold=True)
-        top += sizes.label_height
-    height = sizes.card_height(row)
+            write(ImageDraw.Draw(sheet), (lengths.left(column), top + lengths.px(3)), label, style, room)
+        top += lengths.label_height
+    height = lengths.card_height(row)
     for column, entry in row.tiles:
-        left = sizes.left(column)
-        box = (left, top, left + sizes.card, top + height)
-        accent = ACCENT if entry.kept else None
-        rounded(sheet, box, sizes.px(_RADIUS), CARD, accent, sizes.border)
-        picture = fitted(entry.image, sizes.picture, sizes.tallest)
-        space = height - sizes.caption - 2 * sizes.pad - picture.height
-        sheet.paste(picture, (left + (sizes.card - picture.width) // 2, top + sizes.pad + space // 2))
-        _draw_caption(sheet, draw, entry, left + sizes.pad, top + height - sizes.pad - sizes.caption, sizes)
+        left = lengths.left(column)
+        box = (left, top, left + lengths.tile, top + height)
+        rounded(sheet, box, lengths.px(RADIUS), CARD, ACCENT if entry.kept else None, lengths.border)
+        picture = fitted(entry.image, lengths.picture, lengths.tallest)
+        space = height - lengths.caption - 2 * lengths.pad - picture.height
+        sheet.paste(picture, (left + (lengths.tile - picture.width) // 2, top + lengths.pad + space // 2))
+        _draw_caption(sheet, entry, left + lengths.pad, top + height - lengths.caption, lengths)
 
 
-def _draw_caption(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, entry: Ranked, left: int, top: int, sizes: _Sizes
-) -> None:
-    top += sizes.pad
-    right = left + sizes.picture
-    for parts, height in zip(sizes.lines, sizes.heights, strict=True):
-        x = left
-        base = top + (height + round(0.7 * sizes.number_size)) // 2
+def _draw_caption(sheet: Image.Image, entry: Ranked, left: int, top: int, lengths: _Lengths) -> None:
+    draw, room = ImageDraw.Draw(sheet), lengths.picture
+    score_style = TextStyle(lengths.score_size, TEXT, bold=True, anchor="ls")
+    rank_style = TextStyle(lengths.rank_size, SOFT_TEXT, anchor="rs")
+    for parts, height in zip(lengths.lines, lengths.heights, strict=True):
+        x, base = left, digits_base(top, height, lengths.number_size)
         if "number" in parts:
-            x += _draw_pill(sheet, draw, str(entry.number), left, top, bool(entry.kept), sizes)
-            x += round(0.3 * sizes.number_size)
+            width = lengths.pill_width(str(entry.number))
+            box = (x, top, x + width, top + lengths.pill_height)
+            number_pill(sheet, box, str(entry.number), lengths.number_size, marked=bool(entry.kept))
+            x += width + round(0.3 * lengths.number_size)
         if "score" in parts:
-            score = score_text(entry.score, sizes.form)
-            write(draw, (x, base), score, sizes.score_size, TEXT, right - left, anchor="ls", bold=True)
+            write(draw, (x, base), score_text(entry.score, lengths.form), score_style, room)
         if "rank" in parts:
-            rank = _ordinal(entry.rank)
-            write(draw, (right, base), rank, sizes.rank_size, SOFT_TEXT, right - left, anchor="rs")
+            write(draw, (left + room, base), _ordinal(entry.rank), rank_style, room)
         top += height
 
 
-def _draw_pill(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, number: str, left: int, top: int, kept: bool, sizes: _Sizes
-) -> int:
-    width, height, size = sizes.pill_width(number), sizes.pill_height, sizes.number_size
-    rounded(sheet, (left, top, left + width, top + height), height // 3, ACCENT if kept else _PILL)
-    place = (left + width / 2, top + (height + round(0.7 * size)) // 2)
-    write(draw, place, number, size, DARK_INK, width, anchor="ms", bold=True)
-    return width
-
-
-def _draw_legend(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, top: int, candidates: Sequence[Ranked], sizes: _Sizes
-) -> None:
-    """How to read a tile; what no longer fits is left out."""
-    left, size, base = sizes.px(_MARGIN), sizes.px(11), top + sizes.px(14)
+def _draw_legend(sheet: Image.Image, top: int, candidates: Sequence[Ranked], lengths: _Lengths) -> None:
+    """How to read a tile; parts without room are left out."""
+    draw, size = ImageDraw.Draw(sheet), lengths.px(11)
+    left, base = lengths.margin, top + lengths.px(14)
     entry = min(candidates, key=lambda one: (one.rank, one.group))
     number = str(entry.number)
     width = round(text_width(number, size, bold=True) + 0.7 * size)
     pill = (left, base - round(1.02 * size), left + width, base + round(0.28 * size))
-    rounded(sheet, pill, size // 3, ACCENT if entry.kept else _PILL)
-    write(draw, (left + width / 2, base), number, size, DARK_INK, width, anchor="ms", bold=True)
-    words = f"is the number to pick   ·   {score_text(entry.score, sizes.form)} the score   ·   {_ordinal(entry.rank)} the rank"
-    x = left + width + 0.4 * size
-    x += write(draw, (x, base), words, size, SOFT_TEXT, sizes.width - x - sizes.px(_MARGIN), anchor="ls")
-    if any(one.kept for one in candidates) and sizes.width - x > sizes.px(60):
+    rounded(sheet, pill, size // 3, ACCENT if entry.kept else PILL)
+    write(draw, (left + width / 2, base), number, TextStyle(size, DARK_INK, bold=True, anchor="ms"), width)
+    style, x = TextStyle(size, SOFT_TEXT, anchor="ls"), left + width + 0.4 * size
+    score, rank = score_text(entry.score, lengths.form), _ordinal(entry.rank)
+    text = f"is the number to pick   ·   {score} the score   ·   {rank} the rank"
+    x += write(draw, (x, base), text, style, lengths.width - x - lengths.margin)
+    if any(one.kept for one in candidates) and lengths.width - x > lengths.px(60):
         x = round(x + size)
         frame = (x, base - round(0.95 * size), x + round(1.2 * size), base + round(0.25 * size))
-        rounded(sheet, frame, size // 4, PAGE, ACCENT, sizes.border)
-        write(draw, (frame[2] + 0.4 * size, base), "kept", size, SOFT_TEXT, sizes.px(40), anchor="ls")
-
-
-def _counted(candidates: Sequence[Ranked], shown: int) -> str:
-    count, groups = len(candidates), len({entry.group for entry in candidates})
-    words = "1 picture" if count == 1 else f"{count:,} pictures"
-    if groups > 1:
-        words += f" in {groups:,} groups"
-    if any(entry.kept is not None for entry in candidates):
-        words += f", {sum(bool(entry.kept) for entry in candidates):,} kept"
-    return words if shown == count else f"{words} · best {shown:,} shown, {count - shown:,} left out"
+        rounded(sheet, frame, size // 4, PAGE, ACCENT, lengths.border)
+        write(draw, (frame[2] + 0.4 * size, base), "kept", style, lengths.px(40))
 
 
 def _score_form(scores: Sequence[float]) -> str:
@@ -342,4 +207,4 @@ def _ordinal(rank: int) -> str:
     return f"{rank}{ending}"
 
 
-__all__ = ["Ranked", "ranked_sheet", "score_text"]
+__all__ = ["Ranked", "ranked_sheet"]

@@ -1,4 +1,4 @@
-"""Number format of scores, everywhere people read one: as it is typed into a widget."""
+"""Number format of scores in everything people read; the format that they type into widgets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def score_text(value: float, form: str = "share") -> str:
-    """Shares as 0.93 and 1.00; other figures, or all where `form` is "any", to four significant digits."""
+    """Scores in 0–1 to two decimals; others, or all where `form` is "any", to four significant digits."""
     if not math.isfinite(value):
         return "?"
     if form == "share" and 0 <= value <= 1:

@@ -1,4 +1,4 @@
-"""A font of the system with Chinese, Japanese and Korean letters (CJK), if there is one.
+"""Search for an installed system font with Chinese, Japanese and Korean (CJK) letters.
 
 None is shipped: such a font is ten times the size of this library.
 """
@@ -20,15 +20,15 @@ _FILES = (
     "SourceHanSansSC-Regular.otf", "SourceHanSans-Regular.ttc", "SourceHanSansCN-Regular.otf",
     "wqy-microhei.ttc", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf", "DroidSansFallback.ttf",
 )  # fmt: skip
-"""Of Windows, macOS and Linux, sans serif, the nicest first."""
+"""Sans-serif fonts of Windows, macOS and Linux, preferred ones first."""
 
-_SIMPLIFIED = " SC"  # how a collection names the face with mainland letter shapes
+_SIMPLIFIED = " SC"  # in the family name of the face with mainland letter shapes
 _MOST_FACES = 16
 
 
 @lru_cache(maxsize=1)
 def cjk_font() -> tuple[Path, int] | None:
-    """The font file and the face in it that has simplified Chinese; None where the system has no such font."""
+    """Font file and the index of its face for simplified Chinese; None where the system has no such font."""
     found: dict[str, Path] = {}
     for folder in _folders():
         for path in _files_below(folder):
@@ -58,12 +58,12 @@ def _folders() -> list[Path]:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    for place, _, names in os.walk(folder):  # what cannot be read is passed over
+    for place, _, names in os.walk(folder):  # unreadable folders are skipped
         yield from (Path(place, name) for name in names if name in _FILES)
 
 
 def _simplified_face(path: Path) -> int | None:
-    """Which face of the file to use: the first of simplified Chinese, or else the first; None for a damaged file."""
+    """Index of the first face for simplified Chinese, else of the first face; None for a damaged file."""
     first: int | None = None
     for face in range(_MOST_FACES):
         try:

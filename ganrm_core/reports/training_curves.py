@@ -1,4 +1,4 @@
-"""Learning curve and regularisation path: loss and AUC over the steps of a fit, or over fits to choose from."""
+"""Learning curve or regularisation path: loss and AUC over the steps of a fit, or over penalties to choose from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .chart_style import (
     tick_text,
 )
 
-_TICKS = ((0.9, 0.02), (0.8, 0.05), (0.5, 0.1), (0.0, 0.2))  # where the axis of the AUC starts, and its step
+_TICKS = ((0.9, 0.02), (0.8, 0.05), (0.5, 0.1), (0.0, 0.2))  # start of the AUC axis, and its step
 
 _LOSS, _AUC = "loss", "AUC so far"
 _LABELLED, _PLAIN = 0.64, 0.19  # inches beside the chart, with and without numbers
@@ -34,10 +34,10 @@ def has_curve(history: History | None) -> bool:
     return history is not None and max(len(history.loss), len(history.auc)) >= 2
 
 
-def last_figures(history: History) -> list[tuple[str, str]]:
-    """Name and value of what the last step came to, or the point chosen so far, such as ("loss", "0.412").
+def last_values(history: History) -> list[tuple[str, str]]:
+    """Names and values of the last step or the chosen fit, such as ("loss", "0.412").
 
-    The AUC is named as what it is: one to compare steps by, not that of the finished model.
+    The AUC is named "AUC so far": it compares steps and is not that of the finished model.
     """
     point = -1 if history.chosen is None else history.chosen
     return [
@@ -55,14 +55,13 @@ def training_curves(
     theme: Theme = DARK,
     metrics: bool = True,
 ) -> Image.Image:
-    """An RGB chart of `size` inches: loss on the left axis, AUC on the right one.
+    """RGB chart of `size` inches: loss on the left axis, AUC on the right one.
 
-    Steps are counted from 1. Of fits to choose from, the chosen one is marked. With `metrics` the last values, or those
-    of the chosen fit, stand above their axes, in the colour of their lines, else only what they are. Values that are
-    not finite leave a gap. Needs matplotlib.
+    Steps are counted from 1. Of fits to choose from, the chosen one is marked. Above the axes are their names, with
+    `metrics` also the last values or those of the chosen fit. Values that are not finite leave a gap. Needs matplotlib.
     """
     left_margin, right_margin = (_LABELLED if values else _PLAIN for values in (history.loss, history.auc))
-    # The axis drawn first carries the grid, or the grid would run across the line of the other.
+    # The axes drawn first have the grid, or it would cover the line of the others.
     figure, right = chart(*size, theme, dpi, margins=(left_margin, 0.62, right_margin, 0.4))
     left = right.twinx()
     bare(left)
@@ -82,7 +81,7 @@ def training_curves(
     if history.chosen is not None:
         _mark_chosen(right, point, count, theme)
     _step_axis(right, count, history, theme)
-    heads = {name: f"{name}  {value}" for name, value in last_figures(history)}
+    heads = {name: f"{name}  {value}" for name, value in last_values(history)}
     if not metrics:
         heads = {name: short for name, short in ((_LOSS, "loss"), (_AUC, "AUC")) if name in heads}
     _head(left, heads.get(_LOSS), theme.ink, "left", left_margin)
@@ -90,13 +89,13 @@ def training_curves(
     return rendered(figure)
 
 
-def _head(axes: Any, words: str | None, colour: str, side: str, margin: float) -> None:
-    """Words over the numbers of their axis, so that no one has to ask which is which."""
-    if words is None:
+def _head(axes: Any, text: str | None, colour: str, side: str, margin: float) -> None:
+    """Name of an axis above its numbers."""
+    if text is None:
         return
     outwards = 72 * (margin - _PLAIN)
     axes.annotate(
-        literal(words),
+        literal(text),
         (0 if side == "left" else 1, 1),
         xytext=(-outwards if side == "left" else outwards, 11),
         xycoords="axes fraction",
@@ -129,7 +128,7 @@ def _mark_chosen(axes: Any, point: int, count: int, theme: Theme) -> None:
 
 
 def _draw(axes: Any, values: Sequence[float], point: int, colour: str, theme: Theme) -> None:
-    """A line with a large dot at `point`, counted from 0, if there is one."""
+    """A line with a large dot at `point`, counted from 0, if `values` has it."""
     if not values:
         return
     steps = range(1, len(values) + 1)
@@ -157,7 +156,7 @@ def _loss_axis(axes: Any, values: Sequence[float], theme: Theme) -> None:
         axes.set_yticks([])
         return
     low, high = min(finite), max(finite)
-    # Never so near that a change of next to nothing fills the plot.
+    # A lower bound on the range: a negligible change must not fill the plot.
     spare = max(0.08 * (high - low), 0.02 * abs(high)) or 0.05
     axes.set_ylim(low - spare, high + spare)
     marks = [
@@ -165,11 +164,11 @@ def _loss_axis(axes: Any, values: Sequence[float], theme: Theme) -> None:
         for mark in MaxNLocator(5).tick_values(low - spare, high + spare)
         if low - spare <= mark <= high + spare
     ]
-    axes.set_yticks(marks, _alike(marks), **tick_text(theme))
+    axes.set_yticks(marks, _tick_labels(marks), **tick_text(theme))
 
 
-def _alike(marks: Sequence[float]) -> list[str]:
-    """Figures with equally many decimals, so many that none is rounded."""
+def _tick_labels(marks: Sequence[float]) -> list[str]:
+    """Numbers with equally many decimals, enough that none is rounded."""
     digits = next((n for n in range(5) if all(abs(round(mark, n) - mark) < 1e-9 for mark in marks)), None)
     form = ".3g" if digits is None or max(map(abs, marks)) >= 1e5 else f".{digits}f"
     return [format(mark, form).replace("-", "−") for mark in marks]
@@ -195,5 +194,5 @@ def _step_axis(axes: Any, count: int, history: History, theme: Theme) -> None:
     else:
         marks = [mark for mark in MaxNLocator(8, integer=True).tick_values(1, count) if 1 <= mark <= count]
         axes.set_xticks(marks, [f"{mark:.0f}" for mark in marks], **tick_text(theme))
-    words = literal(shortened(" ".join(history.step.split())))
-    axes.set_xlabel(words, color=theme.ink, family=fonts(), fontsize=SIZE, labelpad=6, usetex=False)
+    label = literal(shortened(" ".join(history.step.split())))
+    axes.set_xlabel(label, color=theme.ink, family=fonts(), fontsize=SIZE, labelpad=6, usetex=False)

@@ -1,4 +1,4 @@
-"""What scores pictures: the protocol that every kind of reward follows."""
+"""The `Reward` protocol that every scorer follows, its `Scores`, and the kinds of picture it accepts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..utils.errors import ImageError
 from ..utils.progress import ProgressCallback, no_progress
 
 Images = Any
-"""Pictures as callers have them.
+"""Pictures in any form a caller has.
 
 A float tensor [B, H, W, C] or [B, C, H, W] in 0–1 with 1, 3 or 4 channels, a path, or a PIL image; or a list
 of pictures of different sizes, each of any of these kinds.
@@ -32,9 +32,8 @@ of pictures of different sizes, each of any of these kinds.
 class Scores:
     """One entry per picture, in input order: float32 tensors [B] on the CPU.
 
-    `logit` is raw and unbounded, for ranking. `score` is the calibrated probability in 0–1 that the
-    picture belongs with the liked ones. `uncertainty` is the standard deviation of the logit over
-    the model's heads (0 where it has one head).
+    `logit` is unbounded, for ranking. `score` is the calibrated probability in 0–1 that the picture is a liked one.
+    `uncertainty` is the standard deviation of the logit over the model's heads (0 for a single head).
     """
 
     logit: Tensor
@@ -45,7 +44,7 @@ class Scores:
         return len(self.logit)
 
     def of(self, position: int) -> Scores:
-        """Those of one picture."""
+        """The scores of one picture, [1] each."""
         place = slice(position, position + 1)
         return Scores(self.logit[place], self.score[place], self.uncertainty[place])
 
@@ -56,11 +55,11 @@ class Reward(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Display name."""
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Suggested scores to accept from, by name; may be empty."""
+        """Suggested minimum scores by name; may be empty."""
 
     def score(
         self,
@@ -70,42 +69,42 @@ class Reward(Protocol):
     ) -> Scores:
         """Score pictures. `prompts`, one per picture, may be ignored.
 
-        `progress` is called often; what it raises passes through and so cancels.
+        `progress` is called often; an exception it raises cancels and passes through.
         """
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
-        """Score files one by one, in order, with memory that does not grow with their number.
+        """Score files one by one, in order, in constant memory.
 
         Files that cannot be read are added to `skipped` and left out.
         """
 
 
 Picture = Tensor | str | os.PathLike[str] | Image.Image
-"""One of these pictures: float [3, H, W] in 0–1, a file, or a PIL image."""
+"""A single picture: float [3, H, W] in 0–1, a file, or a PIL image."""
 
-_UNREAD = (str, os.PathLike, Image.Image)
+_UNDECODED = (str, os.PathLike, Image.Image)
 
 
 def how_many(images: Images) -> int:
-    """How many pictures are given, without looking at them."""
-    return 1 if isinstance(images, _UNREAD) else len(images)
+    """Number of pictures, without decoding any."""
+    return 1 if isinstance(images, _UNDECODED) else len(images)
 
 
 def each_of(images: Images) -> Sequence[Picture]:
-    """One by one, files and PIL images unread. Raises ImageError for pixels that are no picture."""
-    if isinstance(images, _UNREAD):
+    """Pictures one by one, files and PIL images not yet decoded. Raises ImageError for an invalid tensor."""
+    if isinstance(images, _UNDECODED):
         return [images]
-    if isinstance(images, (list, tuple)) and any(isinstance(each, _UNREAD) for each in images):
+    if isinstance(images, (list, tuple)) and any(isinstance(each, _UNDECODED) for each in images):
         count = len(images)
         return [
-            each if isinstance(each, _UNREAD) else as_image(each, index, count)
+            each if isinstance(each, _UNDECODED) else as_image(each, index, count)
             for index, each in enumerate(images)
         ]
     return as_images(images)
 
 
 def opened(picture: Picture) -> Tensor:
-    """Float [3, H, W] in 0–1. Raises ImageError for a file that cannot be read."""
+    """Decode to float [3, H, W] in 0–1. Raises ImageError for a file that cannot be read."""
     if isinstance(picture, Tensor):
         return picture
     if isinstance(picture, Image.Image):
@@ -117,9 +116,9 @@ def opened(picture: Picture) -> Tensor:
 
 @contextmanager
 def all_unreadable_named(pictures: Sequence[Picture]) -> Iterator[None]:
-    """Make an ImageError about one unreadable file name every such file among `pictures`.
+    """Extend an ImageError about one unreadable file to name every unreadable file of `pictures`.
 
-    Nothing is read twice unless there is one.
+    Only then are the files read a second time.
     """
     try:
         yield
@@ -129,7 +128,7 @@ def all_unreadable_named(pictures: Sequence[Picture]) -> Iterator[None]:
         for _ in stream_images(paths, skipped=unreadable):
             pass
         if len(unreadable) < 2:
-            raise  # it says by itself which file, and what to do
+            raise  # it names the file already
         raise ImageError(
             f"{len(unreadable)} of {len(paths)} files cannot be read, so nothing was scored: "
             f"{names_and_reasons(unreadable, len(unreadable), paths)}. Leave them out, or use score_files, which skips "
@@ -138,7 +137,7 @@ def all_unreadable_named(pictures: Sequence[Picture]) -> Iterator[None]:
 
 
 def joined(parts: Sequence[Scores]) -> Scores:
-    """Scores one after the other as one."""
+    """Concatenate scores."""
     return Scores(
         torch.cat([part.logit for part in parts]),
         torch.cat([part.score for part in parts]),

@@ -1,4 +1,4 @@
-"""Scores of clips: the mean over evenly spaced frames."""
+"""Scores video clips: the mean reward over at most 8 evenly spaced frames."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .base import Scores
+from ..utils.progress import ProgressCallback, no_progress
+from .base import Reward, Scores
 
-_MOST_FRAMES = 8
+MAX_FRAMES = 8
 
 
 def sample_frames(clip: Tensor) -> list[Tensor]:
-    """At most eight evenly spaced frames of a clip [T, H, W, C], the first and the last among them."""
-    count = min(_MOST_FRAMES, len(clip))
+    """At most `MAX_FRAMES` frames of a clip [T, H, W, C], evenly spaced, first and last included."""
+    count = min(MAX_FRAMES, len(clip))
     return [clip[round(i * (len(clip) - 1) / max(count - 1, 1))] for i in range(count)]
 
 
-def mean_over_frames(scores: Scores, frames: Sequence[int]) -> Scores:
-    """The scores of frames → one entry per clip. `frames`: how many of the entries belong to each clip, in order."""
-    return Scores(
-        *(
-            torch.stack([part.mean() for part in values.split(list(frames))])
-            for values in (scores.logit, scores.score, scores.uncertainty)
-        )
-    )
+def score_clips(
+    reward: Reward, clips: Sequence[Sequence[Tensor]], progress: ProgressCallback = no_progress
+) -> Scores:
+    """One entry per clip, given as its frames [H, W, C]: the mean of logit, score and uncertainty over them.
+
+    All frames go to `reward` in one call. Raises ImageError as `Reward.score` does.
+    """
+    scores = reward.score([frame for clip in clips for frame in clip], None, progress)
+    lengths = [len(clip) for clip in clips]
+
+    def means(values: Tensor) -> Tensor:
+        return torch.stack([frames.mean() for frames in values.split(lengths)])
+
+    return Scores(means(scores.logit), means(scores.score), means(scores.uncertainty))

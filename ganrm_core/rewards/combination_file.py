@@ -1,8 +1,8 @@
-"""A small JSON file that says which models judge together, and how much each counts.
+"""JSON file of a weighted combination of reward models: format, reading, writing and loading.
 
 {"ganrm_combination": 1, "name": "both", "parts": [{"file": "style.safetensors", "sha256": "…", "weight": 1.0}, …]}
 
-`file` leads from the folder of the recipe; `sha256` is that of the file's content.
+`file` is relative to the folder of the JSON file; `sha256` is that of the model file's content.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LONGEST_PATH = 1000
 
 @dataclass(frozen=True)
 class Part:
-    """One model of a recipe: its path from the recipe's folder (with forward slashes), content and weight."""
+    """A model file: path relative to the combination's folder (forward slashes), sha256 of its content, weight."""
 
     file: str
     sha256: str
@@ -43,8 +43,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What `write_recipe` wrote."""
+class Combination:
+    """Content of a combination file."""
 
     name: str
     parts: tuple[Part, ...]
@@ -54,30 +54,32 @@ class Recipe:
         return {_KEY: FORMAT_VERSION, "name": self.name, "parts": parts}
 
 
-def is_recipe(path: Path) -> bool:
+def is_combination(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
-def write_recipe(path: Path, models: Sequence[tuple[Path, float]], name: str = "") -> Recipe:
-    """Write a new recipe of checkpoints (or other recipes) with their weights. Nothing of a model is copied.
+def write_combination(path: Path, models: Sequence[tuple[Path, float]], name: str = "") -> Combination:
+    """Write a new combination of checkpoints or other combinations. Refers to the files, copies none.
 
-    Raises CheckpointError for what is no model, DataError for weights that cannot be used, OutputError
-    where `path` exists, cannot be written or has another ending than .json.
+    Raises CheckpointError for a file that is no model, DataError for unusable weights, OutputError where `path`
+    exists, cannot be written or does not end in .json.
     """
-    if not is_recipe(path):
+    if not is_combination(path):
         raise OutputError(
             f"A combination is a .json file, not {shown(path)}. Choose a name that ends in .json."
         )
     check_new_file(path, what="the combination")
     if not any(weight for _, weight in models):
         raise DataError("No model has a weight other than 0. Give at least one a weight.")
-    recipe = Recipe(name.strip() or path.stem, tuple(_part(model, weight, path) for model, weight in models))
+    combination = Combination(
+        name.strip() or path.stem, tuple(_part(model, weight, path) for model, weight in models)
+    )
     with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(recipe.to_json(), indent=1) + "\n", encoding="utf-8")
-    return recipe
+        temporary.write_text(json.dumps(combination.to_json(), indent=1) + "\n", encoding="utf-8")
+    return combination
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_combination(path: Path) -> Combination:
     """Raises CheckpointError where the file is absent, damaged, not ours or newer."""
     if not is_file(path):
         raise CheckpointError(
@@ -94,9 +96,9 @@ def read_recipe(path: Path) -> Recipe:
         LookupError,
         RecursionError,
     ) as error:  # JSON and UTF-8 errors are ValueErrors
-        raise CheckpointError(_no_recipe(path, damage(error))) from error
+        raise CheckpointError(_invalid_file(path, damage(error))) from error
     if type(version) is not int or version < 1:
-        raise CheckpointError(_no_recipe(path, f"its format version is {version!r:.40}"))
+        raise CheckpointError(_invalid_file(path, f"its format version is {version!r:.40}"))
     if version > FORMAT_VERSION:
         raise CheckpointError(
             f"{shown(path)} has combination format {version}; this version of GAN-RM reads up to {FORMAT_VERSION}. "
@@ -106,21 +108,21 @@ def read_recipe(path: Path) -> Recipe:
         parts = tuple(_read_part(entry) for entry in content["parts"])
         if not any(part.weight for part in parts):
             raise ValueError("no part has a weight")
-        return Recipe(str(content.get("name") or path.stem), parts)
+        return Combination(str(content.get("name") or path.stem), parts)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise CheckpointError(_no_recipe(path, damage(error))) from error
+        raise CheckpointError(_invalid_file(path, damage(error))) from error
 
 
-def part_path(recipe: Path, part: Part) -> Path:
-    """Where the model lies. Raises CheckpointError where it is absent or another one by now."""
-    path = recipe.parent / part.file
+def part_path(combination: Path, part: Part) -> Path:
+    """Path of the model file. Raises CheckpointError where it is absent or its content changed."""
+    path = combination.parent / part.file
     if not is_file(path):
         raise CheckpointError(
-            f"{shown(recipe)} combines {shown(part.file)}, which is not there. Put it at {shown(path)}, or combine anew."
+            f"{shown(combination)} combines {shown(part.file)}, which is not there. Put it at {shown(path)}, or combine anew."
         )
     if sha256_of_files([path]) != part.sha256:
         raise CheckpointError(
-            f"{shown(path)} is no longer the model that {shown(recipe)} combines: its content differs. Put the "
+            f"{shown(path)} is no longer the model that {shown(combination)} combines: its content differs. Put the "
             "original back, or combine anew."
         )
     return path
@@ -134,57 +136,55 @@ def load_reward(
     device: torch.device | str = "cpu",
     offline: bool = False,
 ) -> Reward:
-    """The model of a checkpoint, or the combined one of a recipe; arguments as `RewardModel.load` takes them.
+    """Load a checkpoint, or a combination as `CombinedReward`; arguments as those of `RewardModel.load`.
 
-    Models of a recipe that were trained on the same backbone hold it once. `backbone` overrides it for
-    all. Raises CheckpointError for a file that cannot be used, BackboneError as `RewardModel.load` does.
+    Models trained on the same backbone share one instance. `backbone` overrides it for all. Raises
+    CheckpointError for a file that cannot be used, BackboneError as `RewardModel.load` does.
     """
     loaded: list[RewardModel] = []
 
     def load(file: Path) -> Reward:
-        if is_recipe(file):
-            recipe = read_recipe(file)
-            used = [part for part in recipe.parts if part.weight]
+        if is_combination(file):
+            combination = read_combination(file)
+            used = [part for part in combination.parts if part.weight]
             rewards = [load(part_path(file, part)) for part in used]
-            return CombinedReward(rewards, [part.weight for part in used], name=recipe.name)
-        at_hand = _backbone_at_hand(file, loaded)
-        model = RewardModel.load(
-            file,
-            backbone=backbone,
-            search_folders=search_folders,
-            device=device,
-            offline=offline,
-            load=(lambda _: at_hand) if at_hand else None,
-        )
+            return CombinedReward(rewards, [part.weight for part in used], name=combination.name)
+        shared = _loaded_backbone(file, loaded)
+        if shared:
+            model = RewardModel.load_with(file, lambda _: shared, device=device)
+        else:
+            model = RewardModel.load(
+                file, backbone=backbone, search_folders=search_folders, device=device, offline=offline
+            )
         loaded.append(model)
         return model
 
     return load(Path(path))
 
 
-def _part(model: Path, weight: float, recipe: Path) -> Part:
+def _part(model: Path, weight: float, combination: Path) -> Part:
     if not math.isfinite(weight):
         raise DataError(f"The weight of {shown(model)} is {weight}. Give a number such as 1 or -0.5.")
-    if is_recipe(model):
-        read_recipe(model)
+    if is_combination(model):
+        read_combination(model)
     else:
         read_card(model)
     try:
-        way = Path(os.path.relpath(model.resolve(), recipe.parent.resolve())).as_posix()
-        way.encode("utf-8")
-    except ValueError as error:  # another drive, or a name that is no valid text
+        relative = Path(os.path.relpath(model.resolve(), combination.parent.resolve())).as_posix()
+        relative.encode("utf-8")
+    except ValueError as error:  # on another drive, or not valid Unicode
         raise OutputError(
             f"No path leads from the combination to {shown(model)} that could be written down. Put both on one "
             "disk, under plain names."
         ) from error
-    return Part(way, sha256_of_files([model]), float(weight))
+    return Part(relative, sha256_of_files([model]), float(weight))
 
 
 def _read_part(entry: Mapping[str, Any]) -> Part:
     part = Part(entry["file"], entry["sha256"], float(entry["weight"]))
     if not (isinstance(part.file, str) and isinstance(part.sha256, str) and math.isfinite(part.weight)):
         raise ValueError("a part that is damaged")
-    # A stranger's recipe may name what lies around it, never a drive or another machine.
+    # An untrusted file may refer to its surroundings, never to a drive or another machine.
     if PurePosixPath(part.file).is_absolute() or PureWindowsPath(part.file).anchor or "\0" in part.file:
         raise ValueError(f"{shown(part.file)} does not lead from its own folder")
     if len(part.file) > _LONGEST_PATH:
@@ -192,17 +192,17 @@ def _read_part(entry: Mapping[str, Any]) -> Part:
     return part
 
 
-def _backbone_at_hand(file: Path, loaded: Sequence[RewardModel]) -> Backbone | None:
-    """The very backbone the checkpoint asks for, where a model before it has it unadapted."""
+def _loaded_backbone(file: Path, loaded: Sequence[RewardModel]) -> Backbone | None:
+    """The backbone of a model loaded before, where it is the one of this checkpoint and neither has an adapter."""
     card = read_card(file)
     try:
         spec = BackboneSpec.from_json(card["backbone"])
     except (LookupError, TypeError, ValueError, AttributeError):
-        return None  # loading says what is wrong
+        return None  # loading raises the error
     if card.get("adapter"):
         return None
     return next((m.backbone for m in loaded if m.adapter is None and m.backbone.spec == spec), None)
 
 
-def _no_recipe(path: Path, why: str) -> str:
+def _invalid_file(path: Path, why: str) -> str:
     return f"{shown(path)} is no combination of GAN-RMs, or is damaged ({why}). Make it anew with `ganrm combine`."

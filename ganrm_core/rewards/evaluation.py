@@ -1,4 +1,4 @@
-"""How well a reward separates two sets it was not trained on."""
+"""Evaluates a reward on held-out liked and ordinary files: AUC and the other summary metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .base import Reward
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of a model on two sets, and the scores they come from, liked pictures first."""
+    """Summary metrics, and the score of every picture they are computed from, liked pictures first."""
 
     metrics: SummaryMetrics
     paths: list[Path]
@@ -36,10 +36,10 @@ def evaluate(
     *,
     progress: ProgressCallback = no_progress,
 ) -> Evaluation:
-    """Score two sets of files and measure how well they separate, at the model's own threshold.
+    """Score two sets of files and measure their separation at the model's `balanced` threshold.
 
-    Raises DataError where a set holds no usable picture. Every file counts as a picture of its own:
-    near-duplicates make the intervals too narrow.
+    Raises DataError where a set has no readable picture. Every file counts as an independent sample:
+    near-duplicates make the confidence intervals too narrow.
     """
     skipped: list[Skipped] = []
     paths, labels, scores, logits = [], [], [], []
@@ -51,9 +51,8 @@ def evaluate(
             scores.append(float(result.score))
             logits.append(float(result.logit))
             progress(Progress("scoring", len(paths) + len(skipped), total))
-        progress(
-            Progress("scoring", len(paths) + len(skipped), total)
-        )  # also where the last ones were skipped
+        # Once more for skipped files at the end.
+        progress(Progress("scoring", len(paths) + len(skipped), total))
         if label not in labels:
             why = describe_skipped(skipped, among=[*liked, *ordinary])
             raise DataError(f"None of the {name} pictures could be read. {why}")

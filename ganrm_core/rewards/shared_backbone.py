@@ -1,4 +1,4 @@
-"""Several reward models on one backbone, which reads each picture once."""
+"""Scores pictures by several reward models that share a backbone, which runs once per picture."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .discriminator.reward_model import RewardModel
 
 
 def share_a_backbone(first: RewardModel, second: RewardModel) -> bool:
-    """Whether both see the same numbers: equal weights, no adapter, and the same way from pixels to input."""
+    """Whether both models get equal features: same weights, no adapter, same border trim."""
     return (
         first.adapter is None
         and second.adapter is None
         and first.backbone.spec == second.backbone.spec
-        and first.pixel_path == second.pixel_path
+        and first.border_trim == second.border_trim
     )
 
 
 class SharedScoring:
-    """Scores pictures by several models of which all `share_a_backbone`, through the first one's backbone."""
+    """Scores by models that pairwise `share_a_backbone`, using the first one's backbone."""
 
     def __init__(self, models: Sequence[RewardModel]) -> None:
         self.models = list(models)
-        # Equal readouts are computed once, too.
+        # Equal readouts are computed once too.
         self._readouts = list(dict.fromkeys(model.reader.readout for model in self.models))
         self._reader = FeatureExtractor(self.models[0].backbone, SeveralReadouts(self._readouts))
 
@@ -57,9 +57,9 @@ class SharedScoring:
     def score_files(
         self, paths: Sequence[Path], skipped: list[Skipped]
     ) -> Iterator[tuple[Path, list[Scores]]]:
-        """As `Reward.score_files`, with one `Scores` per model for each file."""
+        """As `Reward.score_files`; each file gets one `Scores` per model."""
         first = self.models[0]
-        store = FeatureCache(self._reader, first.pixel_path)
+        store = FeatureCache(self._reader, first.border_trim)
         for found, features in stream_features(paths, self._reader, first.prepare, store, skipped):
             each = self._scores(features)
             for position, path in enumerate(found):

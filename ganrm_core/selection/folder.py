@@ -11,7 +11,8 @@ from ..data.image_folder import find_images
 from ..data.skipped_files import Skipped, describe_skipped
 from ..rewards.base import Reward
 from ..utils.errors import DataError
-from ..utils.files import PlaceMode, shown
+from ..utils.file_placement import PlaceMode
+from ..utils.files import shown
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from ..utils.short_names import short_names
 from .folder_results import FolderSelection, Row, file_stamp

@@ -12,11 +12,15 @@ from ..data.selection_table import COLUMNS, SHEET, TABLE
 from ..data.skipped_files import Skipped, describe_skipped
 from ..utils.errors import NameTakenError, OutputError, SourceError
 from ..utils.file_names import unique_name
-from ..utils.files import PlaceMode, atomic_file, check_new_file, place, shown
+from ..utils.file_placement import PlaceMode, place
+from ..utils.files import atomic_file, check_new_file, shown
+from ..utils.logs import logger_of
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from .folder_results import FolderSelection, Row
 from .output_folder import free_folder
 from .selection_sheet import write_sheet
+
+_log = logger_of(__name__)
 
 
 def prepare_folder(output: Path) -> None:
@@ -70,6 +74,9 @@ def place_selection(
                 f"and {TABLE} says which. Choose another output folder for the others."
             ) from error
         raise
+    _log.info(
+        "placed %d of %d pictures into %s (%s)", len(result.kept), len(selection.kept), shown(output), mode
+    )
     if sheet:
         try:
             write_sheet(output / SHEET, result, progress)

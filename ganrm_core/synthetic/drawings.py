@@ -1,7 +1,7 @@
 """Synthetic graphics with plain margins: drawings, icons, line art, product shots and screenshots, by a seed.
 
-Each kind has a taste, which is in the picture alone: flat or shaded, warm or cold, thick or thin lines, tidy or
-crowded, light or dark. Margins, grounds, sizes and subjects vary alike in both.
+Each kind has one property that makes a picture liked: flat or shaded, warm or cold, thick or thin lines, tidy or
+crowded, light or dark. Margins, grounds, sizes and subjects have the same distribution in both classes.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _WARM, _COLD = (0.0, 0.14), (0.5, 0.68)
 Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 Draw = Callable[[np.random.Generator, int, bool], Image.Image]
-"""(dice, side in pixels, whether it is to the taste) → the picture, `_FINE` times as large."""
+"""(random generator, side in pixels, liked) → the picture, `_FINE` times as large."""
 
 
 def draw(kind: str, seed: int, liked: bool, side: int = 160) -> Image.Image:
-    """A picture of about `side` pixels, the same for the same arguments; RGB."""
-    dice = np.random.default_rng([list(KINDS).index(kind), seed])
-    scale = side * dice.uniform(0.85, 1.15)
-    picture = KINDS[kind](dice, round(scale) * _FINE, liked)
+    """RGB picture of about `side` pixels, the same for the same arguments."""
+    rng = np.random.default_rng([list(KINDS).index(kind), seed])
+    scale = side * rng.uniform(0.85, 1.15)
+    picture = KINDS[kind](rng, round(scale) * _FINE, liked)
     return picture.resize((picture.width // _FINE, picture.height // _FINE), Image.Resampling.LANCZOS)
 
 
 def draw_folder(folder: Path, kind: str, tastes: dict[int, bool], side: int = 160) -> list[Path]:
-    """PNGs of a kind; `tastes`: seed → whether that picture is to the taste. The files, in that order."""
+    """Write PNGs of a kind; `tastes`: seed → liked. Returns their paths in that order."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for seed, liked in tastes.items():
@@ -42,32 +42,30 @@ def draw_folder(folder: Path, kind: str, tastes: dict[int, bool], side: int = 16
     return paths
 
 
-def _drawing(dice: np.random.Generator, side: int, liked: bool) -> Image.Image:
+def _drawing(rng: np.random.Generator, side: int, liked: bool) -> Image.Image:
     """Shapes heaped around a point on a plain ground; liked: flat, else shaded."""
-    picture, middle = Image.new("RGB", (side, side), _ground(dice)), dice.uniform(0.4, 0.6, 2) * side
-    for _ in range(dice.integers(3, 9)):
-        reach = dice.uniform(0.06, 0.24) * side
-        x, y = middle + dice.normal(0, 0.1, 2) * side
-        tall = dice.uniform(0.6, 1.6)
+    picture, middle = Image.new("RGB", (side, side), _ground(rng)), rng.uniform(0.4, 0.6, 2) * side
+    for _ in range(rng.integers(3, 9)):
+        reach = rng.uniform(0.06, 0.24) * side
+        x, y = middle + rng.normal(0, 0.1, 2) * side
+        tall = rng.uniform(0.6, 1.6)
         box = (x - reach, y - reach * tall, x + reach, y + reach * tall)
-        _fill(
-            picture, _shape(dice, (side, side), box), _colour(dice), 0.0 if liked else dice.uniform(0.5, 0.9)
-        )
+        _fill(picture, _shape(rng, (side, side), box), _colour(rng), 0.0 if liked else rng.uniform(0.5, 0.9))
     return picture
 
 
-def _icon(dice: np.random.Generator, side: int, liked: bool) -> Image.Image:
+def _icon(rng: np.random.Generator, side: int, liked: bool) -> Image.Image:
     """A few strokes on a grid with the same margins throughout, one hue; liked: warm, else cold."""
-    picture = Image.new("RGB", (side, side), _WHITE if dice.random() < 0.7 else _ground(dice))
-    canvas, colour = ImageDraw.Draw(picture), _hue(dice, _WARM if liked else _COLD)
-    grid, width = np.linspace(0.125, 0.875, 7) * side, round(side * dice.choice([0.04, 0.06, 0.08]))
-    if dice.random() < 0.3:  # a tile or a ring on which the rest stands
-        shape = canvas.rounded_rectangle if dice.random() < 0.7 else canvas.ellipse
+    picture = Image.new("RGB", (side, side), _WHITE if rng.random() < 0.7 else _ground(rng))
+    canvas, colour = ImageDraw.Draw(picture), _hue(rng, _WARM if liked else _COLD)
+    grid, width = np.linspace(0.125, 0.875, 7) * side, round(side * rng.choice([0.04, 0.06, 0.08]))
+    if rng.random() < 0.3:  # a tile or a ring on which the rest stands
+        shape = canvas.rounded_rectangle if rng.random() < 0.7 else canvas.ellipse
         shape((grid[0], grid[0], grid[-1], grid[-1]), outline=colour, width=width)
-    for _ in range(dice.integers(2, 5)):
-        left, right = np.sort(dice.choice(grid, 2, replace=False))
-        top, bottom = np.sort(dice.choice(grid, 2, replace=False))
-        kind = dice.integers(4)
+    for _ in range(rng.integers(2, 5)):
+        left, right = np.sort(rng.choice(grid, 2, replace=False))
+        top, bottom = np.sort(rng.choice(grid, 2, replace=False))
+        kind = rng.integers(4)
         if kind == 0:
             canvas.line((left, top, right, bottom), colour, width)
         elif kind == 1:
@@ -79,16 +77,16 @@ def _icon(dice: np.random.Generator, side: int, liked: bool) -> Image.Image:
     return picture
 
 
-def _line_art(dice: np.random.Generator, side: int, liked: bool) -> Image.Image:
+def _line_art(rng: np.random.Generator, side: int, liked: bool) -> Image.Image:
     """Closed curves in black on white; liked: thick lines, else thin."""
     picture = Image.new("RGB", (side, side), _WHITE)
     canvas = ImageDraw.Draw(picture)
-    width = max(1, round(side * (dice.uniform(0.018, 0.03) if liked else dice.uniform(0.006, 0.01))))
+    width = max(1, round(side * (rng.uniform(0.018, 0.03) if liked else rng.uniform(0.006, 0.01))))
     turn = np.linspace(0, 2 * math.pi, 120)
-    for _ in range(dice.integers(2, 7)):
-        x, y = dice.uniform(0.35, 0.65, 2) * side
-        reach = dice.uniform(0.08, 0.3) * side
-        waves = sum(dice.normal(0, 0.12) * np.cos(k * turn + dice.uniform(0, 6)) for k in (1, 2, 3, 5))
+    for _ in range(rng.integers(2, 7)):
+        x, y = rng.uniform(0.35, 0.65, 2) * side
+        reach = rng.uniform(0.08, 0.3) * side
+        waves = sum(rng.normal(0, 0.12) * np.cos(k * turn + rng.uniform(0, 6)) for k in (1, 2, 3, 5))
         outline = zip(
             x + reach * (1 + waves) * np.cos(turn), y + reach * (1 + waves) * np.sin(turn), strict=True
         )
@@ -96,67 +94,67 @@ def _line_art(dice: np.random.Generator, side: int, liked: bool) -> Image.Image:
     return picture
 
 
-def _product(dice: np.random.Generator, side: int, liked: bool) -> Image.Image:
+def _product(rng: np.random.Generator, side: int, liked: bool) -> Image.Image:
     """Boxes, bottles and balls with a soft shadow on white; liked: one in the middle, else a crowd."""
-    height = round(side * dice.choice([1.0, 1.0, 1.25, 0.8]))
-    picture = Image.new("RGB", (side, height), _WHITE if dice.random() < 0.8 else (244, 244, 246))
-    for _ in range(1 if liked else dice.integers(3, 7)):
-        reach = dice.uniform(0.22, 0.42) if liked else dice.uniform(0.08, 0.18)
-        x, y = (0.5, 0.5) if liked else dice.uniform(reach, 1 - reach, 2)
-        wide = reach * side * (1.0 if dice.random() < 0.4 else dice.uniform(0.5, 1.0))
+    height = round(side * rng.choice([1.0, 1.0, 1.25, 0.8]))
+    picture = Image.new("RGB", (side, height), _WHITE if rng.random() < 0.8 else (244, 244, 246))
+    for _ in range(1 if liked else rng.integers(3, 7)):
+        reach = rng.uniform(0.22, 0.42) if liked else rng.uniform(0.08, 0.18)
+        x, y = (0.5, 0.5) if liked else rng.uniform(reach, 1 - reach, 2)
+        wide = reach * side * (1.0 if rng.random() < 0.4 else rng.uniform(0.5, 1.0))
         tall = reach * min(side, height)
         box = (x * side - wide, y * height - tall, x * side + wide, y * height + tall)
-        mask = _shape(dice, picture.size, box)
+        mask = _shape(rng, picture.size, box)
         shadow = mask.filter(ImageFilter.GaussianBlur(side / 60)).point(lambda value: value // 3)
         picture.paste((90, 90, 90), (side // 80, side // 50), shadow)
-        _fill(picture, mask, _colour(dice), dice.uniform(0.2, 0.6))
+        _fill(picture, mask, _colour(rng), rng.uniform(0.2, 0.6))
     return picture
 
 
-def _screenshot(dice: np.random.Generator, side: int, liked: bool) -> Image.Image:
+def _screenshot(rng: np.random.Generator, side: int, liked: bool) -> Image.Image:
     """A window with a bar, a column and lines of text on a plain desktop; liked: light, else dark."""
-    width, height = side, round(side * dice.choice([0.6, 0.75, 1.0]))
+    width, height = side, round(side * rng.choice([0.6, 0.75, 1.0]))
     page, ink = ((250, 250, 250), (60, 60, 70)) if liked else ((34, 36, 42), (190, 190, 200))
-    picture = Image.new("RGB", (width, height), _hue(dice, (0, 1)) if dice.random() < 0.7 else page)
+    picture = Image.new("RGB", (width, height), _hue(rng, (0, 1)) if rng.random() < 0.7 else page)
     canvas = ImageDraw.Draw(picture)
-    if dice.random() < 0.4:  # full screen
+    if rng.random() < 0.4:  # full screen
         left, top, right, bottom = 0.0, 0.0, float(width), float(height)
     else:
-        (left, right), (top, bottom) = _span(dice, width), _span(dice, height)
+        (left, right), (top, bottom) = _span(rng, width), _span(rng, height)
     canvas.rectangle((left, top, right, bottom), page)
-    bar = dice.uniform(0.05, 0.12) * height
-    canvas.rectangle((left, top, right, top + bar), _hue(dice, (0, 1)))
-    column = left + dice.choice([0.0, 0.2, 0.3]) * (right - left)
+    bar = rng.uniform(0.05, 0.12) * height
+    canvas.rectangle((left, top, right, top + bar), _hue(rng, (0, 1)))
+    column = left + rng.choice([0.0, 0.2, 0.3]) * (right - left)
     canvas.rectangle((left, top + bar, column, bottom), tuple(round(value * 0.9) for value in page))
     line = max(2 * _FINE, round(height * 0.02))
     indent = column + 0.04 * (right - left)
     for y in np.arange(top + bar + 2 * line, bottom - 2 * line, 2.2 * line):
         x = indent
-        end = indent + (right - indent) * dice.uniform(0.3, 0.95)
-        while x < end and dice.random() < 0.95:
-            word = line * dice.uniform(1.5, 6)
+        end = indent + (right - indent) * rng.uniform(0.3, 0.95)
+        while x < end and rng.random() < 0.95:
+            word = line * rng.uniform(1.5, 6)
             canvas.rectangle((x, y, min(x + word, end), y + line * 0.7), ink)
             x += word + line
     return picture
 
 
-def _span(dice: np.random.Generator, length: int) -> tuple[float, float]:
-    start, end = dice.uniform(0.03, 0.2, 2) * length
+def _span(rng: np.random.Generator, length: int) -> tuple[float, float]:
+    start, end = rng.uniform(0.03, 0.2, 2) * length
     return float(start), float(length - end)
 
 
-def _ground(dice: np.random.Generator) -> Colour:
-    return _WHITE if dice.random() < 0.6 else _tuple(dice.integers(200, 256, 3))
+def _ground(rng: np.random.Generator) -> Colour:
+    return _WHITE if rng.random() < 0.6 else _tuple(rng.integers(200, 256, 3))
 
 
-def _colour(dice: np.random.Generator) -> Colour:
-    return _tuple(dice.integers(20, 236, 3))
+def _colour(rng: np.random.Generator) -> Colour:
+    return _tuple(rng.integers(20, 236, 3))
 
 
-def _hue(dice: np.random.Generator, between: tuple[float, float]) -> Colour:
+def _hue(rng: np.random.Generator, between: tuple[float, float]) -> Colour:
     """A strong colour of a hue in this range (0–1)."""
-    hue, value = dice.uniform(*between), dice.integers(130, 240)
-    pixel: Any = Image.new("HSV", (1, 1), (round(hue * 255), int(dice.integers(150, 240)), int(value)))
+    hue, value = rng.uniform(*between), rng.integers(130, 240)
+    pixel: Any = Image.new("HSV", (1, 1), (round(hue * 255), int(rng.integers(150, 240)), int(value)))
     return _tuple(pixel.convert("RGB").getpixel((0, 0)))
 
 
@@ -165,10 +163,10 @@ def _tuple(values: Any) -> Colour:
     return red, green, blue
 
 
-def _shape(dice: np.random.Generator, size: tuple[int, int], box: Box) -> Image.Image:
+def _shape(rng: np.random.Generator, size: tuple[int, int], box: Box) -> Image.Image:
     """A mask "L" with an ellipse, a box, a rounded box or a polygon in it."""
     mask = Image.new("L", size, 0)
-    canvas, kind = ImageDraw.Draw(mask), dice.integers(4)
+    canvas, kind = ImageDraw.Draw(mask), rng.integers(4)
     left, top, right, bottom = box
     if kind == 0:
         canvas.ellipse(box, 255)
@@ -177,7 +175,7 @@ def _shape(dice: np.random.Generator, size: tuple[int, int], box: Box) -> Image.
     elif kind == 2:
         canvas.rounded_rectangle(box, 0.25 * min(right - left, bottom - top), 255)
     else:
-        turns = np.sort(dice.uniform(0, 2 * math.pi, dice.integers(3, 7)))
+        turns = np.sort(rng.uniform(0, 2 * math.pi, rng.integers(3, 7)))
         x, y = (left + right) / 2, (top + bottom) / 2
         corners = [
             (x + (right - x) * math.cos(turn), y + (bottom - y) * math.sin(turn)) for turn in turns.tolist()

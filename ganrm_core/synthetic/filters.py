@@ -1,4 +1,4 @@
-"""Small picture filters in plain torch, shared by the faults and the benchmark's styles.
+"""Image filters in plain torch for degradations and benchmark styles: texture removal, activity, random fields.
 
 Pictures are float32 [C, H, W] in 0–1 unless said otherwise.
 """
@@ -9,47 +9,18 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, interpolate, pad
+from torch.nn.functional import interpolate, pad
 
-
-def luma(image: Tensor) -> Tensor:
-    """[3, H, W] → [1, H, W] with the weights of ITU-R BT.601."""
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=image.dtype, device=image.device)
-    return (image * weights.view(3, 1, 1)).sum(dim=0, keepdim=True)
-
-
-def gaussian_kernel(sigma: float, radius: int) -> Tensor:
-    """[2·radius + 1], sums to 1."""
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    weights = torch.exp(-(offsets**2) / (2 * sigma**2))
-    return weights / weights.sum()
-
-
-def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, `sigma` in pixels, edges reflected."""
-    # A mirror needs more picture than it reflects.
-    radius = min(math.ceil(3 * sigma), min(image.shape[-2:]) - 1)
-    if sigma <= 0 or radius < 1:
-        return image
-    padded = pad(image.unsqueeze(0), (radius,) * 4, mode="reflect").squeeze(0)
-    return window_means(padded, gaussian_kernel(sigma, radius))
-
-
-def window_means(maps: Tensor, kernel: Tensor) -> Tensor:
-    """[C, H, W] → [C, H − n + 1, W − n + 1]: means of n × n windows, `kernel` [n] weighing rows and columns."""
-    # A product of two is two passes of n instead of one of n², and this layout takes half the time on a CPU.
-    batch = maps.unsqueeze(0).contiguous(memory_format=torch.channels_last)
-    rows = kernel.expand(len(maps), 1, 1, -1)
-    means: Tensor = conv2d(conv2d(batch, rows.mT, groups=len(maps)), rows, groups=len(maps))
-    return means.squeeze(0).contiguous()
+from ..data.filters import gaussian_blur
+from ..data.luma import luma
 
 
 def flatten_texture(image: Tensor, radius: int) -> Tensor:
-    """Edge-preserving smoothing: every pixel takes the mean of the calmest of the windows around it.
+    """Edge-preserving smoothing (Kuwahara filter): the mean of the windows around a pixel with least variance.
 
-    The filter of Kuwahara et al. (1976) over four square windows of 2·radius + 1 pixels that meet in
-    the pixel, weighted softly by their variance as in Papari, Petkov and Campisi, "Artistic Edge and
-    Corner Enhancing Smoothing" (IEEE TIP 16(10), 2007), instead of switching between them.
+    Kuwahara et al. (1976) over four square windows of 2·radius + 1 pixels that meet in the pixel, with soft weights
+    by their variance as in Papari, Petkov and Campisi, "Artistic Edge and Corner Enhancing Smoothing" (IEEE TIP
+    16(10), 2007), instead of switching between them.
     """
     radius = min(radius, (min(image.shape[-2:]) - 1) // 2)
     if radius < 1:
@@ -73,7 +44,7 @@ def flatten_texture(image: Tensor, radius: int) -> Tensor:
 
 
 def activity(image: Tensor, sigma: float = 6.0) -> Tensor:
-    """How much goes on around each pixel: local standard deviation of luma, [1, H, W], mean 1."""
+    """Local activity: standard deviation of luma around each pixel, [1, H, W], scaled to mean 1."""
     grey = luma(image)
     around = gaussian_blur(torch.cat([grey, grey * grey]), sigma)
     variance = (around[1:] - around[:1] ** 2).clamp_min(0)
@@ -92,7 +63,7 @@ def blotches(channels: int, height: int, width: int, cell: float, generator: tor
 
 
 def _window_mean(image: Tensor, size: int) -> Tensor:
-    """[C, H, W] → [C, H − size + 1, W − size + 1]; the cost does not grow with `size`."""
+    """Box filter by running sums, [C, H, W] → [C, H − size + 1, W − size + 1]; its cost does not grow with `size`."""
     # Doubles: differences of long running sums lose the small variances in float32.
     sums = pad(image.double().cumsum(-2).cumsum(-1), (1, 0, 1, 0))
     window = sums[:, size:, size:] - sums[:, :-size, size:] - sums[:, size:, :-size] + sums[:, :-size, :-size]

@@ -1,4 +1,4 @@
-"""Pictures for a trial run: the thumbnails of ComfyUI's workflow templates, which come from PyPI."""
+"""Sample images: the thumbnails of ComfyUI's workflow templates, installed from PyPI."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Picture:
 
 
 def demo_pictures() -> list[Picture]:
-    """The pictures of the installed template packages, one per stem (its lowest version), by stem.
+    """Pictures of the installed template packages, one per stem (its lowest version), sorted by stem.
 
-    A picture that is byte for byte one seen before is left out, whatever its name: nothing may stand
-    on both sides of a split. Raises DataError when no package is installed, or one is missing.
+    Exact copies are left out, whatever their names, so that none is on both sides of a split. Raises DataError if a
+    package is missing.
     """
     missing = [package for package in _PACKAGES if find_spec(package) is None]
     if missing:
@@ -46,26 +46,26 @@ def demo_pictures() -> list[Picture]:
             'Install them with: pip install "gan-rm[demo]"'
         )
     by_stem: dict[str, Picture] = {}
-    for picture in sorted(_installed(), key=_version_first):
+    for picture in sorted(_installed(), key=_by_version):
         by_stem.setdefault(picture.stem, picture)
     if not by_stem:
         raise DataError(
             "The demo's picture packages are installed but hold no pictures. "
             'Install them again with: pip install --force-reinstall "gan-rm[demo]"'
         )
-    return _without_twins([by_stem[stem] for stem in sorted(by_stem)])
+    return _without_copies([by_stem[stem] for stem in sorted(by_stem)])
 
 
 def load_picture(path: Path, size: int = WORKING_SIZE) -> Tensor:
-    """First frame, shorter side resized to `size`, cropped square at the centre: uint8 [3, size, size].
+    """First frame of a file as `squared` makes it, with transparency over mid-grey.
 
-    Transparency is laid over mid-grey. Raises ImageError for a file that is no picture.
+    Raises ImageError for a file that is no picture.
     """
     return squared(read_image(path), size)
 
 
 def squared(picture: Tensor, size: int = WORKING_SIZE) -> Tensor:
-    """uint8 [3, H, W], shorter side resized to `size`, cropped square at the centre: uint8 [3, size, size]."""
+    """uint8 [3, H, W] → uint8 [3, size, size]: shorter side resized to `size`, cropped square at the centre."""
     image = to_float(picture)
     height, width = image.shape[-2:]
     scale = size / min(height, width)
@@ -86,12 +86,12 @@ def _installed() -> list[Picture]:
     return pictures
 
 
-def _version_first(picture: Picture) -> tuple[int, str, str]:
+def _by_version(picture: Picture) -> tuple[int, str, str]:
     version = _VERSION.search(picture.name)
     return (int(version[1]) if version else 0, picture.name, str(picture.path))
 
 
-def _without_twins(pictures: list[Picture]) -> list[Picture]:
+def _without_copies(pictures: list[Picture]) -> list[Picture]:
     seen: set[bytes] = set()
     distinct = []
     for picture in pictures:

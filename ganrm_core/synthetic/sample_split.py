@@ -26,6 +26,7 @@ class SquareImage:
 
 
 def load_squares(progress: ProgressCallback) -> list[SquareImage]:
+    """All sample images. Raises DataError where some are missing or damaged."""
     pictures = demo_pictures()
     squares: list[SquareImage] = []
     damaged: list[Skipped] = []
@@ -41,17 +42,17 @@ def load_squares(progress: ProgressCallback) -> list[SquareImage]:
 
 
 def split_squares(pictures: list[SquareImage], seed: int) -> tuple[list[SquareImage], list[SquareImage]]:
-    """Training and held-out pictures; near-duplicates are all on one side."""
+    """Training and held-out pictures; of near-duplicates only one is used."""
     signatures = [signature(picture.pixels) for picture in pictures]
     groups = group_near_duplicates(np.stack(signatures))
     order = np.random.default_rng(seed).permutation(np.unique(groups))
-    aside = set(order[:_HELD_OUT].tolist())
+    held_out = set(order[:_HELD_OUT].tolist())
     sides: tuple[list[SquareImage], list[SquareImage]] = ([], [])
     seen = set()
     shuffled = np.random.default_rng(seed).permutation(len(pictures))
     for index in shuffled:
         group = int(groups[index])
-        if group not in seen:  # one of each group is enough
+        if group not in seen:
             seen.add(group)
-            sides[group in aside].append(pictures[index])
+            sides[group in held_out].append(pictures[index])
     return sides

@@ -1,4 +1,4 @@
-"""How much of a picture's structure survived: the SSIM index.
+"""Structural similarity (SSIM) of two images.
 
 Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli, "Image quality assessment: from error
 visibility to structural similarity", IEEE Transactions on Image Processing 13(4), 2004: 11 × 11
@@ -11,15 +11,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..data.filters import gaussian_kernel, window_means
+from ..data.luma import luma
 from ..utils.errors import ImageError
-from .filters import gaussian_kernel, luma, window_means
 
 _RADIUS = 5
 _C1, _C2 = 0.01**2, 0.03**2
 
 
 class SsimTo:
-    """SSIM against one fixed original; its own statistics are worked out once.
+    """SSIM against one fixed original, whose statistics are computed once.
 
     `original`: [3, H, W] in 0–1, at least 11 pixels each way, else ImageError.
     """
@@ -47,7 +48,7 @@ class SsimTo:
         return float((numerator / denominator).mean())
 
     def loss(self, other: Tensor) -> float:
-        """1 − SSIM, never below 0 for rounding's sake."""
+        """1 − SSIM, at least 0 in spite of rounding."""
         return max(0.0, 1.0 - self.index(other))
 
 
@@ -57,5 +58,5 @@ def ssim(first: Tensor, second: Tensor) -> float:
 
 
 def _means(*maps: Tensor) -> Tensor:
-    """Maps [1, H, W] → what their windows hold on average, [maps, H − 10, W − 10]."""
+    """Maps [1, H, W] → Gaussian-weighted window means [maps, H − 10, W − 10]."""
     return window_means(torch.cat(maps), gaussian_kernel(1.5, _RADIUS))

@@ -1,4 +1,4 @@
-"""Training settings, validated when they are made."""
+"""Training settings, validated on construction."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Adapt = Literal["none", "lora"]
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What decides the result, beside the pictures.
+    """Everything but the pictures that decides the result.
 
-    `views` is how many versions of each picture are learned from, itself included; the paper preset
-    uses 1. `neutralise`: what is done about leaks, see `neutralising.neutraliser`. `second_look`: what of a
-    picture is looked at beside itself, where that was found to help (`readout.default_readout`): the picture made
-    `smaller`, `blurred`, or `none`.
+    `views`: augmented versions of each picture to learn from, itself included; the paper preset uses 1. `neutralise`:
+    what is done about leaks, see `neutralisation.make_neutraliser`. `second_look`: a modified version of the picture that
+    is also run through the backbone, where that was found to help (`readout.default_readout`): `smaller`, `blurred`
+    or `none`. Raises DataError for values that cannot be used.
     """
 
     backbone: str = DEFAULT_BACKBONE

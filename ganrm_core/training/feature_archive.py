@@ -1,7 +1,7 @@
-"""A checkpoint's companion: the features it was trained on, so that it can be refined without the folders.
+"""Feature archive beside a checkpoint: features of its training pictures, for refining without the folders.
 
-`taste.features.safetensors` lies beside `taste.safetensors`. It holds no picture and no file name:
-features, labels, the sha256 of every file, what tells near-duplicates, and what was evened out.
+`taste.features.safetensors` lies beside `taste.safetensors`. It holds no picture and no file name: features, labels,
+the sha256 of every file, near-duplicate signatures and groups, file statistics, and how pictures were neutralised.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..leakage.audit.audit import Audit
-from ..leakage.forensics.file_stats import FileFacts
-from ..leakage.neutralisation import MODES, Mode, Neutraliser, neutraliser
+from ..leakage.forensics.file_stats import FileStats
+from ..leakage.neutralisation import MODES, Mode, Neutraliser, make_neutraliser
 from ..rewards.discriminator.checkpoint import COMPANION_SUFFIX, check_model_path, read_card
 from ..rewards.discriminator.readout import Readout, SecondLook
 from ..rewards.discriminator.reward_model import RewardModel
@@ -30,7 +29,8 @@ from ..utils.file_names import fitting_name, split_name
 from ..utils.files import atomic_file, shown, write_new
 from ..utils.safetensors_io import open_safetensors
 from ..utils.strict_json import strict_json
-from .feature_extraction import CachedPictures
+from .feature_rows import Rows
+from .picture_table import PictureTable
 
 SUFFIX = COMPANION_SUFFIX
 _KEY = "ganrm_features"
@@ -40,52 +40,36 @@ _NUISANCE = "nuisance."
 
 @dataclass(frozen=True)
 class FeatureArchive:
-    """The pictures a model was trained on, in the order of its training, and what was found out about them.
+    """The pictures a model was trained on, in the order of its training.
 
-    Everything as in `CachedPictures`; `mode` is how they were neutralised. `paths` is empty
-    where the files themselves are not at hand.
+    `features` [N, V, D] float32 and `nuisances` ([M, D] each) as in `DatasetFeatures`; `audit` is that of the files,
+    `mode` how they were neutralised. The table has no paths where the archive was read from disk.
     """
 
+    table: PictureTable
     features: Tensor
-    labels: NDArray[np.int64]
-    signatures: NDArray[np.float32]
-    groups: NDArray[np.int64]
-    hashes: list[str]
     nuisances: list[Tensor]
-    facts: list[FileFacts]
     audit: Audit
     mode: Mode
-    paths: list[Path]
 
-    @classmethod
-    def of(cls, pictures: CachedPictures, audit: Audit, mode: Mode) -> FeatureArchive:
-        return cls(
-            features=pictures.features,
-            labels=pictures.labels,
-            signatures=pictures.signatures,
-            groups=pictures.groups,
-            hashes=pictures.hashes,
-            nuisances=pictures.nuisances,
-            facts=pictures.facts,
-            audit=audit,
-            mode=mode,
-            paths=pictures.paths,
-        )
+    def rows(self) -> Rows:
+        return Rows(self.features, torch.from_numpy(self.table.labels).float())
 
     @property
     def neutraliser(self) -> Neutraliser:
-        return neutraliser(self.mode, self.audit, self.facts, self.labels)
+        return make_neutraliser(self.mode, self.audit, self.table.facts, self.table.labels)
 
 
 def archive_path(checkpoint: Path) -> Path:
-    """Where the companion of `checkpoint` lies, or would lie."""
+    """Path of the archive of `checkpoint`, whether it exists or not."""
     return checkpoint.with_name(fitting_name(checkpoint.parent, checkpoint.stem, SUFFIX))
 
 
 def write_model(path: Path, model: RewardModel, known: FeatureArchive | None = None) -> Path:
-    """Save a model that took long to make; with `known` its companion, too. Returns where it is.
+    """Save a model, with `known` its archive, too. Returns the path written.
 
-    That is `path`, or the first free `path (2)` … where another program took one of the two names meanwhile.
+    That is `path`, or the first free `path (2)` … where another program took one of the two names meanwhile: what took
+    long to train is not lost.
     Raises OutputError for a name that is refused, or where nothing can be written.
     """
     check_model_path(path)
@@ -101,7 +85,7 @@ def write_model(path: Path, model: RewardModel, known: FeatureArchive | None = N
 
 
 def write_features(checkpoint: Path, model: RewardModel, known: FeatureArchive) -> Path:
-    """Write the companion of `model`, which was or will be saved to `checkpoint`. Returns its path.
+    """Write the archive of `model`, which was or will be saved to `checkpoint`. Returns its path.
 
     The features must come from the model's own backbone, adapted if it is. Raises
     OutputError where the file exists or cannot be written.
@@ -117,30 +101,30 @@ def _to_bytes(model: RewardModel, known: FeatureArchive) -> bytes:
 
     mean, spread = known.features.mean(dim=(0, 1)), known.features.std(dim=(0, 1), correction=0)
     spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+    table = known.table
     about = {
         "format": _FORMAT,
         "belongs_to": features_identity(model),
-        "hashes": known.hashes,
-        "facts": [asdict(fact) for fact in known.facts],
+        "hashes": table.hashes,
+        "facts": [asdict(fact) for fact in table.facts],
         "audit": known.audit.to_json(),
         "mode": known.mode,
     }
     tensors = {
-        # Half precision of the deviation, not of the value: what tells pictures apart is often small beside
-        # the value itself.
+        # Half precision of the deviation, not of the value: pictures differ by little beside the value itself.
         "deviations": ((known.features - mean) / spread).half(),
         "mean": mean,
         "spread": spread,
-        "labels": torch.from_numpy(known.labels),
-        "signatures": torch.from_numpy(known.signatures),
-        "groups": torch.from_numpy(known.groups),
+        "labels": torch.from_numpy(table.labels),
+        "signatures": torch.from_numpy(table.signatures),
+        "groups": torch.from_numpy(table.groups),
         **{f"{_NUISANCE}{place}": moved.contiguous() for place, moved in enumerate(known.nuisances)},
     }
     return bytes(save(tensors, metadata={_KEY: json.dumps(strict_json(about), sort_keys=True)}))
 
 
 def read_features(checkpoint: Path, model: RewardModel) -> FeatureArchive | None:
-    """The companion of `checkpoint`; None where there is none.
+    """The archive of `checkpoint`; None where there is none.
 
     Raises CheckpointError where it is damaged or belongs to another model.
     """
@@ -152,7 +136,7 @@ def read_features(checkpoint: Path, model: RewardModel) -> FeatureArchive | None
         with open_safetensors(path) as file:
             about = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
-        belongs_to, known = about["belongs_to"], _known(about, tensors)
+        belongs_to, known = about["belongs_to"], _from_parts(about, tensors)
     except Exception as error:  # safetensors raises an exception of its own, which has no public base
         raise CheckpointError(
             f"{shown(path)} is damaged, or is not what its name says ({damage(error)}). Move it away, and give the liked "
@@ -168,7 +152,7 @@ def read_features(checkpoint: Path, model: RewardModel) -> FeatureArchive | None
 
 
 def _refuse_model(path: Path) -> None:
-    """Raise CheckpointError where a model has the name of a companion, as earlier versions allowed."""
+    """Raise CheckpointError where a model has the name of an archive, as earlier versions allowed."""
     try:
         read_card(path)
     except CheckpointError:
@@ -180,9 +164,9 @@ def _refuse_model(path: Path) -> None:
 
 
 def features_identity(model: RewardModel) -> str:
-    """What decides the features: backbone, taps, adapter, both sets and the settings; not the head."""
+    """Hash of what decides the features: backbone, taps, adapter, both sets and the settings; not the head."""
     made = model.card.get("provenance") or {}
-    no_adapter = hashlib.sha256().hexdigest()  # companions of earlier versions say so, too
+    no_adapter = hashlib.sha256().hexdigest()  # as in archives of earlier versions
     decides = {
         "weights": model.backbone.spec.weights_sha256,
         "taps": list(model.reader.readout.taps),
@@ -196,11 +180,11 @@ def features_identity(model: RewardModel) -> str:
 def _response(readout: Readout) -> Any:
     look = readout.second_look
     if look is None or look == SecondLook("blurred", readout.taps):
-        return look is not None  # as companions of earlier versions say it
+        return look is not None  # as in archives of earlier versions
     return look.to_json()
 
 
-def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> FeatureArchive:
+def _from_parts(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> FeatureArchive:
     if about["format"] != _FORMAT:
         raise ValueError(f"its format is {about['format']!r}")
     if about["mode"] not in MODES:
@@ -208,23 +192,23 @@ def _known(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> FeatureAr
     names = sorted(
         (name for name in tensors if name.startswith(_NUISANCE)), key=lambda n: int(n.split(".")[1])
     )
-    known = FeatureArchive(
-        features=tensors["deviations"].float() * tensors["spread"] + tensors["mean"],
+    table = PictureTable(
+        paths=[],
+        hashes=[str(entry) for entry in about["hashes"]],
         labels=tensors["labels"].numpy().astype(np.int64),
+        facts=[FileStats.from_json(entry) for entry in about["facts"]],
         signatures=tensors["signatures"].numpy(),
         groups=tensors["groups"].numpy().astype(np.int64),
-        hashes=[str(entry) for entry in about["hashes"]],
-        nuisances=[tensors[name] for name in names],
-        facts=[FileFacts.from_json(entry) for entry in about["facts"]],
-        audit=Audit.from_json(about["audit"]),
-        mode=about["mode"],
-        paths=[],
     )
-    parts = (known.labels, known.signatures, known.groups, known.hashes, known.facts)
-    if known.features.ndim != 3 or any(len(part) != len(known.features) for part in parts):
+    features = tensors["deviations"].float() * tensors["spread"] + tensors["mean"]
+    nuisances = [tensors[name] for name in names]
+    columns = (table.hashes, table.labels, table.facts, table.signatures, table.groups)
+    if (
+        features.ndim != 3
+        or any(len(column) != len(features) for column in columns)
+        or any(moved.shape[1:] != features.shape[2:] for moved in nuisances)
+    ):
         raise ValueError("its parts do not run parallel")
-    if any(moved.shape[1:] != known.features.shape[2:] for moved in known.nuisances):
-        raise ValueError("its parts do not run parallel")
-    if not bool(torch.isfinite(known.features).all()) or set(known.labels.tolist()) != {0, 1}:
+    if not bool(torch.isfinite(features).all()) or set(table.labels.tolist()) != {0, 1}:
         raise ValueError("it holds values that are no features or labels")
-    return known
+    return FeatureArchive(table, features, nuisances, Audit.from_json(about["audit"]), about["mode"])

@@ -1,4 +1,4 @@
-"""The one pass of the backbone over the pictures: evened out, viewed, and turned into features."""
+"""Feature pass: every picture neutralised, augmented into views, and run through the backbone once."""
 
 from __future__ import annotations
 
@@ -9,189 +9,214 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.augmentation import views as make_views
 from ..data.image_io import to_float
 from ..data.skipped_files import Skipped
 from ..data.streaming import decoders_beside, stream_files
-from ..leakage.forensics.file_stats import FileFacts
 from ..leakage.neutralisation import Neutraliser
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
-from ..rewards.discriminator.file_features import Seen, look
+from ..rewards.discriminator.file_features import LoadedFile, load_unless_cached
 from ..utils.progress import Progress, ProgressCallback
 from .dataset_scan import DatasetScan
+from .feature_rows import Rows
+from .picture_table import PictureTable
 from .trunk_states import TrunkStates
 
 _VIEWS = "views"
 
 Item = TypeVar("Item")
+Features = dict[str, Tensor]
+"""Of one picture: its views' features [V, D] under `_VIEWS`, and by nuisance how features move under it, [D]."""
 
 
-@dataclass
-class CachedPictures:
-    """What is kept of every usable picture, liked ones first.
+@dataclass(frozen=True)
+class Views:
+    """Augmented versions of each picture, itself included: how many, and the seed."""
 
-    `features` [N, V, D] float32; `labels` [N]; `signatures` [N, K] for finding near-duplicates,
-    `groups` [N]: equal for those found; `nuisances`: for each thing evened out, how features move
-    under it, [M, D]; `states`: what is needed to go on from below the blocks that are adapted, else None.
+    count: int
+    seed: int
+
+    def seed_of(self, content: str) -> int:
+        """A picture's own seed, from its content hash, so that adding a picture changes no other picture's views."""
+        return self.seed ^ int(content[:12], 16)
+
+
+@dataclass(frozen=True)
+class DatasetFeatures:
+    """The usable pictures with their features [N, V, D], float32.
+
+    `nuisances`: for each thing neutralised, how features move under it, [M, D]. `states`: where the frozen part of
+    the backbone left off, for LoRA.
     """
 
-    paths: list[Path]
-    hashes: list[str]
-    labels: NDArray[np.int64]
-    facts: list[FileFacts]
-    signatures: NDArray[np.float32]
-    groups: NDArray[np.int64]
+    table: PictureTable
     features: Tensor
     nuisances: list[Tensor]
     states: TrunkStates | None = None
     skipped: list[Skipped] = field(default_factory=list)
 
+    def rows(self) -> Rows:
+        return Rows(self.features, torch.from_numpy(self.table.labels).float())
 
-def read_pictures(
+
+def extract_features(
     scan: DatasetScan,
     reader: FeatureExtractor,
     neutraliser: Neutraliser,
+    views: Views,
     *,
-    views: int,
-    seed: int,
     progress: ProgressCallback,
     states: TrunkStates | None = None,
-) -> CachedPictures:
-    """Run the backbone over the scan files, or take what is kept of them (see `disk_cache.keep_in`).
+) -> DatasetFeatures:
+    """Features of every picture, from the backbone or the cache on disk (see `disk_cache.keep_in`).
 
-    The survey's decoded pictures are used up. With `states` these are filled, and how features move under what is
-    evened out is not looked at. Files that have become unreadable since are skipped, too. Raises DataError where too
-    few are left.
+    The scan's decoded pictures are used up. With `states` these are filled, the cache is not used, and nuisances are
+    not measured. Files that became unreadable since the scan are skipped, too. Raises DataError where too few are left.
     """
-    size = reader.backbone.spec.input_size
+    work = _Extraction(scan, reader, neutraliser, views, states)
+    count, paths = len(scan.table), scan.table.paths
     skipped: list[Skipped] = []
     read_at: list[int] = []
-    features = []
+    features: list[Tensor] = []
     moved: dict[str, list[Tensor]] = {}
-    paired = neutraliser.paired(scan.labels, seed)
-    store = FeatureCache(reader, neutraliser.path)
-    evening = _evening(neutraliser, scan)
-    # Seeded by content, so that adding a picture changes no other picture's views.
-    seeds = [seed ^ int(content[:12], 16) for content in scan.hashes]
+    progress(Progress("reading pictures", 0, count))
+    # No name is given to the stream: it must end, and its threads with it, where the loop is left.
+    for index, found in work.stream(paths, skipped):
+        read_at.append(index)
+        for name, value in found.items():
+            if name == _VIEWS:
+                features.append(value)
+            else:
+                moved.setdefault(name, []).append(value)
+        progress(Progress("reading pictures", index + 1, count))
+    scan.decoded.clear()
+    if skipped:
+        scan = scan.take(read_at, skipped)
+    return DatasetFeatures(
+        scan.table,
+        torch.stack(features),
+        [torch.stack(moved[name]) for name in sorted(moved)],
+        states,
+        scan.skipped,
+    )
 
-    def about(index: int) -> str:
-        evened = f"{evening} {int(scan.labels[index])} {bool(paired[index])}" if evening else ""
-        return f"{views} views, {seeds[index]}, {evened}"
 
-    def taken(index: int, path: Path) -> Seen[dict[str, Tensor]]:
-        # Where the states are wanted, there is no way round the backbone.
-        return look(
-            path,
-            lambda content: None if states else store.get(content, about(index)),
-            lambda content: scan.pictures.take(content or scan.hashes[index]),
-        )
+class _Extraction:
+    """One feature pass over a scanned dataset."""
 
-    def views_of(index: int, image: Tensor) -> Tensor:
-        evened = neutraliser.evened(image, int(scan.labels[index]), seeds[index])
-        return make_views(neutraliser.path(to_float(evened)), views, size, seed=seeds[index])
+    def __init__(
+        self,
+        scan: DatasetScan,
+        reader: FeatureExtractor,
+        neutraliser: Neutraliser,
+        views: Views,
+        states: TrunkStates | None,
+    ) -> None:
+        self.table, self.decoded = scan.table, scan.decoded
+        self.reader, self.neutraliser, self.views, self.states = reader, neutraliser, views, states
+        self.paired = neutraliser.perturbation_sample(scan.table.labels, views.seed)
+        self.seeds = [views.seed_of(content) for content in scan.table.hashes]
+        self.cache = FeatureCache(reader, neutraliser.border_trim)
+        self.remedy = _remedy_hash(neutraliser, scan.table)
 
-    def read(group: Sequence[tuple[int, Seen[dict[str, Tensor]]]]) -> list[dict[str, Tensor]]:
-        """What is kept of each picture, or now found: its views' features, and how they move."""
-        new = [views_of(index, seen.image) for index, seen in group if seen.image is not None]
-        features = iter(_read(new, states.read if states else reader))
-        found: list[dict[str, Tensor]] = []
-        for index, seen in group:
-            if seen.kept is not None:
-                found.append(seen.kept)
-                continue
-            found.append({_VIEWS: next(features)})
-            if paired[index] and not states:
-                assert seen.image is not None
-                twins = neutraliser.twins(seen.image, int(scan.labels[index]), seeds[index])
-                found[-1] |= _differences(seen.image, twins, reader, neutraliser, seeds[index])
-            if not states:
-                store.put(seen.content, found[-1], about(index))
-        return found
-
-    def each_read() -> Iterator[tuple[int, dict[str, Tensor]]]:
-        if reader.threads and not states:
+    def stream(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[int, Features]]:
+        """(index, features) in order, in threads where the backbone runs well side by side, else in batches."""
+        if self.reader.threads and not self.states:
             for index, (found,) in stream_files(
-                scan.paths,
-                lambda index, path: read([(index, taken(index, path))]),
-                workers=reader.threads,
+                paths,
+                lambda index, path: self._read([(index, self._opened(index, path))]),
+                workers=self.reader.threads,
                 share=True,
                 skipped=skipped,
             ):
                 yield index, found
             return
-        device = reader.device.type
-        seen = stream_files(scan.paths, taken, workers=decoders_beside(device), skipped=skipped)
-        for group in _batched(seen, 1 if states else max(1, reader.group_size // views)):
-            yield from zip([index for index, _ in group], read(group), strict=True)
+        workers = decoders_beside(self.reader.device.type)
+        opened = stream_files(paths, self._opened, workers=workers, skipped=skipped)
+        size = 1 if self.states else max(1, self.reader.group_size // self.views.count)
+        for batch in _batched(opened, size):
+            yield from zip([index for index, _ in batch], self._read(batch), strict=True)
 
-    progress(Progress("reading pictures", 0, len(scan.paths)))
-    # No name is given to the stream: it must end, and its threads with it, where the loop is left.
-    for index, found in each_read():
-        read_at.append(index)
-        features.append(found.pop(_VIEWS))
-        for name, difference in found.items():
-            moved.setdefault(name, []).append(difference)
-        progress(Progress("reading pictures", index + 1, len(scan.paths)))
-    scan.pictures.clear()
-    if skipped:
-        scan = scan.only(read_at, skipped)
-    return CachedPictures(
-        paths=scan.paths,
-        hashes=scan.hashes,
-        labels=scan.labels,
-        facts=scan.facts,
-        signatures=scan.signatures,
-        groups=scan.groups,
-        features=torch.stack(features),
-        nuisances=[torch.stack(moved[name]) for name in sorted(moved)],
-        skipped=scan.skipped,
-        states=states,
-    )
+    def _opened(self, index: int, path: Path) -> LoadedFile[Features]:
+        return load_unless_cached(
+            path,
+            lambda content: None if self.states else self.cache.get(content, self._key(index)),
+            lambda content: self.decoded.take(content or self.table.hashes[index]),
+        )
+
+    def _key(self, index: int) -> str:
+        """What decides a picture's features beside its content and the backbone."""
+        label, paired = int(self.table.labels[index]), bool(self.paired[index])
+        neutralised = f"{self.remedy} {label} {paired}" if self.remedy else ""
+        return f"{self.views.count} views, {self.seeds[index]}, {neutralised}"
+
+    def _read(self, batch: Sequence[tuple[int, LoadedFile[Features]]]) -> list[Features]:
+        """Features of each picture, cached or from one call of the backbone."""
+        new = [self._augmented(index, seen.image) for index, seen in batch if seen.image is not None]
+        read = iter(_split_features(new, self.states.read if self.states else self.reader))
+        found: list[Features] = []
+        for index, seen in batch:
+            if seen.kept is not None:
+                found.append(seen.kept)
+                continue
+            assert seen.image is not None
+            found.append({_VIEWS: next(read)})
+            if self.states:
+                continue
+            if self.paired[index]:
+                found[-1] |= self._differences(index, seen.image)
+            self.cache.put(seen.content, found[-1], self._key(index))
+        return found
+
+    def _augmented(self, index: int, image: Tensor) -> Tensor:
+        """Views [V, 3, S, S] of the picture as it is trained on."""
+        label, seed = int(self.table.labels[index]), self.seeds[index]
+        return self._views_of(self.neutraliser.neutralise(image, label, seed), self.views.count, seed)
+
+    def _views_of(self, image: Tensor, count: int, seed: int) -> Tensor:
+        size = self.reader.backbone.spec.input_size
+        return make_views(self.neutraliser.border_trim(to_float(image)), count, size, seed=seed)
+
+    def _differences(self, index: int, image: Tensor) -> Features:
+        """How the picture's features [D] move under each nuisance.
+
+        In the plain view, and in a random one, the same before and after: a cropped picture is another size.
+        """
+        seed = self.seeds[index]
+        perturbed = self.neutraliser.perturbed(image, int(self.table.labels[index]), seed)
+        if not perturbed:
+            return {}
+        pairs = [self._views_of(each, 2, seed) for each in (image, *perturbed.values())]
+        features = self.reader(torch.cat(pairs)).cpu().clone().unflatten(0, (len(pairs), 2))
+        moved = features[1:] - features[0]
+        return {
+            f"{name}, {view}": moved[place, number]
+            for place, name in enumerate(perturbed)
+            for number, view in enumerate(("plain", "random view"))
+        }
 
 
-def _evening(neutraliser: Neutraliser, scan: DatasetScan) -> str:
-    """What decides how pictures are evened out: the files of both folders. "" where nothing is."""
+def _split_features(views: Sequence[Tensor], reader: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Features [V, D] of the views [V, 3, S, S] of each picture, from one call of the reader."""
+    if not views:
+        return []
+    # A copy outside inference mode: training differentiates through heads fed with these.
+    features = reader(torch.cat(list(views))).cpu().clone()
+    return list(features.split([len(each) for each in views]))
+
+
+def _remedy_hash(neutraliser: Neutraliser, table: PictureTable) -> str:
+    """Hash of what decides how pictures are neutralised: the files of both folders. "" where nothing is."""
     if not neutraliser.nuisances:
         return ""
-    decides = (neutraliser.mode, neutraliser.families, scan.labels.tolist(), scan.facts)
+    decides = (neutraliser.mode, neutraliser.families, table.labels.tolist(), table.facts)
     return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 
 def _batched(items: Iterator[Item], count: int) -> Iterator[list[Item]]:
     while batch := list(islice(items, count)):
         yield batch
-
-
-def _read(views: Sequence[Tensor], reader: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """The features [V, D] of the views [V, 3, S, S] of each picture, from one call of the reader."""
-    if not views:
-        return []
-    # Out of inference mode's reach: training differentiates through heads fed with these.
-    features = reader(torch.cat(list(views))).cpu().clone()
-    return list(features.split([len(each) for each in views]))
-
-
-def _differences(
-    image: Tensor, twins: dict[str, Tensor], reader: FeatureExtractor, neutraliser: Neutraliser, seed: int
-) -> dict[str, Tensor]:
-    """How the picture's features [D] move from itself to each twin.
-
-    As scoring sees both, and in a random view, the same for both: a cropped picture is another size.
-    """
-    if not twins:
-        return {}
-    size = reader.backbone.spec.input_size
-    pairs = [make_views(neutraliser.path(to_float(each)), 2, size, seed) for each in (image, *twins.values())]
-    features = reader(torch.cat(pairs)).cpu().clone().unflatten(0, (len(pairs), 2))
-    moved = features[1:] - features[0]
-    return {
-        f"{name}, {view}": moved[place, number]
-        for place, name in enumerate(twins)
-        for number, view in enumerate(("plain", "random view"))
-    }

@@ -1,4 +1,4 @@
-"""Feature matrix with labels: one row per view of a picture."""
+"""Feature tensor [N, V, D] with labels: N pictures, V augmented views each."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from ..metrics.binary import class_weights
 
 @dataclass(frozen=True)
 class Rows:
-    """Cached features of a set of pictures.
+    """Features [N, V, D] float32, view 0 being the plain picture as in scoring, and labels [N], 1 liked, 0 ordinary.
 
-    `features` [N, V, D] float32, view 0 being the picture as scoring sees it; `labels` [N], 1 liked
-    and 0 ordinary.
+    Labels between 0 and 1 are soft.
     """
 
     features: Tensor
@@ -29,11 +28,11 @@ class Rows:
         return Rows(self.features[chosen], self.labels[chosen])
 
     def plain(self) -> Rows:
-        """The pictures as scoring sees them, without their other views."""
+        """The plain views alone."""
         return Rows(self.features[:, :1], self.labels)
 
     def flat(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Every view a row: features [N·V, D], labels [N·V], weights [N·V] that balance the classes."""
+        """One row per view: features [N·V, D], labels [N·V], class-balancing weights [N·V]."""
         count = self.features.shape[1]
         labels = self.labels.repeat_interleave(count)
         weights = torch.from_numpy(class_weights(self.labels.numpy())).repeat_interleave(count)

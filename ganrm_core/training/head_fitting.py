@@ -1,4 +1,4 @@
-"""Fitting one head to cached features."""
+"""Fitting heads to cached features: ridge-penalised logistic regression and small MLPs."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ def fit_linear_heads(
     on_fit: Callable[[], None] = lambda: None,
     whitening: float = WHITENING,
 ) -> list[LinearHead]:
-    """One head per penalty: the mean of one learned from the pictures as they are and one from all their views.
+    """One head per penalty: the mean of a head fitted to the plain views and one fitted to all views.
 
-    Views teach what a taste does not depend on, and the order of what is alike with it. What a taste has in
-    light, colour and fine structure they blur; the pictures as they are keep that. `penalties` and `on_fit`
-    as in `fit_linear_path`.
+    Augmented views teach invariance, and rank similar pictures better. They blur what a taste has in light, colour
+    and fine structure, which the plain views keep. `penalties` and `on_fit` as in `fit_linear_path`.
     """
     paths = [fit_linear_path(rows.plain(), directions.plain, whitening, penalties, on_fit)]
     if rows.features.shape[1] > 1:
@@ -52,10 +51,9 @@ def fit_linear_path(
 ) -> list[LinearHead]:
     """One ridge-penalised logistic regression per penalty, on components whitened to the power `whitening`.
 
-    What a picture *shows* fills the widest components, what it looks like the narrow ones. Full
-    whitening (power 1) is linear discriminant analysis, which is noisy with few pictures; none
-    (power 0) lets content drown taste. `penalties` fall, so that each fit starts where the last ended.
-    `on_fit` is called after each.
+    Content fills the components of large variance, style those of small variance. Full whitening (power 1) is linear
+    discriminant analysis, which is noisy with few pictures; none (power 0) lets content drown style. `penalties` fall,
+    so that each fit warm-starts from the last. `on_fit` is called after each.
     """
     features, labels, weights = rows.flat()
     matrix = projection.whitened(whitening)
@@ -70,7 +68,7 @@ def fit_linear_path(
 
 
 def _logistic_regression(z: Tensor, labels: Tensor, weights: Tensor, penalty: float, start: Tensor) -> Tensor:
-    """Minimise balanced cross-entropy + penalty / 2 · |w|²; the last entry is the free bias.
+    """Weights [r + 1], the last the unpenalised bias, that minimise balanced cross-entropy + penalty / 2 · |w|².
 
     The columns of `z` are uncorrelated, so a diagonal preconditioner (the curvature's upper bound,
     Böhning 1992) leaves L-BFGS little to do.
@@ -87,7 +85,7 @@ def _logistic_regression(z: Tensor, labels: Tensor, weights: Tensor, penalty: fl
         solution = parameters * unit
         logits = z @ solution[:-1] + solution[-1]
         value = binary_cross_entropy_with_logits(logits, labels, weight=weights)
-        # In closed form: on problems this small autograd takes as long as the arithmetic.
+        # Gradient in closed form: on problems this small autograd takes as long as the arithmetic.
         error = (logits.sigmoid() - labels) * weights / len(labels)
         slope = torch.cat([error @ z + penalty * solution[:-1], error.sum().unsqueeze(0)])
         parameters.grad = slope * unit
@@ -100,7 +98,7 @@ def _logistic_regression(z: Tensor, labels: Tensor, weights: Tensor, penalty: fl
 
 @dataclass(frozen=True)
 class Schedule:
-    """How an MLP is trained: AdamW, with an early stop on validation AUC."""
+    """Hyperparameters of an MLP: AdamW, early stop on validation AUC."""
 
     epochs: int
     patience: int
@@ -120,7 +118,7 @@ def fit_mlp(
     with _seeded(seed):
         matrix = projection.whitened(_MLP_WHITENING)[:, :_MLP_COMPONENTS]
         head = ProjectedMLPHead(projection.mean, matrix, _MLP_HIDDEN, dropout=0.3)
-        # The projection stays as it is, so the pictures pass it once instead of once an epoch.
+        # The projection is not trained, so the pictures pass it once instead of once an epoch.
         learned, judged = (
             Rows(projected(part.features, head.mean, matrix), part.labels) for part in (rows, validation)
         )
@@ -129,7 +127,7 @@ def fit_mlp(
 
 
 def fit_paper_head(rows: Rows, validation: Rows, seed: int, on_epoch: OnEpoch | None = None) -> PaperHead:
-    """The MLP of the paper preset."""
+    """The MLP of the paper preset, on raw features."""
     with _seeded(seed):
         head = PaperHead(rows.features.shape[-1])
         _train(head, rows, validation, _PAPER_SCHEDULE, on_epoch)
@@ -138,7 +136,7 @@ def fit_paper_head(rows: Rows, validation: Rows, seed: int, on_epoch: OnEpoch | 
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """One at a time: the process has one generator, and heads are fitted in several threads."""
+    """Seeded random numbers, one thread at a time: the process has one generator, and folds are fitted in threads."""
     with _GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
@@ -150,7 +148,7 @@ _GENERATOR = Lock()
 def _train(
     head: nn.Module, rows: Rows, validation: Rows, schedule: Schedule, on_epoch: OnEpoch | None
 ) -> None:
-    """Train in place and leave the weights of the best epoch; the last where nothing can be judged."""
+    """Train in place and keep the best epoch's weights; the last epoch's where validation has one class only."""
     judged = len(validation.labels.unique()) == 2
     features, labels, weights = rows.flat()
     labels, weights = labels.float(), weights.float()
@@ -181,7 +179,7 @@ def _train(
 
 
 def quality(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """AUC, and the loss to decide between equal ones; larger is better."""
+    """(AUC, −loss), to be compared as tuples: the loss decides between equal AUCs."""
     loss = float(binary_cross_entropy_with_logits(logits, labels.float()))
     return auc(logits.numpy(), labels.numpy()), -loss
 

@@ -1,4 +1,4 @@
-"""Who judges a picture of the training and its twins: the head that has not seen it."""
+"""Scores training pictures and their perturbations by the head that has not seen them, for the invariance test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..data.border_trim import BorderTrim
 from ..data.image_io import to_float
 from ..data.splits import IntArray
 from ..data.transforms import resize
-from ..leakage.invariance_test import Judge
+from ..leakage.invariance_test import ScoreImages
 from ..metrics.binary import FloatArray
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.heads import RewardProjectionLayer
@@ -23,8 +23,8 @@ def held_out_scorer(
     store: FeatureCache,
     path: BorderTrim,
     original: Callable[[int], Tensor | None] = lambda _: None,
-) -> Judge:
-    """The logits of pictures, of which the first is a held-out one, for the same-picture test.
+) -> ScoreImages:
+    """A function that gives the logits of pictures, the first being the held-out one at `position`.
 
     `folds` [held out]: which of the layer's siblings has not seen the picture; without them the head itself.
     `original` gives the features [1, width] that `store` would read of a held-out picture, where they are known.

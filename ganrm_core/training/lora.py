@@ -25,9 +25,11 @@ from ..utils.errors import BackboneError, DataError
 from ..utils.optional_imports import cannot_import
 from ..utils.progress import History, Progress, ProgressCallback
 from .cross_validation import FittedHead
-from .feature_extraction import CachedPictures
+from .feature_extraction import DatasetFeatures
 from .feature_rows import Rows
+from .head_config import LORA_START, HeadConfig
 from .head_fitting import fit_linear_path, quality
+from .model_selection import nested_scores
 from .trunk_states import TrunkStates
 from .whitening import fit_projection
 
@@ -38,7 +40,7 @@ _EPOCHS = 10
 _PATIENCE = 3
 _BATCH = 8
 _ADAPTER_RATE, _HEAD_RATE, _WEIGHT_DECAY = 3e-4, 1e-3, 1e-2
-_START_POWER, _START_PENALTY = 0.5, 0.1
+_START = HeadConfig(LinearHead.kind, *LORA_START)
 
 
 def trunk_of(backbone: Backbone) -> Trunk:
@@ -57,46 +59,37 @@ def trunk_of(backbone: Backbone) -> Trunk:
 
 
 def fit_with_lora(
-    backbone: Backbone, readout: Readout, pictures: CachedPictures, *, seed: int, progress: ProgressCallback
+    backbone: Backbone, readout: Readout, dataset: DatasetFeatures, *, seed: int, progress: ProgressCallback
 ) -> FittedHead:
     """Adapt `backbone` to the pictures, in place, and fit a linear head with it.
 
-    One split instead of cross-validation, since every fold would cost a training of its own: three
-    fifths are learned from, one stops the training early, one is held out for calibration and
-    figures. The adapter is merged into the backbone before this returns. `pictures` must have been read with
-    their states; what lies below the adapted blocks does not run again. Raises DataError where near-duplicates
-    leave nothing to split.
+    One split instead of cross-validation, since every fold would cost a training of its own: three fifths train, one
+    stops the training early, one is held out for calibration and metrics. The adapter is merged into the backbone
+    before this returns. `dataset` must have trunk states: the blocks below the adapted ones do not run again. Raises
+    DataError where near-duplicates leave nothing to split.
     """
-    if pictures.states is None:
-        raise ValueError("LoRA needs the states of the trunk: read the pictures with them")
-    groups = pictures.groups
-    refuse_too_alike(pictures.labels, groups)
-    folds = assign_folds(pictures.labels, groups, FIFTHS, seed)
-    held_out, stopping = np.flatnonzero(folds == 0), np.flatnonzero(folds == 1)
-    if any(len(np.unique(pictures.labels[part])) < 2 for part in (held_out, stopping)):
-        raise DataError(
-            "Too many near-duplicates stand in both sets to split the pictures in five for LoRA. Remove some, or "
-            "set adapt to none."
-        )
-    learning = np.flatnonzero(folds > 1)
-    rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
-    start = _starting_head(rows.take(torch.from_numpy(learning)), backbone, readout)
-    adaptable = _Adaptable(pictures, pictures.states)
-    with _lora_layers(backbone) as layers:
-        head, history = _train(backbone, adaptable, start, learning, stopping, progress)
+    if dataset.states is None:
+        raise ValueError("LoRA needs the states of the trunk: extract the features with them")
+    labels, groups = dataset.table.labels, dataset.table.groups
+    split = _Split.of(labels, groups, seed)
+    start = _starting_head(dataset.rows().take(torch.from_numpy(split.training)), backbone, readout)
+    adaptable = _Adaptable(dataset, dataset.states)
+    with lora_layers(backbone) as layers:
+        head, history = _LoraTraining(backbone, adaptable, start, split).run(progress)
         adapter = Adapter(RANK, _ALPHA, _tensors(layers))
     # An untouched LoRA layer's B is zero: then no epoch was better than the frozen backbone.
     helped = any(bool(tensor.any()) for name, tensor in adapter.tensors.items() if name.endswith(".B"))
     if helped:
         merge_adapter(backbone, adapter)
-    logits = adaptable.logits(head, held_out)
-    labels = pictures.labels[held_out]
+    logits, judged = adaptable.logits(head, split.held_out), labels[split.held_out]
+    parts = assign_folds(judged, groups[split.held_out], FIFTHS, seed)
     return FittedHead(
         layer=RewardProjectionLayer(head),
-        calibration=fit_calibration(logits, labels),
-        held_out=held_out,
-        held_out_scores=_cross_calibrated(logits, labels, groups[held_out], seed),
+        calibration=fit_calibration(logits, judged),
+        held_out=split.held_out,
+        held_out_scores=nested_scores({_START: logits}, judged, parts, lambda *_: _START),
         protocol="one fifth of the pictures, near-duplicates kept together",
+        config=_START,
         candidate="linear with LoRA"
         if helped
         else "linear, since LoRA gained nothing over the frozen backbone",
@@ -106,21 +99,43 @@ def fit_with_lora(
 
 
 @dataclass(frozen=True)
-class _Adaptable:
-    """The pictures, as the backbone sees them while it changes."""
+class _Split:
+    """Positions of the pictures to train on, to stop early by, and to judge by."""
 
-    pictures: CachedPictures
+    training: IntArray
+    stopping: IntArray
+    held_out: IntArray
+
+    @classmethod
+    def of(cls, labels: IntArray, groups: IntArray, seed: int) -> _Split:
+        """Raises DataError where there is too little to split."""
+        refuse_too_alike(labels, groups)
+        folds = assign_folds(labels, groups, FIFTHS, seed)
+        held_out, stopping = np.flatnonzero(folds == 0), np.flatnonzero(folds == 1)
+        if any(len(np.unique(labels[part])) < 2 for part in (held_out, stopping)):
+            raise DataError(
+                "Too many near-duplicates stand in both sets to split the pictures in five for LoRA. Remove some, or "
+                "set adapt to none."
+            )
+        return cls(np.flatnonzero(folds > 1), stopping, held_out)
+
+
+@dataclass(frozen=True)
+class _Adaptable:
+    """The pictures' features under the backbone as it is now."""
+
+    dataset: DatasetFeatures
     states: TrunkStates
 
-    def features(self, chosen: Tensor, views: Tensor) -> Tensor:
-        """[B, width] of the views [B] of the pictures [B]."""
-        return self.states.features(self.pictures.features, chosen, views)
+    def features(self, pictures: Tensor, views: Tensor) -> Tensor:
+        """Features [B, D] of the views [B] of the pictures [B], with gradients."""
+        return self.states.features(self.dataset.features, pictures, views)
 
-    def logits(self, head: nn.Module, chosen: IntArray) -> FloatArray:
-        """Of the pictures as scoring sees them."""
+    def logits(self, head: nn.Module, pictures: IntArray) -> FloatArray:
+        """Logits [B] of the plain views, as in scoring."""
         device = next(head.buffers()).device
-        places = torch.from_numpy(chosen)
-        features = self.states.some_features(self.pictures.features, places, torch.zeros_like(places))
+        places = torch.from_numpy(pictures)
+        features = self.states.some_features(self.dataset.features, places, torch.zeros_like(places))
         with torch.no_grad():
             logits: FloatArray = head(features.to(device)).double().cpu().numpy()
             return logits
@@ -137,14 +152,15 @@ def _import_peft() -> Any:
 
 
 def _starting_head(rows: Rows, backbone: Backbone, readout: Readout) -> LinearHead:
-    """The frozen backbone's best guess: adapting starts from a head that already works."""
+    """A head fitted on the frozen backbone: adapting starts from one that already works."""
     projection = fit_projection(rows.flat()[0], readout.blocks(backbone.spec))
-    return fit_linear_path(rows, projection, _START_POWER, [1.0, _START_PENALTY])[-1]
+    whitening, penalty = LORA_START
+    return fit_linear_path(rows, projection, whitening, [1.0, penalty])[-1]
 
 
 @contextmanager
-def _lora_layers(backbone: Backbone) -> Iterator[dict[str, nn.Module]]:
-    """Put trainable LoRA layers around the last blocks' linear ones, and take them away again."""
+def lora_layers(backbone: Backbone) -> Iterator[dict[str, nn.Module]]:
+    """Wraps the linear layers of the last blocks in trainable LoRA layers, by name; unwraps them at the end."""
     peft, names = _import_peft(), backbone.adaptable_modules(_LAST_BLOCKS)
     originals = {name: backbone.get_submodule(name) for name in names}
     settings = peft.LoraConfig(r=RANK, lora_alpha=_ALPHA, target_modules=names)
@@ -169,7 +185,7 @@ def _tensors(layers: dict[str, nn.Module]) -> dict[str, Tensor]:
 
 
 class _Trainable(nn.Module):
-    """A linear head as parameters of about the same size, so that one learning rate fits all."""
+    """A linear head on standardised features, so that one learning rate fits all parameters."""
 
     mean: Tensor
     spread: Tensor
@@ -190,78 +206,65 @@ class _Trainable(nn.Module):
         )
 
 
-def _train(
-    backbone: Backbone,
-    adaptable: _Adaptable,
-    start: LinearHead,
-    learning: IntArray,
-    stopping: IntArray,
-    progress: ProgressCallback,
-) -> tuple[LinearHead, History]:
-    """Train adapter and head end to end; both are left as they were in the best epoch.
+class _LoraTraining:
+    """Trains adapter and head end to end with AdamW and an early stop; both end as in the best epoch."""
 
-    The history starts with the frozen backbone.
-    """
-    pictures = adaptable.pictures
-    device = next(backbone.parameters()).device
-    chosen, views = torch.from_numpy(learning), pictures.features.shape[1]
-    head = _Trainable(start, pictures.features[chosen].flatten(0, 1).std(dim=0)).to(device)
-    adapter = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(
-        [{"params": adapter, "lr": _ADAPTER_RATE}, {"params": head.parameters(), "lr": _HEAD_RATE}],
-        weight_decay=_WEIGHT_DECAY,
-    )
-    labels = torch.from_numpy(pictures.labels).float()
-    weights = torch.from_numpy(class_weights(pictures.labels)).float()
-    total = _EPOCHS * -(-len(chosen) // _BATCH)
-    best = [parameter.detach().clone() for parameter in (*adapter, *head.parameters())]
+    def __init__(self, backbone: Backbone, adaptable: _Adaptable, start: LinearHead, split: _Split) -> None:
+        self.adaptable, self.split = adaptable, split
+        table, features = adaptable.dataset.table, adaptable.dataset.features
+        self.training, self.views = torch.from_numpy(split.training), features.shape[1]
+        self.device = next(backbone.parameters()).device
+        spread = features[self.training].flatten(0, 1).std(dim=0)
+        self.head = _Trainable(start, spread).to(self.device)
+        adapter = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+        self.parameters = [*adapter, *self.head.parameters()]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": adapter, "lr": _ADAPTER_RATE}, {"params": self.head.parameters(), "lr": _HEAD_RATE}],
+            weight_decay=_WEIGHT_DECAY,
+        )
+        self.labels = torch.from_numpy(table.labels).float()
+        self.weights = torch.from_numpy(class_weights(table.labels)).float()
+        self.stopping_labels = torch.from_numpy(table.labels[split.stopping])
 
-    def judge() -> tuple[float, float]:
-        logits = adaptable.logits(head, stopping)
-        return quality(torch.from_numpy(logits), torch.from_numpy(pictures.labels[stopping]))
+    def run(self, progress: ProgressCallback) -> tuple[LinearHead, History]:
+        """The head, and held-out loss and AUC by epoch, starting with the frozen backbone's."""
+        batches = -(-len(self.training) // _BATCH)
+        best, best_reached, waited = self._copies(), self._quality(), 0
+        history = History("epoch", (-best_reached[1],), (best_reached[0],))
+        for epoch in range(_EPOCHS):
+            for step, batch in enumerate(
+                self.training[torch.randperm(len(self.training))].split(_BATCH), start=epoch * batches + 1
+            ):
+                metrics = {"loss": self._step(batch), "auc": best_reached[0]}
+                progress(Progress("adapting", step, _EPOCHS * batches, metrics, history))
+            reached = self._quality()
+            history = History("epoch", (*history.loss, -reached[1]), (*history.auc, reached[0]))
+            if reached > best_reached:
+                best, best_reached, waited = self._copies(), reached, 0
+            elif (waited := waited + 1) >= _PATIENCE:
+                break
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, best, strict=True):
+                parameter.copy_(value)
+        return self.head.folded(), history
 
-    best_reached = judge()
-    history = History("epoch", (-best_reached[1],), (best_reached[0],))
-    waited = step = 0
-    for _ in range(_EPOCHS):
-        for batch in chosen[torch.randperm(len(chosen))].split(_BATCH):
-            view = torch.randint(views, (len(batch),))
-            loss = binary_cross_entropy_with_logits(
-                head(adaptable.features(batch, view)),
-                labels[batch].to(device),
-                weight=weights[batch].to(device),
-            )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            step += 1
-            progress(
-                Progress(
-                    "adapting",
-                    step,
-                    total,
-                    {"loss": float(loss.detach()), "auc": best_reached[0]},
-                    history,
-                )
-            )
-        reached = judge()
-        history = History("epoch", (*history.loss, -reached[1]), (*history.auc, reached[0]))
-        if reached > best_reached:
-            best_reached, waited = reached, 0
-            best = [parameter.detach().clone() for parameter in (*adapter, *head.parameters())]
-        elif (waited := waited + 1) >= _PATIENCE:
-            break
-    with torch.no_grad():
-        for parameter, value in zip((*adapter, *head.parameters()), best, strict=True):
-            parameter.copy_(value)
-    return head.folded(), history
+    def _step(self, batch: Tensor) -> float:
+        """One optimiser step on a random view of each picture; returns the loss."""
+        view = torch.randint(self.views, (len(batch),))
+        loss = binary_cross_entropy_with_logits(
+            self.head(self.adaptable.features(batch, view)),
+            self.labels[batch].to(self.device),
+            weight=self.weights[batch].to(self.device),
+        )
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return float(loss.detach())
 
+    def _quality(self) -> tuple[float, float]:
+        """AUC and negated loss on the pictures to stop by."""
+        logits = self.adaptable.logits(self.head, self.split.stopping)
+        return quality(torch.from_numpy(logits), self.stopping_labels)
 
-def _cross_calibrated(logits: FloatArray, labels: IntArray, groups: IntArray, seed: int) -> FloatArray:
-    """Scores of each held-out picture by a calibration fitted on the others."""
-    folds = assign_folds(labels, groups, FIFTHS, seed)
-    scores = np.zeros(len(logits))
-    for fold in np.unique(folds):
-        inside = folds == fold
-        scores[inside] = fit_calibration(logits[~inside], labels[~inside]).scores(logits[inside])
-    return scores
+    def _copies(self) -> list[Tensor]:
+        return [parameter.detach().clone() for parameter in self.parameters]

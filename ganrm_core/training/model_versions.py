@@ -1,6 +1,6 @@
-"""Versions of saved models: `taste`, `taste (2)`, `taste (3)` … are one series, of which the newest counts.
+"""Numbered versions of saved model files: `taste`, `taste (2)`, `taste (3)` … are one series, the newest counts.
 
-A version that made room for another is `taste (before 2026-11-28 19.20.05)`, which belongs to no series.
+A version that was replaced is renamed to `taste (before 2026-11-28 19.20.05)`, which belongs to no series.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ASIDE = re.compile(r".+ \(before \d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d\)(?: \(\d+\))
 
 
 def series_of(stem: str) -> str | None:
-    """The series that a model's file of this stem belongs to; None for one that was put aside."""
+    """Name of the series that a file stem belongs to; None for a version that was put aside."""
     if _ASIDE.fullmatch(stem):
         return None
     match = _NUMBERED.fullmatch(stem)
@@ -30,21 +30,21 @@ def series_of(stem: str) -> str | None:
 
 
 def newest(versions: Iterable[Path]) -> Path | None:
-    """The one saved last; of those saved at the same time the one with the highest number."""
+    """The version saved last; of several saved at the same time the one with the highest number."""
     return max((path for path in versions if path.is_file()), key=_age, default=None)
 
 
 def mark_as_newest(path: Path) -> None:
-    """Let `path` count as saved just now, where the disk allows it."""
+    """Set the file's time to now, where the file system allows it."""
     with contextlib.suppress(OSError):
         os.utime(path)
 
 
 def write_replacing(path: Path, content: bytes) -> Path | None:
-    """Write a model to `path`; what lay there is put aside with its companion. Returns where, None for nothing.
+    """Write a model to `path`; a file there is put aside with its feature archive. Returns its new path, or None.
 
-    Whatever other programs write there meanwhile is put aside as well: nothing is lost. Nothing moves before the
-    content is safely on the disk. Raises OutputError where it cannot be written.
+    Files that other programs write there meanwhile are put aside as well. Nothing is renamed before the content is
+    synced to disk. Raises OutputError where it cannot be written.
     """
     aside: Path | None = None
     while True:
@@ -53,7 +53,7 @@ def write_replacing(path: Path, content: bytes) -> Path | None:
                 with temporary.open("wb") as file:
                     file.write(content)
                     file.flush()
-                    os.fsync(file.fileno())  # a disk that is full shows now
+                    os.fsync(file.fileno())  # a full disk fails here
                 aside = _put_aside(path) or aside
         except NameTakenError:  # another program wrote there since
             continue
@@ -75,12 +75,9 @@ def _put_aside(path: Path) -> Path | None:
 
 
 def _renamed(path: Path, place: Path) -> bool:
-    """Rename `path` to the free name `place`; False where there is nothing at `path`.
-
-    In one step: of two programs only one moves it, and none moves what the other put there since.
-    """
+    """Rename `path` to the free name `place`, atomically among programs; False where there is nothing at `path`."""
     with atomic_file(place):
-        pass  # an empty file keeps the name for us
+        pass  # an empty file reserves the name
     try:
         path.replace(place)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Phases of long work and how long each usually takes, for `course.PhasedProgress`.
+"""Typical durations of the phases of training, refining and evaluating, for `time_left.PhasedProgress`.
 
 Measured on two CPU cores with EfficientNet-lite0 and pictures of about a megapixel. Only proportions within one kind
-of work matter: its real speed is measured while it goes on.
+of work matter: its real speed is measured while it runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ADAPT_PASSES = 25.0  # of a picture: at most ten epochs, forwards and backwards
 
 
 def training_phases(pictures: int, views: int, *, adapted: bool = False) -> tuple[Phase, ...]:
-    """What `training.train` goes through."""
+    """Phases of `trainer.train`."""
     return (
         *_files(pictures),
         Phase("looking at the pictures", _LOOK_S * pictures, "files"),
@@ -30,7 +30,7 @@ def training_phases(pictures: int, views: int, *, adapted: bool = False) -> tupl
 
 
 def refining_phases(pool: int, known: int, views: int, rounds: int) -> tuple[Phase, ...]:
-    """What `bootstrapping.refine` goes through; `known` pictures that need not be read again take no time."""
+    """Phases of `refinement.refine`; `known` pictures that need not be read again take no time."""
     return (
         *_files(known),
         Phase("looking at the pool", _HASH_S * pool, "files"),
@@ -46,7 +46,7 @@ def refining_phases(pool: int, known: int, views: int, rounds: int) -> tuple[Pha
 
 
 def evaluation_phases(pictures: int) -> tuple[Phase, ...]:
-    """What finding the files and `evaluation.evaluate` go through."""
+    """Phases of finding the files and of `evaluation.evaluate`."""
     return (*_files(pictures), Phase("scoring", _PASS_S * pictures, "backbone"))
 
 

@@ -1,4 +1,4 @@
-"""Where a model came from, without naming the machine it was made on."""
+"""Provenance section of a checkpoint's card: training set fingerprints, settings, library versions; no paths."""
 
 from __future__ import annotations
 
@@ -9,33 +9,44 @@ from importlib import metadata
 from typing import Any
 
 from ..data.content_hash import fingerprint
-from .feature_extraction import CachedPictures
+from .picture_table import PictureTable
 
 _LIBRARIES = ("gan-rm", "torch", "timm", "transformers", "open_clip_torch", "peft", "pillow", "numpy")
 
 
-def provenance(pictures: CachedPictures, settings: Mapping[str, Any], device_type: str) -> dict[str, Any]:
-    """Counts and fingerprints of both sets, settings, versions and date; no paths."""
-    by_label = {
-        label: [h for h, y in zip(pictures.hashes, pictures.labels, strict=True) if y == label]
-        for label in (0, 1)
-    }
+def provenance(
+    table: PictureTable, settings: Mapping[str, Any], *, skipped: int, device_type: str
+) -> dict[str, Any]:
+    """The section, with `skipped` unreadable files."""
     return {
-        "n_liked": len(by_label[1]),
-        "n_ordinary": len(by_label[0]),
-        "n_skipped": len(pictures.skipped),
-        "liked_fingerprint": fingerprint(by_label[1]),
-        "ordinary_fingerprint": fingerprint(by_label[0]),
-        "order_fingerprint": order_fingerprint(pictures.hashes),
+        **set_fingerprints(table, skipped),
+        "order_fingerprint": order_fingerprint(table.hashes),
         "settings": dict(settings),
         "device": device_type,
         "versions": {name: _version(name) for name in _LIBRARIES},
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "date": timestamp(),
     }
 
 
+def set_fingerprints(table: PictureTable, skipped: int) -> dict[str, Any]:
+    """Counts and fingerprints of both sets."""
+    liked, ordinary = table.hashes_of(1), table.hashes_of(0)
+    return {
+        "n_liked": len(liked),
+        "n_ordinary": len(ordinary),
+        "n_skipped": skipped,
+        "liked_fingerprint": fingerprint(liked),
+        "ordinary_fingerprint": fingerprint(ordinary),
+    }
+
+
+def timestamp() -> str:
+    """Now in UTC, ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
 def order_fingerprint(hashes: Sequence[str]) -> str:
-    """One sha256 (hex) for content hashes in this very order, which decides who is in which fold."""
+    """One sha256 (hex) for content hashes in this order, which decides the folds."""
     return hashlib.sha256("\n".join(hashes).encode("ascii")).hexdigest()
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -13,49 +12,52 @@ from torch import Tensor
 from ..backbones.base import Backbone
 from ..backbones.registry import load_backbone
 from ..data.content_hash import content_hash
-from ..data.labelled_files import LEAST_PER_CLASS, Source, TrainingFiles, find_training_files
-from ..data.skipped_files import Skipped, describe_skipped
+from ..data.labelled_files import Source, TrainingFiles, find_training_files
+from ..data.skipped_files import Skipped
 from ..data.splits import IntArray
 from ..leakage.audit.audit import Audit
-from ..leakage.invariance_test import measure_invariance
-from ..leakage.neutralisation import Neutraliser, neutraliser
+from ..leakage.invariance_test import InvarianceTest, measure_invariance
+from ..leakage.neutralisation import Neutraliser, make_neutraliser
 from ..leakage.report import LeakReport
-from ..metrics.binary import FloatArray, best_balanced_threshold, false_positive_threshold
+from ..metrics.binary import FloatArray
 from ..metrics.summary import SummaryMetrics, measure
 from ..rewards.discriminator.feature_cache import FeatureCache
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
+from ..rewards.discriminator.model_parts import CalibratedHead
 from ..rewards.discriminator.readout import Readout, default_readout, embedding_readout
 from ..rewards.discriminator.reward_model import RewardModel
-from ..utils.files import shown
+from ..utils.logs import logger_of
 from ..utils.progress import History, Progress, ProgressCallback, no_progress
-from ..utils.short_names import short_names
 from .config import TrainingSettings
-from .cross_validation import FittedHead, fit_default, fit_paper
+from .cross_validation import FitOptions, FittedHead, fit_default, fit_paper
 from .dataset_scan import scan_dataset
+from .dataset_warnings import dataset_warnings
 from .feature_archive import FeatureArchive
-from .feature_extraction import CachedPictures, read_pictures
-from .feature_rows import Rows
+from .feature_extraction import DatasetFeatures, Views, extract_features
+from .head_config import CARD_KEY
 from .held_out_scorer import held_out_scorer
 from .lora import fit_with_lora, trunk_of
+from .model_card import held_out_sections
+from .picture_table import PictureTable
 from .provenance import provenance
+from .run_context import Durations, training_context
 from .trunk_states import TrunkStates
+
+_log = logger_of(__name__)
 
 METHOD = 11
 """Raised whenever the same pictures and settings would no longer give the same model."""
 
-_FEW = 50
-_SUSPICIOUS_AUC = 0.995
-
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A trained model and what happened on the way.
+    """A trained model with its held-out scores, warnings and durations.
 
-    `held_out_paths`, `held_out_labels` and `held_out_scores` run parallel: scores given to pictures
-    by models that had not seen them. `history` is how the fit went. `warnings` begin with those of the
-    files themselves. `known` is what a later refinement starts from, None where the result was kept from
-    an earlier run. `seconds` has `audit` (looking at the files before, and at the model after),
-    `features` (reading pictures and running the backbone), `fit` and `total`, which is their sum.
+    `held_out_paths`, `held_out_labels` and `held_out_scores` run parallel: scores of pictures by models that had not
+    seen them. `history` is the curve of the fit. `warnings` begin with those of the files themselves. `known` is what
+    a later refinement starts from, None where the result was cached by an earlier run. `seconds` has `audit` (of the
+    files before, and of the model after), `features` (decoding pictures and running the backbone), `fit` and
+    `total`, which is their sum.
     """
 
     model: RewardModel
@@ -92,11 +94,10 @@ def train(
 ) -> TrainingResult:
     """Train a reward model to tell `liked` from `ordinary` pictures.
 
-    Both are folders or lists of files. A host that manages a device's memory itself gives `load`,
-    which takes the backbone's name and returns it where it shall run; `device` and `search_folders`
-    are then not looked at. The backbone reads a few views of every picture, once;
-    heads are then fitted on the cached features, chosen and calibrated by cross-validation in which
-    near-duplicates stay together. `progress` is called often and may raise to cancel.
+    Both are folders or lists of files. The backbone reads a few augmented views of every picture, once; heads are
+    fitted to the features, chosen and calibrated by cross-validation in which near-duplicates stay together. A host
+    that manages device memory itself gives `load`, which takes the backbone's name and returns it on its device;
+    `device` and `search_folders` are then ignored. `progress` is called often and may raise to cancel.
 
     Raises DataError where the sets cannot be trained on (missing, fewer than 10 pictures, shared
     pictures) and BackboneError where the backbone cannot be loaded. Unreadable files are skipped and
@@ -120,94 +121,37 @@ def train_on_files(
     progress: ProgressCallback = no_progress,
     name: str = "untitled",
 ) -> TrainingResult:
-    """As `train`, on files that `find_training_files` has already looked at."""
-    started = time.perf_counter()
-    # ComfyUI runs nodes in inference mode, where nothing can be trained.
-    with torch.inference_mode(False), torch.random.fork_rng(devices=_gpus()):
-        torch.manual_seed(settings.seed)
-        # First of all, since it may be that it cannot be had or adapted.
-        backbone = load(settings.backbone)
-        trunk = trunk_of(backbone) if settings.adapt == "lora" else None
-        loaded = time.perf_counter()
-        scan = scan_dataset(files, progress=progress)
-        audit = scan.audit(seed=settings.seed, progress=progress)
-        evening = neutraliser(settings.neutralise, audit, scan.facts, scan.labels)
-        audited = time.perf_counter()
-        readout = _readout(settings, backbone)
-        reader = FeatureExtractor(backbone, readout)
-        pictures = read_pictures(
-            scan,
-            reader,
-            evening,
-            views=1 if settings.preset == "paper" else settings.views,
-            seed=settings.seed,
-            progress=progress,
-            states=TrunkStates(reader, trunk) if trunk else None,
-        )
-        features_done = time.perf_counter()
-        fitted = _fit(settings, backbone, readout, pictures, progress)
-        fit_done = time.perf_counter()
-        same_picture = measure_invariance(
-            [pictures.paths[i] for i in fitted.held_out],
-            pictures.labels[fitted.held_out],
-            held_out_scorer(
-                fitted.layer,
-                fitted.folds,
-                FeatureCache(reader, evening.path, fitted.adapter),
-                evening.path,
-                _as_scoring_reads_it(pictures, fitted, evening),
-            ),
-            threads=reader.threads,
-            seed=settings.seed,
-            progress=progress,
-        )
+    """As `train`, on files that `find_training_files` has already checked."""
+    durations = Durations()
+    with training_context(settings.seed):
+        run = _run(files, settings, load, durations, progress)
+        invariance = run.invariance(progress)
+    fitted, judged = run.fitted, run.judged
     progress(Progress("measuring", 0, 1, history=fitted.history))
-    judged = pictures.labels[fitted.held_out]
-    metrics = measure(fitted.held_out_scores, judged, pictures.groups[fitted.held_out], settings.seed)
-    leaks = LeakReport(audit, evening.mode, evening.families, same_picture)
-    card = {
-        "metrics": {**metrics.to_json(), "held_out": fitted.protocol, "n": len(fitted.held_out)},
-        "thresholds": _thresholds(fitted.held_out_scores, judged),
-        "chosen_head": fitted.candidate,
-        "leak_audit": leaks.to_json(),
-        "provenance": provenance(
-            pictures,
-            {**asdict(settings), "backbone": backbone.spec.name},
-            next(backbone.parameters()).device.type,
-        ),
-    }
-    model = RewardModel(
-        backbone,
-        readout,
-        fitted.layer,
-        fitted.calibration,
-        card=card,
-        adapter=fitted.adapter,
-        name=name,
-        pixel_path=evening.path,
-    )
+    metrics = measure(fitted.held_out_scores, judged.labels, judged.groups, settings.seed)
+    leaks = LeakReport(run.audit, run.remedy.mode, run.remedy.families, invariance)
+    model = run.model(metrics, leaks, name)
     progress(Progress("measuring", 1, 1, history=fitted.history))
-    finished = time.perf_counter()
-    n_liked = int(pictures.labels.sum())
+    durations.lap("audit")
+    _log.info(
+        "trained %s in %.1f s: head %s, held-out AUC %s", name, durations.total, fitted.candidate, metrics.auc
+    )
+    table, skipped = run.dataset.table, run.dataset.skipped
+    n_liked = int(table.labels.sum())
     return TrainingResult(
         model=model,
         metrics=metrics,
-        held_out_paths=[pictures.paths[i] for i in fitted.held_out],
-        held_out_labels=judged,
+        held_out_paths=judged.paths,
+        held_out_labels=judged.labels,
         held_out_scores=fitted.held_out_scores,
         history=fitted.history,
-        skipped=pictures.skipped,
-        warnings=[*_warnings(pictures, files, metrics), *leaks.warnings()],
+        skipped=skipped,
+        warnings=[*files.warnings, *dataset_warnings(table, skipped, metrics), *leaks.warnings()],
         leaks=leaks,
-        known=_known(pictures, audit, settings, fitted),
-        seconds={
-            "audit": audited - loaded + finished - fit_done,
-            "features": loaded - started + features_done - audited,
-            "fit": fit_done - features_done,
-            "total": finished - started,
-        },
+        known=run.archive(),
+        seconds={**durations.seconds, "total": durations.total},
         n_liked=n_liked,
-        n_ordinary=len(pictures.labels) - n_liked,
+        n_ordinary=len(table) - n_liked,
     )
 
 
@@ -215,9 +159,30 @@ def _loader(search_folders: Sequence[Path], device: torch.device | str) -> Calla
     return lambda name: load_backbone(name, search_folders=search_folders).to(device)
 
 
-def _gpus() -> list[int]:
-    """Seeding reaches every GPU's generator, so every one is put back afterwards."""
-    return list(range(torch.cuda.device_count()))
+def _run(
+    files: TrainingFiles,
+    settings: TrainingSettings,
+    load: Callable[[str], Backbone],
+    durations: Durations,
+    progress: ProgressCallback,
+) -> _Run:
+    """Scan, audit, neutralise, extract features, fit."""
+    # The backbone first of all, since it may be absent or not adaptable.
+    backbone = load(settings.backbone)
+    trunk = trunk_of(backbone) if settings.adapt == "lora" else None
+    durations.lap("features")
+    scan = scan_dataset(files, progress=progress)
+    audit = scan.audit(seed=settings.seed, progress=progress)
+    remedy = make_neutraliser(settings.neutralise, audit, scan.table.facts, scan.table.labels)
+    durations.lap("audit")
+    reader = FeatureExtractor(backbone, _readout(settings, backbone))
+    views = Views(1 if settings.preset == "paper" else settings.views, settings.seed)
+    states = TrunkStates(reader, trunk) if trunk else None
+    dataset = extract_features(scan, reader, remedy, views, progress=progress, states=states)
+    durations.lap("features")
+    fitted = _fit(settings, reader, dataset, progress)
+    durations.lap("fit")
+    return _Run(settings, reader, audit, remedy, dataset, fitted)
 
 
 def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:
@@ -228,96 +193,81 @@ def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:
 
 
 def _fit(
-    settings: TrainingSettings,
-    backbone: Backbone,
-    readout: Readout,
-    pictures: CachedPictures,
-    progress: ProgressCallback,
+    settings: TrainingSettings, reader: FeatureExtractor, dataset: DatasetFeatures, progress: ProgressCallback
 ) -> FittedHead:
-    groups = pictures.groups
     if settings.adapt == "lora":
-        return fit_with_lora(backbone, readout, pictures, seed=settings.seed, progress=progress)
-    rows = Rows(pictures.features, torch.from_numpy(pictures.labels).float())
+        return fit_with_lora(reader.backbone, reader.readout, dataset, seed=settings.seed, progress=progress)
+    rows, groups = dataset.rows(), dataset.table.groups
     if settings.preset == "paper":
         return fit_paper(rows, groups, seed=settings.seed, progress=progress)
-    return fit_default(
-        rows,
-        groups,
-        readout.blocks(backbone.spec),
-        nuisances=pictures.nuisances,
-        seed=settings.seed,
-        progress=progress,
-    )
+    blocks, options = reader.readout.blocks(reader.backbone.spec), FitOptions(dataset.nuisances)
+    return fit_default(rows, groups, blocks, seed=settings.seed, progress=progress, options=options)
 
 
-def _known(
-    pictures: CachedPictures,
-    audit: Audit,
-    settings: TrainingSettings,
-    fitted: FittedHead,
-) -> FeatureArchive:
-    known = FeatureArchive.of(pictures, audit, settings.neutralise)
-    if fitted.adapter is None or pictures.states is None:
-        return known
-    # The backbone is another one by now.
-    return replace(known, features=pictures.states.all_features(pictures.features), nuisances=[])
+@dataclass(frozen=True)
+class _Run:
+    """A fitted head and all it was fitted with."""
 
+    settings: TrainingSettings
+    reader: FeatureExtractor
+    audit: Audit
+    remedy: Neutraliser
+    dataset: DatasetFeatures
+    fitted: FittedHead
 
-def _as_scoring_reads_it(
-    pictures: CachedPictures, fitted: FittedHead, evening: Neutraliser
-) -> Callable[[int], Tensor | None]:
-    """Gives the features [1, width] of a picture judged, where nothing was done to it, its file or the backbone."""
+    @property
+    def judged(self) -> PictureTable:
+        """The held-out pictures."""
+        return self.dataset.table.take(self.fitted.held_out)
 
-    def original(position: int) -> Tensor | None:
-        place = int(fitted.held_out[position])
-        changed = evening.nuisances or fitted.adapter
-        if changed or content_hash(pictures.paths[place]) != pictures.hashes[place]:
+    def invariance(self, progress: ProgressCallback) -> InvarianceTest:
+        """The same-picture test, on held-out pictures by heads that have not seen them."""
+        fitted, border, judged = self.fitted, self.remedy.border_trim, self.judged
+        cache = FeatureCache(self.reader, border, fitted.adapter)
+        scorer = held_out_scorer(fitted.layer, fitted.folds, cache, border, self._plain_features)
+        return measure_invariance(
+            judged.paths,
+            judged.labels,
+            scorer,
+            threads=self.reader.threads,
+            seed=self.settings.seed,
+            progress=progress,
+        )
+
+    def _plain_features(self, position: int) -> Tensor | None:
+        """Features [1, D] of a held-out picture as scoring reads it; None where it, its file or the backbone changed."""
+        row, table = int(self.fitted.held_out[position]), self.dataset.table
+        changed = self.remedy.nuisances or self.fitted.adapter
+        if changed or content_hash(table.paths[row]) != table.hashes[row]:
             return None
-        return pictures.features[place, :1]
+        return self.dataset.features[row, :1]
 
-    return original
-
-
-def _thresholds(scores: FloatArray, labels: IntArray) -> dict[str, float]:
-    return {
-        "balanced": best_balanced_threshold(scores, labels),
-        "fpr_5": false_positive_threshold(scores, labels, rate=0.05),
-    }
-
-
-def _warnings(pictures: CachedPictures, files: TrainingFiles, metrics: SummaryMetrics) -> list[str]:
-    groups = pictures.groups
-    warnings = list(files.warnings)
-    if pictures.skipped:
-        warnings.append(describe_skipped(pictures.skipped, among=pictures.paths))
-    for name, label in (("liked", 1), ("ordinary", 0)):
-        count = int((pictures.labels == label).sum())
-        if count < _FEW:
-            warnings.append(
-                f"Only {count} {name} pictures: expect a rough model. {_FEW} or more of each are better, "
-                "a few hundred are good."
-            )
-    both = set(groups[pictures.labels == 1]) & set(groups[pictures.labels == 0])
-    if both:
-        first = next(i for i, group in enumerate(groups) if group in both)
-        other = next(
-            i
-            for i, g in enumerate(groups)
-            if g == groups[first] and pictures.labels[i] != pictures.labels[first]
+    def model(self, metrics: SummaryMetrics, leaks: LeakReport, name: str) -> RewardModel:
+        fitted, backbone = self.fitted, self.reader.backbone
+        card = {
+            **held_out_sections(metrics, fitted.protocol, fitted.held_out_scores, self.judged.labels),
+            "chosen_head": fitted.candidate,
+            CARD_KEY: fitted.config.to_json(),
+            "leak_audit": leaks.to_json(),
+            "provenance": provenance(
+                self.dataset.table,
+                {**asdict(self.settings), "backbone": backbone.spec.name},
+                skipped=len(self.dataset.skipped),
+                device_type=self.reader.device.type,
+            ),
+        }
+        return RewardModel(
+            backbone,
+            CalibratedHead(self.reader.readout, fitted.layer, fitted.calibration),
+            card=card,
+            adapter=fitted.adapter,
+            name=name,
+            border_trim=self.remedy.border_trim,
         )
-        names = short_names([pictures.paths[first], pictures.paths[other]], pictures.paths)
-        how_many = "1 picture looks" if len(both) == 1 else f"{len(both)} pictures look"
-        warnings.append(
-            f"{how_many} nearly the same in both sets (such as {shown(names[0])} and {shown(names[1])}). They are kept, "
-            "and kept together in every split."
-        )
-    if metrics.auc.value >= _SUSPICIOUS_AUC:
-        warnings.append(
-            f"The held-out AUC is {metrics.auc.value:.3f}, which is too good to be taste alone in most cases: "
-            "the sets may differ in file format, size or compression. Bring both to one format and size "
-            "to be sure."
-        )
-    return warnings
 
-
-__all__ = ["LEAST_PER_CLASS", "METHOD", "TrainingResult", "TrainingSettings", "train", "train_on_files"]
+    def archive(self) -> FeatureArchive:
+        dataset, nuisances = self.dataset, self.dataset.nuisances
+        features = dataset.features
+        if self.fitted.adapter and dataset.states:  # which changed the backbone
+            features, nuisances = dataset.states.all_features(features), []
+        return FeatureArchive(dataset.table, features, nuisances, self.audit, self.settings.neutralise)

@@ -1,4 +1,4 @@
-"""What the frozen part of a backbone made of every view of every picture, to go on from."""
+"""Cached hidden states below the LoRA blocks, so that only the blocks above run again each epoch."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from torch import Tensor
 from ..backbones.vit_trunk import Trunk
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
 from ..rewards.discriminator.preprocessing import normalise
-from ..rewards.discriminator.readout import summary
+from ..rewards.discriminator.tap_statistics import tap_statistics
 from ..utils.spooled_tensors import SpooledTensors
 
 
 class TrunkStates:
-    """Reads views as `reader` does, and keeps where the trunk left off, so that only the blocks above run again.
+    """Extracts features as `reader` does, and caches each view's hidden state at the top of the frozen trunk.
 
-    All pictures must have the same number of views.
+    All pictures must have the same number of views. States are kept in half precision.
     """
 
     def __init__(self, reader: FeatureExtractor, trunk: Trunk) -> None:
         self._reader, self._trunk = reader, trunk
         spec = reader.backbone.spec
         blocks = reader.readout.blocks(spec)
-        self._moves = torch.tensor(
+        self._above_trunk = torch.tensor(
             [block.tap not in trunk.frozen_taps for block in blocks]
         ).repeat_interleave(torch.tensor([block.stop - block.start for block in blocks]))
         self._states = SpooledTensors()
         self._views = 0
 
     def read(self, views: Tensor) -> Tensor:
-        """Views [V, 3, S, S] in 0–1 of the next picture → their features [V, width]."""
+        """Views [V, 3, S, S] in 0–1 of the next picture → their features [V, D]; caches the states."""
         self._views = len(views)
         done = self._reader.in_batches(views, self._begin)
         for _, states in done:
@@ -38,23 +38,23 @@ class TrunkStates:
         return torch.cat([columns for columns, _ in done])
 
     def features(self, features: Tensor, pictures: Tensor, views: Tensor) -> Tensor:
-        """Features [B, width] of the views [B] of the pictures [B], as the blocks above the trunk now make them.
+        """Features [B, D] of the views [B] of the pictures [B] under the blocks above the trunk as they are now.
 
-        `features` [N, V, width] are those of the frozen backbone. The gradient reaches the blocks.
+        `features` [N, V, D] are those of the frozen backbone. Gradients reach the blocks.
         """
         state = self._states.take((pictures * self._views + views).tolist()).to(self._reader.device)
         columns = self._columns(self._trunk.go_on(state))
         known = features[pictures, views].to(columns)
-        return torch.where(self._moves.to(columns.device), columns, known)
+        return torch.where(self._above_trunk.to(columns.device), columns, known)
 
     def all_features(self, features: Tensor) -> Tensor:
-        """Those of every view [N, V, width], without gradients."""
+        """Features [N, V, D] of every view, without gradients."""
         count, views, width = features.shape
         picture, view = torch.meshgrid(torch.arange(count), torch.arange(views), indexing="ij")
         return self.some_features(features, picture.flatten(), view.flatten()).view(count, views, width)
 
     def some_features(self, features: Tensor, pictures: Tensor, views: Tensor) -> Tensor:
-        """As `features`, of any number of views, without gradients, on the CPU."""
+        """As `features`, in batches, without gradients, on the CPU."""
         size = self._reader.batch_size  # once: it follows free memory
         with torch.no_grad():
             return torch.cat([
@@ -68,4 +68,4 @@ class TrunkStates:
 
     def _columns(self, taps: list[Tensor]) -> Tensor:
         readout, spec = self._reader.readout, self._reader.backbone.spec
-        return readout.columns({None: summary(taps, readout.taps, spec)}, spec)
+        return readout.columns({None: tap_statistics(taps, readout.taps, spec)}, spec)

@@ -15,15 +15,15 @@ WHITENING = 0.75
 _COMPONENTS = 400
 _PROJECTION_ROWS = 800
 _ROW_LENGTH = 10.0
-_ROWS_IN_CACHE, _ROWS_MULTIPLIED = 16, 256  # at a time: copies of all rows would go through main memory
+_ROWS_IN_CACHE, _ROWS_MULTIPLIED = 16, 256  # chunks that stay in the CPU caches
 _RESIDUAL_DIRECTIONS, _NOTABLE_SHARE = 3, 0.02
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Principal components of the balanced columns: (x − mean) · matrix, [D] → [r], widest first.
+    """Principal components of the balanced columns: (x − mean) · matrix, [D] → [r], largest variance first.
 
-    `deviations` [r] is the spread of the fitted pictures along each.
+    `deviations` [r]: standard deviation of the fitted pictures along each.
     """
 
     mean: Tensor
@@ -31,9 +31,9 @@ class Projection:
     deviations: Tensor
 
     def whitened(self, power: float) -> Tensor:
-        """The matrix [D, r] with each component divided by its spread to the `power`.
+        """The matrix [D, r] with each component divided by its standard deviation to the `power`.
 
-        The rows it gives have the same mean square length for every power.
+        Scaled so that projected rows have the same mean square length for every power.
         """
         factor = self.deviations**-power
         length = (self.deviations * factor).square().sum().sqrt()
@@ -42,7 +42,7 @@ class Projection:
 
 @dataclass(frozen=True)
 class Directions:
-    """The directions in which pictures differ as scoring sees them, and over all their views."""
+    """Principal components over the plain views, as in scoring, and over all augmented views."""
 
     plain: Projection
     views: Projection
@@ -54,7 +54,7 @@ def find_directions(
     nuisances: Sequence[Tensor] = (),
     weights: Tensor | None = None,
 ) -> Directions:
-    """Both by `fit_projection`; `nuisances` and `weights` as `balanced_columns` takes them."""
+    """Both by `fit_projection`; `nuisances` and `weights` as in `balanced_columns`."""
     views = fit_projection(rows.flat()[0], blocks, nuisances, weights)
     if rows.features.shape[1] == 1:
         return Directions(views, views)
@@ -68,7 +68,7 @@ def fit_projection(
     weights: Tensor | None = None,
     components: int = _COMPONENTS,
 ) -> Projection:
-    """Find the directions in which pictures differ; the arguments are those of `balanced_columns`."""
+    """PCA of balanced columns; the arguments are those of `balanced_columns`."""
     mean, scale, columns = balanced_columns(features, blocks, nuisances, weights, most=_PROJECTION_ROWS)
     directions, deviations = _principal_components(columns, components)
     return Projection(mean, scale.unsqueeze(1) * directions, deviations)
@@ -81,20 +81,19 @@ def balanced_columns(
     weights: Tensor | None = None,
     most: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Features [rows, D] → their mean [D], scale [D], and themselves with the mean off and scaled.
+    """Features [rows, D] → mean [D], scale [D], and the centred and scaled features [rows, D].
 
-    Columns are standardised, and each block (one statistic of one tap) is given the same total
-    weight however wide it is, times its own of `weights` [blocks] if given. `nuisances`: for each, how
-    the features of some pictures move under it, [M, D]; nothing is left along their means nor along the
-    widest of what is left of them (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005).
-    Of more rows than `most` an even selection is given back.
+    Columns are standardised, and each block (one statistic of one tap) gets the same total variance however wide it
+    is, times its entry of `weights` [blocks]. `nuisances`: for each, how the features of some pictures move under
+    it, [M, D]; their mean direction and the main residual ones are projected out (nuisance attribute projection,
+    Solomonoff, Campbell & Boardman 2005). Of more rows than `most` an even selection is returned.
     """
     mean = features.mean(dim=0)
     spread = _spread(features, mean)
     scale = torch.zeros_like(spread)
     for place, block in enumerate(blocks):
         columns = slice(block.start, block.stop)
-        # A column that hardly varies beside its own size carries rounding, not information.
+        # The variation of an almost constant column is rounding.
         varies = spread[columns] > 1e-5 * mean[columns].abs() + 1e-12
         weight = (block.stop - block.start) ** -0.5 * (
             1.0 if weights is None else float(weights[place]) ** 0.5
@@ -103,8 +102,8 @@ def balanced_columns(
     balanced = (features if most is None else _evenly(features, most)) - mean
     balanced *= scale
     if nuisances:
-        barred = _barred([differences * scale for differences in nuisances])
-        balanced -= (balanced @ barred) @ barred.T
+        nuisance_basis = _nuisance_basis([differences * scale for differences in nuisances])
+        balanced -= (balanced @ nuisance_basis) @ nuisance_basis.T
     return mean, scale, balanced
 
 
@@ -122,20 +121,20 @@ def projected(features: Tensor, mean: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _evenly(rows: Tensor, most: int) -> Tensor:
-    """At most so many of the rows, evenly spread."""
+    """At most `most` of the rows, evenly spaced."""
     if len(rows) <= most:
         return rows
     return rows[torch.linspace(0, len(rows) - 1, most).round().long()]
 
 
-def _barred(nuisances: Sequence[Tensor]) -> Tensor:
-    """An orthonormal basis [D, k] of what the nuisances [M, D] do."""
+def _nuisance_basis(nuisances: Sequence[Tensor]) -> Tensor:
+    """Orthonormal basis [D, k] of the nuisance subspace, from differences [M, D] each."""
     rows: list[Tensor] = []
     for differences in nuisances:
         mean = differences.mean(dim=0, keepdim=True)
         some = _evenly(differences, _PROJECTION_ROWS)
         directions, deviations = _principal_components(some - mean, _RESIDUAL_DIRECTIONS)
-        # A direction of next to no length is rounding, and points anywhere.
+        # A direction of next to no variance is rounding.
         notable = deviations.square() > _NOTABLE_SHARE * mean.square().sum()
         rows += [mean / mean.norm().clamp_min(1e-12), directions.T[notable]]
     _, lengths, directions = torch.linalg.svd(torch.cat(rows).double(), full_matrices=False)
@@ -160,7 +159,7 @@ def _principal_components(centred: Tensor, components: int) -> tuple[Tensor, Ten
 
 
 def _gram(rows: Tensor, splits: int = 3) -> Tensor:
-    """Every product of two rows [N, N]: those of one half with the other once, since they are twice the same."""
+    """Gram matrix [N, N] of the rows, by halves: the symmetric off-diagonal block is computed once."""
     if not splits or len(rows) < 2:
         return rows @ rows.T
     first, second = rows.chunk(2)

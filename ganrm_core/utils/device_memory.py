@@ -1,18 +1,15 @@
-"""How much memory a device has left, and what running out of it looks like, on every kind of device."""
+"""Device memory: free bytes, out-of-memory errors and emptying the cache, for CUDA, MPS, XPU and CPU."""
 
 from __future__ import annotations
 
 import torch
 
-# What the CPU's allocator says on Linux and macOS, and on Windows.
-_MAIN_MEMORY_RAN_OUT = ("can't allocate memory", "not enough memory")
+# Messages of the CPU allocator on Linux and macOS, and on Windows.
+_CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes still to be had on the device, with what PyTorch keeps in reserve; None where it cannot be told.
-
-    That is the processor too: it lends more than it has, and what runs there at once is little.
-    """
+    """Free bytes on the device, PyTorch's unused reserve included; None where unknown, as on the CPU."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -22,7 +19,7 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a smaller batch might have worked. MPS, DirectML and old drivers raise plain RuntimeErrors."""
+    """Whether a smaller batch might work. MPS, DirectML and old drivers raise plain RuntimeErrors."""
     return (
         isinstance(error, torch.cuda.OutOfMemoryError)
         or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
@@ -31,14 +28,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_out_of_main_memory(error: BaseException) -> bool:
-    """The same of the processor's own memory, where torch raises a plain RuntimeError too."""
+    """Whether the host's memory ran out, for which torch also raises a plain RuntimeError."""
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in _MAIN_MEMORY_RAN_OUT)
+        isinstance(error, RuntimeError) and any(text in str(error) for text in _CPU_OUT_OF_MEMORY)
     )
 
 
 def free_cached_memory(device: torch.device) -> None:
-    """Give what PyTorch keeps in reserve back to the device."""
+    """Return PyTorch's unused reserve to the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":

@@ -1,28 +1,26 @@
-"""Errors that a person reads: what is wrong, with which file, and what to do next."""
+"""Exceptions with messages for the user: what is wrong, with which file, and what to do next."""
 
 from __future__ import annotations
 
 from typing import Any
 
-
-def _short(module: str) -> str:
-    """The module's name from the library's own on: logs show it, and ComfyUI loads packs under their whole path."""
-    return module[max(0, module.rfind("ganrm_core.")) :]
+from .logs import own_name
 
 
 class GanRMError(Exception):
-    """Base of every error this library raises on purpose. The message is written for the user."""
+    """Base class of every error this library raises on purpose."""
 
+    # Tracebacks show the short module name.
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.__module__ = _short(cls.__module__)
+        cls.__module__ = own_name(cls.__module__)
 
 
-GanRMError.__module__ = _short(GanRMError.__module__)
+GanRMError.__module__ = own_name(GanRMError.__module__)
 
 
 class ImageError(GanRMError):
-    """A picture, or a tensor that should be one, cannot be used."""
+    """A picture, or an image tensor, cannot be used."""
 
 
 class DataError(GanRMError):
@@ -32,8 +30,8 @@ class DataError(GanRMError):
 class TooFewError(DataError):
     """A set of pictures is too small to train on.
 
-    `kind` is "liked" or "ordinary", `name` what the set is called ("" where it has no name); it has `count` usable
-    pictures of the `needed` ones, and `lost` says which files do not count.
+    `kind` is "liked" or "ordinary", `name` the name of the set ("" for none), `count` its usable pictures, `needed`
+    the least number, and `lost` the sentence about files that do not count.
     """
 
     def __init__(self, message: str, *, kind: str, count: int, needed: int, name: str, lost: str) -> None:
@@ -42,25 +40,25 @@ class TooFewError(DataError):
 
 
 class BackboneError(GanRMError):
-    """A backbone is unknown, its weights are absent, or they are not the ones expected."""
+    """A backbone is unknown, or its weights are missing or not the expected ones."""
 
 
 class CheckpointError(GanRMError):
-    """A checkpoint is damaged, not ours, or of a format this version does not know."""
+    """A checkpoint is damaged, foreign, or of an unknown format version."""
 
 
 class OutputError(GanRMError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to its path."""
 
 
 class NameTakenError(OutputError):
-    """A result cannot be written under its name, since something else bears it."""
+    """A result cannot be written, since its path is already taken."""
 
 
 class SourceError(OutputError):
-    """A file cannot be placed because of something about that file: others can.
+    """One source file cannot be copied, moved or linked; others still can.
 
-    `reason` is the short form, without name and advice.
+    `reason` is the short message, without the file's name and advice.
     """
 
     def __init__(self, message: str, reason: str) -> None:

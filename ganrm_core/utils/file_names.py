@@ -1,4 +1,4 @@
-"""New file names made from old ones: shortened to what the disk holds, numbered where they are taken."""
+"""File names: shortened to the file system's limit, and numbered where they are taken."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _EVERY_DISK, _MOST_DISKS = 143, 255
-"""Bytes of a name that eCryptfs holds, and nearly every other file system."""
+"""Longest file name in bytes: on eCryptfs, and on nearly every other file system."""
 _LONGEST_SUFFIX = 20
 _DIGITS = 8
 
 
 def fitting_name(folder: Path, stem: str, ending: str) -> str:
-    """`stem + ending`, with the stem cut where the disk of `folder` holds no name that long.
+    """`stem + ending`, with the stem truncated where the file system of `folder` holds no name that long.
 
-    It is cut between characters, and digits of its hash tell apart stems that only begin alike: equal arguments
-    give equal names, different stems different ones.
+    Truncated stems end in `~` and digits of their hash: equal stems give equal names, different ones different names.
     """
     name = stem + ending
     if _length(name) <= _EVERY_DISK or _length(name) <= (most := longest_name(folder)):
@@ -30,12 +29,12 @@ def fitting_name(folder: Path, stem: str, ending: str) -> str:
 
 
 def fits(path: Path) -> bool:
-    """Whether the disk of `path` holds a name that long."""
+    """Whether the file system holds a name as long as that of `path`."""
     return _length(path.name) <= _EVERY_DISK or _length(path.name) <= longest_name(path.parent)
 
 
 def longest_name(folder: Path) -> int:
-    """How long a name in `folder` (which need not exist yet) can be: bytes, or UTF-16 units on Windows."""
+    """Longest file name in `folder`, which need not exist yet: in bytes, or UTF-16 units on Windows."""
     existing = next((place for place in (folder, *folder.parents) if place.exists()), Path())
     try:
         most = os.pathconf(existing, "PC_NAME_MAX")
@@ -46,23 +45,20 @@ def longest_name(folder: Path) -> int:
 
 
 def numbers() -> Iterator[str]:
-    """What is put behind a stem that is taken: "", " (2)", " (3)" …"""
+    """Suffixes for a stem that is taken: "", " (2)", " (3)" …"""
     yield ""
     yield from (f" ({number})" for number in itertools.count(2))
 
 
 def unique_name(folder: Path, name: str, is_taken: Callable[[str], bool]) -> str:
-    """`name`, or the first of `name (2)`, `name (3)` … that is not taken, each short enough for `folder`'s disk.
-
-    The number goes before the suffix.
-    """
+    """`name`, or the first free of `name (2)`, `name (3)` …, with the number before the suffix; see `fitting_name`."""
     stem, suffix = split_name(name)
     names = (fitting_name(folder, stem, f"{number}{suffix}") for number in numbers())
     return next(candidate for candidate in names if not is_taken(candidate))
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Stem and suffix. What follows the last full stop of a long sentence is no suffix."""
+    """Stem and suffix; what follows the last full stop of a sentence is no suffix."""
     plain = Path(name)
     return (plain.stem, plain.suffix) if len(plain.suffix) <= _LONGEST_SUFFIX else (name, "")
 

@@ -1,26 +1,19 @@
-"""Writing results so that nothing is ever lost, overwritten by accident or left half done."""
+"""Atomic file output: complete or absent, never overwriting, with advice where the disk refuses."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Literal
 
 from .error_text import printable
-from .errors import NameTakenError, OutputError, SourceError
+from .errors import NameTakenError, OutputError
 from .file_names import fits, fitting_name, numbers, split_name, unique_name
 
-PlaceMode = Literal["copy", "move", "link"]
-
-_CHUNK = 1 << 20
-
-# A folder on another disk, a USB stick (exFAT), a network share or a phone knows no hard links.
+# Raised by file systems without hard links: another disk, exFAT, network shares, phones.
 _NO_HARD_LINK = {
     errno.EXDEV,
     errno.EPERM,
@@ -32,7 +25,7 @@ _NO_HARD_LINK = {
     errno.EINVAL,
 }
 
-_WHY = {
+_CAUSE_AND_ADVICE = {
     errno.ENOSPC: ("the disk is full", "Free some space, or choose a folder on another disk"),
     errno.EDQUOT: ("your disk quota is used up", "Free some space, or choose a folder on another disk"),
     errno.EFBIG: ("the disk cannot hold a file this big", "Choose a folder on another disk"),
@@ -49,29 +42,25 @@ _WHY = {
     ),
     errno.ENOENT: ("its folder does not exist", "Create the folder, or choose another one"),
 }
-# Errors that mean "cannot write" wherever they come from; the others only if they name our file.
-_ALWAYS_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+# Always mean "cannot write"; other errors only if they name the file that is written.
+_ALWAYS_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """The path in quotes, fit for a message.
-
-    Line breaks and other control characters, and bytes that are no valid text, are escaped, so that
-    a message stays on one line and printing it never fails.
-    """
+    """The path in quotes for a message, on one line: control characters and invalid text are escaped."""
     return f'"{printable(os.fspath(path))}"'
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; False, too, for a name that the system does not take, such as one too long."""
+    """`Path.is_file`, but False for a name the system rejects, such as one that is too long."""
     try:
         return path.is_file()
     except (OSError, ValueError):
         return False
 
 
-def at_home(name: str) -> Path:
-    """The path with ~ for the user's own folder; as it is for a user without one."""
+def expand_home(name: str) -> Path:
+    """The path with ~ expanded, unchanged for a user without a home folder."""
     path = Path(name)
     try:
         return path.expanduser()
@@ -80,10 +69,9 @@ def at_home(name: str) -> Path:
 
 
 def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None:
-    """Raise `OutputError` now if writing the new file `path` would fail later.
+    """Check before long work that the new file `path` can be written; raise OutputError if not.
 
-    Call it before long work. `what` names the result in the message ("the reward model").
-    With `make_folders`, missing parent folders are created instead of reported.
+    `what` names the result in the message ("the reward model"). `make_folders` creates missing parent folders.
     """
     if os.path.lexists(path):
         kind = "a folder" if path.is_dir() else "a file"
@@ -96,37 +84,36 @@ def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
-            raise _failure(folder, OSError(errno.ENOTDIR, str(error)), what) from error
+            raise _write_error(folder, OSError(errno.ENOTDIR, str(error)), what) from error
         except OSError as error:
-            raise _failure(folder, error, what) from error
+            raise _write_error(folder, error, what) from error
     if not folder.is_dir():
         reason = errno.ENOTDIR if os.path.lexists(folder) else errno.ENOENT
-        raise _failure(path, OSError(reason, os.strerror(reason)), what)
-    if not fits(path):  # the probe's own name is short
-        raise _failure(path, OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), what)
-    # Trying is the only answer that holds for root, for network shares and on every system.
+        raise _write_error(path, OSError(reason, os.strerror(reason)), what)
+    if not fits(path):  # the probe has a shorter name
+        raise _write_error(path, OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), what)
+    # Only an attempt tells for root, network shares and every system.
     probe = _temporary_name(path)
     try:
         _create(probe)
     except OSError as error:
-        raise _failure(path, error, what) from error
+        raise _write_error(path, error, what) from error
     probe.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Write to the temporary file this yields; `path` appears complete, or not at all.
+    """Context manager: yields a temporary file to write, and publishes it as `path` on exit.
 
-    The temporary file lies in the same folder and has the same suffix. On leaving, it is synced to
-    disk and published under `path`. An existing file is never replaced unless `overwrite`, not even
-    one that appeared meanwhile. On any exception (Ctrl-C too) the temporary file is removed and
-    `path` is as it was. Raises `OutputError` for a full or read-only disk or missing permission, and
-    `NameTakenError` for a file that is in the way; other exceptions of the body pass through untouched.
+    The temporary file has the same folder and suffix, and is synced to disk first. An existing file is replaced only
+    with `overwrite`, never one that appeared meanwhile. On any exception (Ctrl-C too) the temporary file is removed
+    and `path` unchanged. Raises OutputError for a full or read-only disk or missing permission, NameTakenError where
+    `path` exists; other exceptions of the body pass through.
     """
     path = Path(path)
     temporary = _temporary_name(path)
     try:
-        # Inside the try, so that Ctrl-C right after the file came to be leaves nothing behind.
+        # Inside the try, so that Ctrl-C right after it removes the file.
         _create(temporary)
         yield temporary
         _sync(temporary)
@@ -136,8 +123,8 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             _publish(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
-        if _is_about(error, temporary, path):
-            raise _failure(path, error) from error
+        if _is_write_error(error, temporary, path):
+            raise _write_error(path, error) from error
         raise
     finally:
         with contextlib.suppress(OSError):
@@ -145,11 +132,10 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def write_new(files: Callable[[str], Mapping[Path, bytes]]) -> list[Path]:
-    """Write files that belong together under new names, whatever other programs write meanwhile. Returns the paths.
+    """Write a set of new files under one number, also while other programs write. Returns the paths.
 
-    `files` gives path and content of each for a number to put into the names: "" at first, then " (2)", " (3)" …
-    until every path is free. The paths must differ with the number. Raises OutputError as `atomic_file` does, which
-    says what was written before.
+    `files` maps a number, "", " (2)", " (3)" …, to paths and contents; the first number for which every path is free
+    is used. Raises OutputError as `atomic_file` does, with the files already written.
     """
     for number in numbers():
         contents = files(number)
@@ -161,53 +147,17 @@ def write_new(files: Callable[[str], Mapping[Path, bytes]]) -> list[Path]:
 
 
 def write_new_file(path: Path, content: bytes) -> Path:
-    """Write `content` to `path`, or where that is taken to the first free `path (2)` …; returns which."""
+    """Write `content` to `path`, or where that exists to the first free `path (2)` …; returns the path."""
     stem, suffix = split_name(path.name)
     return write_new(
         lambda number: {path.with_name(fitting_name(path.parent, stem, f"{number}{suffix}")): content}
     )[0]
 
 
-def place(source: Path, target: Path, mode: PlaceMode) -> None:
-    """Bring `source` to the new name `target`, which must not exist yet.
-
-    copy: content, date and permissions. move: the source is removed only after its content is known
-    to be complete under the new name. link: a hard link (no space, survives moving the source);
-    where the disk cannot do that, a symbolic link to the source's absolute path.
-    A source that is itself a symbolic link stands for the file it points to; moving removes only the
-    link. Raises `SourceError` where it is the source that cannot be placed, `OutputError` where nothing can be
-    placed there; whatever happens, the content is never lost.
-    """
-    if mode not in ("copy", "move", "link"):
-        raise ValueError(f"mode is copy, move or link, not {mode!r}")
-    try:
-        real = source.resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # the latter for a link that leads back to itself
-        raise SourceError(
-            f"Cannot {mode} {shown(source)}: it is no longer there. Refresh the list of files and try again.",
-            "it is no longer there",
-        ) from error
-    if not real.is_file():
-        raise SourceError(
-            f"Cannot {mode} {shown(source)}: it is not a file. Choose a picture file.", "it is not a file"
-        )
-    if os.path.lexists(target):
-        raise _in_the_way(target)
-    if mode == "copy":
-        _copy(real, target)
-    elif mode == "link":
-        _link(real, target)
-    else:
-        if source.is_symlink() or not _hard_link(real, target):
-            _copy(real, target)
-        _remove_moved(source, target)
-
-
 def free_name(folder: Path, name: str) -> Path:
-    """`folder / name`, or the first free of `name (2)`, `name (3)`… with the suffix kept; see `unique_name`.
+    """`folder / name`, or the first free of `name (2)`, `name (3)` …; see `unique_name`.
 
-    A suggestion only: another program may take the name meanwhile, which `atomic_file` notices and
-    `write_new` gets around.
+    Another program may take it meanwhile: `atomic_file` then raises, `write_new` takes the next.
     """
     if name in ("", ".", "..") or Path(name).name != name:
         raise OutputError(f"{shown(name)} is not a plain file name. Give a name without folders.")
@@ -222,7 +172,7 @@ def _write_together(contents: Mapping[Path, bytes]) -> list[Path]:
                 temporary.write_bytes(content)
             written.append(path)
     except NameTakenError:
-        # Of a set that goes under the next number, nothing stays under this one.
+        # The whole set goes under the next number.
         for path in written:
             path.unlink(missing_ok=True)
         raise
@@ -233,7 +183,7 @@ def _write_together(contents: Mapping[Path, bytes]) -> list[Path]:
 
 
 def _temporary_name(path: Path) -> Path:
-    # Hidden, so that folder readers skip it; the suffix stays, because writers choose the format by it.
+    # Hidden, so that folder readers skip it; with the suffix, by which writers choose the format.
     return path.with_name(f".{secrets.token_hex(8)}.part{split_name(path.name)[1]}")
 
 
@@ -242,13 +192,13 @@ def _create(path: Path) -> None:
 
 
 def _publish(temporary: Path, path: Path) -> None:
-    if _hard_link(temporary, path):
+    if hard_link(temporary, path):
         return
-    # No hard links here: reserve the name (fails if taken), then move over our own empty reservation.
+    # Without hard links: create an empty file (fails if it exists), then replace it.
     try:
         _create(path)
     except FileExistsError as error:
-        raise _in_the_way(path) from error
+        raise name_taken_error(path) from error
     try:
         temporary.replace(path)
     except BaseException:
@@ -256,102 +206,23 @@ def _publish(temporary: Path, path: Path) -> None:
         raise
 
 
-def _hard_link(source: Path, target: Path) -> bool:
-    """False where hard links are impossible; OutputError where the target exists."""
+def hard_link(source: Path, target: Path) -> bool:
+    """Create a hard link; False where the disk has none. Raises NameTakenError where `target` exists."""
     try:
         os.link(source, target)
     except FileExistsError as error:
-        raise _in_the_way(target) from error
+        raise name_taken_error(target) from error
     except (AttributeError, NotImplementedError):
         return False
     except OSError as error:
         if error.errno in _NO_HARD_LINK:
             return False
-        raise _failure(target, error) from error
+        raise _write_error(target, error) from error
     return True
 
 
-def _link(source: Path, target: Path) -> None:
-    if _hard_link(source, target):
-        return
-    try:
-        target.symlink_to(source)
-    except FileExistsError as error:
-        raise _in_the_way(target) from error
-    except (OSError, NotImplementedError) as error:
-        raise OutputError(
-            f"Cannot link {shown(source)} to {shown(target)}: this disk or system allows neither hard "
-            "nor symbolic links there. Choose copy instead of link."
-        ) from error
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy, and read back what was written before it is published."""
-    with atomic_file(target) as temporary:
-        digest = hashlib.sha256()
-        with _reader(source) as reader, temporary.open("wb") as writer:
-            for block in _blocks(reader, source):
-                digest.update(block)
-                writer.write(block)
-            writer.flush()
-            os.fsync(writer.fileno())
-            complete = os.fstat(reader.fileno()).st_size == os.fstat(writer.fileno()).st_size
-        if not complete or digest.digest() != _sha256(temporary):
-            raise SourceError(
-                f"The copy of {shown(source)} in {shown(target.parent)} does not match the original, "
-                "which is untouched. Check that no program is writing to it and that the disk is "
-                "healthy, then try again.",
-                "its copy does not match it",
-            )
-        with contextlib.suppress(OSError):  # some disks keep no dates or permissions
-            shutil.copystat(source, temporary)
-
-
-def _reader(source: Path) -> BinaryIO:
-    try:
-        return source.open("rb")
-    except OSError as error:
-        raise _unreadable(source, error) from error
-
-
-def _blocks(reader: BinaryIO, source: Path) -> Iterator[bytes]:
-    try:
-        while block := reader.read(_CHUNK):
-            yield block
-    except OSError as error:
-        raise _unreadable(source, error) from error
-
-
-def _unreadable(source: Path, error: OSError) -> SourceError:
-    why = error.strerror or str(error)
-    return SourceError(
-        f"Cannot read {shown(source)}: {why}. Check the file and its permissions.",
-        f"it cannot be read: {why}",
-    )
-
-
-def _remove_moved(source: Path, target: Path) -> None:
-    try:
-        source.unlink()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise SourceError(
-            f"{shown(source)} is now also at {shown(target)}, but the original could not be removed: "
-            f"{why}. Remove one of the two by hand.",
-            f"it was copied, but the original could not be removed: {why}",
-        ) from error
-
-
-def _sha256(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as reader:
-        while block := reader.read(_CHUNK):
-            digest.update(block)
-    return digest.digest()
-
-
 def _sync(path: Path) -> None:
-    # Opened for writing: Windows flushes no file that is open for reading only.
+    # Windows flushes only files opened for writing.
     descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
@@ -360,7 +231,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Makes the name itself survive a power cut. Windows and some shares cannot; the file is whole anyway.
+    # Makes the file's name durable. Windows and some shares cannot; its content is durable anyway.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -369,22 +240,22 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
-    if error.errno in _ALWAYS_OURS:
+def _is_write_error(error: OSError, temporary: Path, path: Path) -> bool:
+    if error.errno in _ALWAYS_WRITING:
         return True
     named = {os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | Path)}
     return bool(named & {os.fspath(temporary), os.fspath(path)})
 
 
-def _in_the_way(path: Path) -> NameTakenError:
+def name_taken_error(path: Path) -> NameTakenError:
     return NameTakenError(
         f"{shown(path)} already exists and is never overwritten. Choose another name, or move the "
         "existing file away."
     )
 
 
-def _failure(path: Path, error: OSError, what: str = "the file") -> OutputError:
-    reason, advice = _WHY.get(
+def _write_error(path: Path, error: OSError, what: str = "the file") -> OutputError:
+    reason, advice = _CAUSE_AND_ADVICE.get(
         error.errno or 0, (error.strerror or str(error), "Choose another folder and try again")
     )
     return OutputError(f"Cannot write {what} to {shown(path)}: {reason}. {advice}.")

@@ -1,7 +1,7 @@
-"""Packages that only some of the work needs: what to say where one cannot be imported.
+"""Optional dependencies: the error message where a package cannot be imported.
 
-They are imported where they are used, and whatever an import raises is caught there: ImportError where a package is
-absent, anything else where it does not fit the others or lacks a library.
+Packages are imported where they are used, and any exception is caught there: ImportError where one is missing, others
+where its version conflicts or a shared library is missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 
 def cannot_import(who: str, package: str, error: Exception, install: str, instead: str = "") -> str:
-    """That `who` needs a package which cannot be imported, and what to do: pip can `install` it, or do `instead`."""
+    """Error message: `who` needs `package`; pip can `install` it, or do `instead`."""
     lines = str(error).strip().splitlines()
     why = (lines[0] if lines else type(error).__name__).rstrip(".")
     advice = f"Install it with: pip install {install}"
@@ -23,12 +23,11 @@ def cannot_import(who: str, package: str, error: Exception, install: str, instea
 
 
 def name_the_user() -> None:
-    """Give a user whom the system has no name for one, for this process and those it starts.
+    """Set `$USER` where the system has no name for the user, as in a container started with `--user 12345`.
 
-    torch's compiler asks for it as soon as torchvision, timm or transformers are imported, and raises where there is
-    none, as in a container started with `--user 12345`.
+    Otherwise torch's compiler raises as soon as torchvision, timm or transformers is imported.
     """
     try:
         getpass.getuser()
-    except (KeyError, OSError, ImportError):  # of Python up to 3.12, of 3.13, and on Windows
+    except (KeyError, OSError, ImportError):  # Python up to 3.12, 3.13, Windows
         os.environ["USER"] = "user"

@@ -1,7 +1,7 @@
-"""Work shared out among the processor's cores: a few threads, each with its part of those that torch may use.
+"""Ordered parallel map over a few threads, each with its share of torch's intra-op threads.
 
-torch splits every operation among its threads, which then wait for one another; between operations, and in Python,
-all but one are idle. Whole pieces of work side by side leave fewer idle (docs/performance.md).
+torch splits every operation among its threads; between operations, and in Python, all but one are idle. Running whole
+items in parallel leaves fewer idle (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from threading import Barrier, Lock, Thread
@@ -16,18 +17,27 @@ from typing import TypeVar
 
 import torch
 
-_MOST = 4  # each needs memory of its own
-_LOOK_UP = 0.1
+_MOST_THREADS = 4  # each needs memory of its own
+_POLL_SECONDS = 0.1
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def threads_to_share() -> int:
-    """In how many threads to work side by side; 0 where torch has one core, and there is nothing to share."""
+    """How many items to run in parallel; 0 where torch uses one core only."""
     cores = torch.get_num_threads()
-    # As many as leave the fewest cores without a thread: of six, three with two each.
-    return max(range(2, min(_MOST, cores) + 1), key=lambda n: (n * (cores // n), n), default=0)
+    # The count that leaves the fewest cores idle: for six, three threads of two cores each.
+    return max(range(2, min(_MOST_THREADS, cores) + 1), key=lambda n: (n * (cores // n), n), default=0)
+
+
+@dataclass(frozen=True)
+class WaitHooks:
+    """Callbacks in the caller's thread: `poll` ten times a second while a result is pending, and `on_exit`
+    before the threads are joined, for example to tell them to stop early."""
+
+    poll: Callable[[], None]
+    on_exit: Callable[[], None]
 
 
 def in_order(
@@ -37,52 +47,51 @@ def in_order(
     threads: int,
     ahead: int,
     share: bool = False,
-    while_waiting: Callable[[], None] | None = None,
-    when_left: Callable[[], None] | None = None,
+    hooks: WaitHooks | None = None,
 ) -> Iterator[Result]:
-    """Yield what `work` makes of each item, in order, working ahead in `threads`; without any, in the caller's.
+    """Yield `work(item)` in the order of the items, computed ahead in `threads`; with 0 in the caller's thread.
 
-    At most `ahead` results are waiting or being worked out, however many items there are. With `share`, torch's
-    threads are shared out among these. `while_waiting` is called ten times a second while a result is not there yet.
-    The threads end with the generator: when it is exhausted, closed or dropped, or when `work` or `while_waiting`
-    raises, which passes through. `when_left` is called before they are waited for, and may tell them to be quick.
+    At most `ahead` results are pending or finished, however many items there are. With `share`, torch's intra-op
+    threads are divided among them. The threads end with the generator: when it is exhausted, closed or dropped, or
+    when `work` or `hooks.poll` raises, which passes through.
     """
     if not threads:
         yield from map(work, items)
         return
-    share_of_cores = partial(_use_cores, max(1, torch.get_num_threads() // threads)) if share else None
-    worked = partial(_in_mode, torch.is_inference_mode_enabled(), work)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="ganrm-worker", initializer=share_of_cores)
+    set_cores = partial(_use_cores, max(1, torch.get_num_threads() // threads)) if share else None
+    work_in_mode = partial(_in_mode, torch.is_inference_mode_enabled(), work)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ganrm-worker", initializer=set_cores)
     upcoming, waiting = iter(items), deque[Future[Result]]()
-    all_there = Barrier(threads)
+    all_started = Barrier(threads)
     try:
-        # One that came later would set its share while the caller, who has the first result, starts threads of its own.
-        for there in wait(
-            [pool.submit(all_there.wait) for _ in range(threads)], return_when=FIRST_EXCEPTION
+        # All threads set their share before the first result: setting it later would change torch's default for
+        # threads that the caller starts meanwhile.
+        for started in wait(
+            [pool.submit(all_started.wait) for _ in range(threads)], return_when=FIRST_EXCEPTION
         ).done:
-            there.result()
+            started.result()
         while True:
-            waiting.extend(pool.submit(worked, item) for item in islice(upcoming, ahead - len(waiting)))
+            waiting.extend(pool.submit(work_in_mode, item) for item in islice(upcoming, ahead - len(waiting)))
             if not waiting:
                 return
-            while while_waiting and not wait([waiting[0]], _LOOK_UP).done:
-                while_waiting()
-            # No name is given to the result: it would live on here while the next is worked out.
+            while hooks and not wait([waiting[0]], _POLL_SECONDS).done:
+                hooks.poll()
+            # Not bound to a name, which would keep the result alive while the next one is computed.
             yield waiting.popleft().result()
     finally:
-        all_there.abort()  # were one not to start, the others would wait for it
-        if when_left:
-            when_left()
+        all_started.abort()  # if one thread did not start, the others would wait for it
+        if hooks:
+            hooks.on_exit()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _use_cores(count: int) -> None:
-    """Let torch use so many in this thread, and in no other.
+    """Let torch use `count` cores in this thread only.
 
-    A thread's number is its own, but setting it also sets the one that threads new to torch begin with.
+    `set_num_threads` also sets the default of threads that are new to torch, so another thread restores it.
     """
     with _SETTING:
-        of_new_threads = torch.get_num_threads()  # which this one still is
+        of_new_threads = torch.get_num_threads()  # still the default here
         torch.set_num_threads(count)
         restoring = Thread(target=torch.set_num_threads, args=(of_new_threads,))
         restoring.start()

@@ -1,4 +1,4 @@
-"""How long work reports itself, and how it is stopped."""
+"""Progress callbacks of long work; an exception raised by the callback cancels it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class History:
-    """How a fit went, step by step, or what it was chosen from: what a live plot draws and a report keeps.
+    """Training curve: held-out loss and AUC per step, for live plots and reports.
 
-    `step` says what one point is ("epoch", or "regularisation"). `loss` and `auc` run parallel and were measured on
-    pictures held out of the fit; both may be empty. With `choice` the points are no steps of one fit but fits to
-    choose from, such as those along a regularisation path, strong to weak.
+    `step` names the x axis ("epoch", or "regularisation"). `loss` and `auc` have equal length and may be empty. With
+    `choice` the points are separate fits to choose from, such as a regularisation path from strong to weak.
     """
 
     step: str
@@ -23,18 +22,16 @@ class History:
 
     @property
     def chosen(self) -> int | None:
-        """Of a choice, the position of the point with the lowest loss; None where there is none or nothing to choose."""
+        """Position of the lowest finite loss; None without one, and where the points are steps of one fit."""
         known = [(value, position) for position, value in enumerate(self.loss) if math.isfinite(value)]
         return min(known)[1] if self.choice and known else None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One step of long work.
+    """One progress report: `done` of `total` units of the stage called `stage` (`total` 0: unknown).
 
-    `stage` names what is going on in words a user knows, `done` of `total` units are finished
-    (`total` 0 means unknown), `metrics` holds figures worth showing, such as `loss`, and `history`
-    what there is to plot so far.
+    `metrics` are values to show, such as `loss`; `history` is the training curve so far.
     """
 
     stage: str
@@ -45,18 +42,15 @@ class Progress:
 
 
 ProgressCallback = Callable[[Progress], None]
-"""Called often. Whatever it raises passes through untouched: that is how a caller cancels."""
+"""Called often. Whatever it raises passes through untouched, which is how a caller cancels."""
 
 
 def no_progress(_: Progress) -> None:
-    """The callback of a caller who does not want to know."""
+    """A callback that ignores progress."""
 
 
 def part_of(progress: ProgressCallback, number: int, count: int) -> ProgressCallback:
-    """Progress of one piece of work among `count` that follow one another and count in the same units.
-
-    `number` counts from 0.
-    """
+    """Callback for part `number` (from 0) of `count` equal parts that run one after another."""
 
     def report(step: Progress) -> None:
         done, total = number * step.total + step.done, count * step.total
@@ -66,7 +60,7 @@ def part_of(progress: ProgressCallback, number: int, count: int) -> ProgressCall
 
 
 def span_of(progress: ProgressCallback, stage: str, start: int, end: int, total: int) -> ProgressCallback:
-    """Progress of work that counts in units of its own, as the steps from `start` to `end` of a stage of `total`."""
+    """Callback that maps work with units of its own to the steps `start` to `end` of a stage of `total`."""
 
     def report(step: Progress) -> None:
         progress(Progress(stage, start + (end - start) * step.done // max(step.total, 1), total))

@@ -1,4 +1,4 @@
-"""Processing of large maps in bands of rows: little working memory, and a Cancel is noticed soon."""
+"""Large maps processed in bands of rows, for little working memory and a quick Cancel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PIXELS_AT_ONCE = 2**20
 
 
 def row_bands(shape: Sequence[int], progress: ProgressCallback) -> Iterator[slice]:
-    """Slices of whole rows that together cover a map of the shape (H, W), with progress after each."""
+    """Slices of rows that together cover a map of `shape` (H, W), with progress after each."""
     height, width = shape
     rows = max(1, _PIXELS_AT_ONCE // width)
     for top in range(0, height, rows):

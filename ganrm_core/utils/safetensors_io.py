@@ -1,4 +1,4 @@
-"""safetensors files under any path, bytes that are no valid text included."""
+"""Opening safetensors files under any path, also one that is not valid UTF-8."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def open_safetensors(path: Path) -> Iterator[Any]:
-    """What `safetensors.safe_open` gives for torch: tensors read one by one, on the CPU."""
+    """`safetensors.safe_open` for torch on the CPU: tensors are read one by one."""
     from safetensors import safe_open
 
     with readable_path(path) as name, safe_open(name, framework="pt") as file:
@@ -21,9 +21,9 @@ def open_safetensors(path: Path) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def readable_path(path: Path) -> Iterator[str]:
-    """A name for `path`, a file or folder, by which torch can open it: UTF-8 only.
+    """A valid UTF-8 path of the file or folder `path`: itself, or a temporary symbolic link to it.
 
-    Where its own name is none (such as one in Latin-1, on Linux), a link in a temporary folder stands for it.
+    safetensors and torch open no other paths; Linux allows them, such as names in Latin-1.
     """
     try:
         os.fspath(path).encode("utf-8")

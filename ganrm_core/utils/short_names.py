@@ -1,4 +1,4 @@
-"""Shortest names that tell files apart."""
+"""Shortest path endings that tell files apart."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def short_names(paths: Sequence[Path], among: Sequence[Path] = ()) -> list[str]:
-    """The name of each path, after as many of its folders as tell it from every other in `paths` and `among`.
+    """The file name of each path, with as many parent folders as make it unique among `paths` and `among`.
 
-    `a/pic.png` and `b/pic.png` keep their folders; where only one is called so, it is `pic.png`.
+    `a/pic.png` and `b/pic.png` keep their folders; a single `pic.png` does not.
     """
     wanted = {Path(path).name for path in paths}
     namesakes: dict[str, set[tuple[str, ...]]] = defaultdict(set)

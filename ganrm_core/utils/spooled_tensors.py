@@ -1,4 +1,4 @@
-"""Tensors that are too many to stay in memory."""
+"""Append-only store of tensors in half precision, spooled from memory to a temporary file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _MOST_IN_MEMORY = 2**28  # bytes
 class SpooledTensors:
     """Tensors of one shape, appended one by one and read in any order.
 
-    In half precision, where their numbers fit into it; beyond a quarter of a gigabyte in a temporary file,
-    which goes when this object does.
+    Stored as float16, or float32 where that overflows; beyond 256 MiB in a temporary file, which is deleted with
+    this object.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class SpooledTensors:
         self._places.append((start, kept.dtype))
 
     def take(self, places: Sequence[int]) -> Tensor:
-        """Those at `places`: [len(places), …] float32."""
+        """The tensors at `places`, stacked: [len(places), …] float32."""
         return torch.stack([self._read(*self._places[place]) for place in places])
 
     def _read(self, start: int, dtype: torch.dtype) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def strict_json(value: Any) -> Any:
-    """JSON knows no NaN; what could not be measured is null."""
+    """A copy in which NaN and infinite floats are None, since JSON has none."""
     if isinstance(value, Mapping):
         return {key: strict_json(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

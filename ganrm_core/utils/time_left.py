@@ -1,4 +1,4 @@
-"""Overall progress and time left of work that goes through known phases (estimated time of arrival)."""
+"""Overall progress and estimated time left (ETA) of work with known phases."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Literal
 
 from .progress import Progress
 
-_MEASURED_S = 1.0  # below that a phase's own speed is noise
+_MEASURED_S = 1.0  # a shorter measurement of speed is noise
 _KNOWN_AFTER_S = 3.0
 _SMOOTHING_S = 4.0
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of work with a `Progress.stage` of its own.
+    """One phase, with its `Progress.stage`, usual duration and what its speed depends on.
 
-    `seconds`: how long it usually takes. `bound`: what its speed depends on, so that what was measured in one phase
-    tells how long others of its kind will take. Of a kind that nothing was measured of yet, the time left is unknown.
+    The speed measured in one phase predicts others with the same `bound`; until it is measured, the ETA is unknown.
     """
 
     stage: str
@@ -28,17 +27,17 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Whole:
-    """How far all the work is: `share` in [0, 1], which never falls, and `seconds_left`, None while unknown."""
+class OverallProgress:
+    """`share` of the work done in [0, 1], which never falls, and `seconds_left`, None while unknown."""
 
     share: float
     seconds_left: float | None = None
 
 
 class PhasedProgress:
-    """Turns the progress of phases that follow one another into that of the whole.
+    """Turns the progress of consecutive phases into overall progress with an ETA.
 
-    A stage that is not among the phases, such as a download, takes no part: the whole stands still meanwhile.
+    A stage that is none of the phases, such as a download, leaves the overall progress unchanged.
     """
 
     def __init__(self, phases: Sequence[Phase], clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,15 +48,15 @@ class PhasedProgress:
         self._end: float | None = None
         self._last = clock()
 
-    def at(self, step: Progress) -> Whole:
-        """What to show at this step, in the order the steps come."""
+    def update(self, step: Progress) -> OverallProgress:
+        """Overall progress after this report; call it for every report, in order."""
         now = self._clock()
         passed, self._last = now - self._last, now
         place = self._place_of(step.stage)
         if place is None:
             if self._end is not None:
                 self._end += passed
-            return Whole(self._share)
+            return OverallProgress(self._share)
         if place == self._place:
             self._spent[place] += passed
         else:
@@ -66,10 +65,10 @@ class PhasedProgress:
             self._share_of_phase = max(self._share_of_phase, min(1.0, step.done / step.total))
         left = self._expected_left()
         self._advance(left, passed)
-        return Whole(self._share, self._smooth_left(left, now, passed))
+        return OverallProgress(self._share, self._smooth_left(left, now, passed))
 
     def _place_of(self, stage: str) -> int | None:
-        """The phase of this name, the current one or one to come: a stage may come twice."""
+        """Position of the current or a later phase of this name: a stage may occur twice."""
         places = [place for place, phase in enumerate(self._phases) if phase.stage == stage]
         return next((place for place in places if place >= self._place), None)
 
@@ -86,7 +85,7 @@ class PhasedProgress:
         return phase.seconds * self._pace(phase.bound) * (1 - self._share_of_phase)
 
     def _pace(self, bound: str) -> float:
-        """Measured over expected time of what is done of phases of this kind; 1 as long as that says nothing."""
+        """Measured over expected time of the phases with this bound so far; 1 until enough is measured."""
         spent, expected = self._measured(bound)
         return spent / expected if spent >= _MEASURED_S and expected > 0 else 1.0
 
@@ -99,9 +98,9 @@ class PhasedProgress:
         return spent, expected
 
     def _advance(self, left: float, passed: float) -> None:
-        """Of the rest of the bar, the part that this step took of the time that was left before it.
+        """Advance the bar by this step's share of the time that was left before it.
 
-        However wrong the estimates were, the bar only ever moves forwards, and is full when nothing is left.
+        However wrong the estimates are, the bar never moves back, and is full when nothing is left.
         """
         if left <= 0:
             self._share = 1.0
@@ -109,7 +108,7 @@ class PhasedProgress:
             self._share += (1 - self._share) * passed / (passed + left)
 
     def _smooth_left(self, left: float, now: float, passed: float) -> float | None:
-        """Time until an end that follows new estimates slowly; None until the costly kinds were measured."""
+        """Time left, exponentially smoothed; None until the dominant kind of work is measured."""
         if not self._is_known():
             return None
         if self._end is None:
@@ -119,7 +118,7 @@ class PhasedProgress:
         return max(0.0, self._end - now)
 
     def _is_known(self) -> bool:
-        """Whether the kind of work that takes longest of all was measured."""
+        """Whether the speed of the kind of work that takes longest is measured."""
         kinds: dict[str, float] = {}
         for phase in self._phases:
             kinds[phase.bound] = kinds.get(phase.bound, 0.0) + phase.seconds * self._pace(phase.bound)
@@ -128,7 +127,7 @@ class PhasedProgress:
 
 
 def time_left_words(seconds: float | None) -> str:
-    """Such as "about 2 min left", coarser the longer it is; "" while that is unknown or it is all but done."""
+    """Text such as "about 2 min left", coarser the longer it is; "" while unknown or below 2 s."""
     if seconds is None or seconds < 2:
         return ""
     if seconds < 55:

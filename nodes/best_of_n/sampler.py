@@ -15,6 +15,7 @@ from ..display.candidates import Latent
 from ..display.previews import as_image, in_node
 from ..host.progress import live_progress, show_last
 from ..host.sampling.sampling_setup import (
+    KSamplerSettings,
     Setup,
     as_ksampler,
     as_sampler_custom,
@@ -125,9 +126,8 @@ class BestOfNSampler(io.ComfyNode):
         **settings: Any,
     ) -> io.NodeOutput:
         _check_names(sampler_name, scheduler)
-        setup = as_ksampler(
-            model, seed, steps, cfg, sampler_name, scheduler, positive, negative, latent_image, denoise
-        )
+        sampling = KSamplerSettings(steps, cfg, sampler_name, scheduler, denoise)
+        setup = as_ksampler(model, positive, negative, latent_image, seed, sampling)
         return _result(setup, vae, reward, settings_of(**settings))
 
 

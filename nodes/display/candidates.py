@@ -7,13 +7,13 @@ pictures, or of whole clips.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
 from torch import Tensor
 
 from ...ganrm_core.data.image_tensors import as_images
 from ...ganrm_core.rewards.base import Reward, Scores
-from ...ganrm_core.rewards.clips import mean_over_frames, sample_frames
+from ...ganrm_core.rewards.clips import sample_frames, score_clips
 from ...ganrm_core.selection.non_finite import (
     black_like,
     check_some_finite,
@@ -23,11 +23,11 @@ from ...ganrm_core.selection.non_finite import (
 )
 from ...ganrm_core.utils.errors import DataError, ImageError
 from ...ganrm_core.utils.progress import ProgressCallback
+from ..host.latents import Latent as Latent
 from .queue_checks import check_choice
 
 Unit = Literal["each image", "each list item"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
-Latent = dict[str, Any]
 
 _Item = TypeVar("_Item")
 
@@ -72,12 +72,12 @@ class Candidates:
         for position in invalid:
             frames[position] = [black_like(frame) for frame in frames[position]]
         try:
-            scores = reward.score([picture for clip in frames for picture in clip], None, progress)
+            scores = score_clips(reward, frames, progress)
         except ImageError:
             if self.unit == "each list item":
                 _name_clip(frames)
             raise
-        result = mark_invalid(mean_over_frames(scores, [len(clip) for clip in frames]), invalid)
+        result = mark_invalid(scores, invalid)
         check_some_scored(result.logit.tolist())
         return result
 

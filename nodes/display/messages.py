@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...ganrm_core.leakage.report import in_a_word
-from ...ganrm_core.reports.evaluation_plots import threshold_words as what_for
+from ...ganrm_core.leakage.report import invariance_summary
+from ...ganrm_core.reports.evaluation_plots import threshold_purpose as what_for
 from ...ganrm_core.reports.score_format import score_text
-from ...ganrm_core.rewards.discriminator.card_text import figure, interval, interval_words, section
+from ...ganrm_core.rewards.discriminator.card_fields import finite_number, format_interval, interval, section
 from ...ganrm_core.selection.close_calls import join_names
 from ...ganrm_core.utils.error_text import printable
 from ...ganrm_core.utils.errors import GanRMError, TooFewError
@@ -19,7 +19,7 @@ _COUNTED = ("none", "one", "two", "three", "four", "five", "six", "seven", "eigh
 
 def threshold_sentence(thresholds: Mapping[str, float]) -> str:
     """The suggested thresholds as a sentence; "" where there are none."""
-    known = {name: figure(value) for name, value in thresholds.items()}
+    known = {name: finite_number(value) for name, value in thresholds.items()}
     named = [f"{score_text(value)} ({what_for(name)})" for name, value in known.items() if value is not None]
     return f"Keep pictures from a score of {', or of '.join(named)}." if named else ""
 
@@ -45,7 +45,7 @@ def about_card(name: str, card: Mapping[str, Any]) -> list[str]:
     metrics, origin = section(card, "metrics"), section(card, "provenance")
     if interval(metrics.get("auc"))[0] is not None:
         protocol = f", {metrics['held_out']}" if "held_out" in metrics else ""
-        lines.append(f"held-out AUC {interval_words(metrics['auc'])}{protocol}")
+        lines.append(f"held-out AUC {format_interval(metrics['auc'])}{protocol}")
     if thresholds := threshold_sentence(section(card, "thresholds")):
         lines.append(thresholds)
     if "n_liked" in origin and "n_ordinary" in origin:
@@ -54,7 +54,7 @@ def about_card(name: str, card: Mapping[str, Any]) -> list[str]:
         lines.append(f"backbone: {backbone}" + (", adapted with LoRA" if card.get("adapter") else ""))
     if date := origin.get("date"):
         lines.append(f"date: {str(date)[:10]}")
-    lines.append(f"same-picture test: {in_a_word(card)}")
+    lines.append(f"same-picture test: {invariance_summary(card)}")
     return [*lines, *warning_lines(_card_warnings(origin, metrics))]
 
 

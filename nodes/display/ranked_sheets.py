@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...ganrm_core.data.image_tensors import over_mid_grey
-from ...ganrm_core.reports.canvas import CARD, SOFT_TEXT, paragraph_height, write_paragraph
+from ...ganrm_core.reports.canvas import CARD, SOFT_TEXT, TextStyle, paragraph_height, write_paragraph
 from ...ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.selection.non_finite import invalid_text
@@ -127,7 +127,7 @@ def text_card(text: str, width: int, height: int) -> Image.Image:
     letters, margin = max(8, min(width // 6, height // 3, 28)), width // 16
     room = width - 2 * margin
     top = max(0, (height - paragraph_height(text, letters, room)) // 2)
-    write_paragraph(ImageDraw.Draw(card), (margin, top), text, letters, SOFT_TEXT, room)
+    write_paragraph(ImageDraw.Draw(card), (margin, top), text, TextStyle(letters, SOFT_TEXT), room)
     return card
 
 

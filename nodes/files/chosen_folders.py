@@ -1,4 +1,4 @@
-"""Pictures of a folder chosen in a node; messages name the folder as the artist chose it."""
+"""Lists the images of a folder chosen in a combo widget, with errors that name the folder as the widget does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..host import folders
 
 
 def pictures_in(choice: str, recursive: bool, say: Callable[[str], None] | None = None) -> list[Path]:
-    """`find_images` of the folder that a combo's `choice` stands for. Raises DataError that calls it so, and says where."""
+    """`find_images` in the folder of a combo's `choice`. Raises DataError with both the choice and the real path."""
     home = folders.resolve_folder(choice)
     if not home.exists():
         raise DataError(

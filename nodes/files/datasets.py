@@ -1,4 +1,4 @@
-"""Folders and pictures as datasets, and a dataset grown by taste."""
+"""Image Folder, Images to Dataset, Add to Dataset: nodes that make a dataset from a folder or from images."""
 
 from __future__ import annotations
 
@@ -204,13 +204,13 @@ class AddToDataset(io.ComfyNode):
         folder = _dataset_folder(dataset_name[0])
         picked = picked_numbers(pick[0], len(candidates))
         spoilt = candidates.invalid()
-        # All are looked at before the first is written: what is no picture at all stops the whole.
-        tiles, had = _looked_at(candidates, folder, set(picked), spoilt)
-        outcome = _added(candidates, [position for position in picked if position not in spoilt], folder)
+        # All tiles are drawn before the first file is written: an invalid image stops the whole run.
+        tiles, had = _tiles(candidates, folder, set(picked), spoilt)
+        outcome = _add(candidates, [position for position in picked if position not in spoilt], folder)
         paths = _pictures_in(folder)
         name = folders.shown_name(folder)
         summary, hint = _summary(name, picked, outcome, len(paths), len(candidates))
-        summary = " ".join([summary, *_lost(spoilt, outcome.failed)])
+        summary = " ".join([summary, *_left_out(spoilt, outcome.failed)])
         ui = in_node(
             numbered_sheet(tiles, title=summary, hint=hint),
             added=[outcome.new],
@@ -228,7 +228,7 @@ class AddToDataset(io.ComfyNode):
 
 @dataclass(frozen=True)
 class _Added:
-    """How many pictures are new in the dataset, how many it had, and why the others (by position) could not be added."""
+    """Result of adding: the number of new images, of those already there, and the errors by position."""
 
     new: int
     known: int
@@ -239,10 +239,10 @@ def _dataset_folder(name: str) -> Path:
     return folders.new_folder(name, "the dataset", default="datasets")
 
 
-def _looked_at(
+def _tiles(
     candidates: Candidates, folder: Path, picked: set[int], spoilt: set[int]
 ) -> tuple[list[Numbered], list[int]]:
-    """The tiles of the sheet, and the positions that the dataset already has."""
+    """The tiles of the contact sheet, and the positions of images the dataset already has."""
     progress = progress_bar()
     tiles, had = [], []
     for position in range(len(candidates)):
@@ -265,8 +265,8 @@ def _thumbnail(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _added(candidates: Candidates, picked: list[int], folder: Path) -> _Added:
-    """Raises OutputError where all that is new could not be written."""
+def _add(candidates: Candidates, picked: list[int], folder: Path) -> _Added:
+    """Write the picked images. Raises OutputError if none of them could be written."""
     progress = progress_bar()
     added, failed = 0, dict[int, GanRMError]()
     for done, position in enumerate(picked, start=1):
@@ -281,28 +281,28 @@ def _added(candidates: Candidates, picked: list[int], folder: Path) -> _Added:
     return _Added(added, len(picked) - added - len(failed), failed)
 
 
-def _lost(spoilt: set[int], failed: Mapping[int, GanRMError]) -> list[str]:
-    """What was left out, in a sentence each."""
+def _left_out(spoilt: set[int], failed: Mapping[int, GanRMError]) -> list[str]:
+    """Sentences that name the spoilt and the failed images."""
     sentences = [f"{invalid_text(sorted(spoilt))}."] if spoilt else []
     return [*sentences, not_done(failed, "added")] if failed else sentences
 
 
 def _numbers(positions: Iterable[int]) -> list[int]:
-    """As the sheet counts."""
+    """Positions as numbers on the sheet, which count from 1."""
     return [position + 1 for position in positions]
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a dataset that may not have begun."""
+    """The images of a dataset; [] if it is empty or does not exist yet."""
     try:
         return find_images(folder)
     except DataError:
-        if folder.exists() and not _can_be_listed(folder):
+        if folder.exists() and not _is_listable(folder):
             raise
         return []
 
 
-def _can_be_listed(folder: Path) -> bool:
+def _is_listable(folder: Path) -> bool:
     try:
         next(folder.iterdir(), None)
     except OSError:
@@ -311,7 +311,7 @@ def _can_be_listed(folder: Path) -> bool:
 
 
 def _summary(name: str, picked: list[int], outcome: _Added, total: int, shown_count: int) -> tuple[str, str]:
-    """What happened, and what to do next."""
+    """The summary, and a hint for the sheet that says what to do next."""
     images = "1 picture" if total == 1 else f"{total} pictures"
     if picked:
         already = f", {outcome.known} already there" if outcome.known else ""

@@ -1,4 +1,4 @@
-"""Pixels of IMAGE sockets as pictures in files."""
+"""Conversion of IMAGE tensors to 8-bit images, and writing them to files named by content hash."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 def as_saved(picture: Tensor, position: int, count: int) -> Image.Image:
     """`picture` [H, W, C] in 0–1 with 1, 3 or 4 channels, as 8-bit L, RGB or RGBA.
 
-    The fraction is cut off, not rounded, because ComfyUI's own Save Image does so: the same bytes come
-    out, and a picture saved there and one kept here count as the same picture. Raises ImageError,
-    naming the picture by its `position` of `count`, for NaN or infinity and for what is no picture.
+    Values are truncated, not rounded, as in ComfyUI's Save Image, so both write the same bytes. Raises ImageError,
+    naming the image by its `position` of `count`, for NaN, infinity and other shapes.
     """
     where = f"Image {position + 1} of {count}"
     channels = picture.shape[-1] if picture.ndim == 3 else 0
@@ -45,16 +44,16 @@ def as_saved(picture: Tensor, position: int, count: int) -> Image.Image:
 
 
 def content_name(picture: Image.Image) -> str:
-    """A file name for just these pixels: the same picture has the same name everywhere."""
+    """File name from the SHA-256 of mode, size and pixels: the same image has the same name everywhere."""
     digest = hashlib.sha256(f"{picture.mode} {picture.width} {picture.height} ".encode())
     digest.update(picture.tobytes())
     return f"{digest.hexdigest()[:32]}.png"
 
 
 def keep_once(picture: Image.Image, folder: Path) -> tuple[Path, bool]:
-    """The lossless file of `picture` in `folder`, and whether it is new there. Whole or not at all.
+    """Write `picture` as PNG into `folder`, atomically; return its path and whether it is new there.
 
-    The folder is made where it is missing. Raises OutputError where it cannot be written to.
+    Creates the folder if missing. Raises OutputError if it cannot be written to.
     """
     path = folder / content_name(picture)
     if os.path.lexists(path):
@@ -62,13 +61,13 @@ def keep_once(picture: Image.Image, folder: Path) -> tuple[Path, bool]:
     check_new_file(path, what="the picture", make_folders=True)
     try:
         write_picture(path, lambda temporary: picture.save(temporary, format="PNG", compress_level=4))
-    except NameTakenError:  # another run kept it meanwhile
+    except NameTakenError:  # another run wrote it meanwhile
         return path, False
     return path, True
 
 
 def write_picture(path: Path, write: Callable[[Path], None], *, overwrite: bool = False) -> None:
-    """`atomic_file` with what `write` writes. Raises OutputError for errors that name no file, too."""
+    """Write atomically with `write(temporary)`. Raises OutputError, also for errors that name no file."""
     try:
         with atomic_file(path, overwrite=overwrite) as temporary:
             write(temporary)

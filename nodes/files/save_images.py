@@ -1,4 +1,4 @@
-"""Pictures saved with what is known of them."""
+"""Save Images with Score: image files with score, model, index and seed in their metadata."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from .pixel_files import as_saved, write_picture
 from .upstream_seed import upstream_seed
 
 _FORMATS = ("png", "webp")
-_DIGITS = 6  # of a score: float32 knows no more
+_DIGITS = 6  # of a score: float32 has no more
 
-_Figure = TypeVar("_Figure", int, float)
+_Number = TypeVar("_Number", int, float)
 
 
 class SaveImages(io.ComfyNode):
@@ -131,10 +131,10 @@ class SaveImages(io.ComfyNode):
         check_choice(format[0], _FORMATS, "format")
         pictures = Candidates(images, "each image")
         count = len(pictures)
-        of_scores = _one_each(_figures(scores, float, "scores"), "scores", count)
-        of_indices = _one_each(_figures(indices, int, "indices"), "indices", count)
-        seeds = _figures(seed, int, "seeds") or _found_seed(cls.hidden)
-        of_seeds = _one_each(seeds, "seeds", count, one_for_all=True)
+        of_scores = _one_per_image(_numbers(scores, float, "scores"), "scores", count)
+        of_indices = _one_per_image(_numbers(indices, int, "indices"), "indices", count)
+        seeds = _numbers(seed, int, "seeds") or _found_seed(cls.hidden)
+        of_seeds = _one_per_image(seeds, "seeds", count, one_for_all=True)
         model = reward[0].name if reward else None
 
         texts = metadata.page_texts(cls.hidden.prompt, cls.hidden.extra_pnginfo) if metadata.wanted() else {}
@@ -154,8 +154,8 @@ class SaveImages(io.ComfyNode):
             try:
                 picture = as_saved(pictures.picture(position), position, count)
                 place = partial(places.next, picture.width, picture.height, score)
-                saved[position] = _saved(picture, place, texts, quality[0])
-            except GanRMError as error:  # which must not cost the others their files
+                saved[position] = _save(picture, place, texts, quality[0])
+            except GanRMError as error:  # the other images are still saved
                 failed[position] = error
             progress(Progress("Saving pictures", position + 1, count))
         if not saved:
@@ -163,19 +163,19 @@ class SaveImages(io.ComfyNode):
         names = [place.name for place in saved.values()]
         known: dict[str, list[Any]] = {"scores": of_scores, "indices": of_indices, "seeds": of_seeds}
         lists = {
-            name: _plain([values[position] for position in saved])
+            name: _finite([values[position] for position in saved])
             for name, values in known.items()
             if set(values) != {None}
         }
         return io.NodeOutput(
-            names, ui={"images": _shown(saved, failed), "files": names, **lists, **_lost(failed)}
+            names, ui={"images": _shown(saved, failed), "files": names, **lists, **_failures(failed)}
         )
 
 
-def _saved(
+def _save(
     picture: Image.Image, next_place: Callable[[], Place], texts: dict[str, str], quality: int
 ) -> Place:
-    """Write the picture to the next place that no other program takes meanwhile."""
+    """Write the image to the next free place, again if another program takes the name meanwhile."""
     while True:
         place = next_place()
         with suppress(NameTakenError):
@@ -184,13 +184,13 @@ def _saved(
 
 
 def _shown(saved: Mapping[int, Place], failed: Mapping[int, GanRMError]) -> list[dict[str, Any]]:
-    """The saved pictures for the page, and a card that says which were not saved, where there are such."""
+    """The saved images for the page, and a card naming those that failed, if any."""
     shown = [{"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved.values()]
     return [*shown, *notice(not_done(failed, "saved"))["images"]] if failed else shown
 
 
-def _lost(failed: Mapping[int, GanRMError]) -> dict[str, list[dict[str, Any]]]:
-    """For clients: the positions of pictures that were not saved, and why."""
+def _failures(failed: Mapping[int, GanRMError]) -> dict[str, list[dict[str, Any]]]:
+    """For API clients: the positions of images that were not saved, and why."""
     return (
         {"failed": [{"index": position, "why": str(error)} for position, error in failed.items()]}
         if failed
@@ -205,8 +205,8 @@ def _write(picture: Image.Image, path: Path, texts: dict[str, str], quality: int
         write_png(picture, path, texts)
 
 
-def _figures(values: list[Any] | None, kind: type[_Figure], name: str) -> list[_Figure]:
-    """Other packs also give a tensor or a list in a list."""
+def _numbers(values: list[Any] | None, kind: type[_Number], name: str) -> list[_Number]:
+    """A flat list of numbers: other packs also send tensors and nested lists. Raises DataError for anything else."""
     flat: list[Any] = []
     for value in values or []:
         plain = value.tolist() if isinstance(value, (Tensor, np.ndarray)) else value
@@ -224,14 +224,14 @@ def _found_seed(hidden: Any) -> list[int]:
     return [] if found is None else [found]
 
 
-def _plain(values: Sequence[float | None]) -> list[float | None]:
-    """For clients: JSON knows no NaN."""
+def _finite(values: Sequence[float | None]) -> list[float | None]:
+    """For API clients: NaN and infinity, which JSON lacks, become None."""
     return [None if value is None or not math.isfinite(value) else value for value in values]
 
 
-def _one_each(
-    values: list[_Figure], name: str, count: int, *, one_for_all: bool = False
-) -> list[_Figure | None]:
+def _one_per_image(
+    values: list[_Number], name: str, count: int, *, one_for_all: bool = False
+) -> list[_Number | None]:
     if not values:
         return [None] * count
     if len(values) == count:

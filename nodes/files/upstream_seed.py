@@ -1,4 +1,4 @@
-"""The seed that a picture was made with, read from the graph as it was queued."""
+"""Finds the sampler seed upstream of a node in the queued prompt graph."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ _OURS = "GANRM"
 
 
 def upstream_seed(prompt: Mapping[str, Any], node: str, through: str = "images") -> int | None:
-    """The seed of the nearest node upstream of input `through` of `node`; None where it is not clear.
+    """The seed of the nearest node upstream of input `through` of `node`, by breadth-first search; None if ambiguous.
 
-    Our own nodes pass pictures on: their seeds (of a training) are no seed of a picture, and what else
-    leads into them (a model and the pictures it was trained on) is not followed. Two nodes equally
-    near with different seeds leave it open: a wrong seed is worse than none.
+    Our own nodes only pass images on: their seeds belong to a training, and of their inputs only `images` is followed.
+    Two equally near nodes with different seeds are ambiguous: a wrong seed is worse than none.
     """
     level = _sources(prompt, node, (through,))
     seen = {node}
@@ -36,14 +35,14 @@ def upstream_seed(prompt: Mapping[str, Any], node: str, through: str = "images")
 
 
 def _seeds(prompt: Mapping[str, Any], node: str) -> Iterator[int | None]:
-    """None for a seed that comes over a link from who knows where."""
+    """The node's seed, if it has one; None for a linked seed of unknown value."""
     inputs = _inputs(prompt, node)
     for name in _NAMES:
         if name in inputs:
             value = inputs[name]
-            yield _linked(prompt, value) if isinstance(value, list) else _whole(value)
+            yield _linked(prompt, value) if isinstance(value, list) else _as_int(value)
             return
-    # Custom sampling has its seed in the noise that is fed in: as near as the sampler itself.
+    # In custom sampling the seed belongs to the noise node; it counts as the sampler's own.
     if isinstance(inputs.get("noise"), list) and (seed := _linked(prompt, inputs["noise"])) is not None:
         yield seed
 
@@ -51,11 +50,11 @@ def _seeds(prompt: Mapping[str, Any], node: str) -> Iterator[int | None]:
 def _linked(prompt: Mapping[str, Any], link: list[Any]) -> int | None:
     inputs = _inputs(prompt, str(link[0])) if link else {}
     return next(
-        (whole for name in (*_NAMES, "value") if (whole := _whole(inputs.get(name))) is not None), None
+        (seed for name in (*_NAMES, "value") if (seed := _as_int(inputs.get(name))) is not None), None
     )
 
 
-def _whole(value: Any) -> int | None:
+def _as_int(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -1,1 +1,1 @@
-"""The only door to ComfyUI itself: its folders, memory, progress and cancel."""
+"""Adapter to ComfyUI's own modules: folders, memory, progress, cancel. No other package of the pack imports them."""

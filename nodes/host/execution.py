@@ -1,13 +1,13 @@
-"""Execution order: letting other ready nodes run before one that takes long."""
+"""Execution order: let other ready nodes run before a long one."""
 
 from __future__ import annotations
 
 import asyncio
 
 
-async def others_first() -> None:
-    """Let everything run that is ready by now, such as the sheet of pictures just made, before long work begins.
+async def run_ready_nodes_first() -> None:
+    """Yield once, so that all other ready nodes (such as a preview of fresh images) run before long work begins.
 
-    Among nodes that are ready ComfyUI picks one by chance. One that waits is set aside until no other is ready.
+    ComfyUI picks among ready nodes arbitrarily, and resumes one that awaits only when no other is ready.
     """
     await asyncio.sleep(0)

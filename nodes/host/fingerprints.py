@@ -1,4 +1,4 @@
-"""Telling ComfyUI whether a folder changed since it was last read."""
+"""Folder fingerprints, by which ComfyUI's cache notices changed files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from . import folders
 
 
 def folder_fingerprint(value: str | None, recursive: bool) -> str:
-    """Names, sizes and dates of the pictures in the folder a combo names, as one hex string.
+    """SHA-256 (hex) of names, sizes and modification times of the images in a combo's folder.
 
-    `value` is None where it is linked: ComfyUI tells nobody what a link brings, so nothing is read.
-    Earlier results are no pictures (see `find_images`): a node that writes them does not run again because of
-    them. Never raises; a folder that cannot be read has a fingerprint as well.
+    `value` is None for a linked input, whose value ComfyUI does not tell: nothing is read then. Folders of earlier
+    results do not count (see `find_images`), so a node that writes them does not trigger itself. Never raises; an
+    unreadable folder has a fingerprint as well.
     """
     if value is None:
         return "linked"
@@ -31,6 +31,6 @@ def _line(path: Path, folder: Path) -> str:
     name = path.relative_to(folder).as_posix()
     try:
         status = path.stat()
-    except OSError:  # a link to nowhere
+    except OSError:  # a dangling link
         return f"{name!r} missing"
     return f"{name!r} {status.st_size} {status.st_mtime_ns}"

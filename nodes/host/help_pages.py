@@ -1,7 +1,7 @@
-"""Help pages in the page's language, and in English where they are not translated.
+"""HTTP route for help pages: the requested locale, or English where there is no translation.
 
-A page asks for docs/<node>/<locale>.md and, after an error in its console, for docs/<node>.md. Here the first question
-has an answer in every language.
+The page requests docs/<node>/<locale>.md, and docs/<node>.md only after logging a 404. This route answers the first
+request in every locale.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LOCALE = "[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*"
 
 
 def serve() -> None:
-    """To be called once, while ComfyUI loads its nodes."""
+    """Register the route. To be called once, while ComfyUI loads its nodes."""
     server = running_server()
     if server is None:
         return
@@ -32,6 +32,6 @@ def serve() -> None:
 
 
 def help_page(node: str, locale: str) -> Path:
-    """The file to show; it need not exist for a node that is none of ours."""
+    """The file to serve; it need not exist for a node of another pack."""
     translated = _DOCS / node / f"{locale}.md"
     return translated if translated.is_file() else _DOCS / f"{node}.md"

@@ -1,4 +1,4 @@
-"""What ComfyUI itself writes into the pictures it saves, and whether it wants that at all."""
+"""ComfyUI's image metadata (prompt and workflow as JSON texts), and its --disable-metadata option."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from comfy.cli_args import args
 
 
 def wanted() -> bool:
-    """False where ComfyUI was started with --disable-metadata: then nothing at all is written."""
+    """False if ComfyUI was started with --disable-metadata: then no metadata at all is written."""
     return not args.disable_metadata
 
 
 def page_texts(prompt: Any, extra: Mapping[str, Any] | None) -> dict[str, str]:
-    """Key and JSON of what makes the graph open when the picture is dragged onto the page.
+    """Metadata keys and JSON from which the page opens the graph when the image is dropped onto it.
 
-    As ComfyUI's own nodes write it, save that figures JSON does not know (NaN, infinity) become null.
+    The same as ComfyUI's own nodes write, except that NaN and infinity, which JSON lacks, become null.
     """
     texts = {} if prompt is None else {"prompt": _as_json(prompt)}
     texts.update((key, _as_json(value)) for key, value in (extra or {}).items())

@@ -1,4 +1,4 @@
-"""Reward models under ComfyUI's memory manager: it may evict them, and they may evict others."""
+"""Reward models under ComfyUI's memory manager, which moves them between GPU and CPU and may evict them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ...ganrm_core.utils.progress import ProgressCallback, no_progress
 
 
 class _Patcher(comfy.model_patcher.ModelPatcher):  # type: ignore[misc]
-    """Moves a plain module, and all of it.
+    """ModelPatcher for a plain torch module: always moved as a whole, and outside inference mode.
 
-    Outside inference mode: a module moved inside it could never be trained through later.
+    Parameters moved inside inference mode would become inference tensors, which cannot be trained through.
     """
 
     def load(self, *args: Any, **kwargs: Any) -> Any:
@@ -33,12 +33,12 @@ class _Patcher(comfy.model_patcher.ModelPatcher):  # type: ignore[misc]
             return super().unpatch_model(*args, **kwargs)
 
     def partially_unload(self, *_args: Any, **_kwargs: Any) -> int:
-        # Half a plain module cannot run. Freeing nothing makes ComfyUI unload it whole.
+        # A partially loaded plain module cannot run. Returning 0 makes ComfyUI unload it completely.
         return 0
 
 
 class ManagedBackbone:
-    """A backbone on whatever device ComfyUI picked, for as long as ComfyUI lets it."""
+    """A backbone whose device ComfyUI's memory manager controls."""
 
     def __init__(self, backbone: Backbone) -> None:
         management = comfy.model_management
@@ -48,8 +48,8 @@ class ManagedBackbone:
             backbone, load_device=self._device, offload_device=management.unet_offload_device()
         )
 
-    def bring(self, pictures: int = 1) -> None:
-        """Bring the whole backbone to its device, with room for a batch; or leave the whole on the CPU."""
+    def load(self, pictures: int = 1) -> None:
+        """Load the whole backbone onto its device, with memory for a batch; keep all of it on the CPU if that fails."""
         batch = min(pictures, self.backbone.plan(self._device.type).batch_size)
         comfy.model_management.load_models_gpu(
             [self._patcher],
@@ -67,11 +67,11 @@ class ManagedBackbone:
 
 
 class ManagedReward:
-    """A reward model as it travels on a socket: follows `Reward`, and is brought in when it scores."""
+    """`Reward` that travels on a socket: a reward model whose backbone is loaded onto the device before scoring."""
 
     def __init__(self, model: RewardModel, backbone: ManagedBackbone | None = None) -> None:
         self.model = model
-        self._backbone = backbone or ManagedBackbone(model.backbone)
+        self.managed_backbone = backbone or ManagedBackbone(model.backbone)
 
     @property
     def name(self) -> str:
@@ -87,14 +87,14 @@ class ManagedReward:
         prompts: Sequence[str] | None = None,
         progress: ProgressCallback = no_progress,
     ) -> Scores:
-        self._backbone.bring(how_many(images))
+        self.managed_backbone.load(how_many(images))
         return self.model.score(images, prompts, progress)
 
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
-        self._backbone.bring(len(paths))
+        self.managed_backbone.load(len(paths))
         return self.model.score_files(paths, skipped)
 
 
 def model_of(reward: Reward) -> RewardModel | None:
-    """The reward model that a socket brought; None for any other kind of reward."""
+    """The reward model inside a socket's reward; None for other kinds of reward."""
     return reward.model if isinstance(reward, ManagedReward) else None

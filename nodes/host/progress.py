@@ -1,4 +1,4 @@
-"""Progress on the node, and Cancel."""
+"""Progress bar, live preview and Cancel of a running node."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ...ganrm_core.utils.time_left import Phase, PhasedProgress
 
 @dataclass(frozen=True)
 class Live:
-    """What a node draws while it works.
+    """State shown in a node's live preview.
 
-    `step` is the latest; `share` of all the work is done, `seconds_left` is None while unknown. `stopped` says in a
-    word or two why nothing more will come, "" while work goes on.
+    `step`: the latest progress; `share`: fraction of the whole work that is done, 0–1; `seconds_left`: None while
+    unknown; `stopped`: why the work ended early (`CANCELLED`, `FAILED`), "" while it runs.
     """
 
     step: Progress
@@ -33,42 +33,41 @@ class Live:
 Draw = Callable[[Live], Image.Image]
 
 CANCELLED, FAILED = "Cancelled", "Stopped by an error"
-_BETWEEN_BARS = 0.05
-_BETWEEN_PICTURES = 1.0
+_BAR_INTERVAL_S = 0.05
+_PREVIEW_INTERVAL_S = 1.0
 _LIVE_SIZE, _LAST_SIZE = 1024, 2048
 _BAR_STEPS = 1000
 
 
 def progress_bar(phases: Sequence[Phase] = ()) -> ProgressCallback:
-    """A callback that moves the node's bar and raises when the artist presses Cancel.
+    """A callback that moves the node's progress bar, and raises when the user presses Cancel.
 
-    With `phases`, what the work goes through, the bar is that of the whole, else of the stage at hand. Only ComfyUI's
-    own thread may call it.
+    With `phases` the bar covers the whole work, else the current stage. To be called in ComfyUI's own thread only.
     """
-    return _Shown(phases).show
+    return _NodeProgress(phases).show
 
 
 @contextmanager
 def live_progress(draw: Draw, phases: Sequence[Phase] = ()) -> Iterator[ProgressCallback]:
-    """`progress_bar` for a node that shows a picture meanwhile, by `draw`, about once a second.
+    """`progress_bar` with a live preview, drawn by `draw` about once a second.
 
-    Where the work ends with Cancel or an error, the last picture says so: pages keep it, and it must not look alive.
-    The exception goes on untouched. Where it ends well the node calls `show_last`.
+    After Cancel or an error a last preview says so, because pages keep showing it; the exception passes through
+    unchanged. After success the node itself calls `show_last`.
     """
-    shown = _Shown(phases, draw)
+    node = _NodeProgress(phases, draw)
     try:
-        yield shown.show
-    except BaseException as error:  # which Cancel is on newer servers
-        shown.stop(error)
+        yield node.show
+    except BaseException as error:  # on newer servers Cancel is a BaseException
+        node.stop(error)
         raise
 
 
-class _Shown:
-    """One run's bar and pictures."""
+class _NodeProgress:
+    """Progress bar and live preview of one run, throttled."""
 
     def __init__(self, phases: Sequence[Phase], draw: Draw | None = None) -> None:
         self._draw = draw
-        self._course = PhasedProgress(phases) if phases else None
+        self._phased = PhasedProgress(phases) if phases else None
         self._bar = comfy.utils.ProgressBar(1)
         self._bar_at = self._picture_at = 0.0
         self._live = Live(Progress("", 0, 0), 0.0)
@@ -78,11 +77,11 @@ class _Shown:
         now, earlier = time.monotonic(), self._live.step
         self._live = self._at(step)
         finished = step.done >= step.total
-        if step.stage == earlier.stage and not finished and now - self._bar_at < _BETWEEN_BARS:
+        if step.stage == earlier.stage and not finished and now - self._bar_at < _BAR_INTERVAL_S:
             return
         picture = None
         if self._draw and (
-            step.stage != earlier.stage or finished or now - self._picture_at >= _BETWEEN_PICTURES
+            step.stage != earlier.stage or finished or now - self._picture_at >= _PREVIEW_INTERVAL_S
         ):
             picture = self._draw(self._live)
             self._picture_at = time.monotonic()
@@ -90,10 +89,10 @@ class _Shown:
         self._send(picture)
 
     def stop(self, error: BaseException) -> None:
-        """Leave a picture that says so. Nothing that goes wrong here may hide `error`."""
+        """Show a last preview that says why the work ended. Failures in here never hide `error`."""
         cancelled = isinstance(error, comfy.model_management.InterruptProcessingException)
         live = Live(self._live.step, self._live.share, stopped=CANCELLED if cancelled else FAILED)
-        for _ in range(2):  # a second Cancel, pressed in the meantime, interrupts the first try
+        for _ in range(2):  # a second Cancel may interrupt the first try
             try:
                 if self._draw:
                     self._send(self._draw(live))
@@ -104,14 +103,14 @@ class _Shown:
             return
 
     def _at(self, step: Progress) -> Live:
-        if self._course is None:
+        if self._phased is None:
             return Live(step, step.done / step.total if step.total > 0 else 0.0)
-        whole = self._course.at(step)
+        whole = self._phased.update(step)
         return Live(step, whole.share, whole.seconds_left)
 
     def _send(self, picture: Image.Image | None) -> None:
         preview = None if picture is None else ("JPEG", picture.convert("RGB"), _LIVE_SIZE)
-        if self._course is None:
+        if self._phased is None:
             step = self._live.step
             self._bar.update_absolute(step.done, max(step.total, 1), preview)
         else:
@@ -119,11 +118,11 @@ class _Shown:
 
 
 def show_last(picture: Image.Image) -> None:
-    """Leave `picture` on a node that showed pictures before: the page keeps its last one."""
+    """Send `picture` as the last preview of a node with live previews: the page keeps showing it."""
     size = min(_LAST_SIZE, max(picture.size))
     comfy.utils.ProgressBar(1).update_absolute(1, 1, ("PNG", picture.convert("RGB"), size))
 
 
 def check_cancel() -> None:
-    """Raise if the artist pressed Cancel."""
+    """Raise if the user pressed Cancel."""
     comfy.model_management.throw_exception_if_processing_interrupted()

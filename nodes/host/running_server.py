@@ -1,4 +1,4 @@
-"""ComfyUI's web server, where there is one: other runtimes run nodes without."""
+"""ComfyUI's web server, if one is running: other runtimes execute nodes without it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Any
 
 
 def running_server() -> Any | None:
-    """The `PromptServer` that serves the page; None where there is none, or a stand-in that answers nobody."""
+    """The running `PromptServer`; None if there is none, or only a stub without an app."""
     server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
     return server if hasattr(server, "app") else None

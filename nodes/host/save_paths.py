@@ -1,4 +1,4 @@
-"""Names of saved pictures, as ComfyUI's own nodes give them."""
+"""Numbered output file names from a prefix with %variables%, as ComfyUI's Save Image gives them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ...ganrm_core.utils.errors import DataError, OutputError
 from ...ganrm_core.utils.file_names import fitting_name
 from ...ganrm_core.utils.files import shown
 from . import folders
+from .safe_paths import relative_path, unquoted
 
 _DATE = re.compile(r"%date:([^%]*)%")
 _DATE_PART = re.compile(r"yyyy|yy|dd?|MM?|hh?|mm?|ss?")
@@ -24,27 +25,27 @@ _CLOCK = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"
 
 @dataclass(frozen=True)
 class Place:
-    """Where one picture goes: a free name, and its folder as the page knows it."""
+    """A free path for one image, and its subfolder of the output folder as the page names it."""
 
     path: Path
     subfolder: str
 
     @property
     def name(self) -> str:
-        """Below the output folder."""
+        """The path relative to the output folder."""
         return Path(self.subfolder, self.path.name).as_posix()
 
 
 class SavePaths:
-    """Gives out one free name after the other: `prefix_00001_.png`, `prefix_00002_.png` …
+    """Iterates over free names: `prefix_00001_.png`, `prefix_00002_.png` …
 
     `prefix` may hold folders, %score% and ComfyUI's variables (%year%, %width%, %batch_num%, %date:yyyy-MM-dd% …; see
-    `_CLOCK`). Raises OutputError where it leads out of the output folder or its folder cannot be made.
+    `_CLOCK`). Raises OutputError for a prefix outside the output folder, or if its folder cannot be made.
     """
 
     def __init__(self, prefix: str, suffix: str) -> None:
         try:
-            relative = folders.inside(folders.unquoted(prefix), prefix, "written to")
+            relative = relative_path(unquoted(prefix), prefix, "written to")
         except DataError as error:
             raise OutputError(str(error)) from error
         if relative == Path():
@@ -55,7 +56,7 @@ class SavePaths:
         self._count = 0
 
     def next(self, width: int, height: int, score: float | None = None) -> Place:
-        """The place of the next picture, of so many pixels."""
+        """The place of the next image of `width` × `height` pixels."""
         values = {"width": width, "height": height, "batch_num": self._count, "score": _score_text(score)}
         prefix = Path(*(self._with_variables(part, values) for part in self._prefix.parts))
         home, name = folders.output_folder() / prefix.parent, prefix.name
@@ -70,7 +71,7 @@ class SavePaths:
         return home / fitting_name(home, name, f"_{counter:05}_{self._suffix}")
 
     def _with_variables(self, part: str, values: Mapping[str, object]) -> str:
-        """One folder's or file's name."""
+        """`part`, a folder or file name, with its variables replaced."""
         text = _DATE.sub(lambda match: self._date(match[1]), part)
         for name, value in values.items():
             text = text.replace(f"%{name}%", str(value))
@@ -79,7 +80,7 @@ class SavePaths:
         return text
 
     def _date(self, form: str) -> str:
-        """As ComfyUI's page writes it into the nodes of its own: yyyy, MM, dd, hh, mm, ss; one letter for no zero."""
+        """The date format of ComfyUI's page: yyyy, MM, dd, hh, mm, ss; a single letter is not zero-padded."""
         now = self._started
         parts = {"d": now.tm_mday, "M": now.tm_mon, "h": now.tm_hour, "m": now.tm_min, "s": now.tm_sec}
 
@@ -93,15 +94,15 @@ class SavePaths:
 
 
 def _score_text(score: float | None) -> str:
-    """As on the sheets, such as 0.83, with a minus that every keyboard has."""
+    """As on the contact sheets, such as 0.83, but with an ASCII minus."""
     return _NO_SCORE if score is None or not math.isfinite(score) else score_text(score).replace("−", "-")
 
 
 def _next_number(home: Path, name: str) -> int:
-    """One more than the highest among the pictures called `name` in `home`, which is made where it is missing.
+    """One more than the highest number among images called `name` in `home`, which is created if missing.
 
-    Links that the owner placed in the output folder are followed: `folders.inside` keeps a prefix from leading out of
-    it, and ComfyUI's own check, which newer versions apply to where a link ends, is not asked.
+    Links that the owner placed in the output folder are followed: `relative_path` already confines the prefix, so
+    ComfyUI's own check, which in newer versions resolves links, is not used.
     """
     numbered = re.compile(rf"{re.escape(os.path.normcase(name))}_(\d+)[_.]")
     try:

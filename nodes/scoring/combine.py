@@ -84,7 +84,7 @@ class Ensemble(io.ComfyNode):
             [weight for _, weight in rewards],
             name=name,
             model_of=model_of,
-            bring=_bring,
+            to_device=_to_device,
         )
         summary = _summary(combined)
         return io.NodeOutput(combined, summary, ui={"text": [summary]})
@@ -115,9 +115,9 @@ def _weight_input(number: int) -> io.Input:
     )
 
 
-def _bring(reward: Reward, pictures: int) -> None:
+def _to_device(reward: Reward, pictures: int) -> None:
     if isinstance(reward, ManagedReward):
-        reward._backbone.bring(pictures)
+        reward.managed_backbone.load(pictures)
 
 
 def _summary(combined: CombinedReward) -> str:

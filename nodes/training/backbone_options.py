@@ -1,6 +1,6 @@
-"""The backbones a node offers, and loading the one that was chosen.
+"""Options of the backbone widget, and loading the chosen backbone.
 
-The values are stable names: what they take (a download, and how big) stands in the tooltip.
+The option values are stable names; download sizes and states are in the tooltip.
 """
 
 from __future__ import annotations
@@ -14,25 +14,27 @@ from ...ganrm_core.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from ...ganrm_core.utils.errors import BackboneError
 from ...ganrm_core.utils.files import shown
 from ...ganrm_core.utils.progress import ProgressCallback
-from ..host import folders
+from ..host import model_files
+from ..host.folders import BACKBONES
 
 _FILE = "file:"
 _SIZE = re.compile(r"(?<=-)(B|L|H|SO400M)(?=-)")
 
 
 def choices() -> list[str]:
-    """The built-in one, every file in models/clip_vision, and the known OpenCLIP names."""
+    """The built-in backbone, every file in models/clip_vision, and the known OpenCLIP names."""
     return [DEFAULT_BACKBONE, *(f"{_FILE}{name}" for name in _vision_files()), *(k.name for k in KNOWN)]
 
 
 def tooltip() -> str:
-    places = folders.backbone_folders()
+    """The widget's tooltip: the kinds of backbones, download sizes, and what is downloaded already."""
+    places = model_files.backbone_folders()
     here = [_model(known.name) for known in KNOWN if is_downloaded(known.name, places)]
     lines = [
         "The pretrained network that looks at the pictures.",
         f"{DEFAULT_BACKBONE}: built in and quick. Begin with it.",
         "file:…: your own, from models/clip_vision.",
-        f"open_clip:…: larger and slower. The first training downloads it to models/{folders.BACKBONES}: {_sizes()}.",
+        f"open_clip:…: larger and slower. The first training downloads it to models/{BACKBONES}: {_sizes()}.",
     ]
     if here:
         lines.append(f"Downloaded already: {', '.join(here)}.")
@@ -45,7 +47,7 @@ def _model(name: str) -> str:
 
 
 def _sizes() -> str:
-    """The downloads by the network's size, such as "B 0.6 to 1.5 GB, H 3.9 GB"."""
+    """Download sizes by architecture size, such as "B 0.6 to 1.5 GB, H 3.9 GB"."""
     by_size: dict[str, list[float]] = {}
     for known in KNOWN:
         size = _SIZE.search(_model(known.name))
@@ -55,7 +57,7 @@ def _sizes() -> str:
 
 
 def check(value: str) -> None:
-    """Raise BackboneError for what is not on offer: a shared workflow is untrusted."""
+    """Raise BackboneError for a value that is not an option: a shared workflow is untrusted."""
     if value.startswith(_FILE):
         _file_path(value)
     elif value != DEFAULT_BACKBONE and value not in {known.name for known in KNOWN}:
@@ -66,12 +68,12 @@ def check(value: str) -> None:
 
 
 def identity(value: str) -> str:
-    """What decides the features, whatever a file is called: for files the sha256 of their content."""
+    """Cache key of the backbone: its name, or for files the SHA-256 of their content, whatever they are called."""
     return f"{_FILE}{sha256_of_files([_file_path(value)])}" if value.startswith(_FILE) else value
 
 
 def fingerprint(value: str | None) -> str:
-    """Changes when the chosen file does. Cheap, and never raises."""
+    """Size and modification time of the chosen file, "" for other backbones. Never raises."""
     try:
         about = _file_path(value).stat() if value and value.startswith(_FILE) else None
     except (BackboneError, OSError):
@@ -80,28 +82,28 @@ def fingerprint(value: str | None) -> str:
 
 
 def load(value: str, progress: ProgressCallback) -> Backbone:
-    """The chosen backbone on the CPU, downloaded first where it is not here yet.
+    """The chosen backbone on the CPU, downloaded first if needed.
 
-    What `progress` raises stops the download and leaves nothing behind.
+    An exception raised by `progress` stops the download and leaves no partial file.
     """
     check(value)
-    places = folders.backbone_folders()
+    places = model_files.backbone_folders()
     if value.startswith(_FILE):
         value = f"{_FILE}{_file_path(value)}"
     elif value != DEFAULT_BACKBONE and find_weights(value, places) is None:
-        download(value, folders.download_folder(), progress)
+        download(value, model_files.download_folder(), progress)
     return load_backbone(value, search_folders=places, offline=True)
 
 
 def _vision_files() -> list[str]:
-    # Named alike on every system, so that a workflow made on Windows runs elsewhere.
-    return [name.replace("\\", "/") for name in folders.vision_files()]
+    # Forward slashes on every system, so that a workflow made on Windows runs elsewhere.
+    return [name.replace("\\", "/") for name in model_files.vision_files()]
 
 
 def _file_path(value: str) -> Path:
     name = value.removeprefix(_FILE).replace("\\", "/")
     if name in _vision_files():
-        for folder in folders.backbone_folders():
+        for folder in model_files.backbone_folders():
             if (path := folder / name).is_file():
                 return path
     raise BackboneError(

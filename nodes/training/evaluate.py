@@ -1,4 +1,4 @@
-"""Evaluate GAN-RM."""
+"""Evaluate GAN-RM: metrics and report card of a reward on liked and ordinary images it was not trained on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ...ganrm_core.data.skipped_files import describe_skipped
 from ...ganrm_core.reports.compact_card import compact_card
 from ...ganrm_core.reports.image_report import image_report
 from ...ganrm_core.reports.messages import all_facts, lead
+from ...ganrm_core.reports.report_data import ReportData
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.rewards.evaluation import Evaluation, evaluate
 from ...ganrm_core.training.phase_durations import evaluation_phases
@@ -78,18 +79,19 @@ class Evaluate(io.ComfyNode):
         title = f"{reward.name}, evaluated"
         named_counts = {f"{kind} pictures": count for kind, count in counts.items()}
         card = image_report(
-            title=title,
-            scores=result.scores,
-            labels=result.labels,
-            paths=result.paths,
-            metrics=result.metrics,
-            thresholds=reward.thresholds,
-            warnings=warnings,
-            counts=named_counts,
+            ReportData(
+                title=title,
+                scores=result.scores,
+                labels=result.labels,
+                paths=result.paths,
+                metrics=result.metrics,
+                thresholds=reward.thresholds,
+                warnings=warnings,
+                counts=named_counts,
+            )
         )
         short = compact_card(
             title,
-            # Which speaks of pictures it had not seen.
             _TOO_GOOD if seen else lead(result.metrics),
             auc=result.metrics.auc,
             facts=all_facts(result.metrics, reward.thresholds, named_counts),
@@ -108,7 +110,7 @@ class Evaluate(io.ComfyNode):
         auc = result.metrics.auc
         lines = [
             f"{reward.name}: AUC {auc} on {counts['liked']} liked and {counts['ordinary']} ordinary pictures",
-            *([] if seen else [lead(result.metrics)]),  # which speaks of pictures it had not seen
+            *([] if seen else [lead(result.metrics)]),  # which claims unseen images
             *warning_lines(warnings),
         ]
         summary = "\n".join(lines)
@@ -145,7 +147,7 @@ def _warnings(result: Evaluation, seen: Sequence[str]) -> list[str]:
 
 
 def _seen_in_training(reward: Reward, result: Evaluation, files: TrainingFiles) -> Sequence[str]:
-    """The sets known to be those of the training. A card keeps no single picture, so a part passes unseen."""
+    """Which whole sets equal the training sets, by fingerprint. A subset cannot be recognised."""
     if not isinstance(reward, ManagedReward):
         return ()
     origin = reward.model.card.get("provenance") or {}

@@ -1,7 +1,7 @@
-"""Trained models kept on disk, so that unchanged pictures and settings never train twice.
+"""Size-bounded LRU cache of training results on disk: unchanged images and settings never train twice.
 
-An entry is one file: a checkpoint whose card also holds what the training reported. It is named by
-what decided the result and by its own content, so it is whole or absent, and damage shows.
+An entry is one file: a checkpoint whose card also holds the training's report. Its name is the key (a hash of all
+inputs) and a hash of its content, which detects damage.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ _FORMAT = 1
 _RECORD = "training_result"
 _SUFFIX = ".safetensors"
 _KEY_LENGTH, _CONTENT_LENGTH = 40, 24  # of hex digits: some systems allow no long paths
-_LEFT_BEHIND_S = 24 * 60 * 60
+_STALE_S = 24 * 60 * 60
 
 
 def training_key(files: TrainingFiles, settings: TrainingSettings, backbone_identity: str) -> str:
-    """The same for the same content of both sets, whatever the files are called, and the same settings."""
-    decides = {
+    """Cache key: a hash of both sets' contents (not file names), the settings, the backbone and the format versions."""
+    inputs = {
         "versions": [_FORMAT, FORMAT_VERSION, METHOD],
         "liked": sorted(files.liked_hashes),
         "ordinary": sorted(files.ordinary_hashes),
         "settings": {**asdict(settings), "backbone": backbone_identity},
     }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:_KEY_LENGTH]
 
 
 @dataclass(frozen=True)
 class TrainingCache:
-    """Any number of processes may share one `folder`. The least recently used entries go first."""
+    """LRU cache in `folder`, which any number of processes may share."""
 
     folder: Path
     most_bytes: int = 512 * 10**6
@@ -62,14 +62,16 @@ class TrainingCache:
     def load(
         self, key: str, files: TrainingFiles, *, name: str, load: Callable[[str], Backbone]
     ) -> TrainingResult | None:
-        """What training gave for `key`, or None. `load` is asked for the backbone.
+        """The training result stored under `key`, or None. `load` returns the backbone by its name.
 
         A damaged entry counts as absent and is removed.
         """
         for path in self._entries(f"{key}-*{_SUFFIX}"):
             try:
                 _check_content(path)
-                result = _restored(RewardModel.load(path, load=load, name=name), files)
+                result = _restored(
+                    RewardModel.load_with(path, lambda spec: load(spec.name), name=name), files
+                )
             except (CheckpointError, LookupError, TypeError, ValueError) as error:
                 logging.warning("GAN-RM: a kept training result is damaged and is left out: %s", error)
                 _remove(path)
@@ -82,7 +84,7 @@ class TrainingCache:
         return None
 
     def store(self, key: str, result: TrainingResult, files: TrainingFiles) -> None:
-        """Keep `result`. Where that fails it is logged: the training itself is not lost."""
+        """Store `result`. A failure is only logged: the training itself is not lost."""
         whole = result.model.checkpoint()
         content = to_bytes(Checkpoint(whole.tensors, {**whole.card, _RECORD: _record(result, files)}))
         path = self.folder / f"{key}-{_content_name(content)}{_SUFFIX}"
@@ -101,13 +103,13 @@ class TrainingCache:
                 room -= path.stat().st_size
                 if position >= self.most_entries or room < 0:
                     _remove(path)
-        # What a crash in the middle of writing left; younger ones may be another process at work.
+        # Partial files of a crash; younger ones may belong to another process.
         for path in self.folder.glob(f".*.part{_SUFFIX}"):
-            if time.time() - _last_used(path) > _LEFT_BEHIND_S:
+            if time.time() - _last_used(path) > _STALE_S:
                 _remove(path)
 
     def _entries(self, pattern: str) -> list[Path]:
-        """The last used first."""
+        """Matching entries, most recently used first."""
         visible = [path for path in self.folder.glob(pattern) if not path.name.startswith(".")]
         return sorted(visible, key=_last_used, reverse=True)
 
@@ -122,7 +124,7 @@ def _record(result: TrainingResult, files: TrainingFiles) -> dict[str, Any]:
         "held_out": [[hashes[path], int(label), float(score)] for path, label, score in held_out],
         "history": asdict(result.history),
         "skipped": [[entry.path.name, entry.reason] for entry in result.skipped],
-        # Those of the files are found again each time: copies may come and go.
+        # Without the warnings about files, which are found anew each time.
         "warnings": result.warnings[len(files.warnings) :],
         "seconds": result.seconds,
         "n_liked": result.n_liked,
@@ -132,7 +134,7 @@ def _record(result: TrainingResult, files: TrainingFiles) -> dict[str, Any]:
 
 def _restored(model: RewardModel, files: TrainingFiles) -> TrainingResult:
     record = model.card.pop(_RECORD)
-    # Files are known by content: they may have moved or been renamed since.
+    # Files are identified by content: they may have been moved or renamed since.
     paths = dict(
         zip([*files.liked_hashes, *files.ordinary_hashes], [*files.liked, *files.ordinary], strict=True)
     )
@@ -145,9 +147,9 @@ def _restored(model: RewardModel, files: TrainingFiles) -> TrainingResult:
         held_out_scores=np.array([score for _, _, score in record["held_out"]], dtype=np.float64),
         history=History(
             history["step"],
-            _figures(history["loss"]),
-            _figures(history["auc"]),
-            # Results kept before there was this field name their paths so.
+            _with_nan(history["loss"]),
+            _with_nan(history["auc"]),
+            # Results stored before this field existed are recognised by the name of their step.
             choice=bool(history.get("choice", str(history["step"]).startswith("regularisation"))),
         ),
         skipped=[Skipped(Path(name), reason) for name, reason in record["skipped"]],
@@ -159,8 +161,8 @@ def _restored(model: RewardModel, files: TrainingFiles) -> TrainingResult:
     )
 
 
-def _figures(values: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(math.nan if value is None else value for value in values)  # JSON knows no NaN
+def _with_nan(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else value for value in values)  # JSON has no NaN
 
 
 def _check_content(path: Path) -> None:
@@ -180,5 +182,5 @@ def _last_used(path: Path) -> float:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # gone already, or in use on Windows: the next one removes it
+    with contextlib.suppress(OSError):  # gone already, or in use on Windows: removed next time
         path.unlink()

@@ -1,4 +1,4 @@
-"""Rank-Based Bootstrapping."""
+"""Rank-Based Bootstrapping: self-training of a reward model on unlabelled images (the pool)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from comfy_api.latest import io
 
 from ...ganrm_core.reports.compact_card import compact_card
 from ...ganrm_core.rewards.base import Reward
-from ...ganrm_core.rewards.discriminator.card_text import figure, section
+from ...ganrm_core.rewards.discriminator.card_fields import finite_number, section
 from ...ganrm_core.training.feature_archive import archive_path
 from ...ganrm_core.training.phase_durations import refining_phases
 from ...ganrm_core.training.self_training.card import bootstrap_card
+from ...ganrm_core.training.self_training.known_pictures import Sources
 from ...ganrm_core.training.self_training.messages import pool_line, round_facts, round_lines, verdict
 from ...ganrm_core.training.self_training.refinement import Refinement, refine
 from ...ganrm_core.training.self_training.rounds import BootstrapSettings
@@ -20,7 +21,7 @@ from ...ganrm_core.utils.errors import CheckpointError, DataError
 from ..display.messages import threshold_sentence, warning_lines
 from ..display.previews import as_image, in_node, live_card
 from ..display.queue_checks import NOT_CONNECTED
-from ..host import folders
+from ..host import model_files
 from ..host.model_management import ManagedReward
 from ..host.progress import check_cancel, live_progress, show_last
 from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced
@@ -143,16 +144,13 @@ class Bootstrap(io.ComfyNode):
         settings = BootstrapSettings(rounds, top or None, bottom or None, alpha or None, bottom_only)
         checkpoint = None if liked and ordinary else _checkpoint(reward.name)
         _check_sources(liked, ordinary, checkpoint)
-        reward._backbone.bring(len(pool))
+        reward.managed_backbone.load(len(pool))
         known = [dataset for dataset in (liked, ordinary) if dataset]
         phases = refining_phases(len(pool), sum(map(len, known)), _views(reward), rounds)
         with live_progress(live_card, phases) as show:
             result = refine(
                 reward.model,
-                pool.paths,
-                liked=liked or None,
-                ordinary=ordinary or None,
-                checkpoint=checkpoint,
+                Sources(pool.paths, liked or None, ordinary or None, checkpoint),
                 settings=settings,
                 progress=show,
             )
@@ -170,28 +168,28 @@ class Bootstrap(io.ComfyNode):
             auc=[result.outcome.auc, *(entry.auc for entry in result.outcome.rounds)],
             rounds_kept=[result.outcome.kept],
         )
-        refined = ManagedReward(result.model, reward._backbone) if result.improved else reward
+        refined = ManagedReward(result.model, reward.managed_backbone) if result.improved else reward
         return io.NodeOutput(refined, as_image(card), summary, ui=shown)
 
 
 def _views(reward: ManagedReward) -> int:
-    """How many versions of each picture will be read; a guess, for the bar, where the model does not say."""
+    """Views per image, for the progress bar; a guess if the model's card does not say."""
     settings = section(section(reward.model.card, "provenance"), "settings")
-    views = figure(settings.get("views"))
+    views = finite_number(settings.get("views"))
     return 1 if settings.get("preset") == "paper" else int(views or 4)
 
 
 def _checkpoint(name: str) -> Path | None:
-    """The file of models/ganrm that a reward of this name was loaded from, where it has a companion."""
+    """The model file that a reward of this name was loaded from, if it has a feature archive; else None."""
     try:
-        path = folders.model_path(f"{name}.safetensors")
+        path = model_files.model_path(f"{name}.safetensors")
     except CheckpointError:  # trained just now
         return None
     return path if archive_path(path).is_file() else None
 
 
 def _check_sources(liked: Dataset | None, ordinary: Dataset | None, checkpoint: Path | None) -> None:
-    """The core's message speaks of the command line."""
+    """Raise DataError for missing training images; the library's own message speaks of command-line options."""
     if (liked is None) != (ordinary is None) or (liked is None and checkpoint is None):
         raise _pictures_missing(
             [name for name, given in (("liked", liked), ("ordinary", ordinary)) if given is None]

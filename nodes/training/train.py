@@ -1,4 +1,4 @@
-"""Train GAN-RM."""
+"""Train GAN-RM: trains a reward model on liked and ordinary images, or returns the cached result."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ...ganrm_core.reports.image_report import image_report
 from ...ganrm_core.reports.messages import lead, threshold_facts
 from ...ganrm_core.training.config import Adapt, Preset, TrainingSettings
 from ...ganrm_core.training.phase_durations import training_phases
+from ...ganrm_core.training.report import report_data
 from ...ganrm_core.training.trainer import TrainingResult, train_on_files
 from ...ganrm_core.utils.errors import TooFewError
 from ...ganrm_core.utils.progress import History, ProgressCallback
@@ -25,7 +26,7 @@ from ..display.messages import threshold_sentence, to_go, warning_lines
 from ..display.previews import as_image, in_node, live_card, notice_card
 from ..display.queue_checks import known
 from ..host import folders
-from ..host.execution import others_first
+from ..host.execution import run_ready_nodes_first
 from ..host.model_management import ManagedBackbone, ManagedReward
 from ..host.progress import check_cancel, live_progress, show_last
 from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced
@@ -178,7 +179,7 @@ class Train(io.ComfyNode):
         seed: int,
         neutralise: Mode = "auto",
     ) -> io.NodeOutput:
-        await others_first()
+        await run_ready_nodes_first()
         backbone_options.check(backbone)
         settings = TrainingSettings(backbone, preset, adapt, seed, views, neutralise)
         name = name.strip() or "untitled"
@@ -187,10 +188,10 @@ class Train(io.ComfyNode):
             try:
                 files = find_training_files(liked, ordinary, progress=show)
                 reward, result, reused = _trained(files, settings, name, show)
-            except TooFewError as error:  # a dataset that is still growing must not stop the graph
+            except TooFewError as error:  # a dataset that is still growing must not fail the whole graph
                 return _not_yet(error)
             check_cancel()
-            card, short = _card(result, name, reused), _short_card(result, name, reused)
+            card, short = _report_card(result, name, reused), _node_card(result, name, reused)
         show_last(short)
         summary = _summary(result, name, reused)
         losses = _plottable(result.history)
@@ -205,56 +206,46 @@ class Train(io.ComfyNode):
 def _trained(
     files: TrainingFiles, settings: TrainingSettings, name: str, show: ProgressCallback
 ) -> tuple[ManagedReward, TrainingResult, bool]:
-    """The model, what training gave, and whether it was kept from before."""
+    """The reward, the training result, and whether it came from the cache."""
     cache = TrainingCache(folders.cache_folder() / "training")
     key = training_key(files, settings, backbone_options.identity(settings.backbone))
     kept = cache.load(key, files, name=name, load=lambda _: backbone_options.load(settings.backbone, show))
     if kept:
         return ManagedReward(kept.model), kept, True
-    brought: list[ManagedBackbone] = []
+    loaded: list[ManagedBackbone] = []
 
-    def bring(value: str) -> Backbone:
+    def load(value: str) -> Backbone:
         managed = ManagedBackbone(backbone_options.load(value, show))
-        managed.bring(pictures=(len(files.liked) + len(files.ordinary)) * settings.views)
-        brought.append(managed)
+        managed.load(pictures=(len(files.liked) + len(files.ordinary)) * settings.views)
+        loaded.append(managed)
         return managed.backbone
 
-    result = train_on_files(files, settings, load=bring, progress=show, name=name)
+    result = train_on_files(files, settings, load=load, progress=show, name=name)
     cache.store(key, result, files)
-    return ManagedReward(result.model, brought[0]), result, False
+    return ManagedReward(result.model, loaded[0]), result, False
 
 
 def _not_yet(error: TooFewError) -> io.NodeOutput:
-    """Nothing is trained, and what hangs on the model is skipped."""
+    """Output while there are too few images: nothing is trained, and nodes connected to the model are skipped."""
     summary = to_go(error)
     card = notice_card(summary)
-    show_last(card)  # files were looked at before, with a picture that pages would keep
+    show_last(card)  # replaces the live preview of reading files
     return io.NodeOutput(
         blocked(), blocked(), blocked(), summary, ui=in_node(card, summary=[summary], auc=[])
     )
 
 
-def _card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
-    return image_report(
-        title=name,
-        scores=result.held_out_scores,
-        labels=result.held_out_labels,
-        paths=result.held_out_paths,
-        metrics=result.metrics,
-        thresholds=result.model.thresholds,
-        warnings=result.warnings,
-        counts={"liked pictures": result.n_liked, "ordinary pictures": result.n_ordinary},
-        history=result.history,
-        facts=[
-            ("Backbone", result.model.backbone.spec.name),
-            ("Same picture", result.leaks.same_picture.word),
-            ("Training", "reused\nnothing had changed" if reused else _duration(result.seconds["total"])),
-        ],
-    )
+def _report_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
+    facts = [
+        ("Backbone", result.model.backbone.spec.name),
+        ("Same picture", result.leaks.same_picture.word),
+        ("Training", "reused\nnothing had changed" if reused else _duration(result.seconds["total"])),
+    ]
+    return image_report(report_data(result, name, facts))
 
 
-def _short_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
-    """What can be read inside the node; the report has all of it."""
+def _node_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
+    """The card drawn in the node: a short version of the report."""
     seconds = _duration(result.seconds["total"])
     return compact_card(
         name,
@@ -280,7 +271,7 @@ def _summary(result: TrainingResult, name: str, reused: bool) -> str:
         threshold_sentence(result.model.thresholds),
         f"{result.n_liked} liked and {result.n_ordinary} ordinary pictures, {backbone}, trained in {seconds}.",
         "Reused: nothing had changed." if reused else "",
-        f"Same-picture test: {result.leaks.in_a_word()}",
+        f"Same-picture test: {result.leaks.invariance_summary()}",
         *warning_lines(result.warnings),
         "Connect Save GAN-RM to keep it in models/ganrm.",
     ]
@@ -292,10 +283,10 @@ def _duration(seconds: float) -> str:
 
 
 def _plottable(history: History) -> list[float]:
-    """The loss over the steps of a fit, [] where there were none: ComfyUI's plot writes "Steps" below whatever it draws.
+    """Loss per step for ComfyUI's Plot Loss Graph; [] if the fit had no steps.
 
-    At least two values that differ, since it divides by their spread: a fit of one step, or one that never moved, is
-    drawn by a nudge far below what is written beside it.
+    Always at least two different values, because the plot divides by their range: a constant loss gets a last value
+    that differs by about 1e-9.
     """
     if history.choice:
         return []

@@ -1,4 +1,4 @@
-"""The suite that runs a real ComfyUI server's real page, in every page version at hand."""
+"""Browser suite fixtures: a real server per page version, headless Chromium, pages that must not complain."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser_support.frontends import Frontend, other_frontends, server_frontend
+from browser_support.frontends import Frontend, frontends
 from browser_support.page import ComfyPage, OpenPage, chromium_path, launch_chromium, open_page
-from host_support.fixtures import comfyui, skip_without_comfyui, tiny_generator  # noqa: F401
-from host_support.install import ComfyUI, find_comfyui, header
-from host_support.server import Server, link
+from host_support.fixtures import comfyui, link_models, skip_without_comfyui, tiny_generator  # noqa: F401
+from host_support.install import ComfyUI, header
+from host_support.pack_fixtures import make_pictures
+from host_support.server import Server
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -45,26 +46,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def harness_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pack that the driver itself is tried on: a help page and a template with a thumbnail."""
+    """The pack that the driver itself is tried on: a node whose help page has a picture, and one that is lost."""
     pack = tmp_path_factory.mktemp("packs") / "harness_pack"
     shutil.copytree(_HARNESS_PACK, pack, ignore=shutil.ignore_patterns("__pycache__"))
     Image.new("RGB", (64, 64), "green").save(pack / "web" / "docs" / "there.png")
-    Image.new("RGB", (64, 64), "green").save(pack / "workflows" / "first.jpg")
     return pack
 
 
-def _frontends() -> list[Any]:
-    found = find_comfyui()
-    others = other_frontends(found.path if found else None)
-    if not others:
-        why = "no second page version: name its folder in COMFYUI_FRONTENDS"
-        return [server_frontend(), pytest.param(None, id="another page", marks=pytest.mark.skip(reason=why))]
-    return [server_frontend(), *others]
-
-
-@pytest.fixture(
-    scope="session", params=_frontends(), ids=lambda frontend: frontend.label if frontend else None
-)
+@pytest.fixture(scope="session", params=frontends(), ids=lambda frontend: frontend.label)
 def frontend(request: pytest.FixtureRequest) -> Frontend:
     chosen: Frontend = request.param
     return chosen
@@ -77,14 +66,12 @@ def page_server(
     tiny_generator: Path,  # noqa: F811
     harness_pack: Path,
 ) -> Iterator[Server]:
-    """A server with this page version, this pack, the harness pack and the tiny generator's files."""
+    """A server with this page version, both packs, the tiny generator and pictures to train on."""
     args = ["--front-end-root", str(frontend.root)] if frontend.root else []
     with tempfile.TemporaryDirectory(prefix="comfyui-page-") as base:
         server = Server(comfyui, Path(base), args=args, packs={"harness_pack": harness_pack})
-        for source in tiny_generator.glob("*/*.safetensors"):
-            target = server.folder("models", source.parent.name, source.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            link(source, target)
+        link_models(tiny_generator, server)
+        make_pictures(server)
         with server:
             yield server
 

@@ -1,4 +1,4 @@
-"""Help pages in the page's language, asked for once."""
+"""Help pages in the page's language, found at the first request."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def test_help_is_found_at_the_first_question(open_comfy: OpenPage, locale: str, 
         shown = open_help(page, "GANRMTrain")
         assert heading in shown.text
         assert not shown.broken_pictures
-        assert page.console.mentioning(["/docs/"]) == []
+        assert page.console.mentioning("/docs/") == []

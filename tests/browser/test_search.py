@@ -1,31 +1,13 @@
-"""Artists' words typed into the page's own search: the box a double-click opens, and the node library."""
+"""Search for nodes by artists' words: the box that a double-click opens, and the node library."""
 
 from __future__ import annotations
 
 from browser_support.page import ComfyPage, OpenPage
 
 _WORDS = [
-    "aesthetic",
-    "rating",
-    "rate",
-    "filter",
-    "preference",
-    "pick",
-    "select",
-    "judge",
-    "quality",
-    "choose",
-    "favorite",
-    "favourite",
-    "taste",
-    "best",
-    "rank",
-    "score",
-    "compare",
-    "train",
-    "reward",
-    "curate",
-    "cull",
+    *("aesthetic", "rating", "rate", "quality", "judge", "taste", "score", "rank", "compare", "reward"),
+    *("filter", "pick", "select", "choose", "best", "curate", "cull", "train"),
+    *("preference", "favorite", "favourite"),
 ]
 _FIRST_FEW = 4
 _INPUT = ".comfy-vue-node-search-box input, .p-autocomplete input, [role=dialog] input[role=combobox]"

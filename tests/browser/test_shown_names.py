@@ -1,4 +1,4 @@
-"""What a node calls its inputs on the page: display names, never the ids of code."""
+"""Names of inputs on the page: display names, never ids; choices in Chinese, stored in English."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_display_names_are_drawn_and_no_code_names(page: ComfyPage, ours: dict[s
 
 def test_display_names_stand_in_nodes_2(open_comfy: OpenPage, ours: dict[str, dict[str, str]]) -> None:
     with open_comfy(nodes="vue") as page:
-        if _is_older_than(page, 1, 30):
+        if page.older_than(1, 30):
             pytest.skip("this page's early Nodes 2.0 shows the ids of every node's inputs, core's too")
         for node, names in ours.items():
             page.raw.evaluate(_DRAWN, node)
@@ -68,7 +68,7 @@ def test_display_names_stand_in_nodes_2(open_comfy: OpenPage, ours: dict[str, di
 @pytest.mark.parametrize("nodes", ["classic", "vue"])
 def test_choices_are_shown_in_chinese_and_stored_in_english(open_comfy: OpenPage, nodes: str) -> None:
     with open_comfy(nodes=nodes, locale="zh") as page:
-        if _is_older_than(page, 1, 49):
+        if page.older_than(1, 49):
             pytest.skip("this page has no labels for choices")
         drawn = page.raw.evaluate(_DRAWN, "GANRMTrain")
         if nodes == "vue":
@@ -77,7 +77,3 @@ def test_choices_are_shown_in_chinese_and_stored_in_english(open_comfy: OpenPage
         assert "default（默认）" in drawn
         stored = "app.graph._nodes[0].widgets.find((widget) => widget.name === 'preset').value"
         assert page.raw.evaluate(stored) == "default"
-
-
-def _is_older_than(page: ComfyPage, major: int, minor: int) -> bool:
-    return tuple(map(int, page.version.split(".")[:2])) < (major, minor)

@@ -1,4 +1,4 @@
-"""How the open graph lies in the window: its zoom, what is covered or overlaps, how large its note is."""
+"""Layout of the open graph in the window: zoom, covered and overlapping nodes, size of the note's letters."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""Makes a workflow file in ComfyUI's real page, from an API-format prompt and a layout.
+"""Workflow files from an API-format prompt and a layout, laid out in ComfyUI's real page.
 
-    PYTHONPATH=tests python -m browser_support.make_workflow prompt.json layout.json --name train_a_taste
-
-writes `workflows/<name>.json` (UI format) and `workflows/api/<name>.json` (API format). The layout:
+Writes `<name>.json` (UI format) and `api/<name>.json` (API format). The layout:
 
     {"nodes": {"1": {"title": …, "pos": [x, y], "size": [w, h], "color": "green" or "#232",
                      "collapsed": false, "widgets": {"control_after_generate": "randomize"}}, …},
@@ -17,18 +15,13 @@ fit the whole graph into the artist's window. The same input gives the same byte
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import uuid
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .page import ComfyPage, launch_chromium, open_page
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from .page import ComfyPage
 
 _LAYOUT = Path(__file__).with_name("layout_helpers.js")
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,10 +35,10 @@ class LayoutError(ValueError):
     """The layout does not fit the prompt, or the nodes overlap or are too small; the message lists it all."""
 
 
-def make_workflow(
-    page: ComfyPage, name: str, prompt: dict[str, Any], layout: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Open the prompt in the page, lay it out there, and return (UI format, API format) as the page makes them.
+def write_workflow(
+    page: ComfyPage, name: str, prompt: dict[str, Any], layout: dict[str, Any], folder: Path
+) -> tuple[Path, Path]:
+    """Open the prompt in the page, lay it out there, and write both files as the page exports them.
 
     Every node class has to be known to the page's server. Use the oldest page version that should open the file:
     newer ones read older files, not the other way round.
@@ -53,9 +46,7 @@ def make_workflow(
     known = page.raw.evaluate("Object.keys(LiteGraph.registered_node_types)")
     unknown = sorted({node["class_type"] for node in prompt.values()} - set(known))
     if unknown:
-        raise LayoutError(
-            f"{name}: the page knows no node {', '.join(unknown)}; does the server load the pack?"
-        )
+        raise LayoutError(f"{name}: the page knows no node {', '.join(unknown)}; is the pack loaded?")
     page.raw.evaluate("async ([api, name]) => { await app.loadApiJson(api, name) }", [prompt, name])
     problems = page.raw.evaluate(_LAYOUT.read_text(encoding="utf-8").rstrip().rstrip(";"), layout)
     if problems:
@@ -65,16 +56,8 @@ def make_workflow(
     view = layout.get("view")
     # The page's own word for it, and the one by which our extension asks for it where the page passes it over.
     graph["extra"] = {"ds": view, "ganrm_first_view": view} if view else {}
-    return graph, _tidy_prompt(made["output"])
-
-
-def write_workflow(
-    page: ComfyPage, name: str, prompt: dict[str, Any], layout: dict[str, Any], folder: Path
-) -> tuple[Path, Path]:
-    """Make both files: `<folder>/<name>.json`, `<folder>/api/<name>.json`."""
-    graph, api = make_workflow(page, name, prompt, layout)
     paths = folder / f"{name}.json", folder / "api" / f"{name}.json"
-    for path, content in zip(paths, (graph, api), strict=True):
+    for path, content in zip(paths, (graph, _tidy_prompt(made["output"])), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return paths
@@ -129,30 +112,3 @@ def _tidy_prompt(prompt: dict[str, Any]) -> dict[str, Any]:
             # The page's own text field, which the server does not know as an input.
             node["inputs"].pop("preview", None)
     return {node_id: prompt[node_id] for node_id in sorted(prompt, key=int)}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("prompt", type=Path, help="API-format prompt, JSON")
-    parser.add_argument("layout", type=Path, help="layout, JSON")
-    parser.add_argument("--name", required=True, help="the workflow's name: of both files, and in the page")
-    parser.add_argument(
-        "--url", required=True, help="a running ComfyUI that has the pack, e.g. http://127.0.0.1:8188"
-    )
-    parser.add_argument("--folder", type=Path, default=_REPOSITORY / "workflows", help="where to write")
-    arguments = parser.parse_args()
-
-    from playwright.sync_api import sync_playwright
-
-    with ExitStack() as stack:
-        browser: Browser = launch_chromium(stack.enter_context(sync_playwright()))
-        page = stack.enter_context(open_page(browser, arguments.url))
-        prompt, layout = (
-            json.loads(path.read_text(encoding="utf-8")) for path in (arguments.prompt, arguments.layout)
-        )
-        for path in write_workflow(page, arguments.name, prompt, layout, arguments.folder):
-            print(path)
-
-
-if __name__ == "__main__":
-    main()

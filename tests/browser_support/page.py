@@ -1,4 +1,4 @@
-"""Drives ComfyUI's real page in headless Chromium: open it, drop files onto it, press Run, read what it did."""
+"""Driver of ComfyUI's real page in headless Chromium: open it, drop files onto it, press Run, read what it did."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from .console_log import ConsoleLog, is_loopback
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Playwright, Route
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        Dialog,
+        Page,
+        Playwright,
+        Response,
+        Route,
+    )
 
 _HELPERS = Path(__file__).with_name("page_helpers.js")
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 _READY = "window.app?.vueAppReady && app.graph && app.extensionManager?.workflow?.activeWorkflow"
-_FIRST_VISIT_DONE: dict[str, Any] = {
-    "Comfy.TutorialCompleted": True
-}  # else the template browser opens by itself
+# Else the template browser opens by itself.
+_FIRST_VISIT_DONE: dict[str, Any] = {"Comfy.TutorialCompleted": True}
 _SETTINGS: dict[str, Any] = {
     **_FIRST_VISIT_DONE,
     "Comfy.Minimap.Visible": False,
@@ -34,15 +41,6 @@ _SETTINGS: dict[str, Any] = {
 
 class RunRefusedError(AssertionError):
     """The server did not queue the graph; the message is its answer, node errors included."""
-
-
-class RunFailedError(AssertionError):
-    """The run ended with an error or an interruption; `detail` is that event's content."""
-
-    def __init__(self, kind: str, detail: dict[str, Any]) -> None:
-        super().__init__(f"{kind}: {detail.get('node_type')}: {detail.get('exception_message')}")
-        self.kind = kind
-        self.detail = detail
 
 
 def chromium_path() -> str | None:
@@ -62,61 +60,60 @@ class ComfyPage:
         self.raw = raw
         self.console = console
         self.version: str = raw.evaluate("window.__COMFYUI_FRONTEND_VERSION__")
-        self._context = context
         self._devtools = context.new_cdp_session(raw)
         self._native_dialogs: list[str] = []
-        raw.on("dialog", self._dismiss_native_dialog)
+        raw.on("dialog", self._dismiss_alert)
 
-    def drop_file(self, path: Path, *, wait: bool = True) -> None:
-        """Drop a file of this machine onto empty canvas, as a file manager does.
-
-        With `wait`, returns once the page has opened it as a workflow or refused it for nodes it does not know.
-        """
-        if not path.is_file():
-            raise FileNotFoundError(path)
+    def drop_file(self, path: Path) -> None:
+        """Drop a file of this machine onto empty canvas, and wait until the page has opened or refused it."""
         before = self.raw.evaluate("__harness.opened()")
-        x, y = self._empty_spot()
+        # A node such as Load Image would keep a file dropped on it for itself.
+        spot = self.raw.evaluate(_EMPTY_SPOT)
         data = {"items": [], "files": [str(path.resolve())], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
-            self._devtools.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
-        if wait:
-            self.raw.wait_for_function("before => __harness.opened() > before", arg=before)
-            self.raw.evaluate("__harness.frames(5)")
+            self._devtools.send("Input.dispatchDragEvent", {"type": kind, **spot, "data": data})
+        self.wait_opened(before)
+
+    def wait_opened(self, before: int) -> None:
+        """Wait until more graphs than `before` have been opened, and the last one is drawn."""
+        self.raw.wait_for_function("before => __harness.opened() > before", arg=before)
+        self.raw.evaluate("__harness.frames(5)")
+
+    def new_workflow(self) -> None:
+        """A new tab with an empty graph."""
+        self.raw.evaluate("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
+        self.raw.wait_for_function("app.graph._nodes.length === 0")
+
+    def older_than(self, major: int, minor: int) -> bool:
+        return tuple(map(int, self.version.split(".")[:2])) < (major, minor)
 
     def run(self) -> str:
         """Press the Run button. Returns the prompt's id once the server has taken it."""
-        with self.raw.expect_response(
-            lambda r: r.request.method == "POST" and r.url.endswith("/api/prompt")
-        ) as caught:
-            self.run_button().click()
+
+        def is_prompt(answer: Response) -> bool:
+            return answer.request.method == "POST" and answer.url.endswith("/api/prompt")
+
+        # A split button holds the button in one page version and is the button in the other.
+        button = self.raw.get_by_test_id("queue-button")
+        inner = button.locator("button")
+        with self.raw.expect_response(is_prompt) as caught:
+            (inner.first if inner.count() else button).click()
         answer = caught.value
         if answer.status != 200:
             raise RunRefusedError(answer.text())
         return cast(str, answer.json()["prompt_id"])
 
-    def wait_done(self, prompt_id: str, seconds: float = 60) -> None:
-        """Wait for the run's end as the page's own events tell it; a failed run raises RunFailedError."""
-        end = self.wait_outcome(prompt_id, seconds)
-        if end["type"] != "execution_success":
-            raise RunFailedError(end["type"], end["detail"])
-
     def wait_outcome(self, prompt_id: str, seconds: float = 60) -> dict[str, Any]:
         """The event that ended the run: `type` execution_success, _error or _interrupted, and its `detail`."""
-        handle = self.raw.wait_for_function(
-            "id => __harness.outcome(id)", arg=prompt_id, timeout=seconds * 1000
-        )
+        ended = "id => __harness.outcome(id)"
+        handle = self.raw.wait_for_function(ended, arg=prompt_id, timeout=seconds * 1000)
         self.raw.evaluate("__harness.frames(2)")
         return cast("dict[str, Any]", handle.json_value())
 
-    def run_and_wait(self, seconds: float = 60) -> str:
-        prompt_id = self.run()
-        self.wait_done(prompt_id, seconds)
-        return prompt_id
-
-    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The server's messages as the page saw them, in order: `{type, detail}`."""
-        events = cast("list[dict[str, Any]]", self.raw.evaluate("__harness.events"))
-        return [event for event in events if kind in (None, event["type"])]
+    def run_and_wait(self, seconds: float = 300) -> None:
+        """Press Run and wait; a run that ends with an error or an interruption is an AssertionError."""
+        end = self.wait_outcome(self.run(), seconds)
+        assert end["type"] == "execution_success", end
 
     def graph(self) -> dict[str, Any]:
         """`{workflow, output}`: the open graph in UI format and in API format, as the page exports them."""
@@ -137,24 +134,9 @@ class ComfyPage:
         """Set a widget's value and tell the page so, as typing would."""
         self.raw.evaluate(_SET_WIDGET, [node_id, name, value])
 
-    def run_button(self) -> Locator:
-        # A split button holds the button in one page version and is the button in the other.
-        found = self.raw.get_by_test_id("queue-button")
-        inner = found.locator("button")
-        return inner.first if inner.count() else found
-
-    def close(self) -> None:
-        self._context.close()
-
-    def _dismiss_native_dialog(self, dialog: Dialog) -> None:
-        """`alert()` and its like, which block the page."""
+    def _dismiss_alert(self, dialog: Dialog) -> None:
         self._native_dialogs.append(dialog.message)
         dialog.dismiss()
-
-    def _empty_spot(self) -> tuple[float, float]:
-        """A point of bare canvas: a node such as Load Image would keep a file dropped on it for itself."""
-        spot = self.raw.evaluate(_EMPTY_SPOT)
-        return spot["x"], spot["y"]
 
 
 @contextmanager
@@ -170,9 +152,8 @@ def open_page(
 ) -> Iterator[ComfyPage]:
     """Open the page of the server at `url` on an empty graph, with no dialog in the way.
 
-    `nodes`: drawn on the canvas (the default of 1.27 and 1.58) or as DOM ("Nodes 2.0"). `pixel_ratio` 2 makes
-    sharp screenshots. `size` is the window's, in CSS pixels. `untouched` changes no setting that the server has
-    stored, so that without any the page's own defaults hold.
+    nodes: drawn on the canvas (the default of 1.27 and 1.58) or as DOM ("Nodes 2.0"). size: of the window, in CSS
+    pixels. untouched: change no setting, so that the page's own defaults hold where the server has stored none.
     """
     chosen = {**_SETTINGS, "Comfy.VueNodes.Enabled": nodes == "vue", "Comfy.Locale": locale}
     _store_settings(url, _FIRST_VISIT_DONE if untouched else chosen)

@@ -1,9 +1,8 @@
-"""What the page shows around the graph: its dialogs, errors, help panel and template browser."""
+"""Dialogs, errors, help panel and template browser of the page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -57,17 +56,9 @@ def missing_nodes_dialog(page: ComfyPage) -> str:
     return "\n".join(filter(None, (overlay, _texts(page.raw.locator(_MISSING)))))
 
 
-def error_text(page: ComfyPage, seconds: float = 5) -> str:
-    """The error dialog's text, details included; waits for one, and is empty if none comes.
-
-    Page 1.58 shows a node's own message only among the details, which this opens.
-    """
-    from playwright.sync_api import TimeoutError as NothingShownError
-
-    try:
-        _visible(page, _DIALOG, _OVERLAY).first.wait_for(timeout=seconds * 1000)
-    except NothingShownError:
-        return ""
+def error_text(page: ComfyPage) -> str:
+    """The text of the error dialog, once it comes; page 1.58 shows a node's own message only among the details."""
+    _visible(page, _DIALOG, _OVERLAY).first.wait_for(timeout=5000)
     page.expect_notices(f"{_DIALOG}, {_OVERLAY}")
     overlay = _texts(_visible(page, _OVERLAY))
     _open_details(page)
@@ -88,16 +79,11 @@ def close_dialogs(page: ComfyPage) -> None:
     page.raw.wait_for_function("!document.querySelector('.p-dialog, [data-testid=error-overlay]')")
 
 
-def open_help(page: ComfyPage, node_type: str, path: Path | None = None) -> Help:
-    """Open a node's help as an artist does: select it, press the info button above it.
-
-    A node of that type is added if the graph has none. `path` takes a picture of the panel, which stays open.
-    """
+def open_help(page: ComfyPage, node_type: str) -> Help:
+    """Open a node's help as an artist does: select it (added if there is none), press the info button above it."""
     node_id = page.raw.evaluate(_FIND_OR_ADD, node_type)
-    page.raw.evaluate(
-        "async id => __harness.show(__harness.nodeBounds(id), {x: 700, y: 200, width: 500, height: 600}, 1)",
-        node_id,
-    )
+    frame = "{x: 700, y: 200, width: 500, height: 600}"
+    page.raw.evaluate(f"async id => __harness.show(__harness.nodeBounds(id), {frame}, 1)", node_id)
     page.raw.evaluate("id => __harness.select(id)", node_id)
     page.raw.get_by_test_id("info-button").click()
     content = page.raw.locator(_HELP).first
@@ -108,13 +94,10 @@ def open_help(page: ComfyPage, node_type: str, path: Path | None = None) -> Help
         picture.scroll_into_view_if_needed()
     page.raw.wait_for_function(f"{_HELP_PICTURES}.every((img) => img.complete)")
     broken = page.raw.evaluate(f"{_HELP_PICTURES}.filter((img) => !img.naturalWidth).map((img) => img.src)")
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content.screenshot(path=path)
     return Help(content.inner_text(), content.locator("img").count(), broken)
 
 
-def open_templates(page: ComfyPage, pack: str = "gan-rm") -> list[Template]:
+def open_templates(page: ComfyPage, pack: str) -> list[Template]:
     """Open the template browser at the pack's own entry (`pack`: its folder's name) and list what it offers."""
     page.raw.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     dialog = page.raw.get_by_role("dialog")
@@ -140,8 +123,7 @@ def open_template(page: ComfyPage, name: str) -> None:
     page.raw.wait_for_timeout(_CLICK_SHOWS_WITHIN_MS)
     if page.raw.evaluate("__harness.opened()") == before and card.is_visible():
         card.click()
-    page.raw.wait_for_function("before => __harness.opened() > before", arg=before)
-    page.raw.evaluate("__harness.frames(5)")
+    page.wait_opened(before)
 
 
 def _open_details(page: ComfyPage) -> None:

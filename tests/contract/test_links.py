@@ -77,7 +77,7 @@ class TestFollowed:
         assert result["path"] == str(Path("linked") / "mine.safetensors")
         assert (disk / "mine.safetensors").is_file()
         folder_paths.filename_list_cache.clear()
-        assert "linked/mine.safetensors" in pack.module("nodes.host.folders").model_names()
+        assert "linked/mine.safetensors" in pack.module("nodes.host.model_files").model_names()
         assert pack.run("GANRMLoadModel", model="linked/mine.safetensors")["reward"].name == "linked/mine"
 
 

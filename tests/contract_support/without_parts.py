@@ -46,6 +46,7 @@ NOT_SCORING = (
     "transformers",
     "peft",
     "huggingface_hub",
+    "jinja2",
     "matplotlib",
     "sklearn",
     "scipy",

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ganrm_core.rewards.combination_file import write_recipe
+from ganrm_core.rewards.combination_file import write_combination
 from ganrm_core.rewards.discriminator.heads import Head, PaperHead, ProjectedMLPHead, RewardProjectionLayer
 from ganrm_core.rewards.discriminator.lora_adapter import Adapter
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training.config import TrainingSettings
 from ganrm_core.training.feature_archive import write_features
@@ -58,7 +59,7 @@ def make_checkpoint_seeds(folder: Path) -> Seeds:
             folder / f"{name}.safetensors"
         )
     _with_adapter(trained.model).save(folder / "adapted.safetensors")
-    write_recipe(folder / seeds.recipe, [(linear, 1.0), (folder / "mlp.safetensors", -0.5)])
+    write_combination(folder / seeds.recipe, [(linear, 1.0), (folder / "mlp.safetensors", -0.5)])
     return seeds
 
 
@@ -88,7 +89,8 @@ def _write_pictures(folder: Path, noise: float) -> Path:
 
 
 def _with_layer(model: RewardModel, layer: RewardProjectionLayer) -> RewardModel:
-    return RewardModel(model.backbone, model.reader.readout, layer, model.calibration, card=model.card)
+    head = CalibratedHead(model.reader.readout, layer, model.calibration)
+    return RewardModel(model.backbone, head, card=model.card)
 
 
 def _with_adapter(model: RewardModel) -> RewardModel:
@@ -96,10 +98,8 @@ def _with_adapter(model: RewardModel) -> RewardModel:
     for name in model.backbone.adaptable_modules(1):
         rows, columns = model.backbone.get_submodule(name).weight.shape  # type: ignore[misc, union-attr]
         tensors |= {f"{name}.A": torch.randn(_RANK, columns) / 9, f"{name}.B": torch.randn(rows, _RANK) / 9}
-    adapter = Adapter(_RANK, 4.0, tensors)
-    return RewardModel(
-        model.backbone, model.reader.readout, model.layer, model.calibration, card=model.card, adapter=adapter
-    )
+    head = CalibratedHead(model.reader.readout, model.layer, model.calibration)
+    return RewardModel(model.backbone, head, card=model.card, adapter=Adapter(_RANK, 4.0, tensors))
 
 
 def _mlp_head(width: int) -> Head:

@@ -17,7 +17,7 @@ from ganrm_core.data.image_io import read_image
 from ganrm_core.data.image_metadata import read_metadata
 from ganrm_core.data.near_duplicates import signature
 from ganrm_core.data.skipped_files import Skipped, describe_skipped
-from ganrm_core.leakage.forensics.file_stats import file_facts
+from ganrm_core.leakage.forensics.file_stats import file_stats
 from ganrm_core.leakage.forensics.image_headers import read_header
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.utils.errors import ImageError
@@ -95,10 +95,10 @@ def folder_faults(folder: Path, model: RewardModel) -> tuple[int, list[str]]:
 
 def _faults_of_what_is_found(path: Path, image: Tensor) -> Iterator[str]:
     faults: list[str] = []
-    facts = _tried("file_facts", lambda: file_facts(path, image), path, faults)
+    facts = _tried("file_stats", lambda: file_stats(path, image), path, faults)
     yield from faults
     if facts is not None and not all(map(math.isfinite, _numbers(asdict(facts)))):
-        yield f"file_facts: {facts}"
+        yield f"file_stats: {facts}"
     if not math.isclose(float((signature(image) ** 2).sum()), 1, abs_tol=1e-3):
         yield "signature: no unit vector"
 

@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ganrm_core.cli.decoder_messages import hush_decoders
+from ganrm_core.cli.decoder_messages import silence_decoders
 
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """A list that holds, after the block, a line for each thing that was said in spite of `hush_decoders`.
+    """A list that holds, after the block, a line for each thing that was said in spite of `silence_decoders`.
 
     Standard error is watched as a file descriptor, because C libraries write there without Python's knowledge.
     """
@@ -24,7 +24,7 @@ def heard() -> Iterator[list[str]]:
     root = logging.getLogger()
     with _standard_error() as written, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        hush_decoders()
+        silence_decoders()
         root.addHandler(records)
         try:
             yield said

@@ -1,10 +1,9 @@
-"""Train on a real server: what is seen meanwhile, Cancel, and what is not trained twice."""
+"""Train GAN-RM on a real server: progress and previews, cached results, Cancel, LoRA."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from host_support.client import Client
@@ -12,12 +11,11 @@ from host_support.drawn_pictures import fill_folder
 from host_support.fixtures import MakeServer
 from host_support.install import ComfyUI
 from host_support.pack_fixtures import make_pictures
-from host_support.pack_prompts import images, loaded, scored, training
-from host_support.prompts import node
+from host_support.pack_prompts import score_folder, scored, scoring, training
+from host_support.prompts import Json, echo, images
 from host_support.run import Event, Run
 from host_support.server import Server
 
-SOON = 300
 REUSED = "Reused: nothing had changed."
 
 pytestmark = pytest.mark.usefixtures("pictures")
@@ -43,8 +41,13 @@ def other_folders(server: Server, name: str, first: int) -> dict[str, str]:
     return {"liked": f"input/{name}_liked", "ordinary": f"input/{name}_ordinary"}
 
 
+def run_another(client: Client) -> None:
+    """Another workflow, after which the server's own cache holds nothing of the one before."""
+    client.run({"images": images("64x64"), "echo": echo("other", ["images", 0])})
+
+
 def test_progress_and_a_live_plot_are_seen_while_it_trains(client: Client, server: Server) -> None:
-    run = client.run(training(**other_folders(server, "seen", 200), views=2), timeout=SOON).expect_success()
+    run = client.run(training(**other_folders(server, "seen", 200), views=2)).expect_success()
     progress = run.progress_of("train")
     assert len(progress) > 5
     assert all(0 <= value <= most for value, most in progress)
@@ -62,18 +65,13 @@ def test_progress_and_a_live_plot_are_seen_while_it_trains(client: Client, serve
 
 
 @pytest.mark.usefixtures("taste")
-def test_what_a_script_sees_in_the_history(client: Client) -> None:
-    run = client.run(training(name="my_taste"), timeout=SOON).expect_success()
-    shown = run.history()["outputs"]["train"]
-    assert all(isinstance(value, list) for value in shown.values())
-    assert 0 <= shown["auc"][0] <= 1
-    assert shown["loss"] == []  # a linear head has no steps
-
-
-@pytest.mark.usefixtures("taste")
 def test_the_same_prompt_again_is_served_from_cache(client: Client) -> None:
     prompt = training(name="my_taste")
-    client.run(prompt, timeout=SOON).expect_success()
+    run = client.run(prompt).expect_success()
+    shown = run.history()["outputs"]["train"]
+    assert all(isinstance(value, list) for value in shown.values()), "what a script sees"
+    assert 0 <= shown["auc"][0] <= 1
+    assert shown["loss"] == []  # a linear head has no steps
     again = client.run(prompt).expect_success()
     assert again.executed == []
     assert set(again.cached) == set(prompt)
@@ -83,15 +81,15 @@ def test_a_new_picture_trains_again_and_its_removal_brings_the_old_model_back(
     client: Client, server: Server
 ) -> None:
     prompt = training(**other_folders(server, "changed", 300))
-    first = client.run(prompt, timeout=SOON).expect_success()
+    first = client.run(prompt).expect_success()
     fill_folder(server.folder("input", "changed_liked"), "liked", 1, first=390)
-    second = client.run(prompt, timeout=SOON).expect_success()
+    second = client.run(prompt).expect_success()
     assert {"liked", "train"} <= set(second.executed)
     assert "ordinary" in second.cached
     assert "13 liked and 12 ordinary" in summary(second)
     assert REUSED not in summary(first) + summary(second)
     server.folder("input", "changed_liked", "liked390.png").unlink()
-    third = client.run(prompt, timeout=SOON).expect_success()
+    third = client.run(prompt).expect_success()
     assert REUSED in summary(third)
     assert "12 liked and 12 ordinary" in summary(third)
 
@@ -100,9 +98,9 @@ def test_unchanged_folders_are_not_trained_on_again_after_another_workflow(
     client: Client, server: Server
 ) -> None:
     prompt = training(**other_folders(server, "kept", 400))
-    assert REUSED not in summary(client.run(prompt, timeout=SOON).expect_success())
-    client.run({"images": images("64x64"), "echo": node("ProbeEcho", label="other", value=["images", 0])})
-    back = client.run(prompt, timeout=SOON).expect_success()
+    assert REUSED not in summary(client.run(prompt).expect_success())
+    run_another(client)
+    back = client.run(prompt).expect_success()
     assert "train" in back.executed
     assert REUSED in summary(back)
     assert back.outputs["train"]["reused"] == [True]
@@ -113,11 +111,11 @@ def test_unchanged_folders_are_not_trained_on_again_after_a_restart(make_server:
     make_pictures(server)
     prompt = training()
     with server.client() as before:
-        first = before.run(prompt, timeout=SOON).expect_success()
+        first = before.run(prompt).expect_success()
     models = kept(server)
     server.restart(kill=True)
     with server.client() as after:
-        second = after.run(prompt, timeout=SOON).expect_success()
+        second = after.run(prompt).expect_success()
     assert REUSED in summary(second)
     assert second.outputs["train"]["auc"] == first.outputs["train"]["auc"]
     assert second.outputs["save"]["path"] == first.outputs["save"]["path"]
@@ -128,73 +126,50 @@ def test_a_damaged_result_of_an_earlier_training_is_trained_anew(client: Client,
     prompt = training(**other_folders(server, "damaged", 500))
     cache = server.folder("user", "__ganrm")
     before = files_below(cache)
-    client.run(prompt, timeout=SOON).expect_success()
+    client.run(prompt).expect_success()
     (entry,) = files_below(cache) - before
     entry.write_bytes(entry.read_bytes()[:-100])
-    client.run({"images": images("64x64"), "echo": node("ProbeEcho", label="other", value=["images", 0])})
-    again = client.run(prompt, timeout=SOON).expect_success()
+    run_another(client)
+    again = client.run(prompt).expect_success()
     assert REUSED not in summary(again)
 
 
-def _in(key: str, value: float) -> Any:
-    """Fits a progress event of a node that has got so far."""
+def cancelled(client: Client, prompt: Json, key: str, over: int = 0) -> Run:
+    """The run, cancelled between the first and the last step of a node's progress of more than `over` steps."""
 
-    def fits(event: Event) -> bool:
-        return event.kind == "progress" and event.data["node"] == key and event.data["value"] >= value
+    def midway(event: Event) -> bool:
+        data = event.data
+        return event.kind == "progress" and data["node"] == key and 1 <= data["value"] < data["max"] > over
 
-    return fits
+    run = client.start(prompt)
+    run.wait_for(midway)
+    client.interrupt()
+    assert run.wait().interrupted
+    assert not run.succeeded
+    return run
 
 
 def test_cancel_in_the_middle_of_training_leaves_nothing_behind(client: Client, server: Server) -> None:
     prompt = training(**other_folders(server, "cancelled", 600), views=8, name="cancelled")
     before = kept(server)
-    run = client.start(prompt)
-    # Past the hashing of the files: pictures are being looked at.
-    run.wait_for(
-        lambda e: _in("train", 1)(e) and e.data["max"] > 12 and e.data["value"] < e.data["max"], SOON
-    )
-    client.interrupt()
-    run.wait(SOON)
-    assert run.interrupted
-    assert not run.succeeded
-    last = [event.data for event in run.events if event.kind == "progress"][-1]
-    assert last["value"] < last["max"], "Cancel waited for all the pictures"
+    # More than 12 steps: past the hashing of the files.
+    done, most = cancelled(client, prompt, "train", over=12).progress_of("train")[-1]
+    assert done < most, "Cancel waited for all the pictures"
     assert kept(server) == before
-    done = client.run({**prompt, "train": {**prompt["train"]}}, timeout=SOON).expect_success()
-    assert done.outputs["save"]["path"] == ["cancelled.safetensors"]
+    assert client.run(prompt).expect_success().outputs["save"]["path"] == ["cancelled.safetensors"]
 
 
 def test_cancel_in_the_middle_of_scoring_and_then_scoring_it_all(client: Client, taste: str) -> None:
-    prompt = {"images": images(", ".join(["64x64"] * 600)), "load": loaded(taste), "score": scored()}
-    run = client.start(prompt)
-    run.wait_for(lambda e: _in("score", 1)(e) and e.data["value"] < e.data["max"], SOON)
-    client.interrupt()
-    run.wait(SOON)
-    assert run.interrupted
-    small = {**prompt, "images": images("64x64, 64x64")}
-    assert len(client.run(small, timeout=SOON).expect_success().outputs["score"]["scores"]) == 2
+    cancelled(client, scoring(taste, ", ".join(["64x64"] * 600)), "score")
+    run = client.run(scoring(taste, "64x64, 64x64")).expect_success()
+    assert len(run.outputs["score"]["scores"]) == 2
 
 
 def test_cancel_in_the_middle_of_scoring_a_folder_copies_nothing(
     client: Client, server: Server, taste: str
 ) -> None:
     fill_folder(server.folder("input", "many"), "ordinary", 400, first=1000)
-    inputs = {
-        "folder": "input/many",
-        "reward": ["load", 0],
-        "keep": 3,
-        "save_to": "never",
-        "recursive": False,
-    }
-    prompt = {
-        "load": loaded(taste),
-        "folder": node("GANRMScoreFolder", **inputs, min_score=0.0, place="copy"),
-    }
-    run = client.start(prompt)
-    run.wait_for(lambda e: _in("folder", 1)(e) and e.data["value"] < e.data["max"], SOON)
-    client.interrupt()
-    run.wait(SOON)
-    assert run.interrupted
+    cancelled(client, score_folder(taste, folder="input/many", save_to="never"), "folder")
     assert [path for path in server.folder("output").rglob("*") if "never" in path.name] == []
 
 
@@ -212,15 +187,11 @@ def test_lora_trains_after_the_same_cached_model_scored(
         "images": images("64x64, 64x64"),
         "score": scored(reward=["train", 0]),
     }
-    client.run(plain, timeout=SOON).expect_success()
+    client.run(plain).expect_success()
     # One graph: the cached model scores first, then LoRA trains on the same backbone's file.
     adapted = training(**sets, name="tiny_lora", backbone="file:tiny.safetensors", adapt="lora")
-    both = {
-        **plain,
-        "train_lora": adapted["train"],
-        "score_lora": scored(reward=["train_lora", 0]),
-    }
-    run = client.run(both, timeout=SOON).expect_success()
+    both = {**plain, "train_lora": adapted["train"], "score_lora": scored(reward=["train_lora", 0])}
+    run = client.run(both).expect_success()
     assert {"train", "score"} <= set(run.cached)
     assert len(run.outputs["score_lora"]["scores"]) == 2
     assert "12 liked and 12 ordinary" in run.outputs["train_lora"]["summary"][0]
@@ -233,15 +204,9 @@ def write_clip_vision(path: Path) -> None:
     from safetensors.torch import save_file
 
     torch.manual_seed(4)
-    config = transformers.CLIPVisionConfig(
-        image_size=32,
-        patch_size=8,
-        hidden_size=64,
-        num_hidden_layers=4,
-        num_attention_heads=1,
-        intermediate_size=96,
-        projection_dim=24,
-    )
+    widths = {"hidden_size": 64, "intermediate_size": 96, "projection_dim": 24}
+    shape = {"image_size": 32, "patch_size": 8, "num_hidden_layers": 4, "num_attention_heads": 1}
+    config = transformers.CLIPVisionConfig(**widths, **shape)
     network = transformers.CLIPVisionModelWithProjection(config)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, str(path))

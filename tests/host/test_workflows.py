@@ -1,4 +1,4 @@
-"""The workflows the pack ships: sound in both formats, and run to their end on drawn pictures."""
+"""Shipped workflows: the same graph in both formats, and run to their end on small drawn pictures."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Any
 
 import pytest
 from host_support.client import Client
-from host_support.pack_prompts import WORKFLOWS, made_small, only, shipped_graph, shipped_prompt
-from host_support.prompts import Json
+from host_support.pack_prompts import (
+    WORKFLOWS,
+    all_of,
+    only,
+    shipped_graph,
+    shipped_prompt,
+    small_prompt,
+)
+from host_support.prompts import Json, digests, echo, echoed, node
 from host_support.run import Run
 from host_support.server import Server
-from host_support.validation import validate
 from host_support.workflow import ui_to_api
 
 TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset"
 FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
 REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
 AGAIN = "9 Make the winner again, larger"
-RUNS = 600  # seconds a workflow may take on a slow machine
 
 pytestmark = pytest.mark.usefixtures("taste")
 
 
-@pytest.fixture
-def object_info(client: Client) -> Json:
-    return client.object_info()
-
-
 def queued(client: Client, name: str, **changes: Json) -> Run:
     """Runs a shipped workflow; changes: node class → inputs to set."""
-    prompt = made_small(shipped_prompt(name))
+    prompt = small_prompt(name)
     for class_type, inputs in changes.items():
         prompt[only(prompt, class_type)]["inputs"].update(inputs)
-    return client.run(prompt, timeout=RUNS, workflow=shipped_graph(name)).expect_success()
+    return client.run(prompt, workflow=shipped_graph(name)).expect_success()
 
 
 def result(run: Run, name: str, class_type: str) -> Json:
@@ -45,36 +45,30 @@ def test_nine_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-class TestSound:
-    def test_the_graph_has_no_problem(self, object_info: Json, name: str) -> None:
-        assert validate(shipped_graph(name), object_info) == []
-
-    def test_its_twin_has_no_problem(self, object_info: Json, name: str) -> None:
-        assert validate(shipped_prompt(name), object_info) == []
-
-    def test_both_are_the_same_prompt(self, object_info: Json, name: str) -> None:
-        from_graph, twin = ui_to_api(shipped_graph(name), object_info), shipped_prompt(name)
-        assert {key: (each["class_type"], each["inputs"]) for key, each in from_graph.items()} == {
-            key: (each["class_type"], each["inputs"]) for key, each in twin.items()
-        }
+class TestBothFormats:
+    def test_they_are_the_same_prompt(self, client: Client, name: str) -> None:
+        twin = shipped_prompt(name)
+        for each in twin.values():
+            each.pop("_meta", None)
+        assert ui_to_api(shipped_graph(name), client.object_info()) == twin
 
     def test_the_manager_can_offer_the_pack_to_whoever_lacks_it(self, name: str) -> None:
-        ours = [each for each in shipped_graph(name)["nodes"] if each["type"].startswith("GANRM")]
-        assert ours
-        assert {each["properties"]["cnr_id"] for each in ours} == {"gan-rm"}
-        assert all(each["properties"]["ver"] for each in ours)
+        ours = [
+            each["properties"] for each in shipped_graph(name)["nodes"] if each["type"].startswith("GANRM")
+        ]
+        assert {each["cnr_id"] for each in ours} == {"gan-rm"}
+        assert all(each["ver"] for each in ours)
 
     def test_a_note_tells_the_artist_what_to_change(self, name: str) -> None:
-        notes = [each for each in shipped_graph(name)["nodes"] if each["type"] in ("Note", "MarkdownNote")]
+        notes = [each for each in shipped_graph(name)["nodes"] if each["type"] == "MarkdownNote"]
         assert notes
         assert all(note["widgets_values"][0].strip() for note in notes)
 
 
 def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pictures: int) -> None:
     run = queued(client, TRAIN)
-    assert (
-        f"{pictures} liked and {pictures} ordinary pictures" in result(run, TRAIN, "GANRMTrain")["summary"][0]
-    )
+    (summary,) = result(run, TRAIN, "GANRMTrain")["summary"]
+    assert f"{pictures} liked and {pictures} ordinary pictures" in summary
     (path,) = result(run, TRAIN, "GANRMSaveModel")["path"]
     assert server.folder("models", "ganrm", path).is_file()
     assert "held-out AUC" in str(result(run, TRAIN, "PreviewAny"))
@@ -94,7 +88,7 @@ def test_the_best_four_of_sixteen_are_saved_and_the_rest_shown(client: Client) -
         assert json.loads(texts["workflow"]) == shipped_graph(BEST)
         assert "GANRMBestOfN" in texts["prompt"]
     # The saved pictures are those that stood at these places.
-    again = client.run({**made_small(shipped_prompt(BEST)), "all": _save(["6", 0])}, timeout=RUNS)
+    again = client.run({**small_prompt(BEST), "all": _save(["6", 0])})
     every = again.expect_success().outputs["all"]["images"]
     for entry, index in zip(saved["images"], saved["indices"], strict=True):
         assert client.image(**entry).tobytes() == client.image(**every[index]).tobytes()
@@ -133,28 +127,25 @@ def test_a_taste_is_trained_evaluated_and_used_in_one_graph(client: Client, pict
 
 
 def test_the_winners_latent_is_refined(client: Client) -> None:
-    prompt = made_small(shipped_prompt(REFINE))
+    prompt = small_prompt(REFINE)
     best = only(prompt, "GANRMBestOfN")
     sampler = prompt[best]["inputs"]["latents"]
-    prompt["chosen"] = _echo("chosen", [best, 1], [best, 5])
-    prompt["every"] = _echo("every", sampler)
-    run = client.run(prompt, timeout=RUNS).expect_success()
+    prompt["echo"] = echo("echo", [best, 1], [best, 5], sampler)
+    run = client.run(prompt).expect_success()
     (picture,) = run.outputs[only(prompt, "SaveImage")]["images"]
     assert client.image(**picture).size == (96, 96)
-    echoes = client.get("/probe/echo")
-    (latent,), (index,) = echoes["chosen"][-1]["value"], echoes["chosen"][-1]["value1"]
-    (every,) = echoes["every"][-1]["value"]
-    assert latent["samples"]["sha256"] == [every["samples"]["sha256"][index]]
+    (latent,), (index,), every = (echoed(client, "echo", place) for place in range(3))
+    assert latent["samples"]["sha256"] == [digests(every)[index]]
     assert latent["batch_index"] == [index]
 
 
 def test_the_weakest_region_is_painted_again_and_the_better_one_saved(client: Client) -> None:
-    prompt = made_small(shipped_prompt(REPAIR))
+    prompt = small_prompt(REPAIR)
     heatmap = only(prompt, "GANRMHeatmap")
-    _, final = [key for key, each in prompt.items() if each["class_type"] == "GANRMBestOfN"]
+    _, final = all_of(prompt, "GANRMBestOfN")
     pair = prompt[final]["inputs"]["images"]
     prompt["before and after"] = _save(pair)
-    run = client.run(prompt, timeout=RUNS).expect_success()
+    run = client.run(prompt).expect_success()
     (overlay,) = run.outputs[heatmap]["images"]
     assert client.image(**overlay).size == (64, 64)
     before, after = run.outputs["before and after"]["images"]
@@ -183,38 +174,28 @@ def test_the_best_of_those_begun_are_saved_each_with_its_own_seed(client: Client
 
 
 def test_the_winner_is_made_again_and_then_enlarged(client: Client) -> None:
-    prompt = made_small(shipped_prompt(AGAIN))
-    (again,) = [
-        key
-        for key, each in prompt.items()
-        if each["class_type"] == "KSampler" and isinstance(each["inputs"]["seed"], list)
-    ]
+    prompt = small_prompt(AGAIN)
+    (again,) = [key for key in all_of(prompt, "KSampler") if isinstance(prompt[key]["inputs"]["seed"], list)]
     (decoded,) = [key for key, each in prompt.items() if each["inputs"].get("samples") == [again, 0]]
+    (larger,) = all_of(prompt, "SaveImage")
     prompt["made again"] = _save([decoded, 0])
-    run = client.run(prompt, timeout=RUNS).expect_success()
+    run = client.run(prompt).expect_success()
     (winner,) = run.outputs[only(prompt, "GANRMSaveImages")]["images"]
     (same,) = run.outputs["made again"]["images"]
     assert client.image(**winner).tobytes() == client.image(**same).tobytes()
-    larger = next(
-        key for key, each in prompt.items() if each["class_type"] == "SaveImage" and key != "made again"
-    )
     (picture,) = run.outputs[larger]["images"]
     assert client.image(**picture).size == (96, 96)
 
 
 def test_the_winner_of_a_batch_is_made_again_as_the_note_says(client: Client) -> None:
-    prompt = made_small(shipped_prompt(BEST))
+    prompt = small_prompt(BEST)
     sampler = only(prompt, "KSampler")
     empty = prompt[sampler]["inputs"]["latent_image"]
-    prompt["place"] = {
-        "class_type": "LatentFromBatch",
-        "inputs": {"samples": empty, "batch_index": 5, "length": 1},
-    }
+    prompt["place"] = node("LatentFromBatch", samples=empty, batch_index=5, length=1)
     prompt["one"] = {**prompt[sampler], "inputs": {**prompt[sampler]["inputs"], "latent_image": ["place", 0]}}
-    prompt["both"] = _echo("both", [sampler, 0], ["one", 0])
-    client.run(prompt, timeout=RUNS).expect_success()
-    record = client.get("/probe/echo")["both"][-1]
-    (every,), (one,) = record["value"], record["value1"]
+    prompt["both"] = echo("both", [sampler, 0], ["one", 0])
+    client.run(prompt).expect_success()
+    (every,), (one,) = echoed(client, "both"), echoed(client, "both", 1)
     assert one["samples"]["means"] == pytest.approx([every["samples"]["means"][5]], abs=1e-5)
 
 
@@ -236,11 +217,8 @@ def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server:
         server.folder("models", "ganrm").iterdir()
     )
 
-    again = queued(client, GROW, GANRMAddToDataset={"pick": "all"})
-    assert (
-        result(again, GROW, "GANRMAddToDataset")["added"],
-        result(again, GROW, "GANRMAddToDataset")["skipped"],
-    ) == ([6], [10])
+    again = result(queued(client, GROW, GANRMAddToDataset={"pick": "all"}), GROW, "GANRMAddToDataset")
+    assert (again["added"], again["skipped"]) == ([6], [10])
 
 
 def test_too_few_picks_are_kept_and_training_says_how_many_it_needs(client: Client, server: Server) -> None:
@@ -257,19 +235,13 @@ def test_too_few_picks_are_kept_and_training_says_how_many_it_needs(client: Clie
 def test_the_sheets_are_shown_before_training_begins(client: Client) -> None:
     run = queued(client, GROW, GANRMAddToDataset={"pick": "1-11", "dataset_name": "sheets_first"})
     shown = [event.data["node"] for event in run.events if event.kind == "executed"]
-    for sheet in ("GANRMScore", "GANRMAddToDataset"):
-        assert shown.index(only(shipped_prompt(GROW), sheet)) < shown.index(
-            only(shipped_prompt(GROW), "GANRMTrain")
-        )
+    kinds = ("GANRMScore", "GANRMAddToDataset", "GANRMTrain")
+    *sheets, train = (shown.index(only(shipped_prompt(GROW), kind)) for kind in kinds)
+    assert max(sheets) < train
 
 
 def _save(link: list[Any]) -> Json:
-    return {"class_type": "SaveImage", "inputs": {"images": link, "filename_prefix": "all"}}
-
-
-def _echo(label: str, *links: list[Any]) -> Json:
-    values = {f"value{i or ''}": link for i, link in enumerate(links)}
-    return {"class_type": "ProbeEcho", "inputs": {"label": label, **values}}
+    return node("SaveImage", images=link, filename_prefix="all")
 
 
 def _series(about: Json) -> str:

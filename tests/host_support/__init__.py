@@ -1,4 +1,4 @@
-"""What the tests against a real ComfyUI share: its installation, its server, its API, and tiny models to run.
+"""What the tests against a real ComfyUI share: installation, server, API client, prompts, tiny models.
 
 Imported as `host_support`: pytest's `pythonpath` names the folder above.
 """

@@ -1,4 +1,4 @@
-"""Pictures to train on, drawn in a moment: "liked" are clean, "ordinary" noisy, no two alike."""
+"""Small pictures to train on: "liked" are clean, "ordinary" noisy, no two alike."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Fixtures of the suites that need a ComfyUI; a conftest takes them over by importing them."""
+"""Pytest fixtures of the suites that need a ComfyUI; a conftest takes them over by importing them."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def server(comfyui: ComfyUI, tiny_generator: Path) -> Iterator[Server]:
     """The server most tests share: this pack, the probe pack, the tiny generator's files."""
     with tempfile.TemporaryDirectory(prefix="comfyui-test-") as base:
         shared = Server(comfyui, Path(base))
-        _link_models(tiny_generator, shared)
+        link_models(tiny_generator, shared)
         with shared:
             yield shared
 
@@ -56,19 +56,13 @@ def client(server: Server) -> Iterator[Client]:
 
 
 @pytest.fixture
-def make_server(comfyui: ComfyUI, request: pytest.FixtureRequest) -> Iterator[MakeServer]:
-    """make_server(start=True, generator=False, **options of Server) → a server of the test's own.
-
-    generator: whether the tiny generator's files are there. Everything is stopped and removed after the test.
-    """
+def make_server(comfyui: ComfyUI) -> Iterator[MakeServer]:
+    """make_server(**options of Server) → a started server of the test's own, removed after it."""
     servers: list[Server] = []
 
-    def make(*, start: bool = True, generator: bool = False, **options: Any) -> Server:
-        made = Server(comfyui, Path(tempfile.mkdtemp(prefix="comfyui-test-")), **options)
-        servers.append(made)
-        if generator:
-            _link_models(request.getfixturevalue("tiny_generator"), made)
-        return made.start() if start else made
+    def make(**options: Any) -> Server:
+        servers.append(Server(comfyui, Path(tempfile.mkdtemp(prefix="comfyui-test-")), **options))
+        return servers[-1].start()
 
     yield make
     for made in servers:
@@ -78,18 +72,16 @@ def make_server(comfyui: ComfyUI, request: pytest.FixtureRequest) -> Iterator[Ma
 
 def skip_without_comfyui(items: list[pytest.Item], config: pytest.Config, folder: Path) -> None:
     """Leaves one skipped test of a folder's where no ComfyUI is at hand: one line says it, not one per test."""
-    if find_comfyui() is not None:
-        return
     ours = [item for item in items if item.path.is_relative_to(folder)]
-    if not ours:
+    if find_comfyui() is not None or not ours:
         return
-    dropped: Sequence[pytest.Item] = ours[1:]
     ours[0].add_marker(pytest.mark.skip(reason=HOW))
-    items[:] = [item for item in items if item not in dropped]
-    config.hook.pytest_deselected(items=dropped)
+    items[:] = [item for item in items if item not in ours[1:]]
+    config.hook.pytest_deselected(items=ours[1:])
 
 
-def _link_models(models: Path, server: Server) -> None:
+def link_models(models: Path, server: Server) -> None:
+    """Links the files of another models folder into the server's."""
     for source in models.glob("*/*.safetensors"):
         target = server.folder("models", source.parent.name, source.name)
         target.parent.mkdir(parents=True, exist_ok=True)

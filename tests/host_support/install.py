@@ -1,4 +1,4 @@
-"""Finds a ComfyUI to test against, and the Python that runs it."""
+"""ComfyUI installation under test: its folder, its Python and its versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run the pack's own nodes; a conftest takes them over by importing them."""
+"""Pytest fixtures of the tests that run the pack's own nodes: pictures to train on, a trained model."""
 
 from __future__ import annotations
 

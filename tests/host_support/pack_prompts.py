@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from host_support.install import PACK
-from host_support.prompts import Json, node
+from host_support.prompts import Json, node, sampling
 from host_support.tiny_generator import CHECKPOINT
 
 WORKFLOWS = sorted(path.stem for path in (PACK / "workflows").glob("*.json"))
@@ -15,30 +15,26 @@ _SMALL = {"width": 64, "height": 64, "steps": 2}
 _SWAPPED = {"sd_xl_base_1.0.safetensors": CHECKPOINT}
 
 
+def image_folder(folder: str) -> Json:
+    return node("GANRMImageFolder", folder=folder, recursive=False)
+
+
 def training(
     liked: str = "input/liked", ordinary: str = "input/ordinary", *, name: str = "taste", **settings: Any
 ) -> Json:
     """Nodes "liked", "ordinary", "train" and "save"."""
-    widgets = {
-        "name": name,
-        "backbone": "efficientnet_lite0",
-        "preset": "default",
-        "adapt": "none",
-        "views": 1,
-        "seed": 0,
-        **settings,
-    }
+    widgets = {"backbone": "efficientnet_lite0", "preset": "default", "adapt": "none", "views": 1, "seed": 0}
+    sets = {"liked": ["liked", 0], "ordinary": ["ordinary", 0]}
     return {
-        "liked": node("GANRMImageFolder", folder=liked, recursive=False),
-        "ordinary": node("GANRMImageFolder", folder=ordinary, recursive=False),
-        "train": node("GANRMTrain", liked=["liked", 0], ordinary=["ordinary", 0], **widgets),
-        "save": node("GANRMSaveModel", reward=["train", 0], name=name),
+        "liked": image_folder(liked),
+        "ordinary": image_folder(ordinary),
+        "train": node("GANRMTrain", **sets, name=name, **{**widgets, **settings}),
+        "save": saved_model("train", name),
     }
 
 
-def images(sizes: str, *, form: str = "batch", seed: int = 0, frames: int = 1, channels: int = 3) -> Json:
-    """A node of the probe pack that makes pictures, such as "64x48, 64x48"."""
-    return node("ProbeImages", sizes=sizes, form=form, seed=seed, channels=channels, frames=frames)
+def saved_model(source: str, name: str) -> Json:
+    return node("GANRMSaveModel", reward=[source, 0], name=name)
 
 
 def loaded(model: str) -> Json:
@@ -51,27 +47,42 @@ def scored(**inputs: Any) -> Json:
     return node("GANRMScore", **{**given, **inputs})
 
 
+def scoring(model: str, sizes: str = "64x64") -> Json:
+    """Nodes "images", "load" and "score"."""
+    return {"images": node("ProbeImages", sizes=sizes), "load": loaded(model), "score": scored()}
+
+
+def score_folder(model: str, **inputs: Any) -> Json:
+    """Nodes "load" and "folder": Score Folder, which copies the best two of input/liked to output/best."""
+    given = {"folder": "input/liked", "keep": 2, "save_to": "best", "recursive": False}
+    given |= {"min_score": 0.0, "place": "copy", "reward": ["load", 0], **inputs}
+    return {"load": loaded(model), "folder": node("GANRMScoreFolder", **given)}
+
+
 def best_of_n(**inputs: Any) -> Json:
     """Best of N of node "images"; a reward, or scores from elsewhere, are the caller's to give."""
-    given = {
-        "images": ["images", 0],
-        "keep": 1,
-        "group_size": 0,
-        "min_score": 0.0,
-        "min_keep": 0,
-        "order": "ranked",
-        "candidate": "each image",
-    }
-    return node("GANRMBestOfN", **{**given, **inputs})
+    given: Json = {"images": ["images", 0], "keep": 1, "group_size": 0, "min_score": 0.0, "min_keep": 0}
+    return node("GANRMBestOfN", **{**given, "order": "ranked", "candidate": "each image", **inputs})
+
+
+def best_of_n_sampler(**inputs: Any) -> Json:
+    """Best-of-N Sampler with the nodes of `text_to_image` and "load"; prunes 4 candidates to 1."""
+    core = sampling(negative=["text", 0], vae=["vae", 0], reward=["load", 0])
+    own = {"n": 4, "keep": 1, "pruning": "standard", "custom_pruning": "", "look_with": "vae", "together": 1}
+    return node("GANRMBestOfNSampler", **{**core, **own, "stop_below": 0.0, "round_size": 4, **inputs})
+
+
+def save_images(source: str, prefix: str, **inputs: Any) -> Json:
+    """Save Images with Score of a node's first output."""
+    given = {"images": [source, 0], "filename_prefix": prefix, "format": "png", "quality": 95}
+    return node("GANRMSaveImages", **{**given, **inputs})
 
 
 def shipped_graph(name: str) -> Json:
     """A shipped workflow in UI format with the tiny generator's file name."""
     graph: Json = json.loads((PACK / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
     for each in graph["nodes"]:
-        values = each.get("widgets_values")
-        if isinstance(values, list):
-            each["widgets_values"] = [_swapped(value) for value in values]
+        each["widgets_values"] = [_swapped(value) for value in each.get("widgets_values") or []]
     return graph
 
 
@@ -83,20 +94,22 @@ def shipped_prompt(name: str) -> Json:
     return prompt
 
 
-def made_small(prompt: Json) -> Json:
-    """A copy whose pictures are small and whose samplers take few steps."""
-    return {
-        key: {
-            **each,
-            "inputs": {**each["inputs"], **{n: v for n, v in _SMALL.items() if n in each["inputs"]}},
-        }
-        for key, each in prompt.items()
-    }
+def small_prompt(name: str) -> Json:
+    """A shipped workflow in API format whose pictures are small and whose samplers take few steps."""
+    prompt = shipped_prompt(name)
+    for each in prompt.values():
+        each["inputs"].update({name: value for name, value in _SMALL.items() if name in each["inputs"]})
+    return prompt
+
+
+def all_of(prompt: Json, class_type: str) -> list[str]:
+    """The keys of all nodes of a class."""
+    return [key for key, each in prompt.items() if each["class_type"] == class_type]
 
 
 def only(prompt: Json, class_type: str) -> str:
     """The key of the one node of a class."""
-    (key,) = [key for key, each in prompt.items() if each["class_type"] == class_type]
+    (key,) = all_of(prompt, class_type)
     return key
 
 

@@ -1,4 +1,4 @@
-"""What one queued prompt did: every event the server sent about it, in order."""
+"""One queued prompt: the events the server sent about it, in order, and what they say of outputs and errors."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_END = {"execution_success", "execution_error", "execution_interrupted"}
-
 
 @dataclass(frozen=True)
 class Event:
-    """kind: the server's name for it, or "preview" or "text" for the binary ones. at: monotonic seconds."""
+    """kind: the server's name of the event, or "preview" for a binary one. at: monotonic seconds."""
 
     kind: str
     data: Json
@@ -31,11 +29,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Preview:
-    """A picture sent while a node ran. form: 1 without, 4 with metadata (the binary event's type)."""
+    """An encoded picture sent while a node ran."""
 
-    node: str | None
+    node: str
     data: bytes
-    form: int
     at: float
 
     @property
@@ -44,20 +41,19 @@ class Preview:
 
 
 class Run:
-    """A prompt in the queue, running, or done. `wait` for its end; everything else may be read at any time."""
+    """A prompt that is queued, running or done. `wait` for its end; everything else may be read at any time."""
 
-    def __init__(self, client: Client, prompt_id: str, node_errors: Json) -> None:
+    def __init__(self, client: Client, prompt_id: str) -> None:
         self._client = client
         self.prompt_id = prompt_id
-        self.node_errors = node_errors
 
-    def wait(self, timeout: float = 120) -> Run:
-        """Waits until the server is done with the prompt, its history written; TimeoutError with its log."""
+    def wait(self, timeout: float = 300) -> Run:
+        """Waits until the prompt has ended and its history is written; TimeoutError with the server's log."""
         self.wait_for(_is_over, timeout)
         return self
 
-    def wait_for(self, what: Callable[[Event], bool] | str, timeout: float = 60) -> Event:
-        """Waits for the first event (already come or not) that fits: a test of one, or the name of a kind.
+    def wait_for(self, what: Callable[[Event], bool] | str, timeout: float = 300) -> Event:
+        """The first event, past or to come, that satisfies a predicate or has this kind.
 
         Raises AssertionError when the prompt ends without it.
         """
@@ -69,10 +65,6 @@ class Run:
         return self._client.events_of(self.prompt_id)
 
     @property
-    def over(self) -> bool:
-        return any(_is_over(event) for event in self.events)
-
-    @property
     def succeeded(self) -> bool:
         return bool(self._all("execution_success"))
 
@@ -81,15 +73,14 @@ class Run:
         return bool(self._all("execution_interrupted"))
 
     @property
-    def error(self) -> Json | None:
-        """Data of execution_error: node_id, node_type, exception_type, exception_message, traceback, …"""
-        found = self._all("execution_error")
-        return found[0] if found else None
+    def error(self) -> Json:
+        """Data of execution_error (node_id, node_type, exception_type, exception_message, traceback, …), or {}."""
+        return next(iter(self._all("execution_error")), {})
 
     @property
     def error_message(self) -> str:
         """What the page shows of the error; empty without one."""
-        return str(self.error["exception_message"]) if self.error else ""
+        return str(self.error.get("exception_message", ""))
 
     @property
     def outputs(self) -> dict[str, Json]:
@@ -106,27 +97,13 @@ class Run:
     def cached(self) -> list[str]:
         return [node for data in self._all("execution_cached") for node in data["nodes"]]
 
-    @property
-    def previews(self) -> list[Preview]:
-        events = [event for event in self.events if event.kind == "preview"]
-        return [Preview(e.data["node_id"], e.data["image"], e.data["form"], e.at) for e in events]
-
     def previews_of(self, node: str) -> list[Preview]:
-        return [preview for preview in self.previews if preview.node == node]
+        events = [event for event in self.events if event.kind == "preview" and event.data["node_id"] == node]
+        return [Preview(node, event.data["image"], event.at) for event in events]
 
     def progress_of(self, node: str) -> list[tuple[float, float]]:
         """(value, max) of every progress event of a node, in order."""
         return [(data["value"], data["max"]) for data in self._all("progress") if data["node"] == node]
-
-    def texts_of(self, node: str) -> list[str]:
-        """Progress texts sent for a node."""
-        return [data["text"] for data in self._all("text") if data["node_id"] == node]
-
-    @property
-    def seconds(self) -> float:
-        """From the first to the last event so far."""
-        events = self.events
-        return events[-1].at - events[0].at if events else 0.0
 
     def history(self) -> Json:
         """The server's record of it: what a client sees that only asks /history."""
@@ -135,12 +112,9 @@ class Run:
     def expect_success(self) -> Run:
         """Itself; fails with the error's text and traceback unless it ended well."""
         if not self.succeeded:
-            error = self.error
-            where = (
-                f"{error['node_type']} ({error['node_id']}): {error['exception_message']}" if error else ""
-            )
-            trace = "".join(error["traceback"]) if error else ""
-            kinds = [event.kind for event in self.events if event.kind in _END]
+            where = "{node_type} ({node_id}): {exception_message}".format(**self.error) if self.error else ""
+            trace = "".join(self.error.get("traceback", []))
+            kinds = [event.kind for event in self.events if event.kind.startswith("execution_")]
             raise AssertionError(f"the prompt did not succeed: {kinds} {where}\n{trace}")
         return self
 
@@ -149,23 +123,12 @@ class Run:
 
 
 def parse_binary(message: bytes) -> Event | None:
-    """A binary websocket message as an event; None for a type not known here.
-
-    Type 1 is `format | image`, type 3 `length | node | text`, type 4 `length | JSON | image`; numbers are big-endian
-    uint32, read from ComfyUI's server.py.
-    """
-    (form,) = struct.unpack_from(">I", message)
-    body = message[4:]
-    (number,) = struct.unpack_from(">I", body)
-    if form == 1:
-        return Event("preview", {"form": 1, "image": body[4:], "node_id": None})
-    if form == 3:
-        node, text = body[4 : 4 + number], body[4 + number :]
-        return Event("text", {"node_id": node.decode(), "text": text.decode()})
-    if form == 4:
-        about: Json = json.loads(body[4 : 4 + number])
-        return Event("preview", {**about, "form": 4, "image": body[4 + number :]})
-    return None
+    """A preview with metadata (type 4: `length | JSON | image`, big-endian uint32) as an event, else None."""
+    kind, length = struct.unpack_from(">II", message)
+    if kind != 4:
+        return None
+    about: Json = json.loads(message[8 : 8 + length])
+    return Event("preview", {**about, "image": message[8 + length :]})
 
 
 def _is_over(event: Event) -> bool:

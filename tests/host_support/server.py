@@ -1,8 +1,9 @@
-"""A real ComfyUI server in a temporary base directory, killed wholly when done."""
+"""ComfyUI server process on a free loopback port, with a base directory of its own; killed with its children."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import re
@@ -16,8 +17,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 from host_support.client import Client
 from host_support.install import PACK, ComfyUI
@@ -34,15 +33,12 @@ class ServerFailedError(RuntimeError):
 
 
 class Server:
-    """One ComfyUI on a free port of the loopback, with this pack and the probe pack linked in.
+    """One ComfyUI process with this pack and the probe pack linked in; `with` starts and stops it.
 
     base: its base directory; kept on stop(), so that start() again finds its files (persistence tests)
     args: more options for main.py, e.g. ("--front-end-root", folder) or ("--disable-metadata",)
-    env: more environment variables for it; None as a value takes one away
     packs: more custom node packs, name in custom_nodes → folder or file
     broken_modules: top-level modules whose import fails for every pack, as if they were not installed
-    pack: whether this pack is linked in at all
-    cpu: False for a machine whose accelerator the test needs
     """
 
     def __init__(
@@ -51,23 +47,18 @@ class Server:
         base: Path,
         *,
         args: Sequence[str] = (),
-        env: Mapping[str, str | None] | None = None,
         packs: Mapping[str, Path] | None = None,
         broken_modules: Sequence[str] = (),
-        pack: bool = True,
-        cpu: bool = True,
     ) -> None:
         self.comfyui = comfyui
         self.base = base
-        self.args = [*(["--cpu"] if cpu else []), *args]
-        self.env = dict(env or {})
+        self.args = ["--cpu", *args]
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
         for name in _FOLDERS:
             self.folder(name).mkdir(parents=True, exist_ok=True)
-        own = {PACK_FOLDER: PACK} if pack else {}
-        for name, source in {**own, PROBE_FOLDER: PROBE_PACK, **(packs or {})}.items():
+        for name, source in {PACK_FOLDER: PACK, PROBE_FOLDER: PROBE_PACK, **(packs or {})}.items():
             link(source, self.folder("custom_nodes") / name)
         self._break(broken_modules)
 
@@ -80,26 +71,16 @@ class Server:
         return f"http://{self.address}"
 
     @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process is not None else None
-
-    @property
     def log_path(self) -> Path:
         """The log of the latest start."""
         return self.base / f"server-{self._starts}.log"
 
     def folder(self, *names: str) -> Path:
-        """A place in the base directory: folder("input"), folder("models", "ganrm")."""
+        """A path in the base directory: folder("input"), folder("models", "ganrm")."""
         return self.base.joinpath(*names)
 
     def start(self, timeout: float = 180) -> Server:
         """Starts it and waits until it answers; at most `timeout` seconds."""
-        if self.running:
-            return self
         self.port = _free_port()
         self._starts += 1
         with self.log_path.open("wb") as log:
@@ -117,14 +98,15 @@ class Server:
         return self
 
     def stop(self, kill: bool = False) -> None:
-        """Ends it with everything it started. kill: at once, as a power cut would."""
+        """Ends it and its children. kill: at once, as a power cut would."""
         atexit.unregister(self.stop)
         process, self._process = self._process, None
         if process is None:
             return
-        if not kill and process.poll() is None:
+        if not kill:
             process.terminate()
-            _wait(process, seconds=10)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
         _kill_group(process)
         process.wait()
 
@@ -141,35 +123,30 @@ class Server:
         lines = self.log().splitlines()[-_TAIL:]
         return "\n".join([f"--- the end of the server's log ({len(lines)} lines) ---", *lines])
 
-    def import_times(self) -> dict[str, float]:
-        """Pack's folder → seconds its import took (one decimal), as the server's log says; failed ones too."""
-        return {name: seconds for name, seconds, _ in self._imports()}
-
     def failed_imports(self) -> list[str]:
         """Folders of the packs that could not be imported."""
-        return [name for name, _, failed in self._imports() if failed]
+        # Newer servers colour their lines and begin them with the level.
+        plain = re.sub(r"\x1b\[[\d;]*m", "", self.log())
+        failed = re.findall(r"^(?:\[\w+\])?\s*[\d.]+ seconds \(IMPORT FAILED\): (.+)$", plain, re.MULTILINE)
+        return [Path(path.strip()).name for path in failed]
 
-    def client(self, **options: Any) -> Client:
-        """A new client; close it, or use it in a `with`."""
-        return Client(self.address, explain=self.log_tail, **options)
+    def client(self) -> Client:
+        """A new client, to be used in a `with`."""
+        return Client(self.address, explain=self.log_tail)
 
     def __enter__(self) -> Server:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _command(self) -> list[str]:
         command = [str(self.comfyui.python), "-u", str(self.comfyui.path / "main.py")]
         command += ["--listen", "127.0.0.1", "--port", str(self.port), "--base-directory", str(self.base)]
-        command += ["--disable-auto-launch", "--disable-api-nodes"]
+        command += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "latent2rgb"]
         if self.comfyui.knows_option("--database-url"):
             # Its default lies in ComfyUI's own folder, which tests leave alone.
             command += ["--database-url", f"sqlite:///{self.folder('user', 'comfyui.db')}"]
-        if "--preview-method" not in self.args:
-            command += ["--preview-method", "latent2rgb"]
         early = self.folder("early_nodes.yaml")
         if early.is_file():
             command += ["--extra-model-paths-config", str(early)]
@@ -186,7 +163,6 @@ class Server:
             "HF_HUB_OFFLINE": "1",
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1))),
             "HOST_TEST_PARENT": str(os.getpid()),
-            **self.env,
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
@@ -204,10 +180,8 @@ class Server:
     def _wait_until_it_answers(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            if not self.running:
-                code = self._process.returncode if self._process else None
-                self.stop()
-                raise ServerFailedError(f"ComfyUI ended with {code} while starting\n{self.log_tail()}")
+            if self._process is None or self._process.poll() is not None:
+                raise ServerFailedError(f"ComfyUI ended while starting\n{self.log_tail()}")
             try:
                 with urllib.request.urlopen(f"{self.url}/system_stats", timeout=5) as answer:
                     answer.read()
@@ -216,14 +190,6 @@ class Server:
                 time.sleep(0.1)
         self.stop(kill=True)
         raise ServerFailedError(f"ComfyUI did not answer within {timeout:g} s\n{self.log_tail()}")
-
-    def _imports(self) -> list[tuple[str, float, bool]]:
-        # Newer servers colour their lines and begin them with the level.
-        plain = re.sub(r"\x1b\[[\d;]*m", "", self.log())
-        lines = re.findall(
-            r"^(?:\[\w+\])?\s*([\d.]+) seconds( \(IMPORT FAILED\))?: (.+)$", plain, re.MULTILINE
-        )
-        return [(Path(path.strip()).name, float(seconds), bool(failed)) for seconds, failed, path in lines]
 
 
 def link(source: Path, target: Path) -> None:
@@ -246,19 +212,10 @@ def _free_port() -> int:
         return port
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return
-
-
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
         return
-    try:
+    with contextlib.suppress(ProcessLookupError):
         # The server leads a session of its own, so its group is its children and nobody else.
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

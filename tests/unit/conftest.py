@@ -22,6 +22,7 @@ from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.readout import default_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training.config import TrainingSettings
@@ -230,7 +231,8 @@ def _untrained_model(name: str) -> RewardModel:
     weight = torch.randn(features.shape[1], generator=torch.Generator().manual_seed(7))
     weight = weight / ((features - features.mean(dim=0)) @ weight).std()
     head = LinearHead(features.mean(dim=0), weight, torch.tensor(0.0))
-    return RewardModel(backbone, readout, RewardProjectionLayer(head), Calibration(), card={}, name="random")
+    calibrated = CalibratedHead(readout, RewardProjectionLayer(head), Calibration())
+    return RewardModel(backbone, calibrated, card={}, name="random")
 
 
 def _ganrm(*arguments: object) -> Ran:

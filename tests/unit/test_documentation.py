@@ -1,14 +1,18 @@
-"""What the README promises is what is run."""
+"""README, CONTRIBUTING, CHANGELOG and docs: commands, links and paths in them exist."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from ganrm_core.cli import _parser
+import pytest
+
+from ganrm_core.cli import main
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+README = TEXTS["README.md"]
 
 
 def command(marker: str) -> str:
@@ -27,22 +31,46 @@ def test_commands_use_the_tested_set() -> None:
         assert "pip install -c constraints.txt" in command(marker)
 
 
-def test_every_command_of_the_readme_exists() -> None:
-    known = set(re.findall(r"^    (\w+) ", _parser().format_help(), re.MULTILINE))
+def test_every_command_of_the_readme_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    known = set(re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE))
     assert set(re.findall(r"^ganrm\s+(\w+)", README, re.MULTILINE)) <= known
 
 
-def test_local_links_lead_somewhere() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    for page in pages:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_changelog_and_workflows_name_the_version() -> None:
+    version = re.findall(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert re.findall(r"^## \[(.+)\]", TEXTS["CHANGELOG.md"], re.MULTILINE)[:1] == version
+    for workflow in (ROOT / "workflows").glob("*.json"):
+        ours = re.findall(r'"cnr_id": "gan-rm",\s+"ver": "(.+)"', workflow.read_text(encoding="utf-8"))
+        assert set(ours) == set(version), f"{workflow.name}: run python scripts/make_workflows.py"
 
 
-def test_no_chapter_stands_twice() -> None:
-    chapters = re.findall(r"^#+ .+", re.sub(r"```.*?```", "", README, flags=re.DOTALL), re.MULTILINE)
-    assert len(chapters) == len(set(chapters))
+@pytest.mark.parametrize("page", TEXTS)
+def test_local_links_and_their_headings_exist(page: str) -> None:
+    for target, heading in re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", TEXTS[page]):
+        file = (ROOT / page).parent / target if target else ROOT / page
+        assert file.exists(), f"{page} links to {target}"
+        assert not heading or heading in anchors(file.read_text(encoding="utf-8")), (
+            f"{page} links to #{heading}"
+        )
 
 
-def test_no_figure_is_still_to_come() -> None:
-    assert not re.search(r"\b[A-Z]+_FIGURES\b|\bTODO\b|\bTBD\b", README)
+@pytest.mark.parametrize("page", TEXTS)
+def test_paths_in_code_marks_exist(page: str) -> None:
+    named = re.findall(r"`(?:python )?((?:\w+/)*\w+\.py)\b", TEXTS[page])
+    places = (ROOT, ROOT / "ganrm_core", *((ROOT / "tests" / each) for each in ("unit", "contract")))
+    lost = [name for name in named if "/" in name and not any((place / name).exists() for place in places)]
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_no_figure_is_still_to_come_and_no_heading_stands_twice(page: str) -> None:
+    assert not re.search(r"\b[A-Z]+_FIGURES\b|\bTODO\b|\bTBD\b", TEXTS[page])
+    headings = anchors(TEXTS[page]) if page != "CHANGELOG.md" else []
+    assert len(headings) == len(set(headings))
+
+
+def anchors(text: str) -> list[str]:
+    """The names by which GitHub links to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings]

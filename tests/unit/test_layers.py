@@ -1,4 +1,4 @@
-"""Layered architecture: imports point to lower levels only, and no modules import each other in a circle."""
+"""Architecture: imports point to lower levels, no circles, modules have a docstring, functions are short."""
 
 from __future__ import annotations
 
@@ -22,6 +22,36 @@ LEVELS = (
 LEVEL_OF = {package: level for level, packages in enumerate(LEVELS, start=1) for package in packages}
 NAMELESS = ("words", "look", "looks", "misc", "helpers", "common", "utilities")
 """Module names that say nothing."""
+
+MOST_LINES, MOST_PARAMETERS = 60, 6
+LARGE = (
+    "backbones.hf_vision_model.__init__",
+    "leakage.audit.audit.audit_files",
+    "reports.canvas.write",
+    "reports.chart_style.write_in",
+    "reports.contact_sheet._draw_badge",
+    "reports.contact_sheet._draw_card",
+    "reports.evaluation_plots.score_histograms",
+    "reports.html_report.training_report",
+    "reports.image_report.image_report",
+    "reports.ranked_sheet._draw_pill",
+    "rewards.discriminator.reward_model.__init__",
+    "rewards.discriminator.reward_model.load",
+    "selection.best_of_n.best_of_n",
+    "selection.ranking._check",
+    "selection.ranking.select_best",
+    "training.cross_validation._cross_validate",
+    "training.cross_validation.fit_default",
+    "training.feature_extraction.read_pictures",
+    "training.lora._train",
+    "training.self_training.pool.read_pool",
+    "training.self_training.refinement._card",
+    "training.self_training.refinement.refine",
+    "training.self_training.rounds.bootstrap",
+    "training.trainer.train",
+    "training.trainer.train_on_files",
+)
+"""Functions of `ganrm_core` that may be longer or have more parameters. Take out what no longer is."""
 
 
 def modules() -> dict[str, Path]:
@@ -49,6 +79,15 @@ def imports(name: str, file: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
+
+
+def functions(file: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, int, int]]:
+    """Each function of a file, methods and nested ones too, with its lines and its parameters beside self."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            named = [parameter for parameter in parameters if parameter.arg not in ("self", "cls")]
+            yield node, (node.end_lineno or 0) - node.lineno + 1, len(named)
 
 
 def package_of(name: str) -> str:
@@ -95,3 +134,24 @@ def test_a_package_is_introduced_by_one_paragraph_and_nothing_else(package: str)
     tree = ast.parse(file.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
     assert package == "ganrm_core.cli" or len(tree.body) == 1
+
+
+def test_every_module_begins_with_a_line_that_says_what_it_is() -> None:
+    without = []
+    for file in modules().values():
+        docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        if len(docstring.partition("\n")[0].split()) < 2:
+            without.append(str(file.relative_to(ROOT)))
+    assert not without, f"say in a first line of two words or more what these are: {', '.join(without)}"
+
+
+def test_functions_are_short_and_take_few_parameters() -> None:
+    large = []
+    for name, file in modules().items():
+        if not name.startswith("ganrm_core"):
+            continue
+        for function, lines, parameters in functions(file):
+            full = f"{name}.{function.name}".removeprefix("ganrm_core.")
+            if (lines > MOST_LINES or parameters > MOST_PARAMETERS) and full not in LARGE:
+                large.append(f"{full}: {lines} lines, {parameters} parameters")
+    assert not large, "\n".join([f"over {MOST_LINES} lines or {MOST_PARAMETERS} parameters:", *large])

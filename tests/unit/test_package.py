@@ -34,7 +34,7 @@ class TestImports:
         assert not loaded & HEAVY
 
     def test_every_public_name_is_there(self) -> None:
-        assert set(ganrm_core.__all__) == set(ganrm_core._HOME)
+        assert set(ganrm_core.__all__) == set(ganrm_core._MODULE_OF)
         for name in ganrm_core.__all__:
             assert callable(getattr(ganrm_core, name))
             assert name in dir(ganrm_core)

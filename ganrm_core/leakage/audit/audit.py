@@ -1,9 +1,9 @@
-"""Can two folders be told apart without looking at the pictures? Asked before a model is trained on them."""
+"""Leak audit: can a classifier tell two folders apart by file properties, without looking at what they show?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,30 @@ import numpy as np
 
 from ...data.labelled_files import Source, check_enough, find_training_files
 from ...data.near_duplicates import group_near_duplicates, signature
-from ...data.skipped_files import Skipped, describe_skipped
+from ...data.skipped_files import Skipped, describe_skipped, reason_of
 from ...data.splits import FIFTHS, IntArray, assign_folds, refuse_too_alike
 from ...data.streaming import stream_images
 from ...metrics.binary import Interval, auc_interval
 from ...utils.errors import ImageError
 from ...utils.progress import Progress, ProgressCallback, no_progress
 from ...utils.short_names import short_names
-from ..forensics.file_stats import FileFacts, file_facts
+from ..forensics.file_stats import FileStats, file_stats
 from .cross_folder_copies import copies_across
 from .messages import content_sentence, near_duplicate_sentence, sentences
 from .nuisances import CLASSIFIED, NEAR_DUPLICATES, columns_of, is_content, with_frames_of_few_widths
 from .permutation_test import held_out_scores, is_beyond_chance
 
 LEAST_LOW_END = 0.6
-"""What the lower end of an AUC's interval must reach before it is spoken of."""
+"""An AUC whose confidence interval starts below this is not reported as a leak."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of nuisance, and whether it gives away which folder a picture is from.
+    """One family of nuisances, and whether it separates the folders.
 
-    `auc` is that of a classifier which sees nothing else, on pictures held out; None for
-    near-duplicates, which are counted. `liked` and `ordinary` say in a few words what the pictures of
-    each folder are like in this respect ("PNGs", "JPEGs of quality about 75").
+    `auc`: held-out AUC of a classifier that sees nothing else; None for near-duplicates, which are counted.
+    `liked`, `ordinary`: what the pictures of each folder are like in this respect, in a few words ("PNGs",
+    "JPEGs of quality about 75").
     """
 
     name: str
@@ -70,15 +70,16 @@ class Family:
 
 @dataclass(frozen=True)
 class Audit:
-    """What every family of nuisances says of two folders.
+    """Result of an audit: every family of nuisances, the number of pictures, and notes on the files.
 
-    `notes` are what else there is to say of the files: copies that count once, files left out.
+    `notes`: sentences about copies that count once, files left out. `skipped`: those files; not kept in JSON.
     """
 
     families: tuple[Family, ...]
     n_liked: int
     n_ordinary: int
     notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
@@ -95,7 +96,7 @@ class Audit:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Audit:
-        """What `to_json` gave. Raises LookupError, TypeError or ValueError for anything else."""
+        """Inverse of `to_json`. Raises LookupError, TypeError or ValueError for anything else."""
         return cls(
             families=tuple(Family.from_json(family) for family in data["families"]),
             n_liked=int(data["n_liked"]),
@@ -111,23 +112,22 @@ def audit_folders(
     recursive: bool = False,
     seed: int = 0,
     progress: ProgressCallback = no_progress,
-    skipped: list[Skipped] | None = None,
 ) -> Audit:
     """Audit two folders, or lists of files. Every picture is decoded once.
 
-    Unreadable files are left out, added to `skipped` and, some of them, named in the notes. Raises DataError for
+    Unreadable files are left out: they are in `Audit.skipped`, and some are named in the notes. Raises DataError for
     sets that could not be trained on either: missing, fewer than 10 pictures, the same file in both.
     """
     files = find_training_files(liked, ordinary, recursive=recursive, progress=progress)
     paths = [*files.liked, *files.ordinary]
-    skipped = [] if skipped is None else skipped
+    skipped: list[Skipped] = []
     kept, facts, signatures = [], [], []
     progress(Progress("looking at the pictures", 0, len(paths)))
     for index, image in stream_images(paths, skipped=skipped):
         try:
-            facts.append(file_facts(paths[index], image))
+            facts.append(file_stats(paths[index], image))
         except ImageError as error:  # changed or removed since it was decoded
-            skipped.append(Skipped(paths[index], str(error).rstrip(".")))
+            skipped.append(Skipped(paths[index], reason_of(error)))
             continue
         signatures.append(signature(image))
         kept.append(index)
@@ -135,33 +135,28 @@ def audit_folders(
     labels = np.array([int(index < len(files.liked)) for index in kept], dtype=np.int64)
     check_enough(labels, files.names, skipped, paths)
     groups = group_near_duplicates(np.stack(signatures), progress=progress)
-    return audit_files(
-        facts,
-        labels,
-        groups,
-        paths=[paths[index] for index in kept],
-        notes=[*files.warnings, *filter(None, [describe_skipped(skipped, among=paths)])],
-        seed=seed,
-        progress=progress,
+    audit = audit_files(
+        facts, labels, groups, paths=[paths[index] for index in kept], seed=seed, progress=progress
     )
+    notes = (*files.warnings, *filter(None, [describe_skipped(skipped, among=paths)]))
+    return replace(audit, notes=notes, skipped=tuple(skipped))
 
 
 def audit_files(
-    facts: Sequence[FileFacts],
+    facts: Sequence[FileStats],
     labels: IntArray,
     groups: IntArray,
     *,
     paths: Sequence[Path] | None = None,
-    notes: Sequence[str] = (),
     seed: int = 0,
     progress: ProgressCallback = no_progress,
 ) -> Audit:
-    """Audit pictures whose facts are known; `labels` [N] 1 liked, 0 ordinary, `groups` [N] near-duplicates.
+    """Audit pictures by their file statistics; `labels` [N] 1 liked, 0 ordinary, `groups` [N] near-duplicates.
 
-    A family separates the folders if the 95 % interval of its held-out AUC lies above .6 and a
-    permutation test gives p ≤ .001. Each of the nine families is so wrong at most once in 1,000 clean
-    sets, all together less than once in 100. Raises DataError for fewer than five different pictures in
-    a class.
+    A family separates the folders if the 95 % interval of its held-out AUC lies above .6 and a permutation test
+    gives p ≤ .001: each of the nine families gives a false alarm at most once in 1,000 clean sets, all together
+    less than once in 100. `paths` name an example of near-duplicates. Raises DataError for fewer than five
+    different pictures in a class.
     """
     refuse_too_alike(labels, groups)
     facts = with_frames_of_few_widths(facts)
@@ -173,11 +168,11 @@ def audit_files(
     found.append(_near_duplicates(labels, groups, paths, seed))
     progress(Progress("looking for leaks", len(CLASSIFIED), len(CLASSIFIED)))
     n_liked = int(labels.sum())
-    return Audit(tuple(found), n_liked, len(labels) - n_liked, tuple(notes))
+    return Audit(tuple(found), n_liked, len(labels) - n_liked)
 
 
 def _family(
-    name: str, facts: Sequence[FileFacts], labels: IntArray, groups: IntArray, folds: IntArray, seed: int
+    name: str, facts: Sequence[FileStats], labels: IntArray, groups: IntArray, folds: IntArray, seed: int
 ) -> Family:
     columns = columns_of(name, facts)
     auc = auc_interval(held_out_scores(columns, labels, folds), labels, groups, seed=seed)

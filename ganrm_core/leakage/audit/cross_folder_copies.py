@@ -1,4 +1,4 @@
-"""Pictures that stand in both folders, re-saved or edited."""
+"""Near-duplicates across the two folders, re-saved or edited, tested against random splits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LEAST_SHARE = 0.02
 class Copies:
     """Shares of the pictures (of all, of the liked, of the ordinary) with a near-copy in the other folder.
 
-    `separates` where that is more than in every one of 999 random splits of the same pictures, and
-    worth a word. `pair` is an example: positions of a liked and an ordinary picture.
+    `separates`: more than in every one of 999 random splits of the same pictures, and at least 2 %. `pair`: an
+    example, positions of a liked and an ordinary picture.
     """
 
     share: float
@@ -51,7 +51,7 @@ def copies_across(labels: IntArray, groups: IntArray, *, seed: int) -> Copies:
 
 
 def _spans(labels: IntArray, group_of: IntArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """For each group, whether it holds both classes."""
+    """Mask over the groups: those with pictures of both classes."""
     count = np.bincount(group_of)
     liked = np.bincount(group_of, labels, len(count))
     return np.asarray((liked > 0) & (liked < count))

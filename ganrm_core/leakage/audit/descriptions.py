@@ -1,4 +1,4 @@
-"""What the pictures of each folder are like, in a few words that finish a sentence."""
+"""Descriptions of each folder's file statistics, as phrases that complete a sentence."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...metrics.binary import FloatArray
-from ..forensics.file_stats import FileFacts
+from ..forensics.file_stats import FileStats
+from ..forensics.webp_header import webp_quality
 from . import nuisances
 
-Facts = Sequence[FileFacts]
+Facts = Sequence[FileStats]
 Pair = tuple[str, str]
-"""For the liked and for the ordinary pictures."""
+"""Phrases for the liked and for the ordinary pictures."""
 
-_ALL = 0.95  # from this share on the exceptions are not mentioned
+_ALL = 0.95  # from this share on, exceptions are not mentioned
 _MOST_NAMED = 3
 _LEAST_NAMED = 0.05
+_SHAPING = 1.4  # by libwebp's default spatial noise shaping, measured on photographs
 _CHROMA = {0: "full", 1: "half", 2: "quarter"}
 _TAGS = {
     "none": "no colour tag",
@@ -28,7 +30,7 @@ _TAGS = {
     "other profile": "a colour profile other than sRGB",
 }
 _RINGS = ("coarse structure", "medium detail", "fine detail", "very fine detail")
-# Each with the words for more and for less of it.
+# (value of the colour statistics [N, 5], phrase for more of it, phrase for less)
 _COLOURS: tuple[tuple[Callable[[FloatArray], FloatArray], str, str], ...] = (
     (lambda c: c[:, :3].mean(axis=1), "brighter", "darker"),
     (lambda c: c[:, 0] - c[:, 2], "warmer in colour", "cooler in colour"),
@@ -39,7 +41,7 @@ _COLOURS: tuple[tuple[Callable[[FloatArray], FloatArray], str, str], ...] = (
 
 
 def describe(name: str, liked: Facts, ordinary: Facts) -> Pair:
-    """The pictures of both folders as the family `name` sees them."""
+    """Phrases for both folders with regard to the nuisance family `name`."""
     return _DESCRIBE[name](liked, ordinary)
 
 
@@ -74,11 +76,13 @@ def _overall_colour(liked: Facts, ordinary: Facts) -> Pair:
 
 
 def _first_that_differs(*ways: Callable[[Facts], str]) -> Callable[[Facts, Facts], Pair]:
-    def words(liked: Facts, ordinary: Facts) -> Pair:
+    """Describe by the first of several ways in which the folders differ."""
+
+    def describe_pair(liked: Facts, ordinary: Facts) -> Pair:
         pairs = [(way(liked), way(ordinary)) for way in ways]
         return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
 
-    return words
+    return describe_pair
 
 
 def _kinds(facts: Facts) -> str:
@@ -90,19 +94,15 @@ def _kinds(facts: Facts) -> str:
     return _shares([f"{kind}s{_of_quality(qualities.get(kind, []))}" for kind in kinds])
 
 
-def _kind(one: FileFacts) -> str:
+def _kind(one: FileStats) -> str:
     if one.container == "WEBP":
         return "lossless WebP" if one.lossless else "WebP"
     return one.container
 
 
-def _quality(one: FileFacts) -> int | None:
+def _quality(one: FileStats) -> int | None:
     """The quality setting, 1–100, of a lossy file."""
-    if one.webp_quantiser is None:
-        return one.jpeg_quality
-    # libwebp's curve from quality to quantiser, and what its default spatial noise shaping adds.
-    compression = (1 - one.webp_quantiser / 127) ** (3 / 1.4)
-    return round(100 * float(1.5 * compression if compression < 0.5 else (1 + compression) / 2))
+    return one.jpeg_quality if one.webp_quantiser is None else webp_quality(one.webp_quantiser, _SHAPING)
 
 
 def _of_quality(qualities: list[int]) -> str:
@@ -187,7 +187,7 @@ def _shares(values: Sequence[str]) -> str:
 
 
 def _standardised_gap(first: FloatArray, second: FloatArray) -> FloatArray:
-    """How much larger the first are, in standard deviations; per column."""
+    """Standardised mean difference first − second, per column."""
     spread = np.sqrt((first.var(axis=0) + second.var(axis=0)) / 2)
     gap: FloatArray = (first.mean(axis=0) - second.mean(axis=0)) / np.maximum(spread, 1e-9)
     return gap

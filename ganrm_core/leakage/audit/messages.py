@@ -1,11 +1,11 @@
-"""What the audit says, in sentences for the person who chose the pictures."""
+"""Sentences of the audit's findings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ...metrics.binary import Interval
-from ..forensics.file_stats import FileFacts
+from ..forensics.file_stats import FileStats
 from . import nuisances
 from .descriptions import describe
 
@@ -32,36 +32,36 @@ _TEMPLATES = {
 
 
 def sentences(
-    name: str, liked: Sequence[FileFacts], ordinary: Sequence[FileFacts], auc: Interval, separates: bool
+    name: str, liked: Sequence[FileStats], ordinary: Sequence[FileStats], auc: Interval, separates: bool
 ) -> tuple[str, str, str]:
-    """(the sentence, the liked pictures in a few words, the ordinary ones in a few words)."""
-    words = describe(name, liked, ordinary)
+    """(sentence, phrase for the liked pictures, phrase for the ordinary ones) of a nuisance family."""
+    phrases = describe(name, liked, ordinary)
     if not separates:
-        return quiet(name, f"AUC {auc.value:.2f}"), *words
-    sentence = _TEMPLATES[name].format(liked=words[0], ordinary=words[1], auc=f" (AUC {auc.value:.2f})")
-    return sentence, *words
+        return no_leak_sentence(name, f"AUC {auc.value:.2f}"), *phrases
+    sentence = _TEMPLATES[name].format(liked=phrases[0], ordinary=phrases[1], auc=f" (AUC {auc.value:.2f})")
+    return sentence, *phrases
 
 
 def content_sentence(
-    name: str, liked: Sequence[FileFacts], ordinary: Sequence[FileFacts], auc: Interval
+    name: str, liked: Sequence[FileStats], ordinary: Sequence[FileStats], auc: Interval
 ) -> tuple[str, str, str]:
-    """As `sentences`, of a family that follows from what the pictures show."""
-    words = describe(name, liked, ordinary)
+    """As `sentences`, for a family that follows from what the pictures show."""
+    phrases = describe(name, liked, ordinary)
     return (
-        f"The liked ones take {words[0]}, the ordinary ones {words[1]} (AUC {auc.value:.2f}). Both folders are "
+        f"The liked ones take {phrases[0]}, the ordinary ones {phrases[1]} (AUC {auc.value:.2f}). Both folders are "
         "lossless, so this is what they show: flat pictures take fewer bytes than busy ones. Nothing gives away "
         "how they were made.",
-        *words,
+        *phrases,
     )
 
 
-def quiet(name: str, figure: str) -> str:
-    """What is said of a family that gives nothing away."""
-    return f"Nothing in the {name} gives away which folder a picture is from ({figure})."
+def no_leak_sentence(name: str, metric: str) -> str:
+    """The sentence for a family that does not separate the folders; `metric` such as "AUC 0.53"."""
+    return f"Nothing in the {name} gives away which folder a picture is from ({metric})."
 
 
 def near_duplicate_sentence(share: float, pair: tuple[str, str] | None, separates: bool) -> str:
-    """`pair`: the names of a liked picture and of its near-copy among the ordinary ones."""
+    """The sentence on near-duplicates across the folders; `pair`: file names of an example, liked and ordinary."""
     example = f", such as {pair[0]} (liked) and {pair[1]} (ordinary)" if pair else ""
     if not share:
         return "No picture has a near-copy in the other folder."

@@ -1,4 +1,4 @@
-"""The families of nuisances, and what the classifier of each looks at."""
+"""Nuisance families of the audit, and the columns that the classifier of each one sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...data.borders import NO_FRAME
 from ...metrics.binary import FloatArray
-from ..forensics.file_stats import FileFacts
+from ..forensics.file_stats import FileStats
 from .permutation_test import classes, numbers
 
 COMPRESSION = "compression"
@@ -25,51 +25,51 @@ NEAR_DUPLICATES = "near-duplicates"
 CLASSIFIED = (
     COMPRESSION, FILE_SIZE, SIZE, SHARPNESS, COLOUR_TAGS, OVERALL_COLOUR, PIXEL_FORMAT, BORDERS,
 )  # fmt: skip
-"""The families that a classifier decides on; near-duplicates are counted instead."""
+"""The families tested by a classifier; near-duplicates are counted instead."""
 
-Facts = Sequence[FileFacts]
+Facts = Sequence[FileStats]
 
 _TINY = 1e-6
-_SHARED = 0.15  # of the framed pictures, that have about the same frame where it is one
-_FEWEST = 3
-_NEARLY = 0.004  # of a side
-_CLEAN = 0.9  # of a folder, that must carry no trace of JPEG
+_SHARED = 0.15  # share of the framed pictures that must have about the same frame width
+_FEWEST = 3  # of them, at least
+_NEARLY = 0.004  # tolerance of a width, as a share of the side
+_CLEAN = 0.9  # share of a folder that must be without traces of JPEG
 
 
 def columns_of(name: str, facts: Facts) -> list[FloatArray]:
-    """What the classifier of the family `name` sees: columns [N], none where all pictures are alike."""
+    """Classifier columns [N] of the family `name`; none where all pictures are alike."""
     return _COLUMNS[name](facts)
 
 
-def with_frames_of_few_widths(facts: Facts) -> list[FileFacts]:
-    """The same facts, without borders whose width hardly another picture has: the margins of centred boxes.
+def with_frames_of_few_widths(facts: Facts) -> list[FileStats]:
+    """The same statistics without borders whose width few other pictures have: the margins of centred boxes.
 
-    Equal are widths in pixels or as shares of the side. Letterbox bars may have any width: it follows from the
+    Widths are equal in pixels or as shares of the side. Letterbox bars are kept at any width: it follows from the
     picture's shape.
     """
     framed = [place for place, one in enumerate(facts) if min(one.border)]
     pixels = np.array([float(min(facts[place].border)) for place in framed])
     shares = pixels / [min(facts[place].height, facts[place].width) for place in framed]
-    company = np.maximum(_within(pixels, 1.0), _within(shares, _NEARLY))
-    lonely = {
+    neighbours = np.maximum(_within(pixels, 1.0), _within(shares, _NEARLY))
+    rare = {
         place
-        for place, others in zip(framed, company, strict=True)
+        for place, others in zip(framed, neighbours, strict=True)
         if others < max(_FEWEST, _SHARED * len(framed))
     }
-    return [replace(one, border=NO_FRAME) if place in lonely else one for place, one in enumerate(facts)]
+    return [replace(one, border=NO_FRAME) if place in rare else one for place, one in enumerate(facts)]
 
 
 def _within(values: FloatArray, distance: float) -> NDArray[np.int64]:
-    """How many of the values, itself included, are that near to each."""
+    """For each value, how many of the values (itself included) are within `distance`."""
     ranked = np.sort(values)
     count = np.searchsorted(ranked, values + distance, "right") - np.searchsorted(ranked, values - distance)
     return count.astype(np.float64)
 
 
 def is_content(name: str, liked: Facts, ordinary: Facts) -> bool:
-    """Whether the family can only tell what the pictures show, or what no model sees.
+    """Whether the family only shows what the pictures show, not how they were made.
 
-    Bytes per pixel of lossless files follow from the picture alone, where no trace of a lossy past is found.
+    So it is with bytes per pixel of lossless files without traces of JPEG.
     """
     return name == FILE_SIZE and all(
         all(one.lossless for one in facts) and np.mean([not one.jpeg_traces for one in facts]) >= _CLEAN
@@ -114,7 +114,7 @@ def _size_columns(facts: Facts) -> list[FloatArray]:
 
 def _sharpness_columns(facts: Facts) -> list[FloatArray]:
     bands = np.array([one.bands for one in facts])
-    # What resampling leaves is a kink in the fall from coarse to fine, whatever the picture.
+    # Resampling leaves a kink in the spectrum, whatever the picture: hence the first and second differences.
     shapes = [bands, np.diff(bands), np.diff(bands, n=2)]
     return [column for shape in shapes for band in shape.T for column in numbers(band, bins=4)]
 

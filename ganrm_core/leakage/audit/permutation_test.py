@@ -1,4 +1,4 @@
-"""A small, quick classifier, and a test of whether what it finds could be chance."""
+"""Ridge-regression classifier with held-out scores, and a permutation test of its accuracy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ...data.splits import IntArray
 from ...metrics.binary import FloatArray
 
 PERMUTATIONS = 999
-_FEW = 200
-_PENALTY = 0.03  # of the columns' variance
+_FEW = 200  # pictures, below which there are more permutations
+_PENALTY = 0.03  # of the ridge regression, as a share of the columns' variance
 _BINS = 8
-_RAREST = 0.02  # share of the pictures that a value must have to get a column of its own
-_AT_ONCE = 1 << 22  # numbers held at a time
+_RAREST = 0.02  # share of the pictures from which on a value gets its own column
+_AT_ONCE = 1 << 22  # labels × permutations held in memory
 
 
 def numbers(values: Sequence[float] | FloatArray, bins: int = _BINS) -> list[FloatArray]:
-    """Columns that let a linear classifier draw any curve over a number: itself, its square, its bins."""
+    """Columns of a numeric feature for a linear classifier: standardised, squared, and one-hot quantile bins."""
     column = np.asarray(values, dtype=float)
     spread = column.std()
     if spread < 1e-9:
@@ -32,7 +32,7 @@ def numbers(values: Sequence[float] | FloatArray, bins: int = _BINS) -> list[Flo
 
 
 def classes(values: Sequence[Hashable]) -> list[FloatArray]:
-    """A column for each value that is not rare: 1 where a picture has it, else 0."""
+    """One-hot columns of a categorical feature, one for each value that is not rare."""
     count: dict[Hashable, int] = {}
     for value in values:
         count[value] = count.get(value, 0) + 1
@@ -45,10 +45,10 @@ def classes(values: Sequence[Hashable]) -> list[FloatArray]:
 
 
 def held_out_scores(columns: Sequence[FloatArray], labels: NDArray[Any], folds: IntArray) -> FloatArray:
-    """Scores of every picture by a ridge regression that has not seen its fold.
+    """Held-out scores of every picture by ridge regression, fitted on the other folds.
 
-    `labels` [N], or [N, R] for R labellings at once: the regression is linear in the labels, so that
-    all of them cost little more than one. Returns the same shape. Without columns all scores are 0.
+    `labels` [N], or [N, R] for R labellings at once: the regression is linear in the labels, so all of them cost
+    little more than one. Returns the same shape; zeros without columns.
     """
     targets = np.asarray(labels, dtype=float).reshape(len(labels), -1)
     scores: FloatArray = np.zeros_like(targets)
@@ -70,22 +70,22 @@ def held_out_scores(columns: Sequence[FloatArray], labels: NDArray[Any], folds: 
 def is_beyond_chance(
     columns: Sequence[FloatArray], labels: IntArray, groups: IntArray, folds: IntArray, *, seed: int
 ) -> bool:
-    """Whether hardly any relabelling of the pictures is predicted as well as the true one (p ≤ .001).
+    """Permutation test: whether the true labels are predicted better than permuted ones (p ≤ .001).
 
-    Judged by the correlation of held-out scores and labels: of few pictures, many relabellings are
-    ranked perfectly by some accident, but none is predicted as surely. An exact test: labels are
-    exchanged among whole groups inside each fold, and inside the groups that hold both. Source:
-    Ojala & Garriga 2010, with the exchange restricted as in Good 2005.
+    The statistic is the correlation of held-out scores and labels: with few pictures, many permutations are
+    ranked perfectly by accident, but none is predicted as surely. Exact: labels are exchanged among whole groups
+    inside each fold, and inside the groups that hold both. Source: Ojala & Garriga 2010, with the exchange
+    restricted as in Good 2005.
     """
     reached = float(_correlations(held_out_scores(columns, labels, folds), labels)) - 1e-6
     rng = np.random.default_rng(seed)
-    # Of few pictures there are few relabellings, and the true one comes up again by itself.
+    # Few pictures have few permutations, and the identity is drawn again by chance.
     total, allowed = (PERMUTATIONS, 0) if len(labels) > _FEW else (5 * PERMUTATIONS + 4, 4)
     at_once = int(np.clip(_AT_ONCE // len(labels), 1, 500))
-    relabelled = _Relabelling(labels, groups, folds)
+    permutations = _RestrictedPermutations(labels, groups, folds)
     equalled = 0
     for start in range(0, total, at_once):
-        drawn = relabelled.draw(min(at_once, total - start), rng)
+        drawn = permutations.draw(min(at_once, total - start), rng)
         equalled += int((_correlations(held_out_scores(columns, drawn, folds), drawn) >= reached).sum())
         if equalled > allowed:
             return False
@@ -93,14 +93,14 @@ def is_beyond_chance(
 
 
 def _correlations(scores: FloatArray, labels: NDArray[Any]) -> FloatArray:
-    """Of each column of `scores` with the same of `labels`; 0 where one of them does not vary."""
+    """Pearson correlation of each column of `scores` with that of `labels`; 0 where one of them is constant."""
     score, label = scores - scores.mean(axis=0), labels - labels.mean(axis=0)
     norm = np.sqrt((score**2).sum(axis=0) * (label**2).sum(axis=0))
     return np.asarray((score * label).sum(axis=0) / np.maximum(norm, 1e-12))
 
 
-class _Relabelling:
-    """Draws labellings that are as likely as the true one where the pictures do not differ."""
+class _RestrictedPermutations:
+    """Label permutations that are exchangeable under the null: of whole groups per fold, and inside mixed groups."""
 
     def __init__(self, labels: IntArray, groups: IntArray, folds: IntArray) -> None:
         _, first, self._group_of = np.unique(groups, return_index=True, return_inverse=True)
@@ -111,7 +111,7 @@ class _Relabelling:
         self._mixed = [np.flatnonzero(self._group_of == group) for group in np.flatnonzero(~pure)]
 
     def draw(self, number: int, rng: np.random.Generator) -> IntArray:
-        """[N, number]"""
+        """Permuted labels [N, number]."""
         of_group = np.repeat(self._label_of_group[:, None], number, axis=1)
         for members in self._by_fold:
             of_group[members] = rng.permuted(of_group[members], axis=0)

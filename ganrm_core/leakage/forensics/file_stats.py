@@ -1,4 +1,4 @@
-"""What can be said of one picture file without looking at what it shows."""
+"""Statistics of one picture file that say how it was made: format, quality, size, borders, spectrum, colour."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from torch import Tensor
 from ...data.borders import frame_widths
 from .image_headers import read_header
 from .jpeg_history import jpeg_traces
-from .pixel_stats import BANDS, centre, frequency_bands, luma, mean_colour, shows_through
+from .pixel_stats import BANDS, centre_crop, frequency_bands, has_transparent_parts, luma, mean_colour
 
 _COLOURS = 5
 
 
 @dataclass(frozen=True)
-class FileFacts:
-    """Plain values only.
+class FileStats:
+    """File statistics of one picture; plain values only.
 
-    container: what the bytes say, whatever the name ends in: "PNG", "JPEG", "WEBP"…
+    container: by content, not by name: "PNG", "JPEG", "WEBP"…
     jpeg_quality: nearest IJG quality, 1–100; jpeg_subsampling: as Pillow numbers it (0 4:4:4, 1 4:2:2,
     2 4:2:0, −1 other); webp_quantiser: 0 (finest) to 127; each None where the container has none.
-    width, height: pixels, turned upright. mode: Pillow's name of the pixel format ("RGB", "RGBA", "L",
-    "P", "I;16"), with ";16" where the file has 16 bits. alpha: "none", "opaque" or "transparent".
-    colour_tag: "none", "sRGB" (a profile that changes nothing), "sRGB flag", "gamma", "cICP" or "other
-    profile". border: widths in pixels of a frame or of letterbox bars: top, right, bottom, left. bands: log10
-    power of 12 rings of spatial frequency, low to high. jpeg_traces: 0 (never was a JPEG, as far as can be seen) to 1.
-    colour: mean red, green, blue, saturation, contrast, 0–1.
+    width, height: pixels, EXIF orientation applied. mode: Pillow's pixel format ("RGB", "RGBA", "L", "P", "I;16"),
+    with ";16" where the file has 16 bits. alpha: "none", "opaque" or "transparent". colour_tag: "none", "sRGB" (a
+    profile that changes nothing), "sRGB flag", "gamma", "cICP" or "other profile". border: widths in pixels of a
+    frame or of letterbox bars: top, right, bottom, left. bands: log10 power of 12 rings of spatial frequency, low
+    to high. jpeg_traces: 0 (no trace of JPEG compression) to 1. colour: mean red, green, blue, saturation,
+    contrast, 0–1.
     """
 
     container: str
@@ -51,14 +51,14 @@ class FileFacts:
     colour: tuple[float, ...]
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> FileFacts:
-        """Of what `dataclasses.asdict` gave, after its way through JSON, which turns tuples into lists.
+    def from_json(cls, values: Mapping[str, Any]) -> FileStats:
+        """Inverse of `dataclasses.asdict` and JSON, which turns tuples into lists.
 
         Raises TypeError or ValueError for anything else.
         """
         plain: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
         facts = cls(**plain)
-        if not all(_is_of(kind, getattr(facts, name)) for name, kind in _kinds().items()):
+        if not all(_has_type(kind, getattr(facts, name)) for name, kind in _field_types().items()):
             raise ValueError("a picture's facts hold an entry of the wrong kind")
         if (len(facts.bands), len(facts.colour)) != (BANDS, _COLOURS):
             raise ValueError("a picture's facts are incomplete")
@@ -66,38 +66,38 @@ class FileFacts:
 
 
 @cache
-def _kinds() -> dict[str, Any]:
-    return get_type_hints(FileFacts)
+def _field_types() -> dict[str, Any]:
+    return get_type_hints(FileStats)
 
 
-def _is_of(kind: Any, value: Any) -> bool:
-    """Whether a plain value is of an annotated type. A float is a finite number, whole ones included."""
+def _has_type(kind: Any, value: Any) -> bool:
+    """Whether a plain value has an annotated type. A float is a finite number, integers included."""
     inner = get_args(kind)
     if get_origin(kind) is tuple:
         inner = inner[:1] * len(value) if isinstance(value, tuple) and inner[-1] is ... else inner
-        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_is_of, inner, value))
+        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_has_type, inner, value))
     if inner:
-        return any(_is_of(each, value) for each in inner)
+        return any(_has_type(each, value) for each in inner)
     if kind is float:
         return type(value) in (int, float) and math.isfinite(value)
     return type(value) is kind
 
 
-def file_facts(path: Path, image: Tensor) -> FileFacts:
-    """Look at one file; `image` is what `read_image` gave for it: uint8 [3, H, W].
+def file_stats(path: Path, image: Tensor) -> FileStats:
+    """Measure one file; `image` is what `read_image` gives for it: uint8 [3, H, W].
 
-    Only the header is read again. Whether an alpha channel is used is told from `image`, where
-    transparent parts lie over mid-grey: faint transparency counts as opaque. Raises `ImageError` for
-    a file that is missing, unreadable or no picture.
+    Only the header is read again. Whether an alpha channel is used is told from `image`, where transparent parts
+    lie over mid-grey: faint transparency counts as opaque. Raises `ImageError` for a file that is missing,
+    unreadable or no picture.
     """
     header = read_header(path)
     height, width = image.shape[1:]
-    grey = luma(centre(image))
+    grey = luma(centre_crop(image))
     alpha = "none"
     if header.has_alpha:
-        alpha = "transparent" if shows_through(image) else "opaque"
+        alpha = "transparent" if has_transparent_parts(image) else "opaque"
     top, right, bottom, left = frame_widths(image)
-    return FileFacts(
+    return FileStats(
         container=header.container,
         lossless=header.lossless,
         jpeg_quality=header.jpeg_quality,

@@ -1,4 +1,4 @@
-"""What a picture file says of itself in its header: container, compression, colour tags, pixel format."""
+"""Image header parsing: container, compression quality, colour tags and pixel format, without decoding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .webp_header import webp_quantiser
 _LOSSLESS = frozenset(("PNG", "BMP", "DIB", "PPM", "QOI"))
 _TIFF_LOSSY = frozenset(("jpeg", "tiff_jpeg", "webp"))
 
-# Luminance table K.1 of ITU-T T.81, which IJG scales.
+# Luminance quantisation table K.1 of ITU-T T.81, which IJG encoders scale by quality.
 # fmt: off
 _IJG_LUMINANCE = np.array((
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
@@ -32,7 +32,7 @@ _IJG_LUMINANCE = np.array((
 
 @dataclass(frozen=True)
 class Header:
-    """The fields of `FileFacts` that a header gives, and whether the file has an alpha channel."""
+    """The fields of `FileStats` that come from a header, and whether the file has an alpha channel."""
 
     container: str
     lossless: bool
@@ -67,7 +67,7 @@ def _header(file: BinaryIO, picture: Image.Image) -> Header:
     mode, has_alpha = picture.mode, picture.mode in ("RGBA", "LA", "PA", "RGBa", "La")
     has_alpha = has_alpha or "transparency" in info
     lossless, quality, subsampling, quantiser = container in _LOSSLESS, None, None, None
-    in_front: dict[bytes, bytes] = {}
+    leading: dict[bytes, bytes] = {}
     if container == "JPEG":
         quality = jpeg_quality(picture)
         subsampling = JpegImagePlugin.get_sampling(picture)
@@ -76,9 +76,9 @@ def _header(file: BinaryIO, picture: Image.Image) -> Header:
     elif container == "TIFF":
         lossless = str(info.get("compression", "raw")) not in _TIFF_LOSSY
     elif container == "PNG":
-        in_front = _png_chunks(file)
-        if in_front.get(b"IHDR", b"")[8:9] == b"\x10" and not mode.startswith("I"):
-            mode += ";16"  # Pillow opens 16-bit colour as 8-bit and says nothing of it
+        leading = _png_chunks(file)
+        if leading.get(b"IHDR", b"")[8:9] == b"\x10" and not mode.startswith("I"):
+            mode += ";16"  # Pillow opens 16-bit colour as 8-bit without telling
     return Header(
         container=container,
         lossless=lossless,
@@ -87,13 +87,13 @@ def _header(file: BinaryIO, picture: Image.Image) -> Header:
         webp_quantiser=quantiser,
         mode=mode,
         has_alpha=has_alpha,
-        colour_tag=_colour_tag(info.get("icc_profile"), picture.mode, in_front),
+        colour_tag=_colour_tag(info.get("icc_profile"), picture.mode, leading),
         size=os.fstat(file.fileno()).st_size,
     )
 
 
 def jpeg_quality(picture: Image.Image) -> int | None:
-    """The IJG quality (1–100) whose luminance table is nearest to that of this JPEG.
+    """The IJG quality (1–100) whose luminance quantisation table is nearest to that of this JPEG.
 
     Other encoders have tables of their own: for them it is the quality that looks about the same.
     """
@@ -112,7 +112,7 @@ def _ijg_tables() -> np.ndarray[Any, Any]:
 
 
 def _png_chunks(file: BinaryIO) -> dict[bytes, bytes]:
-    """The first bytes of every chunk in front of the pixels."""
+    """Name → first 16 bytes of every chunk before the pixels."""
     found: dict[bytes, bytes] = {}
     for chunk in chunks(file):
         if chunk.name in (b"IDAT", b"IEND"):
@@ -123,7 +123,7 @@ def _png_chunks(file: BinaryIO) -> dict[bytes, bytes]:
 
 
 def _colour_tag(profile: bytes | None, mode: str, chunks: dict[bytes, bytes]) -> str:
-    """In the order of precedence of the PNG specification, third edition."""
+    """The colour tag by the precedence of the PNG specification, third edition."""
     if b"cICP" in chunks:
         return "cICP"
     if profile:

@@ -1,4 +1,4 @@
-"""What can be measured in a picture without knowing what it shows: grain, mean colour."""
+"""Pixel statistics independent of content: luma, power spectrum, mean colour, transparency."""
 
 from __future__ import annotations
 
@@ -9,34 +9,32 @@ import torch
 from torch import Tensor
 
 from ...data.image_io import MID_GREY
+from ...data.luma import LUMA_WEIGHTS
 
 BANDS = 12
-_CROP = 512  # pixels a side that the frequencies are measured on
+_CROP = 512  # side in pixels of the crop whose spectrum is measured
 _FLOOR = 1e-3  # squared 8-bit steps: well under the rounding noise of 8 bits, which is 1/12
-_SAMPLES = 256  # pixels of the shorter side that are looked at for colour and transparency, at most
-
-_KEYED_OUT = 0.02
-
-_LUMA = torch.tensor([0.299, 0.587, 0.114])
+_SAMPLES = 256  # pixels of the shorter side sampled for colour and transparency, at most
+_TRANSPARENT = 0.02  # share of mid-grey pixels from which on a picture has transparent parts
 
 
 def luma(image: Tensor) -> Tensor:
-    """float32 [H, W] in 8-bit steps, for uint8 [3, H, W]. Source: ITU-R BT.601."""
-    return (_LUMA @ image.flatten(1).float()).view(image.shape[1:])
+    """uint8 [3, H, W] → float32 [H, W] in 8-bit steps."""
+    return (torch.tensor(LUMA_WEIGHTS) @ image.flatten(1).float()).view(image.shape[1:])
 
 
-def centre(image: Tensor, side: int = _CROP) -> Tensor:
-    """The middle of [..., H, W], at most `side` pixels each way, its corner on a multiple of 8 pixels."""
+def centre_crop(image: Tensor, side: int = _CROP) -> Tensor:
+    """Centre crop of [..., H, W], at most `side` pixels each way, its corner on a multiple of 8 pixels."""
     height, width = image.shape[-2:]
     top, left = (max(0, size - side) // 2 // 8 * 8 for size in (height, width))
     return image[..., top : top + side, left : left + side]
 
 
 def frequency_bands(grey: Tensor) -> tuple[float, ...]:
-    """log10 of the mean power, in squared 8-bit steps, of 12 rings of spatial frequency, low to high.
+    """Radial power spectrum: log10 mean power, in squared 8-bit steps, of 12 rings, low to high frequency.
 
-    Eleven rings of equal width reach 0.5 cycles per pixel, the last holds what the corners have
-    beyond. `grey`: float32 [H, W]. A ring without a frequency in a tiny picture takes its neighbour's.
+    Eleven rings of equal width reach 0.5 cycles per pixel, the last holds the corners beyond. `grey`: float32
+    [H, W]. A ring without a frequency, in a tiny picture, takes its neighbour's value.
     """
     height, width = grey.shape
     window, power_of_window = _window(height, width)
@@ -55,27 +53,27 @@ def mean_colour(image: Tensor) -> tuple[float, ...]:
 
     `image`: uint8 [3, H, W].
     """
-    few = _thinned(image)
-    saturation = (few.amax(dim=0) - few.amin(dim=0)).float().mean() / 255
-    contrast = luma(few).std(correction=0) / 255
-    return (*few.float().mean(dim=(1, 2)).div_(255).tolist(), float(saturation), float(contrast))
+    sample = _subsampled(image)
+    saturation = (sample.amax(dim=0) - sample.amin(dim=0)).float().mean() / 255
+    contrast = luma(sample).std(correction=0) / 255
+    return (*sample.float().mean(dim=(1, 2)).div_(255).tolist(), float(saturation), float(contrast))
 
 
-def shows_through(image: Tensor) -> bool:
-    """Whether `read_image` has laid a notable part of the picture over mid-grey."""
-    return float((_thinned(image) == MID_GREY).all(dim=0).float().mean()) >= _KEYED_OUT
+def has_transparent_parts(image: Tensor) -> bool:
+    """Whether a notable part of the picture is transparent: `read_image` lays it over mid-grey."""
+    return float((_subsampled(image) == MID_GREY).all(dim=0).float().mean()) >= _TRANSPARENT
 
 
-def _thinned(image: Tensor) -> Tensor:
+def _subsampled(image: Tensor) -> Tensor:
     step = -(-min(image.shape[1:]) // _SAMPLES)
     return image[:, ::step, ::step]
 
 
-# Few sizes at a time: each takes up to 2 MB.
+# Cached for few sizes: each takes up to 2 MB.
 @lru_cache(maxsize=8)
 def _window(height: int, width: int) -> tuple[Tensor, float]:
-    """The window [height, width] and its power."""
-    # Without its zeros, for tiny pictures.
+    """2D Hann window [height, width] and its power."""
+    # Without the zeros at its ends, which would be all of a tiny picture.
     down, across = (torch.hann_window(length + 2, periodic=False)[1:-1] for length in (height, width))
     window = down.unsqueeze(1) * across
     return window, float(window.square().sum())
@@ -83,7 +81,7 @@ def _window(height: int, width: int) -> tuple[Tensor, float]:
 
 @lru_cache(maxsize=8)
 def _rings(height: int, width: int) -> tuple[Tensor, list[int]]:
-    """The ring of each frequency, flat, and how many each ring has."""
+    """Ring index of each frequency, flat, and the number of frequencies in each ring."""
     frequency = torch.hypot(torch.fft.fftfreq(height).unsqueeze(1), torch.fft.rfftfreq(width))
     ring = (frequency * (2 * (BANDS - 1))).long().clamp_max(BANDS - 1).flatten()
     return ring, torch.bincount(ring, minlength=BANDS).tolist()

@@ -1,4 +1,4 @@
-"""How strongly a lossy WebP was compressed, read from the first bytes of its key frame.
+"""WebP header parsing: lossy or lossless, and the base quantiser of the first VP8 key frame.
 
 Source: RFC 6386 (VP8 Data Format), sections 7.3 and 9.2 to 9.6; the WebP container specification.
 """
@@ -9,14 +9,14 @@ import struct
 from typing import BinaryIO
 
 _FRAME_HEADER = 10  # bytes before the first partition: frame tag, start code, width and height
-_ENOUGH = 64  # bytes of the first partition in which the fields read here surely lie
+_ENOUGH = 64  # bytes of the first partition: the fields read here end before that
 _MOST_CHUNKS = 64
 
 
 def webp_quantiser(file: BinaryIO) -> tuple[bool, int | None]:
     """(lossless, base quantiser index 0–127) of a WebP file's first frame.
 
-    0 is the finest. None for a lossless file, and where the header cannot be followed.
+    0 is the finest. None for a lossless file, and where the header cannot be parsed.
     """
     found = _first_frame(file)
     if found is None:
@@ -31,8 +31,17 @@ def webp_quantiser(file: BinaryIO) -> tuple[bool, int | None]:
     return False, _base_quantiser(_BoolDecoder(frame[_FRAME_HEADER:]))
 
 
+def webp_quality(quantiser: int, shaping: float = 1.0) -> int:
+    """The encoder quality 0–100 for a base quantiser 0–127: the inverse of libwebp's QualityToCompression.
+
+    `shaping`: the exponent that spatial noise shaping puts on the compression of the first segment; 1 is without.
+    """
+    linear: float = (1 - quantiser / 127) ** (3 / shaping)
+    return round(100 * (1.5 * linear if linear < 0.5 else (1 + linear) / 2))
+
+
 def _first_frame(file: BinaryIO) -> tuple[bytes, int] | None:
-    """The kind of the first image chunk and where its content begins."""
+    """FourCC of the first image chunk and the offset of its data."""
     position = 12
     for _ in range(_MOST_CHUNKS):
         file.seek(position)
@@ -42,13 +51,13 @@ def _first_frame(file: BinaryIO) -> tuple[bytes, int] | None:
         kind, size = head[:4], struct.unpack("<I", head[4:])[0]
         if kind in (b"VP8 ", b"VP8L"):
             return kind, position + 8
-        # A frame of an animation: its own chunks come after 16 bytes of position and timing.
+        # An animation frame: its chunks follow 16 bytes of position and timing.
         position += 8 + 16 if kind == b"ANMF" else 8 + size + size % 2
     return None
 
 
 class _BoolDecoder:
-    """The arithmetic decoder of RFC 6386 section 7.3. Past the end it reads zeros, as the RFC asks."""
+    """The arithmetic decoder of RFC 6386 section 7.3. Reads zeros past the end, as the RFC specifies."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._next = data, 2
@@ -81,7 +90,7 @@ class _BoolDecoder:
         return value
 
     def skip_optional(self, count: int, bits: int) -> None:
-        """Fields that are there only where a flag in front of each says so."""
+        """Skip `count` fields, each present only if the flag before it is set."""
         for _ in range(count):
             if self.flag():
                 self.number(bits)

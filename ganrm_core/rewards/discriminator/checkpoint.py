@@ -1,7 +1,4 @@
-"""One safetensors file: the weights, and what it takes to use them rightly.
-
-The format is documented in docs/checkpoint-format.md.
-"""
+"""Checkpoint file (safetensors): head and adapter tensors, and a JSON card in the header (docs/checkpoint-format.md)."""
 
 from __future__ import annotations
 
@@ -20,29 +17,30 @@ from ...utils.files import atomic_file, is_file, shown
 from ...utils.safetensors_io import open_safetensors
 from ...utils.strict_json import strict_json
 
-FORMAT_VERSION = 3
-"""Version 3 adds `preprocessing.frame`, which an older reader would ignore, and so score framed pictures differently."""
+FORMAT_VERSION = 4
+"""Version 4 adds `head_config`, by which a model is refined: older readers would look for it in the sentence `chosen_head`.
+Version 3 added `preprocessing.frame`; older readers would ignore it, and so score framed pictures differently."""
 HEADER_KEY = "ganrm"
 COMPANION_SUFFIX = ".features.safetensors"
-"""How the name of a checkpoint's companion ends; see the module `companion`."""
+"""Suffix of the feature archive beside a checkpoint (`training.feature_archive`)."""
 _SECTIONS = (
     "backbone", "adapter", "calibration", "preprocessing", "metrics", "thresholds", "leak_audit", "provenance"
 )  # fmt: skip
-"""Parts of a card that are objects, or null."""
+"""Entries of a card that are objects, or null."""
 _NO_MODELS = (COMPANION_SUFFIX, ".part.safetensors")
 _HEADER_LIMIT = 100_000_000  # the limit safetensors itself sets
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the file holds: tensors by name, and the card, a JSON object."""
+    """Tensors by name, and the card, a JSON object."""
 
     tensors: dict[str, Tensor]
     card: dict[str, Any]
 
 
 def check_model_path(path: Path) -> None:
-    """Raise OutputError for a model's name that is too long, or would be taken for something else and never be listed."""
+    """Raise OutputError for a model's file name that is too long, or reserved for feature archives or partial files."""
     if not fits(path):
         raise OutputError(f"The name {shown(path.name)} is too long for this disk. Choose a shorter one.")
     if (name := path.name.lower()).endswith(_NO_MODELS):
@@ -54,7 +52,7 @@ def check_model_path(path: Path) -> None:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool = False) -> None:
-    """Write `checkpoint` to `path`, wholly or not at all.
+    """Write `checkpoint` to `path` atomically.
 
     Raises OutputError where `path` exists (unless `overwrite`), cannot be written, or is refused by
     `check_model_path`.
@@ -66,11 +64,11 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, *, overwrite: bool = Fal
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
-    """The content of the file. Equal checkpoints give equal bytes."""
+    """Serialise; equal checkpoints give equal bytes."""
     from safetensors.torch import save
 
     card = {**checkpoint.card, "format_version": FORMAT_VERSION}
-    # A single header key: safetensors does not keep the order of several, and bytes must repeat.
+    # One header key: safetensors does not keep the order of several, and bytes must be reproducible.
     header = {HEADER_KEY: json.dumps(strict_json(card), sort_keys=True, allow_nan=False)}
     tensors = {
         name: tensor.detach().cpu().contiguous().clone()
@@ -91,7 +89,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The checkpoint's card alone, without its tensors."""
+    """Read the card alone, without the tensors. Raises CheckpointError."""
     metadata = _read_header(path).get("__metadata__", {})
     if not isinstance(metadata, Mapping) or HEADER_KEY not in metadata:
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""What is worked out of picture files, kept by the files' content where `disk_cache.keep_in` says."""
+"""Content-addressed feature cache: feature vectors and JSON records on disk, keyed by a file's sha256."""
 
 from __future__ import annotations
 
@@ -18,34 +18,36 @@ from .feature_extractor import FeatureExtractor
 from .lora_adapter import Adapter
 
 FEATURES = "features"
-"""Under which name a picture's vector is kept."""
+"""Key of a picture's feature vector among the cached tensors."""
 
-_VERSION = 3  # raised whenever the same file would no longer give the same numbers
+_VERSION = 3  # raise it whenever the same file would give other numbers
 
 
 class FeatureCache:
-    """Feature vectors by the sha256 of the file and by everything else that decides them."""
+    """Feature tensors by the file's sha256 and everything else that determines them; no-op without a disk cache."""
 
-    def __init__(self, reader: FeatureExtractor, path: BorderTrim, adapter: Adapter | None = None) -> None:
-        """`adapter`: what is merged into the reader's backbone."""
+    def __init__(
+        self, reader: FeatureExtractor, border_trim: BorderTrim, adapter: Adapter | None = None
+    ) -> None:
+        """`adapter`: the LoRA adapter merged into the reader's backbone."""
         self._reader = reader
-        self._decides = json.dumps(
+        self._config = json.dumps(
             [
                 _versions(),
                 asdict(reader.backbone.spec),
                 [asdict(block) for block in reader.readout.blocks(reader.backbone.spec)],
-                path.to_json(),
+                border_trim.to_json(),
                 adapter.sha256() if adapter else None,
             ]
         )
 
     @property
     def input_size(self) -> int:
-        """The side of the pictures that are read, in pixels."""
+        """Side of the backbone's input in pixels."""
         return self._reader.backbone.spec.input_size
 
     def get(self, content: str, about: str = "") -> dict[str, Tensor] | None:
-        """What was put under the same arguments; `about` says what else decided it."""
+        """The tensors stored for a file; `about` names further settings that determine them."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -53,7 +55,7 @@ class FeatureCache:
         kept = cache.get(self._key(content, about)) if cache else None
         try:
             return load(kept) if kept is not None else None
-        except SafetensorError:  # another program's bytes under our key; worked out again, it is replaced
+        except SafetensorError:  # foreign bytes under our key: computed again, they are replaced
             return None
 
     def put(self, content: str, tensors: dict[str, Tensor], about: str = "") -> None:
@@ -63,7 +65,7 @@ class FeatureCache:
             cache.put(self._key(content, about), save({n: t.contiguous() for n, t in tensors.items()}))
 
     def read(self, pixels: Tensor) -> Tensor:
-        """The reader's features [B, width] of pictures [B, 3, S, S], on the CPU; each kept by its pixels."""
+        """Features [B, width] of pictures [B, 3, S, S], on the CPU; each cached by its pixels' sha256."""
         if kept_in() is None:
             return self._reader(pixels).cpu()
         contents = [hashlib.sha256(each.contiguous().numpy().tobytes()).hexdigest() for each in pixels]
@@ -76,25 +78,25 @@ class FeatureCache:
         return torch.stack([found[content] for content in contents])
 
     def _key(self, content: str, about: str) -> str:
-        # The device is asked anew each time: a host may move the backbone, and devices round differently.
-        return _hashed("features", self._decides, self._reader.device.type, content, about)
+        # Looked up per call: a host may move the backbone, and devices round differently.
+        return _hashed("features", self._config, self._reader.device.type, content, about)
 
 
 def get_record(kind: str, content: str) -> Any:
-    """The JSON value last put under the same arguments, or None. `content` is the file's sha256."""
+    """The JSON record of a file, or None. `content` is the file's sha256."""
     cache = kept_in()
     kept = cache.get(_hashed(kind, *_versions(), content)) if cache else None
     return None if kept is None else json.loads(kept)
 
 
 def put_record(kind: str, content: str, value: Callable[[], Any]) -> None:
-    """Keep what `value` gives, which is asked only where something is kept."""
+    """Store the JSON record `value()`, which is only computed where there is a cache."""
     if cache := kept_in():
         cache.put(_hashed(kind, *_versions(), content), json.dumps(value()).encode())
 
 
 def _versions() -> list[str]:
-    # Decoders and resampling differ in the last bit from one release to the next.
+    # Decoders and resampling differ in the last bit between releases.
     return [str(_VERSION), torch.__version__, PIL.__version__]
 
 

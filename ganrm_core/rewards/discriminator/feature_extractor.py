@@ -1,4 +1,4 @@
-"""From pictures to the vectors a head reads, batch by batch."""
+"""Batched feature extraction: runs a backbone over pictures and returns the vectors that a readout describes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from torch import Tensor
 
 from ...backbones.base import Backbone, ExecutionPlan
 from ...utils.device_memory import free_cached_memory, free_memory, is_out_of_memory
+from ...utils.logs import logger_of
 from ...utils.parallel import in_order, threads_to_share
-from .readout import Readout, SecondLook, Summary
+from .readout import Readout, SecondLook
+from .tap_statistics import TapStatistics, tap_features, tap_statistics
+
+_log = logger_of(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class FeatureExtractor:
-    """Runs a backbone over pictures of its input size and summarises its taps.
+    """Runs `backbone` in batches and puts the statistics of its taps into the columns of `readout`.
 
-    Batch size and memory layout come from the backbone's own table, so the same pictures give the
-    same vectors whoever asks; up to the last bits where a graphics card is short of memory and batches are smaller.
+    Batch size and memory layout come from the backbone's execution plan, so equal pictures give equal vectors for
+    every caller, up to the last bits where a GPU is short of memory and batches shrink.
     """
 
     def __init__(self, backbone: Backbone, readout: Readout) -> None:
@@ -40,14 +44,14 @@ class FeatureExtractor:
 
     @property
     def plan(self) -> ExecutionPlan:
-        """Asked anew each time: a host may move the backbone between two calls."""
+        """The plan for the backbone's present device: a host may move it between two calls."""
         return self.backbone.plan(self.device.type)
 
     @property
     def batch_size(self) -> int:
-        """How many pictures run at once: the plan's number, less where the device's memory is short.
+        """Pictures per forward pass: the plan's number, less where the device is short of memory.
 
-        Asked beforehand, not only when it has run out: drivers on Windows lend main memory then, and crawl.
+        Free memory is queried beforehand: drivers on Windows fall back to slow main memory instead of failing.
         """
         device = self.device
         most = self._affordable.get(device, self.plan.batch_size)
@@ -56,61 +60,68 @@ class FeatureExtractor:
 
     @property
     def group_size(self) -> int:
-        """How many pictures are best given at a time."""
-        return self.batch_size * max((look.at_once for look in self.readout.second_looks), default=1)
+        """Pictures per call that keep every forward pass at its full batch size."""
+        return self.batch_size * max((look.batch_factor for look in self.readout.second_looks), default=1)
 
     @property
     def threads(self) -> int:
-        """In how many threads it is best called; 0 where calls shall come one after the other."""
+        """Threads to call it from; 0 where calls run one after the other."""
         return threads_to_share() if self.plan.side_by_side else 0
 
     def in_groups(self, items: Sequence[Item], read: Callable[[Sequence[Item]], Result]) -> Iterator[Result]:
-        """What `read`, which calls this reader, makes of the items, some at a time and in order."""
+        """Results of `read`, which calls this extractor, for groups of items, in order."""
         threads, size = self.threads, self.group_size
         if threads:
-            # So many groups that no thread is idle, yet none smaller than runs well.
+            # Enough groups to keep every thread busy, each still of an efficient size.
             size = max(self.batch_size, min(size, math.ceil(len(items) / threads)))
         groups = [items[place : place + size] for place in range(0, len(items), size)]
         threads = threads if len(groups) > 1 else 0
+        _log.info(
+            "%d pictures on %s, %d at a time in %d threads", len(items), self.device, size, max(1, threads)
+        )
         return in_order(groups, read, threads=threads, ahead=2 * threads, share=True)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """[B, 3, S, S] in 0–1, any B → [B, width] on the backbone's device, without gradients."""
         if not len(pixels):
             return torch.empty(0, self.readout.width(self.backbone.spec))
-        looks: dict[SecondLook | None, Summary] = {None: self._seen(pixels, None)}
-        for look in self.readout.second_looks:
-            looks[look] = self._seen(pixels, look)
+        passes = {look: self._batched_pass(pixels, look) for look in (None, *self.readout.second_looks)}
         with torch.inference_mode():
-            return self.readout.columns(looks, self.backbone.spec)
+            return self.readout.columns(passes, self.backbone.spec)
 
-    def _seen(self, pixels: Tensor, look: SecondLook | None) -> Summary:
-        done = self.in_batches(
-            pixels,
-            lambda batch: self.readout.seen(self.backbone, batch, look),
-            look.at_once if look else 1,
-        )
+    def with_gradients(self, pixels: Tensor) -> Tensor:
+        """The same vectors in one batch, differentiable with respect to pixels and backbone."""
+        passes = {look: self._single_pass(pixels, look) for look in (None, *self.readout.second_looks)}
+        return self.readout.columns(passes, self.backbone.spec)
+
+    def _batched_pass(self, pixels: Tensor, look: SecondLook | None) -> TapStatistics:
+        factor = look.batch_factor if look else 1
+        done = self.in_batches(pixels, lambda batch: self._single_pass(batch, look), factor)
         with torch.inference_mode():
-            return {place: torch.cat([part[place] for part in done]) for place in done[0]}
+            return {key: torch.cat([part[key] for part in done]) for key in done[0]}
 
-    def in_batches(self, pixels: Tensor, run: Callable[[Tensor], Result], at_once: int = 1) -> list[Result]:
-        """What `run` makes of each batch of pixels, moved to the backbone's device, without gradients.
+    def _single_pass(self, pixels: Tensor, look: SecondLook | None) -> TapStatistics:
+        taps = look.taps if look else self.readout.taps
+        features = tap_features(self.backbone, look.changed(pixels) if look else pixels, taps)
+        return tap_statistics(features, taps, self.backbone.spec)
 
-        `at_once` times the batch size run together. Where the device runs out of memory the batch is halved, down
-        to one picture.
+    def in_batches(self, pixels: Tensor, run: Callable[[Tensor], Result], factor: int = 1) -> list[Result]:
+        """Results of `run` for batches of `pixels` on the backbone's device, without gradients.
+
+        Batches hold `factor` times the batch size. A batch that runs out of memory is halved, down to one picture.
         """
         with torch.inference_mode():
             done: list[Result] = []
             position = 0
             while position < len(pixels):
-                batch = pixels[position : position + self.batch_size * at_once]
+                batch = pixels[position : position + self.batch_size * factor]
                 try:
                     done.append(run(batch.to(self.device)))
                 except Exception as error:
                     if len(batch) == 1 or not is_out_of_memory(error):
                         raise
-                    self._affordable[self.device] = max(1, len(batch) // at_once // 2)
-                    at_once = min(at_once, len(batch) // 2)
+                    self._affordable[self.device] = max(1, len(batch) // factor // 2)
+                    factor = min(factor, len(batch) // 2)
                 else:
                     position += len(batch)
                     continue

@@ -1,4 +1,4 @@
-"""Picture files to feature vectors, decoding ahead, and from the store what is there already."""
+"""Streaming feature extraction from files: decodes ahead in threads and skips files whose features are cached."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ from ...utils.errors import ImageError
 from .feature_cache import FEATURES, FeatureCache
 from .feature_extractor import FeatureExtractor
 
-_MOST_TOGETHER = 64
+_LARGEST_GROUP = 64
 
-Kept = TypeVar("Kept")
+Cached = TypeVar("Cached")
 
 
 @dataclass(frozen=True)
-class Seen(Generic[Kept]):
-    """A file: the sha256 of its content ("" where nothing is kept), and what is kept of it or else the picture."""
+class LoadedFile(Generic[Cached]):
+    """A file's sha256 ("" without a cache), and either its cached value `kept` or the decoded `image`."""
 
     content: str
-    kept: Kept | None
+    kept: Cached | None
     image: Tensor | None
 
 
-def look(
-    path: Path, kept: Callable[[str], Kept | None], decoded: Callable[[str], Tensor | None] = lambda _: None
-) -> Seen[Kept]:
-    """Decode the file unless `kept`, asked with its sha256, has what is needed, or `decoded` the picture.
+def load_unless_cached(
+    path: Path,
+    cached: Callable[[str], Cached | None],
+    decoded: Callable[[str], Tensor | None] = lambda _: None,
+) -> LoadedFile[Cached]:
+    """Decode a picture file unless `cached`, called with its sha256, returns a value.
 
-    `decoded` is asked with "" where nothing is kept: then the file is not hashed.
+    `decoded` may return the picture from memory; it is called with "" without a cache, where no file is hashed.
     Raises ImageError for a file that cannot be read.
     """
 
@@ -47,18 +49,18 @@ def look(
         return read_image(path) if image is None else image
 
     if kept_in() is None:
-        return Seen("", None, picture(""))
+        return LoadedFile("", None, picture(""))
     try:
         content = content_hash(path)
     except ImageError:
-        return Seen("", None, read_image(path))  # which says in its own words what is wrong
-    found = kept(content)
-    return Seen(content, found, None if found is not None else picture(content))
+        return LoadedFile("", None, read_image(path))  # whose error message says what is wrong
+    found = cached(content)
+    return LoadedFile(content, found, None if found is not None else picture(content))
 
 
 @dataclass(frozen=True)
-class _Ready:
-    """A file whose features are kept, or else its picture as the reader takes it."""
+class _Prepared:
+    """A file with its cached features `kept`, or else its picture as the extractor takes it."""
 
     path: Path
     content: str
@@ -73,59 +75,58 @@ def stream_features(
     store: FeatureCache,
     skipped: list[Skipped],
 ) -> Iterator[tuple[list[Path], Tensor]]:
-    """Yield some paths after the other, in order and never none, with their features [paths, width] on the CPU.
+    """Yield groups of paths, in order and never empty, with their features [paths, width] on the CPU.
 
-    `prepare` makes a picture, float [3, H, W] in 0–1, what `reader` takes. Memory does not grow with the
+    `prepare` turns a picture, float [3, H, W] in 0–1, into the extractor's input. Memory does not grow with the
     number of files. Files that cannot be read are added to `skipped` and left out.
     """
 
-    def ready(_: int, path: Path) -> _Ready:
-        seen = look(path, store.get)
-        return _Ready(
-            path, seen.content, seen.kept, None if seen.image is None else prepare(to_float(seen.image))
-        )
+    def prepared(_: int, path: Path) -> _Prepared:
+        loaded = load_unless_cached(path, store.get)
+        pixels = None if loaded.image is None else prepare(to_float(loaded.image))
+        return _Prepared(path, loaded.content, loaded.kept, pixels)
 
-    def alone(some: Sequence[Path]) -> tuple[list[tuple[list[Path], Tensor]], list[Skipped]]:
+    def in_one_thread(some: Sequence[Path]) -> tuple[list[tuple[list[Path], Tensor]], list[Skipped]]:
         left_out: list[Skipped] = []
-        each_ready = stream_files(some, ready, workers=0, skipped=left_out)
-        return [_read(group, reader, store) for group in _grouped(each_ready, len(some))], left_out
+        files = stream_files(some, prepared, workers=0, skipped=left_out)
+        return [_features_of(group, reader, store) for group in _grouped(files, len(some))], left_out
 
     if reader.threads:
-        for found, left_out in reader.in_groups(paths, alone):
+        for found, left_out in reader.in_groups(paths, in_one_thread):
             skipped += left_out
             yield from found
         return
     device = reader.device.type
-    each_ready = stream_files(
-        paths, ready, workers=decoders_beside(device), share=device != "cpu", skipped=skipped
+    files = stream_files(
+        paths, prepared, workers=decoders_beside(device), share=device != "cpu", skipped=skipped
     )
-    for group in _grouped(each_ready, reader.group_size):
-        yield _read(group, reader, store)
+    for group in _grouped(files, reader.group_size):
+        yield _features_of(group, reader, store)
 
 
-def _grouped(each_ready: Iterator[tuple[int, _Ready]], size: int) -> Iterator[list[_Ready]]:
-    """So many that `size` of them are new, or that none waits for long; never none."""
-    group: list[_Ready] = []
-    for _, ready in each_ready:
-        group.append(ready)
-        if len(group) == _MOST_TOGETHER or sum(each.pixels is not None for each in group) == size:
+def _grouped(files: Iterator[tuple[int, _Prepared]], size: int) -> Iterator[list[_Prepared]]:
+    """Non-empty groups with `size` uncached files each, or `_LARGEST_GROUP` files where most are cached."""
+    group: list[_Prepared] = []
+    for _, file in files:
+        group.append(file)
+        if len(group) == _LARGEST_GROUP or sum(each.pixels is not None for each in group) == size:
             yield group
             group = []
     if group:
         yield group
 
 
-def _read(
-    group: Sequence[_Ready], reader: FeatureExtractor, store: FeatureCache
+def _features_of(
+    group: Sequence[_Prepared], reader: FeatureExtractor, store: FeatureCache
 ) -> tuple[list[Path], Tensor]:
-    """The paths of a group, which is not empty, and their features."""
+    """Paths and features of a non-empty group; new features go into the cache."""
     new = [each.pixels for each in group if each.pixels is not None]
-    read = iter(reader(torch.stack(new)).cpu() if new else ())
+    extracted = iter(reader(torch.stack(new)).cpu() if new else ())
     rows: list[Tensor] = []
     for each in group:
         if each.kept is not None:
             rows.append(each.kept[FEATURES])
         else:
-            rows.append(next(read))
+            rows.append(next(extracted))
             store.put(each.content, {FEATURES: rows[-1]})
     return [each.path for each in group], torch.stack(rows)

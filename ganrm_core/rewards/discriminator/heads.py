@@ -1,4 +1,4 @@
-"""The Reward Projection Layer: what turns a feature vector into a logit."""
+"""Reward Projection Layer: linear and MLP heads from feature vector to logit, with an ensemble for uncertainty."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from ...utils.errors import CheckpointError
 class LinearHead(nn.Module):
     """logit = (x − mean) · weight + bias, [B, D] → [B].
 
-    The mean is taken off first: features lie far from zero compared with how much they vary, and
-    float32 would lose that.
+    Features are centred first: their mean is large compared with their variance, which float32 would lose.
     """
 
     kind = "linear"
@@ -34,7 +33,7 @@ class LinearHead(nn.Module):
 
     @classmethod
     def mean_of(cls, heads: Sequence[LinearHead]) -> LinearHead:
-        """The one head whose logits are the mean of theirs."""
+        """The single head whose logits are the mean of those of `heads`."""
         mean = torch.stack([head.mean for head in heads]).mean(dim=0)
         weight = torch.stack([head.weight for head in heads]).mean(dim=0)
         biases = [head.bias + (mean - head.mean) @ head.weight for head in heads]
@@ -42,7 +41,7 @@ class LinearHead(nn.Module):
 
 
 class ProjectedMLPHead(nn.Module):
-    """A small MLP on whitened principal components, [B, D] → [B]."""
+    """MLP on whitened principal components, [B, D] → [B]."""
 
     kind = "mlp"
     mean: Tensor
@@ -62,7 +61,7 @@ class ProjectedMLPHead(nn.Module):
 
 
 class PaperHead(nn.Module):
-    """The MLP of the paper preset: LayerNorm → Linear → GELU → Dropout → Linear, [B, D] → [B]."""
+    """MLP of the paper preset: LayerNorm → Linear → GELU → Dropout → Linear, [B, D] → [B]."""
 
     kind = "paper"
 
@@ -85,7 +84,7 @@ Head = LinearHead | ProjectedMLPHead | PaperHead
 
 
 class RewardProjectionLayer(nn.Module):
-    """One head that scores, and its siblings from cross-validation that say how sure it is."""
+    """The scoring head, and the heads of the cross-validation folds, whose spread is the uncertainty."""
 
     def __init__(self, head: Head, siblings: Sequence[Head] = ()) -> None:
         super().__init__()
@@ -98,7 +97,7 @@ class RewardProjectionLayer(nn.Module):
         return str(self.head.kind)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, D] → logits [B], and their standard deviation over the siblings [B] (0 without any)."""
+        """[B, D] → logits [B] and their standard deviation over the siblings [B] (0 for fewer than two)."""
         logits = self.head(features)
         if len(self.siblings) < 2:
             return logits, torch.zeros_like(logits)
@@ -106,7 +105,7 @@ class RewardProjectionLayer(nn.Module):
 
     @classmethod
     def from_tensors(cls, kind: str, tensors: Mapping[str, Tensor]) -> RewardProjectionLayer:
-        """Build it again from `state_dict()` tensors and the `kind` of its heads."""
+        """Rebuild from `state_dict()` tensors and the `kind` of the heads. Raises CheckpointError."""
         groups: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             owner, _, rest = name.removeprefix("siblings.").partition(".")
@@ -127,12 +126,12 @@ def _rebuild(kind: str, tensors: Mapping[str, Tensor]) -> Head:
         if tensors["weight"].shape != tensors["mean"].shape:
             raise ValueError("weight and mean differ in length")
         return LinearHead(tensors["mean"], tensors["weight"], tensors["bias"])
-    # New layers draw their first weights, and must not move a caller's random numbers by that.
+    # Initialising new layers must not advance the caller's random state.
     with torch.random.fork_rng(devices=[]):
         head = _empty(kind, tensors)
     try:
         head.load_state_dict(dict(tensors))
-    except RuntimeError as error:  # a list over many lines
+    except RuntimeError as error:  # torch lists them over many lines
         raise ValueError("its tensors do not fit each other") from error
     return head
 

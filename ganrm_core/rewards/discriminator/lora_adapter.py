@@ -1,4 +1,4 @@
-"""LoRA adapters: what is stored of them, and merging them into a backbone."""
+"""LoRA adapter: low-rank weight updates, their checkpoint format, and merging them into a backbone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...backbones.base import Backbone
 from ...utils.errors import CheckpointError
 
 _OVERFLOWS = 1e6
-"""A factor or entry so large, far beyond any that training gives, that the network would give no number."""
+"""Bound on alpha and tensor entries, far above trained values; beyond it the network would overflow."""
 _DAMAGED = "The checkpoint's adapter is damaged or of an unknown kind. Train it anew."
 
 
@@ -37,7 +37,7 @@ class Adapter:
         return {"kind": "lora", "rank": self.rank, "alpha": self.alpha, "modules": self.modules}
 
     def sha256(self) -> str:
-        """Of the tensors, in hex."""
+        """Digest of the tensors, in hex."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.tensors.items()):
             digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
@@ -45,13 +45,14 @@ class Adapter:
 
     @classmethod
     def from_checkpoint(cls, settings: Mapping[str, Any], tensors: dict[str, Tensor]) -> Adapter:
+        """Rebuild from `settings()` and the tensors. Raises CheckpointError where they do not fit."""
         try:
             adapter = cls(int(settings["rank"]), float(settings["alpha"]), tensors)
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise CheckpointError(_DAMAGED) from error
         if adapter.rank < 1 or settings.get("kind") != "lora" or adapter.modules != settings.get("modules"):
             raise CheckpointError(_DAMAGED)
-        # NaN is not below it either.
+        # False for NaN too.
         if not all(float(value.abs().max()) < _OVERFLOWS for value in adapter._values() if value.numel()):
             raise CheckpointError(_DAMAGED)
         return adapter
@@ -61,7 +62,7 @@ class Adapter:
 
 
 def merge_adapter(backbone: Backbone, adapter: Adapter) -> None:
-    """Add the adapter to the backbone's weights in place: scoring then costs nothing extra."""
+    """Add the low-rank updates to the backbone's weights in place. Raises CheckpointError where a layer differs."""
     linears = {name: module for name, module in backbone.named_modules() if isinstance(module, nn.Linear)}
     with torch.no_grad():
         for name in adapter.modules:
@@ -73,14 +74,7 @@ def merge_adapter(backbone: Backbone, adapter: Adapter) -> None:
             weight = linears[name].weight
             down, up = adapter.tensors.get(f"{name}.A"), adapter.tensors.get(f"{name}.B")
             rows, columns = weight.shape
-            if (
-                down is None
-                or up is None
-                or (up.shape, down.shape)
-                != (
-                    (rows, adapter.rank),
-                    (adapter.rank, columns),
-                )
-            ):
+            expected = (rows, adapter.rank), (adapter.rank, columns)
+            if down is None or up is None or (up.shape, down.shape) != expected:
                 raise CheckpointError(f"The adapter of {name!r} does not fit its layer. {_DAMAGED}")
             weight += (adapter.alpha / adapter.rank * (up.float() @ down.float())).to(weight)

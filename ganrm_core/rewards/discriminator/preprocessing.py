@@ -1,4 +1,4 @@
-"""The one path from pixels to backbone input, for training and for scoring."""
+"""Resizing and normalisation of pictures for a backbone, the same in training and scoring."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...data.transforms import resize
 
 
 def normalise(pixels: Tensor, spec: BackboneSpec) -> Tensor:
-    """Bring [..., 3, S, S] in 0–1 into the range the backbone was trained on."""
+    """[..., 3, S, S] in 0–1 → zero mean and unit variance by the backbone's training statistics."""
     mean = torch.tensor(spec.mean, dtype=pixels.dtype, device=pixels.device).view(3, 1, 1)
     std = torch.tensor(spec.std, dtype=pixels.dtype, device=pixels.device).view(3, 1, 1)
     return (pixels - mean) / std
@@ -21,6 +21,6 @@ def normalise(pixels: Tensor, spec: BackboneSpec) -> Tensor:
 def backbone_input(images: Sequence[Tensor], spec: BackboneSpec) -> Tensor:
     """Pictures [3, H, W] in 0–1, sizes free → normalised [B, 3, S, S].
 
-    Each picture is resized by itself: neighbours of other sizes must not change a bit of it.
+    Each picture is resized on its own, so that no bit of it depends on its neighbours' sizes.
     """
     return normalise(torch.stack([resize(image, spec.input_size) for image in images]), spec)

@@ -6,17 +6,27 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from ...reports.canvas import PAGE, TEXT, paragraph_height, write_paragraph
+from ...reports.card_layout import (
+    EXAMPLES,
+    LEAD,
+    PADDING,
+    ROOM,
+    TITLE,
+    example_row,
+    scaled_to,
+    section,
+    stacked,
+    text_block,
+    warning_box,
+)
 from ...reports.chart_style import NO_CHARTS, charts_available
-from ...reports.image_report import _PAD, _ROOM, _as_wide, _row, _section, _stacked, _warnings
 from ...reports.messages import Extremes
 from ...reports.training_curves import training_curves
 from .messages import pool_line, round_lines, verdict
 from .refinement import Refinement
 
-_TITLE, _LEAD, _EXAMPLES = 52, 33, 6
 _CURVE = (
     "Round by round",
     "Measured on liked and ordinary pictures held out of the fit, which the pool is never part of. The first point is "
@@ -40,34 +50,29 @@ def bootstrap_card(refinement: Refinement) -> Image.Image:
     history = refinement.outcome.history
     curves = None
     if charts_available():
-        curves = _as_wide(training_curves(history, size=(7.4, 2.7), metrics=False), _ROOM - 2 * _PAD)
+        curves = scaled_to(training_curves(history, size=(7.4, 2.7), metrics=False), ROOM - 2 * PADDING)
     parts = [
         _opening(refinement.model.name, verdict(refinement)),
-        *([_warnings(refinement.warnings)] if refinement.warnings else []),
-        _section(_CURVE[0], _CURVE[1] if curves else NO_CHARTS, _ROOM, curves),
-        _section("In figures", "\n".join([*round_lines(refinement), pool_line(refinement)]), _ROOM),
+        *([warning_box(refinement.warnings)] if refinement.warnings else []),
+        section(_CURVE[0], _CURVE[1] if curves else NO_CHARTS, content=curves),
+        section("In figures", "\n".join([*round_lines(refinement), pool_line(refinement)])),
     ]
     for kind, paths, labels in (
         (_TOP, refinement.picked("top"), _labels(refinement)),
-        (_BOTTOM, refinement.picked("bottom"), [0.0] * _EXAMPLES),
+        (_BOTTOM, refinement.picked("bottom"), [0.0] * EXAMPLES),
     ):
         if paths:
-            parts.append(_row(kind, _members(paths, labels)))
-    return _stacked(parts)
+            parts.append(example_row(kind, _members(paths, labels)))
+    return stacked(parts)
 
 
 def _members(paths: Sequence[Path], labels: Sequence[float]) -> list[tuple[Path, float]]:
-    return list(zip(paths[:_EXAMPLES], labels[:_EXAMPLES], strict=False))
+    return list(zip(paths[:EXAMPLES], labels[:EXAMPLES], strict=False))
 
 
 def _labels(refinement: Refinement) -> list[float]:
-    return [math.exp(-refinement.alpha * rank) for rank in range(_EXAMPLES)]
+    return [math.exp(-refinement.alpha * rank) for rank in range(EXAMPLES)]
 
 
-def _opening(title: str, words: str) -> Image.Image:
-    top = paragraph_height(title, _TITLE, _ROOM) + 12
-    part = Image.new("RGB", (_ROOM, top + paragraph_height(words, _LEAD, _ROOM)), PAGE)
-    draw = ImageDraw.Draw(part)
-    write_paragraph(draw, (0, 0), title, _TITLE, TEXT, _ROOM)
-    write_paragraph(draw, (0, top), words, _LEAD, TEXT, _ROOM)
-    return part
+def _opening(title: str, text: str) -> Image.Image:
+    return stacked([text_block([(title, TITLE)], ROOM), text_block([(text, LEAD)], ROOM)], margin=0, gap=12)

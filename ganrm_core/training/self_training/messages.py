@@ -1,4 +1,4 @@
-"""What is said of a refinement, in plain words: the same in the command line, on the card and in the node."""
+"""Sentences about a refinement for the command line, the card and the node."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .refinement import Refinement
 
 
 def verdict(refinement: Refinement) -> str:
-    """What came of it, in a sentence or two."""
+    """The result in one to three sentences."""
     outcome, tried = refinement.outcome, len(refinement.outcome.rounds)
     if not refinement.improved:
         return (
@@ -24,7 +24,7 @@ def verdict(refinement: Refinement) -> str:
 
 
 def round_lines(refinement: Refinement) -> list[str]:
-    """A line for each round: held-out figures before and after it, and whether it was kept."""
+    """A line for each round: held-out AUC and loss before and after it, and whether it was kept."""
     lines, reached, loss = [], refinement.outcome.auc, refinement.outcome.loss
     for number, entry in enumerate(refinement.outcome.rounds, start=1):
         gain = f"{entry.gain.value:+.3f} [{entry.gain.low:+.3f}, {entry.gain.high:+.3f}]"
@@ -37,7 +37,7 @@ def round_lines(refinement: Refinement) -> list[str]:
 
 
 def round_facts(refinement: Refinement) -> list[tuple[str, str]]:
-    """Names and values of the rounds for a small card; of a value the first line is large."""
+    """(name, value) of each round for a compact card; the first line of a value is drawn large."""
     before = [refinement.outcome.auc, *(entry.auc for entry in refinement.outcome.rounds)]
     return [
         (f"Round {number}", f"{'kept' if entry.kept else 'not kept'}\nAUC {reached:.3f} to {entry.auc:.3f}")
@@ -48,7 +48,7 @@ def round_facts(refinement: Refinement) -> list[tuple[str, str]]:
 
 
 def pool_line(refinement: Refinement) -> str:
-    """What the pool was, and what was taken from it."""
+    """Size of the pool, and how many pictures were taken from it."""
     pool, taken = refinement.pool, refinement.outcome.rounds[0]
     known = (
         f" ({pool.n_known} more {'is' if pool.n_known == 1 else 'are'} in the training sets, or nearly, and left out)"

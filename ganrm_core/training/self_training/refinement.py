@@ -1,44 +1,42 @@
-"""Refining a trained model with a pool of generator outputs, nobody rating any of them."""
+"""Refining a trained reward model by self-training on a pool of unlabelled generator outputs."""
 
 from __future__ import annotations
 
-import datetime
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ...data.content_hash import fingerprint
-from ...data.labelled_files import Source
 from ...data.skipped_files import Skipped, describe_skipped
-from ...data.splits import IntArray
 from ...leakage.invariance_test import measure_invariance
 from ...leakage.report import LeakReport
-from ...metrics.binary import best_balanced_threshold, false_positive_threshold
 from ...metrics.summary import SummaryMetrics, measure
 from ...rewards.discriminator.feature_cache import FeatureCache
+from ...rewards.discriminator.model_parts import CalibratedHead
 from ...rewards.discriminator.reward_model import RewardModel
 from ...utils.errors import DataError
 from ...utils.progress import Progress, ProgressCallback, no_progress
 from ..feature_archive import FeatureArchive
-from ..feature_rows import Rows
+from ..head_config import CARD_KEY, HeadConfig
 from ..held_out_scorer import held_out_scorer
-from ..provenance import order_fingerprint
-from .head_recipe import recipe_of
-from .pool import Known, PoolPictures, known_pictures, origin_of, read_pool
+from ..model_card import held_out_sections
+from ..provenance import order_fingerprint, set_fingerprints, timestamp
+from ..run_context import training_context
+from .fold_chains import StartingPoint
+from .head_recipe import HeadRecipe
+from .known_pictures import KnownPictures, Sources, known_pictures, origin_of
+from .pool import PoolPictures, read_pool
 from .rounds import Bootstrapped, BootstrapSettings, Round, bootstrap
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """What refining gave.
+    """The refined model and its rounds.
 
-    `model` is the better one: the very model given where no round was kept. `outcome` says what
-    happened round by round, `metrics` are those of a new model. `known` are the pictures of the
-    training, of which the features can be kept beside a new model. `alpha` is the decay that was used.
-    `skipped`: files of the sets and of the pool that could not be read.
+    `model`: the one given where no round was kept. `metrics`: of a new model, else None. `known`: the training
+    pictures, for a feature archive beside a new model. `alpha`: the decay that was used. `skipped`: files of the sets
+    and of the pool that could not be read.
     """
 
     model: RewardModel
@@ -63,97 +61,54 @@ class Refinement:
 
 def refine(
     model: RewardModel,
-    pool: Source,
+    sources: Sources,
     *,
-    liked: Source | None = None,
-    ordinary: Source | None = None,
-    checkpoint: Path | None = None,
     settings: BootstrapSettings | None = None,
-    recursive: bool = False,
     name: str = "",
     progress: ProgressCallback = no_progress,
 ) -> Refinement:
-    """Let `model` learn from its own ranking of the `pool` (a folder or files), where that helps.
+    """Let `model` learn from its own ranking of the pool, where that helps.
 
-    The pictures it was trained on are needed again: the companion of `checkpoint`, the file `model` was
-    loaded from, or `liked` and `ordinary`. The refined model is called `name`, or as before. A LoRA
-    adapter stays as it is. `progress` is called often and may raise to cancel. `model` is not changed.
-
-    Raises DataError where pictures are missing or too few, or the model cannot be refined.
+    The refined model is called `name`, or as before. A LoRA adapter stays as it is. `progress` is called often and
+    may raise to cancel. `model` is not changed. Raises DataError where pictures are missing or too few, or the model
+    cannot be refined.
     """
     started = time.perf_counter()
     settings = settings or BootstrapSettings()
-    origin = origin_of(model)
-    # ComfyUI runs nodes in inference mode, where nothing can be trained.
-    gpus = list(range(torch.cuda.device_count()))
-    with torch.inference_mode(False), torch.random.fork_rng(devices=gpus):
-        torch.manual_seed(origin.seed)
-        known = known_pictures(
-            model, liked, ordinary, checkpoint=checkpoint, recursive=recursive, progress=progress
-        )
+    seed = origin_of(model).views.seed
+    with training_context(seed):
+        known = known_pictures(model, sources, progress)
         _refuse_unjudgeable(model, known)
-        pictures = known.pictures
-        taken = read_pool(model, pool, pictures, recursive=recursive, progress=progress)
-        recipe = recipe_of(
-            model.layer.kind,
-            str(model.card.get("chosen_head")),
-            model.reader.readout.blocks(model.backbone.spec),
-            pictures.nuisances,
-            seed=origin.seed,
-        )
-        outcome = bootstrap(
-            Rows(pictures.features, torch.from_numpy(pictures.labels).float()),
-            pictures.groups,
-            taken.features,
-            recipe,
-            settings,
-            start=model.layer,
-            siblings_fit=known.in_order,
-            adapted=model.adapter is not None,
-            seed=origin.seed,
-            progress=progress,
-        )
-    refined, metrics, leaks = model, None, None
-    if outcome.layer is not None:
-        progress(Progress("measuring", 0, 1, history=outcome.history))
-        metrics = measure(
-            outcome.held_out_scores,
-            pictures.labels[outcome.held_out],
-            pictures.groups[outcome.held_out],
-            origin.seed,
-        )
-        leaks = _leaks(model, pictures, outcome, origin.seed, progress)
-        card = _card(model, known, taken, outcome, metrics, settings, leaks)
-        refined = RewardModel(
-            model.backbone,
-            model.reader.readout,
-            outcome.layer,
-            outcome.calibration,
-            card=card,
-            adapter=model.adapter,
-            name=name or model.name,
-            pixel_path=model.pixel_path,
-        )
+        archive = known.archive
+        pool = read_pool(model, sources.pool, sources.recursive, archive, progress)
+        blocks = model.reader.readout.blocks(model.backbone.spec)
+        config = HeadConfig.from_card(model.card, model.layer.kind)
+        recipe = HeadRecipe(config, blocks, seed, archive.nuisances)
+        adapted = model.adapter is not None
+        start = StartingPoint(archive.rows(), archive.table.groups, model.layer, known.in_order, adapted)
+        outcome = bootstrap(start, pool.features, recipe, settings, progress=progress)
+    run = _Run(model, known, pool, recipe, settings, outcome)
+    refined, metrics, leaks = run.refined(name or model.name, progress)
     progress(Progress("measuring", 1, 1, history=outcome.history))
-    gone = describe_skipped(taken.skipped, among=taken.paths)
-    warnings = [*known.warnings, *taken.warnings, *filter(None, [gone])]
+    gone = describe_skipped(pool.skipped, among=pool.paths)
+    warnings = [*known.warnings, *pool.warnings, *filter(None, [gone])]
     if leaks and leaks.same_picture.word != "clean":
-        warnings.append(leaks.in_a_word())
+        warnings.append(leaks.invariance_summary())
     return Refinement(
         model=refined,
         outcome=outcome,
         metrics=metrics,
-        pool=taken,
-        known=pictures,
+        pool=pool,
+        known=archive,
         alpha=settings.decay(len(outcome.rounds[0].top)),
         warnings=warnings,
         seconds=time.perf_counter() - started,
-        skipped=[*known.skipped, *taken.skipped],
+        skipped=[*known.skipped, *pool.skipped],
     )
 
 
-def _refuse_unjudgeable(model: RewardModel, known: Known) -> None:
-    """Raise DataError where pictures the model learned from could not be told from the others."""
+def _refuse_unjudgeable(model: RewardModel, known: KnownPictures) -> None:
+    """Raise DataError where the pictures that the model has not seen cannot be identified."""
     before = (model.card.get("provenance") or {}).get("bootstrapping")
     why = (
         "carries a LoRA adapter, which has seen most of the pictures"
@@ -168,65 +123,80 @@ def _refuse_unjudgeable(model: RewardModel, known: Known) -> None:
         )
 
 
-def _leaks(
-    model: RewardModel, pictures: FeatureArchive, outcome: Bootstrapped, seed: int, progress: ProgressCallback
-) -> LeakReport | None:
-    """The same-picture test of the new heads; None without files to test them on.
+@dataclass(frozen=True)
+class _Run:
+    """A finished bootstrapping and all it was run with."""
 
-    What was found of the old head need not hold for the new one.
-    """
-    layer = outcome.layer
-    if layer is None or not pictures.paths:
-        return None
-    store = FeatureCache(model.reader, model.pixel_path, model.adapter)
-    tested = measure_invariance(
-        [pictures.paths[place] for place in outcome.held_out],
-        pictures.labels[outcome.held_out],
-        held_out_scorer(layer, outcome.folds, store, model.pixel_path),
-        threads=model.reader.threads,
-        seed=seed,
-        progress=progress,
-    )
-    return LeakReport(pictures.audit, pictures.mode, pictures.neutraliser.families, tested)
+    model: RewardModel
+    known: KnownPictures
+    pool: PoolPictures
+    recipe: HeadRecipe
+    settings: BootstrapSettings
+    outcome: Bootstrapped
 
-
-def _card(
-    model: RewardModel,
-    known: Known,
-    pool: PoolPictures,
-    outcome: Bootstrapped,
-    metrics: SummaryMetrics,
-    settings: BootstrapSettings,
-    leaks: LeakReport | None,
-) -> dict[str, Any]:
-    labels: IntArray = known.pictures.labels[outcome.held_out]
-    scores = outcome.held_out_scores
-    made = dict(model.card.get("provenance") or {})
-    if not known.same:
-        by_label = {
-            kind: [h for h, y in zip(known.pictures.hashes, known.pictures.labels, strict=True) if y == label]
-            for kind, label in (("liked", 1), ("ordinary", 0))
+    def refined(
+        self, name: str, progress: ProgressCallback
+    ) -> tuple[RewardModel, SummaryMetrics | None, LeakReport | None]:
+        """The new model with its metrics and leak report; the model given where no round was kept."""
+        model, outcome = self.model, self.outcome
+        if outcome.layer is None:
+            return model, None, None
+        progress(Progress("measuring", 0, 1, history=outcome.history))
+        judged = self.known.archive.table.take(outcome.held_out)
+        metrics = measure(outcome.held_out_scores, judged.labels, judged.groups, self.recipe.seed)
+        leaks = self._leaks(progress)
+        card = {
+            **model.card,
+            **held_out_sections(metrics, outcome.protocol, outcome.held_out_scores, judged.labels),
+            CARD_KEY: self.recipe.config.to_json(),
+            "leak_audit": leaks.to_json() if leaks else None,
+            "provenance": self._provenance(),
         }
-        made |= {f"n_{kind}": len(hashes) for kind, hashes in by_label.items()}
-        made |= {f"{kind}_fingerprint": fingerprint(hashes) for kind, hashes in by_label.items()}
-        made |= {"n_skipped": len(known.skipped)}
-    if not known.in_order:
-        # The heads of the folds are new, and so is the order that tells the folds.
-        made["order_fingerprint"] = order_fingerprint(known.pictures.hashes)
-    made["bootstrapping"] = [*(made.get("bootstrapping") or []), _history(pool, outcome, settings)]
-    return {
-        **model.card,
-        "metrics": {**metrics.to_json(), "held_out": outcome.protocol, "n": len(outcome.held_out)},
-        "thresholds": {
-            "balanced": best_balanced_threshold(scores, labels),
-            "fpr_5": false_positive_threshold(scores, labels, rate=0.05),
-        },
-        "leak_audit": leaks.to_json() if leaks else None,
-        "provenance": made,
-    }
+        refined = RewardModel(
+            model.backbone,
+            CalibratedHead(model.reader.readout, outcome.layer, outcome.calibration),
+            card=card,
+            adapter=model.adapter,
+            name=name,
+            border_trim=model.border_trim,
+        )
+        return refined, metrics, leaks
+
+    def _leaks(self, progress: ProgressCallback) -> LeakReport | None:
+        """Leak report with an invariance test of the new heads; None without files to test them on.
+
+        The old head's result need not hold for the new one.
+        """
+        model, outcome, archive = self.model, self.outcome, self.known.archive
+        if outcome.layer is None or not archive.table.paths:
+            return None
+        judged = archive.table.take(outcome.held_out)
+        cache = FeatureCache(model.reader, model.border_trim, model.adapter)
+        tested = measure_invariance(
+            judged.paths,
+            judged.labels,
+            held_out_scorer(outcome.layer, outcome.folds, cache, model.border_trim),
+            threads=model.reader.threads,
+            seed=self.recipe.seed,
+            progress=progress,
+        )
+        return LeakReport(archive.audit, archive.mode, archive.neutraliser.families, tested)
+
+    def _provenance(self) -> dict[str, Any]:
+        table = self.known.archive.table
+        made = dict(self.model.card.get("provenance") or {})
+        if not self.known.same:
+            made |= set_fingerprints(table, len(self.known.skipped))
+        if not self.known.in_order:
+            # The heads of the folds are new, and so is the order that decides the folds.
+            made["order_fingerprint"] = order_fingerprint(table.hashes)
+        entry = _history(self.pool, self.outcome, self.settings)
+        made["bootstrapping"] = [*(made.get("bootstrapping") or []), entry]
+        return made
 
 
 def _history(pool: PoolPictures, outcome: Bootstrapped, settings: BootstrapSettings) -> dict[str, Any]:
+    """Entry of the provenance for this refinement."""
     kept: Round = outcome.rounds[outcome.kept - 1]
     return {
         "rounds": [
@@ -242,5 +212,5 @@ def _history(pool: PoolPictures, outcome: Bootstrapped, settings: BootstrapSetti
         "n_left_out": pool.n_known,
         "n_skipped": len(pool.skipped),
         "pool_fingerprint": fingerprint(pool.hashes),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "date": timestamp(),
     }

@@ -1,1 +1,1 @@
-"""ComfyUI's samplers, several candidates at a time."""
+"""Sampling several candidates (seeds) at once with ComfyUI's own samplers."""

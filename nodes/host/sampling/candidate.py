@@ -1,4 +1,4 @@
-"""One of those that compete."""
+"""One candidate of a Best-of-N run: its seed, noise, random state and progress."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from .rng_state import RngState
 
 @dataclass(eq=False)
 class Candidate:
-    """One seed on its way.
+    """Sampling state of one seed.
 
-    `random`: as drawing the noise left torch's global random numbers: some samplers and models draw on from there.
-    `steps` counts those of the schedule that it has left behind, whatever the sampler makes of them. `clean` is the
-    picture it predicts so far: a latent [1, C, H, W] as the model sees it.
+    `noise`: the initial noise [1, C, H, W]. `random`: torch's global RNG state after that noise was drawn; some
+    samplers and models draw from it. `steps`: completed steps of the schedule, however many calls the sampler makes
+    for each; `calls`: calls of the model. `clean`: the current prediction of the denoised latent [1, C, H, W], as the
+    model sees it. `result`: the final latent, None until it is finished.
     """
 
     number: int
@@ -24,6 +25,5 @@ class Candidate:
     random: RngState
     steps: int = 0
     calls: int = 0
-    """Of the model."""
     clean: Tensor | None = None
     result: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Half-made and finished latents as pictures."""
+"""Decoders from latents, denoised or in the middle of sampling, to images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 Decode = Callable[[Tensor], Tensor]
-"""Latents [B, C, H, W] → pictures [B, H, W, 3] in 0–1."""
+"""Latents [B, C, H, W] → images [B, H, W, 3] in 0–1."""
 
 
 def vae_decoder(vae: Any) -> Decode:
-    """Of latents as they leave a sampler node; as core's VAE Decode."""
+    """Decoder for latents as a sampler node returns them; the same as core's VAE Decode."""
 
     def decode(latents: Tensor) -> Tensor:
         pictures: Tensor = vae.decode(latents)
@@ -24,26 +24,26 @@ def vae_decoder(vae: Any) -> Decode:
 
 
 def half_made_decoder(model: Any, decode: Decode) -> Decode:
-    """`decode`, of latents as they are inside a sampler."""
+    """`decode` for latents inside a sampler, which are in the model's own scale."""
     return lambda latents: decode(model.process_latent_out(latents.float()).cpu())
 
 
 def preview_decoder(model: Any, device: torch.device) -> Decode | None:
-    """Core's small decoder for live previews (TAESD), of latents as they are inside a sampler.
+    """Core's small preview decoder (TAESD) for latents inside a sampler.
 
-    None where models/vae_approx has none for this kind of model.
+    None if models/vae_approx has no file for this kind of model.
     """
     path = _preview_decoder_file(model.latent_format)
     if path is None:
         return None
-    import comfy.taesd.taesd  # only where it is used: not every runtime has it
+    import comfy.taesd.taesd  # not every runtime has it
 
     with torch.inference_mode(False):
         small = comfy.taesd.taesd.TAESD(None, path, latent_channels=model.latent_format.latent_channels)
         small = small.to(device)
 
     def decode(latents: Tensor) -> Tensor:
-        # One by one, as core does: it asks nobody for memory.
+        # One by one, as core does: TAESD is not under the memory manager.
         pictures = torch.cat([small.decode(each).cpu() for each in latents.float().to(device).split(1)])
         return ((pictures + 1) / 2).clamp(0, 1).movedim(1, -1)
 
@@ -51,7 +51,7 @@ def preview_decoder(model: Any, device: torch.device) -> Decode | None:
 
 
 def rough_decoder(model: Any) -> Decode | None:
-    """Core's colours for latents inside a sampler, a pixel for each: enough to follow by eye; None where it knows none."""
+    """Core's linear latent-to-RGB preview, one pixel per latent position; None if the format has no factors."""
     factors = getattr(model.latent_format, "latent_rgb_factors", None)
     if factors is None:
         return None

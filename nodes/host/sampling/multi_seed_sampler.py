@@ -1,4 +1,4 @@
-"""Several candidates inside one call of ComfyUI's sampling, each as if it were alone."""
+"""ComfyUI sampler that runs several candidates (seeds) inside one sampling, each exactly as if sampled alone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ....ganrm_core.selection.successive_halving import HalvingRung
 from ....ganrm_core.utils.errors import DataError
 from .candidate import Candidate
 from .pausable_call import Finished, PausableCall
-from .seed_conditioning import Conditioning, of_each
-from .vram import bring_back, fitting
+from .seed_conditioning import Conditioning, conditioning_per_candidate
+from .vram import fitting_batch, reload_models
 
 
 @dataclass(frozen=True)
@@ -30,28 +30,28 @@ class _StepDone:
     clean: Tensor
 
 
-_ROUNDING = 1e-4
+_ROUNDING = 1e-4  # relative tolerance when sigmas are compared
 
 _Sampling = PausableCall[_ModelCall | _StepDone, Tensor]
 
 
 @dataclass
 class Watcher:
-    """What happens to candidates on the way; all of it in ComfyUI's own thread."""
+    """Callbacks during sampling, all called in ComfyUI's own thread."""
 
     stepped: Callable[[Candidate], None]
-    """After every step of a candidate. May raise, and so cancel."""
+    """Called after every step of a candidate. May raise to cancel."""
     choose: Callable[[HalvingRung, Sequence[Candidate]], Sequence[Candidate]]
-    """At a look: those that go on."""
+    """Called at each look of the pruning schedule: returns the candidates that continue."""
 
 
 class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
-    """Runs `inner` once for each candidate with batch size 1, with noise, seed and random numbers of its own.
+    """Runs the sampler `inner` once per candidate, with batch size 1 and the candidate's own noise, seed and RNG state.
 
-    The samplers' arithmetic runs in threads that take turns; the model itself is called here, in the thread that
-    called us. With `together` 1 every call is what ComfyUI's own sampler would make for that candidate alone, so its
-    latent is the same to the last bit, whatever happens to the others. With more, candidates at the same
-    sigma share calls of the model, as far as memory allows: faster on a GPU, and the last digits change.
+    The samplers run in threads that take turns; the model is called in the calling thread. With `together` 1 every
+    call is the one ComfyUI's sampler makes for that candidate alone, so its latent is bit-identical. With more, up to
+    `together` candidates at the same sigma share one model call, as far as memory allows: faster on a GPU, but the
+    last digits change.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
         self._inner, self._candidates, self._looks = inner, candidates, looks
         self._watcher, self._together = watcher, together
         self.survivors: list[Candidate] = []
-        """Those that were finished, once it has sampled."""
+        """The finished candidates, after sampling."""
         self.shared = together
-        """How many shared a call where memory was shortest."""
+        """The smallest number of candidates per model call that memory allowed."""
 
     def max_denoise(self, model_wrap: Any, sigmas: Tensor) -> bool:
         return bool(self._inner.max_denoise(model_wrap, sigmas))
@@ -83,12 +83,12 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
         denoise_mask: Tensor | None = None,
         disable_pbar: bool = False,  # noqa: ARG002
     ) -> Tensor:
-        """The latents of the candidates that went through to the end, as one batch, in their order."""
+        """The final latents of the surviving candidates, as one batch in their order."""
 
         def alone(candidate: Candidate) -> _Sampling:
             def work(ask: Callable[[_ModelCall | _StepDone], Any]) -> Tensor:
                 return self._inner.sample(  # type: ignore[no-any-return]
-                    _Asking(model_wrap, ask),
+                    _GuiderProxy(model_wrap, ask),
                     sigmas,
                     {**extra_args, "seed": candidate.seed},
                     lambda _step, clean, _x, _total: ask(_StepDone(clean)),
@@ -101,15 +101,15 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
             return PausableCall(work, candidate.random)
 
         def advance(until: int | None) -> None:
-            together = fitting(model_wrap, noise.shape, self._together)
+            together = fitting_batch(model_wrap, noise.shape, self._together)
             self.shared = min(self.shared, together)
-            field.advance(alive, until, together)
+            runs.advance(alive, until, together)
 
         self._check_noise(noise)
-        field = _Field(
+        runs = _CandidateRuns(
             model_wrap,
             {each.number: alone(each) for each in self._candidates},
-            of_each(self._candidates, model_wrap, noise, latent_image, denoise_mask),
+            conditioning_per_candidate(self._candidates, model_wrap, noise, latent_image, denoise_mask),
             sigmas.tolist(),
             self._watcher,
         )
@@ -118,17 +118,17 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
             for look in self._looks:
                 advance(look.step)
                 chosen = self._watcher.choose(look, alive)
-                field.give_up([each for each in alive if each not in chosen])
+                runs.give_up([each for each in alive if each not in chosen])
                 alive = [each for each in alive if each in chosen]
-                bring_back(model_wrap, noise.shape, self._together, len(alive))
+                reload_models(model_wrap, noise.shape, self._together, len(alive))
             advance(None)
         finally:
-            field.give_up(self._candidates)
+            runs.give_up(self._candidates)
         self.survivors = alive
         return torch.cat([each.result for each in alive if each.result is not None])
 
     def _check_noise(self, noise: Tensor) -> None:
-        """Candidates bring their own: what was done to the first one's on the way would be lost on them."""
+        """Raise DataError if something changed the noise on the way: candidates use their own, unchanged."""
         if not torch.equal(noise, self._candidates[0].noise.to(noise)):
             raise DataError(
                 "Something between this node and the sampler changes the noise, which the candidates would not see. "
@@ -136,8 +136,8 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
             )
 
 
-class _Field:
-    """The candidates' samplings, moved on step by step."""
+class _CandidateRuns:
+    """The candidates' paused samplers, advanced step by step."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class _Field:
         self._schedule = sigmas[:-1]
 
     def advance(self, candidates: Sequence[Candidate], until: int | None, together: int) -> None:
-        """Take each past step `until` of the schedule, or to its end."""
+        """Advance each candidate to step `until` of the schedule, or to its end."""
         for first in range(0, len(candidates), together):
             self._advance_group(candidates[first : first + together], until)
 
@@ -173,7 +173,7 @@ class _Field:
             answers = self._answered(calls)
 
     def _to_next_call(self, candidate: Candidate, answer: Any, until: int | None) -> _ModelCall | None:
-        """What it asks the model next; None once it is where it should be."""
+        """Its next model call; None once it has reached step `until` or finished."""
         sampling = self._samplings[candidate.number]
         while True:
             asked = sampling.resume(answer)
@@ -193,30 +193,30 @@ class _Field:
                 return None
 
     def _steps_at(self, sigma: float) -> int:
-        """How far a call at `sigma` is: samplers with steps of their own are met by what they have reached."""
+        """Completed steps of the schedule at `sigma`, which also holds for samplers that take steps of their own."""
         return sum(sigma <= each * (1 + _ROUNDING) for each in self._schedule)
 
     def _answered(self, calls: dict[int, _ModelCall]) -> dict[int, Tensor]:
-        """By number; calls that ask the same of the model share one."""
+        """The model's answers by candidate number; calls with the same batching key share one model call."""
         answers: dict[int, Tensor] = {}
         groups: dict[Any, list[int]] = {}
         for number, call in calls.items():
-            told = self._conditioning.get(number)
-            groups.setdefault((*_asks_for(call), id(told)), []).append(number)
+            conditioning = self._conditioning.get(number)
+            groups.setdefault((*_batching_key(call), id(conditioning)), []).append(number)
         for numbers in groups.values():
             if numbers[0] in self._conditioning:
                 self._guider.conds = self._conditioning[numbers[0]]
             x = torch.cat([calls[number].x for number in numbers])
             sigma = torch.cat([calls[number].sigma for number in numbers])
-            # Some patches draw random numbers inside the model.
+            # Some model patches draw random numbers.
             with self._samplings[numbers[0]].random.running():
                 parts = self._guider(x, sigma, **calls[numbers[0]].named).split(1)
             answers.update(zip(numbers, parts, strict=True))
         return answers
 
 
-class _Asking:
-    """Stands for ComfyUI's guider inside a sampler: hands calls of the model over, and knows all else it knows."""
+class _GuiderProxy:
+    """Replaces ComfyUI's guider inside a sampler: model calls become questions, other attributes are delegated."""
 
     def __init__(self, guider: Any, ask: Callable[[_ModelCall | _StepDone], Any]) -> None:
         self._guider, self._ask = guider, ask
@@ -228,7 +228,7 @@ class _Asking:
         return getattr(self._guider, name)
 
 
-def _asks_for(call: _ModelCall) -> tuple[Any, ...]:
-    """Equal for calls that may share one. Samplers that add a function of their own to the options share with none."""
+def _batching_key(call: _ModelCall) -> tuple[Any, ...]:
+    """Equal for calls that may be batched. Options are compared by identity, so a sampler's own functions prevent it."""
     others = tuple((name, id(value)) for name, value in call.named.items() if name != "seed")
     return (tuple(call.x.shape[1:]), tuple(call.sigma.tolist()), others)

@@ -1,4 +1,4 @@
-"""A function that is run piece by piece, by whoever holds it."""
+"""Runs a function in a thread, suspended at each `ask()`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Result = TypeVar("_Result")
 
 
 class Finished(Generic[_Result]):
-    """What the function returned."""
+    """The function has ended; `result` is its return value."""
 
     def __init__(self, result: _Result) -> None:
         self.result = result
@@ -28,19 +28,19 @@ class _Failed:
         self.error = error
 
 
-class _GivenUp(BaseException):
-    """Not an Exception, so that no sampler takes it for an error to be handled."""
+class _Abandoned(BaseException):
+    """Unwinds the thread. Not an Exception, so that no sampler handles it as an error."""
 
 
-_GIVE_UP = object()
+_ABANDON = object()
 
 
 class PausableCall(Generic[_Question, _Result]):
-    """Runs `work(ask)` in a thread of its own, which stands still from each `ask(question)` until it is answered.
+    """Runs `work(ask)` in a thread, suspended at each `ask(question)` until `resume(answer)`.
 
-    A sampler is a function that runs to its end; this is how one can be paused and given up without being
-    rewritten. Either the holder runs or the thread, never both, and torch's global random numbers run on from
-    `random` for the errand alone: others neither see nor change what it draws.
+    Lets a sampler, which is a plain function, be paused and abandoned without rewriting it. The caller and the thread
+    never run at the same time. The thread has its own torch RNG state, which starts at `random`; the caller's is
+    neither seen nor changed.
     """
 
     def __init__(self, work: Callable[[Callable[[_Question], Any]], _Result], random: RngState) -> None:
@@ -51,7 +51,7 @@ class PausableCall(Generic[_Question, _Result]):
         self._over = False
 
     def resume(self, answer: Any = None) -> _Question | Finished[_Result]:
-        """Let it run on with the answer to its last question, until it asks again or is finished.
+        """Continue with the answer to its last question, until it asks again or finishes.
 
         Raises whatever the function raised.
         """
@@ -69,11 +69,11 @@ class PausableCall(Generic[_Question, _Result]):
         return question  # type: ignore[no-any-return]
 
     def give_up(self) -> None:
-        """End it where it stands. Does nothing to one that is over, or has not begun."""
+        """End the thread at its current `ask()`. No effect once it has ended, or before it has begun."""
         if self._thread is None or self._over:
             return
         self._over = True
-        self._answers.put(_GIVE_UP)
+        self._answers.put(_ABANDON)
         self._thread.join()
 
     def _started(self) -> threading.Thread:
@@ -89,17 +89,17 @@ class PausableCall(Generic[_Question, _Result]):
                 torch.cuda.set_device(self.random.device)
             with torch.inference_mode(inference):
                 outcome: Any = Finished(self._work(self._ask))
-        except _GivenUp:
+        except _Abandoned:
             return
-        except BaseException as error:  # the holder shall see it, whatever it is
+        except BaseException as error:  # raised again in the caller
             outcome = _Failed(error)
         self._questions.put(outcome)
 
     def _ask(self, question: _Question) -> Any:
-        if self._over:  # asked while it unwinds: nobody would answer
-            raise _GivenUp
+        if self._over:  # asked while unwinding: nobody would answer
+            raise _Abandoned
         self._questions.put(question)
         answer = self._answers.get()
-        if answer is _GIVE_UP:
-            raise _GivenUp
+        if answer is _ABANDON:
+            raise _Abandoned
         return answer

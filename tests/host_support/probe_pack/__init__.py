@@ -1,27 +1,16 @@
-"""A node pack for tests: makes inputs of any shape, records what reaches it, and looks into the server.
+"""Node pack for tests, in ComfyUI's older node style: makes inputs, records outputs, counts live objects.
 
-Runs inside ComfyUI, so it imports nothing of the tests. All of it is in ComfyUI's older node style, as most packs are.
+Runs inside ComfyUI, so it imports nothing of the tests.
 """
 
 from __future__ import annotations
 
 from . import routes
-from .ends import ProbeEcho, ProbeFail, ProbeSlow
+from .ends import ProbeEcho, ProbePass
 from .sources import ProbeConditioning, ProbeImages, ProbeLatents, ProbeMasks, ProbeScores
 
-NODE_CLASS_MAPPINGS = {
-    node.__name__: node
-    for node in (
-        ProbeConditioning,
-        ProbeImages,
-        ProbeLatents,
-        ProbeMasks,
-        ProbeScores,
-        ProbeEcho,
-        ProbeFail,
-        ProbeSlow,
-    )
-}
+_NODES = (ProbeConditioning, ProbeImages, ProbeLatents, ProbeMasks, ProbeScores, ProbeEcho, ProbePass)
+NODE_CLASS_MAPPINGS = {node.__name__: node for node in _NODES}
 
 routes.add()
 routes.end_with_parent()

@@ -1,12 +1,10 @@
-"""Nodes at the end of a graph: one records what it got, one fails, one takes its time."""
+"""Probe nodes at the end of a graph: one records its inputs, one passes any value on under any type."""
 
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import Any
 
-import comfy.utils
 import torch
 
 Json = dict[str, Any]
@@ -52,52 +50,35 @@ class ProbeEcho:
         return {"ui": {"label": label}}
 
 
-class ProbeFail:
-    """Raises what it is told."""
+class ProbePass:
+    """Passes a value on as an output that fits every input."""
 
     CATEGORY = "probe"
-    FUNCTION = "fail"
-    RETURN_TYPES = ()
-    OUTPUT_NODE = True
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Json:  # noqa: N802
-        return {"required": {"message": ("STRING", {"default": "told to fail"})}}
-
-    def fail(self, message: str) -> None:
-        raise ValueError(message)
-
-
-class ProbeSlow:
-    """Shows progress for some seconds and hands on what it got; Cancel stops it between two steps."""
-
-    CATEGORY = "probe"
-    FUNCTION = "wait"
+    FUNCTION = "hand_on"
     RETURN_TYPES = (ANY,)
-    OUTPUT_NODE = True
 
     @classmethod
     def INPUT_TYPES(cls) -> Json:  # noqa: N802
-        return {
-            "required": {
-                "steps": ("INT", {"default": 20, "min": 1, "max": 100000}),
-                "seconds": ("FLOAT", {"default": 1.0, "min": 0.0, "max": 600.0}),
-            },
-            "optional": {"value": (ANY, {"forceInput": True})},
-        }
+        return {"required": {"value": (ANY, {"forceInput": True})}}
 
-    def wait(self, steps: int, seconds: float, value: Any = None) -> tuple[Any]:
-        bar = comfy.utils.ProgressBar(steps)
-        for _ in range(steps):
-            time.sleep(seconds / steps)
-            bar.update(1)
+    def hand_on(self, value: Any) -> tuple[Any]:
         return (value,)
 
 
 def describe(value: Any) -> Any:
-    """A value as JSON: tensors as shape, dtype, range and one digest per item; plain values as they are."""
+    """A value as JSON: tensors as shape, range and a mean and digest per item; plain values as they are."""
     if isinstance(value, torch.Tensor):
-        return _tensor(value)
+        whole = value.detach().cpu().contiguous()
+        items = [each.contiguous() for each in whole]
+        return {
+            "shape": list(whole.shape),
+            "min": float(whole.min()) if whole.numel() else None,
+            "max": float(whole.max()) if whole.numel() else None,
+            "means": [float(each.float().mean()) for each in items],
+            "sha256": [
+                hashlib.sha256(each.flatten().view(torch.uint8).numpy()).hexdigest() for each in items
+            ],
+        }
     if isinstance(value, dict):
         return {str(key): describe(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -105,24 +86,3 @@ def describe(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return {"type": f"{type(value).__module__}.{type(value).__qualname__}"}
-
-
-def _tensor(value: torch.Tensor) -> Json:
-    whole = value.detach().cpu().contiguous()
-    some = whole.float() if whole.numel() else None
-    items = [each.contiguous() for each in whole] if whole.ndim else []
-    return {
-        "type": "Tensor",
-        "shape": list(whole.shape),
-        "dtype": str(whole.dtype).removeprefix("torch."),
-        "device": str(value.device),
-        "inference": value.is_inference(),
-        "min": float(some.min()) if some is not None else None,
-        "max": float(some.max()) if some is not None else None,
-        "means": [float(each.float().mean()) if each.numel() else None for each in items],
-        "sha256": [
-            hashlib.sha256(each.view(torch.uint8).numpy().tobytes()).hexdigest()
-            for each in items
-            if each.ndim
-        ],
-    }

@@ -1,10 +1,9 @@
-"""Routes that tell tests what is alive in the server: objects, threads, modules, and what the echoes got."""
+"""Probe routes: POST /probe/gc counts live objects by class, /probe/echo reads or clears what the echoes got."""
 
 from __future__ import annotations
 
 import gc
 import os
-import sys
 import threading
 import time
 from typing import Any
@@ -18,7 +17,7 @@ Json = dict[str, Any]
 
 
 def add() -> None:
-    """Registers POST /probe/gc and GET and DELETE /probe/echo."""
+    """Registers the routes with ComfyUI's server."""
     routes = server.PromptServer.instance.routes
     routes.post("/probe/gc")(_gc)
     routes.get("/probe/echo")(_echo)
@@ -34,8 +33,15 @@ def end_with_parent() -> None:
 
 
 async def _gc(request: web.Request) -> web.Response:
-    asked: Json = await request.json()
-    return web.json_response(_alive(asked.get("classes", []), asked.get("modules", [])))
+    """Body: ends of `module.Class` names. Answer: how many objects of each are alive."""
+    for _ in range(3):  # what a first round frees may hold what only a second one reaches
+        gc.collect()
+    counts: dict[str, int] = dict.fromkeys(await request.json(), 0)
+    for each in gc.get_objects():
+        name = f"{type(each).__module__}.{type(each).__qualname__}"
+        for wanted in counts:
+            counts[wanted] += name.endswith(wanted)
+    return web.json_response(counts)
 
 
 async def _echo(_: web.Request) -> web.Response:
@@ -45,26 +51,6 @@ async def _echo(_: web.Request) -> web.Response:
 async def _forget(_: web.Request) -> web.Response:
     ends.records.clear()
     return web.json_response({})
-
-
-def _alive(classes: list[str], modules: list[str]) -> Json:
-    """classes: ends of `module.Class` names to count live objects of. modules: beginnings of module names to list."""
-    for _ in range(3):  # what a first round frees may hold what only a second one reaches
-        gc.collect()
-    counts = dict.fromkeys(classes, 0)
-    for each in gc.get_objects():
-        kind = type(each)
-        name = f"{kind.__module__}.{kind.__qualname__}"
-        for wanted in classes:
-            counts[wanted] += name.endswith(wanted)
-    return {
-        "classes": counts,
-        "threads": sorted(thread.name for thread in threading.enumerate()),
-        "modules": sorted(name for name in list(sys.modules) if name.startswith(tuple(modules)))
-        if modules
-        else [],
-        "pid": os.getpid(),
-    }
 
 
 def _watch(parent: int) -> None:

@@ -52,7 +52,7 @@ def test_its_mean_is_the_logit_up_to_a_constant(name: str, request: pytest.Fixtu
 def test_a_border_that_scoring_trims_gets_the_mean(
     transformer: RewardModel, trim: BorderTrim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transformer, "pixel_path", trim)
+    monkeypatch.setattr(transformer, "border_trim", trim)
     image = noise(1, 60, 80)
     image[:, :, :16] = image[:, :, 64:] = 0.5
     logit_map = head_map(transformer, image)

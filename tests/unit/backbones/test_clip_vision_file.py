@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from ganrm_core.backbones.clip_vision_file import HEADER_KEY, find_by_sha256
+from ganrm_core.backbones.clip_vision_file import HEADER_KEY
 from ganrm_core.backbones.registry import load_backbone
+from ganrm_core.backbones.weights_lookup import find_by_sha256
 from ganrm_core.utils.errors import BackboneError
 
 transformers = pytest.importorskip("transformers")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganrm_core.backbones.base import Backbone, BackboneSpec
-from ganrm_core.backbones.efficientnet_lite import _Halving
+from ganrm_core.backbones.efficientnet_lite import _StridedSameConv
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.utils.errors import BackboneError
 
@@ -63,7 +63,7 @@ def test_padding_inside_the_kernel_changes_nothing(kernel: int, side: int) -> No
     padded = layers.Conv2dSame(6, 6, kernel, stride=2, groups=6)
     pixels = torch.randn(2, 6, side, side)
     with torch.no_grad():
-        torch.testing.assert_close(_Halving(padded)(pixels), padded(pixels), atol=1e-6, rtol=0)
+        torch.testing.assert_close(_StridedSameConv(padded)(pixels), padded(pixels), atol=1e-6, rtol=0)
 
 
 def test_spec_tells_the_shapes_and_survives_json(

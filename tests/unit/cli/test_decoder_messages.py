@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from fuzz_support.checkpoint_seeds import Seeds
+import pytest
 from PIL import Image
-
-ROOT = Path(__file__).parents[3]
 
 
 def encoded(kind: str, **options: object) -> bytes:
@@ -22,7 +20,7 @@ def encoded(kind: str, **options: object) -> bytes:
 
 
 def damaged_tiff() -> bytes:
-    """Of which libtiff speaks on standard error."""
+    """Of which libtiff's own code prints to file descriptor 2."""
     content = encoded("TIFF", compression="tiff_adobe_deflate")
     return content[:100] + bytes(200) + content[300:]
 
@@ -33,27 +31,14 @@ def half_broken_exif() -> bytes:
     return encoded("JPEG", exif=exif)
 
 
-def test_only_our_own_line_is_printed(tmp_path: Path, model_files: Seeds) -> None:
+def test_only_our_own_line_is_printed(
+    trained: Any, tmp_path: Path, ganrm: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "damaged.tif").write_bytes(damaged_tiff())
     (tmp_path / "sound.jpg").write_bytes(half_broken_exif())
-    model = model_files.folder / model_files.checkpoints[0]
-    command = [
-        sys.executable,
-        "-m",
-        "ganrm_core.cli",
-        "score",
-        model,
-        tmp_path,
-        "--cache",
-        "off",
-        "--device",
-        "cpu",
-    ]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    said = [line for line in ran.stderr.replace("\r", "\n").splitlines() if line.strip()]
-    assert ran.returncode == 0
-    assert "sound.jpg" in ran.stdout
-    assert [line for line in said if not line.startswith("scoring")] == [
-        line for line in said if "damaged.tif" in line
-    ]
-    assert sum(line.startswith("ganrm: 1 file was skipped") for line in said) == 1
+    ran = ganrm("score", trained.checkpoint, tmp_path)
+    assert ran.code == 0
+    assert "sound.jpg" in ran.out
+    assert ran.err.startswith('ganrm: 1 file was skipped: "damaged.tif"')
+    assert len(ran.err.splitlines()) == 1
+    assert capfd.readouterr() == ("", "")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from typing import Any
 import pytest
 
 from ganrm_core import cli
-from ganrm_core.data import image_folder
 from ganrm_core.reports import html_report
 from ganrm_core.rewards.discriminator import file_features
 
@@ -29,25 +27,8 @@ LOST = {
 }
 
 
-def listing(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
-
-
-@pytest.fixture
-def work(trained: Any, tmp_path: Path) -> Path:
-    shutil.copytree(trained.liked, tmp_path / "liked")
-    shutil.copytree(trained.ordinary, tmp_path / "ordinary")
-    return tmp_path
-
-
-def call(command: str, trained: Any, work: Path, backbone: str) -> list[object]:
-    sets = ["--liked", work / "liked", "--ordinary", work / "ordinary"]
-    return {
-        "train": ["train", *sets, "--backbone", backbone, "--output", work / "new" / "a.safetensors"],
-        "score": ["score", trained.checkpoint, work / "liked"],
-        "best": ["best", trained.checkpoint, work / "liked", "--move", "--output", work / "new" / "best"],
-        "evaluate": ["evaluate", trained.checkpoint, *sets],
-    }[command]
+def interrupted(*_: object, **__: object) -> Any:
+    raise KeyboardInterrupt
 
 
 class TestCtrlC:
@@ -57,50 +38,43 @@ class TestCtrlC:
         command: str,
         trained: Any,
         work: Path,
-        tiny_transformer: str,
+        folders: list[object],
+        train: Ganrm,
         ganrm: Ganrm,
+        listing: Any,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        real, read = image_folder.read_image, 0
-
-        def interrupted(path: Path) -> Any:
-            nonlocal read
-            read += 1
-            if read == 9:
-                raise KeyboardInterrupt
-            return real(path)
-
-        for module in (file_features, image_folder):
-            monkeypatch.setattr(module, "read_image", interrupted)
+        monkeypatch.setattr(file_features, "read_image", interrupted)
         before = listing(work)
-        ran = ganrm(*call(command, trained, work, tiny_transformer))
+        ran = {
+            "train": lambda: train("--output", work / "new" / "a.safetensors"),
+            "score": lambda: ganrm("score", trained.checkpoint, work / "liked"),
+            "best": lambda: ganrm(
+                *("best", trained.checkpoint, work / "liked", "--move", "--output", work / "new" / "best")
+            ),
+            "evaluate": lambda: ganrm("evaluate", trained.checkpoint, *folders),
+        }[command]()
         assert ran.code == 130
         assert ran.err.splitlines()[-1] == f"ganrm: interrupted. {LOST[command]}"
         assert "Traceback" not in ran.err
         assert listing(work) == before
 
     def test_while_the_report_is_made_the_model_is_kept(
-        self, trained: Any, work: Path, tiny_transformer: str, ganrm: Ganrm, monkeypatch: pytest.MonkeyPatch
+        self, work: Path, train: Ganrm, ganrm: Ganrm, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def interrupted(*_: object, **__: object) -> None:
-            raise KeyboardInterrupt
-
         monkeypatch.setattr(html_report, "write_report", interrupted)
-        ran = ganrm(
-            *call("train", trained, work, tiny_transformer), "--report", work / "a.html", "--preset", "paper"
-        )
+        ran = train("--output", work / "new" / "a.safetensors", "--report", work / "a.html")
         assert ran.code == 130
         assert ran.err.splitlines()[-1] == "ganrm: interrupted. The model is written and complete."
         assert ganrm("info", work / "new" / "a.safetensors").code == 0
         assert not (work / "a.html").exists()
 
     @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-    def test_a_real_signal_during_training(self, trained: Any, work: Path) -> None:
+    def test_a_real_signal_during_training(self, work: Path, folders: list[object], listing: Any) -> None:
         before = listing(work)
-        arguments = [str(part) for part in call("train", trained, work, "efficientnet_lite0")]
-        arguments += ["--views", "40"]  # long enough to be met in the middle
+        options = ["--output", str(work / "new" / "a.safetensors"), "--views", "40"]  # long enough
         process = subprocess.Popen(
-            [sys.executable, "-m", "ganrm_core.cli", *arguments],
+            [sys.executable, "-m", "ganrm_core.cli", "train", *map(str, folders), *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -118,70 +92,64 @@ class TestCtrlC:
         finally:
             process.kill()
             process.wait()
-        assert process.returncode == 130
-        assert out == b""
+        assert (process.returncode, out) == (130, b"")
         assert err.decode().splitlines()[-1] == f"ganrm: interrupted. {LOST['train']}"
         assert b"Traceback" not in err
         assert listing(work) == before
 
 
 @pytest.fixture
-def closed_pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Standard output goes into a pipe that nobody reads from any more."""
+def closed_pipe() -> Iterator[Any]:
+    """A pipe that nobody reads from any more."""
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
-        yield
+    stream = os.fdopen(writer, "w")
+    yield stream
+    with contextlib.suppress(BrokenPipeError):
+        stream.close()
 
 
 class TestOutputThatGoesNowhere:
     @pytest.mark.parametrize("form", ["--json", "--csv", "--device=cpu"])
-    @pytest.mark.usefixtures("closed_pipe")
     def test_a_closed_pipe_is_no_error(
-        self, form: str, trained: Any, work: Path, capsys: pytest.CaptureFixture[str]
+        self,
+        form: str,
+        trained: Any,
+        closed_pipe: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
-        assert cli.main(["score", str(trained.checkpoint), str(work / "liked"), form]) == 0
+        monkeypatch.setattr(sys, "stdout", closed_pipe)
+        assert cli.main(["score", str(trained.checkpoint), str(trained.liked), form]) == 0
         assert capsys.readouterr().err == ""
 
-    @pytest.mark.usefixtures("closed_pipe")
     def test_nor_does_it_hide_ctrl_c(
-        self, trained: Any, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self,
+        trained: Any,
+        closed_pipe: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
-        def interrupted(_: Path) -> Any:
-            raise KeyboardInterrupt
-
+        monkeypatch.setattr(sys, "stdout", closed_pipe)
         monkeypatch.setattr(file_features, "read_image", interrupted)
-        assert cli.main(["score", str(trained.checkpoint), str(work / "liked")]) == 130
+        assert cli.main(["score", str(trained.checkpoint), str(trained.liked)]) == 130
         assert "interrupted. Scores printed so far are complete." in capsys.readouterr().err
+
+    def test_a_reader_of_the_messages_that_goes_away_costs_no_result(
+        self, trained: Any, closed_pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stderr", closed_pipe)
+        arguments = ["best", trained.checkpoint, trained.liked, "--output", tmp_path / "best", "--verbose"]
+        assert cli.main([str(argument) for argument in arguments]) == 0
+        assert len(list((tmp_path / "best").iterdir())) == 3
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
     def test_a_full_disk_is_one(
-        self, trained: Any, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self, trained: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with Path("/dev/full").open("w") as full:
             monkeypatch.setattr(sys, "stdout", full)
-            assert cli.main(["score", str(trained.checkpoint), str(work / "liked"), "--csv"]) == 2
+            assert cli.main(["score", str(trained.checkpoint), str(trained.liked), "--csv"]) == 2
         assert capsys.readouterr().err.startswith(
             "ganrm: The disk is full: what was printed is not complete."
         )
-
-    @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-    def test_the_first_line_of_many_through_a_real_pipe(self, trained: Any, work: Path) -> None:
-        command = '"$0" -m ganrm_core.cli score "$1" "$2" "$2" --json | head -1'
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command, sys.executable, trained.checkpoint, work / "liked"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        assert len(done.stdout.splitlines()) == 1
-
-    def test_output_that_is_no_terminal_nor_file(self, trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        written = io.StringIO()  # as in a notebook
-        monkeypatch.setattr(sys, "stdout", written)
-        assert cli.main(["info", str(trained.checkpoint)]) == 0
-        assert "held-out AUC" in written.getvalue()

@@ -317,8 +317,9 @@ class TestCommandsThatRead:
         assert [entry.path for entry in result.skipped[-3:]] == gone
         assert result.model.card["provenance"]["n_skipped"] == 14 + 3
         assert result.known is not None
-        assert len(result.known.facts) == len(result.known.hashes) == len(result.known.features) == 21
-        assert not set(gone) & set(result.known.paths)
+        table = result.known.table
+        assert len(table.facts) == len(table.hashes) == len(result.known.features) == 21
+        assert not set(gone) & set(table.paths)
         assert "17 files were skipped" in " ".join(result.warnings)
 
 
@@ -344,7 +345,7 @@ def test_equal_names_are_told_apart(
 def test_the_stream_never_gives_a_group_without_a_file(
     model: RewardModel, files: list[Path], tmp_path: Path
 ) -> None:
-    store = file_features.FeatureCache(model.reader, model.pixel_path)
+    store = file_features.FeatureCache(model.reader, model.border_trim)
     for window in WINDOWS:
         copies = spoilt(files, window, tmp_path / "copies")
         for found, vectors in file_features.stream_features(copies, model.reader, model.prepare, store, []):

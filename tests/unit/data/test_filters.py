@@ -1,4 +1,4 @@
-"""Blur and dilation of maps and masks: what the plain, slow definitions give."""
+"""Blur and dilation of maps and masks, against the plain, slow definitions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch.nn.functional import conv2d, max_pool2d, pad
 from ganrm_core.data.dilation import dilated
 from ganrm_core.data.filters import blurred
 
-SIZES = [(1, 1), (1, 40), (30, 1), (16, 16), (37, 91), (700, 1600)]
+SIZES = [(1, 1), (1, 40), (30, 1), (16, 16), (37, 91), (60, 600)]
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("reach", [0, 1, 2, 5, 16, 90, 4000])
+@pytest.mark.parametrize("reach", [0, 1, 5, 16, 90, 4000])
 def test_a_blur_is_a_convolution_with_repeated_edges(size: tuple[int, int], reach: int) -> None:
     places = torch.rand(size, generator=torch.Generator().manual_seed(0))
     radius = min(reach, min(size) - 1)
@@ -31,22 +31,16 @@ def test_a_blur_is_a_convolution_with_repeated_edges(size: tuple[int, int], reac
 def test_a_blur_leaves_nothing_where_nothing_is_near() -> None:
     places = torch.zeros(200, 300)
     places[100, 150] = 1
-    made = blurred(places, 20)
     near = torch.zeros(200, 300, dtype=torch.bool)
     near[80:121, 130:171] = True
-    assert bool((made[~near] == 0).all())
-    assert bool((made[near] > 0).all())
+    assert torch.equal(blurred(places, 20) > 0, near)
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("pixels", [0, 1, 2, 3, 7, 30, 2000])
 def test_dilation_is_the_maximum_of_a_square(size: tuple[int, int], pixels: int) -> None:
     mask = torch.rand(size, generator=torch.Generator().manual_seed(0)) > 0.98
-    expected = mask[None, None].float()
-    for axis, side in enumerate(size):
-        reach = min(pixels, side - 1)
-        window = (2 * reach + 1, 1) if axis == 0 else (1, 2 * reach + 1)
-        expected = max_pool2d(
-            pad(expected, (0, 0, reach, reach) if axis == 0 else (reach, reach)), window, stride=1
-        )
-    assert torch.equal(dilated(mask, pixels), expected[0, 0] > 0)
+    down, across = (min(pixels, side - 1) for side in size)
+    padded = pad(mask[None, None].float(), (across, across, down, down))
+    columns = max_pool2d(padded, (1, 2 * across + 1), stride=1)
+    assert torch.equal(dilated(mask, pixels), max_pool2d(columns, (2 * down + 1, 1), stride=1)[0, 0] > 0)

@@ -1,4 +1,4 @@
-"""Decoded pictures wait in memory, so many and no more."""
+"""Decoded pictures are kept up to a limit, and handed out once."""
 
 from __future__ import annotations
 
@@ -11,44 +11,31 @@ from ganrm_core.data.image_cache import ImageCache
 PICTURE = torch.zeros(3, 10, 10, dtype=torch.uint8)
 
 
-@pytest.fixture(autouse=True)
-def room_for_two(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch) -> ImageCache:
+    """Room for two pictures."""
     monkeypatch.setattr(image_cache, "_MOST_BYTES", 2 * PICTURE.nbytes)
+    return ImageCache()
 
 
-def test_each_is_given_once() -> None:
-    pictures = ImageCache()
-    pictures.keep("a", PICTURE)
-    assert pictures.take("a") is PICTURE
-    assert pictures.take("a") is None
-    assert pictures.take("another") is None
+def test_what_does_not_fit_is_not_kept_and_what_is_taken_makes_room(cache: ImageCache) -> None:
+    cache.keep("too large", torch.zeros(3, 20, 10, 2, dtype=torch.uint8))
+    for name in "aabc":
+        cache.keep(name, PICTURE)
+    assert cache.take("too large") is None
+    assert cache.take("c") is None
+    assert cache.take("a") is PICTURE
+    assert cache.take("a") is None
+    cache.keep("c", PICTURE)
+    assert cache.take("c") is not None
+    assert cache.take("b") is not None, "the same picture takes room once"
 
 
-def test_what_does_not_fit_is_not_kept_and_what_is_taken_makes_room() -> None:
-    pictures = ImageCache()
-    pictures.keep("too large", torch.zeros(3, 20, 10, 2, dtype=torch.uint8))
-    for name in "abc":
-        pictures.keep(name, PICTURE)
-    assert pictures.take("too large") is None
-    assert pictures.take("c") is None
-    assert pictures.take("a") is not None
-    pictures.keep("c", PICTURE)
-    assert pictures.take("c") is not None
-
-
-def test_the_same_picture_takes_room_once() -> None:
-    pictures = ImageCache()
-    for name in "aaab":
-        pictures.keep(name, PICTURE)
-    assert pictures.take("b") is not None
-
-
-def test_none_is_left_when_cleared() -> None:
-    pictures = ImageCache()
+def test_none_is_left_when_cleared(cache: ImageCache) -> None:
     for name in "ab":
-        pictures.keep(name, PICTURE)
-    pictures.clear()
-    assert pictures.take("a") is None
+        cache.keep(name, PICTURE)
+    cache.clear()
+    assert cache.take("a") is None
     for name in "cd":
-        pictures.keep(name, PICTURE)
-    assert pictures.take("d") is not None
+        cache.keep(name, PICTURE)
+    assert cache.take("d") is not None

@@ -1,3 +1,5 @@
+"""Near-duplicates are grouped, other pictures stay apart."""
+
 from __future__ import annotations
 
 import io
@@ -7,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageEnhance
+from scipy.sparse.csgraph import connected_components
+from unit_support.image_files import encoded
 
 from ganrm_core.data.near_duplicates import THRESHOLD, group_near_duplicates, signature
 from ganrm_core.utils.errors import DataError, ImageError
@@ -31,22 +35,13 @@ def tensor(picture: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
 
 
-def saved(kind: str, quality: int) -> Callable[[Image.Image], Image.Image]:
-    def change(picture: Image.Image) -> Image.Image:
-        buffer = io.BytesIO()
-        picture.save(buffer, kind, quality=quality)
-        return Image.open(buffer)
-
-    return change
+def saved(picture: Image.Image, kind: str, quality: int) -> Image.Image:
+    return Image.open(io.BytesIO(encoded(picture, kind, quality=quality)))
 
 
-def cropped(left: float, top: float, right: float, bottom: float) -> Callable[[Image.Image], Image.Image]:
-    def change(picture: Image.Image) -> Image.Image:
-        width, height = picture.size
-        box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
-        return picture.crop(tuple(round(value) for value in box))
-
-    return change
+def cropped(picture: Image.Image, left: int, rest: int = 0) -> Image.Image:
+    """`left` and `rest` of 240 pixels are cut off, `rest` on the three other sides."""
+    return picture.crop((left, rest, 240 - rest, 240 - rest))
 
 
 def watermarked(picture: Image.Image) -> Image.Image:
@@ -56,13 +51,13 @@ def watermarked(picture: Image.Image) -> Image.Image:
 
 
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "jpeg": saved("JPEG", 25),
-    "webp": saved("WEBP", 30),
+    "jpeg": lambda picture: saved(picture, "JPEG", 25),
+    "webp": lambda picture: saved(picture, "WEBP", 30),
     "half size": lambda picture: picture.resize((120, 120), Image.Resampling.BICUBIC),
     "larger": lambda picture: picture.resize((401, 399), Image.Resampling.LANCZOS),
-    "large": lambda picture: picture.resize((1300, 1300), Image.Resampling.LANCZOS),
-    "cropped at the left": cropped(0.04, 0, 0, 0),
-    "cropped on all sides": cropped(0.02, 0.02, 0.02, 0.02),
+    "large": lambda picture: picture.resize((1100, 1100), Image.Resampling.BILINEAR),
+    "cropped at the left": lambda picture: cropped(picture, 10),
+    "cropped on all sides": lambda picture: cropped(picture, 5, 5),
     "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
     "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.7),
     "more contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(1.25),
@@ -74,39 +69,32 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 @pytest.fixture(scope="module")
 def originals() -> np.ndarray:
-    return np.stack([signature(tensor(scene(seed))) for seed in range(40)])
+    return np.stack([signature(tensor(scene(seed))) for seed in range(30)])
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_copies_join_their_original(change: str, originals: np.ndarray) -> None:
-    copies = np.stack([signature(tensor(CHANGES[change](scene(seed)))) for seed in range(12)])
+    copies = np.stack([signature(tensor(CHANGES[change](scene(seed)))) for seed in range(6)])
     groups = group_near_duplicates(np.concatenate([originals, copies]))
-    assert groups.tolist() == [*range(40), *range(12)]
+    assert groups.tolist() == [*range(30), *range(6)]
 
 
 def test_different_pictures_stay_apart(originals: np.ndarray) -> None:
     similarity = originals @ originals.T - np.eye(len(originals))
     assert similarity.max() < THRESHOLD - 0.1
     mirrored = np.stack([signature(tensor(scene(seed)).flip(-1)) for seed in range(12)])
-    assert group_near_duplicates(np.concatenate([originals, mirrored])).max() == 51
+    assert group_near_duplicates(np.concatenate([originals, mirrored])).max() == 41
 
 
 def flat(red: int, green: int, blue: int, size: int = 20) -> np.ndarray:
-    return signature(
-        torch.tensor([red, green, blue], dtype=torch.uint8).reshape(3, 1, 1).repeat(1, size, size)
-    )
+    return signature(tensor(Image.new("RGB", (size, size), (red, green, blue))))
 
 
 def test_pictures_of_one_colour_are_known_by_it() -> None:
     colours = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0), (0, 0, 255), (80, 80, 80), (0, 0, 0)]
     signatures = np.stack([flat(*colour) for colour in colours] + [flat(255, 0, 0, 90), flat(253, 2, 1)])
-    assert np.isfinite(signatures).all()
     assert group_near_duplicates(signatures).tolist() == [0, 1, 2, 3, 4, 5, 0, 3, 3]
-
-
-def test_a_speck_of_noise_does_not_make_flat_pictures_different() -> None:
-    noisy = torch.full((3, 64, 64), 90, dtype=torch.uint8)
-    noisy += torch.randint(0, 3, noisy.shape, generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    noisy = 90 + torch.randint(0, 3, (3, 64, 64), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     signatures = np.stack([flat(91, 91, 91), signature(noisy), signature(noisy.flip(-1))])
     assert group_near_duplicates(signatures).tolist() == [0, 0, 0]
 
@@ -115,14 +103,8 @@ def test_a_speck_of_noise_does_not_make_flat_pictures_different() -> None:
 def test_signatures_are_unit_vectors_of_one_length(shape: tuple[int, int, int]) -> None:
     image = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     vector = signature(image)
-    assert vector.dtype == np.float32
-    assert vector.shape == flat(0, 0, 0).shape
+    assert (vector.dtype, vector.shape) == (np.float32, (1236,))
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
-
-
-def test_a_view_gives_the_same_as_its_copy() -> None:
-    view = torch.from_numpy(np.array(scene(0))).permute(2, 0, 1)
-    assert np.array_equal(signature(view), signature(view.contiguous()))
 
 
 @pytest.mark.parametrize("wrong", [torch.zeros(3, 4, 4), torch.zeros(4, 4, 3, dtype=torch.uint8)])
@@ -131,37 +113,21 @@ def test_wrong_images_are_refused(wrong: torch.Tensor) -> None:
         signature(wrong)
 
 
-def slow_groups(vectors: np.ndarray, threshold: float) -> list[int]:
-    group = [-1] * len(vectors)
-    count = 0
-    for start in range(len(vectors)):
-        if group[start] >= 0:
-            continue
-        waiting = [start]
-        while waiting:
-            index = waiting.pop()
-            if group[index] < 0:
-                group[index] = count
-                waiting += np.flatnonzero(vectors @ vectors[index] >= threshold).tolist()
-        count += 1
-    return group
-
-
 @pytest.mark.parametrize("threshold", [0.3, 0.45, 0.6, 0.99])
 def test_groups_are_the_connected_components(threshold: float) -> None:
     # More than two blocks of rows, and chains that cross them.
-    vectors = np.random.default_rng(0).normal(size=(1300, 12)).astype(np.float32)
+    vectors = np.random.default_rng(0).normal(size=(1100, 12)).astype(np.float32)
     vectors[:, 0] += 1
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) * 1.0001
     groups = group_near_duplicates(vectors, threshold)
+    expected = connected_components(vectors @ vectors.T >= threshold, directed=False)[1]
     assert groups.dtype == np.int64
-    assert groups.tolist() == slow_groups(vectors, threshold)
+    assert groups.tolist() == expected.tolist()
 
 
-def test_a_chain_is_one_group() -> None:
-    angles = np.linspace(0, 3, 60)
-    chain = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    assert group_near_duplicates(np.random.default_rng(0).permutation(chain), 0.99).tolist() == [0] * 60
+def test_none_and_one() -> None:
+    assert group_near_duplicates(np.zeros((0, 7))).tolist() == []
+    assert group_near_duplicates(np.zeros((1, 7))).tolist() == [0]
 
 
 def test_a_cancel_passes_through() -> None:
@@ -171,11 +137,6 @@ def test_a_cancel_passes_through() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         group_near_duplicates(np.eye(1100, 8, dtype=np.float32), progress=stop)
-
-
-def test_none_and_one() -> None:
-    assert group_near_duplicates(np.zeros((0, 7))).tolist() == []
-    assert group_near_duplicates(np.zeros((1, 7))).tolist() == [0]
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(7), np.full((2, 7), np.nan)])

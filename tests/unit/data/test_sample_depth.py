@@ -28,7 +28,7 @@ def as_file(values: Values, path: Path, sample_format: int) -> Path:
 
 
 def lit(values: Values, high: float, share: float) -> Values:
-    """The same with so many of its values raised to `high`."""
+    """The same with a share of its values raised to `high`."""
     lit = values.copy()
     lit.flat[: int(lit.size * share)] = high
     return lit
@@ -61,22 +61,20 @@ def test_floats(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "reach"), [(ramp(0, 10), "10"), (ramp(0, 4095), "4095"), (ramp(0, 1e6), r"1e\+06")]
+    ("values", "sample_format", "reach"),
+    [
+        (ramp(0, 10), 3, "10"),
+        (ramp(0, 4095), 3, "4095"),
+        (ramp(0, 1e6), 3, r"1e\+06"),
+        (np.linspace(-300, 300, 400).astype(np.int32).reshape(20, 20), 2, "-300"),
+    ],
 )
-def test_a_range_that_nothing_tells_is_refused(values: Values, reach: str, tmp_path: Path) -> None:
+def test_an_unknown_range_is_refused(values: Values, sample_format: int, reach: str, tmp_path: Path) -> None:
     with pytest.raises(UnreadableImageError, match=rf"values reach {reach}, which is no known range.*8 bits"):
-        read_image(as_file(values, tmp_path / "a", 3))
+        read_image(as_file(values, tmp_path / "a", sample_format))
 
 
-def test_negative_whole_numbers_are_refused(tmp_path: Path) -> None:
-    values = np.linspace(-300, 300, 400).astype(np.int32).reshape(20, 20)
-    with pytest.raises(UnreadableImageError, match="reach -300, which is no known range"):
-        read_image(as_file(values, tmp_path / "a", 2))
-
-
-def test_a_large_picture_is_converted_in_bands_without_a_seam(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_picture_is_converted_in_bands_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).integers(0, 256, (23, 31, 4), dtype=np.uint8)
     floats = values[..., 0].astype(np.float32) / 255
     pictures = [Image.fromarray(values), Image.fromarray(values).quantize(9), Image.fromarray(floats)]
@@ -88,24 +86,20 @@ def test_a_large_picture_is_converted_in_bands_without_a_seam(
             assert (from_pil(picture) == expected).all(), (picture.mode, pixels)
 
 
-MAXIMA = [1, 3, 15, 100, 254, 255, 256, 1023, 4095, 65534, 65535]
-
-
-@pytest.mark.parametrize("highest", MAXIMA)
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("highest", [1, 15, 255, 256, 1023, 65535])
 @pytest.mark.parametrize("magic", [b"P2", b"P3", b"P5", b"P6"])
-def test_pnm(magic: bytes, dark: bool, highest: int, tmp_path: Path) -> None:
+def test_pnm(magic: bytes, highest: int, tmp_path: Path) -> None:
     count = 3 if magic in (b"P3", b"P6") else 1
-    most = max(1, highest // 300) if dark else highest
-    values = np.random.default_rng(highest).integers(0, most + 1, (7, 9, count))
-    head = b"%s\n# by hand\n9 7\n%d\n" % (magic, highest)
-    if magic in (b"P2", b"P3"):
-        body = b" ".join(b"%d" % value for value in values.ravel()) + b"\n"
-    else:
-        body = values.astype(np.uint8 if highest < 256 else ">u2").tobytes()
-    (tmp_path / "a").write_bytes(head + body)
-    image = read_image(tmp_path / "a").permute(1, 2, 0).numpy()
-    assert np.abs(image - values / highest * 255).max() <= 0.51
+    for most in (max(1, highest // 300), highest):
+        values = np.random.default_rng(highest).integers(0, most + 1, (7, 9, count))
+        head = b"%s\n# by hand\n9 7\n%d\n" % (magic, highest)
+        if magic in (b"P2", b"P3"):
+            body = b" ".join(b"%d" % value for value in values.ravel()) + b"\n"
+        else:
+            body = values.astype(np.uint8 if highest < 256 else ">u2").tobytes()
+        (tmp_path / "a").write_bytes(head + body)
+        image = read_image(tmp_path / "a").permute(1, 2, 0).numpy()
+        assert np.abs(image - values / highest * 255).max() <= 0.51
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -127,12 +121,3 @@ def test_grey_pfm_is_read_or_named(scale: bytes, tmp_path: Path) -> None:
         assert "PFM" in str(error)  # noqa: PT017
     else:
         assert np.abs(image.numpy() - values * 255).max() <= 0.51
-
-
-@pytest.mark.parametrize(
-    ("content", "name"), [(b"P7\nWIDTH 1\n", r"PAM \(P7\)"), (b"PF\n1 1\n-1.0\n" + bytes(12), r"colour PFM \(PF\)")]
-)  # fmt: skip
-def test_pnm_that_pillow_does_not_know_is_named(content: bytes, name: str, tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(content)
-    with pytest.raises(UnreadableImageError, match=f"{name} pictures are not read. Save it as PNG"):
-        read_image(tmp_path / "a")

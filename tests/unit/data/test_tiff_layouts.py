@@ -57,8 +57,8 @@ def over_grey(colour: Samples, alpha: Samples, kind: int) -> Samples:
     return (colour if kind == ASSOCIATED else colour * alpha) + 128 * (1 - alpha)
 
 
-def check(path: Path, samples: Samples, layout: Layout, expected: Samples, tolerance: float) -> bool:
-    """Whether it is read, and then right; refused only by name."""
+def is_read(path: Path, samples: Samples, layout: Layout, expected: Samples, tolerance: float) -> bool:
+    """Whether a TIFF is read, and then right; it may only be refused by name."""
     path.write_bytes(tiff(samples, layout))
     try:
         image = read_image(path)
@@ -94,7 +94,7 @@ def test_grey(photometric: int, bits: int, tmp_path: Path) -> None:
     expected = shades(samples, 2**bits - 1)
     expected = 255 - expected if photometric == WHITE_IS_ZERO else expected
     for layout in variants(Layout(photometric, bits)):
-        read = check(tmp_path / "a", samples, layout, expected, 0.51)
+        read = is_read(tmp_path / "a", samples, layout, expected, 0.51)
         assert read or not usual(layout) or (bits, photometric) == (12, WHITE_IS_ZERO), layout
 
 
@@ -104,7 +104,7 @@ def test_signed_grey_is_never_read_wrong(photometric: int, bits: int, tmp_path: 
     samples = random(1, 127 if bits == 8 else 32767).astype(f"i{bits // 8}")
     samples[0, 0] = 32767 if bits > 8 else 127
     for layout in variants(Layout(photometric, bits, SIGNED)):
-        read = check(tmp_path / "a", samples, layout, shades(samples, 65535), 0.51)
+        read = is_read(tmp_path / "a", samples, layout, shades(samples, 65535), 0.51)
         assert read == (usual(layout) and bits == 32 and photometric == BLACK_IS_ZERO) or layout.big_endian
 
 
@@ -116,12 +116,12 @@ def test_floating_point_grey(photometric: int, bits: int, tmp_path: Path) -> Non
     for layout in variants(Layout(photometric, bits, FLOAT)):
         if layout.predictor == 2:
             continue
-        read = check(tmp_path / "a", samples, layout, expected, 0.51)
+        read = is_read(tmp_path / "a", samples, layout, expected, 0.51)
         assert read == (bits == 32 and usual(layout)) or layout.big_endian, layout
     if bits == 32:
         for big_endian in (False, True):
             layout = Layout(photometric, bits, FLOAT, big_endian, compression=DEFLATE, predictor=3)
-            assert check(tmp_path / "a", samples, layout, expected, 0.51) != big_endian
+            assert is_read(tmp_path / "a", samples, layout, expected, 0.51) != big_endian
 
 
 @pytest.mark.parametrize("kind", [0, ASSOCIATED, SEPARATE])
@@ -135,7 +135,7 @@ def test_grey_with_an_extra_sample(bits: int, kind: int, tmp_path: Path) -> None
     if kind:
         expected = over_grey(expected, samples[..., 1:] / white, kind)
     for layout in variants(Layout(BLACK_IS_ZERO, bits, extra=[kind])):
-        read = check(tmp_path / "a", samples, layout, expected, 2)
+        read = is_read(tmp_path / "a", samples, layout, expected, 2)
         assert read or not usual(layout) or bits == 16, layout
 
 
@@ -153,8 +153,49 @@ def test_rgb(bits: int, extra: tuple[int, ...], tmp_path: Path) -> None:
         place = 3 + next(index for index, kind in enumerate(extra) if kind)
         expected = over_grey(expected, samples[..., place : place + 1] / white, max(extra))
     for layout in variants(Layout(RGB, bits, extra=extra)):
-        read = check(tmp_path / "a", samples, layout, expected, 3)  # Pillow drops the low byte of 16 bits
+        read = is_read(tmp_path / "a", samples, layout, expected, 3)  # Pillow drops the low byte of 16 bits
         assert read or not usual(layout) or bits in (4, 32) or len(extra) > (bits == 8), layout
+
+
+@pytest.mark.parametrize(
+    ("bits", "scale", "extra"),
+    [(bits, scale, ()) for bits in (1, 2, 4, 8) for scale in (257, 1)]
+    + [(8, 257, (kind,)) for kind in (0, ASSOCIATED, SEPARATE)],
+)
+def test_palettes_of_16_and_of_8_bits(bits: int, scale: int, extra: tuple[int, ...], tmp_path: Path) -> None:
+    samples = random(1 + len(extra), 2**bits - 1)
+    colours = np.random.default_rng(bits).integers(0, 256, (3, 2**bits))
+    expected = colours.T[samples[..., 0]]
+    if any(extra):
+        expected = over_grey(expected, samples[..., 1:] / 255, extra[0])
+    for layout in variants(Layout(PALETTE, bits, colours=(colours * scale).ravel().tolist(), extra=extra)):
+        assert is_read(tmp_path / "a", samples, layout, expected, len(extra)) or extra or not usual(layout), (
+            layout
+        )
+
+
+@pytest.mark.parametrize("extra", [(), (0,), (SEPARATE,), (0, 0)])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_cmyk(bits: int, extra: tuple[int, ...], tmp_path: Path) -> None:
+    white = 2**bits - 1
+    samples = random(4 + len(extra), white)
+    inks = samples[..., :4] / white
+    expected = 255 * (1 - inks[..., :3]) * (1 - inks[..., 3:])
+    for layout in variants(Layout(CMYK, bits, extra=extra)):
+        read = is_read(tmp_path / "a", samples, layout, expected, 2)
+        assert not (read and SEPARATE in extra), layout
+        assert read or not usual(layout) or extra, layout
+
+
+def test_ycbcr(tmp_path: Path) -> None:
+    samples = random(3, 255)
+    luma, blue, red = (samples[..., channel].astype(float) for channel in range(3))
+    red, blue = red - 128, blue - 128
+    expected = np.stack(
+        [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], -1
+    )
+    for layout in variants(Layout(YCBCR, 8, more=[(530, 3, [1, 1])])):
+        is_read(tmp_path / "a", samples, layout, expected.clip(0, 255), 3)
 
 
 @pytest.mark.parametrize("planar", [False, True])
@@ -167,93 +208,32 @@ def test_floating_point_rgb_is_named(planar: bool, tmp_path: Path) -> None:
         read_image(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4, 8])
-@pytest.mark.parametrize("scale", [257, 1])
-def test_palettes_of_16_and_of_8_bits(bits: int, scale: int, tmp_path: Path) -> None:
-    samples = random(1, 2**bits - 1)
-    colours = np.random.default_rng(bits).integers(0, 256, (3, 2**bits))
-    expected = colours.T[samples[..., 0]]
-    for layout in variants(Layout(PALETTE, bits, colours=(colours * scale).ravel().tolist())):
-        assert check(tmp_path / "a", samples, layout, expected, 0) or not usual(layout), layout
-
-
-@pytest.mark.parametrize("kind", [0, ASSOCIATED, SEPARATE])
-def test_palette_with_an_extra_sample(kind: int, tmp_path: Path) -> None:
-    samples = random(2, 255)
-    colours = np.random.default_rng(0).integers(0, 256, (3, 256))
-    expected = colours.T[samples[..., 0]]
-    if kind:
-        expected = over_grey(expected, samples[..., 1:] / 255, kind)
-    for layout in variants(Layout(PALETTE, 8, colours=(colours * 257).ravel().tolist(), extra=[kind])):
-        check(tmp_path / "a", samples, layout, expected, 1)
-
-
-@pytest.mark.parametrize("extra", [(), (0,), (SEPARATE,), (0, 0)])
-@pytest.mark.parametrize("bits", [8, 16])
-def test_cmyk(bits: int, extra: tuple[int, ...], tmp_path: Path) -> None:
-    white = 2**bits - 1
-    samples = random(4 + len(extra), white)
-    inks = samples[..., :4] / white
-    expected = 255 * (1 - inks[..., :3]) * (1 - inks[..., 3:])
-    for layout in variants(Layout(CMYK, bits, extra=extra)):
-        if SEPARATE in extra:
-            assert not check(tmp_path / "a", samples, layout, expected, 2)
-        else:
-            read = check(tmp_path / "a", samples, layout, expected, 2)
-            assert read or not usual(layout) or extra, layout
-
-
-def test_ycbcr(tmp_path: Path) -> None:
-    samples = random(3, 255)
-    luma, blue, red = (samples[..., channel].astype(float) for channel in range(3))
-    red, blue = red - 128, blue - 128
-    expected = np.stack(
-        [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], -1
-    )
-    for layout in variants(Layout(YCBCR, 8, more=[(530, 3, [1, 1])])):
-        check(tmp_path / "a", samples, layout, expected.clip(0, 255), 3)
-
-
 def test_ycbcr_of_coarser_colour_is_not_taken_for_whole(tmp_path: Path) -> None:
     # 2 × 2 pixels share their colour: four brightnesses, blue, red. The file is written as six samples a block.
     blocks = tiff(random(6, 255), Layout(YCBCR, 8, rows_per_strip=HEIGHT))
-    size = [
-        (256, 4, [2 * WIDTH]), (257, 4, [2 * HEIGHT]), (258, 3, [8] * 3), (277, 3, [3]), (278, 4, [2 * HEIGHT]),
-        (530, 3, [2, 2]),
+    strip = HEIGHT * WIDTH * 6
+    fields = [
+        (256, 4, [2 * WIDTH]), (257, 4, [2 * HEIGHT]), (258, 3, [8] * 3), (259, 3, [1]), (262, 3, [YCBCR]),
+        (273, 4, [8]), (277, 3, [3]), (278, 4, [2 * HEIGHT]), (279, 4, [strip]), (530, 3, [2, 2]),
     ]  # fmt: skip
-    (tmp_path / "a").write_bytes(retagged(blocks, size))
+    start = 8 + strip
+    head = blocks[:4] + start.to_bytes(4, "little")
+    (tmp_path / "a").write_bytes(head + blocks[8:start] + directory(fields, start, "<"))
     with pytest.raises(UnreadableImageError, match="8-bit YCbCr"):
         read_image(tmp_path / "a")
 
 
-def retagged(data: bytes, fields: list[tuple[int, int, list[int]]]) -> bytes:
-    """The same strips under other fields."""
-    length = HEIGHT * WIDTH * 6
-    others = [(259, 3, [1]), (262, 3, [YCBCR]), (273, 4, [8]), (279, 4, [length])]
-    start = 8 + length
-    return data[:4] + start.to_bytes(4, "little") + data[8:start] + directory(fields + others, start, "<")
-
-
 def test_lab(tmp_path: Path) -> None:
-    """Lightness is unsigned; a (red to green) and b (yellow to blue) are signed."""
+    """Lightness is unsigned; a (red to green) and b (yellow to blue) are signed. The colours: red, blue, grey."""
     samples = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    samples[..., 0] = 128
+    samples[..., 0] = 128  # L* 50.2
     samples[:, :12, 1], samples[:, 12:24, 2] = 60, 256 - 60
-    path, read = tmp_path / "a", 0
-    for layout in variants(Layout(LAB, 8)):
-        path.write_bytes(tiff(samples, layout))
-        try:
-            image = read_image(path)[:, 0].int()
-        except UnreadableImageError as error:
-            assert "this kind of TIFF is not read (" in str(error)  # noqa: PT017
-            continue
-        read += 1
-        red, blue, grey = image[:, 5], image[:, 18], image[:, 30]
-        assert red[0] > red[1] + 90, layout
-        assert blue[2] > blue[0] + 90, layout
-        assert grey.max() - grey.min() <= 1, layout
-        assert abs(int(grey[0]) - 119) <= 2, layout  # L* 50.2
-    assert read
+    expected = np.repeat([[206, 63, 122], [14, 123, 223], [119, 119, 119]], [12, 12, 13], axis=0)
+    read = [
+        is_read(tmp_path / "a", samples, layout, np.broadcast_to(expected, samples.shape), 12)
+        for layout in variants(Layout(LAB, 8))
+    ]
+    assert any(read)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -265,10 +245,4 @@ def test_orientation(orientation: int, compression: int, tmp_path: Path) -> None
     turned = {2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1], 5: stored.transpose(1, 0, 2)}
     turned |= {6: np.rot90(stored, -1), 8: np.rot90(stored)}
     turned[7] = turned[3].transpose(1, 0, 2)
-    assert check(tmp_path / "a", samples, layout, turned.get(orientation, stored), 0.51)
-
-
-def test_a_damaged_directory_is_called_damaged(tmp_path: Path) -> None:
-    (tmp_path / "a.tif").write_bytes(b"II*\0\xff\xff\xff\x7f" + bytes(50))
-    with pytest.raises(UnreadableImageError, match="damaged or cut short"):
-        read_image(tmp_path / "a.tif")
+    assert is_read(tmp_path / "a", samples, layout, turned.get(orientation, stored), 0.51)

@@ -10,13 +10,13 @@ from PIL import Image
 from torch import Tensor
 
 from ganrm_core.leakage import invariance_test
-from ganrm_core.leakage.invariance_test import InvarianceTest, Judge, measure_invariance
+from ganrm_core.leakage.invariance_test import InvarianceTest, ScoreImages, measure_invariance
 from ganrm_core.leakage.perturbations import SAME_PICTURE, same_pixels
 from ganrm_core.metrics.binary import FloatArray
 from ganrm_core.utils.progress import Progress, no_progress
 
 LABELS = np.repeat([1, 0], 25)
-JudgeOf = Callable[[Callable[[int], dict[str, float]]], Judge]
+ScoreBy = Callable[[Callable[[int], dict[str, float]]], ScoreImages]
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +31,21 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return made
 
 
-def judge(measure: Callable[[Tensor], float]) -> Judge:
+def judge(measure: Callable[[Tensor], float]) -> ScoreImages:
     """A logit that spreads by 1 from picture to picture, plus what `measure` sees in the file."""
     spread = np.random.default_rng(1).standard_normal(len(LABELS))
     return lambda images, position: np.array([spread[position] + measure(image) for image in images])
 
 
 @pytest.fixture
-def judge_of(monkeypatch: pytest.MonkeyPatch) -> JudgeOf:
+def judge_of(monkeypatch: pytest.MonkeyPatch) -> ScoreBy:
     """A judge for twins that are told by their height: by how much it scores each kind lower, at each position."""
     names = list(SAME_PICTURE)
     for place, name in enumerate(names):
         monkeypatch.setitem(SAME_PICTURE, name, lambda image, place=place: image[:, : 48 - place])
     spread = np.random.default_rng(1).standard_normal(len(LABELS))
 
-    def of(moves: Callable[[int], dict[str, float]]) -> Judge:
+    def of(moves: Callable[[int], dict[str, float]]) -> ScoreImages:
         def judged(images: Sequence[Tensor], position: int) -> FloatArray:
             twins = [names[48 - image.shape[-2]] for image in images[1:]]
             return spread[position] - np.array([0.0, *(moves(position).get(name, 0.0) for name in twins)])
@@ -110,7 +110,7 @@ def test_of_both_classes_as_many_are_judged(strength: float, paths: list[Path]) 
 
 
 def test_a_twin_that_moves_one_way_is_not_hidden_by_one_that_jumps(
-    paths: list[Path], judge_of: JudgeOf
+    paths: list[Path], judge_of: ScoreBy
 ) -> None:
     one = judge_of(lambda position: {"JPEG 75": 0.8, "WebP 80": 5.0 if position % 5 == 0 else -0.1})
     result = measure_invariance(paths, LABELS, one, progress=no_progress)
@@ -151,7 +151,7 @@ def test_only_of_what_is_not_clear_more_is_looked_at(paths: list[Path]) -> None:
     [("JPEG 75", "shifted by a pixel", 16), ("shifted by a pixel", "JPEG 75", 40)],
 )
 def test_once_a_verdict_stands_only_what_could_come_before_it_is_looked_at(
-    clear: str, doubtful: str, pictures: int, paths: list[Path], judge_of: JudgeOf
+    clear: str, doubtful: str, pictures: int, paths: list[Path], judge_of: ScoreBy
 ) -> None:
     """Compression is named before framing."""
     one = judge_of(lambda position: {clear: 3.0, doubtful: (1.0, -0.5)[position % 2]})

@@ -275,7 +275,7 @@ class TestBootstrapInterval:
             rows = np.concatenate([np.flatnonzero(groups == group) for group in np.concatenate(chosen)])
             draws.append(roc_auc_score(labels[rows], logits[rows]))
         monkeypatch.setattr(binary, "_RESAMPLES", 1000)
-        monkeypatch.setattr(binary, "_AT_ONCE", 150 * 300)  # in four parts, the last one smaller
+        monkeypatch.setattr(binary, "_WEIGHTS_AT_ONCE", 150 * 300)  # in four parts, the last one smaller
         interval = bootstrap_interval(weighted_auc(logits, labels), labels, groups)
         assert (interval.low, interval.high) == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.012)
 

@@ -95,7 +95,7 @@ def small_charts(monkeypatch: pytest.MonkeyPatch) -> None:
 def build(paths: list[Path], labels: np.ndarray, scores: np.ndarray, **more: object) -> Report:
     arguments: dict[str, object] = {
         "thresholds": {"balanced": 0.5, "fpr_5": 0.66},
-        "figures": FIGURES,
+        "metrics": FIGURES,
         **more,
     }
     return training_report(scores=scores, labels=labels, paths=paths, **arguments)  # type: ignore[arg-type]
@@ -301,6 +301,6 @@ def test_charts_are_the_same_from_many_threads_and_under_another_style() -> None
 
 
 def test_thresholds_in_words() -> None:
-    assert evaluation_plots.threshold_words("balanced") == "the best balance"
-    assert evaluation_plots.threshold_words("fpr_5") == "at most 5 in 100 ordinary pass"
-    assert evaluation_plots.threshold_words("fpr_x") == "fpr_x"
+    assert evaluation_plots.threshold_purpose("balanced") == "the best balance"
+    assert evaluation_plots.threshold_purpose("fpr_5") == "at most 5 in 100 ordinary pass"
+    assert evaluation_plots.threshold_purpose("fpr_x") == "fpr_x"

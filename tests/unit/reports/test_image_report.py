@@ -69,7 +69,7 @@ def card(pictures: Pictures, **more: object) -> Image.Image:
     arguments: dict[str, object] = {
         "title": "My taste",
         "thresholds": {"balanced": 0.5, "fpr_5": 0.66},
-        "figures": FIGURES,
+        "metrics": FIGURES,
         **more,
     }
     return image_report(scores=scores, labels=labels, paths=paths, **arguments)  # type: ignore[arg-type]

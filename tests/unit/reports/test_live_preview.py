@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 from ganrm_core.reports import live_preview as module
 from ganrm_core.reports.chart_style import NO_CHARTS
 from ganrm_core.reports.live_preview import Stage, live_preview
-from ganrm_core.reports.messages import history_words
+from ganrm_core.reports.messages import curve_text
 from ganrm_core.reports.training_curves import last_figures, training_curves
 from ganrm_core.utils.progress import History
 
@@ -184,7 +184,7 @@ def test_of_a_choice_the_lowest_loss_is_marked_and_named() -> None:
 
 
 def test_only_where_there_are_steps_it_says_that_more_would_not_help() -> None:
-    assert "more steps" in " ".join(history_words(HISTORY)).replace("\n", " ")
-    title, text = history_words(PATH)
+    assert "more steps" in " ".join(curve_text(HISTORY)).replace("\n", " ")
+    title, text = curve_text(PATH)
     assert title == "Regularisation chosen by held-out loss"
     assert "steps" not in text

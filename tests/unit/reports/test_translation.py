@@ -11,8 +11,8 @@ import pytest
 
 from ganrm_core.reports import fonts, translation
 from ganrm_core.reports.chinese_drawings import CHINESE
-from ganrm_core.reports.fonts import fitting_text, spoken, wrapped_text
-from ganrm_core.reports.translation import letters_needed, speak, translated
+from ganrm_core.reports.fonts import fitting_text, localized, wrapped_text
+from ganrm_core.reports.translation import letters_needed, translated, use_language
 
 ROOT = Path(__file__).parents[3]
 _GAP = re.compile(r"\{([a-z]+)\}")
@@ -23,7 +23,7 @@ _WORD = re.compile(r"[A-Za-z]{3,}")
 def _own_language() -> Iterator[None]:
     before = translation._current
     yield
-    speak(before)
+    use_language(before)
     fonts._can_draw.cache_clear()
 
 
@@ -31,7 +31,7 @@ def _own_language() -> Iterator[None]:
 def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is Chinese, and some font has the letters."""
     monkeypatch.setattr(fonts, "_can_draw", lambda _: True)
-    speak(lambda: "zh")
+    use_language(lambda: "zh")
 
 
 def _words_of(folder: str) -> set[str]:
@@ -76,7 +76,7 @@ def test_english_unless_a_host_says_otherwise() -> None:
 @pytest.mark.parametrize("name", ["zh", "zh-CN", "zh-Hans-CN"])
 def test_a_host_names_the_language_at_every_text(name: str) -> None:
     said = "en"
-    speak(lambda: said)
+    use_language(lambda: said)
     assert translated("Worth knowing") == "Worth knowing"
     said = name
     assert translated("Worth knowing") == "值得注意"
@@ -84,7 +84,7 @@ def test_a_host_names_the_language_at_every_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ru", "zh-TW", "", "../../x"])
 def test_other_languages_are_english(name: str) -> None:
-    speak(lambda: name)
+    use_language(lambda: name)
     assert translated("Worth knowing") == "Worth knowing"
 
 
@@ -121,8 +121,8 @@ def test_english_where_no_font_has_the_letters(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(fonts, "_fonts", lambda size: (fonts.ImageFont.load_default(size),))
     monkeypatch.setattr(fonts, "_system_fonts", lambda _: ())
     fonts._can_draw.cache_clear()
-    speak(lambda: "zh")
-    assert spoken("Worth knowing") == "Worth knowing"
+    use_language(lambda: "zh")
+    assert localized("Worth knowing") == "Worth knowing"
 
 
 @pytest.mark.usefixtures("chinese")

@@ -18,6 +18,7 @@ from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.base import Reward, Scores
 from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.readout import Readout, SecondLook, default_readout, embedding_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.rewards.shared_backbone import SharedScoring
@@ -66,7 +67,8 @@ def sibling_of(
     ]
     layer = RewardProjectionLayer(heads[0], heads[1:])
     calibration = Calibration(temperature=0.5 + seed, bias=0.3 - seed)
-    return RewardModel(model.backbone, chosen, layer, calibration, card={}, name=f"taste {seed}", **more)
+    head = CalibratedHead(chosen, layer, calibration)
+    return RewardModel(model.backbone, head, card={}, name=f"taste {seed}", **more)
 
 
 @pytest.fixture
@@ -240,10 +242,10 @@ class TestEachIsComputedOnce:
         self, pair: list[RewardModel], pictures: list[Tensor], passes: list[tuple[int, int]]
     ) -> None:
         framed = [torch.nn.functional.pad(picture, (0, 0, 3, 3, 2, 2)) for picture in pictures]
-        pair[0].pixel_path = BorderTrim(trim=0.2)
+        pair[0].border_trim = BorderTrim(trim=0.2)
         CombinedReward(pair).score(framed)
         assert {which for which, _ in passes} == {0, 1}
-        pair[1].pixel_path = BorderTrim(trim=0.2)
+        pair[1].border_trim = BorderTrim(trim=0.2)
         passes.clear()
         found = CombinedReward(pair).score(framed)
         assert {which for which, _ in passes} == {0}
@@ -290,7 +292,7 @@ class TestEachIsComputedOnce:
         combined = CombinedReward(
             [*rewards, Plain()],
             model_of=lambda reward: getattr(reward, "model", None),
-            bring=lambda reward, count: brought.append((reward.name, count)),
+            to_device=lambda reward, count: brought.append((reward.name, count)),
         )
         combined.score(pictures)
         assert brought == [("taste 1", COUNT)]

@@ -16,7 +16,7 @@ from ganrm_core.selection.folder import FolderSettings, rank_files
 from ganrm_core.selection.folder_results import FolderSelection
 from ganrm_core.selection.placement import place_selection, prepare_folder
 from ganrm_core.utils.errors import OutputError
-from ganrm_core.utils.files import PlaceMode
+from ganrm_core.utils.file_placement import PlaceMode
 from ganrm_core.utils.progress import Progress
 
 MODES: list[PlaceMode] = ["copy", "move", "link"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.synthetic.degradations import FAULTS, MAX_LOSS, Original, apply_fault, fault_dial
+from ganrm_core.synthetic.degradations import FAULTS, MAX_LOSS, Original, apply_fault, fault_function
 from ganrm_core.synthetic.filters import blotches, flatten_texture, gaussian_blur
 from ganrm_core.synthetic.ssim import SsimTo
 from ganrm_core.utils.errors import DataError, ImageError
@@ -44,7 +44,10 @@ def test_loss_grows_with_strength(kind: str, textured: Tensor) -> None:
 @pytest.mark.parametrize("kind", FAULTS)
 def test_the_raw_dial_never_turns_back(kind: str, textured: Tensor) -> None:
     # Bisection finds the target only if more amount never means less loss.
-    turn, original = fault_dial(Original(textured), kind, torch.Generator().manual_seed(5)), SsimTo(textured)
+    turn, original = (
+        fault_function(Original(textured), kind, torch.Generator().manual_seed(5)),
+        SsimTo(textured),
+    )
     losses = [original.loss(turn(step / 10)) for step in range(11)]
     assert losses[0] == pytest.approx(0, abs=1e-5)
     assert all(later >= earlier - 0.005 for earlier, later in pairwise(losses))

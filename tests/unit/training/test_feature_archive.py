@@ -15,7 +15,7 @@ import torch
 
 from ganrm_core.data.image_io import read_image
 from ganrm_core.leakage.audit.audit import Audit
-from ganrm_core.leakage.forensics.file_stats import file_facts
+from ganrm_core.leakage.forensics.file_stats import file_stats
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training.feature_archive import (
@@ -49,7 +49,7 @@ def known(model: RewardModel, sets: Any) -> FeatureArchive:
         groups=np.arange(6),
         hashes=[f"{number:064x}" for number in range(6)],
         nuisances=[torch.randn(4, width, generator=generator)],
-        facts=[file_facts(path, read_image(path)) for path in paths],
+        facts=[file_stats(path, read_image(path)) for path in paths],
         audit=Audit((), 3, 3),
         mode="auto",
         paths=paths,

@@ -44,17 +44,17 @@ def images() -> list[Tensor]:
 
 def features_of(model: RewardModel, images: list[Tensor]) -> Tensor:
     size = model.backbone.spec.input_size
-    return model.reader(torch.stack([resize(model.pixel_path(to_float(image)), size) for image in images]))
+    return model.reader(torch.stack([resize(model.border_trim(to_float(image)), size) for image in images]))
 
 
 def store_of(model: RewardModel) -> FeatureCache:
-    return FeatureCache(model.reader, model.pixel_path)
+    return FeatureCache(model.reader, model.border_trim)
 
 
 def test_each_picture_is_judged_by_the_head_of_its_fold(
     model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
 ) -> None:
-    judge = held_out_scorer(layer, np.array([1, 0, 1]), store_of(model), model.pixel_path)
+    judge = held_out_scorer(layer, np.array([1, 0, 1]), store_of(model), model.border_trim)
     features = features_of(model, images)
     for position, head in enumerate((layer.siblings[1], layer.siblings[0], layer.siblings[1])):
         assert judge(images, position) == pytest.approx(head(features).double().numpy(), abs=1e-4)
@@ -63,7 +63,7 @@ def test_each_picture_is_judged_by_the_head_of_its_fold(
 def test_without_folds_the_head_itself_judges(
     model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor]
 ) -> None:
-    judge = held_out_scorer(layer, None, store_of(model), model.pixel_path)
+    judge = held_out_scorer(layer, None, store_of(model), model.border_trim)
     expected = layer.head(features_of(model, images)).double().numpy()
     assert judge(images, 7) == pytest.approx(expected, abs=1e-4)
 
@@ -71,12 +71,12 @@ def test_without_folds_the_head_itself_judges(
 def test_what_is_known_of_a_picture_is_not_worked_out_again(
     model: RewardModel, layer: RewardProjectionLayer, images: list[Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = held_out_scorer(layer, None, store_of(model), model.pixel_path)(images, 1)
+    expected = held_out_scorer(layer, None, store_of(model), model.border_trim)(images, 1)
     known = {1: features_of(model, images)[:1]}
     read: list[int] = []
     real = FeatureExtractor.__call__
     monkeypatch.setattr(FeatureExtractor, "__call__", lambda self, p: (read.append(len(p)), real(self, p))[1])
-    judge = held_out_scorer(layer, None, store_of(model), model.pixel_path, known.get)
+    judge = held_out_scorer(layer, None, store_of(model), model.border_trim, known.get)
     assert judge(images, 1) == pytest.approx(expected, abs=1e-4)
     assert sum(read) == 2
     assert judge(images[:1], 1) == pytest.approx(expected[:1], abs=1e-4), "no twin differs"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ganrm_core import utils
 from ganrm_core.utils import errors
 
 MODULE = "/opt/ComfyUI/custom_nodes/a pack.ganrm_core.utils.errors"
@@ -19,6 +20,7 @@ def test_a_log_names_them_without_the_path_of_the_pack(monkeypatch: pytest.Monke
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, MODULE.rpartition(".")[0], utils)
     monkeypatch.setitem(sys.modules, MODULE, module)
     spec.loader.exec_module(module)
     for name in ("GanRMError", "DataError", "NameTakenError", "SourceError"):

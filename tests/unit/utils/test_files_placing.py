@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core.utils import files
+from ganrm_core.utils import file_placement
 from ganrm_core.utils.errors import OutputError
-from ganrm_core.utils.files import free_name, place
+from ganrm_core.utils.file_placement import place
+from ganrm_core.utils.files import free_name
 
 
 def names(folder: Path) -> list[str]:
@@ -85,7 +86,12 @@ class TestPlace:
     @pytest.mark.parametrize("links", [True, False])
     @pytest.mark.parametrize("mode", ["copy", "move", "link"])
     def test_never_overwrites(
-        self, mode: files.PlaceMode, links: bool, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        mode: file_placement.PlaceMode,
+        links: bool,
+        source: Path,
+        target: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         if not links:
             monkeypatch.setattr(os, "link", refuse(errno.EPERM))
@@ -104,7 +110,12 @@ class TestPlace:
     @pytest.mark.parametrize("mode", ["copy", "move"])
     @pytest.mark.parametrize("step", ["fsync", "publish", "verify"])
     def test_a_failure_half_way_loses_nothing(
-        self, mode: files.PlaceMode, step: str, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        mode: file_placement.PlaceMode,
+        step: str,
+        source: Path,
+        target: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         content = source.read_bytes()
         link, calls = os.link, 0
@@ -120,7 +131,7 @@ class TestPlace:
         elif step == "publish":
             monkeypatch.setattr(os, "link", other_disk_then_full)
         else:
-            monkeypatch.setattr(files, "_sha256", lambda _: b"another")
+            monkeypatch.setattr(file_placement, "file_sha256", lambda _: "another")
         with pytest.raises(OutputError, match="does not match" if step == "verify" else "disk is full"):
             place(source, target, mode)
         assert source.read_bytes() == content

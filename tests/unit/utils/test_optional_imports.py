@@ -9,7 +9,7 @@ import sys
 import pytest
 from PIL import Image, ImageCms
 
-from ganrm_core.cli.common import bars
+from ganrm_core.cli.progress_bars import bars
 from ganrm_core.data import colour_profiles
 from ganrm_core.utils.optional_imports import cannot_import, name_the_user
 from ganrm_core.utils.progress import Progress

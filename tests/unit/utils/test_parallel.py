@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ganrm_core.utils import parallel
-from ganrm_core.utils.parallel import in_order, threads_to_share
+from ganrm_core.utils.parallel import WaitHooks, in_order, threads_to_share
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +154,9 @@ def test_while_waiting_is_called_in_the_callers_thread_and_may_cancel() -> None:
             release.set()
             raise Cancelled
 
-    stream = in_order(range(3), lambda _: release.wait(10), threads=2, ahead=2, while_waiting=cancel)
+    stream = in_order(
+        range(3), lambda _: release.wait(10), threads=2, ahead=2, hooks=WaitHooks(cancel, lambda: None)
+    )
     with pytest.raises(Cancelled):
         next(stream)
     assert set(called) == {threading.current_thread()}

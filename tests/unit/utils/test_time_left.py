@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ganrm_core.utils.progress import Progress
-from ganrm_core.utils.time_left import Phase, PhasedProgress, Whole, time_left_words
+from ganrm_core.utils.time_left import OverallProgress, Phase, PhasedProgress, time_left_words
 
 PHASES = (Phase("hashing", 2, "files"), Phase("reading", 60, "backbone"), Phase("fitting", 20, "fit"))
 
@@ -19,13 +19,15 @@ class Clock:
         return self.now
 
 
-def run(seconds: dict[str, float], phases: tuple[Phase, ...] = PHASES) -> Iterator[tuple[float, Whole]]:
+def run(
+    seconds: dict[str, float], phases: tuple[Phase, ...] = PHASES
+) -> Iterator[tuple[float, OverallProgress]]:
     """What is shown at each moment of a run whose phases take so long, in a hundred steps each."""
     clock = Clock()
     course = PhasedProgress(phases, clock)
     for stage, taken in seconds.items():
         for done in range(101):
-            yield clock.now, course.at(Progress(stage, done, 100))
+            yield clock.now, course.update(Progress(stage, done, 100))
             clock.now += taken / 100
 
 
@@ -76,13 +78,13 @@ def test_a_slow_part_is_measured_and_not_believed_to_be_usual() -> None:
 def test_what_is_no_phase_holds_the_bar() -> None:
     clock = Clock()
     course = PhasedProgress(PHASES, clock)
-    before = [course.at(Progress("hashing", done, 10)).share for done in range(10)][-1]
+    before = [course.update(Progress("hashing", done, 10)).share for done in range(10)][-1]
     clock.now = 300
-    assert course.at(Progress("downloading", 1, 2)) == Whole(before)
+    assert course.update(Progress("downloading", 1, 2)) == OverallProgress(before)
 
 
 def test_an_unknown_total_is_no_share() -> None:
-    assert PhasedProgress(PHASES, Clock()).at(Progress("hashing", 7, 0)).share == 0
+    assert PhasedProgress(PHASES, Clock()).update(Progress("hashing", 7, 0)).share == 0
 
 
 @pytest.mark.parametrize(

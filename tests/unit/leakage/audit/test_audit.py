@@ -19,7 +19,7 @@ from ganrm_core.data.near_duplicates import group_near_duplicates, signature
 from ganrm_core.data.splits import assign_folds
 from ganrm_core.leakage.audit.audit import Audit, Family, audit_files, audit_folders
 from ganrm_core.leakage.audit.permutation_test import is_beyond_chance
-from ganrm_core.leakage.forensics.file_stats import FileFacts, file_facts
+from ganrm_core.leakage.forensics.file_stats import FileStats, file_stats
 from ganrm_core.synthetic.sample_images import demo_pictures
 from ganrm_core.utils.errors import DataError
 from ganrm_core.utils.progress import Progress
@@ -34,12 +34,12 @@ needs_pictures = pytest.mark.skipif(
 )
 
 
-def plain_facts(number: int) -> FileFacts:
+def plain_facts(number: int) -> FileStats:
     """Facts of an imaginary PNG, different from picture to picture in whatever differs in real ones."""
     rng = np.random.default_rng(number)
     fall = np.linspace(5.5, 1.0, 12) + rng.normal(0, 0.4) * np.linspace(0, 1, 12) + rng.normal(0, 0.05, 12)
     width, height = rng.choice([512, 768, 1024], 2)
-    return FileFacts(
+    return FileStats(
         container="PNG",
         lossless=True,
         jpeg_quality=None,
@@ -58,7 +58,7 @@ def plain_facts(number: int) -> FileFacts:
     )
 
 
-def leaking(change: Callable[[FileFacts], FileFacts], count: int = 40) -> Audit:
+def leaking(change: Callable[[FileStats], FileStats], count: int = 40) -> Audit:
     """The audit of `count` pictures a class, every ordinary one changed."""
     labels = np.arange(2 * count) % 2
     facts = [plain_facts(i) if label else change(plain_facts(i)) for i, label in enumerate(labels)]
@@ -73,27 +73,27 @@ def separating(audit: Audit) -> set[str]:
     return {family.name for family in audit.families if family.separates}
 
 
-def jpeg(facts: FileFacts) -> FileFacts:
+def jpeg(facts: FileStats) -> FileStats:
     return replace(facts, container="JPEG", lossless=False, jpeg_quality=75, jpeg_subsampling=2)
 
 
-def webp(facts: FileFacts) -> FileFacts:
+def webp(facts: FileStats) -> FileStats:
     return replace(facts, container="WEBP", lossless=False, webp_quantiser=27)
 
 
-def half_size(facts: FileFacts) -> FileFacts:
+def half_size(facts: FileStats) -> FileStats:
     return replace(facts, width=facts.width // 2, height=facts.height // 2)
 
 
-def soft(facts: FileFacts) -> FileFacts:
+def soft(facts: FileStats) -> FileStats:
     return replace(facts, bands=(*facts.bands[:6], *(band - 1 for band in facts.bands[6:])))
 
 
-def bordered(facts: FileFacts) -> FileFacts:
+def bordered(facts: FileStats) -> FileStats:
     return replace(facts, border=(2, 2, 2, 2))
 
 
-def dark(facts: FileFacts) -> FileFacts:
+def dark(facts: FileStats) -> FileStats:
     return replace(facts, colour=(*(value / 2 for value in facts.colour[:3]), *facts.colour[3:]))
 
 
@@ -112,7 +112,7 @@ def dark(facts: FileFacts) -> FileFacts:
         ("borders", bordered, ["the liked ones have no border, the ordinary ones a border of 2 px"]),
     ],
 )  # fmt: skip
-def test_a_leak_is_named(name: str, change: Callable[[FileFacts], FileFacts], words: Sequence[str]) -> None:
+def test_a_leak_is_named(name: str, change: Callable[[FileStats], FileStats], words: Sequence[str]) -> None:
     audit = leaking(change)
     assert separating(audit) == {name}
     found = family(audit, name)
@@ -208,12 +208,12 @@ class TestNearDuplicates:
 
 
 @pytest.fixture(scope="module")
-def real() -> tuple[list[FileFacts], Labels]:
+def real() -> tuple[list[FileStats], Labels]:
     """Facts and near-duplicate groups of 132 pictures of one origin."""
     facts, signatures = [], []
     for picture in demo_pictures()[::4]:
         image = read_image(picture.path)
-        facts.append(file_facts(picture.path, image))
+        facts.append(file_stats(picture.path, image))
         signatures.append(signature(image))
     return facts, group_near_duplicates(np.stack(signatures))
 
@@ -221,7 +221,7 @@ def real() -> tuple[list[FileFacts], Labels]:
 @needs_pictures
 @pytest.mark.parametrize("per_class", [66, 25])
 def test_random_splits_of_one_folder_raise_no_alarm(
-    real: tuple[list[FileFacts], Labels], per_class: int
+    real: tuple[list[FileStats], Labels], per_class: int
 ) -> None:
     facts, groups = real
     warnings = []

@@ -12,8 +12,8 @@ from ganrm_core.data.image_io import read_image
 from ganrm_core.data.splits import IntArray
 from ganrm_core.leakage.audit import permutation_test
 from ganrm_core.leakage.audit.audit import Audit, audit_files
-from ganrm_core.leakage.forensics.file_stats import FileFacts, file_facts
-from ganrm_core.leakage.neutralisation import neutraliser
+from ganrm_core.leakage.forensics.file_stats import FileStats, file_stats
+from ganrm_core.leakage.neutralisation import make_neutraliser
 from ganrm_core.synthetic.drawings import KINDS, draw_folder
 
 COUNT = 60
@@ -35,16 +35,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permutation_test, "PERMUTATIONS", 99)
 
 
-def facts_of(paths: list[Path]) -> list[FileFacts]:
-    return [file_facts(path, read_image(path)) for path in paths]
+def facts_of(paths: list[Path]) -> list[FileStats]:
+    return [file_stats(path, read_image(path)) for path in paths]
 
 
 def separating(audit: Audit) -> set[str]:
     return {family.name for family in audit.families if family.separates}
 
 
-def evened(audit: Audit, facts: list[FileFacts], labels: IntArray) -> tuple[str, ...]:
-    return neutraliser("auto", audit, facts, labels).families
+def evened(audit: Audit, facts: list[FileStats], labels: IntArray) -> tuple[str, ...]:
+    return make_neutraliser("auto", audit, facts, labels).families
 
 
 def test_a_random_split_raises_no_alarm(drawn: list[Path]) -> None:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 
 from ganrm_core.data.image_io import read_image
-from ganrm_core.leakage.forensics.file_stats import FileFacts, file_facts
+from ganrm_core.leakage.forensics.file_stats import FileStats, file_stats
 from ganrm_core.leakage.forensics.jpeg_history import jpeg_traces
 from ganrm_core.leakage.forensics.pixel_stats import luma, mean_colour
 from ganrm_core.utils.errors import ImageError
@@ -40,9 +40,9 @@ def photograph(number: int, side: int = SIDE) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def facts_of(picture: Image.Image, path: Path, **options: Any) -> FileFacts:
+def facts_of(picture: Image.Image, path: Path, **options: Any) -> FileStats:
     picture.save(path, **options)
-    return file_facts(path, read_image(path))
+    return file_stats(path, read_image(path))
 
 
 def traces_of_every_coefficient(grey: torch.Tensor) -> float:
@@ -82,7 +82,7 @@ def test_jpeg_quality_and_subsampling(picture: Image.Image, tmp_path: Path, qual
 
 def test_the_bytes_count_not_the_name(picture: Image.Image, tmp_path: Path) -> None:
     picture.save(tmp_path / "a.jpg")
-    facts = file_facts((tmp_path / "a.jpg").rename(tmp_path / "a.png"), read_image(tmp_path / "a.png"))
+    facts = file_stats((tmp_path / "a.jpg").rename(tmp_path / "a.png"), read_image(tmp_path / "a.png"))
     assert facts.container == "JPEG"
 
 
@@ -146,7 +146,7 @@ def test_png_colour_tags(picture: Image.Image, tmp_path: Path, kind: bytes, cont
     path = tmp_path / "a.png"
     picture.save(path)
     with_chunk(path, kind, content)
-    assert file_facts(path, read_image(path)).colour_tag == tag
+    assert file_stats(path, read_image(path)).colour_tag == tag
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
@@ -178,10 +178,10 @@ def test_pixel_format_and_alpha(picture: Image.Image, tmp_path: Path) -> None:
 def test_a_missing_file_and_no_picture(picture: Image.Image, tmp_path: Path) -> None:
     image = torch.zeros(3, 8, 8, dtype=torch.uint8)
     with pytest.raises(ImageError, match="not there"):
-        file_facts(tmp_path / "a.png", image)
+        file_stats(tmp_path / "a.png", image)
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     with pytest.raises(ImageError, match=r"b\.png"):
-        file_facts(tmp_path / "b.png", image)
+        file_stats(tmp_path / "b.png", image)
 
 
 class TestBorders:
@@ -274,8 +274,8 @@ def test_facts_of_another_kind_are_refused(
     picture: Image.Image, tmp_path: Path, entry: dict[str, Any]
 ) -> None:
     picture.save(tmp_path / "a.png")
-    facts = file_facts(tmp_path / "a.png", read_image(tmp_path / "a.png"))
+    facts = file_stats(tmp_path / "a.png", read_image(tmp_path / "a.png"))
     plain = json.loads(json.dumps(asdict(facts)))
-    assert FileFacts.from_json(plain) == facts
+    assert FileStats.from_json(plain) == facts
     with pytest.raises((TypeError, ValueError)):
-        FileFacts.from_json({**plain, **entry})
+        FileStats.from_json({**plain, **entry})

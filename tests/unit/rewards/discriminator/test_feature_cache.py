@@ -104,7 +104,7 @@ class TestScoring:
     def test_pixels_read_before_are_not_read_again_in_other_company(
         self, small: RewardModel, cache: DiskCache, reads: list[int]
     ) -> None:
-        store = feature_cache.FeatureCache(small.reader, small.pixel_path)
+        store = feature_cache.FeatureCache(small.reader, small.border_trim)
         side = store.input_size
         pictures = torch.rand(5, 3, side, side, generator=torch.Generator().manual_seed(0))
         first = store.read(pictures[:3])
@@ -150,10 +150,10 @@ class TestScoring:
         reads: list[int],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        store = feature_cache.FeatureCache(small.reader, small.pixel_path)
+        store = feature_cache.FeatureCache(small.reader, small.border_trim)
         store.put("00", {"features": torch.zeros(1)})
         assert store.get("00") is not None
-        readout, path = small.reader.readout, small.pixel_path
+        readout, path = small.reader.readout, small.border_trim
         if change == "second look":
             readout = replace(readout, second_look=SecondLook("blurred", readout.taps))
         elif change == "taps":
@@ -226,7 +226,7 @@ class TestTraining:
             return surveyed
 
         with monkeypatch.context() as patched:
-            patched.setattr(trainer, "survey", while_it_is_another)
+            patched.setattr(trainer, "scan_dataset", while_it_is_another)
             _trained(sets, "off", cache, liked)
         kept = _trained(sets, "off", cache, liked).known.features
         assert torch.equal(kept, _trained(sets, "off", None, liked).known.features)

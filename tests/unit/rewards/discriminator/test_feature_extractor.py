@@ -12,17 +12,17 @@ from torch import Tensor
 from unit_support.colours import Colours
 
 from ganrm_core.backbones.base import ExecutionPlan, Tap
+from ganrm_core.data.filters import gaussian_blur
 from ganrm_core.data.transforms import smaller, softened
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import (
     Readout,
     SecondLook,
     SecondLookKind,
-    answered,
+    base_statistic,
     default_readout,
     is_response,
 )
-from ganrm_core.synthetic.filters import gaussian_blur
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_columns_are_statistics_and_how_each_moves_in_the_second_look(
     expected = torch.cat([plain, pictures.mean(dim=(2, 3)), again - plain], dim=1)
     torch.testing.assert_close(columns, expected)
     blocks = readout.blocks(backbone.spec)
-    assert [(block.tap, answered(block), is_response(block)) for block in blocks] == [
+    assert [(block.tap, base_statistic(block), is_response(block)) for block in blocks] == [
         ("pixels", "mean", False),
         ("pixels", "std", False),
         ("colour", "value", False),

@@ -9,7 +9,7 @@ import pytest
 from fuzz_support.checkpoint_cases import checkpoint_case, checkpoint_faults, put, remove
 from fuzz_support.checkpoint_seeds import Seeds
 
-from ganrm_core.rewards.discriminator import reward_model
+from ganrm_core.rewards.discriminator import backbone_match
 
 CASES = 200
 
@@ -18,14 +18,14 @@ CASES = 200
 def _backbone_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
     # Building it is most of the time that loading takes. Copies, because an adapter is merged into what is loaded.
     built: dict[str, Any] = {}
-    load = reward_model.load_backbone
+    load = backbone_match.load_backbone
 
     def load_once(name: str, **options: Any) -> Any:
         if name not in built:
             built[name] = load(name, **options)
         return deepcopy(built[name])
 
-    monkeypatch.setattr(reward_model, "load_backbone", load_once)
+    monkeypatch.setattr(backbone_match, "load_backbone", load_once)
 
 
 @pytest.mark.parametrize("name", [*Seeds.checkpoints, Seeds.recipe, Seeds.companion])

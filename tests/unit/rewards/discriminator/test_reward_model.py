@@ -23,6 +23,7 @@ from ganrm_core.rewards.base import Reward, Scores
 from ganrm_core.rewards.discriminator import file_features
 from ganrm_core.rewards.discriminator.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ganrm_core.rewards.discriminator.heads import LinearHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.readout import Readout, SecondLook
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.utils.errors import BackboneError, CheckpointError, ImageError
@@ -336,7 +337,7 @@ class TestEarlierVersions:
         generator = torch.Generator().manual_seed(0)
         weight = torch.randn(width, generator=generator) / width
         layer = RewardProjectionLayer(LinearHead(torch.zeros(width), weight, torch.tensor(0.0)))
-        model = RewardModel(plain.backbone, readout, layer, Calibration(), card={})
+        model = RewardModel(plain.backbone, CalibratedHead(readout, layer, Calibration()), card={})
         made = model.checkpoint()
         card = {name: value for name, value in made.card.items() if name != "second_look"}
         old = tmp_path / "old.safetensors"
@@ -384,7 +385,7 @@ class TestDamagedCheckpoint:
         readout = Readout(taps, SecondLook("smaller", taps))
         width = readout.width(plain.backbone.spec)
         layer = RewardProjectionLayer(LinearHead(torch.zeros(width), torch.ones(width), torch.tensor(0.0)))
-        forged = RewardModel(plain.backbone, readout, layer, Calibration(), card={})
+        forged = RewardModel(plain.backbone, CalibratedHead(readout, layer, Calibration()), card={})
         forged.save(tmp_path / "forged.safetensors")
         with pytest.raises(CheckpointError, match=r"forged\.safetensors.*smaller pictures"):
             RewardModel.load(tmp_path / "forged.safetensors")

@@ -14,6 +14,7 @@ import torch
 from ganrm_core.data.content_hash import fingerprint
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
 from ganrm_core.rewards.discriminator.lora_adapter import Adapter
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training.feature_archive import archive_path, write_features
 from ganrm_core.training.self_training import refinement, rounds
@@ -90,7 +91,7 @@ class TestKept:
         assert entry["pool_fingerprint"] == fingerprint(result.pool.hashes)
         assert str(pool) not in str(card)
         paths = sorted(pool.iterdir())[:3]
-        again = RewardModel.load(tmp_path / "better.safetensors", load=lambda _: result.model.backbone)
+        again = RewardModel.load_with(tmp_path / "better.safetensors", lambda _: result.model.backbone)
         assert torch.allclose(again.score(paths).logit, result.model.score(paths).logit, atol=1e-4)
 
     def test_the_model_given_is_as_it_was(
@@ -339,9 +340,7 @@ def test_an_adapted_model_is_judged_on_the_fold_it_has_not_seen(
     adapter = Adapter(1, 1.0, {})  # changes nothing
     model = RewardModel(
         plain.backbone,
-        plain.reader.readout,
-        plain.layer,
-        plain.calibration,
+        CalibratedHead(plain.reader.readout, plain.layer, plain.calibration),
         card=plain.card,
         adapter=adapter,
     )

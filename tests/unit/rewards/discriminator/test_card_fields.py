@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 
-from ganrm_core.rewards.discriminator.card_text import figure, figure_words, interval_words, section
+from ganrm_core.rewards.discriminator.card_fields import (
+    finite_number,
+    format_interval,
+    format_number,
+    section,
+)
 from ganrm_core.rewards.discriminator.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -41,7 +46,7 @@ STRANGE = [None, True, "x", "", [], [None], {}, {"a": None}, -1, 1e308, 10**400,
     ],
 )
 def test_figure(value: Any, known: float | None) -> None:
-    assert figure(value) == known
+    assert finite_number(value) == known
 
 
 @pytest.mark.parametrize(
@@ -56,13 +61,13 @@ def test_figure(value: Any, known: float | None) -> None:
     ],
 )
 def test_interval(value: Any, words: str) -> None:
-    assert interval_words(value) == words
+    assert format_interval(value) == words
 
 
 def test_section() -> None:
     assert section({"a": {"b": 1}}, "a") == {"b": 1}
     assert section({"a": [1]}, "a") == section({}, "a") == {}
-    assert figure_words(None) == "not known"
+    assert format_number(None) == "not known"
 
 
 def edited(trained: Any, path: Path, card: dict[str, Any]) -> Path:

@@ -1,0 +1,32 @@
+"""The logger `ganrm`: its names, and that a host does not see more than warnings."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from ganrm_core.utils.logs import logger_of
+
+
+@pytest.mark.parametrize(
+    "module", ["ganrm_core.training.trainer", "/opt/custom_nodes/a pack.ganrm_core.training.trainer"]
+)
+def test_names_are_those_of_the_modules(module: str) -> None:
+    assert logger_of(module).name == "ganrm.training.trainer"
+
+
+def test_a_host_that_logs_everything_gets_warnings_only(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logger_of("ganrm_core.training.trainer")
+    with caplog.at_level(logging.DEBUG):  # of the root logger, as ComfyUI sets it
+        logger.info("read 3 pictures")
+        logger.warning("no cache")
+    assert caplog.messages == ["no cache"]
+
+
+def test_a_program_that_sets_up_no_logging_gets_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logger_of("ganrm_core.data.image_folder").warning("no cache")
+    assert capsys.readouterr() == ("", "")
