@@ -42,22 +42,22 @@ def pictures() -> Tensor:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, pair: list[Any]) -> list[tuple[str, int]]:
-    """Every ("bring" or "run", which of the pair's backbones)."""
+    """Every ("load" or "run", which of the pair's backbones)."""
     seen: list[tuple[str, int]] = []
 
     def record(number: int, reward: Any) -> None:
-        features, bring = reward.model.backbone.features, reward.managed_backbone.load
+        features, load = reward.model.backbone.features, reward.managed_backbone.load
 
         def run(pixels: Tensor, last: str) -> Any:
             seen.append(("run", number))
             return features(pixels, last)
 
-        def brought(count: int = 1) -> None:
-            seen.append(("bring", number))
-            bring(count)
+        def loaded(count: int = 1) -> None:
+            seen.append(("load", number))
+            load(count)
 
         monkeypatch.setattr(reward.model.backbone, "features", run)
-        monkeypatch.setattr(reward.managed_backbone, "load", brought)
+        monkeypatch.setattr(reward.managed_backbone, "load", loaded)
 
     for number, reward in enumerate(pair):
         record(number, reward)
@@ -79,11 +79,11 @@ def test_one_backbone_runs_for_both(
 ) -> None:
     assert calls == []  # nothing is loaded before it is needed
     combined.score(pictures)
-    assert set(calls) == {("bring", 0), ("run", 0)}
-    assert calls.count(("bring", 0)) == 1
+    assert set(calls) == {("load", 0), ("run", 0)}
+    assert calls.count(("load", 0)) == 1
     calls.clear()
     assert len(list(combined.score_files(sorted(taste.liked.iterdir())[:3], []))) == 3
-    assert set(calls) == {("bring", 0), ("run", 0)}
+    assert set(calls) == {("load", 0), ("run", 0)}
 
 
 def test_rewards_that_share_no_backbone_are_loaded_one_by_one(
@@ -91,7 +91,7 @@ def test_rewards_that_share_no_backbone_are_loaded_one_by_one(
 ) -> None:
     pair[1].model.border_trim = pack.module("ganrm_core.data.border_trim").BorderTrim(trim=0.1)
     pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"].score(pictures)
-    assert list(dict.fromkeys(calls)) == [("bring", 0), ("run", 0), ("bring", 1), ("run", 1)]
+    assert list(dict.fromkeys(calls)) == [("load", 0), ("run", 0), ("load", 1), ("run", 1)]
 
 
 def test_four_rewards_and_combinations_of_them(
@@ -104,7 +104,7 @@ def test_four_rewards_and_combinations_of_them(
     assert reward.shares == (0.25, 0.25, -0.25, -0.25)
     assert reward.name == "my_taste + my_taste − 2 (inner)"
     reward.score([picture.unsqueeze(0) for picture in pictures])
-    assert set(calls) == {("bring", 0), ("run", 0)}
+    assert set(calls) == {("load", 0), ("run", 0)}
 
 
 def test_the_summary(pack: Any, pair: list[Any]) -> None:
