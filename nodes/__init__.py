@@ -1,1 +1,1 @@
-"""The ComfyUI face of GAN-RM: sockets, tooltips, what the artist sees."""
+"""ComfyUI nodes of GAN-RM; each subpackage holds the nodes of one task, and `host` the adapter to ComfyUI."""

@@ -10,7 +10,8 @@ from ..ganrm_core.reports.translation import use_language
 from ..ganrm_core.utils.disk_cache import cache_in, keep_in
 from .best_of_n.sampler import BestOfNSampler, BestOfNSamplerCustom
 from .best_of_n.select import BestOfN
-from .files.datasets import AddToDataset, ImageFolder, ImagesToDataset
+from .files.add_to_dataset import AddToDataset
+from .files.datasets import ImageFolder, ImagesToDataset
 from .files.reward_models import LoadModel, SaveModel
 from .files.save_images import SaveImages
 from .host import folders, help_pages, language

@@ -29,7 +29,7 @@ def evaluate(
 ) -> Callable[..., Any]:
     """(reward, liked, ordinary) → the node's result. Drawing the report would take most of the time."""
     module = pack.module("nodes.training.evaluate")
-    monkeypatch.setattr(module, "image_report", lambda **_: Image.new("RGB", (8, 8)))
+    monkeypatch.setattr(module, "image_report", lambda *_, **__: Image.new("RGB", (8, 8)))
 
     def run(reward: Any, liked: Any, ordinary: Any) -> Any:
         return pack.run("GANRMEvaluate", reward=reward, liked=dataset(liked), ordinary=dataset(ordinary))

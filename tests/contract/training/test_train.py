@@ -20,6 +20,12 @@ from PIL import Image
 
 NODE = "GANRMTrain"
 TINY = "file:tiny.safetensors"
+STAGES = ["looking at the ordinary files", "looking for leaks", "reading pictures", "fitting", "measuring"]
+NOT_OFFERED = [
+    *("", "resnet", "file:", "file:absent.safetensors", "file:../tiny.safetensors", "file:/etc/passwd"),
+    *("file:..\\..\\secret", "open_clip:ViT-B-32//etc/passwd", "open_clip:ViT-B-32/openai"),
+    *("transformers:evil/repository", "open_clip:hf-hub:evil/repository"),
+]
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ class QuickTraining:
 def training(pack: Pack, tiny_training: Any, monkeypatch: pytest.MonkeyPatch) -> QuickTraining:
     quick, module = QuickTraining(tiny_training), pack.module("nodes.training.train")
     monkeypatch.setattr(module, "train_on_files", quick)
-    monkeypatch.setattr(module, "image_report", lambda **_: Image.new("RGB", (1400, 900)))
+    monkeypatch.setattr(module, "image_report", lambda *_, **__: Image.new("RGB", (1400, 900)))
     return quick
 
 
@@ -215,26 +221,9 @@ class TestReuse:
 
 
 class TestCancel:
-    @pytest.mark.parametrize(
-        "stage",
-        [
-            *(
-                "looking at the ordinary files",
-                "looking at the pictures",
-                "finding copies",
-                "looking for leaks",
-            ),
-            *("reading pictures", "fitting", "comparing with itself", "measuring"),
-        ],
-    )
+    @pytest.mark.parametrize("stage", STAGES)
     def test_at_every_stage_nothing_is_left(
-        self,
-        pack: Pack,
-        folders: Folders,
-        train_for_real: Any,
-        stage: str,
-        cancel: Any,
-        monkeypatch: pytest.MonkeyPatch,
+        self, pack: Pack, folders: Folders, train_for_real: Any, stage: str, cancel: Any, monkeypatch: Any
     ) -> None:
         options = pack.module("nodes.training.backbone_options")
         seen: list[str] = []
@@ -287,25 +276,7 @@ def test_weights_are_downloaded_once_and_then_read_offline(
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
-        "value",
-        [
-            *(
-                "",
-                "resnet",
-                "file:",
-                "file:absent.safetensors",
-                "file:../tiny.safetensors",
-                "file:/etc/passwd",
-            ),
-            *(
-                "file:..\\..\\secret.safetensors",
-                "open_clip:ViT-B-32//etc/passwd",
-                "open_clip:ViT-B-32/openai",
-            ),
-            *("transformers:evil/repository", "open_clip:hf-hub:evil/repository"),
-        ],
-    )
+    @pytest.mark.parametrize("value", NOT_OFFERED)
     def test_only_backbones_on_offer(self, pack: Pack, train: Any, errors: Any, value: str) -> None:
         with pytest.raises(errors.BackboneError, match=r"models/clip_vision.*press R") as caught:
             train(backbone=value)
