@@ -1,4 +1,4 @@
-"""Gaussian blur of images, maps and masks."""
+"""Gaussian blur and separable window means of images, maps and masks."""
 
 from __future__ import annotations
 

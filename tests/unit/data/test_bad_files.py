@@ -230,7 +230,7 @@ def test_files_that_go_while_training_reads_them(
     assert result.model.card["provenance"]["n_skipped"] == 14 + 3
     known = result.known
     assert known is not None
-    assert len(known.table.facts) == len(known.table.hashes) == len(known.features) == 21
+    assert len(known.table.file_stats) == len(known.table.hashes) == len(known.features) == 21
     assert not set(gone) & set(known.table.paths)
     assert "17 files were skipped" in " ".join(result.warnings)
 
