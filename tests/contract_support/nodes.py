@@ -58,9 +58,11 @@ def cancel_at(pack: Any, monkeypatch: pytest.MonkeyPatch, call: int) -> list[int
     return calls
 
 
-def record_sheets(pack: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, dict[str, Any]]]:
-    """The entries and options of every ranked sheet drawn."""
-    module, drawn = pack.module("nodes.display.ranked_sheets"), []
+def record_sheets(
+    pack: Any, monkeypatch: pytest.MonkeyPatch, drawn_by: str = "nodes.display.ranked_sheets"
+) -> list[tuple[Any, dict[str, Any]]]:
+    """The entries and options of every ranked sheet that a module draws."""
+    module, drawn = pack.module(drawn_by), []
     draw = module.ranked_sheet
 
     def recorded(entries: Any, **options: Any) -> Any:

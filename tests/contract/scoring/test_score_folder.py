@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from contract_support.folders import LEVELS, NODE, files, fill, names, rows, run
-from contract_support.nodes import cancel_at, warns
+from contract_support.nodes import cancel_at, record_sheets, warns
 from contract_support.pack import Folders, Pack
 from contract_support.rewards import Bright
 
 
 class TestWhatIsCopied:
-    def test_the_best(self, pack: Pack, bright: Bright, shots: Path, folders: Folders) -> None:
+    def test_the_best(
+        self, pack: Pack, bright: Bright, shots: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drawn = record_sheets(pack, monkeypatch, "nodes.scoring.score_folder")
         before = {path.name: path.read_bytes() for path in shots.iterdir()}
         result = run(pack, bright)
         best = folders.output / "best"
@@ -24,7 +27,7 @@ class TestWhatIsCopied:
         assert {path.name: path.read_bytes() for path in shots.iterdir()} == before
         assert result["best_folder"] == "output/best"
         assert pack.module("nodes.host.folders").resolve_folder(result["best_folder"]) == best
-        assert result["preview"].shape[0] == 1
+        assert [entry.kept for entry in drawn[0][0]] == [False, True, False, True, False]
         assert result["summary"] == (
             "5 pictures, 2 kept in output/best · min 0.02 · median 0.24 · max 0.49 · suggested threshold 0.31"
             " · model brightness"
@@ -159,9 +162,12 @@ def test_the_sheet_of_very_many_reads_only_the_best(
     ],
 )  # fmt: skip
 def test_nothing_copied(
-    pack: Pack, bright: Bright, folders: Folders, is_blocked: Any, inputs: dict[str, Any], summary: str
-) -> None:
+    pack: Pack, bright: Bright, folders: Folders, is_blocked: Any, monkeypatch: pytest.MonkeyPatch,
+    inputs: dict[str, Any], summary: str,
+) -> None:  # fmt: skip
+    drawn = record_sheets(pack, monkeypatch, "nodes.scoring.score_folder")
     result = run(pack, bright, **inputs)
+    assert {entry.kept for entry in drawn[0][0]} == {False if "min_score" in inputs else None}
     assert files(folders.output) == []
     assert is_blocked(result["best_folder"])
     assert result["summary"].startswith(summary)
