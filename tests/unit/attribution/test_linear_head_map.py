@@ -13,6 +13,7 @@ from ganrm_core.attribution.window_map import reward_map
 from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.discriminator.heads import LinearHead, PaperHead, RewardProjectionLayer
+from ganrm_core.rewards.discriminator.model_parts import CalibratedHead
 from ganrm_core.rewards.discriminator.readout import embedding_readout
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 
@@ -67,8 +68,10 @@ def test_a_head_that_is_not_linear_or_sees_no_grid_has_none(transformer: RewardM
     width = readout.width(spec)
     linear = LinearHead(torch.zeros(width), torch.zeros(width), torch.zeros(()))
     for head in (PaperHead(width), linear):
-        layer = RewardProjectionLayer(head)
-        model = RewardModel(transformer.backbone, readout, layer, Calibration(), card={}, name="pooled")
+        calibrated = CalibratedHead(
+            readout=readout, layer=RewardProjectionLayer(head), calibration=Calibration()
+        )
+        model = RewardModel(transformer.backbone, calibrated, card={})
         assert head_map(model, torch.rand(3, 40, 40)) is None
     assert reward_map(model, torch.rand(3, 40, 40)).shape == (40, 40), "by windows all the same"
 
