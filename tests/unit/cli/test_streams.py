@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit_support.workspace import Workspace
 
 from ganrm_core import cli
 
@@ -39,35 +39,32 @@ class ClosedBeneath(io.TextIOWrapper):
 
 
 @pytest.fixture
-def folder(trained: Any, tmp_path: Path) -> Path:
-    """Pictures, of which one cannot be read, so that there is something to warn of."""
-    folder = shutil.copytree(trained.liked, tmp_path / "in")
-    (folder / "bad.png").write_bytes(b"no picture")
-    return folder
+def folder(work: Workspace) -> Workspace:
+    """With one picture that cannot be read, so that there is something to warn of."""
+    (work.liked / "bad.png").write_bytes(b"no picture")
+    (work.root / "out").mkdir()
+    return work
 
 
+TRAIN = "train --liked {liked} --ordinary {ordinary} --output {out}/a.safetensors --preset paper --backbone file:{tiny}"
 # name → (arguments, exit code, what is written)
 COMMANDS = {
-    "score": ("score MODEL IN", 0, []),
-    "score as JSON": ("score MODEL IN --json", 0, []),
-    "best": ("best MODEL IN --output OUT/best", 0, ["contact_sheet.jpg", "scores.csv", "liked"]),
-    "heatmap": (
-        "heatmap MODEL IN/liked00.png IN/bad.png --output OUT/maps",
-        0,
-        ["liked00.map", "liked00.mask"],
-    ),
-    "train": ("train --liked IN --ordinary ORDINARY --output OUT/a.safetensors TINY", 0, ["a.safetensors"]),
+    "score": ("score {model} {liked}", 0, []),
+    "score as JSON": ("score {model} {liked} --json", 0, []),
+    "best": ("best {model} {liked} --output {out}/best", 0, ["contact_sheet.jpg", "scores.csv", "liked"]),
+    "heatmap": ("heatmap {model} {liked}/liked00.png --output {out}", 0, ["liked00.map", "liked00.mask"]),
+    "train": (TRAIN, 0, ["a.safetensors"]),
     "help": ("--help", 0, []),
     "wrong usage": ("score", 2, []),
-    "bad input": ("score MODEL IN/nowhere.png", 2, []),
-    "nothing readable": ("score MODEL IN/bad.png", 2, []),
+    "bad input": ("score {model} {liked}/nowhere.png", 2, []),
+    "nothing readable": ("score {model} {liked}/bad.png", 2, []),
 }
 STREAMS: dict[str, Callable[[], Any]] = {
     "None": lambda: None,
     "closed": closed,
     "closed beneath": ClosedBeneath,
 }
-EVERY_WAY = ("score as JSON", "best", "wrong usage", "bad input")
+EVERY_WAY = ("score as JSON", "best", "bad input")
 CASES = [
     *((command, "None", MISSING[2]) for command in COMMANDS),
     *((command, how, missing) for command in EVERY_WAY for how in STREAMS for missing in MISSING),
@@ -76,45 +73,37 @@ CASES = [
 
 @pytest.mark.parametrize(("command", "how", "missing"), CASES)
 def test_every_command(
-    command: str,
-    how: str,
-    missing: tuple[str, ...],
-    trained: Any,
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    command: str, how: str, missing: tuple[str, ...], folder: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line, code, files = COMMANDS[command]
-    (tmp_path / "out").mkdir()
-    for short, long in (
-        ("MODEL", trained.checkpoint),
-        ("OUT/", f"{tmp_path / 'out'}/"),
-        ("ORDINARY", trained.ordinary),
-        ("TINY", f"--preset paper --backbone file:{trained.checkpoint.with_name('tiny.safetensors')}"),
-        ("IN", folder),
-    ):
-        line = line.replace(short, str(long))
-    others = {name: io.StringIO() for name in {"stdout", "stderr"} - {*missing}}
-    gone = {name: STREAMS[how]() for name in missing}
-    for name, stream in {**others, **gone}.items():
+    out = folder.root / "out"
+    paths = {
+        "model": folder.model,
+        "liked": folder.liked,
+        "ordinary": folder.ordinary,
+        "tiny": folder.backbone,
+    }
+    streams = {name: STREAMS[how]() if name in missing else io.StringIO() for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
         monkeypatch.setattr(sys, name, stream)
-    assert cli.main(line.split()) == code
-    assert all(getattr(sys, name) is stream for name, stream in gone.items())
-    written = "".join(sorted(str(path) for path in (tmp_path / "out").rglob("*")))
+    assert cli.main(line.format(out=out, **paths).split()) == code
+    assert all(getattr(sys, name) is stream for name, stream in streams.items())
+    written = "".join(sorted(str(path) for path in out.rglob("*")))
     assert all(name in written for name in files)
-    if out := others.get("stdout"):
-        assert "ganrm: " not in out.getvalue()
-        assert "%|" not in out.getvalue()
-        assert bool(out.getvalue()) == (code == 0 or command == "nothing readable")
+    if "stdout" not in missing:
+        printed = streams["stdout"].getvalue()
+        assert "ganrm: " not in printed
+        assert "%|" not in printed
+        assert bool(printed) == (code == 0 or command == "nothing readable")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-def test_closed_by_the_shell(trained: Any, folder: Path, tmp_path: Path) -> None:
-    arguments = ["best", str(trained.checkpoint), str(folder), "--output", str(tmp_path / "best"), "--json"]
+def test_closed_by_the_shell(folder: Workspace) -> None:
+    best = folder.root / "best"
+    arguments = ["best", str(folder.model), str(folder.liked), "--output", str(best), "--json"]
     call = ["bash", "-c", '"$0" -m ganrm_core.cli "$@" <&- >&- 2>&-', sys.executable, *arguments]
-    done = subprocess.run(call, cwd=ROOT, check=False)
-    assert done.returncode == 0
-    (kept,) = (tmp_path / "best").glob("liked*.png")
+    assert subprocess.run(call, cwd=ROOT, check=False).returncode == 0
+    (kept,) = best.glob("liked*.png")
     # Nothing that was printed went into a file that was opened under the number of a closed stream.
-    assert kept.read_bytes() == (folder / kept.name).read_bytes()
-    assert (tmp_path / "best" / "scores.csv").read_text(encoding="utf-8-sig").startswith("file,group,rank")
+    assert kept.read_bytes() == (folder.liked / kept.name).read_bytes()
+    assert (best / "scores.csv").read_text(encoding="utf-8-sig").startswith("file,group,rank")
