@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,11 +44,8 @@ class TestKeeping:
             for place in range(20):
                 cache.put(f"{number} {place}", b"%d" % number)
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(work, range(4)))
         assert all(cache.get(f"{n} {place}") == b"%d" % n for n in range(4) for place in range(20))
 
     def test_processes_write_at_once(self, cache: DiskCache) -> None:
@@ -132,34 +129,28 @@ class TestPlace:
     @pytest.fixture(autouse=True)
     def home(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv("GANRM_CACHE", raising=False)
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        for variable in ("HOME", "USERPROFILE"):
+            monkeypatch.setenv(variable, str(tmp_path))
         monkeypatch.chdir(tmp_path)
         return tmp_path
 
-    @pytest.mark.parametrize("by", ["option", "environment"])
-    @pytest.mark.parametrize(
-        ("said", "place"),
-        [
-            *((said, None) for said in ("off", "OFF", " Off ", "0", "none", "NO", "false", '"off"')),
-            *((said, "usual") for said in ("", "   ", '""')),
-            *((said, "a b") for said in ("{home}/a b", "~/a b", '"{home}/a b"', "'~/a b'", " {home}/a b/ ")),
-            ("near/by", "near/by"),
-        ],
-    )
-    def test_it_is_where_the_option_or_the_environment_says(
-        self, by: str, said: str, place: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        said = said.format(home=home)
-        if by == "environment":
-            monkeypatch.setenv("GANRM_CACHE", said)
-        found = cache_in(home / "usual", said if by == "option" else "")
-        assert (found and found.path) == (place and home / place / FILE)
-
-    def test_the_option_comes_before_the_environment(
+    def test_it_is_where_the_option_or_else_the_environment_says(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("GANRM_CACHE", "off")
+        for said, place in (
+            *((said, None) for said in ("off", "OFF", " Off ", "0", "none", "NO", "false", '"off"')),
+            *((said, "usual") for said in ("", "   ", '""')),
+            *(
+                (said, "a b")
+                for said in (f"{home}/a b", "~/a b", f'"{home}/a b"', "'~/a b'", f" {home}/a b/ ")
+            ),
+            ("near/by", "near/by"),
+        ):
+            monkeypatch.delenv("GANRM_CACHE", raising=False)
+            by_option = cache_in(home / "usual", said)
+            monkeypatch.setenv("GANRM_CACHE", said)
+            for found in (by_option, cache_in(home / "usual")):
+                assert (found and found.path) == (place and home / place / FILE), said
         found = cache_in(home / "usual", str(home / "mine"))
         assert found is not None
         assert found.path == home / "mine" / FILE
