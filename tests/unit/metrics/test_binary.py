@@ -211,28 +211,25 @@ class TestBootstrapInterval:
 
 
 class TestThresholds:
-    @pytest.mark.parametrize(
-        ("scores", "labels", "expected"),
-        [
+    def test_balanced_by_hand(self) -> None:
+        for scores, labels, expected in (
             ([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], 0.5),
             ([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1], 0.75),  # ties of accuracy: the stricter one
             ([0.1, 0.3, 0.3, 0.9], [0, 0, 1, 1], 0.6),  # a tie on 0.3: taking both or neither is as good
             ([0.9, 0.1], [0, 1], 0.1),  # the wrong way round: everything is accepted
-        ],
-    )
-    def test_balanced_by_hand(self, scores: list[float], labels: list[int], expected: float) -> None:
-        assert best_balanced_threshold(scores, labels) == pytest.approx(expected)
+        ):
+            assert best_balanced_threshold(scores, labels) == pytest.approx(expected)
 
-    @pytest.mark.parametrize("seed", range(3))
-    def test_balanced_is_never_beaten(self, seed: int) -> None:
-        logits, labels = sample(seed, levels=3)
-        reached = balanced_accuracy(logits, labels, best_balanced_threshold(logits, labels))
-        assert reached >= max(balanced_accuracy(logits, labels, t) for t in np.linspace(-4, 4, 400)) - 1e-12
+    def test_balanced_is_never_beaten(self) -> None:
+        for seed in range(3):
+            logits, labels = sample(seed, levels=3)
+            reached = balanced_accuracy(logits, labels, best_balanced_threshold(logits, labels))
+            others = [balanced_accuracy(logits, labels, threshold) for threshold in np.linspace(-4, 4, 400)]
+            assert reached >= max(others) - 1e-12
 
-    @pytest.mark.parametrize(("rate", "expected"), [(0.05, 0.185), (0.0, 0.345), (1.0, 0.005)])
-    def test_false_positives_by_hand(self, rate: float, expected: float) -> None:
+    def test_false_positives_by_hand(self) -> None:
         scores, labels = [*(np.arange(20) / 100), 0.5, 0.6], [0] * 20 + [1] * 2
-        assert false_positive_threshold(scores, labels, rate) == pytest.approx(expected)
-
-    def test_false_positives_stay_under_the_rate_where_no_score_lies_above(self) -> None:
+        for rate, expected in ((0.05, 0.185), (0.0, 0.345), (1.0, 0.005)):
+            assert false_positive_threshold(scores, labels, rate) == pytest.approx(expected)
+        # They stay under the rate where no score lies above.
         assert false_positive_threshold(np.full(20, 0.5), np.repeat([1, 0], 10), 0.05) > 0.5
