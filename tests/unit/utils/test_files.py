@@ -88,7 +88,7 @@ class TestAtomicFile:
         (tmp_path / "plain").touch()
         assert target.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
-    @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(errno.EIO, "other")])
+    @pytest.mark.parametrize("error", [FileNotFoundError(), KeyboardInterrupt(), OSError(errno.EIO, "")])
     @pytest.mark.parametrize("overwrite", [False, True])
     def test_an_exception_leaves_everything_as_it_was(
         self, error: BaseException, overwrite: bool, tmp_path: Path
