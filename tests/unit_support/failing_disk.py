@@ -17,21 +17,17 @@ def names(folder: Path) -> list[str]:
 def refuse(code: int) -> Callable[..., None]:
     """A stand-in for a system call that raises OSError with this code for its first argument."""
 
-    def call(*arguments: Any, **_: object) -> None:
-        raise OSError(
-            code, os.strerror(code), arguments[0] if isinstance(arguments[0], int) else str(arguments[0])
-        )
+    def call(first: Any, *_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code), first if isinstance(first, int) else str(first))
 
     return call
 
 
 def refuse_creating(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """New files cannot be created; all else works."""
-    real = os.open
+    real: Any = os.open
 
-    def guarded(path: Any, flags: int, *rest: int, **more: int) -> int:
-        if flags & os.O_CREAT:
-            raise OSError(code, os.strerror(code), str(path))
-        return real(path, flags, *rest, **more)
+    def guarded(path: Any, flags: int, *rest: int, **more: int) -> Any:
+        return (refuse(code) if flags & os.O_CREAT else real)(path, flags, *rest, **more)
 
     monkeypatch.setattr(os, "open", guarded)

@@ -15,19 +15,11 @@ SHAPE = {"hidden_size": 128, "intermediate_size": 96, "num_hidden_layers": DEPTH
 VISION = {**SHAPE, "image_size": 32, "patch_size": 8}
 DINOV2 = {key: value for key, value in VISION.items() if key != "intermediate_size"}
 TEXT = {**SHAPE, "num_hidden_layers": 1, "vocab_size": 99, "bos_token_id": 0, "eos_token_id": 1}
+SIGLIP_TEXT = {**TEXT, "projection_size": 128}
 
 OPEN_CLIP_VISION = {"image_size": 32, "layers": DEPTH, "width": 128, "head_width": 64, "patch_size": 8}
 OPEN_CLIP_TEXT = {"context_length": 8, "vocab_size": 16, "width": 16, "heads": 2, "layers": 1}
 OPEN_CLIP_CONFIG = {"embed_dim": 24, "vision_cfg": OPEN_CLIP_VISION, "text_cfg": OPEN_CLIP_TEXT}
-
-
-def _clip(t: Any) -> Any:
-    return t.CLIPModel(t.CLIPConfig(vision_config=VISION, text_config=TEXT, projection_dim=24))
-
-
-def _siglip(t: Any) -> Any:
-    text = {**TEXT, "projection_size": 128}
-    return t.SiglipModel(t.SiglipConfig(vision_config=VISION, text_config=text))
 
 
 def _registers(t: Any) -> Any:
@@ -38,10 +30,10 @@ def _registers(t: Any) -> Any:
 
 
 FAMILIES: dict[str, Callable[[Any], Any]] = {
-    "clip": _clip,
+    "clip": lambda t: t.CLIPModel(t.CLIPConfig(vision_config=VISION, text_config=TEXT, projection_dim=24)),
     "clip-vision": lambda t: t.CLIPVisionModelWithProjection(t.CLIPVisionConfig(**VISION, projection_dim=24)),
     "clip-unprojected": lambda t: t.CLIPVisionModel(t.CLIPVisionConfig(**VISION)),
-    "siglip": _siglip,
+    "siglip": lambda t: t.SiglipModel(t.SiglipConfig(vision_config=VISION, text_config=SIGLIP_TEXT)),
     "siglip-vision": lambda t: t.SiglipVisionModel(t.SiglipVisionConfig(**VISION)),
     "dinov2": lambda t: t.Dinov2Model(t.Dinov2Config(**DINOV2, mlp_ratio=2)),
     "dinov2-registers": _registers,

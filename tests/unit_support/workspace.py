@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass
 class Workspace:
     """`liked` and `ordinary` pictures, and a `model` trained on them with its `backbone` beside it."""
 
@@ -21,39 +21,19 @@ class Workspace:
         shutil.copytree(source, root, dirs_exist_ok=True)
         return cls(root, ganrm)
 
-    @property
-    def liked(self) -> Path:
-        return self.root / "liked"
-
-    @property
-    def ordinary(self) -> Path:
-        return self.root / "ordinary"
-
-    @property
-    def model(self) -> Path:
-        return self.root / "models" / "taste.safetensors"
-
-    @property
-    def backbone(self) -> Path:
-        return self.root / "models" / "tiny.safetensors"
-
-    @property
-    def sets(self) -> list[object]:
-        return ["--liked", self.liked, "--ordinary", self.ordinary]
+    def __post_init__(self) -> None:
+        self.liked, self.ordinary = self.root / "liked", self.root / "ordinary"
+        self.model, self.backbone = (
+            self.root / "models" / f"{name}.safetensors" for name in ("taste", "tiny")
+        )
+        self.sets: list[object] = ["--liked", self.liked, "--ordinary", self.ordinary]
 
     def run(self, command: str, *options: object) -> Any:
         """The command on the liked pictures: `train` in no time, `best` into `new/best`, the others as they are."""
-        backbone = ["--backbone", f"file:{self.backbone}"]
+        new, quick = self.root / "new", ["--preset", "paper", "--backbone", f"file:{self.backbone}"]
         arguments = {
-            "train": [
-                *self.sets,
-                *backbone,
-                "--preset",
-                "paper",
-                "--output",
-                self.root / "new" / "a.safetensors",
-            ],
-            "best": [self.model, self.liked, "--output", self.root / "new" / "best"],
+            "train": [*self.sets, *quick, "--output", new / "a.safetensors"],
+            "best": [self.model, self.liked, "--output", new / "best"],
             "evaluate": [self.model, *self.sets],
             "audit": self.sets,
             "info": [self.model],

@@ -61,86 +61,76 @@ class TestCombine:
         ]
         assert "models" not in output.read_text()  # no path of this machine
 
-    def test_json(self, models: list[Path], ganrm: Ganrm) -> None:
-        output = models[0].with_name("both.json")
-        ran = ganrm("combine", *models, "--output", output, "--json")
-        assert ran.json == [json.loads(output.read_text())]
-        assert ran.json[0]["name"] == "both"
-
-    @pytest.mark.parametrize(
-        ("text", "file", "weight"),
-        [
-            ("style.safetensors", "style.safetensors", 1.0),
-            ("style.safetensors:2", "style.safetensors", 2.0),
-            ("style.safetensors:-.5", "style.safetensors", -0.5),
-            ("taste:2", "taste:2", 1.0),  # a file of that very name
-        ],
-    )
-    def test_weights(
-        self,
-        text: str,
-        file: str,
-        weight: float,
-        models: list[Path],
-        ganrm: Ganrm,
-        monkeypatch: pytest.MonkeyPatch,
+    def test_weights_and_json(
+        self, models: list[Path], ganrm: Ganrm, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(models[0].parent)
-        if not Path(file).exists():
-            shutil.copy(models[0], file)
-        (part,) = ganrm("combine", text, "--output", "a.json", "--json").json[0]["parts"]
-        assert (part["file"], part["weight"]) == (file, weight)
+        shutil.copy(models[0], "taste:2")
+        for number, (text, file, weight) in enumerate(
+            [
+                ("style.safetensors", "style.safetensors", 1.0),
+                ("style.safetensors:2", "style.safetensors", 2.0),
+                ("style.safetensors:-.5", "style.safetensors", -0.5),
+                ("taste:2", "taste:2", 1.0),  # a file of that very name
+            ]
+        ):
+            ran = ganrm("combine", text, "--output", f"{number}.json", "--json")
+            assert ran.json == [json.loads(Path(f"{number}.json").read_text())]
+            assert ran.json[0]["name"] == str(number)
+            (part,) = ran.json[0]["parts"]
+            assert (part["file"], part["weight"]) == (file, weight)
 
     def test_refusals(self, models: list[Path], tmp_path: Path, ganrm: Ganrm) -> None:
         output = tmp_path / "both.json"
-        for arguments, message in (
-            ((models[0], "--output", tmp_path / "both.safetensors"), "ends in .json"),
-            ((f"{models[0]}:0", "--output", output), "other than 0"),
-            ((f"{models[0]}:nan", "--output", output), "the weight of"),
-            ((tmp_path / "absent.safetensors", "--output", output), "no checkpoint at"),
-            (("C:\\a.safetensors", "--output", output), 'no checkpoint at "C:\\a.safetensors"'),
-            (("C:\\a.safetensors:3", "--output", output), 'no checkpoint at "C:\\a.safetensors"'),
-            ((tmp_path / "absent.json", "--output", output), "no combination at"),
-            ((models[0], "--output", tmp_path / "absent" / "both.json"), "absent"),
+        for model, target, message in (
+            (models[0], tmp_path / "both.safetensors", "ends in .json"),
+            (f"{models[0]}:0", output, "other than 0"),
+            (f"{models[0]}:nan", output, "the weight of"),
+            (tmp_path / "absent.safetensors", output, "no checkpoint at"),
+            ("C:\\a.safetensors", output, 'no checkpoint at "C:\\a.safetensors"'),
+            ("C:\\a.safetensors:3", output, 'no checkpoint at "C:\\a.safetensors"'),
+            (tmp_path / "absent.json", output, "no combination at"),
+            (models[0], tmp_path / "absent" / "both.json", "absent"),
         ):
-            ran = ganrm("combine", *arguments)
+            ran = ganrm("combine", model, "--output", target)
             assert (ran.code, message in ran.err) == (2, True), ran.err
             assert not output.exists()
         output.write_text("mine")
         assert ganrm("combine", *models, "--output", output).code == 2
         assert output.read_text() == "mine"
 
+    def test_weights_and_names_that_cannot_be_written(self, models: list[Path], tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="is inf"):
+            write_combination(tmp_path / "a.json", [(models[0], float("inf"))])
+        odd = Path(shutil.copy(models[0], models[0].with_name(os.fsdecode(b"\xff.safetensors"))))
+        with pytest.raises(OutputError, match="plain names"):
+            write_combination(tmp_path / "a.json", [(odd, 1.0)])
+        assert not (tmp_path / "a.json").exists()
+
 
 class TestLoad:
-    def test_it_judges_as_its_parts_do(self, models: list[Path], recipe: Path, trained: Any) -> None:
+    def test_it_judges_as_its_parts_do_and_holds_one_backbone(
+        self, models: list[Path], recipe: Path, trained: Any
+    ) -> None:
         pictures = sorted(trained.liked.iterdir())[:3]
         reward = load_reward(recipe)
-        assert reward.name == "both"
+        assert isinstance(reward, CombinedReward)
+        assert (reward.name, reward.shared) == ("both", [[*reward.rewards]])
+        assert reward.rewards[0].backbone is reward.rewards[1].backbone
         alone = RewardModel.load(models[0])
         expected = alone.score(pictures)
         odds = expected.logit / alone.calibration.temperature + alone.calibration.bias
         assert reward.score(pictures).logit.tolist() == pytest.approx((0.6 * odds).tolist(), abs=1e-3)
 
-    def test_one_backbone_is_held_once(self, recipe: Path) -> None:
-        reward = load_reward(recipe)
-        assert isinstance(reward, CombinedReward)
-        first, second = reward.rewards
-        assert isinstance(first, RewardModel)
-        assert isinstance(second, RewardModel)
-        assert first.backbone is second.backbone
-        assert reward.shared == [[first, second]]
-
-    def test_a_recipe_elsewhere(self, models: list[Path], tmp_path: Path) -> None:
+    def test_a_recipe_elsewhere_and_one_of_a_recipe(
+        self, models: list[Path], recipe: Path, tmp_path: Path
+    ) -> None:
         (tmp_path / "mixes").mkdir()
-        path = tmp_path / "mixes" / "both.json"
-        assert write_combination(path, [(models[0], 1.0)]).parts[0].file == "../models/style.safetensors"
+        path = tmp_path / "mixes" / "outer.json"
+        written = write_combination(path, [(recipe, 1.0), (models[0], 1.0)])
+        assert [part.file for part in written.parts] == ["../models/both.json", "../models/style.safetensors"]
         shutil.move(tmp_path / "mixes", tmp_path / "moved")
-        assert load_reward(tmp_path / "moved" / "both.json").name == "both"
-
-    def test_a_recipe_of_a_recipe(self, models: list[Path], recipe: Path) -> None:
-        outer = recipe.with_name("outer.json")
-        write_combination(outer, [(recipe, 1.0), (models[0], 1.0)])
-        reward = load_reward(outer)
+        reward = load_reward(tmp_path / "moved" / "outer.json")
         assert isinstance(reward, CombinedReward)
         assert reward.shares == pytest.approx((0.4, -0.1, 0.5))
 
@@ -152,18 +142,18 @@ class TestLoad:
         with pytest.raises(CheckpointError, match="its content differs"):
             load_reward(recipe)
 
-    @pytest.mark.parametrize(
-        "file",
-        ["/etc/passwd", "C:\\secret.safetensors", "\\\\server\\share\\a", "//server/a", "a\0b", 7, None],
-    )
-    def test_a_strangers_recipe_names_no_drive_or_machine(self, recipe: Path, file: Any) -> None:
-        edit(recipe, file=file)
-        with pytest.raises(CheckpointError, match="is no combination of GAN-RMs, or is damaged"):
-            load_reward(recipe)
+    def test_a_strangers_recipe_names_no_drive_or_machine(self, recipe: Path) -> None:
+        drive = ["/etc/passwd", "C:\\secret.safetensors", "\\\\server\\share\\a", "//server/a"]
+        for file in [*drive, "a\0b", "a" * 1001, 7, None]:
+            edit(recipe, file=file)
+            with pytest.raises(CheckpointError, match="is no combination of GAN-RMs, or is damaged"):
+                load_reward(recipe)
 
-    @pytest.mark.parametrize(
-        "content",
-        [
+    def test_a_newer_or_damaged_recipe(self, recipe: Path) -> None:
+        edit(recipe, ganrm_combination=2)
+        with pytest.raises(CheckpointError, match="format 2; this version of GAN-RM reads up to 1"):
+            read_combination(recipe)
+        for content in (
             b"",
             b"\xff\xfe",
             b"[]",
@@ -175,25 +165,10 @@ class TestLoad:
             b'{"ganrm_combination": 1, "parts": [{"file": "a", "sha256": "b", "weight": NaN}]}',
             b"[" * 100_000,
             b" " * 2_000_000,
-        ],
-    )
-    def test_a_damaged_recipe(self, content: bytes, tmp_path: Path) -> None:
-        (tmp_path / "bad.json").write_bytes(content)
-        with pytest.raises(CheckpointError, match=r'"\S*bad.json" is no combination'):
-            read_combination(tmp_path / "bad.json")
-
-    def test_a_newer_recipe(self, recipe: Path) -> None:
-        edit(recipe, ganrm_combination=2)
-        with pytest.raises(CheckpointError, match="format 2; this version of GAN-RM reads up to 1"):
-            read_combination(recipe)
-
-    def test_weights_and_names_that_cannot_be_written(self, models: list[Path], tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="is inf"):
-            write_combination(tmp_path / "a.json", [(models[0], float("inf"))])
-        odd = Path(shutil.copy(models[0], models[0].with_name(os.fsdecode(b"\xff.safetensors"))))
-        with pytest.raises(OutputError, match="plain names"):
-            write_combination(tmp_path / "a.json", [(odd, 1.0)])
-        assert not (tmp_path / "a.json").exists()
+        ):
+            recipe.write_bytes(content)
+            with pytest.raises(CheckpointError, match=r'"\S*both.json" is no combination'):
+                read_combination(recipe)
 
 
 class TestCommands:
@@ -205,12 +180,10 @@ class TestCommands:
             assert [line[key] for line in ran.json] == pytest.approx(expected, abs=1e-4)
         best = ganrm("best", recipe, trained.liked, "--keep", 2, "--output", tmp_path / "best", "--json")
         assert [line["rank"] for line in best.json] == [1, 2]
-        assert (
-            ganrm(
-                "evaluate", recipe, "--liked", trained.liked, "--ordinary", trained.ordinary, "--json"
-            ).json[0]["auc"]
-            > 0.5
-        )
+        sets = ("--liked", trained.liked, "--ordinary", trained.ordinary)
+        assert ganrm("evaluate", recipe, *sets, "--json").json[0]["auc"] > 0.5
+        for command in (("info",), ("score", trained.liked)):
+            assert ganrm(command[0], tmp_path / "absent.json", *command[1:]).code == 2
 
     def test_info(self, recipe: Path, models: list[Path], ganrm: Ganrm) -> None:
         outer = recipe.with_name("outer.json")
@@ -224,7 +197,3 @@ class TestCommands:
         assert sum(name == "held-out" for name, _ in facts) == 1
         (line,) = ganrm("info", recipe, "--json").json
         assert [card["backbone"]["name"] for card in line["cards"]] == ["file:tiny.safetensors"] * 2
-
-    def test_a_recipe_that_is_not_there(self, tmp_path: Path, ganrm: Ganrm) -> None:
-        assert ganrm("info", tmp_path / "absent.json").code == 2
-        assert ganrm("score", tmp_path / "absent.json", tmp_path).code == 2

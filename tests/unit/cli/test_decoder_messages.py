@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-
-
-def encoded(kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def damaged_tiff() -> bytes:
-    """Of which libtiff's own code prints to file descriptor 2."""
-    content = encoded("TIFF", compression="tiff_adobe_deflate")
-    return content[:100] + bytes(200) + content[300:]
-
-
-def half_broken_exif() -> bytes:
-    """Of which Pillow warns, and whose pixels are sound: its directory claims more entries than there are."""
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x0f\0\x02\0\0\0\x80\0\0\0\xff"
-    return encoded("JPEG", exif=exif)
+from unit_support.image_files import encoded
 
 
 def test_only_our_own_line_is_printed(
-    trained: Any, tmp_path: Path, ganrm: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+    trained: Any, tmp_path: Path, ganrm: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "damaged.tif").write_bytes(damaged_tiff())
-    (tmp_path / "sound.jpg").write_bytes(half_broken_exif())
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    # libtiff's own code prints to file descriptor 2 about this one.
+    content = encoded(noise, "TIFF", compression="tiff_adobe_deflate")
+    (tmp_path / "damaged.tif").write_bytes(content[:100] + bytes(200) + content[300:])
+    # Pillow warns of this one, whose pixels are sound: its directory claims more entries than there are.
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x0f\0\x02\0\0\0\x80\0\0\0\xff"
+    (tmp_path / "sound.jpg").write_bytes(encoded(noise, "JPEG", exif=exif))
     ran = ganrm("score", trained.checkpoint, tmp_path)
     assert ran.code == 0
     assert "sound.jpg" in ran.out

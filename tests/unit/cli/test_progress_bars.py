@@ -20,6 +20,5 @@ def test_one_bar_per_stage_and_none_without_tqdm(
         for step in (Progress("reading", 1, 2), Progress("reading", 2, 2), Progress("scoring", 1, 2)):
             show(step)
     last = [line.rpartition("\r")[2] for line in capsys.readouterr().err.split("\n")[:-1]]
-    assert [line.partition("%")[0].split() for line in last] == (
-        [["reading:", "100"], ["scoring:", "50"]] if tqdm else []
-    )
+    expected = [["reading:", "100"], ["scoring:", "50"]] if tqdm else []
+    assert [line.partition("%")[0].split() for line in last] == expected

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from unit_support.failing_disk import refuse
+from unit_support.workspace import Workspace
 
 from ganrm_core import cli
 
@@ -25,96 +29,68 @@ def closed() -> io.TextIOWrapper:
     return stream
 
 
-class ClosedBeneath(io.TextIOWrapper):
+def closed_beneath() -> Any:
     """What is left of a stream whose file was closed by its number."""
-
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO())
-
-    def fileno(self) -> int:
-        return 10**6
-
-    def write(self, _: str) -> int:
-        raise OSError(9, "Bad file descriptor")
+    return SimpleNamespace(fileno=lambda: 10**6, write=refuse(errno.EBADF), flush=refuse(errno.EBADF))
 
 
 @pytest.fixture
-def folder(trained: Any, tmp_path: Path) -> Path:
-    """Pictures, of which one cannot be read, so that there is something to warn of."""
-    folder = shutil.copytree(trained.liked, tmp_path / "in")
-    (folder / "bad.png").write_bytes(b"no picture")
-    return folder
+def work(work: Workspace) -> Workspace:
+    """With one picture that cannot be read, so that there is something to warn of."""
+    (work.liked / "bad.png").write_bytes(b"no picture")
+    return replace(work, ganrm=lambda *arguments: cli.main([str(each) for each in arguments]))
 
 
-# name → (arguments, exit code, what is written)
-COMMANDS = {
-    "score": ("score MODEL IN", 0, []),
-    "score as JSON": ("score MODEL IN --json", 0, []),
-    "best": ("best MODEL IN --output OUT/best", 0, ["contact_sheet.jpg", "scores.csv", "liked"]),
-    "heatmap": (
-        "heatmap MODEL IN/liked00.png IN/bad.png --output OUT/maps",
-        0,
-        ["liked00.map", "liked00.mask"],
-    ),
-    "train": ("train --liked IN --ordinary ORDINARY --output OUT/a.safetensors TINY", 0, ["a.safetensors"]),
-    "help": ("--help", 0, []),
-    "wrong usage": ("score", 2, []),
-    "bad input": ("score MODEL IN/nowhere.png", 2, []),
-    "nothing readable": ("score MODEL IN/bad.png", 2, []),
+# command, options → exit code, what is written
+COMMANDS: dict[tuple[str, ...], tuple[int, list[str]]] = {
+    ("score",): (0, []),
+    ("score", "--json"): (0, []),
+    ("best",): (0, ["contact_sheet.jpg", "scores.csv", "liked"]),
+    ("heatmap", "--output", "{new}"): (0, ["liked00.map", "liked00.mask"]),
+    ("train",): (0, ["a.safetensors"]),
+    ("evaluate", "--help"): (0, []),
+    ("score", "--no-such-option"): (2, []),
+    ("score", "nowhere.png"): (2, []),
 }
 STREAMS: dict[str, Callable[[], Any]] = {
     "None": lambda: None,
     "closed": closed,
-    "closed beneath": ClosedBeneath,
+    "closed beneath": closed_beneath,
 }
-EVERY_WAY = ("score as JSON", "best", "wrong usage", "bad input")
 CASES = [
     *((command, "None", MISSING[2]) for command in COMMANDS),
-    *((command, how, missing) for command in EVERY_WAY for how in STREAMS for missing in MISSING),
+    *((command, how, gone) for command in list(COMMANDS)[1:3] for how in STREAMS for gone in MISSING),
+    *((("score", "nowhere.png"), how, gone) for how in STREAMS for gone in MISSING),
 ]
 
 
 @pytest.mark.parametrize(("command", "how", "missing"), CASES)
 def test_every_command(
-    command: str,
-    how: str,
-    missing: tuple[str, ...],
-    trained: Any,
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...], how: str, missing: tuple[str, ...], work: Workspace, monkeypatch: Any
 ) -> None:
-    line, code, files = COMMANDS[command]
-    (tmp_path / "out").mkdir()
-    for short, long in (
-        ("MODEL", trained.checkpoint),
-        ("OUT/", f"{tmp_path / 'out'}/"),
-        ("ORDINARY", trained.ordinary),
-        ("TINY", f"--preset paper --backbone file:{trained.checkpoint.with_name('tiny.safetensors')}"),
-        ("IN", folder),
-    ):
-        line = line.replace(short, str(long))
-    others = {name: io.StringIO() for name in {"stdout", "stderr"} - {*missing}}
-    gone = {name: STREAMS[how]() for name in missing}
-    for name, stream in {**others, **gone}.items():
+    code, files = COMMANDS[command]
+    new = work.root / "new"
+    streams = {name: STREAMS[how]() if name in missing else io.StringIO() for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
         monkeypatch.setattr(sys, name, stream)
-    assert cli.main(line.split()) == code
-    assert all(getattr(sys, name) is stream for name, stream in gone.items())
-    written = "".join(sorted(str(path) for path in (tmp_path / "out").rglob("*")))
+    assert work.run(command[0], *(option.format(new=new) for option in command[1:])) == code
+    assert all(getattr(sys, name) is stream for name, stream in streams.items())
+    written = "".join(sorted(str(path) for path in new.rglob("*")))
     assert all(name in written for name in files)
-    if out := others.get("stdout"):
-        assert "ganrm: " not in out.getvalue()
-        assert "%|" not in out.getvalue()
-        assert bool(out.getvalue()) == (code == 0 or command == "nothing readable")
+    if "stdout" not in missing:
+        printed = streams["stdout"].getvalue()
+        assert "ganrm: " not in printed
+        assert "%|" not in printed
+        assert bool(printed) == (code == 0)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-def test_closed_by_the_shell(trained: Any, folder: Path, tmp_path: Path) -> None:
-    arguments = ["best", str(trained.checkpoint), str(folder), "--output", str(tmp_path / "best"), "--json"]
+def test_closed_by_the_shell(work: Workspace) -> None:
+    best = work.root / "best"
+    arguments = ["best", str(work.model), str(work.liked), "--output", str(best), "--json"]
     call = ["bash", "-c", '"$0" -m ganrm_core.cli "$@" <&- >&- 2>&-', sys.executable, *arguments]
-    done = subprocess.run(call, cwd=ROOT, check=False)
-    assert done.returncode == 0
-    (kept,) = (tmp_path / "best").glob("liked*.png")
+    assert subprocess.run(call, cwd=ROOT, check=False).returncode == 0
+    (kept,) = best.glob("liked*.png")
     # Nothing that was printed went into a file that was opened under the number of a closed stream.
-    assert kept.read_bytes() == (folder / kept.name).read_bytes()
-    assert (tmp_path / "best" / "scores.csv").read_text(encoding="utf-8-sig").startswith("file,group,rank")
+    assert kept.read_bytes() == (work.liked / kept.name).read_bytes()
+    assert (best / "scores.csv").read_text(encoding="utf-8-sig").startswith("file,group,rank")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from unit_support.workspace import Workspace
 from ganrm_core.selection import folder
 from ganrm_core.training import feature_archive
 from ganrm_core.utils import files
-
-Ganrm = Callable[..., Any]
 
 
 def test_a_training_is_not_lost(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,36 +31,32 @@ def test_a_training_is_not_lost(work: Workspace, monkeypatch: pytest.MonkeyPatch
     assert (new / "a.safetensors").read_text() == (new / "r.html").read_text() == "theirs"
 
 
-def test_a_selection_goes_into_the_next_folder(
-    trained: Any, tmp_path: Path, ganrm: Ganrm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = folder.place_selection
+def test_a_selection_goes_into_the_next_folder(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, new = folder.place_selection, work.root / "new"
 
     def overtaken(selection: Any, output: Path, *rest: Any) -> Any:
         place(selection, output, *rest)
         return place(selection, output, *rest)
 
     monkeypatch.setattr(folder, "place_selection", overtaken)
-    ran = ganrm("best", trained.checkpoint, trained.liked, "--output", tmp_path / "best")
+    ran = work.run("best")
     assert ran.code == 0, ran.err
-    assert f"written  {tmp_path / 'best (2)'} " in ran.out
-    assert names(tmp_path / "best") == names(tmp_path / "best (2)")
-    assert len(names(tmp_path / "best")) == 3
+    assert f"written  {new / 'best (2)'} " in ran.out
+    assert names(new / "best") == names(new / "best (2)")
+    assert len(names(new / "best")) == 3
 
 
-def test_maps_and_masks_keep_one_number(
-    trained: Any, tmp_path: Path, ganrm: Ganrm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write, maps = files.write_new, tmp_path / "maps"
+def test_maps_and_masks_keep_one_number(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, maps = files.write_new, work.root / "maps"
 
     def overtaken(*arguments: Any) -> list[Path]:
         (maps / "liked00.mask.png").write_text("theirs")
         return write(*arguments)
 
     monkeypatch.setattr(files, "write_new", overtaken)
-    ran = ganrm("heatmap", trained.checkpoint, trained.liked / "liked00.png", "--output", maps)
+    ran = work.ganrm("heatmap", work.model, work.liked / "liked00.png", "--output", maps)
     assert ran.code == 0, ran.err
     assert names(maps) == ["liked00.map (2).png", "liked00.mask (2).png", "liked00.mask.png"]
-    ran = ganrm("score", trained.checkpoint, maps)
+    ran = work.ganrm("score", work.model, maps)
     assert ran.code == 2
     assert "no picture of its own" not in ran.err, "their mask has no mark"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,19 @@ import pytest
 from ganrm_core.utils.disk_cache import keep_in
 
 ROOT = Path(__file__).parents[3]
+ASKED = ("HOME", "USER", "NAME", "_CACHE", "_CACHE_DIR")
+"""Endings of the variables that tell who the user is, or where his files are kept."""
+UNKNOWN_TO_THE_SYSTEM = """
+import pwd, sys
+def getpwuid(uid): raise KeyError(uid)
+pwd.getpwuid = getpwuid
+from ganrm_core.cli import main; sys.exit(main(sys.argv[1:]))
+"""
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="users are known otherwise there")
 
 
 def test_no_command_needs_a_home(
-    trained: Any, ganrm: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Any, ganrm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(uid: object) -> None:
         raise KeyError(f"getpwuid(): uid not found: {uid}")
@@ -37,26 +44,11 @@ def test_no_command_needs_a_home(
 
 
 def test_a_process_of_a_user_unknown_to_the_system(trained: Any) -> None:
-    program = (
-        "import pwd, sys\n"
-        "def getpwuid(uid): raise KeyError(uid)\n"
-        "pwd.getpwuid = getpwuid\n"
-        "from ganrm_core.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
-    unknown = [
-        "GANRM_CACHE",
-        "XDG_CACHE_HOME",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "LNAME",
-        "USERNAME",
-        "TORCHINDUCTOR_CACHE_DIR",
-    ]
+    score = ["score", trained.checkpoint, trained.liked / "liked00.png"]
     ran = subprocess.run(
-        [sys.executable, "-c", program, "score", trained.checkpoint, trained.liked / "liked00.png"],
+        [sys.executable, "-c", UNKNOWN_TO_THE_SYSTEM, *score],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name not in unknown},
+        env={name: value for name, value in os.environ.items() if not name.endswith(ASKED)},
         capture_output=True,
         text=True,
         check=False,

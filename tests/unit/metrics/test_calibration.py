@@ -52,13 +52,11 @@ class TestFit:
         assert scores.max() < 1
         assert scores[:count].min() > 0.5 > scores[count:].max()
 
-    def test_logits_that_rank_the_wrong_way_say_one_half(self) -> None:
+    def test_logits_that_rank_the_wrong_way_or_are_equal_say_one_half(self) -> None:
         logits, labels = drawn(1.0, 0.0, count=200)
         fitted = fit_calibration(-logits, labels)
         assert fitted.temperature > 0
         np.testing.assert_allclose(fitted.scores(-logits), 0.5, atol=0.02)
-
-    def test_equal_logits_say_one_half_and_rounding_among_them_is_no_information(self) -> None:
         fitted = fit_calibration(np.full(8, 0.25), [1, 1, 1, 1, 0, 0, 0, 0])
         np.testing.assert_allclose(fitted.scores(0.25), 0.5, atol=1e-6)
         # Their mean is not exactly 0.1, so their standard deviation is about 1e-17.

@@ -20,6 +20,6 @@ def test_the_name_is_taken_meanwhile(meanwhile: str, tmp_path: Path) -> None:
             wanted.mkdir()
         if meanwhile == "a full folder":
             (wanted / "theirs.png").touch()
-    assert new.place.name == ("best" if meanwhile == "an empty folder" else "best (2)")
-    assert [path.name for path in new.place.iterdir()] == ["mine.png"]
-    assert {path.name for path in tmp_path.iterdir()} == {"best", new.place.name}
+    assert new.target.name == ("best" if meanwhile == "an empty folder" else "best (2)")
+    assert [path.name for path in new.target.iterdir()] == ["mine.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {"best", new.target.name}

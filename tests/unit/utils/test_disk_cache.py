@@ -6,7 +6,6 @@ import logging
 import sqlite3
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -39,23 +38,13 @@ class TestKeeping:
         assert cache.get("a") == b"", "it opens again"
         assert (cache.hits, cache.misses) == (3, 1)
 
-    def test_threads_share_one(self, cache: DiskCache) -> None:
-        def work(number: int) -> None:
-            for place in range(20):
-                cache.put(f"{number} {place}", b"%d" % number)
-
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert all(cache.get(f"{n} {place}") == b"%d" % n for n in range(4) for place in range(20))
-
-    def test_processes_write_at_once(self, cache: DiskCache) -> None:
+    def test_threads_and_processes_write_at_once(self, cache: DiskCache) -> None:
         program = (
-            "import sys; from pathlib import Path; from ganrm_core.utils.disk_cache import DiskCache\n"
-            f"cache = DiskCache(Path({str(cache.path)!r}), 10**6)\n"
-            "for place in range(50): cache.put(f'{sys.argv[1]} {place}', sys.argv[1].encode())\n"
+            "import sys; from concurrent.futures import ThreadPoolExecutor; from pathlib import Path\n"
+            "from ganrm_core.utils.disk_cache import DiskCache\n"
+            f"cache, name = DiskCache(Path({str(cache.path)!r}), 10**6), sys.argv[1]\n"
+            "with ThreadPoolExecutor(4) as threads:\n"
+            "    list(threads.map(lambda place: cache.put(f'{name} {place}', name.encode()), range(50)))\n"
         )
         running = [
             subprocess.Popen([sys.executable, "-c", program, str(n)], cwd=ROOT, stderr=subprocess.PIPE)
@@ -90,16 +79,15 @@ class TestSize:
 
 
 class TestTrouble:
-    def test_a_damaged_file_is_replaced(self, cache: DiskCache, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_damaged_file_is_replaced_and_a_damaged_entry_missing(
+        self, cache: DiskCache, caplog: pytest.LogCaptureFixture
+    ) -> None:
         cache.path.parent.mkdir()
         cache.path.write_bytes(b"no database at all, but long enough to be looked at as one" * 100)
         assert cache.get("a") is None
         assert "is begun anew" in caplog.text
         cache.put("a", b"one")
         assert cache.get("a") == b"one"
-
-    def test_a_damaged_entry_counts_as_missing(self, cache: DiskCache) -> None:
-        cache.put("a", b"one")
         with sqlite3.connect(cache.path) as database:
             database.execute("UPDATE entries SET content = replace(content, 'one', 'two')")
         assert cache.get("a") is None
@@ -132,34 +120,28 @@ class TestPlace:
     @pytest.fixture(autouse=True)
     def home(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv("GANRM_CACHE", raising=False)
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        for variable in ("HOME", "USERPROFILE"):
+            monkeypatch.setenv(variable, str(tmp_path))
         monkeypatch.chdir(tmp_path)
         return tmp_path
 
-    @pytest.mark.parametrize("by", ["option", "environment"])
-    @pytest.mark.parametrize(
-        ("said", "place"),
-        [
-            *((said, None) for said in ("off", "OFF", " Off ", "0", "none", "NO", "false", '"off"')),
-            *((said, "usual") for said in ("", "   ", '""')),
-            *((said, "a b") for said in ("{home}/a b", "~/a b", '"{home}/a b"', "'~/a b'", " {home}/a b/ ")),
-            ("near/by", "near/by"),
-        ],
-    )
-    def test_it_is_where_the_option_or_the_environment_says(
-        self, by: str, said: str, place: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        said = said.format(home=home)
-        if by == "environment":
-            monkeypatch.setenv("GANRM_CACHE", said)
-        found = cache_in(home / "usual", said if by == "option" else "")
-        assert (found and found.path) == (place and home / place / FILE)
-
-    def test_the_option_comes_before_the_environment(
+    def test_it_is_where_the_option_or_else_the_environment_says(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("GANRM_CACHE", "off")
+        for said, place in (
+            *((said, None) for said in ("off", "OFF", " Off ", "0", "none", "NO", "false", '"off"')),
+            *((said, "usual") for said in ("", "   ", '""')),
+            *(
+                (said, "a b")
+                for said in (f"{home}/a b", "~/a b", f'"{home}/a b"', "'~/a b'", f" {home}/a b/ ")
+            ),
+            ("near/by", "near/by"),
+        ):
+            monkeypatch.delenv("GANRM_CACHE", raising=False)
+            by_option = cache_in(home / "usual", said)
+            monkeypatch.setenv("GANRM_CACHE", said)
+            for found in (by_option, cache_in(home / "usual")):
+                assert (found and found.path) == (place and home / place / FILE), said
         found = cache_in(home / "usual", str(home / "mine"))
         assert found is not None
         assert found.path == home / "mine" / FILE

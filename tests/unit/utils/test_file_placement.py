@@ -55,14 +55,6 @@ def test_places(
     assert not target.is_symlink() or target.readlink().is_absolute()
 
 
-def test_link_without_any_links(source: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
-    monkeypatch.setattr(Path, "symlink_to", refuse(errno.EPERM))
-    with pytest.raises(OutputError, match="Choose copy instead"):
-        place(source, target, "link")
-    assert source.exists()
-
-
 @pytest.mark.usefixtures("links")
 @pytest.mark.parametrize("mode", MODES)
 def test_never_overwrites(
@@ -85,17 +77,12 @@ def test_never_overwrites(
 def test_a_failure_half_way_loses_nothing(
     mode: PlaceMode, step: str, source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    links: list[object] = []
+    codes = [errno.EXDEV] if mode == "move" else []  # another disk
 
-    def other_disk_then_full(*arguments: object) -> None:
-        links.append(arguments)
-        code = errno.EXDEV if mode == "move" and len(links) == 1 else errno.ENOSPC
-        raise OSError(code, "", str(target))
+    def link(*paths: object) -> None:
+        refuse(codes.pop() if codes else errno.ENOSPC)(*paths)
 
-    if step == "publish":
-        monkeypatch.setattr(os, "link", other_disk_then_full)
-    elif mode == "move":
-        monkeypatch.setattr(os, "link", refuse(errno.EXDEV))
+    monkeypatch.setattr(os, "link", link)
     if step == "fsync":
         monkeypatch.setattr(os, "fsync", refuse(errno.ENOSPC))
     elif step == "verify":
@@ -106,9 +93,13 @@ def test_a_failure_half_way_loses_nothing(
     assert names(target.parent) == []
 
 
-def test_a_source_that_cannot_be_removed_stays_whole(
+def test_without_links_and_without_permission_to_remove_the_source_it_stays_whole(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
+    monkeypatch.setattr(Path, "symlink_to", refuse(errno.EPERM))
+    with pytest.raises(OutputError, match="Choose copy instead"):
+        place(source, target, "link")
     monkeypatch.setattr(Path, "unlink", refuse(errno.EACCES))
     with pytest.raises(SourceError, match=r"now also at .*Remove one of the two by hand"):
         place(source, target, "move")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.thread import BrokenThreadPool
 
 import pytest
@@ -32,12 +33,10 @@ def threads_of_torch(_: object = None) -> int:
     return torch.get_num_threads()
 
 
-@pytest.mark.parametrize(
-    ("cores", "threads"), [(1, 0), (2, 2), (3, 3), (4, 4), (6, 3), (8, 4), (9, 3), (64, 4)]
-)
-def test_so_many_threads_that_few_cores_are_left_over(cores: int, threads: int) -> None:
-    torch.set_num_threads(cores)
-    assert threads_to_share() == threads
+def test_so_many_threads_that_few_cores_are_left_over() -> None:
+    for cores, threads in {1: 0, 2: 2, 3: 3, 4: 4, 6: 3, 8: 4, 9: 3, 64: 4}.items():
+        torch.set_num_threads(cores)
+        assert threads_to_share() == threads
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -65,11 +64,8 @@ def test_nothing_is_drawn_further_ahead_than_allowed() -> None:
 
 def test_cores_are_shared_out_and_no_other_thread_keeps_a_share() -> None:
     def of_a_new_thread() -> int:
-        seen: list[int] = []
-        thread = threading.Thread(target=lambda: seen.append(threads_of_torch()))
-        thread.start()
-        thread.join()
-        return seen[0]
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(threads_of_torch).result()
 
     stream = in_order(range(6), threads_of_torch, threads=2, ahead=4, share=True)
     assert next(stream) == 2
@@ -96,27 +92,24 @@ def test_all_have_set_their_share_before_the_first_result(monkeypatch: pytest.Mo
     assert list(stream) == [1, 2, 3, 4, 5]
 
 
-def test_a_thread_that_cannot_start_is_no_end_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = threading.Thread.start
+def test_threads_that_cannot_start_or_set_their_share_are_no_end_of_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, calls = threading.Thread.start, iter(range(9))
 
     def only_one(thread: threading.Thread) -> None:
         if workers():
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    monkeypatch.setattr(threading.Thread, "start", only_one)
-    with pytest.raises(RuntimeError, match="can't start"):
-        next(in_order(range(6), lambda n: n, threads=3, ahead=4))
-
-
-def test_a_share_that_cannot_be_set_is_no_end_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    def fail_the_second(count: int) -> None:
-        asked.append(count)
-        if len(asked) == 2:
+    def fail_the_second(_: int) -> None:
+        if next(calls) == 1:
             raise RuntimeError("can't start new thread")
 
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", only_one)
+        with pytest.raises(RuntimeError, match="can't start"):
+            next(in_order(range(6), lambda n: n, threads=3, ahead=4))
     monkeypatch.setattr(parallel, "_use_cores", fail_the_second)
     with pytest.raises(BrokenThreadPool):
         next(in_order(range(6), lambda n: n, threads=3, ahead=4, share=True))
@@ -132,19 +125,16 @@ def test_what_work_raises_passes_through_and_ends_the_threads() -> None:
 
 
 def test_hooks_run_in_the_callers_thread_and_may_cancel() -> None:
-    class Cancelled(BaseException):
-        pass
-
     release, called = threading.Event(), []
 
     def cancel() -> None:
         called.append(threading.current_thread())
         if len(called) == 2:
-            raise Cancelled
+            raise KeyboardInterrupt
 
     hooks = WaitHooks(poll=cancel, on_exit=release.set)
     stream = in_order(range(3), lambda _: release.wait(10), threads=2, ahead=2, hooks=hooks)
-    with pytest.raises(Cancelled):
+    with pytest.raises(KeyboardInterrupt):
         next(stream)
     assert called == [threading.current_thread()] * 2
     assert release.is_set()

@@ -1,15 +1,11 @@
-"""Shortest path endings that tell files apart, and a message that uses them."""
+"""Shortest path endings that tell files apart."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ganrm_core.data.labelled_files import find_training_files
-from ganrm_core.utils.errors import DataError
 from ganrm_core.utils.short_names import short_names
 
 
@@ -30,12 +26,3 @@ from ganrm_core.utils.short_names import short_names
 def test_as_many_folders_as_it_takes(paths: list[str], among: list[str], expected: list[str]) -> None:
     found = short_names([Path(path) for path in paths], [Path(path) for path in among])
     assert found == [str(Path(name)) for name in expected]
-
-
-def test_the_same_picture_under_the_same_name_in_both_sets(make_folder: Any, tmp_path: Path) -> None:
-    liked, ordinary = (make_folder(tmp_path / kind, kind, 12) for kind in ("liked", "ordinary"))
-    shutil.copy(liked / "liked00.png", ordinary / "liked00.png")
-    names = [f'"{Path(folder, "liked00.png")}"' for folder in ("liked", "ordinary")]
-    with pytest.raises(DataError) as raised:
-        find_training_files(liked, ordinary)
-    assert f"(liked = ordinary: {names[0]} = {names[1]})" in str(raised.value)
