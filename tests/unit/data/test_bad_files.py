@@ -35,24 +35,17 @@ WINDOWS = [range(1), range(7, 8), range(1, 3), range(2, 4), range(2, 6), range(3
 _random = random.Random(0)
 
 
-def _folder(path: Path) -> None:
+def spoil(path: Path, how: int) -> None:
+    """Noise, nothing, cut short, a folder, a link to nowhere, or no file at all."""
+    content = path.read_bytes()
     path.unlink()
-    path.mkdir()
-
-
-def _link_to_nowhere(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("nowhere.png")
-
-
-SPOILS: list[Callable[[Path], object]] = [
-    lambda path: path.write_bytes(_random.randbytes(400)),
-    lambda path: path.write_bytes(b""),
-    Path.unlink,
-    lambda path: path.write_bytes(path.read_bytes()[:200]),
-    _folder,
-    _link_to_nowhere,
-]
+    match how % 6:
+        case 0 | 1 | 2:
+            path.write_bytes((_random.randbytes(400), b"", content[:200])[how % 6])
+        case 3:
+            path.mkdir()
+        case 4:
+            path.symlink_to("nowhere.png")
 
 
 @pytest.fixture(params=["one after the other", "side by side"])
@@ -99,7 +92,7 @@ def spoilt(files: Sequence[Path], window: Sequence[int], folder: Path) -> list[P
     folder.mkdir()
     copies = [Path(shutil.copy(path, folder)) for path in files]
     for place in window:
-        SPOILS[place % len(SPOILS)](copies[place])
+        spoil(copies[place], place)
     return copies
 
 
@@ -113,11 +106,9 @@ def test_files_are_scored_around_any_run_of_bad_ones(
     kind: str, model: RewardModel, untrained_model: Any, make_clip_vision: Any, files: list[Path], cache: str, tmp_path: Path
 ) -> None:  # fmt: skip
     reward: Any = model
-    if kind == "two on one backbone":
-        reward = CombinedReward([model, model])
-    if kind == "two backbones":
-        other = untrained_model(f"file:{make_clip_vision(tmp_path / 'other.safetensors', 9)}")
-        reward = CombinedReward([model, other])
+    if kind != "a model":
+        other = f"file:{make_clip_vision(tmp_path / 'other.safetensors', 9)}"
+        reward = CombinedReward([model, model if "one" in kind else untrained_model(other)])
     expected, _ = logits(reward, files) if cache != "cold" else ({}, [])
     for window in WINDOWS:
         copies = spoilt(files, window, tmp_path / "copies")
@@ -166,29 +157,20 @@ def checkpoint(untrained_model: Any, tiny_file: Path, tmp_path: Path) -> Path:
     return path.with_name("taste.safetensors")
 
 
-@pytest.mark.parametrize("command", ["combined", "best", "heatmap", "evaluate"])
-def test_commands_that_score(
-    command: str, checkpoint: Path, files: list[Path], make_folder: Any, tmp_path: Path, ganrm: Ganrm
+def test_commands_say_where_all_are_listed(
+    checkpoint: Path, files: list[Path], tmp_path: Path, ganrm: Ganrm
 ) -> None:
-    folder, pair, out = files[0].parent, tmp_path / "models" / "both.json", tmp_path / "out"
-    assert ganrm("combine", checkpoint, checkpoint, "--output", pair).code == 0
-    ordinary = make_folder(tmp_path / "ordinary", "ordinary", 3)
-    arguments: dict[str, list[object]] = {
-        "combined": ["score", pair, folder],
-        "best": ["best", checkpoint, folder, "--keep", COUNT, "--output", out],
-        "heatmap": ["heatmap", checkpoint, folder, "--output", out],
-        "evaluate": ["evaluate", checkpoint, "--liked", folder, "--ordinary", ordinary],
-    }
+    folder, out = files[0].parent, tmp_path / "out"
     for path in files[:6]:
         path.write_bytes(b"no picture")
-    ran = ganrm(*arguments[command])
-    assert ran.code == 0
-    assert f'6 files were skipped: "{files[0].name}"' in ran.err
-    where = "scores.csv" if command == "best" else "what --json"
-    assert f"and 1 more. All are listed in {where}" in ran.err
-    if command == "best":
-        rows = (out / "scores.csv").read_text(encoding="utf-8-sig").splitlines()
-        assert [Path(row.split(",")[0]).name for row in rows[3:]] == [path.name for path in files[:6]]
+    for command, where in (("heatmap", "what --json"), ("best", "scores.csv")):
+        ran = ganrm(command, checkpoint, folder, "--output", out)
+        assert ran.code == 0
+        assert f'6 files were skipped: "{files[0].name}"' in ran.err
+        assert f"and 1 more. All are listed in {where}" in ran.err
+    (table,) = tmp_path.rglob("scores.csv")
+    rows = table.read_text(encoding="utf-8-sig").splitlines()
+    assert [Path(row.split(",")[0]).name for row in rows[3:]] == [path.name for path in files[:6]]
 
 
 def test_equal_names_are_told_apart(make_folder: Any, tmp_path: Path, checkpoint: Path, ganrm: Ganrm) -> None:
