@@ -15,7 +15,6 @@ def test_groups_stay_whole_and_classes_even(seed: int) -> None:
     # Some groups hold both classes.
     groups = np.where(rng.random(160) < 0.3, rng.integers(0, 12, 160), 1000 + np.arange(160))
     folds = assign_folds(labels, groups, 5, seed)
-    assert set(folds) == set(range(5))
     for group in np.unique(groups):
         assert len(set(folds[groups == group])) == 1
     for label, ideal in ((1, 12), (0, 20)):
