@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import math
@@ -13,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -170,13 +170,9 @@ def _owner(archive: Path) -> Path:
 @cache
 def _about_card() -> Callable[[str, Mapping[str, Any]], list[str]]:
     """The text of the Load node, from the node pack, which imports itself relatively."""
-    name, pack = "fuzzed_pack", str(_PACK)
-    about = importlib.util.spec_from_file_location(
-        name, f"{pack}/__init__.py", submodule_search_locations=[pack]
-    )
-    assert about is not None
-    sys.modules[name] = importlib.util.module_from_spec(about)
+    pack = sys.modules["fuzzed_pack"] = ModuleType("fuzzed_pack")
+    pack.__path__ = [str(_PACK)]
     text: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
-        f"{name}.nodes.display.messages"
+        "fuzzed_pack.nodes.display.messages"
     ).about_card
     return text

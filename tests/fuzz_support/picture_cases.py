@@ -77,15 +77,11 @@ def folder_faults(folder: Path, model: RewardModel) -> tuple[int, list[str]]:
                     faults.append(f"{path.name}: {scores}")
         except Exception as error:  # nothing may come out of it
             faults.append(f"score_files: {type(error).__name__}: {error}")
-    left_out = [entry.path for entry in skipped]
-    if sorted([*scored, *left_out]) != sorted(paths) or scored != [
-        path for path in paths if path in set(scored)
-    ]:
-        faults.append(
-            f"{len(scored)} scored and {len(left_out)} skipped of {len(paths)} files, or in another order"
-        )
+    left_out = {entry.path: entry.reason for entry in skipped}
+    if scored != [path for path in paths if path not in left_out] or len(scored) + len(skipped) != len(paths):
+        faults.append(f"{len(scored)} scored and {len(skipped)} skipped of {len(paths)}, or in another order")
     faults += [
-        f"{e.path.name}: {e.reason!r}" for e in skipped if not e.reason.strip() or not e.reason.isprintable()
+        f"{p.name}: {why!r}" for p, why in left_out.items() if not why.strip() or not why.isprintable()
     ]
     if not describe_skipped(skipped).isprintable():
         faults.append(f"describe_skipped: {describe_skipped(skipped)!r}")
