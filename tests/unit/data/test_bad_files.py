@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -217,19 +216,8 @@ def test_files_that_go_while_training_reads_them(
     assert "17 files were skipped" in " ".join(result.warnings)
 
 
-def test_audit_and_train_count_them_and_refuse_too_few(
-    sets: dict[str, Path], tiny_file: Path, tmp_path: Path, ganrm: Ganrm
-) -> None:
-    folders = ("--liked", sets["liked"], "--ordinary", sets["ordinary"])
-    output = ("--backbone", f"file:{tiny_file}", "--output", tmp_path / "a.safetensors")
-    ran = ganrm("audit", *folders, "--json")
+def test_the_audit_counts_them(sets: dict[str, Path], ganrm: Ganrm) -> None:
+    ran = ganrm("audit", "--liked", sets["liked"], "--ordinary", sets["ordinary"], "--json")
     (line,) = ran.json
     assert (line["n_liked"], line["n_ordinary"], len(line["skipped"])) == (12, 12, 14)
     assert "14 files were skipped" in ran.err
-    for path in sorted(sets["liked"].glob("liked??.png"))[1:]:
-        path.write_bytes(b"no picture " + path.name.encode())
-    for ran in (ganrm("audit", *folders), ganrm("train", *folders, *output)):
-        assert ran.code == 2
-        said = ran.err.splitlines()[-1]
-        assert said.startswith(f'ganrm: Only 1 usable liked picture in "{sets["liked"]}".')
-        assert re.search(r"25 files were skipped: .* and 20 more\.$", said)

@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,8 +47,8 @@ def page_reads_webp(data: bytes, *, counts_padding: bool) -> dict[str, str]:
 
 def test_metrics_leave_out_what_is_absent() -> None:
     assert json.loads(metrics()) == {}
-    everything = {"score": 0.5, "model": "mine", "index": 0, "seed": 0}
-    assert json.loads(metrics(score=0.5, model="mine", index=0, seed=0)) == everything
+    everything: dict[str, Any] = {"score": 0.5, "model": "mine", "index": 0, "seed": 0}
+    assert json.loads(metrics(**everything)) == everything
     assert json.loads(metrics(score=float("nan"), index=3)) == {"index": 3}
     assert json.loads(metrics(score=float("-inf"))) == {}
 
@@ -60,7 +61,6 @@ def test_png_and_webp_of_quality_100_keep_every_pixel(tmp_path: Path, mode: str)
         assert (found.mode, found.tobytes()) == (mode, original.tobytes())
         assert found.text == TEXTS  # type: ignore[attr-defined]
     assert read_metadata(path) == {"score": 0.75, "seed": 7}
-    assert b"tEXtprompt\0" in path.read_bytes()
     expected = original.convert("RGB") if mode == "L" else original
     for quality, lossless in ((100, True), (99, False)):
         write_webp(original, path, TEXTS, quality)

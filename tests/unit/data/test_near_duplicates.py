@@ -14,7 +14,6 @@ from unit_support.image_files import encoded
 
 from ganrm_core.data.near_duplicates import THRESHOLD, group_near_duplicates, signature
 from ganrm_core.utils.errors import DataError, ImageError
-from ganrm_core.utils.progress import Progress
 
 
 def scene(seed: int, size: int = 240) -> Image.Image:
@@ -73,11 +72,10 @@ def test_different_pictures_stay_apart(originals: np.ndarray) -> None:
     assert group_near_duplicates(np.concatenate([originals, mirrored])).max() == 41
 
 
-def flat(red: int, green: int, blue: int, size: int = 20) -> np.ndarray:
-    return signature(tensor(Image.new("RGB", (size, size), (red, green, blue))))
-
-
 def test_pictures_of_one_colour_are_known_by_it() -> None:
+    def flat(red: int, green: int, blue: int, size: int = 20) -> np.ndarray:
+        return signature(tensor(Image.new("RGB", (size, size), (red, green, blue))))
+
     colours = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0), (0, 0, 255), (80, 80, 80), (0, 0, 0)]
     signatures = np.stack([flat(*colour) for colour in colours] + [flat(255, 0, 0, 90), flat(253, 2, 1)])
     assert group_near_duplicates(signatures).tolist() == [0, 1, 2, 3, 4, 5, 0, 3, 3]
@@ -115,12 +113,3 @@ def test_none_one_and_what_is_refused() -> None:
     for signatures in (np.zeros(7), np.full((2, 7), np.nan)):
         with pytest.raises(DataError, match="finite signatures"):
             group_near_duplicates(signatures)
-
-
-def test_a_cancel_passes_through() -> None:
-    def stop(step: Progress) -> None:
-        if step.done:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        group_near_duplicates(np.eye(1100, 8, dtype=np.float32), progress=stop)
