@@ -103,11 +103,8 @@ class TestRefused:
         assert (error.kind, error.name, error.count, error.needed) == ("liked", "input/few", 1, 10)
 
     def test_missing_and_empty(self, liked: Path, tmp_path: Path) -> None:
-        nowhere, empty = tmp_path / "nowhere", tmp_path / "empty"
-        empty.mkdir()
-        refused(liked, nowhere, "no folder")
-        refused(nowhere, nowhere, "no folder")
-        refused(empty, liked, "is empty")
+        refused(liked, tmp_path / "nowhere", "no folder")
+        refused(tmp_path / "nowhere", tmp_path / "nowhere", "no folder")
         refused([], liked, "Only 0 usable")
 
     def test_the_same_set_twice_is_said_in_a_sentence_not_in_pairs(self, liked: Path) -> None:
