@@ -120,20 +120,7 @@ def png_compressed(data: bytearray, random: Random) -> str:
 def riff_chunk(data: bytearray, random: Random) -> str:
     """Change a chunk's length or content, remove it, or repeat it; the file's length follows half of the time."""
     chunk = _chosen(_riff_chunks(data), random)
-    name = _name(chunk.kind)
-    match random.randrange(4):
-        case 0:
-            value = random.choice(EXTREMES)
-            struct.pack_into("<I", data, chunk.start + 4, value)
-            done = f"length of chunk {name} set to {value}"
-        case 1:
-            del data[chunk.start : chunk.end]
-            done = f"chunk {name} removed"
-        case 2:
-            data[chunk.end : chunk.end] = data[chunk.start : chunk.end]
-            done = f"chunk {name} repeated"
-        case _:
-            done = _change_content(data, chunk, random)
+    done = _change_block(data, chunk, random.randrange(4), "<I", EXTREMES, random)
     if random.random() < 0.5 and len(data) >= 8:
         struct.pack_into("<I", data, 4, len(data) - 8)
     return done
@@ -151,21 +138,8 @@ def box_field(data: bytearray, random: Random) -> str:
 
 def jpeg_segment(data: bytearray, random: Random) -> str:
     """Change a segment's length or content, remove it, or repeat it."""
-    segment = _chosen(_jpeg_segments(data), random)
-    name = _name(segment.kind)
-    match random.randrange(5):
-        case 0:
-            value = random.choice((0, 1, 2, 3, 0x7FFF, 0xFFFF))
-            struct.pack_into(">H", data, segment.start + 2, value)
-            return f"length of segment {name} set to {value}"
-        case 1:
-            del data[segment.start : segment.end]
-            return f"segment {name} removed"
-        case 2:
-            times = random.choice((1, 2, 100))
-            data[segment.end : segment.end] = data[segment.start : segment.end] * times
-            return f"segment {name} repeated {times} times"
-    return _change_content(data, segment, random)
+    segment, lengths = _chosen(_jpeg_segments(data), random), (0, 1, 2, 3, 0x7FFF, 0xFFFF)
+    return _change_block(data, segment, random.randrange(5), ">H", lengths, random, repeats=(1, 2, 100))
 
 
 def jpeg_size(data: bytearray, random: Random) -> str:
@@ -197,6 +171,27 @@ def tiff_entry(data: bytearray, random: Random) -> str:
             value = random.choice((*EXTREMES, 5, 6, 8, 16, 32, 32773, 34892, len(data) - base))
     struct.pack_into(f"{order}HHII", data, entry, tag, kind, count, value)
     return f"TIFF entry at {entry} set to tag {tag}, type {kind}, count {count}, value {value}"
+
+
+def _change_block(
+    data: bytearray, block: _Block, how: int, form: str, lengths: Sequence[int], random: Random,
+    repeats: Sequence[int] = (),
+) -> str:  # fmt: skip
+    """Another length in the field of this form before the content, the block removed or repeated, or its content."""
+    name = _name(block.kind)
+    match how:
+        case 0:
+            value = random.choice(lengths)
+            struct.pack_into(form, data, block.content - struct.calcsize(form), value)
+            return f"length of {name} set to {value}"
+        case 1:
+            del data[block.start : block.end]
+            return f"{name} removed"
+        case 2:
+            times = random.choice(repeats) if repeats else 1
+            data[block.end : block.end] = data[block.start : block.end] * times
+            return f"{name} repeated {times} times"
+    return _change_content(data, block, random)
 
 
 def _change_content(data: bytearray, block: _Block, random: Random) -> str:

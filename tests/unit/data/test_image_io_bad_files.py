@@ -6,6 +6,7 @@ import errno
 import io
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -111,6 +112,10 @@ def test_errors_of_the_system_are_explained(
     # In `open` itself, because permissions do not stop root.
     monkeypatch.setattr(io, "FileIO", refuse(code))
     with pytest.raises(ImageError, match=message):
+        read_image(path)
+    monkeypatch.undo()
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", Mock(side_effect=MemoryError))
+    with pytest.raises(ImageError, match="not enough memory"):
         read_image(path)
 
 
