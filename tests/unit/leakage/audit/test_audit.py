@@ -166,10 +166,13 @@ def test_random_splits_of_one_folder_raise_no_alarm() -> None:
         assert audit_files([facts[i] for i in chosen], labels, groups[chosen], seed=seed).warnings == []
 
 
-def test_noise_is_not_beyond_chance() -> None:
-    rng, labels, alone = np.random.default_rng(4), np.arange(80) % 2, np.arange(80)
+@pytest.mark.parametrize("count", [60, 240])
+def test_noise_is_not_beyond_chance(count: int) -> None:
+    rng, labels, alone = np.random.default_rng(4), np.arange(count) % 2, np.arange(count)
     folds = assign_folds(labels, alone, 5, 0)
-    assert not any(is_beyond_chance([rng.normal(size=80)], labels, alone, folds, seed=0) for _ in range(40))
+    assert not any(
+        is_beyond_chance([rng.normal(size=count)], labels, alone, folds, seed=0) for _ in range(40)
+    )
 
 
 @pytest.mark.usefixtures("quick")
