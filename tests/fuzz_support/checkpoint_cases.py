@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import math
@@ -13,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -30,7 +30,7 @@ from .checkpoint_mutations import FileMutation, any_bytes, card, header, tensors
 from .checkpoint_seeds import Seeds
 from .clear_messages import tried, why_unclear
 from .heard_output import heard
-from .json_mutations import as_text, mutated_json, mutated_text
+from .json_mutations import mutated_document
 from .mutation import Case
 
 _MUTATIONS: tuple[FileMutation, ...] = (any_bytes, header, card, card, card, card, tensors, tensors)
@@ -94,11 +94,7 @@ def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
 
 def _combination_case(number: int, seeds: Seeds, random: Random) -> Case:
     combination = json.loads((seeds.folder / seeds.combination).read_text(encoding="utf-8"))
-    changed, done = mutated_json(combination, random)
-    text = as_text(changed)
-    if random.random() < 0.2:
-        text, more = mutated_text(text, random)
-        done += (more,)
+    text, done = mutated_document(combination, random, 0.2)
     if random.random() < 0.2:
         text, done = any_bytes(text, random)
     return Case(number, f"case{number:06}.json", text, (seeds.combination, *done))
@@ -151,31 +147,19 @@ def _faults_of_info(path: Path, *options: str) -> list[str]:
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(["info", str(path), *options])
+        lines = out.getvalue().splitlines()
+        if options and code == 0:
+            (line,) = lines
+            json.loads(line, parse_constant=int)  # refuses NaN and infinities
+            lines = []
     except Exception as error:
         return [f"{what}: {type(error).__name__}: {error}"]
     if code == 0:
-        if err.getvalue():
-            return [f"{what}: {err.getvalue()!r}"]
-        if options:
-            return _faults_of_json(what, out.getvalue())
-        lines = out.getvalue().splitlines()
-        return [
-            f"{what}: prints {line!r:.200}" for line in lines if not line.isprintable() or len(line) > 1000
-        ]
+        unclear = [line for line in lines if not line.isprintable() or len(line) > 1000]
+        return [f"{what}: prints {line!r:.200}" for line in (*unclear, *err.getvalue().splitlines())]
     message = err.getvalue().removeprefix("ganrm: ").removesuffix("\n")
     why = why_unclear(message, path)
-    return [f"{what}: unclear, {why}: {message!r}"] if why or out.getvalue() or code != 2 else []
-
-
-def _faults_of_json(what: str, text: str) -> list[str]:
-    def no_number(constant: str) -> None:
-        raise ValueError(constant)
-
-    try:
-        json.loads(text, parse_constant=no_number)
-    except ValueError as error:
-        return [f"{what}: no JSON: {error}"]
-    return [] if text.count("\n") == 1 else [f"{what}: several lines"]
+    return [f"{what}: unclear, {why}: {message!r}"] if why or lines or code != 2 else []
 
 
 def _owner(archive: Path) -> Path:
@@ -186,13 +170,9 @@ def _owner(archive: Path) -> Path:
 @cache
 def _about_card() -> Callable[[str, Mapping[str, Any]], list[str]]:
     """The text of the Load node, from the node pack, which imports itself relatively."""
-    name, pack = "fuzzed_pack", str(_PACK)
-    about = importlib.util.spec_from_file_location(
-        name, f"{pack}/__init__.py", submodule_search_locations=[pack]
-    )
-    assert about is not None
-    sys.modules[name] = importlib.util.module_from_spec(about)
+    pack = sys.modules["fuzzed_pack"] = ModuleType("fuzzed_pack")
+    pack.__path__ = [str(_PACK)]
     text: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
-        f"{name}.nodes.display.messages"
+        "fuzzed_pack.nodes.display.messages"
     ).about_card
     return text

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from .json_mutations import as_text, mutated_json, mutated_text
+from .json_mutations import as_text, mutated_document
 from .mutation import ANY_BYTES, mutated
 
 _TYPES = (torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.int8, torch.uint8, torch.bool)
@@ -28,11 +28,7 @@ def any_bytes(content: bytes, random: Random) -> tuple[bytes, tuple[str, ...]]:
 def header(content: bytes, random: Random) -> tuple[bytes, tuple[str, ...]]:
     """Types, shapes and offsets of the tensors as the file's header states them."""
     stated, data = _taken_apart(content)
-    changed, done = mutated_json(stated, random)
-    text = as_text(changed)
-    if random.random() < 0.1:
-        text, more = mutated_text(text, random)
-        done += (more,)
+    text, done = mutated_document(stated, random, 0.1)
     length = len(text)
     if random.random() < 0.05:
         length = random.choice((0, 1, length - 1, length + 8, 2**31, 2**63, 2**64 - 1))
@@ -44,11 +40,7 @@ def card(content: bytes, random: Random) -> tuple[bytes, tuple[str, ...]]:
     """The JSON in the header's metadata, which says what the tensors mean."""
     stated, data = _taken_apart(content)
     (key,) = stated["__metadata__"]
-    changed, done = mutated_json(json.loads(stated["__metadata__"][key]), random)
-    text = as_text(changed)
-    if random.random() < 0.1:
-        text, more = mutated_text(text, random)
-        done += (more,)
+    text, done = mutated_document(json.loads(stated["__metadata__"][key]), random, 0.1)
     stated["__metadata__"][key] = text.decode("latin-1")
     packed = as_text(stated)
     return struct.pack("<Q", len(packed)) + packed + data, tuple(f"card: {each}" for each in done)
@@ -79,9 +71,14 @@ def _change_one(held: dict[str, Tensor], random: Random) -> str:
             held[name] = tensor.to(random.choice(_TYPES))
             return f"{name}: as {held[name].dtype}"
         case 2:
-            held[name] = random.choice(
-                (tensor[..., None], tensor[None], tensor.flatten(), tensor.new_zeros(()), tensor.new_zeros(0))
+            others = (
+                tensor[..., None],
+                tensor[None],
+                tensor.flatten(),
+                tensor.new_zeros(()),
+                tensor.new_zeros(0),
             )
+            held[name] = random.choice(others)
             return f"{name}: shape {tuple(tensor.shape)} now {tuple(held[name].shape)}"
         case 3 if tensor.ndim:
             held[name] = tensor[: len(tensor) // 2] if random.random() < 0.5 else torch.cat([tensor, tensor])
@@ -90,9 +87,8 @@ def _change_one(held: dict[str, Tensor], random: Random) -> str:
             del held[name]
             return f"{name}: removed"
         case 5:
-            other = random.choice(
-                (f"{name}.more", "rpl.siblings.x.weight", "rpl.siblings.-1.bias", "rpl.", "", name.upper())
-            )
+            names = f"{name}.more", "rpl.siblings.x.weight", "rpl.siblings.-1.bias", "rpl.", "", name.upper()
+            other = random.choice(names)
             held[other] = held.pop(name)
             return f"{name}: renamed to {other!r}"
     held[name] = tensor * random.choice((-1, 0, 1000)) if tensor.dtype != torch.bool else ~tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +39,6 @@ class Seeds:
     feature_archive = "linear.features.safetensors"
     backbone = "backbone.safetensors"
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*self.checkpoints, self.combination, self.feature_archive, self.backbone)
-
 
 def make_checkpoint_seeds(folder: Path) -> Seeds:
     """Train a tiny model on drawn pictures and derive the others from it."""
@@ -54,8 +51,12 @@ def make_checkpoint_seeds(folder: Path) -> Seeds:
     trained.model.save(linear)
     write_features(linear, trained.model, trained.known)
     width = trained.model.reader.readout.width(trained.model.backbone.spec)
-    for name, head in (("mlp", _mlp_head), ("paper", _paper_head)):
-        layer = RewardProjectionLayer(head(width), [head(width) for _ in range(3)])
+    heads: dict[str, Callable[[], Head]] = {
+        "mlp": lambda: ProjectedMLPHead(torch.randn(width), torch.randn(width, 5), hidden=6),
+        "paper": lambda: PaperHead(width, hidden=6),
+    }
+    for name, head in heads.items():
+        layer = RewardProjectionLayer(head(), [head() for _ in range(3)])
         _changed(trained.model, layer).save(folder / f"{name}.safetensors")
     _changed(trained.model, trained.model.layer, _adapter(trained.model)).save(folder / "adapted.safetensors")
     write_combination(folder / seeds.combination, [(linear, 1.0), (folder / "mlp.safetensors", -0.5)])
@@ -72,7 +73,6 @@ def _write_backbone(path: Path) -> Path:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, str(path))
     return path
 
@@ -98,11 +98,3 @@ def _adapter(model: RewardModel) -> Adapter:
         rows, columns = model.backbone.get_submodule(name).weight.shape  # type: ignore[misc, union-attr]
         tensors |= {f"{name}.A": torch.randn(_RANK, columns) / 9, f"{name}.B": torch.randn(rows, _RANK) / 9}
     return Adapter(_RANK, 4.0, tensors)
-
-
-def _mlp_head(width: int) -> Head:
-    return ProjectedMLPHead(torch.randn(width), torch.randn(width, 5), hidden=6)
-
-
-def _paper_head(width: int) -> Head:
-    return PaperHead(width, hidden=6)

@@ -7,27 +7,25 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
-from .mutation import ANY_BYTES, EXTREMES, Mutation
+from .mutation import ANY_BYTES, EXTREMES, Mutation, NothingToChange
+
+_Part = TypeVar("_Part")
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_KINDS = (
-    b"IHDR",
-    b"PLTE",
-    b"IDAT",
-    b"IEND",
-    b"tRNS",
-    b"iCCP",
-    b"zTXt",
-    b"iTXt",
-    b"tEXt",
-    b"eXIf",
-    b"fcTL",
-    b"fdAT",
-)
+_PNG_KINDS = b"IHDR PLTE IDAT IEND tRNS iCCP zTXt iTXt tEXt eXIf fcTL fdAT".split()
+_TIFF_TAGS = 256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 339, 34675
+_NESTING = {
+    b"meta": 12,
+    b"iinf": 14,
+    **dict.fromkeys((b"iprp", b"ipco", b"jp2h", b"moov", b"trak", b"mdia"), 8),
+}
+"""Boxes that hold others, and how long their own header is."""
 
 
 def mutations_for(content: bytes) -> Sequence[Mutation]:
@@ -61,19 +59,21 @@ class _Block:
 def png_chunk_content(data: bytearray, random: Random) -> str:
     """Change bytes inside a chunk, and make length and checksum right again."""
     chunk = _chosen(_png_chunks(data), random)
-    if chunk is None:
-        return ""
     content = data[chunk.content : chunk.end]
-    done = random.choice(ANY_BYTES)(content, random) if content else ""
-    _replace_chunk(data, chunk, chunk.kind, bytes(content))
-    return done and f"in chunk {_name(chunk.kind)}: {done}, checksum made right"
+    try:
+        if not content:
+            raise NothingToChange
+        done = random.choice(ANY_BYTES)(content, random)
+    finally:
+        _replace_chunk(data, chunk, chunk.kind, bytes(content))
+    return f"in chunk {_name(chunk.kind)}: {done}, checksum made right"
 
 
 def png_header(data: bytearray, random: Random) -> str:
     """Another width, height, depth, colour type, compression, filter or interlace method."""
-    header = next((chunk for chunk in _png_chunks(data) if chunk.kind == b"IHDR"), None)
-    if header is None or header.end - header.content != 13:
-        return ""
+    header = _first(_png_chunks(data), b"IHDR")
+    if header.end - header.content != 13:
+        raise NothingToChange
     fields = list(struct.unpack_from(">IIBBBBB", data, header.content))
     place = random.randrange(len(fields))
     sizes = (*EXTREMES, 100_000, 16384, 16385)
@@ -86,8 +86,6 @@ def png_reorder(data: bytearray, random: Random) -> str:
     """Remove, repeat, swap or rename a chunk."""
     chunks = list(_png_chunks(data))
     first, second = _chosen(chunks, random), _chosen(chunks, random)
-    if first is None or second is None:
-        return ""
     one, other = bytes(data[first.start : first.end + 4]), bytes(data[second.start : second.end + 4])
     match random.randrange(4):
         case 0:
@@ -98,10 +96,9 @@ def png_reorder(data: bytearray, random: Random) -> str:
             data[second.start : second.start] = one * times
             return f"chunk {_name(first.kind)} repeated {times} times in front of {_name(second.kind)}"
         case 2:
-            low, high = sorted((first, second), key=lambda chunk: chunk.start)
-            swapped = {first: other, second: one}
-            data[high.start : high.end + 4] = swapped[high]
-            data[low.start : low.end + 4] = swapped[low]
+            swapped = sorted([(first.start, first.end, other), (second.start, second.end, one)], reverse=True)
+            for start, end, new in swapped:
+                data[start : end + 4] = new
             return f"chunks {_name(first.kind)} and {_name(second.kind)} swapped"
     kind = random.choice(_PNG_KINDS)
     _replace_chunk(data, first, kind, bytes(data[first.content : first.end]))
@@ -110,13 +107,11 @@ def png_reorder(data: bytearray, random: Random) -> str:
 
 def png_compressed(data: bytearray, random: Random) -> str:
     """Change what the pixels' zlib stream holds: filter types and rows, fewer or more of them."""
-    chunk = next((chunk for chunk in _png_chunks(data) if chunk.kind == b"IDAT"), None)
-    if chunk is None:
-        return ""
+    chunk = _first(_png_chunks(data), b"IDAT")
     try:
         rows = bytearray(zlib.decompress(data[chunk.content : chunk.end]))
     except zlib.error:
-        return ""
+        raise NothingToChange from None
     done = random.choice(ANY_BYTES)(rows, random)
     _replace_chunk(data, chunk, b"IDAT", zlib.compress(bytes(rows)))
     return f"in the decompressed IDAT: {done}"
@@ -125,24 +120,7 @@ def png_compressed(data: bytearray, random: Random) -> str:
 def riff_chunk(data: bytearray, random: Random) -> str:
     """Change a chunk's length or content, remove it, or repeat it; the file's length follows half of the time."""
     chunk = _chosen(_riff_chunks(data), random)
-    if chunk is None:
-        return ""
-    name = _name(chunk.kind)
-    match random.randrange(4):
-        case 0:
-            value = random.choice(EXTREMES)
-            struct.pack_into("<I", data, chunk.start + 4, value)
-            done = f"length of chunk {name} set to {value}"
-        case 1:
-            del data[chunk.start : chunk.end]
-            done = f"chunk {name} removed"
-        case 2:
-            data[chunk.end : chunk.end] = data[chunk.start : chunk.end]
-            done = f"chunk {name} repeated"
-        case _:
-            content = data[chunk.content : chunk.end]
-            done = f"in chunk {name}: {extreme_or_flip(content, random)}"
-            data[chunk.content : chunk.end] = content
+    done = _change_block(data, chunk, random.randrange(4), "<I", EXTREMES, random)
     if random.random() < 0.5 and len(data) >= 8:
         struct.pack_into("<I", data, 4, len(data) - 8)
     return done
@@ -151,47 +129,22 @@ def riff_chunk(data: bytearray, random: Random) -> str:
 def box_field(data: bytearray, random: Random) -> str:
     """Change the length or the content of a box of ISO base media (AVIF) or JPEG 2000, nested ones too."""
     box = _chosen(_boxes(data, 0, len(data)), random)
-    if box is None:
-        return ""
     if random.random() < 0.4:
         value = random.choice(EXTREMES)
         struct.pack_into(">I", data, box.start, value)
         return f"length of box {_name(box.kind)} set to {value}"
-    content = data[box.content : box.end]
-    done = extreme_or_flip(content, random)
-    data[box.content : box.end] = content
-    return f"in box {_name(box.kind)}: {done}"
+    return _change_content(data, box, random)
 
 
 def jpeg_segment(data: bytearray, random: Random) -> str:
     """Change a segment's length or content, remove it, or repeat it."""
-    segment = _chosen(_jpeg_segments(data), random)
-    if segment is None:
-        return ""
-    name = f"ff{segment.kind.hex()}"
-    match random.randrange(5):
-        case 0:
-            value = random.choice((0, 1, 2, 3, 0x7FFF, 0xFFFF))
-            struct.pack_into(">H", data, segment.start + 2, value)
-            return f"length of segment {name} set to {value}"
-        case 1:
-            del data[segment.start : segment.end]
-            return f"segment {name} removed"
-        case 2:
-            times = random.choice((1, 2, 100))
-            data[segment.end : segment.end] = data[segment.start : segment.end] * times
-            return f"segment {name} repeated {times} times"
-    content = data[segment.content : segment.end]
-    done = extreme_or_flip(content, random)
-    data[segment.content : segment.end] = content
-    return f"in segment {name}: {done}"
+    segment, lengths = _chosen(_jpeg_segments(data), random), (0, 1, 2, 3, 0x7FFF, 0xFFFF)
+    return _change_block(data, segment, random.randrange(5), ">H", lengths, random, repeats=(1, 2, 100))
 
 
 def jpeg_size(data: bytearray, random: Random) -> str:
     """Another precision, height, width or number of components."""
-    frame = next((s for s in _jpeg_segments(data) if s.kind[0] in (0xC0, 0xC1, 0xC2)), None)
-    if frame is None:
-        return ""
+    frame = _first(_jpeg_segments(data), b"\xc0", b"\xc1", b"\xc2")
     place, code = random.choice(((0, "B"), (1, ">H"), (3, ">H"), (5, "B")))
     value = random.choice((0, 1, 2, 4, 12, 255)) if code == "B" else random.choice((0, 1, 0x7FFF, 0xFFFF))
     struct.pack_into(code, data, frame.content + place, value)
@@ -200,20 +153,16 @@ def jpeg_size(data: bytearray, random: Random) -> str:
 
 def tiff_entry(data: bytearray, random: Random) -> str:
     """Change tag, type, count or value of an entry of a TIFF directory: of the file itself, or of EXIF inside it."""
-    base = _tiff_start(data)
-    if base is None:
-        return ""
+    starts = [place for mark in (b"II*\0", b"MM\0*") if (place := data.find(mark)) >= 0]
+    if not starts:
+        raise NothingToChange
+    base = min(starts)
     order = "<" if data[base : base + 1] == b"I" else ">"
-    entries = list(_tiff_entries(data, base, order))
-    if not entries:
-        return ""
-    entry = random.choice(entries)
+    entry = _chosen(_tiff_entries(data, base, order), random)
     tag, kind, count, value = struct.unpack_from(f"{order}HHII", data, entry)
     match random.randrange(4):
         case 0:
-            tag = random.choice(
-                (256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 339, 34675)
-            )
+            tag = random.choice(_TIFF_TAGS)
         case 1:
             kind = random.choice((0, 1, 2, 3, 4, 5, 7, 11, 12, 13, 16, 255))
         case 2:
@@ -224,35 +173,63 @@ def tiff_entry(data: bytearray, random: Random) -> str:
     return f"TIFF entry at {entry} set to tag {tag}, type {kind}, count {count}, value {value}"
 
 
-def extreme_or_flip(content: bytearray, random: Random) -> str:
-    """Change a block's content without changing its length."""
-    if not content:
-        return "nothing"
+def _change_block(
+    data: bytearray, block: _Block, how: int, form: str, lengths: Sequence[int], random: Random,
+    repeats: Sequence[int] = (),
+) -> str:  # fmt: skip
+    """Another length in the field of this form before the content, the block removed or repeated, or its content."""
+    name = _name(block.kind)
+    match how:
+        case 0:
+            value = random.choice(lengths)
+            struct.pack_into(form, data, block.content - struct.calcsize(form), value)
+            return f"length of {name} set to {value}"
+        case 1:
+            del data[block.start : block.end]
+            return f"{name} removed"
+        case 2:
+            times = random.choice(repeats) if repeats else 1
+            data[block.end : block.end] = data[block.start : block.end] * times
+            return f"{name} repeated {times} times"
+    return _change_content(data, block, random)
+
+
+def _change_content(data: bytearray, block: _Block, random: Random) -> str:
+    """Change a byte or a number without changing the block's length."""
+    length, name = block.end - block.content, _name(block.kind)
+    if length <= 0:
+        return f"nothing changed in {name}"
     width, code = random.choice(((1, "B"), (2, "H"), (4, "I")))
-    if len(content) < width or random.random() < 0.3:
-        place = random.randrange(len(content))
-        content[place] = random.randrange(256)
-        return f"byte {place} set to {content[place]}"
-    place = random.randrange(min(len(content), 64) - width + 1)
-    value = random.choice(EXTREMES) % (1 << 8 * width)
-    struct.pack_into(f"{random.choice('<>')}{code}", content, place, value)
-    return f"{8 * width} bits at {place} set to {value}"
+    if length < width or random.random() < 0.3:
+        place, value, form = random.randrange(length), random.randrange(256), "B"
+    else:
+        place = random.randrange(min(length, 64) - width + 1)
+        value = random.choice(EXTREMES) % (1 << 8 * width)
+        form = f"{random.choice('<>')}{code}"
+    struct.pack_into(form, data, block.content + place, value)
+    return f"{form} at {place} of {name} set to {value}"
 
 
-def _chosen(blocks: Iterator[_Block] | Sequence[_Block], random: Random) -> _Block | None:
-    found = list(blocks)
-    return random.choice(found) if found else None
+def _chosen(parts: Iterable[_Part], random: Random) -> _Part:
+    if found := list(parts):
+        return random.choice(found)
+    raise NothingToChange
+
+
+def _first(blocks: Iterable[_Block], *kinds: bytes) -> _Block:
+    for block in blocks:
+        if block.kind in kinds:
+            return block
+    raise NothingToChange
 
 
 def _name(kind: bytes) -> str:
-    return kind.decode("latin-1").encode("unicode_escape").decode()
+    return ascii(kind.decode("latin-1"))
 
 
 def _replace_chunk(data: bytearray, chunk: _Block, kind: bytes, content: bytes) -> None:
-    checksum = zlib.crc32(kind + content)
-    data[chunk.start : chunk.end + 4] = (
-        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-    )
+    length, checksum = struct.pack(">I", len(content)), struct.pack(">I", zlib.crc32(kind + content))
+    data[chunk.start : chunk.end + 4] = length + kind + content + checksum
 
 
 def _png_chunks(data: bytearray) -> Iterator[_Block]:
@@ -282,8 +259,8 @@ def _boxes(data: bytearray, start: int, stop: int) -> Iterator[_Block]:
         kind = bytes(data[place + 4 : place + 8])
         end = min(stop, place + length) if length >= 8 else stop
         yield _Block(kind, place, place + 8, end)
-        if kind in (b"meta", b"iprp", b"ipco", b"iinf", b"jp2h", b"moov", b"trak", b"mdia"):
-            yield from _boxes(data, place + (12 if kind == b"meta" else 14 if kind == b"iinf" else 8), end)
+        if kind in _NESTING:
+            yield from _boxes(data, place + _NESTING[kind], end)
         place = end
 
 
@@ -298,21 +275,10 @@ def _jpeg_segments(data: bytearray) -> Iterator[_Block]:
         place = end
 
 
-def _tiff_start(data: bytearray) -> int | None:
-    found = [place for mark in (b"II*\0", b"MM\0*") if (place := data.find(mark)) >= 0]
-    return min(found, default=None)
-
-
 def _tiff_entries(data: bytearray, base: int, order: str) -> Iterator[int]:
     """Where the entries of the first directory lie."""
-    if base + 8 > len(data):
-        return
-    (offset,) = struct.unpack_from(f"{order}I", data, base + 4)
-    if base + offset + 2 > len(data):
-        return
-    (count,) = struct.unpack_from(f"{order}H", data, base + offset)
-    for index in range(count):
-        entry = base + offset + 2 + 12 * index
-        if entry + 12 > len(data):
-            return
-        yield entry
+    with suppress(struct.error):  # outside the file
+        (offset,) = struct.unpack_from(f"{order}I", data, base + 4)
+        (count,) = struct.unpack_from(f"{order}H", data, base + offset)
+        first = base + offset + 2
+        yield from range(first, min(first + 12 * count, len(data) - 11), 12)

@@ -20,28 +20,19 @@ def heard() -> Iterator[list[str]]:
     Standard error is captured as a file descriptor, because C libraries write there directly.
     """
     said: list[str] = []
-    records = _Records()
+    log = logging.Handler(logging.WARNING)
+    log.emit = lambda record: said.append(f"log: {record.getMessage()}")  # type: ignore[method-assign]
     root = logging.getLogger()
     with _standard_error() as written, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         silence_decoders()
-        root.addHandler(records)
+        root.addHandler(log)
         try:
             yield said
         finally:
-            root.removeHandler(records)
+            root.removeHandler(log)
             said += [f"warning: {entry.message}" for entry in caught]
-            said += [f"log: {line}" for line in records.lines]
             said += [f"standard error: {line}" for line in written()]
-
-
-class _Records(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
 
 
 @contextmanager

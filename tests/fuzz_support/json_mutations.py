@@ -10,44 +10,33 @@ from typing import Any
 
 _NAN, _INF = float("nan"), float("inf")
 _VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, 1, -1, 3, 0.5, -1e300, 1e300, 5e-324, 10**30, 10**400, _NAN, _INF, -_INF),
-    *(
-        "",
-        "text",
-        "nan",
-        "1e999",
-        "two\nlines",
-        "\x1b[31mred",
-        "\0",
-        "\ud800",
-        "../../../etc/passwd",
-        "long " * 2000,
-    ),
-    *([], {}, [None], ["text", 1], [[[[]]]], {"name": None}, {"": {}}, [0.5, 0.4, 0.6], [_NAN] * 3),
-)
+    None, True, False, 0, 1, -1, 3, 0.5, -1e300, 1e300, 5e-324, 10**30, 10**400, _NAN, _INF, -_INF, "", "text",
+    "nan", "1e999", "two\nlines", "\x1b[31mred", "\0", "\ud800", "../../../etc/passwd", "long " * 2000, [], {},
+    [None], ["text", 1], [[[[]]]], {"name": None}, {"": {}}, [0.5, 0.4, 0.6], [_NAN] * 3,
+)  # fmt: skip
 _TEXTS = (
-    *(
-        b"NaN",
-        b"-Infinity",
-        b"1e999",
-        b"1" * 5000,
-        b'"\\ud800"',
-        b"\xff\xfe",
-        b"[" * 100_000,
-        b'{"a":' * 50_000,
-        b"",
-    ),
-)
+    b"NaN", b"-Infinity", b"1e999", b"1" * 5000, b'"\\ud800"', b"\xff\xfe", b"[" * 100_000, b'{"a":' * 50_000, b"",
+)  # fmt: skip
 
 _Place = tuple[Any, Any]
 """A container and the key or index of an entry in it."""
 
 
-def mutated_json(value: Any, random: Random, *, most: int = 3) -> tuple[Any, tuple[str, ...]]:
-    """A copy after one to `most` changes, more often few, and their descriptions."""
+def mutated_json(value: Any, random: Random) -> tuple[Any, tuple[str, ...]]:
+    """A copy after one to three changes, more often few, and their descriptions."""
     changed = deepcopy(value)
-    times = min(random.randint(1, most), random.randint(1, most))
+    times = min(random.randint(1, 3), random.randint(1, 3))
     return changed, tuple(_change(changed, random) for _ in range(times))
+
+
+def mutated_document(value: Any, random: Random, share: float) -> tuple[bytes, tuple[str, ...]]:
+    """The text of a mutated JSON value, a `share` of them with an invalid piece of text in it, and descriptions."""
+    changed, done = mutated_json(value, random)
+    text = as_text(changed)
+    if random.random() < share:
+        text, more = mutated_text(text, random)
+        done += (more,)
+    return text, done
 
 
 def mutated_text(text: bytes, random: Random) -> tuple[bytes, str]:
@@ -91,8 +80,9 @@ def _change(value: Any, random: Random) -> str:
         case 6:
             container[key] = str(container[key])
             return f"{called} as text"
-    container[key] = deepcopy(random.choice(_VALUES))
-    return f"{called} set to {_short(container[key])}"
+    container[key] = value = deepcopy(random.choice(_VALUES))
+    huge = isinstance(value, int) and abs(value) >= 10**40  # Python does not print it
+    return f"{called} set to {'a huge integer' if huge else ascii(value):.40}"
 
 
 def _entries(value: Any, called: str) -> Iterator[tuple[_Place, str]]:
@@ -102,12 +92,6 @@ def _entries(value: Any, called: str) -> Iterator[tuple[_Place, str]]:
         name = f"{called}.{key}"
         yield from [((value, key), name)] * {0: 6, 1: 2}.get(called.count("."), 1)
         yield from _entries(entry, name)
-
-
-def _short(value: Any) -> str:
-    huge = isinstance(value, int) and abs(value) >= 10**40
-    text = f"an integer of {value.bit_length()} bits" if huge else ascii(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def as_text(value: Any) -> bytes:

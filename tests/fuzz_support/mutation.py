@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
-EXTREMES = (
-    *(0, 1, 2, 7, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF),
-)
+EXTREMES = 0, 1, 2, 7, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 2**31 - 1, 2**31, 2**32 - 1
 """Numbers that overflow or underflow a field of 8, 16 or 32 bits, or are one off from doing so."""
+
+
+class NothingToChange(Exception):  # noqa: N818
+    """The file has no such part as a mutation changes."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Case:
 
 
 Mutation = Callable[[bytearray, Random], str]
-"""Changes bytes in place and returns a description; "" where nothing was changed."""
+"""Changes bytes in place and returns a description; raises NothingToChange before it has changed any."""
 
 
 def mutated(
@@ -34,7 +37,8 @@ def mutated(
     data = bytearray(content)
     done: list[str] = []
     for _ in range(min(random.randint(1, most), random.randint(1, most))):
-        done += filter(None, [random.choice(mutations)(data, random)])
+        with suppress(NothingToChange):
+            done.append(random.choice(mutations)(data, random))
     if not done:
         done.append(flip_bits(data, random))
     return bytes(data), tuple(done)
@@ -50,7 +54,7 @@ def flip_bits(data: bytearray, random: Random) -> str:
 def flip_bits_near_start(data: bytearray, random: Random) -> str:
     """Where headers are."""
     if not data:
-        return ""
+        raise NothingToChange
     place = random.randrange(min(64, len(data)))
     data[place] ^= 1 << random.randrange(8)
     return f"bit flipped at {place}"
@@ -61,17 +65,11 @@ def replace_run(data: bytearray, random: Random) -> str:
     length = min(len(data), random.choice((1, 2, 4, 16, 64, 256)))
     place = random.randrange(len(data) - length + 1)
     run, noise = bytes(data[place : place + length]), random.randbytes(length)
-    what, new = random.choice(
-        (
-            *(("zeroed", bytes(length)), ("set to ff", b"\xff" * length), ("overwritten at random", noise)),
-            *(
-                ("removed", b""),
-                ("doubled", run * 2),
-                ("repeated", run * 51),
-                ("preceded by noise", noise + run),
-            ),
-        )
-    )
+    choices = [
+        ("zeroed", bytes(length)), ("set to ff", b"\xff" * length), ("overwritten at random", noise),
+        ("removed", b""), ("doubled", run * 2), ("repeated", run * 51), ("preceded by noise", noise + run),
+    ]  # fmt: skip
+    what, new = random.choice(choices)
     data[place : place + length] = new
     return f"{length} bytes at {place} {what}"
 
@@ -93,7 +91,7 @@ def extreme_field(data: bytearray, random: Random) -> str:
     width, code = random.choice(((1, "B"), (2, "H"), (4, "I")))
     reach = min(len(data), random.choice((40, 120, len(data)))) - width
     if reach < 0:
-        return ""
+        raise NothingToChange
     place, value = random.randrange(reach + 1), random.choice(EXTREMES) % (1 << 8 * width)
     order = random.choice("<>")
     struct.pack_into(f"{order}{code}", data, place, value)
@@ -112,6 +110,6 @@ def splice(donor: bytes, called: str) -> Mutation:
 
 
 ANY_BYTES: tuple[Mutation, ...] = (
-    *(flip_bits, flip_bits_near_start, replace_run, replace_run, replace_run, replace_run, truncate, append),
-    *(extreme_field, extreme_field),
-)
+    flip_bits, flip_bits_near_start, replace_run, replace_run, replace_run, replace_run, truncate, append,
+    extreme_field, extreme_field,
+)  # fmt: skip

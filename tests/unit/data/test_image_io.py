@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +22,20 @@ RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 CLEAR_RED = (255, 0, 0, 51)
 
 
-def palette() -> Image.Image:
+def palette(**options: object) -> Callable[[], bytes]:
     picture = solid("P", 1)
     picture.putpalette([255, 0, 0, 0, 0, 255])
-    return picture
+    return partial(encoded, picture, "PNG", **options)
 
 
-def sixteen_bit(value: int) -> Image.Image:
-    return Image.fromarray(np.full((3, 4), value, np.uint16))
+def sixteen_bit(value: int) -> Callable[[], bytes]:
+    return partial(encoded, Image.fromarray(np.full((3, 4), value, np.uint16)), "PNG")
 
 
-def animation(kind: str) -> bytes:
-    frames = [solid("RGB", colour, (16, 16)) for colour in (RED, BLUE)]
+def animation(kind: str) -> Callable[[], bytes]:
     options = {"lossless": True} if kind == "WEBP" else {}
-    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=50, **options)
-
-
-def premultiplied_tiff() -> bytes:
-    """The RGBA file with its "alpha is separate" tag changed to "alpha is multiplied in"."""
-    separate, multiplied = (struct.pack("<HHII", 338, 3, 1, kind) for kind in (2, 1))
-    return encoded(solid("RGBA", (51, 0, 0, 51)), "TIFF").replace(separate, multiplied)
+    more = [solid("RGB", BLUE, (16, 16))]
+    return saved("RGB", RED, kind, save_all=True, append_images=more, duration=50, **options)
 
 
 def cyan_is_white() -> bytes:
@@ -60,7 +55,7 @@ def cyan_is_white() -> bytes:
 
 
 def saved(mode: str, colour: object, kind: str, **options: object) -> Callable[[], bytes]:
-    return lambda: encoded(solid(mode, colour, (16, 16)), kind, **options)
+    return partial(encoded, solid(mode, colour, (16, 16)), kind, **options)
 
 
 INKS = (0, 255, 255, 0)
@@ -69,22 +64,17 @@ CASES: dict[str, tuple[Callable[[], bytes], tuple[int, int, int], int]] = {
     "rgb png": (saved("RGB", (10, 20, 30), "PNG"), (10, 20, 30), 0),
     "grey png": (saved("L", 77, "PNG"), (77, 77, 77), 0),
     "1-bit png": (saved("1", 1, "PNG"), (255, 255, 255), 0),
-    "palette": (lambda: encoded(palette(), "PNG"), BLUE, 0),
-    "palette, transparent": (lambda: encoded(palette(), "PNG", transparency=1), GREY, 0),
-    "palette, half": (lambda: encoded(palette(), "PNG", transparency=bytes([255, 128])), (64, 64, 192), 1),
+    "palette": (palette(), BLUE, 0),
+    "palette, transparent": (palette(transparency=1), GREY, 0),
+    "palette, half": (palette(transparency=bytes([255, 128])), (64, 64, 192), 1),
     "rgba, clear": (saved("RGBA", (9, 9, 9, 0), "PNG"), GREY, 0),
     "rgba, half": (saved("RGBA", CLEAR_RED, "PNG"), (153, 102, 102), 1),
     "rgba, opaque": (saved("RGBA", (1, 2, 3, 255), "PNG"), (1, 2, 3), 0),
     "la": (saved("LA", (255, 51), "PNG"), (153, 153, 153), 1),
     "transparent colour": (saved("RGB", (5, 6, 7), "PNG", transparency=(5, 6, 7)), GREY, 0),
     "rgba webp": (saved("RGBA", CLEAR_RED, "WEBP", lossless=True, exact=True), (153, 102, 102), 1),
-    "premultiplied tiff": (premultiplied_tiff, (153, 102, 102), 1),
-    "16-bit png": (lambda: encoded(sixteen_bit(257 * 100), "PNG"), (100, 100, 100), 0),
-    "16-bit png rounds": (lambda: encoded(sixteen_bit(257 * 100 + 200), "PNG"), (101, 101, 101), 0),
-    "16-bit tiff": (lambda: encoded(sixteen_bit(65535), "TIFF"), (255, 255, 255), 0),
-    "16-bit tiff, Motorola": (
-        lambda: encoded(Image.frombytes("I;16B", (1, 1), b"\x64\x64"), "TIFF"), (100, 100, 100), 0,
-    ),
+    "16-bit png": (sixteen_bit(257 * 100), (100, 100, 100), 0),
+    "16-bit png rounds": (sixteen_bit(257 * 100 + 200), (101, 101, 101), 0),
     "16-bit png, transparent value": (lambda: png(1, 1, 16, 0, b"\x00\x64\x64", (b"tRNS", b"\x64\x64")), GREY, 0),
     "16-bit rgb png": (lambda: png(1, 1, 16, 2, b"\x00\xff\xff\x80\x80\x00\x00"), (255, 128, 0), 0),
     "16-bit rgba png": (lambda: png(1, 1, 16, 6, b"\x00" + b"\xff\xff\0\0\0\0\0\0"), GREY, 0),
@@ -93,18 +83,15 @@ CASES: dict[str, tuple[Callable[[], bytes], tuple[int, int, int], int]] = {
     "cmyk tiff": (saved("CMYK", INKS, "TIFF"), RED, 0),
     "cmyk jpeg (inverted)": (saved("CMYK", INKS, "JPEG"), RED, 4),
     "ycbcr jpeg": (saved("RGB", (200, 100, 50), "JPEG", quality=95), (200, 100, 50), 4),
-    "lab tiff": (saved("LAB", (255, 128, 128), "TIFF"), (255, 255, 255), 2),
     "gif": (saved("RGB", GREEN, "GIF"), GREEN, 0),
     "bmp": (saved("RGB", (1, 2, 3), "BMP"), (1, 2, 3), 0),
-    "ppm": (saved("RGB", (1, 2, 3), "PPM"), (1, 2, 3), 0),
-    **{f"animated {kind}": (lambda kind=kind: animation(kind), RED, 0) for kind in ("GIF", "PNG", "WEBP")},
+    **{f"animated {kind}": (animation(kind), RED, 0) for kind in ("GIF", "PNG", "WEBP")},
     "profile": (saved("RGB", RED, "PNG", icc_profile=swapped_profile()), BLUE, 3),
-    "profile of a palette": (lambda: encoded(palette(), "PNG", icc_profile=swapped_profile()), RED, 3),
+    "profile of a palette": (palette(icc_profile=swapped_profile()), RED, 3),
     "sRGB profile": (saved("RGB", (13, 77, 200), "PNG", icc_profile=srgb_profile()), (13, 77, 200), 0),
     "grey with an RGB profile": (saved("L", 90, "PNG", icc_profile=swapped_profile()), (90, 90, 90), 3),
     "cmyk with an RGB profile": (saved("CMYK", INKS, "TIFF", icc_profile=srgb_profile()), RED, 0),
     "cmyk with a CMYK profile": (saved("CMYK", (255, 0, 0, 0), "TIFF", icc_profile=cyan_is_white()), (255,) * 3, 5),
-    "cmyk without": (saved("CMYK", (255, 0, 0, 0), "TIFF"), (0, 255, 255), 0),
     "broken profile": (saved("RGB", (9, 8, 7), "PNG", icc_profile=b"no profile"), (9, 8, 7), 0),
     "cut profile": (saved("RGB", (9, 8, 7), "PNG", icc_profile=srgb_profile()[:200]), (9, 8, 7), 0),
     "broken exif": (saved("RGB", (9, 8, 7), "PNG", exif=b"Exif\0\0nonsense"), (9, 8, 7), 0),
@@ -124,7 +111,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", CASES)
 def test_every_kind_of_picture_gives_the_right_colour(name: str, files: dict[str, Path]) -> None:
     _, expected, tolerance = CASES[name]
-    image = read_image(files[name])
+    image = read_image(str(files[name]))
     assert (image.dtype, image.ndim, image.shape[0], image.is_contiguous()) == (torch.uint8, 3, 3, True)
     assert (image[:, 0, 0].int() - torch.tensor(expected)).abs().max() <= tolerance, image[:, 0, 0]
 
@@ -162,14 +149,10 @@ def test_orientation(
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1)])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize("name", ['it\'s "quoted".png', "two\nlines.png", "名前 é 🎨.jpg"])
-def test_content_decides_and_any_name_works(
-    name: str, kind: str, size: tuple[int, int], tmp_path: Path
-) -> None:
-    (tmp_path / name).write_bytes(encoded(solid("RGB", (9, 9, 9), size), kind))
-    image = read_image(str(tmp_path / name))
-    assert tuple(image.shape) == (3, size[1], size[0])
-    assert image[:, 0, 0].tolist() == [9, 9, 9]
+def test_every_size_whatever_the_name(kind: str, size: tuple[int, int], tmp_path: Path) -> None:
+    path = tmp_path / "two\nlines 名前 é.png"
+    path.write_bytes(encoded(solid("RGB", (9, 9, 9), size), kind))
+    assert read_image(path).tolist() == [[[9] * size[0]] * size[1]] * 3
 
 
 def test_to_float() -> None:

@@ -81,29 +81,14 @@ def test_overshoot_is_clipped_without_touching_the_input(beyond: float, dtype: t
     assert torch.equal(tensor, before)
 
 
-@pytest.mark.parametrize("spark", [-7.0, 40.0])
-def test_single_sparks_are_clipped_and_many_are_another_range(spark: float) -> None:
-    picture = ramp(1, 100, 100, 3)
-    picture[0, 0, :3, 0] = spark
-    assert torch.equal(as_images(picture)[0], picture[0].movedim(-1, 0).clamp(0, 1))
-    picture[0, :2, :, 0] = spark
-    with pytest.raises(ImageError, match="but 0 to 1 is expected"):
-        as_images(picture)
-
-
-@pytest.mark.parametrize("mean", [0.3, 0.65])
-@pytest.mark.parametrize(
-    ("change", "advice"),
-    [
-        (lambda picture: picture * 2 - 1, r"shift and scale it, \(x \+ 1\) / 2"),
-        (lambda picture: picture * 255, "Divide it by 255"),
-        (lambda picture: 2 * torch.randn(picture.shape), "If it is a latent, decode it with a VAE"),
-    ],
-)
-def test_other_ranges_are_refused(change: Any, advice: str, mean: float) -> None:
-    noise = torch.randn(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
-    with pytest.raises(ImageError, match=advice):
-        as_images(change((mean + 0.15 * noise).clamp(0, 1)))
+def test_single_sparks_are_clipped_and_many_are_another_range() -> None:
+    for spark in (-7.0, 40.0):
+        picture = ramp(1, 100, 100, 3)
+        picture[0, 0, :3, 0] = spark
+        assert torch.equal(as_images(picture)[0], picture[0].movedim(-1, 0).clamp(0, 1))
+        picture[0, :2, :, 0] = spark
+        with pytest.raises(ImageError, match="but 0 to 1 is expected"):
+            as_images(picture)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +98,11 @@ def test_other_ranges_are_refused(change: Any, advice: str, mean: float) -> None
         (float("inf"), "infinite"),
         (float("-inf"), "infinite"),
         (1.9, "to 1.9, but 0 to 1.*Clamp"),
-        (-1.0, r"\(x \+ 1\) / 2"),
+        (-1.0, r"shift and scale it, \(x \+ 1\) / 2"),
         (255.0, "to 255.*Divide it by 255"),
     ],
 )
-def test_bad_values_name_the_image(value: float, message: str) -> None:
+def test_bad_values_and_other_ranges_name_the_image(value: float, message: str) -> None:
     spoilt = ramp(4, 5, 5, 3)
     spoilt[2, 1, 1, 0] = value
     for images in (spoilt, list(spoilt)):
@@ -125,22 +110,21 @@ def test_bad_values_name_the_image(value: float, message: str) -> None:
             as_images(images)
     with pytest.raises(ImageError, match=r"Image 4 of 5 \(index 3\).*" + message):
         as_images([ramp(3, 3, 3), spoilt], flatten=True)
+    with pytest.raises(ImageError, match="If it is a latent, decode it with a VAE"):
+        as_images(torch.randn(1, 64, 64, 3, generator=torch.Generator().manual_seed(0)) * 2)
 
 
 @pytest.mark.parametrize(
     ("images", "message"),
     [
         (torch.zeros(4, 4), r"shape \(4, 4\)"),
-        (torch.zeros(1, 1, 4, 4, 3), r"shape \(1, 1, 4, 4, 3\)"),
         (torch.zeros(1, 5, 5, 2), "no axis holds"),
-        (torch.zeros(1, 4, 5, 5), "no axis holds"),
         (torch.zeros(0, 5, 5, 3), "no images"),
         ([], "no images"),
         (torch.zeros(1, 3, 5, 0), "no pixels"),
         ([torch.zeros(5, 5, 3), torch.zeros(5, 0, 3)], r"index 1.*no pixels"),
         (np.zeros((1, 5, 5, 3), np.uint8), "whole numbers.*divide by 255"),
         ([torch.zeros(5, 5, 3, dtype=torch.int64)], "index 0.*whole numbers"),
-        (torch.zeros(1, 5, 5, 3, dtype=torch.bool), "whole numbers"),
         (np.zeros((1, 5, 5, 3), complex), "complex"),
         (["a.png"], "index 0.*is a str"),
         ([None], "NoneType"),

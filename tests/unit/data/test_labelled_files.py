@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from ganrm_core.data.labelled_files import LEAST_PER_CLASS, PictureSet, find_training_files, refuse_too_few
+from ganrm_core.data.labelled_files import LEAST_PER_CLASS, PictureSet, find_training_files
 from ganrm_core.utils.errors import DataError, TooFewError
 
 
@@ -18,6 +19,12 @@ def folder(path: Path, count: int, shade: int) -> Path:
     for index in range(count):
         Image.new("RGB", (3, 3), (shade, index, 0)).save(path / f"{index}.png")
     return path
+
+
+def refused(liked: Any, ordinary: Any, message: str, **options: bool) -> DataError:
+    with pytest.raises(DataError, match=message) as caught:
+        find_training_files(liked, ordinary, **options)
+    return caught.value
 
 
 @pytest.fixture
@@ -31,16 +38,15 @@ def ordinary(tmp_path: Path) -> Path:
 
 
 class TestFound:
-    def test_files_in_order_with_their_hashes(self, liked: Path, ordinary: Path) -> None:
+    def test_files_in_order_with_hashes_lists_and_subfolders_only_when_asked(
+        self, liked: Path, ordinary: Path
+    ) -> None:
         files = find_training_files(liked, str(ordinary))
         assert [path.name for path in files.liked] == [f"{i}.png" for i in range(10)]
         assert len(files.ordinary) == len(files.ordinary_hashes) == 12
-        for path, content in zip(files.liked, files.liked_hashes, strict=True):
-            assert content == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert files.liked_hashes[3] == hashlib.sha256((liked / "3.png").read_bytes()).hexdigest()
         assert files.warnings == []
         assert files.names == {"liked": str(liked), "ordinary": str(ordinary)}
-
-    def test_lists_of_files_and_subfolders_only_when_asked(self, liked: Path, ordinary: Path) -> None:
         paths = sorted(liked.iterdir(), reverse=True)
         assert find_training_files(paths, sorted(ordinary.iterdir())).liked == paths
         folder(liked / "more", 3, 90)
@@ -70,64 +76,40 @@ class TestRefused:
         link = tmp_path / "link"
         link.symlink_to(liked, target_is_directory=True)
         for first, second in ((liked, str(liked)), (link, liked), (liked, liked / ".." / "liked")):
-            with pytest.raises(DataError, match="are the same") as caught:
-                find_training_files(first, second)
-            assert str(first) in str(caught.value)
+            assert str(first) in str(refused(first, second, "are the same"))
 
     def test_shared_files_are_named_and_counted(self, liked: Path, ordinary: Path) -> None:
         shutil.copy(liked / "4.png", ordinary / "renamed.png")
-        with pytest.raises(DataError, match="1 picture is in both") as caught:
-            find_training_files(liked, ordinary)
         # Both sets have a picture that is called 4.png.
-        assert f'"{Path("liked", "4.png")}" = "renamed.png"' in str(caught.value)
+        named = f'"{Path("liked", "4.png")}" = "renamed.png"'
+        assert named in str(refused(liked, ordinary, "1 picture is in both"))
         for index in range(4):
             shutil.copy(liked / f"{index}.png", ordinary / f"shared{index}.png")
-        with pytest.raises(DataError, match=r"5 pictures are in both.*and 2 more"):
-            find_training_files(liked, ordinary)
+        refused(liked, ordinary, r"5 pictures are in both.*and 2 more")
 
     def test_a_folder_inside_the_other(self, liked: Path) -> None:
         inner = folder(liked / "bad", 12, 70)
         find_training_files(liked, inner)
-        with pytest.raises(DataError, match="12 pictures are in both"):
-            find_training_files(liked, inner, recursive=True)
+        refused(liked, inner, "12 pictures are in both", recursive=True)
 
-    def test_too_few_and_copies_do_not_make_up_the_number(self, liked: Path, ordinary: Path) -> None:
+    def test_too_few_copies_do_not_make_up_the_number_and_names(self, liked: Path, ordinary: Path) -> None:
         (liked / "0.png").unlink()
         shutil.copy(liked / "1.png", liked / "copy.png")
-        with pytest.raises(DataError, match=r"Only 9 usable liked pictures in .*liked\"\. At least 10"):
-            find_training_files(liked, ordinary)
-        with pytest.raises(DataError, match="Only 9 usable ordinary pictures"):
-            find_training_files(ordinary, liked)
-        refuse_too_few(LEAST_PER_CLASS, "liked")
-        with pytest.raises(DataError):
-            refuse_too_few(LEAST_PER_CLASS - 1, "liked")
+        refused(liked, ordinary, r"Only 9 usable liked pictures in .*liked\"\. At least 10")
+        refused(ordinary, liked, "Only 9 usable ordinary pictures")
+        few = PictureSet(tuple(sorted(liked.iterdir())[:1]), "input/few")
+        error = refused(few, ordinary, r'Only 1 usable liked picture in "input/few"\. At least 10')
+        assert isinstance(error, TooFewError)
+        assert (error.kind, error.name, error.count, error.needed) == ("liked", "input/few", 1, 10)
 
     def test_missing_and_empty(self, liked: Path, tmp_path: Path) -> None:
-        (tmp_path / "empty").mkdir()
-        for first, second, message in (
-            (liked, tmp_path / "nowhere", "no folder"),
-            (tmp_path / "nowhere", tmp_path / "nowhere", "no folder"),
-            (tmp_path / "empty", liked, "is empty"),
-            ([], liked, "Only 0 usable"),
-        ):
-            with pytest.raises(DataError, match=message):
-                find_training_files(first, second)
-
-    def test_sets_with_names_are_called_by_them(self, liked: Path, ordinary: Path) -> None:
-        few = PictureSet(tuple(sorted(liked.iterdir())[:1]), "input/few")
-        message = r'Only 1 usable liked picture in "input/few"\. At least 10'
-        with pytest.raises(TooFewError, match=message) as caught:
-            find_training_files(few, ordinary)
-        error = caught.value
-        assert (error.kind, error.name, error.count, error.needed) == ("liked", "input/few", 1, 10)
+        refused(liked, tmp_path / "nowhere", "no folder")
+        refused(tmp_path / "nowhere", tmp_path / "nowhere", "no folder")
+        refused([], liked, "Only 0 usable")
 
     def test_the_same_set_twice_is_said_in_a_sentence_not_in_pairs(self, liked: Path) -> None:
         paths = tuple(sorted(liked.iterdir()))
         once, again = PictureSet(paths, "input/liked"), PictureSet(paths, "output/copies")
-        for first, second, message in (
-            (once, once, r'pictures are the same: both are "input/liked"\. Choose a folder'),
-            (once, again, '"input/liked" and "output/copies" hold the same 10'),
-            (list(paths), list(paths), "are the same 10 pictures"),
-        ):
-            with pytest.raises(DataError, match=message):
-                find_training_files(first, second)
+        refused(once, once, r'pictures are the same: both are "input/liked"\. Choose a folder')
+        refused(once, again, '"input/liked" and "output/copies" hold the same 10')
+        refused(list(paths), list(paths), "are the same 10 pictures")

@@ -14,7 +14,6 @@ from unit_support.image_files import encoded
 
 from ganrm_core.data.near_duplicates import THRESHOLD, group_near_duplicates, signature
 from ganrm_core.utils.errors import DataError, ImageError
-from ganrm_core.utils.progress import Progress
 
 
 def scene(seed: int, size: int = 240) -> Image.Image:
@@ -35,15 +34,6 @@ def tensor(picture: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
 
 
-def saved(picture: Image.Image, kind: str, quality: int) -> Image.Image:
-    return Image.open(io.BytesIO(encoded(picture, kind, quality=quality)))
-
-
-def cropped(picture: Image.Image, left: int, rest: int = 0) -> Image.Image:
-    """`left` and `rest` of 240 pixels are cut off, `rest` on the three other sides."""
-    return picture.crop((left, rest, 240 - rest, 240 - rest))
-
-
 def watermarked(picture: Image.Image) -> Image.Image:
     marked = picture.copy()
     ImageDraw.Draw(marked).text((130, 200), "© the artist", fill="white", font_size=18)
@@ -51,16 +41,12 @@ def watermarked(picture: Image.Image) -> Image.Image:
 
 
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "jpeg": lambda picture: saved(picture, "JPEG", 25),
-    "webp": lambda picture: saved(picture, "WEBP", 30),
+    "jpeg": lambda picture: Image.open(io.BytesIO(encoded(picture, "JPEG", quality=25))),
     "half size": lambda picture: picture.resize((120, 120), Image.Resampling.BICUBIC),
-    "larger": lambda picture: picture.resize((401, 399), Image.Resampling.LANCZOS),
-    "large": lambda picture: picture.resize((1100, 1100), Image.Resampling.BILINEAR),
-    "cropped at the left": lambda picture: cropped(picture, 10),
-    "cropped on all sides": lambda picture: cropped(picture, 5, 5),
+    "large": lambda picture: picture.resize((1100, 1099), Image.Resampling.BILINEAR),
+    "cropped at the left": lambda picture: picture.crop((10, 0, 240, 240)),
+    "cropped on all sides": lambda picture: picture.crop((5, 5, 235, 235)),
     "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
-    "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.7),
-    "more contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(1.25),
     "less contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(0.6),
     "less colour": lambda picture: ImageEnhance.Color(picture).enhance(0.7),
     "watermark": watermarked,
@@ -86,11 +72,10 @@ def test_different_pictures_stay_apart(originals: np.ndarray) -> None:
     assert group_near_duplicates(np.concatenate([originals, mirrored])).max() == 41
 
 
-def flat(red: int, green: int, blue: int, size: int = 20) -> np.ndarray:
-    return signature(tensor(Image.new("RGB", (size, size), (red, green, blue))))
-
-
 def test_pictures_of_one_colour_are_known_by_it() -> None:
+    def flat(red: int, green: int, blue: int, size: int = 20) -> np.ndarray:
+        return signature(tensor(Image.new("RGB", (size, size), (red, green, blue))))
+
     colours = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0), (0, 0, 255), (80, 80, 80), (0, 0, 0)]
     signatures = np.stack([flat(*colour) for colour in colours] + [flat(255, 0, 0, 90), flat(253, 2, 1)])
     assert group_near_duplicates(signatures).tolist() == [0, 1, 2, 3, 4, 5, 0, 3, 3]
@@ -107,12 +92,6 @@ def test_signatures_are_unit_vectors_of_one_length(shape: tuple[int, int, int]) 
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [torch.zeros(3, 4, 4), torch.zeros(4, 4, 3, dtype=torch.uint8)])
-def test_wrong_images_are_refused(wrong: torch.Tensor) -> None:
-    with pytest.raises(ImageError, match="uint8 image"):
-        signature(wrong)
-
-
 @pytest.mark.parametrize("threshold", [0.3, 0.45, 0.6, 0.99])
 def test_groups_are_the_connected_components(threshold: float) -> None:
     # More than two blocks of rows, and chains that cross them.
@@ -125,21 +104,12 @@ def test_groups_are_the_connected_components(threshold: float) -> None:
     assert groups.tolist() == expected.tolist()
 
 
-def test_none_and_one() -> None:
+def test_none_one_and_what_is_refused() -> None:
     assert group_near_duplicates(np.zeros((0, 7))).tolist() == []
     assert group_near_duplicates(np.zeros((1, 7))).tolist() == [0]
-
-
-def test_a_cancel_passes_through() -> None:
-    def stop(step: Progress) -> None:
-        if step.done:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        group_near_duplicates(np.eye(1100, 8, dtype=np.float32), progress=stop)
-
-
-@pytest.mark.parametrize("wrong", [np.zeros(7), np.full((2, 7), np.nan)])
-def test_wrong_signatures_are_refused(wrong: np.ndarray) -> None:
-    with pytest.raises(DataError, match="finite signatures"):
-        group_near_duplicates(wrong)
+    for image in (torch.zeros(3, 4, 4), torch.zeros(4, 4, 3, dtype=torch.uint8)):
+        with pytest.raises(ImageError, match="uint8 image"):
+            signature(image)
+    for signatures in (np.zeros(7), np.full((2, 7), np.nan)):
+        with pytest.raises(DataError, match="finite signatures"):
+            group_near_duplicates(signatures)

@@ -31,8 +31,8 @@ def pictures(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def decoders() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("ganrm-worker")]
+def decoders() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("ganrm-worker")]
 
 
 @pytest.mark.parametrize("workers", [0, 4])
@@ -45,20 +45,9 @@ def test_order_indices_sizes_and_skipped_files(workers: int, tmp_path: Path) -> 
     seen = list(stream_images(paths, workers=workers, prefetch=5, skipped=skipped))
     assert [index for index, _ in seen] == [n for n in range(20) if n not in (0, 3, 5)]
     assert all(image.shape == (3, 2, n + 1) and image[0, 0, 0] == n for n, image in seen)
-    assert all(image.dtype == torch.uint8 for _, image in seen)
     assert [entry.path for entry in skipped] == [paths[0], paths[3], paths[5]]
-    for entry, reason in zip(skipped, ("empty", "not a picture", "not there"), strict=True):
-        assert reason in entry.reason
+    assert "not a picture" in skipped[1].reason
     assert decoders() == []
-
-
-def test_on_a_cpu_threads_take_only_idle_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    monkeypatch.setattr(streaming, "DECODERS", 3)
-    for busy, expected in ((1, 3), (3, 1), (4, 0), (8, 0)):
-        monkeypatch.setattr(torch, "get_num_threads", lambda busy=busy: busy)
-        assert decoders_beside("cpu") == expected
-        assert decoders_beside("cuda") == 3
 
 
 def test_few_wait_decoded(tmp_path: Path) -> None:
@@ -78,38 +67,40 @@ def test_few_wait_decoded(tmp_path: Path) -> None:
     assert len(alive) <= 1
 
 
-@pytest.mark.parametrize("ending", ["close", "raise", "drop"])
-def test_threads_end_with_the_generator(ending: str, tmp_path: Path) -> None:
+def test_threads_end_with_the_generator(tmp_path: Path) -> None:
     stream: Any = stream_images(pictures(tmp_path, 30), skipped=[])
     assert next(stream)[0] == 0
     assert decoders() != []
-    if ending == "close":
-        stream.close()
-    elif ending == "raise":
-        with pytest.raises(KeyboardInterrupt):
-            stream.throw(KeyboardInterrupt)
-    else:
-        del stream
+    with pytest.raises(KeyboardInterrupt):
+        stream.throw(KeyboardInterrupt)
+    assert decoders() == []
+    stream = stream_images(pictures(tmp_path, 30), skipped=[])
+    next(stream)
+    del stream
     assert decoders() == []
 
 
 @pytest.mark.parametrize("workers", [0, 4])
 def test_a_bug_is_not_taken_for_a_bad_file(workers: int, tmp_path: Path) -> None:
-    def fail(*_: Any) -> None:
-        raise RuntimeError("a bug")
-
     skipped: list[Skipped] = []
-    with pytest.raises(RuntimeError, match="a bug"):
-        list(stream_files([tmp_path / "a.png"] * 9, fail, workers=workers, skipped=skipped))
+    paths = [tmp_path / "a.png"] * 9
+    with pytest.raises(ZeroDivisionError):
+        list(stream_files(paths, lambda *_: torch.ones(1 // 0), workers=workers, skipped=skipped))
     assert skipped == []
     assert decoders() == []
 
 
-def test_settings() -> None:
+def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(stream_images([], skipped=[])) == []
     for wrong in ({"workers": -1}, {"prefetch": 0}):
         with pytest.raises(ValueError, match="or more"):
             list(stream_images([], skipped=[], **wrong))
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(streaming, "DECODERS", 3)
+    for busy, expected in ((1, 3), (3, 1), (4, 0), (8, 0)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda busy=busy: busy)
+        assert decoders_beside("cpu") == expected, "only idle cores"
+        assert decoders_beside("cuda") == 3
 
 
 def test_sentences_about_skipped_files() -> None:
@@ -124,28 +115,28 @@ def test_sentences_about_skipped_files() -> None:
     awkward.encode("utf-8")
 
 
-def raises(error: Exception) -> None:
-    raise error
+def allocate_as_on_windows() -> None:
+    raise RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you …"
+    )
 
 
-OUT_OF_MEMORY: dict[str, Callable[[], object]] = {
-    "PyTorch here": lambda: torch.empty(1 << 52, dtype=torch.uint8),
-    "NumPy": lambda: np.empty(1 << 52, np.uint8),
-    "PyTorch on Windows": lambda: raises(
-        RuntimeError("[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you …")
-    ),
-}
-
-
-@pytest.mark.parametrize("allocate", OUT_OF_MEMORY)
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        lambda: torch.empty(1 << 52, dtype=torch.uint8),
+        lambda: np.empty(1 << 52, np.uint8),
+        allocate_as_on_windows,
+    ],
+)
 def test_a_picture_too_large_for_memory_is_named(
-    allocate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    allocate: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = pictures(tmp_path, 3)
 
     def read(_: int, path: Path) -> torch.Tensor:
         if path == paths[1]:
-            OUT_OF_MEMORY[allocate]()
+            allocate()
         return to_float(read_image(path))
 
     skipped: list[Skipped] = []

@@ -17,16 +17,7 @@ from ganrm_core.data.image_tensors import as_images
 from ganrm_core.data.transforms import resize, smaller, softened
 from ganrm_core.rewards.discriminator.preprocessing import backbone_input, normalise
 
-SPEC = BackboneSpec(
-    family="none",
-    name="none",
-    weights_sha256="0" * 64,
-    input_size=32,
-    mean=(0.5, 0.4, 0.3),
-    std=(0.2, 0.25, 0.5),
-    taps=(Tap("a", 4),),
-    embedding="a",
-)
+SPEC = BackboneSpec("none", "none", "0" * 64, 32, (0.5, 0.4, 0.3), (0.2, 0.25, 0.5), (Tap("a", 4),), "a")
 SIZES = [(1, 1), (1, 50), (50, 1), (32, 32), (31, 33), (64, 48), (300, 200), (7, 500)]
 
 
@@ -95,27 +86,23 @@ def test_a_device_without_antialiased_resizing() -> None:
     assert torch.equal(made, views(picture, 4, 32, seed=3))
 
 
-class TestBackboneInput:
-    def test_neighbours_change_nothing(self) -> None:
-        pictures = [to_float(noise(height, width, seed=i)) for i, (height, width) in enumerate(SIZES)]
-        together = backbone_input(pictures, SPEC)
-        assert together.shape == (len(SIZES), 3, 32, 32)
-        for picture, row in zip(pictures, together, strict=True):
-            assert torch.equal(backbone_input([picture], SPEC)[0], row)
-        assert torch.equal(backbone_input(pictures[::-1], SPEC).flip(0), together)
+def test_the_backbones_input_is_normalised_and_neighbours_change_nothing() -> None:
+    pictures = [to_float(noise(height, width, seed=i)) for i, (height, width) in enumerate(SIZES)]
+    together = backbone_input(pictures, SPEC)
+    assert together.shape == (len(SIZES), 3, 32, 32)
+    for picture, row in zip(pictures, together, strict=True):
+        assert torch.equal(backbone_input([picture], SPEC)[0], row)
+    pixels = torch.tensor([0.5, 0.65, 0.8]).view(3, 1, 1).expand(3, 32, 32)
+    given = backbone_input([pixels], SPEC)
+    torch.testing.assert_close(given.mean(dim=(0, 2, 3)), torch.tensor([0.0, 1.0, 1.0]))
+    assert torch.equal(normalise(pixels, SPEC), given[0])
 
-    def test_normalises_each_channel(self) -> None:
-        pixels = torch.tensor([0.5, 0.65, 0.8]).view(3, 1, 1).expand(3, 32, 32)
-        given = backbone_input([pixels], SPEC)
-        torch.testing.assert_close(given.mean(dim=(0, 2, 3)), torch.tensor([0.0, 1.0, 1.0]))
-        assert torch.equal(normalise(pixels, SPEC), given[0])
 
-    @pytest.mark.parametrize(("height", "width"), SIZES)
-    def test_a_file_and_a_tensor_give_the_same_bits(self, tmp_path: Path, height: int, width: int) -> None:
-        """A picture is trained on as a file and scored as ComfyUI's float tensor [1, H, W, 3]."""
-        pixels, path = noise(height, width, seed=9), tmp_path / "picture.png"
-        to_pil(pixels).save(path)
-        tensor = torch.from_numpy(pixels.permute(1, 2, 0).numpy().astype(np.float32) / 255.0).unsqueeze(0)
-        from_file = backbone_input([to_float(read_image(path))], SPEC)
-        assert torch.equal(from_file, backbone_input(as_images(tensor), SPEC))
-        assert torch.equal(from_file[0], backbone_input(as_images(torch.cat([tensor, 1 - tensor])), SPEC)[0])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_a_file_and_a_tensor_give_the_same_bits(tmp_path: Path, height: int, width: int) -> None:
+    """A picture is trained on as a file and scored as ComfyUI's float tensor [1, H, W, 3]."""
+    pixels, path = noise(height, width, seed=9), tmp_path / "picture.png"
+    to_pil(pixels).save(path)
+    tensor = torch.from_numpy(pixels.permute(1, 2, 0).numpy().astype(np.float32) / 255.0).unsqueeze(0)
+    from_file = backbone_input([to_float(read_image(path))], SPEC)
+    assert torch.equal(from_file, backbone_input(as_images(tensor), SPEC))
