@@ -124,6 +124,12 @@ def model_files(tmp_path_factory: pytest.TempPathFactory) -> Seeds:
 
 
 @pytest.fixture(scope="session")
+def model(trained: Any) -> RewardModel:
+    """The model that the tests of the command line share."""
+    return RewardModel.load(trained.checkpoint)
+
+
+@pytest.fixture(scope="session")
 def tiny_transformer(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a `transformers:` backbone with random weights, quick to train on."""
     transformers = pytest.importorskip("transformers")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,9 @@ from ganrm_core.utils.disk_cache import FILE, DiskCache, keep_in
 COUNT = 6
 
 
-@pytest.fixture
-def small(tiny_file: Path, untrained_model: Any) -> RewardModel:
-    model: RewardModel = untrained_model(f"file:{tiny_file}")
-    return model
+@pytest.fixture(scope="module")
+def small(tiny_file: Path, untrained_model: Callable[[str], RewardModel]) -> RewardModel:
+    return untrained_model(f"file:{tiny_file}")
 
 
 @pytest.fixture

@@ -19,13 +19,12 @@ WIDTH = 6
 
 
 def head(kind: str, seed: int) -> Head:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if kind == "linear":
-            return LinearHead(torch.randn(WIDTH), torch.randn(WIDTH), torch.randn(()))
-        if kind == "mlp":
-            return ProjectedMLPHead(torch.randn(WIDTH), torch.randn(WIDTH, 3), hidden=5, dropout=0.3)
-        return PaperHead(WIDTH, hidden=7)
+    torch.manual_seed(seed)
+    if kind == "linear":
+        return LinearHead(torch.randn(WIDTH), torch.randn(WIDTH), torch.randn(()))
+    if kind == "mlp":
+        return ProjectedMLPHead(torch.randn(WIDTH), torch.randn(WIDTH, 3), hidden=5, dropout=0.3)
+    return PaperHead(WIDTH, hidden=7)
 
 
 @pytest.fixture

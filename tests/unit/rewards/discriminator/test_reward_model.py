@@ -265,9 +265,7 @@ def test_format_1_scores_as_before(response: bool, small: RewardModel, checkpoin
     assert logits(loaded, given) == pytest.approx(logits(model, given), abs=1e-6)
 
 
-def test_a_second_look_that_the_backbone_does_not_support(
-    small: RewardModel, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_second_look_that_the_backbone_does_not_support(small: RewardModel, tmp_path: Path) -> None:
     taps = small.reader.readout.taps
     with_readout(small, Readout(taps, SecondLook("smaller", taps))).save(tmp_path / "forged.safetensors")
     with pytest.raises(CheckpointError, match=r"forged\.safetensors.*smaller pictures"):
