@@ -119,7 +119,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory, tiny_transformer: str) -> Set
 
 @pytest.fixture(scope="session")
 def model_files(tmp_path_factory: pytest.TempPathFactory) -> Seeds:
-    """Checkpoints of every kind, a combination and a companion, with the tiny backbone they need."""
+    """Checkpoints of every kind, a combination and a feature archive, with the tiny backbone they need."""
     return make_checkpoint_seeds(tmp_path_factory.mktemp("model_files"))
 
 

@@ -100,7 +100,7 @@ def test_the_hash_of_several_files_does_not_depend_on_their_order(tmp_path: Path
         sha256_of_files([])
 
 
-@pytest.mark.parametrize("name", ["vit:x", "open_clip:", "transformers", "efficientnet_lite0:x", ""])
-def test_unknown_names(name: str) -> None:
-    with pytest.raises(BackboneError, match=r"Unknown backbone .* Use one of: efficientnet_lite0"):
-        load_backbone(name)
+def test_unknown_names() -> None:
+    for name in ("vit:x", "open_clip:", "transformers", "efficientnet_lite0:x", ""):
+        with pytest.raises(BackboneError, match=r"Unknown backbone .* Use one of: efficientnet_lite0"):
+            load_backbone(name)

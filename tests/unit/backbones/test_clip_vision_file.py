@@ -125,17 +125,14 @@ def test_truncated_file(keep: int, saved: Any, tmp_path: Path) -> None:
 IN_PROJECTION = "visual.transformer.resblocks.0.attn.in_proj_weight"
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
+def test_files_of_other_models(load: Any) -> None:
+    for names, message in (
         (["decoder.up.0.weight"], r"no vision model .* 1 tensors begin with decoder\.up\.0\.weight"),
         (["visual.trunk.pos_embed"], r"timm vision tower.*Use open_clip:"),
         ([IN_PROJECTION, "visual.attn_pool.query"], r"it has attn_pool\.query\. Use open_clip:"),
-    ],
-)
-def test_files_of_other_models(names: list[str], message: str, load: Any) -> None:
-    with pytest.raises(BackboneError, match=message):
-        load({name: torch.zeros(6, 2) for name in names})
+    ):
+        with pytest.raises(BackboneError, match=message):
+            load({name: torch.zeros(6, 2) for name in names})
 
 
 @pytest.mark.parametrize("family", ["clip-vision", "siglip-vision", "dinov2"])
@@ -149,38 +146,29 @@ def test_a_tensor_too_many_or_too_few(family: str, saved: Any, load: Any) -> Non
         load({name: tensor for name, tensor in tensors.items() if name != gone})
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "message"),
-    [
+def test_tensors_that_fit_no_family(tensors: Tensors, load: Any) -> None:
+    for name, shape, message in (
         ("embeddings.position_embedding.weight", (18, 128), "17 positions, which make no square"),
         ("embeddings.patch_embedding.weight", (128, 192), "NaFlex"),
         ("embeddings.patch_embedding.weight", (32, 3, 8, 8), "width 32, for which no number of"),
         ("embeddings.patch_embedding.weight", None, r"it has no .*patch_embedding\.weight"),
         ("encoder.layers.0.self_attn.k_proj.weight", (7, 7), "cannot be loaded as clip_vision_model"),
-    ],
-)
-def test_tensors_that_fit_no_family(
-    name: str, shape: tuple[int, ...] | None, message: str, tensors: Tensors, load: Any
-) -> None:
-    del tensors[f"vision_model.{name}"]
-    if shape:
-        tensors[f"vision_model.{name}"] = torch.zeros(shape)
-    with pytest.raises(BackboneError, match=message):
-        load(tensors)
+    ):
+        others = {key: tensor for key, tensor in tensors.items() if key != f"vision_model.{name}"}
+        changed = {f"vision_model.{name}": torch.zeros(shape)} if shape else {}
+        with pytest.raises(BackboneError, match=message):
+            load({**others, **changed})
 
 
-@pytest.mark.parametrize(
-    ("header", "message"),
-    [
+def test_broken_header(tensors: Tensors, load: Any) -> None:
+    for header, message in (
         ("{", "not a JSON object"),
         ('{"input_size": "big"}', "input_size .*'big'"),
         ('{"heads": 2}', r"unknown keys \['heads'\]"),
         ('{"hidden_act": "no such"}', "cannot be (built|loaded)"),
-    ],
-)
-def test_broken_header(header: str, message: str, tensors: Tensors, load: Any) -> None:
-    with pytest.raises(BackboneError, match=message):
-        load(tensors, header)
+    ):
+        with pytest.raises(BackboneError, match=message):
+            load(tensors, header)
 
 
 # width, tokens, patch → heads, activation, size: what ComfyUI's own configurations for these files say

@@ -58,21 +58,14 @@ class Plain:
         return Scores(7 * score, score, torch.full_like(score, self.uncertainty))
 
 
-def sibling_of(
-    model: RewardModel, seed: int, readout: Readout | None = None, *, siblings: int = 3, **more: Any
-) -> RewardModel:
+def sibling_of(model: RewardModel, seed: int, readout: Readout) -> RewardModel:
     """Another taste on the same backbone."""
-    chosen = readout or default_readout(model.backbone.spec)
-    width = chosen.width(model.backbone.spec)
-    rng = torch.Generator().manual_seed(seed)
-    heads = [
-        LinearHead(torch.zeros(width), torch.randn(width, generator=rng) / width, torch.tensor(0.1 * seed))
-        for _ in range(siblings + 1)
-    ]
+    width = readout.width(model.backbone.spec)
+    weights = torch.randn(4, width, generator=torch.Generator().manual_seed(seed)) / width
+    heads = [LinearHead(torch.zeros(width), weight, torch.tensor(0.1 * seed)) for weight in weights]
     layer = RewardProjectionLayer(heads[0], heads[1:])
-    calibration = Calibration(temperature=0.5 + seed, bias=0.3 - seed)
-    head = CalibratedHead(chosen, layer, calibration)
-    return RewardModel(model.backbone, head, card={}, name=f"taste {seed}", **more)
+    head = CalibratedHead(readout, layer, Calibration(temperature=0.5 + seed, bias=0.3 - seed))
+    return RewardModel(model.backbone, head, card={}, name=f"taste {seed}")
 
 
 @pytest.fixture
@@ -98,13 +91,11 @@ def passes(monkeypatch: pytest.MonkeyPatch, pair: Pair) -> list[tuple[int, int]]
     for number, model in enumerate(pair):
         features = model.backbone.features
 
-        def counting(
-            pixels: Tensor, last: str, number: int = number, features: Any = features
-        ) -> list[Tensor]:
+        def counted(pixels: Tensor, last: str, number: int = number, features: Any = features) -> Any:
             seen.append((number, len(pixels)))
-            return list(features(pixels, last))
+            return features(pixels, last)
 
-        monkeypatch.setattr(model.backbone, "features", counting)
+        monkeypatch.setattr(model.backbone, "features", counted)
     return seen
 
 
@@ -143,34 +134,28 @@ class TestPooling:
         assert set(pair[0].score(pictures).score.tolist()) == {1.0}
         assert len(set(CombinedReward(pair).score(pictures).logit.tolist())) == COUNT
 
-    @pytest.mark.parametrize(
-        ("first", "second", "weights", "expected"),
-        [
+    def test_thresholds(self) -> None:
+        for first, second, weights, expected in (
             ({"balanced": 0.6, "fpr_5": 0.9}, {"balanced": 0.6}, None, 0.6),
             ({"balanced": 0.8}, {"balanced": 0.2}, None, 0.5),
             ({"balanced": 0.8}, {"balanced": 0.8}, (1, -1), 0.5),
             ({"balanced": 0.6}, {}, None, None),
             ({"balanced": 0.6}, {}, (1, 0), 0.6),
-        ],
-    )
-    def test_thresholds(self, first: Any, second: Any, weights: Any, expected: float | None) -> None:
-        found = CombinedReward([Plain(**first), Plain(**second)], weights)
-        assert isinstance(found, Reward)
-        assert found.thresholds == ({} if expected is None else {"balanced": pytest.approx(expected)})
+        ):
+            found = CombinedReward([Plain(**first), Plain(**second)], weights)
+            assert isinstance(found, Reward)
+            assert found.thresholds == ({} if expected is None else {"balanced": pytest.approx(expected)})
 
-    @pytest.mark.parametrize(
-        ("weights", "name"),
-        [
+    def test_names(self) -> None:
+        for weights, name in (
             ((1, 1, 1), "a + b + c"),
             ((2, -1, -0.5), "2 a − b − 0.5 c"),
             ((-1, 0, 1), "−a + c"),
             ((0, 0, 0.25), "0.25 c"),
-        ],
-    )
-    def test_names(self, weights: tuple[float, ...], name: str) -> None:
-        rewards = [Plain(letter) for letter in "abc"]
-        assert CombinedReward(rewards, weights).name == name
-        assert CombinedReward(rewards, weights, name=" mine ").name == "mine"
+        ):
+            rewards = [Plain(letter) for letter in "abc"]
+            assert CombinedReward(rewards, weights).name == name
+            assert CombinedReward(rewards, weights, name=" mine ").name == "mine"
 
 
 class TestEachIsComputedOnce:

@@ -92,17 +92,14 @@ def test_an_existing_file_stays_unless_overwriting(saved: Path) -> None:
     assert [p.name for p in saved.parent.iterdir()] == [saved.name]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
+def test_names_that_no_model_may_have(tmp_path: Path) -> None:
+    for name, message in (
         ("a.features.safetensors", "name of a model's features"),
         ("a.part.safetensors", "not complete yet"),
         ("x" * 300, "too long"),
-    ],
-)
-def test_names_that_no_model_may_have(name: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=message):
-        save_checkpoint(example(), tmp_path / name)
+    ):
+        with pytest.raises(OutputError, match=message):
+            save_checkpoint(example(), tmp_path / name)
 
 
 def test_cut_short_anywhere_or_extended(saved: Path) -> None:
