@@ -30,7 +30,6 @@ from ganrm_core.training.trainer import TrainingResult, train
 from ganrm_core.utils.progress import ProgressCallback, no_progress
 
 SIDE = 48
-COUNT = 14
 VIT = {"image_size": 32, "patch_size": 8, "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 1}
 
 Draw = Callable[[str, int], Image.Image]
@@ -88,31 +87,6 @@ def ganrm() -> Callable[..., Ran]:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A model trained by the command line on `liked` and `ordinary`, and what it printed."""
-
-    liked: Path
-    ordinary: Path
-    checkpoint: Path
-    report: Path
-    ran: Ran
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    folder = tmp_path_factory.mktemp("trained")
-    liked = _make_folder(folder / "liked", "liked", COUNT)
-    ordinary = _make_folder(folder / "ordinary", "ordinary", COUNT + 1)
-    checkpoint, report = folder / "models" / "taste.safetensors", folder / "models" / "taste.html"
-    ran = _ganrm(
-        *("train", "--liked", liked, "--ordinary", ordinary, "--output", checkpoint, "--report", report),
-        *("--views", 2, "--json"),
-    )
-    assert ran.code == 0, ran.err
-    return Trained(liked, ordinary, checkpoint, report, ran)
-
-
-@dataclass(frozen=True)
 class Sets:
     """Two folders to train on, and settings that make it quick."""
 
@@ -145,12 +119,13 @@ def sets(tmp_path_factory: pytest.TempPathFactory, tiny_transformer: str) -> Set
 
 @pytest.fixture(scope="session")
 def model_files(tmp_path_factory: pytest.TempPathFactory) -> Seeds:
-    """Checkpoints of every kind, a combination and a companion, with the tiny backbone they need."""
+    """Checkpoints of every kind, a combination and a feature archive, with the tiny backbone they need."""
     return make_checkpoint_seeds(tmp_path_factory.mktemp("model_files"))
 
 
 @pytest.fixture(scope="session")
-def model(trained: Trained) -> RewardModel:
+def model(trained: Any) -> RewardModel:
+    """The model that the tests of the command line share."""
     return RewardModel.load(trained.checkpoint)
 
 

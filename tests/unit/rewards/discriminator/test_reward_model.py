@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 import threading
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from PIL import Image
 from torch import Tensor
 
 from ganrm_core.backbones.weights_lookup import without_folder
-from ganrm_core.data.skipped_files import Skipped
 from ganrm_core.metrics.calibration import Calibration
 from ganrm_core.rewards.base import Reward
 from ganrm_core.rewards.combination_file import load_reward
@@ -30,7 +28,6 @@ from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.utils.errors import BackboneError, CheckpointError, ImageError
 
 Make = Callable[[str], RewardModel]
-FIXTURES = {"open_clip": "tiny_open_clip", "transformers": "tiny_transformer", "file": "tiny_file"}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +51,7 @@ def forge(checkpoint: Path, tmp_path: Path) -> Callable[..., Path]:
         whole = load_checkpoint(checkpoint)
         card = {name: value for name, value in {**whole.card, **entries}.items() if value is not ...}
         kept = whole.tensors if tensors is None else tensors
-        save_checkpoint(Checkpoint(kept, card), tmp_path / "forged.safetensors")
+        save_checkpoint(Checkpoint(kept, card), tmp_path / "forged.safetensors", overwrite=True)
         return tmp_path / "forged.safetensors"
 
     return change
@@ -75,19 +72,13 @@ def logits(model: RewardModel, images: Any) -> list[float]:
 
 
 class TestScore:
-    def test_grey_and_transparent_pictures(self, small: RewardModel) -> None:
-        (picture,) = pictures((30, 30))
-        grey = picture.mean(dim=-1, keepdim=True)
-        half = torch.cat([picture, torch.full_like(grey, 0.5)], dim=-1)
-        over_grey = picture * 0.5 + 128 / 255 * 0.5
-        for given, same in ((grey, grey.expand(-1, -1, -1, 3)), (half, over_grey)):
-            assert logits(small, given) == pytest.approx(logits(small, same), abs=1e-5)
-        assert logits(small, half) != pytest.approx(logits(small, picture), abs=1e-3)
-
-    def test_it_follows_the_protocol(self, model: RewardModel) -> None:
+    def test_it_follows_the_protocol(self, small: RewardModel) -> None:
+        head: Any = small.layer.head
+        layer = RewardProjectionLayer(head, [head, LinearHead(head.mean, 2 * head.weight, head.bias)])
+        parts = CalibratedHead(small.reader.readout, layer, Calibration())
+        model = RewardModel(small.backbone, parts, card={"thresholds": {"fpr_5": 0.9}}, name="taste")
         assert isinstance(model, Reward)
-        assert model.name == "taste"
-        assert set(model.thresholds) == {"balanced", "fpr_5"}
+        assert (model.name, model.thresholds) == ("taste", {"fpr_5": 0.9})
         given = pictures((224, 224), (30, 30), (40, 40))  # the first is not resized, so nothing hides a write
         before = given[0].clone()
         scores = model.score(given, prompts=["ignored"] * 3)
@@ -117,14 +108,12 @@ class TestScore:
             small.score([])
 
 
-@pytest.mark.parametrize("family", ["efficientnet_lite0", *FIXTURES])
+@pytest.mark.parametrize("source", ["efficientnet_lite0", "tiny_open_clip", "tiny_transformer", "tiny_file"])
 def test_scores_depend_neither_on_other_pictures_nor_on_saving(
-    family: str, untrained_model: Make, request: pytest.FixtureRequest, tmp_path: Path
+    source: str, untrained_model: Make, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    name = family
-    if family in FIXTURES:
-        place = str(request.getfixturevalue(FIXTURES[family]))
-        name = f"file:{place}" if family == "file" else place
+    name = source if source == "efficientnet_lite0" else request.getfixturevalue(source)
+    name = f"file:{name}" if source == "tiny_file" else name
     model = untrained_model(name)
     given = pictures((40, 40), (30, 60), (64, 20), (48, 48), (1, 1), (90, 31))
     together = logits(model, given)
@@ -134,7 +123,7 @@ def test_scores_depend_neither_on_other_pictures_nor_on_saving(
     shuffled = logits(model, [given[place] for place in order])
     assert shuffled == pytest.approx([together[place] for place in order], abs=1e-5)
     model.save(tmp_path / "taste.safetensors")
-    again = RewardModel.load(tmp_path / "taste.safetensors", backbone=None if family == name else name)
+    again = RewardModel.load(tmp_path / "taste.safetensors", backbone=None if source == name else name)
     # A tensor's address decides the order of a sum, and so the last bit.
     assert logits(again, given) == pytest.approx(together, abs=1e-6)
     assert (again.name, again.backbone.spec) == ("taste", model.backbone.spec)
@@ -155,20 +144,6 @@ class TestScoreFiles:
         stream.close()
         assert not [t for t in threading.enumerate() if t.name.startswith("ganrm-worker")]
 
-    def test_unreadable_files_shift_nothing(
-        self, small: RewardModel, make_folder: Any, tmp_path: Path
-    ) -> None:
-        paths = sorted(make_folder(tmp_path / "pictures", "ordinary", 20).iterdir())
-        bad = [paths[place] for place in (0, 7, 8, 19)]
-        for path in bad:
-            path.write_bytes(b"")
-        skipped: list[Skipped] = []
-        results = list(small.score_files(paths, skipped))
-        assert [entry.path for entry in skipped] == bad
-        assert [path for path, _ in results] == [path for path in paths if path not in bad]
-        for path, scores in results[::6]:
-            assert scores.logit.tolist() == pytest.approx(logits(small, path), abs=1e-5)
-
 
 class TestBackboneOfACheckpoint:
     def test_found_beside_it_in_a_folder_and_by_a_name_given(
@@ -185,18 +160,15 @@ class TestBackboneOfACheckpoint:
         RewardModel.load(checkpoint, backbone=f"file:{weights}")
         assert RewardModel.load_with(checkpoint, lambda _: small.backbone).backbone is small.backbone
 
-    @pytest.mark.parametrize("an_impostor_has_its_name", [False, True])
-    def test_found_by_content_under_another_name(
-        self, an_impostor_has_its_name: bool, checkpoint: Path, make_clip_vision: Any, tmp_path: Path
-    ) -> None:
-        (tmp_path / "tiny.safetensors").rename(tmp_path / "renamed by hand.safetensors")
-        if an_impostor_has_its_name:
-            make_clip_vision(tmp_path / "tiny.safetensors", seed=99)
-        RewardModel.load(checkpoint)
-
-    def test_absent_or_with_other_weights(
+    def test_renamed_absent_or_with_other_weights(
         self, checkpoint: Path, make_clip_vision: Any, tmp_path: Path
     ) -> None:
+        # Found by its content, whether or not another file has its name.
+        renamed = (tmp_path / "tiny.safetensors").rename(tmp_path / "renamed by hand.safetensors")
+        RewardModel.load(checkpoint)
+        make_clip_vision(tmp_path / "tiny.safetensors", seed=99)
+        RewardModel.load(checkpoint)
+        renamed.unlink()
         sha256 = load_checkpoint(checkpoint).card["backbone"]["weights_sha256"][:16]
         (tmp_path / "tiny.safetensors").unlink()
         with pytest.raises(
@@ -222,28 +194,21 @@ class TestBackboneOfACheckpoint:
             RewardModel.load(forged)
         RewardModel.load(forged, search_folders=[private.parent])
 
-    @pytest.mark.parametrize(
-        ("name", "cut"),
-        [
+    def test_names_without_their_folders(self) -> None:
+        for name, cut in (
             ("efficientnet_lite0", None),
-            ("file:vit.safetensors", None),
             ("file:sub/vit.safetensors", "file:vit.safetensors"),
             ("file:/etc/vit.safetensors", "file:vit.safetensors"),
             ("file:\\\\host\\share\\vit.safetensors", "file:vit.safetensors"),
             ("file:C:vit.safetensors", "file:vit.safetensors"),
             ("file:..", "file:"),
-            ("open_clip:ViT-B-32/laion2b_s34b_b79k", None),
             ("open_clip:ViT-B-32//etc/weights.bin", "open_clip:ViT-B-32/weights.bin"),
-            ("open_clip:ViT-B-32/~/weights.bin", "open_clip:ViT-B-32/weights.bin"),
             ("open_clip:hf-hub:owner/repository", None),
             ("open_clip:hf-hub:../../private", "open_clip:hf-hub:private"),
             ("transformers:facebook/dinov2-base", None),
             ("transformers:/srv/dinov2-base", "transformers:dinov2-base"),
-            ("transformers:~", "transformers:"),
-        ],
-    )
-    def test_names_without_their_folders(self, name: str, cut: str | None) -> None:
-        assert without_folder(name) == (name if cut is None else cut)
+        ):
+            assert without_folder(name) == (name if cut is None else cut)
 
 
 def with_readout(model: RewardModel, readout: Readout) -> RewardModel:
@@ -264,9 +229,7 @@ def test_format_1_scores_as_before(response: bool, small: RewardModel, checkpoin
     assert logits(loaded, given) == pytest.approx(logits(model, given), abs=1e-6)
 
 
-def test_a_second_look_that_the_backbone_does_not_support(
-    small: RewardModel, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_second_look_that_the_backbone_does_not_support(small: RewardModel, tmp_path: Path) -> None:
     taps = small.reader.readout.taps
     with_readout(small, Readout(taps, SecondLook("smaller", taps))).save(tmp_path / "forged.safetensors")
     with pytest.raises(CheckpointError, match=r"forged\.safetensors.*smaller pictures"):
@@ -278,22 +241,15 @@ def test_a_second_look_that_the_backbone_does_not_support(
     [
         *({name: ...} for name in ("backbone", "taps", "calibration", "head")),
         {"backbone": None},
-        {"backbone": "tiny"},
-        {"taps": None},
         {"taps": []},
         {"taps": ["block99"]},
         {"taps": ["block1" * 500]},
         {"second_look": {"kind": "from the future", "taps": []}},
-        {"second_look": {"kind": "smaller"}},
         {"second_look": {"kind": "smaller", "taps": ["embedding", "block99"]}},
         *({"calibration": {"temperature": t, "bias": 0.0}} for t in (0.0, -1.0, "x", None, 1e-300, 10**400)),
         {"calibration": {"temperature": 1.0, "bias": 1e39}},
-        {"calibration": {"warmth": 1}},
-        {"thresholds": [0.5]},
         {"thresholds": {"balanced": "high"}},
-        {"head": "unknown"},
         {"head": "mlp"},
-        {"adapter": ["lora"]},
         {"adapter": {"kind": "from the future"}},
         {"adapter": {"kind": "lora", "rank": 8, "alpha": 16, "modules": ["net.absent"]}},
     ],
@@ -308,17 +264,15 @@ def test_an_entry_that_is_missing_or_does_not_fit(entries: dict[str, Any], forge
     assert len(message) < 600
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [{"name": ["efficientnet_lite0"]}, {"weights_sha256": None}, {"taps": [{"name": "a", "width": -1}]}],
-    ids=json.dumps,
-)
-def test_a_backbone_spec_that_is_damaged(entry: dict[str, Any], checkpoint: Path, forge: Any) -> None:
-    with pytest.raises(CheckpointError, match=r"forged\.safetensors.*anew"):
-        load_reward(forge({"backbone": {**load_checkpoint(checkpoint).card["backbone"], **entry}}))
-
-
-def test_no_tensors_or_no_file(forge: Any) -> None:
+def test_a_damaged_backbone_spec_no_tensors_or_no_file(checkpoint: Path, forge: Any) -> None:
+    whole = load_checkpoint(checkpoint).card["backbone"]
+    for entry in (
+        {"name": ["efficientnet_lite0"]},
+        {"weights_sha256": None},
+        {"taps": [{"name": "a", "width": -1}]},
+    ):
+        with pytest.raises(CheckpointError, match=r"forged\.safetensors.*anew"):
+            load_reward(forge({"backbone": {**whole, **entry}}))
     with pytest.raises(CheckpointError, match=r"forged\.safetensors.*anew"):
         RewardModel.load(forge({}, {}))
     with pytest.raises(CheckpointError, match="There is no checkpoint"):

@@ -97,7 +97,6 @@ class TestKept:
         self, kept: Refinement, trained_here: TrainingResult, tmp_path: Path, pool: Path
     ) -> None:
         assert kept.improved
-        assert kept.model is not trained_here.model
         assert kept.model.name == "better"
         kept.model.save(tmp_path / "better.safetensors")
         card = load_checkpoint(tmp_path / "better.safetensors").card
@@ -124,7 +123,7 @@ class TestKept:
         assert bootstrap_card(kept).size[0] == 1400
 
     def test_a_refined_model_is_refined_again(
-        self, kept: Refinement, run: Run, always_keeps: None, tmp_path: Path
+        self, kept: Refinement, run: Run, sets: Any, always_keeps: None, tmp_path: Path
     ) -> None:
         write_features(tmp_path / "second.safetensors", kept.model, kept.known)
         before = kept.model.to_bytes()
@@ -134,9 +133,7 @@ class TestKept:
         assert second.outcome.auc == pytest.approx(kept.outcome.rounds[-1].auc, abs=0.02)
         assert len(second.model.card["provenance"]["bootstrapping"]) == 2
 
-    def test_but_not_with_files_in_another_order(
-        self, kept: Refinement, run: Run, sets: Any, tmp_path: Path
-    ) -> None:
+        # But not with files in another order.
         renamed = shutil.copytree(sets.liked, tmp_path / "liked")
         paths = sorted(renamed.iterdir())
         for place, path in enumerate(paths):
@@ -150,9 +147,8 @@ def test_not_kept_gives_the_very_model(
 ) -> None:
     monkeypatch.setattr(rounds, "ranks_better", lambda *_: False)
     result = run()
-    assert not result.improved
+    assert (result.improved, result.metrics) == (False, None)
     assert result.model is trained_here.model
-    assert result.metrics is None
     assert "unchanged" in verdict(result)
     assert "not kept" in round_lines(result)[0]
     assert bootstrap_card(result).height > 400
@@ -161,27 +157,22 @@ def test_not_kept_gives_the_very_model(
     assert result.outcome.rounds[0].loss == pytest.approx(kept.outcome.rounds[0].loss, abs=0.02)
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.usefixtures("always_keeps")
 def test_models_of_earlier_formats_are_refined_by_the_sentence_in_their_card(
-    version: int,
-    trained_here: TrainingResult,
-    checkpoint: Path,
-    run: Run,
-    always_keeps: None,
-    tmp_path: Path,
+    trained_here: TrainingResult, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = tmp_path / "old.safetensors"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint_format, "FORMAT_VERSION", version)
-        content = trained_here.model.checkpoint()
+    expected = run().model.layer.state_dict()["head.weight"]
+    for version in (2, 3):
+        content, old = trained_here.model.checkpoint(), tmp_path / f"{version}.safetensors"
         del content.card[CARD_KEY]
-        checkpoint_format.save_checkpoint(content, old)
-    model = RewardModel.load_with(old, lambda _: trained_here.model.backbone)
-    assert model.card["format_version"] == version
-    refined, expected = run(model), run()
-    assert refined.model.card[CARD_KEY] == trained_here.model.card[CARD_KEY]
-    mine, theirs = (r.model.layer.state_dict()["head.weight"] for r in (refined, expected))
-    assert torch.equal(mine, theirs)
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint_format, "FORMAT_VERSION", version)
+            checkpoint_format.save_checkpoint(content, old)
+        model = RewardModel.load_with(old, lambda _: trained_here.model.backbone)
+        assert model.card["format_version"] == version
+        refined = run(model).model
+        assert refined.card[CARD_KEY] == trained_here.model.card[CARD_KEY]
+        assert torch.equal(refined.layer.state_dict()["head.weight"], expected)
 
 
 class TestPictures:
@@ -215,15 +206,6 @@ class TestPictures:
         assert [entry.path.name for entry in result.pool.skipped] == ["broken.png"]
         assert any("broken.png" in warning for warning in result.warnings)
 
-    def test_other_pictures_are_taken_with_a_warning(
-        self, run: Run, sets: Any, checkpoint: Path, tmp_path: Path, always_keeps: None
-    ) -> None:
-        other = shutil.copytree(sets.liked, tmp_path / "liked")
-        sorted(other.iterdir())[0].unlink()
-        result = run(liked=other, ordinary=sets.ordinary, checkpoint=checkpoint)
-        assert any("not those the model was trained on" in warning for warning in result.warnings)
-        assert result.model.card["provenance"]["n_liked"] == 11
-
     def test_the_archive_serves_where_the_folders_are_those_of_the_training(
         self, trained_here: TrainingResult, sets: Any, checkpoint: Path
     ) -> None:
@@ -252,8 +234,9 @@ class TestPictures:
             run(untrained_model(tiny_transformer))
 
 
+@pytest.mark.usefixtures("always_keeps")
 @pytest.mark.parametrize("stage", ["reading the pool", "bootstrapping", "measuring"])
-def test_a_cancel_passes_through(stage: str, run: Run, always_keeps: None) -> None:
+def test_a_cancel_passes_through(stage: str, run: Run) -> None:
     def stop(step: Progress) -> None:
         if step.stage == stage:
             raise KeyboardInterrupt
@@ -273,22 +256,22 @@ def test_the_origin_of_a_paper_model_and_of_an_early_one() -> None:
     assert origin_of(model).mode == "full"
 
 
+@pytest.mark.usefixtures("always_keeps")
 def test_an_adapted_model_is_judged_on_the_fold_it_has_not_seen(
-    trained_here: TrainingResult, run: Run, sets: Any, always_keeps: None, tmp_path: Path
+    trained_here: TrainingResult, run: Run, sets: Any, checkpoint: Path, tmp_path: Path
 ) -> None:
-    plain = trained_here.model
-    adapter = Adapter(1, 1.0, {})  # changes nothing
-    model = RewardModel(
-        plain.backbone,
-        CalibratedHead(plain.reader.readout, plain.layer, plain.calibration),
-        card=plain.card,
-        adapter=adapter,
-    )
+    plain, adapter = trained_here.model, Adapter(1, 1.0, {})  # changes nothing
+    parts = CalibratedHead(plain.reader.readout, plain.layer, plain.calibration)
+    model = RewardModel(plain.backbone, parts, card=plain.card, adapter=adapter)
     result = run(model, liked=sets.liked, ordinary=sets.ordinary)
     assert "one fifth" in result.model.card["metrics"]["held_out"]
     assert result.model.card["metrics"]["n"] == len(result.outcome.held_out) < 10
     assert result.model.adapter is adapter
+    # Of other pictures no one can tell which the adapter has seen; a plain model takes them with a warning.
     other = shutil.copytree(sets.liked, tmp_path / "liked")
     sorted(other.iterdir())[0].unlink()
     with pytest.raises(DataError, match="LoRA"):
         run(model, liked=other, ordinary=sets.ordinary)
+    result = run(liked=other, ordinary=sets.ordinary, checkpoint=checkpoint)
+    assert any("not those the model was trained on" in warning for warning in result.warnings)
+    assert result.model.card["provenance"]["n_liked"] == 11
