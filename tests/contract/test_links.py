@@ -84,18 +84,15 @@ def test_a_link_opens_no_way_past_it(pack: Pack, folders: Folders, disk: Path, e
 @pytest.mark.parametrize(
     "there", ["", "{}_00007_.png", "{}_00002_.webp", "{}_9_extra.txt", "{}x_00009_.png", "{}_no"]
 )
-def test_the_same_names_as_core(pack: Pack, folders: Folders, prefix: str, there: str) -> None:
+def test_the_same_names_as_core_and_quotes_are_dropped(
+    pack: Pack, folders: Folders, prefix: str, there: str
+) -> None:
     import folder_paths
 
     home, name, *_ = folder_paths.get_save_image_path(prefix, str(folders.output), 6, 8)
     if there:
         (Path(home) / there.format(name)).touch()
     home, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, str(folders.output), 6, 8)
-    result = pack.run(SAVE, images=noise(), filename_prefix=prefix)
+    result = pack.run(SAVE, images=noise(), filename_prefix=f' "{prefix}" ' if there else prefix)
     assert result["files"] == [str(Path(subfolder) / f"{name}_{counter:05}_.png")]
     assert (Path(home) / f"{name}_{counter:05}_.png").is_file()
-
-
-def test_a_prefix_pasted_with_its_quotes(pack: Pack, folders: Folders) -> None:
-    result = pack.run(SAVE, images=noise(), filename_prefix=' "my pictures/best" ')
-    assert result["files"] == ["my pictures/best_00001_.png"]

@@ -59,8 +59,7 @@ def test_an_unfinished_download_is_not_offered(models: Any, folders: Folders) ->
     whole = ("whole.safetensors", "sub/whole.safetensors")
     unfinished = (
         *("begun.safetensors", "begun.safetensors.aria2", "firefox.safetensors", "firefox.safetensors.part"),
-        *("other.safetensors.part", "other.safetensors.crdownload", "other.safetensors.tmp"),
-        *(".0123456789abcdef.part.safetensors", ".cache/hidden.safetensors"),
+        *("other.safetensors.crdownload", ".0123456789abcdef.part.safetensors", ".cache/hidden.safetensors"),
     )
     for home in (folders.models / "ganrm", folders.models / "clip_vision"):
         for name in (*whole, *unfinished):

@@ -34,11 +34,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("GANRMBestOfN", best_of_n(min_keep=[2]), "between 0 and keep"),
     ("GANRMBestOfN", best_of_n(keep=[0]), "at least one candidate"),
     ("GANRMBestOfN", best_of_n(order=["upside down"]), "no order"),
-    ("GANRMBestOfN", best_of_n(candidate=["each pixel"]), "no candidate"),
     ("GANRMBestOfN", best_of_n(ties=["by chance"]), "break ties"),
     ("GANRMScore", {"candidate": ["each pixel"]}, "no candidate"),
     ("GANRMAddToDataset", {"dataset_name": ["likes"], "pick": ["foo"]}, '"foo" is no number to pick'),
-    ("GANRMAddToDataset", {"dataset_name": ["likes"], "pick": ["1 4-x"]}, '"4-x" is no number'),
     ("GANRMAddToDataset", {"dataset_name": ["../evil"], "pick": [""]}, "not written to"),
     ("GANRMAddToDataset", {"dataset_name": [""], "pick": [""]}, "Give the dataset a name"),
     ("GANRMBestOfNSampler", sampler(keep=9), "keep is 9 of 8"),
@@ -48,7 +46,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("GANRMBestOfNSampler", sampler(pruning="wild"), "no pruning 'wild'"),
     ("GANRMBestOfNSampler", sampler(custom_pruning="30%"), "cannot be read"),
     ("GANRMBestOfNSampler", sampler(look_with="glasses"), "no decoder"),
-    ("GANRMBestOfNSamplerCustom", custom(keep=9), "keep is 9 of 8"),
     ("GANRMBestOfNSamplerCustom", custom(custom_pruning="50%: 1/4, 30%: 1/2"), "comes later"),
     ("GANRMBootstrap", {"liked": None}, "connect the same ordinary pictures"),
     ("GANRMBootstrap", {"ordinary": None}, "connect the same liked pictures"),
@@ -66,13 +63,9 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("GANRMBestOfN", best_of_n()),
     ("GANRMBestOfN", {"given_scores": (None,)}),
     ("GANRMBestOfN", best_of_n(keep=LINK, min_keep=[2])),
-    (
-        "GANRMBestOfN",
-        best_of_n(**dict.fromkeys(["keep", "group_size", "min_score", "min_keep", "order", "ties"], LINK)),
-    ),
+    ("GANRMBestOfN", {**dict.fromkeys(best_of_n(), LINK), "reward": (None,)}),
     ("GANRMScore", {"candidate": LINK}),
     ("GANRMAddToDataset", {"dataset_name": LINK, "pick": LINK}),
-    ("GANRMAddToDataset", {"dataset_name": ["likes"], "pick": ["1 4 7-9"]}),
     ("GANRMAddToDataset", {"dataset_name": ["likes"], "pick": [" ALL "]}),
     ("GANRMBestOfNSampler", sampler()),
     ("GANRMBestOfNSampler", sampler(n=None, keep=99)),
@@ -81,7 +74,6 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("GANRMBootstrap", {}),
     ("GANRMBootstrap", {"liked": None, "ordinary": None}),
     ("GANRMEnsemble", {"weight_1": 0.0, "weight_2": 0.0, "reward_3": None, "weight_3": 1.0}),
-    ("GANRMEnsemble", {"weight_1": 0.0, "weight_2": None}),
     ("GANRMSaveImages", {"filename_prefix": LINK, "format": LINK}),
     ("GANRMSaveImages", {"filename_prefix": ["a/%score%"], "format": ["webp"]}),
     ("GANRMScoreFolder", {"folder": "input/deep", "recursive": True}),
@@ -110,9 +102,8 @@ def test_accepted(pack: Pack, node: str, inputs: dict[str, Any]) -> None:
 
 def test_asking_leaves_nothing_behind(pack: Pack, folders: Folders, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    place = {"save_to": "new/best", "place": "copy"}
-    inputs = {"folder": "input/pictures", "keep": 1, "recursive": False, **place}
-    assert pack.refusal("GANRMScoreFolder", **inputs) == ""
+    place = {"save_to": "new/best", "place": "copy", "keep": 1}
+    assert pack.refusal("GANRMScoreFolder", folder="input/pictures", recursive=False, **place) == ""
     assert pack.refusal("GANRMSaveImages", filename_prefix=["new/best"], format=["png"]) == ""
     assert pack.refusal("GANRMSaveModel", name="new/best", if_exists="add a number") == ""
     assert sorted(tmp_path.rglob("*")) == before

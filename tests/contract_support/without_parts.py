@@ -26,30 +26,16 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-# Modules that import the part, and so must be imported again.
 USERS = {
-    "_sqlite3": ["sqlite3"],
-    "_lzma": ["lzma"],
-    "_bz2": ["bz2"],
-    "_ctypes": ["ctypes"],
-    "PIL._imagingcms": ["PIL.ImageCms"],
-    "PIL._avif": ["PIL.AvifImagePlugin"],
-    "torchvision": ["timm"],
-    "tqdm": ["timm"],
+    **{"_sqlite3": "sqlite3", "_lzma": "lzma", "_bz2": "bz2", "_ctypes": "ctypes"},
+    **{"PIL._imagingcms": "PIL.ImageCms", "PIL._avif": "PIL.AvifImagePlugin"},
+    **{"torchvision": "timm", "tqdm": "timm"},
 }
-
-
+"""The module that imports the part, and so must be imported again."""
 BELOW_THE_RUNTIME = ("_lzma", "_bz2", "_ctypes")
 """torchvision, and so the node runtime, needs the first two; torch needs the last."""
 NOT_SCORING = (
-    "open_clip",
-    "transformers",
-    "peft",
-    "huggingface_hub",
-    "jinja2",
-    "matplotlib",
-    "sklearn",
-    "scipy",
+    *("open_clip", "transformers", "peft", "huggingface_hub", "jinja2", "matplotlib", "sklearn", "scipy"),
     "fcntl",
 )
 
@@ -72,9 +58,9 @@ class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def break_part(part: str, error: str) -> None:
-    gone = [part, *USERS.get(part, [])]
+    gone = (f"{part}.", f"{USERS.get(part, part)}.")
     for name in list(sys.modules):
-        if any(name == each or name.startswith(f"{each}.") for each in gone):
+        if f"{name}.".startswith(gone):
             del sys.modules[name]
     sys.meta_path.insert(0, Broken(part, error))
 
@@ -112,10 +98,7 @@ def load_nodes() -> None:
 
 def case(part: str, error: str, checkpoint: str, picture: str, folder: str) -> dict[str, str]:
     break_part(part, error)
-    tries: dict[str, Callable[[], Any]] = {
-        "import": lambda: __import__("ganrm_core") and None,
-        "help": command("--help"),
-    }
+    tries: dict[str, Callable[[], Any]] = {"help": command("--help")}
     if part != "_ctypes":
         tries["info"] = command("info", checkpoint)
         if error == "absent" or part not in NOT_SCORING:

@@ -17,16 +17,11 @@ NODE = "GANRMEnsemble"
 def pair(pack: Any, trained: Any) -> list[Any]:
     """Two rewards as two Load GAN-RM nodes give them: their backbones have equal weights."""
     model = trained.model
-    other = type(model)(
-        pack.module("ganrm_core.backbones.registry").load_backbone("efficientnet_lite0"),
-        pack.module("ganrm_core.rewards.discriminator.model_parts").CalibratedHead(
-            model.reader.readout,
-            model.layer,
-            pack.module("ganrm_core.metrics.calibration").Calibration(2.0, -0.5),
-        ),
-        card=model.card,
-        name="other",
-    )
+    backbone = pack.module("ganrm_core.backbones.registry").load_backbone("efficientnet_lite0")
+    calibration = pack.module("ganrm_core.metrics.calibration").Calibration(2.0, -0.5)
+    parts = pack.module("ganrm_core.rewards.discriminator.model_parts")
+    head = parts.CalibratedHead(model.reader.readout, model.layer, calibration)
+    other = type(model)(backbone, head, card=model.card, name="other")
     return [trained, pack.module("nodes.host.model_management").ManagedReward(other)]
 
 
@@ -45,32 +40,29 @@ def calls(monkeypatch: pytest.MonkeyPatch, pair: list[Any]) -> list[tuple[str, i
     """Every ("load" or "run", which of the pair's backbones)."""
     seen: list[tuple[str, int]] = []
 
-    def record(number: int, reward: Any) -> None:
-        features, load = reward.model.backbone.features, reward.managed_backbone.load
+    def record(owner: Any, method: str, what: tuple[str, int]) -> None:
+        original = getattr(owner, method)
 
-        def run(pixels: Tensor, last: str) -> Any:
-            seen.append(("run", number))
-            return features(pixels, last)
+        def recorded(*arguments: Any, **named: Any) -> Any:
+            seen.append(what)
+            return original(*arguments, **named)
 
-        def loaded(count: int = 1) -> None:
-            seen.append(("load", number))
-            load(count)
-
-        monkeypatch.setattr(reward.model.backbone, "features", run)
-        monkeypatch.setattr(reward.managed_backbone, "load", loaded)
+        monkeypatch.setattr(owner, method, recorded)
 
     for number, reward in enumerate(pair):
-        record(number, reward)
+        record(reward.model.backbone, "features", ("run", number))
+        record(reward.managed_backbone, "load", ("load", number))
     return seen
 
 
 def test_the_weighted_mean_of_log_odds(pack: Any, pair: list[Any], pictures: Tensor) -> None:
     reward = pack.run(NODE, reward_1=pair[0], reward_2=pair[1], weight_2=-0.5)["reward"]
-    odds = []
-    for managed in pair:
-        calibration = managed.model.calibration
-        odds.append(managed.score(pictures).logit / calibration.temperature + calibration.bias)
-    expected = (odds[0] - 0.5 * odds[1]) / 1.5
+    calibrations = [managed.model.calibration for managed in pair]
+    first, second = (
+        managed.score(pictures).logit / calibration.temperature + calibration.bias
+        for managed, calibration in zip(pair, calibrations, strict=True)
+    )
+    expected = (first - 0.5 * second) / 1.5
     torch.testing.assert_close(reward.score(pictures).logit, expected, atol=1e-3, rtol=1e-3)
 
 

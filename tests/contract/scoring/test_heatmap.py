@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from contract_support.pack import Many
+from contract_support.pictures import pixels
 from contract_support.rewards import Bright
-from PIL import Image
 from torch import Tensor
 
 
@@ -20,9 +19,8 @@ def half_dark(count: int = 1, size: tuple[int, int] = (40, 48), channels: int = 
 
 
 def run(pack: Any, bright: Bright, images: Any, **inputs: Any) -> Any:
-    return pack.run(
-        "GANRMHeatmap", **{"images": images, "reward": bright, "share": 0.3, "grow": 0, "blur": 0, **inputs}
-    )
+    plain = {"share": 0.3, "grow": 0, "blur": 0}
+    return pack.run("GANRMHeatmap", images=images, reward=bright, **{**plain, **inputs})
 
 
 def test_the_dark_half_is_masked(pack: Any, bright: Bright) -> None:
@@ -33,9 +31,8 @@ def test_the_dark_half_is_masked(pack: Any, bright: Bright) -> None:
     assert float(mask[:, :, 24:].sum()) == 0
     assert overlay.shape == (1, 40, 48, 3)
     assert 0 <= float(overlay.min()) <= float(overlay.max()) <= 1
-    (grown,), (soft,) = (
-        run(pack, bright, half_dark(), **more)["mask"] for more in ({"grow": 4}, {"blur": 6})
-    )
+    (grown,) = run(pack, bright, half_dark(), grow=4)["mask"]
+    (soft,) = run(pack, bright, half_dark(), blur=6)["mask"]
     assert grown.sum() > mask.sum()
     assert bool((grown >= mask).all())
     assert bool(((soft > 0.1) & (soft < 0.9)).any())
@@ -47,11 +44,8 @@ def test_a_batch_stays_a_batch_and_a_list_a_list(pack: Any, bright: Bright, fold
     several = run(pack, bright, Many([half_dark(), half_dark(2, (450, 600), channels=4)]))
     assert [tuple(mask.shape) for mask in several["mask"]] == [(1, 40, 48), (2, 450, 600)]
     assert [tuple(overlay.shape) for overlay in several["overlay"]] == [(1, 40, 48, 3), (2, 450, 600, 3)]
-    sizes = []
-    for shown in several.ui["images"]:
-        with Image.open(Path(folders.temp) / shown["subfolder"] / shown["filename"]) as picture:
-            sizes.append(picture.size)
-    assert sizes == [(48, 40), (512, 384), (512, 384)]
+    shown = [folders.temp / each["subfolder"] / each["filename"] for each in several.ui["images"]]
+    assert [pixels(path).shape[:2] for path in shown] == [(40, 48), (384, 512), (384, 512)]
 
 
 def test_an_invalid_picture_costs_the_others_nothing(pack: Any, bright: Bright) -> None:
