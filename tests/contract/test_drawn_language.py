@@ -39,8 +39,8 @@ def drawn(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]
 
 
 @pytest.mark.usefixtures("drawn", "folders")
-def test_training_and_evaluation(
-    pack: Any, taste: Any, training: Any, dataset: Any, monkeypatch: pytest.MonkeyPatch
+def test_training_evaluation_and_bootstrapping(
+    pack: Any, taste: Any, training: Any, dataset: Any, make_pictures: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     def train_on_files(_files: Any, settings: Any, *, load: Any, **_: Any) -> Any:
         load(settings.backbone)
@@ -54,17 +54,11 @@ def test_training_and_evaluation(
         reward = pack.run("GANRMTrain", **sets, views=1)["reward"]
         pack.run("GANRMSaveModel", reward=reward, name="my_taste")
     pack.run("GANRMEvaluate", reward=reward, **sets)
-
-
-@pytest.mark.usefixtures("drawn", "folders")
-@pytest.mark.parametrize("kept", [True, False])
-def test_bootstrapping(
-    pack: Any, trained: Any, taste: Any, dataset: Any, monkeypatch: pytest.MonkeyPatch, kept: bool
-) -> None:
-    rounds = pack.module("ganrm_core.training.self_training.rounds")
-    monkeypatch.setattr(rounds, "ranks_better", lambda *_: kept)
-    sets = {"liked": dataset(taste.liked), "ordinary": dataset(taste.ordinary)}
-    pack.run("GANRMBootstrap", reward=trained, pool=dataset(taste.ordinary), rounds=1, **sets)
+    pool = dataset(make_pictures(tmp_path / "pool", "liked", 5, 50))
+    for kept in (True, False):
+        rounds = pack.module("ganrm_core.training.self_training.rounds")
+        monkeypatch.setattr(rounds, "ranks_better", lambda *_, kept=kept: kept)
+        pack.run("GANRMBootstrap", reward=reward, pool=pool, rounds=1, **sets)
 
 
 @pytest.mark.usefixtures("drawn", "folders")

@@ -89,14 +89,8 @@ def test_samplers_take_what_a_vae_gives(run_sampler: Any) -> None:
 
 
 @pytest.mark.parametrize("node", JUDGES)
-@pytest.mark.parametrize(
-    ("scale", "offset", "advice"),
-    [(255, 0, "Divide it by 255"), (8, -4, "latent"), (2, -1, r"\(x \+ 1\) / 2")],
-)
-def test_clearly_another_range_is_refused(
-    pack: Pack, bright: Bright, errors: Any, node: str, scale: float, offset: float, advice: str
-) -> None:
+def test_clearly_another_range_is_refused(pack: Pack, bright: Bright, errors: Any, node: str) -> None:
     pictures = plain(upscaled())
-    pictures[1] = pictures[1] * scale + offset
-    with pytest.raises(errors.ImageError, match=f"Image 2 of 3.*{advice}"):
+    pictures[1] *= 255
+    with pytest.raises(errors.ImageError, match=r"Image 2 of 3.*Divide it by 255"):
         pack.run(node, images=pictures, reward=bright, **JUDGES[node])

@@ -71,10 +71,8 @@ class Stepping:
     fail_at: int | None = None
     ended: int = 0
 
-    def sample(
-        self, model: Any, sigmas: Tensor, extra_args: Any, callback: Any, noise: Tensor, *rest: Any
-    ) -> Tensor:
-        latent, _mask, disable_pbar = rest
+    def sample(self, model: Any, sigmas: Tensor, *given: Any, disable_pbar: bool) -> Tensor:
+        extra_args, callback, noise, latent, _mask = given
         assert disable_pbar
         assert model.model_options is extra_args["model_options"]
         x = noise + latent

@@ -46,26 +46,22 @@ class TestChoice:
         assert guider.asked == [1] * CALLS[pruning]
         assert result.ui["work"] == [pytest.approx(CALLS[pruning] / 160)]
 
-    def test_a_custom_schedule_and_as_many_survivors_as_are_kept(self, run_sampler: Any) -> None:
-        guider = Guider()
-        run_sampler(guider=guider, pruning="off", custom_pruning="50%: 1/4")
-        assert len(guider.asked) == 16 * 5 + 4 * 5
-        assert run_sampler(pruning="strong", keep=6)["seeds"] == best_seeds(6)
-
-    def test_a_sampler_with_steps_of_its_own_is_dropped_after_the_step_it_has_reached(
-        self, run_sampler: Any
-    ) -> None:
+    def test_a_schedule_of_ones_own_and_a_sampler_with_other_steps(self, run_sampler: Any) -> None:
         class Fast(Stepping):
             """Seven callbacks for ten steps."""
 
             def sample(self, model: Any, sigmas: Tensor, *rest: Any, **named: Any) -> Tensor:
                 return super().sample(model, sigmas[[0, 1, 2, 4, 6, 8, 9, 10]], *rest, **named)
 
-        guider = Guider()
-        result = run_sampler(guider=guider, sampler=Fast(), pruning="gentle")
         # The rung after 50 % is reached once sigmas[4] is passed, which is the fourth call.
-        assert len(guider.asked) == 16 * 4 + 8 * 3
-        assert result.ui["work"] == [pytest.approx((16 * 4 + 8 * 3) / (16 * 7))]
+        fast = ({"sampler": Fast(), "pruning": "gentle"}, 16 * 4 + 8 * 3, 16 * 7)
+        custom = ({"pruning": "off", "custom_pruning": "50%: 1/4"}, 16 * 5 + 4 * 5, 160)
+        for inputs, calls, all_calls in (fast, custom):
+            guider = Guider()
+            result = run_sampler(guider=guider, **inputs)
+            assert len(guider.asked) == calls
+            assert result.ui["work"] == [pytest.approx(calls / all_calls)]
+        assert run_sampler(pruning="strong", keep=6)["seeds"] == best_seeds(6), "as many survive as are kept"
 
 
 class TestSharedCalls:
@@ -79,14 +75,12 @@ class TestSharedCalls:
         import comfy.model_management
 
         monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: 1000)
-        guiders = Guider(), Guider()
-        for guider, size in zip(guiders, (200, 5000), strict=True):
+        for size, most in ((200, 3), (5000, 1)):
+            guider = Guider()
             guider.model_patcher.size = size
-        result = run_sampler(guider=guiders[0], together=8, n=4)
-        assert set(guiders[0].asked) == {3, 1}
-        assert "memory let 3 of 8 candidates share a call" in result["summary"]
-        run_sampler(guider=guiders[1], together=8, n=4)
-        assert set(guiders[1].asked) == {1}
+            result = run_sampler(guider=guider, together=8, n=4)
+            assert set(guider.asked) == {most, 1}
+            assert f"memory let {most} of 8 candidates share a call" in result["summary"]
 
     def test_the_model_is_loaded_again_after_each_rung(self, run_sampler: Any, reloads: list[Any]) -> None:
         guider = Guider()
@@ -150,12 +144,10 @@ def test_no_further_round_once_a_better_one_is_unlikely(
 class TestWhatIsShown:
     def test_scores_of_every_candidate_and_the_sheet(self, run_sampler: Any) -> None:
         result = run_sampler(pruning="standard", keep=2, draw_live=True)
-        ui = result.ui
-        assert ui["seeds"] == ui["indices"] == best_seeds(2)
-        assert [(rung["step"], len(rung["scores"])) for rung in ui["looks"]] == [(3, 16), (5, 8)]
-        assert [score is not None for score in ui["all_scores"]].count(True) == 4
-        assert ui["summary"][0].startswith("16 candidates, 2 kept: ")
-        assert result["preview"].shape[0] == 1
+        assert result.ui["seeds"] == result.ui["indices"] == best_seeds(2)
+        assert [(rung["step"], len(rung["scores"])) for rung in result.ui["looks"]] == [(3, 16), (5, 8)]
+        assert [score is not None for score in result.ui["all_scores"]].count(True) == 4
+        assert result.ui["summary"][0].startswith("16 candidates, 2 kept: ")
         assert result["preview"].shape[2] > 800
 
     def test_a_missing_preview_decoder_is_named_where_it_is_needed(self, run_sampler: Any) -> None:

@@ -35,9 +35,9 @@ def test_inputs_that_are_refused(run_sampler: Any, errors: Any, inputs: dict[str
 
 
 def test_a_sampler_that_is_not_here_is_not_replaced(pack: Any, errors: Any) -> None:
-    links: dict[str, Any] = {"positive": [], "negative": [], "latent_image": {}}
+    links = dict.fromkeys(("positive", "negative", "latent_image", "model", "vae", "reward"))
     with pytest.raises(errors.DataError, match="no 'magic'"):
-        pack.run(NODE, **links, model=None, vae=None, reward=None, sampler_name="magic")
+        pack.run(NODE, **links, sampler_name="magic")
 
 
 class SameForEverySeed(Noise):
@@ -175,17 +175,13 @@ class TestConditioningBySeed:
         monkeypatch.setattr(comfy.samplers, "process_conds", process, raising=False)
         return seeds
 
-    @pytest.mark.parametrize("together", [1, 4])
-    def test_each_candidate_has_its_own(self, run_sampler: Any, processed: list[int], together: int) -> None:
-        guider = BySeed(True)
-        run_sampler(guider=guider, n=6, pruning="standard", together=together)
-        assert processed == [0, 1, 2, 3, 4, 5]
+    @pytest.mark.parametrize(("by_seed", "together", "made"), [(True, 4, 6), (True, 1, 6), (False, 3, 2)])
+    def test_each_candidate_has_its_own_if_it_depends_on_the_seed(
+        self, run_sampler: Any, processed: list[int], by_seed: bool, together: int, made: int
+    ) -> None:
+        guider = BySeed(by_seed)
+        run_sampler(guider=guider, n=6, pruning="standard" if by_seed else "off", together=together)
+        assert processed == list(range(made))
         assert guider.told
-        assert all(seed == told for seed, told in guider.told)
-        assert set(guider.asked) == {1}
-
-    def test_all_share_one_that_does_not_depend_on_it(self, run_sampler: Any, processed: list[int]) -> None:
-        guider = BySeed(False)
-        run_sampler(guider=guider, n=6, together=3)
-        assert processed == [0, 1]
-        assert set(guider.asked) == {3}
+        assert not by_seed or all(seed == told for seed, told in guider.told)
+        assert set(guider.asked) == {1 if by_seed else 3}, "all share one that does not depend on it"

@@ -17,12 +17,17 @@ LEVELS = (0.2, 0.8, 0.5, 0.9, 0.1, 0.42)
 
 
 class TestWhatIsKept:
-    def test_a_batch(self, pack: Any, bright: Bright) -> None:
-        images = grey(*LEVELS)
-        result = pack.run(NODE, images=images, reward=bright, keep=2)
+    def test_a_batch_with_latents_and_masks(self, pack: Any, bright: Bright) -> None:
+        images, samples, masks = grey(*LEVELS), torch.rand(6, 4, 2, 2), torch.rand(6, 6, 8)
+        given = {"latents": {"samples": samples}, "masks": masks}
+        result = pack.run(NODE, images=images, reward=bright, keep=2, **given)
         (best,), (rejected,) = result["best"], result["rejected"]
         assert torch.equal(best, images[[3, 1]])
         assert torch.equal(rejected, images[[2, 5, 0, 4]])
+        (latent,), (mask,) = result["best_latents"], result["best_masks"]
+        assert torch.equal(latent["samples"], samples[[3, 1]])
+        assert latent["batch_index"] == [3, 1]
+        assert torch.equal(mask, masks[[3, 1]])
         assert result["indices"] == [3, 1]
         assert result["scores"] == pytest.approx([level / 2 for level in LEVELS])
         assert result["best_scores"] == pytest.approx([0.45, 0.4])
@@ -44,18 +49,15 @@ class TestWhatIsKept:
         assert every["indices"] == [1, 0, 2]
         assert is_blocked(every["rejected"])
 
-    @pytest.mark.parametrize(
-        ("settings", "kept"),
-        [
-            ({"keep": 3, "order": "as they came"}, [1, 2, 3]),
-            ({"keep": 6, "min_score": 0.25}, [3, 1, 2]),  # of scores, not of logits
-            ({"keep": 4, "min_score": 0.9, "min_keep": 2}, [3, 1]),
-        ],
-    )
-    def test_settings(self, pack: Any, bright: Bright, settings: dict[str, Any], kept: list[int]) -> None:
-        result = pack.run(NODE, images=grey(*LEVELS), reward=bright, **settings)
-        assert result["indices"] == kept
-        assert result["best_scores"] == pytest.approx([LEVELS[i] / 2 for i in kept])
+    def test_settings(self, pack: Any, bright: Bright) -> None:
+        for kept, settings in (
+            ([1, 2, 3], {"keep": 3, "order": "as they came"}),
+            ([3, 1, 2], {"keep": 6, "min_score": 0.25}),  # of scores, not of logits
+            ([3, 1], {"keep": 4, "min_score": 0.9, "min_keep": 2}),
+        ):
+            result = pack.run(NODE, images=grey(*LEVELS), reward=bright, **settings)
+            assert result["indices"] == kept
+            assert result["best_scores"] == pytest.approx([LEVELS[i] / 2 for i in kept])
 
 
 class TestCloseCalls:
@@ -90,16 +92,6 @@ class TestCloseCalls:
         given = {**widgets, "images": grey(0.3, 1.0), "reward": bright, "candidate": "each image"}
         node = pack.node(NODE).PREPARE_CLASS_CLONE(None)
         assert node.execute(**{key: [value] for key, value in given.items()}).args[5] == [1]
-
-
-def test_latents_and_masks_follow_their_pictures(pack: Any, bright: Bright) -> None:
-    samples, masks = torch.rand(6, 4, 2, 2), torch.rand(6, 6, 8)
-    given = {"latents": {"samples": samples}, "masks": masks}
-    result = pack.run(NODE, images=grey(*LEVELS), reward=bright, keep=2, **given)
-    (latent,), (mask,) = result["best_latents"], result["best_masks"]
-    assert torch.equal(latent["samples"], samples[[3, 1]])
-    assert latent["batch_index"] == [3, 1]
-    assert torch.equal(mask, masks[[3, 1]])
 
 
 def test_where_nothing_is_kept_outputs_are_empty_and_summary_and_sheet_say_why(

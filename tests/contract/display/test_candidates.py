@@ -34,23 +34,21 @@ def same(found: list[Tensor], expected: list[Tensor]) -> bool:
 
 
 class TestPictures:
-    def test_a_batch_stays_a_batch(self, candidates: Any) -> None:
+    def test_a_batch_stays_a_batch_and_a_list_a_list_of_any_sizes(self, candidates: Any) -> None:
         images = batch(5)
         found = candidates([images], EACH)
         assert same(found.choose([3, 0]), [images[[3, 0]]])
         assert found.choose([]) == []
         assert found.picture(1).data_ptr() == images[1].data_ptr(), "pictures are not copied"
         assert same(candidates([images[0]], EACH).choose([0]), [images[:1]])
-
-    def test_a_list_stays_a_list_of_any_sizes(self, candidates: Any) -> None:
-        images = [batch(1), batch(2, 7, 3, seed=1), batch(1, 2, 2, seed=2)]
-        found = candidates(images, EACH)
+        several = [batch(1), batch(2, 7, 3, seed=1), batch(1, 2, 2, seed=2)]
+        found = candidates(several, EACH)
         assert len(found) == 4
-        assert same(found.choose([3, 2, 0]), [images[2], images[1][1:], images[0]])
+        assert same(found.choose([3, 2, 0]), [several[2], several[1][1:], several[0]])
 
-    @pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
-    def test_pixels_leave_as_they_came(self, candidates: Any, channels: int) -> None:
-        for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+    def test_pixels_leave_as_they_came(self, candidates: Any, dtype: torch.dtype) -> None:
+        for channels in (1, 2, 3, 4, 7):
             images = (batch(3, channels=channels) * 3 - 1).to(dtype)
             before = images.clone()
             assert same(candidates([images], EACH).choose([2, 1]), [before[[2, 1]]])
@@ -110,21 +108,18 @@ class TestLatents:
         (chosen,) = candidates([batch(4)], EACH).latents([latent], [3, 2])
         assert torch.equal(chosen["noise_mask"], mask[rows])
 
-    def test_a_list_beside_a_batch_and_a_batch_beside_a_list(self, candidates: Any) -> None:
+    def test_lists_beside_batches_and_clips_with_theirs_whole_or_a_row(self, candidates: Any) -> None:
         latents = [{"samples": torch.rand(1, 4, 8, 8)}, {"samples": torch.rand(2, 4, 6, 6)}]
+        row = latents[1]["samples"][1:]
         chosen = candidates([batch(3)], EACH).latents(latents, [2, 0])
         assert [one["batch_index"] for one in chosen] == [[1], [0]]
-        assert same([one["samples"] for one in chosen], [latents[1]["samples"][1:], latents[0]["samples"]])
-        (row,) = candidates([batch(1), batch(1)], EACH).latents(latents[1:], [1])
-        assert torch.equal(row["samples"], latents[1]["samples"][1:])
-
-    def test_a_clip_takes_its_latent_whole_or_its_row_of_a_batch(self, candidates: Any) -> None:
-        latents = [{"samples": torch.rand(1, 16, 3, 4, 4)}, {"samples": torch.rand(2, 16, 3, 4, 4)}]
-        found = candidates([batch(9), batch(4)], ITEM)
-        assert found.latents(latents, [1, 0]) == latents[::-1]
-        (chosen,) = found.latents(latents[1:], [1])
-        assert torch.equal(chosen["samples"], latents[1]["samples"][1:])
-        assert chosen["batch_index"] == [1]
+        assert same([one["samples"] for one in chosen], [row, latents[0]["samples"]])
+        clips = candidates([batch(9), batch(4)], ITEM)
+        assert clips.latents(latents, [1, 0]) == latents[::-1]
+        for found in (candidates([batch(1), batch(1)], EACH), clips):
+            (chosen,) = found.latents(latents[1:], [1])
+            assert torch.equal(chosen["samples"], row)
+            assert chosen["batch_index"] == [1]
 
 
 def test_masks_follow_a_batch_a_list_and_clips(candidates: Any) -> None:

@@ -63,18 +63,17 @@ class TestLoad:
         ]
         assert lines[7].startswith("! Trained with only 12")
 
-    def test_info_of_a_strange_card(self, pack: Pack, saved: Path, edit: Any) -> None:
+    def test_the_node_notices_a_replaced_file_and_a_strange_card_has_little_info(
+        self, pack: Pack, saved: Path, edit: Any
+    ) -> None:
+        fingerprint = pack.node(LOAD).fingerprint_inputs
+        before = fingerprint(model=saved.name)
+        assert fingerprint(model=saved.name) == before
         for metrics, origin in ((None, None), ({"auc": ["a", 0.1]}, {"n_liked": "many", "date": 7})):
             edit(lambda card, new={"metrics": metrics, "provenance": origin}: card.update(new))
             info = pack.run(LOAD, model=saved.name)["info"]
             assert info.startswith("my_taste\n")
             assert "held-out AUC" not in info
-
-    def test_the_node_notices_a_replaced_file(self, pack: Pack, saved: Path, edit: Any) -> None:
-        fingerprint = pack.node(LOAD).fingerprint_inputs
-        before = fingerprint(model=saved.name)
-        assert fingerprint(model=saved.name) == before
-        edit(lambda card: card.update(note="changed"))
         assert fingerprint(model=saved.name) != before
         for value in ("absent.safetensors", "../evil", "a\0b", "", None):
             assert isinstance(fingerprint(model=value), str)

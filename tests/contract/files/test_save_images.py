@@ -136,7 +136,7 @@ class TestNames:
             files = save(noise(2), filename_prefix="c%batch_num%")["files"]
             assert files == [f"c0_0000{number}_.png", f"c1_0000{number}_.png"]
 
-    def test_sizes_and_scores(self, save: Any, folders: Folders) -> None:
+    def test_sizes_scores_and_dates(self, save: Any, folders: Folders, monkeypatch: Any) -> None:
         images = Many([noise(2, (8, 6)), noise(1, (4, 10)), noise(1, (8, 6))])
         assert save(images, filename_prefix="%width%x%height%/p")["files"] == [
             *("6x8/p_00001_.png", "6x8/p_00002_.png", "10x4/p_00001_.png", "6x8/p_00003_.png")
@@ -149,10 +149,7 @@ class TestNames:
         assert save(noise(), filename_prefix="%score%")["files"] == ["unscored_00001_.png"]
         twice = save(noise(), filename_prefix="%score%/%score%_x", scores=0.5)
         assert twice["files"] == ["0.50/0.50_x_00001_.png"]
-
-    def test_dates_as_the_page_writes_them_for_its_own_nodes(
-        self, save: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+        # Dates as the page writes them for its own nodes.
         now = time.struct_time((2026, 3, 4, 5, 6, 7, 0, 0, 0))
         monkeypatch.setattr(time, "localtime", lambda *_: now)
         result = save(noise(), filename_prefix="%date:yyyy-MM-dd_hh.mm.ss% %date:yy M d%")
@@ -191,13 +188,15 @@ def test_bad_inputs(save: Any, folders: Folders, errors: Any) -> None:
         save(noise(), filename_prefix="a/b")
 
 
-def test_scores_as_other_packs_give_them(save: Any, ours: Any) -> None:
+def test_scores_as_other_packs_give_them_and_given_seeds(save: Any, ours: Any) -> None:
     tensor = torch.tensor([0.1, 0.9])
     for scores in (Many([[0.1, 0.9]]), Many([tensor]), Many(tensor.numpy())):
         assert [entry["score"] for entry in ours(save(noise(2), scores=scores))] == [0.1, 0.9]
     without = save(noise())
     assert ours(without) == [{}], "nothing is made up"
     assert "scores" not in without.ui
+    for seed, expected in ((7, [7, 7]), (Many([7, 8]), [7, 8])):
+        assert [entry["seed"] for entry in ours(save(noise(2), SAMPLED, seed=seed))] == expected
 
 
 def test_a_spoilt_picture_and_a_disk_error_cost_the_others_nothing(
@@ -258,8 +257,3 @@ BEFORE = ("KSampler", {"seed": 12})
 )
 def test_seed_of_the_nearest_sampler(save: Any, ours: Any, prompt: Any, seed: int | None) -> None:
     assert ours(save(noise(), prompt))[0].get("seed") == seed
-
-
-def test_a_given_seed_wins(save: Any, ours: Any) -> None:
-    for seed, expected in ((7, [7, 7]), (Many([7, 8]), [7, 8])):
-        assert [entry["seed"] for entry in ours(save(noise(2), SAMPLED, seed=seed))] == expected

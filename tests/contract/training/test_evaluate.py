@@ -69,7 +69,9 @@ def test_a_model_on_pictures_it_has_not_seen(evaluate: Any, trained: Any, unseen
     assert len(result.ui["images"]) == 1
 
 
-def test_another_reward_and_the_bar(evaluate: Any, by_name: Any, unseen: Any, bar_updates: list[Any]) -> None:
+def test_another_reward_the_bar_and_cancel(
+    evaluate: Any, by_name: Any, unseen: Any, bar_updates: list[Any], cancel: Any
+) -> None:
     result = evaluate(by_name, unseen.liked, unseen.ordinary)
     assert result["auc"] == 1.0
     assert json.loads(result["metrics"])["accuracy_threshold"] == 0.5
@@ -78,9 +80,6 @@ def test_another_reward_and_the_bar(evaluate: Any, by_name: Any, unseen: Any, ba
     assert shares[-1] == 1
     single = evaluate(by_name, unseen.liked[:1], unseen.ordinary[:1])
     json.dumps(single.ui, allow_nan=False)
-
-
-def test_cancel_passes_through(evaluate: Any, by_name: Any, unseen: Any, cancel: Any) -> None:
     with pytest.raises(cancel()):
         evaluate(by_name, unseen.liked, unseen.ordinary)
 
@@ -102,14 +101,12 @@ class TestWarnings:
         part = evaluate(trained, sorted(renamed.iterdir())[1:], unseen.ordinary)["summary"]
         assert "the very ones" not in part
 
-    def test_datasets_the_wrong_way_round(self, evaluate: Any, by_name: Any, unseen: Any) -> None:
+    def test_datasets_the_wrong_way_round_and_files_that_cannot_be_read(
+        self, evaluate: Any, by_name: Any, unseen: Any, errors: Any, tmp_path: Path
+    ) -> None:
         result = evaluate(by_name, unseen.ordinary, unseen.liked)
         assert result["auc"] == 0.0
         assert "wrong way round" in result["summary"]
-
-    def test_files_that_cannot_be_read_are_named(
-        self, evaluate: Any, by_name: Any, unseen: Any, errors: Any, tmp_path: Path
-    ) -> None:
         bad = tmp_path / "bad.png"
         bad.write_bytes(b"no picture")
         result = evaluate(by_name, [*unseen.liked, bad], unseen.ordinary)

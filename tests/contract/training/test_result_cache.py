@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract_support.pack import Folders, Pack
+from contract_support.pack import Pack
 
 KEY = "a" * 40
 
@@ -109,11 +109,11 @@ class TestRoundTrip:
     ) -> None:
         kit.store(cache)
         moved = {}
-        for kind in ("liked", "ordinary"):
-            (tmp_path / kind).mkdir()
-            for path in sorted(getattr(taste, kind).iterdir(), reverse=True):
-                moved[path] = tmp_path / kind / f"{len(moved):03}.png"
-                moved[path].write_bytes(path.read_bytes())
+        for folder in (taste.liked, taste.ordinary):
+            (tmp_path / folder.name).mkdir()
+            for path in sorted(folder.iterdir(), reverse=True):
+                moved[path] = tmp_path / folder.name / f"{len(moved):03}.png"
+                shutil.copy(path, moved[path])
         kept = kit.load(cache, files=kit.find(tmp_path / "liked", tmp_path / "ordinary"))
         assert kept.held_out_paths == [moved[path] for path in kit.result.held_out_paths]
 
@@ -138,10 +138,10 @@ class TestDamage:
         assert kit.load(cache) is not None
 
     def test_other_weights_under_the_same_name_keep_the_entry(
-        self, kit: Kit, cache: Any, folders: Folders, make_vision_file: Callable[..., Path]
+        self, kit: Kit, cache: Any, tmp_path: Path, make_vision_file: Callable[..., Path]
     ) -> None:
         kit.store(cache)
-        other = kit.load_backbone(f"file:{make_vision_file(folders.models / 'other.safetensors')}")
+        other = kit.load_backbone(f"file:{make_vision_file(tmp_path / 'other.safetensors')}")
         assert kit.load(cache, backbone=lambda _: other) is None
         assert kit.load(cache) is not None
 

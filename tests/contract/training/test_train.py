@@ -138,24 +138,20 @@ class TestResult:
             assert (kind, size) == ("PNG", max(card.size))
             assert last.tobytes() == card.convert("RGB").tobytes()
 
-    @pytest.mark.parametrize("losses", [[], [0.0], [0.3, 0.3], [0.5, math.nan], [0.9, 0.4]])
-    def test_what_is_plotted_always_has_a_spread(
-        self, train: Any, training: Any, losses: list[float]
-    ) -> None:
-        history = dataclasses.replace(training.result.history, loss=tuple(losses), auc=())
-        training.result = dataclasses.replace(training.result, history=history)
-        plotted = train()["loss"]["loss"]
-        assert len(plotted) >= 2
-        assert max(plotted) > min(plotted), "what core's plot divides by"
-        assert losses != [0.9, 0.4] or plotted == losses
+    def test_what_is_plotted_always_has_a_spread(self, is_blocked: Any, train: Any, training: Any) -> None:
+        def change(**history: Any) -> None:
+            changed = dataclasses.replace(training.result.history, **history)
+            training.result = dataclasses.replace(training.result, history=changed)
 
-    def test_a_choice_of_regularisation_is_no_loss_over_steps(
-        self, is_blocked: Any, train: Any, training: Any
-    ) -> None:
-        history = dataclasses.replace(training.result.history, choice=True)
-        training.result = dataclasses.replace(training.result, history=history)
+        for seed, losses in enumerate([[], [0.0], [0.3, 0.3], [0.5, math.nan], [0.9, 0.4]]):
+            change(loss=tuple(losses), auc=())
+            plotted = train(seed=seed)["loss"]["loss"]
+            assert len(plotted) >= 2
+            assert max(plotted) > min(plotted), "what core's plot divides by"
+            assert losses != [0.9, 0.4] or plotted == losses
+        change(choice=True)  # of regularisation, which is no loss over steps
         for reused in (False, True):
-            result = train()
+            result = train(seed=9)
             assert is_blocked(result["loss"])
             assert (result.ui["loss"], result.ui["reused"]) == ([], [reused])
 
@@ -172,15 +168,22 @@ class TestReuse:
         assert train(sorted(taste.liked.iterdir())[1:]).ui["reused"] == [False]
 
     def test_the_backbone_file_is_known_by_content(
-        self, train: Any, training: Any, tiny: Path, make_vision_file: Callable[..., Path]
+        self, pack: Pack, train: Any, training: Any, tiny: Path, make_vision_file: Callable[..., Path]
     ) -> None:
+        fingerprint = pack.node(NODE).fingerprint_inputs
         train()
+        before = fingerprint(backbone=TINY, liked=None)
+        assert fingerprint(backbone=TINY, liked=None) == before
         renamed = tiny.rename(tiny.with_name("other name.safetensors"))
         train(backbone=f"file:{renamed.name}")
         assert len(training.names) == 1
         make_vision_file(renamed, seed=9)
         train(backbone=f"file:{renamed.name}")
         assert len(training.names) == 2
+        assert fingerprint(backbone=TINY) == "missing"
+        assert fingerprint(backbone=None) == ""
+        make_vision_file(tiny, seed=9)
+        assert fingerprint(backbone=TINY, liked=None) != before
 
     def test_an_adapted_backbone_is_adapted_again(self, train_for_real: Any, taste: Any) -> None:
         pytest.importorskip("peft")
@@ -189,16 +192,6 @@ class TestReuse:
         paths = sorted(taste.liked.iterdir())
         scores = (result["reward"].score(paths).logit for result in (again, first))
         torch.testing.assert_close(*scores, atol=1e-4, rtol=0)
-
-    def test_the_node_notices_a_replaced_backbone_file(self, pack: Pack, tiny: Path) -> None:
-        fingerprint = pack.node(NODE).fingerprint_inputs
-        before = fingerprint(backbone=TINY, liked=None)
-        assert fingerprint(backbone=TINY, liked=None) == before
-        tiny.write_bytes(tiny.read_bytes() + b"\0")
-        assert fingerprint(backbone=TINY, liked=None) != before
-        tiny.unlink()
-        assert fingerprint(backbone=TINY, liked=None) == "missing"
-        assert fingerprint(backbone=None) == ""
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -256,13 +249,11 @@ def test_weights_are_downloaded_once_and_then_read_offline(
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("value", NOT_OFFERED)
-    def test_only_backbones_on_offer(self, pack: Pack, train: Any, errors: Any, value: str) -> None:
-        with pytest.raises(errors.BackboneError, match=r"models/clip_vision.*press R") as caught:
-            train(backbone=value)
-        assert pack.refusal(NODE, backbone=value) == str(caught.value)
-
-    def test_settings(self, pack: Pack, train: Any, errors: Any) -> None:
+    def test_only_backbones_on_offer_and_settings_that_fit(self, pack: Pack, train: Any, errors: Any) -> None:
+        for value in NOT_OFFERED:
+            with pytest.raises(errors.BackboneError, match=r"models/clip_vision.*press R") as caught:
+                train(backbone=value)
+            assert pack.refusal(NODE, backbone=value) == str(caught.value)
         for bad in ({"preset": "best"}, {"adapt": "all"}, {"preset": "paper", "adapt": "lora"}):
             with pytest.raises(errors.DataError) as caught:
                 train(**bad)
