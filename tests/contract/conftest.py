@@ -74,22 +74,13 @@ def _point(base: Path, pack: Pack | None = None) -> Folders:
 
 
 @pytest.fixture(scope="session")
-def make_pictures() -> Callable[..., list[Path]]:
-    """(folder, kind, count, first=0) → PNGs in the folder, named by kind ("liked" or "ordinary") and number."""
-
-    def make(folder: Path, kind: str, count: int, first: int = 0) -> list[Path]:
-        return sorted(fill_folder(folder, kind, count, first).glob(f"{kind}*"))
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def taste(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> Any:
+def taste(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Folders of twelve `liked` (clean) and thirteen `ordinary` (noisy) pictures. Tests only read them."""
     folder = tmp_path_factory.mktemp("taste")
-    for kind, count in (("liked", 12), ("ordinary", 13)):
-        make_pictures(folder / kind, kind, count)
-    return SimpleNamespace(liked=folder / "liked", ordinary=folder / "ordinary")
+    counts = {"liked": 12, "ordinary": 13}
+    return SimpleNamespace(
+        **{kind: fill_folder(folder / kind, kind, count) for kind, count in counts.items()}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from contract_support.pictures import noise
+from host_support.drawn_pictures import fill_folder
 
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 _NAMES = re.compile(
@@ -40,7 +41,7 @@ def drawn(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]
 
 @pytest.mark.usefixtures("drawn", "folders")
 def test_training_evaluation_and_bootstrapping(
-    pack: Any, taste: Any, training: Any, dataset: Any, make_pictures: Any, tmp_path: Path, monkeypatch: Any
+    pack: Any, taste: Any, training: Any, dataset: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     def train_on_files(_files: Any, settings: Any, *, load: Any, **_: Any) -> Any:
         load(settings.backbone)
@@ -54,7 +55,7 @@ def test_training_evaluation_and_bootstrapping(
         reward = pack.run("GANRMTrain", **sets, views=1)["reward"]
         pack.run("GANRMSaveModel", reward=reward, name="my_taste")
     pack.run("GANRMEvaluate", reward=reward, **sets)
-    pool = dataset(make_pictures(tmp_path / "pool", "liked", 5, 50))
+    pool = dataset(fill_folder(tmp_path / "pool", "liked", 5, first=50))
     for kept in (True, False):
         rounds = pack.module("ganrm_core.training.self_training.rounds")
         monkeypatch.setattr(rounds, "ranks_better", lambda *_, kept=kept: kept)

@@ -90,6 +90,9 @@ class TestSamplers:
         assert result.ui["all_scores"][lost] == 0.0
         assert f"{lost + 1} is spoilt (NaN or infinite values)" in result["summary"]
         assert json.dumps(result.ui, allow_nan=False)
+        few = run_sampler(vae=OverflowingVae(above=0.1), keep=5)
+        assert few["seeds"] == best_seeds(16)[-2:], "fewer than asked for"
+        assert len(few["images"]) == len(few["latents"]) == len(few["scores"]) == 2
 
     def test_half_sampled_ones_are_dropped_first(self, run_sampler: Any) -> None:
         result = run_sampler(vae=OverflowingVae(above=0.7), pruning="standard", keep=2)
@@ -104,11 +107,6 @@ class TestSamplers:
         result = run_sampler(vae=OverflowingVae(above=0.1, calls=range(2)), pruning="gentle", keep=8)
         assert len(result["seeds"]) == 8
         assert not set(result.ui["spoilt"]) & set(result["seeds"])
-
-    def test_fewer_than_asked_for(self, run_sampler: Any) -> None:
-        result = run_sampler(vae=OverflowingVae(above=0.1), keep=5)
-        assert result["seeds"] == best_seeds(16)[-2:]
-        assert len(result["images"]) == len(result["latents"]) == len(result["scores"]) == 2
 
     @pytest.mark.parametrize(
         ("pruning", "what", "calls"),

@@ -11,16 +11,15 @@ from typing import Any
 import pytest
 import torch
 from contract_support.pack import Folders, Pack
+from host_support.drawn_pictures import fill_folder
 from PIL import Image
 
 
 @pytest.fixture(scope="module")
-def unseen(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> Any:
-    folder = tmp_path_factory.mktemp("unseen")
-    return SimpleNamespace(
-        liked=make_pictures(folder / "liked", "liked", 5, first=50),
-        ordinary=make_pictures(folder / "ordinary", "ordinary", 4, first=50),
-    )
+def unseen(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    liked = fill_folder(tmp_path_factory.mktemp("liked"), "liked", 5, first=50)
+    ordinary = fill_folder(tmp_path_factory.mktemp("ordinary"), "ordinary", 4, first=50)
+    return SimpleNamespace(liked=sorted(liked.iterdir()), ordinary=sorted(ordinary.iterdir()))
 
 
 @pytest.fixture

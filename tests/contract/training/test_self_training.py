@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +9,15 @@ from typing import Any
 import pytest
 import torch
 from contract_support.pack import Folders, Pack
+from host_support.drawn_pictures import fill_folder
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> list[Path]:
+def pool(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("pool")
-    return [*make_pictures(folder, "liked", 3, first=50), *make_pictures(folder, "ordinary", 7, first=50)]
+    for kind, count in (("liked", 3), ("ordinary", 7)):
+        fill_folder(folder, kind, count, first=50)
+    return sorted(folder.iterdir())
 
 
 @pytest.fixture
