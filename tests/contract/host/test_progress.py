@@ -52,10 +52,9 @@ def test_an_error_is_shown_and_passes_through(host: Any, step: Any, bar_updates:
     assert caught.value is error
     assert (draw.seen[-1].stopped, draw.seen[-1].step.done) == (host.FAILED, 1)
     assert bar_updates[-1][2] is not None
-    bar_updates.clear()
-    with pytest.raises(ValueError, match="a bad file"):
-        report(host, step, Mock(side_effect=RuntimeError("no font")), error)
-    assert not any(preview for _, _, preview in bar_updates), "a failing preview hides no error"
+    failing_preview = Mock(side_effect=RuntimeError("no font"))
+    with pytest.raises(ValueError, match="a bad file"), host.live_progress(failing_preview):
+        raise error
 
 
 @pytest.mark.parametrize("presses", [1, 2])
