@@ -15,7 +15,7 @@ from contract_support.nodes import bright, errors, is_blocked  # noqa: F401
 from contract_support.pack import Folders, Pack
 from contract_support.sampling import reloads, run_sampler  # noqa: F401
 from contract_support.vision_file import make_vision_file  # noqa: F401
-from host_support.drawn_pictures import draw
+from host_support.drawn_pictures import fill_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,26 +74,13 @@ def _point(base: Path, pack: Pack | None = None) -> Folders:
 
 
 @pytest.fixture(scope="session")
-def make_pictures() -> Callable[..., list[Path]]:
-    """(folder, kind, count, first=0) → PNGs in the folder, named by kind ("liked" or "ordinary") and number."""
-
-    def make(folder: Path, kind: str, count: int, first: int = 0) -> list[Path]:
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{kind}{number:02}.png" for number in range(first, first + count)]
-        for number, path in enumerate(paths, start=first):
-            draw(kind, number).save(path)
-        return paths
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def taste(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> Any:
+def taste(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Folders of twelve `liked` (clean) and thirteen `ordinary` (noisy) pictures. Tests only read them."""
     folder = tmp_path_factory.mktemp("taste")
-    for kind, count in (("liked", 12), ("ordinary", 13)):
-        make_pictures(folder / kind, kind, count)
-    return SimpleNamespace(liked=folder / "liked", ordinary=folder / "ordinary")
+    counts = {"liked": 12, "ordinary": 13}
+    return SimpleNamespace(
+        **{kind: fill_folder(folder / kind, kind, count) for kind, count in counts.items()}
+    )
 
 
 @pytest.fixture(scope="session")
@@ -125,30 +112,25 @@ def bar_updates(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, 
     """What the node's progress bar was given: (value, total, preview)."""
     comfy, given = pack.module("nodes.host.progress").comfy, list[tuple[int, int, Any]]()
 
-    class Bar:
-        def __init__(self, _: int) -> None:
-            pass
+    def update(value: int, total: int, preview: Any = None) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        given.append((value, total, preview))
 
-        def update_absolute(self, value: int, total: int, preview: Any = None) -> None:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            given.append((value, total, preview))
-
-    monkeypatch.setattr(comfy.utils, "ProgressBar", Bar)
+    monkeypatch.setattr(comfy.utils, "ProgressBar", lambda _: SimpleNamespace(update_absolute=update))
     return given
 
 
 @pytest.fixture
-def cancel(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., type[BaseException]]:
+def cancel(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """(when) → the exception that ComfyUI's Cancel now raises wherever a node checks for it and `when()` is true."""
     management = pack.module("nodes.host.progress").comfy.model_management
 
-    def press(when: Callable[[], bool] = lambda: True) -> type[BaseException]:
+    def press(when: Callable[[], bool] = lambda: True) -> Any:
         def check() -> None:
             if when():
                 raise management.InterruptProcessingException
 
         monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", check)
-        kind: type[BaseException] = management.InterruptProcessingException
-        return kind
+        return management.InterruptProcessingException
 
     return press

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from contract_support.pictures import noise
+from host_support.drawn_pictures import fill_folder
 
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 _NAMES = re.compile(
@@ -39,8 +40,8 @@ def drawn(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]
 
 
 @pytest.mark.usefixtures("drawn", "folders")
-def test_training_and_evaluation(
-    pack: Any, taste: Any, training: Any, dataset: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+def test_training_evaluation_and_bootstrapping(
+    pack: Any, taste: Any, training: Any, dataset: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     def train_on_files(_files: Any, settings: Any, *, load: Any, **_: Any) -> Any:
         load(settings.backbone)
@@ -54,49 +55,35 @@ def test_training_and_evaluation(
         reward = pack.run("GANRMTrain", **sets, views=1)["reward"]
         pack.run("GANRMSaveModel", reward=reward, name="my_taste")
     pack.run("GANRMEvaluate", reward=reward, **sets)
-
-
-@pytest.mark.usefixtures("drawn", "folders")
-@pytest.mark.parametrize("kept", [True, False])
-def test_bootstrapping(
-    pack: Any,
-    trained: Any,
-    taste: Any,
-    dataset: Callable[..., Any],
-    make_pictures: Callable[..., list[Path]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    kept: bool,
-) -> None:
-    monkeypatch.setattr(
-        pack.module("ganrm_core.training.self_training.rounds"), "ranks_better", lambda *_: kept
-    )
-    pool = [*make_pictures(tmp_path, "liked", 3, 50), *make_pictures(tmp_path, "ordinary", 5, 50)]
-    sets = {"liked": dataset(taste.liked), "ordinary": dataset(taste.ordinary)}
-    pack.run("GANRMBootstrap", reward=trained, pool=dataset(pool), rounds=1, **sets)
+    pool = dataset(fill_folder(tmp_path / "pool", "liked", 5, first=50))
+    for kept in (True, False):
+        rounds = pack.module("ganrm_core.training.self_training.rounds")
+        monkeypatch.setattr(rounds, "ranks_better", lambda *_, kept=kept: kept)
+        pack.run("GANRMBootstrap", reward=reward, pool=pool, rounds=1, **sets)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
 @pytest.mark.parametrize(
-    "settings", [{"keep": 2}, {"min_score": 0.9999, "group_size": 3}, {"keep": 3, "ties": "surer first"}]
+    ("node", "count", "settings"),
+    [
+        ("GANRMBestOfN", 6, {"keep": 2}),
+        ("GANRMBestOfN", 6, {"min_score": 0.9999, "group_size": 3}),
+        ("GANRMBestOfN", 6, {"keep": 3, "ties": "surer first"}),
+        ("GANRMScore", 70, {}),
+        ("GANRMHeatmap", 2, {}),
+    ],
 )
-def test_best_of_n(pack: Any, bright: Any, settings: dict[str, Any]) -> None:
-    images = noise(6)
-    images[4] = float("nan")
-    pack.run("GANRMBestOfN", images=images, reward=bright, **settings)
-
-
-@pytest.mark.usefixtures("drawn", "folders")
-def test_scores(pack: Any, bright: Any) -> None:
-    pack.run("GANRMScore", images=noise(70), reward=bright)
+def test_nodes_that_judge(pack: Any, bright: Any, node: str, count: int, settings: dict[str, Any]) -> None:
+    images = noise(count, (32, 32))
+    images[-1] = float("nan")
+    pack.run(node, images=images, reward=bright, **settings)
 
 
 @pytest.mark.usefixtures("drawn")
-def test_a_folder(pack: Any, bright: Any, folders: Any, make_pictures: Callable[..., list[Path]]) -> None:
-    make_pictures(folders.input / "mixed", "liked", 5)
-    (folders.input / "mixed" / "broken.png").write_bytes(b"no picture")
+def test_a_folder(pack: Any, bright: Any, shots: Path) -> None:
+    (shots / "broken.png").write_bytes(b"no picture")
     for least in (0.0, 0.99999):
-        pack.run("GANRMScoreFolder", folder="input/mixed", reward=bright, min_score=least)
+        pack.run("GANRMScoreFolder", folder="input/shots", reward=bright, min_score=least)
 
 
 @pytest.mark.usefixtures("drawn", "folders")
@@ -107,13 +94,6 @@ def test_a_growing_dataset(pack: Any) -> None:
     images[1] = float("inf")
     pack.run("GANRMAddToDataset", images=images, dataset_name="my_set", pick="1-3")
     pack.run("GANRMImagesToDataset", images=images)
-
-
-@pytest.mark.usefixtures("drawn", "folders")
-def test_a_heatmap(pack: Any, bright: Any) -> None:
-    images = noise(2, (32, 32))
-    images[1] = float("nan")
-    pack.run("GANRMHeatmap", images=images, reward=bright)
 
 
 @pytest.mark.usefixtures("drawn", "folders")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ import pytest
 import torch
 from contract_support.nodes import grey, record_sheets
 from contract_support.pack import Many
+from contract_support.pictures import fail_to_save
 from contract_support.rewards import Bright
 from contract_support.sampling import Guider, Vae, best_seeds, worth
-from PIL import Image
 from torch import Tensor
 
 NODE = "GANRMBestOfN"
@@ -22,7 +21,8 @@ NAN, INF = float("nan"), float("inf")
 
 class TestBestOfN:
     @pytest.mark.parametrize("bad", [NAN, INF, -INF])
-    def test_of_a_batch(self, pack: Any, bright: Bright, bad: float) -> None:
+    def test_of_a_batch(self, pack: Any, bright: Bright, bad: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        drawn = record_sheets(pack, monkeypatch)
         images = grey(0.2, 0.8, 0.5, 0.9, 0.1, 0.42)
         images[3, 5, 7, 2] = bad  # the brightest
         result = pack.run(NODE, images=images, reward=bright, keep=6, min_keep=6, min_score=0.9)
@@ -36,19 +36,18 @@ class TestBestOfN:
         assert torch.equal(rejected.nan_to_num(), images[[3]].nan_to_num())
         assert "5 kept: 2, 3, 6, 1, 5 · 4 is spoilt (NaN or infinite values) · " in result["summary"]
         assert "min 0.05 · median 0.21 · max 0.40" in result["summary"]
+        ((entries, options),) = drawn
+        assert options["note"].startswith("4 is spoilt (NaN or infinite values)")
+        assert [number for number, entry in enumerate(entries) if np.isnan(entry.score)] == [3]
 
-    def test_of_groups(self, pack: Any, bright: Bright) -> None:
+    def test_of_groups_and_of_clips_with_latents(self, pack: Any, bright: Bright) -> None:
         result = pack.run(NODE, images=grey(0.2, NAN, NAN, NAN, 0.6, 0.5), reward=bright, group_size=2)
         assert result["indices"] == [0, 4], "a group of invalid ones keeps none"
         assert result.ui["ranks"] == [1, 2, 1, 2, 1, 2]
         assert result.ui["spoilt"] == [1, 2, 3]
-
-    def test_clips_with_latents(self, pack: Any, bright: Bright) -> None:
-        clips = Many([grey(0.9, NAN, 0.9), grey(0.2, 0.3), grey(0.1)])
-        samples = torch.rand(3, 4, 2, 2)
-        result = pack.run(
-            NODE, images=clips, reward=bright, candidate="each list item", latents={"samples": samples}
-        )
+        clips, samples = Many([grey(0.9, NAN, 0.9), grey(0.2, 0.3), grey(0.1)]), torch.rand(3, 4, 2, 2)
+        inputs = {"candidate": "each list item", "latents": {"samples": samples}}
+        result = pack.run(NODE, images=clips, reward=bright, **inputs)
         assert result["indices"] == [1]
         assert torch.equal(result["best_latents"][0]["samples"], samples[[1]])
         assert result["rejected"][-1] is clips[0]
@@ -64,13 +63,6 @@ class TestBestOfN:
         assert result["summary"].endswith(
             "2 and 4 are spoilt (NaN or infinite values) · min −5 · median −4 · max −3"
         )
-
-    def test_on_the_sheet(self, pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch) -> None:
-        drawn = record_sheets(pack, monkeypatch)
-        pack.run(NODE, images=grey(0.8, NAN, 0.81), reward=bright)
-        ((entries, options),) = drawn
-        assert options["note"] == "2 is spoilt (NaN or infinite values) · 3 and 1 are too close to call"
-        assert np.isnan([entry.score for entry in entries]).tolist() == [False, True, False]
 
 
 class OverflowingVae(Vae):
@@ -98,6 +90,9 @@ class TestSamplers:
         assert result.ui["all_scores"][lost] == 0.0
         assert f"{lost + 1} is spoilt (NaN or infinite values)" in result["summary"]
         assert json.dumps(result.ui, allow_nan=False)
+        few = run_sampler(vae=OverflowingVae(above=0.1), keep=5)
+        assert few["seeds"] == best_seeds(16)[-2:], "fewer than asked for"
+        assert len(few["images"]) == len(few["latents"]) == len(few["scores"]) == 2
 
     def test_half_sampled_ones_are_dropped_first(self, run_sampler: Any) -> None:
         result = run_sampler(vae=OverflowingVae(above=0.7), pruning="standard", keep=2)
@@ -105,19 +100,13 @@ class TestSamplers:
         assert result["seeds"] == fine[:2]
         assert result.ui["spoilt"] == sorted(set(best_seeds(16)) - set(fine))
         scores = result.ui["looks"][0]["scores"]
-        assert {int(number) for number, score in scores.items() if score == 0.0} - {0} == {
-            *result.ui["spoilt"]
-        }
+        zero = {int(number) for number, score in scores.items() if score == 0.0}
+        assert zero - {0} == {*result.ui["spoilt"]}
 
     def test_half_sampled_ones_go_on_where_too_few_others_are_left(self, run_sampler: Any) -> None:
         result = run_sampler(vae=OverflowingVae(above=0.1, calls=range(2)), pruning="gentle", keep=8)
         assert len(result["seeds"]) == 8
         assert not set(result.ui["spoilt"]) & set(result["seeds"])
-
-    def test_fewer_than_asked_for(self, run_sampler: Any) -> None:
-        result = run_sampler(vae=OverflowingVae(above=0.1), keep=5)
-        assert result["seeds"] == best_seeds(16)[-2:]
-        assert len(result["images"]) == len(result["latents"]) == len(result["scores"]) == 2
 
     @pytest.mark.parametrize(
         ("pruning", "what", "calls"),
@@ -148,11 +137,7 @@ class TestSamplers:
 def test_a_full_temporary_folder_costs_only_the_picture_on_the_node(
     pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(_self: Image.Image, path: Path, **_: Any) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Image.Image, "save", full)
+    fail_to_save(monkeypatch, OSError(28, "No space left on device"))
     result = pack.run(NODE, images=grey(0.2, 0.8), reward=bright)
     assert result["indices"] == result.ui["indices"] == [1]
     assert result.ui["images"] == []

@@ -16,7 +16,6 @@ LEVELS = {"a.png": 40, "b.png": 200, "c.png": 120, "d.png": 250, "e.png": 10}
 
 @pytest.fixture
 def shots(folders: Any) -> Path:
-    """A folder with the pictures of `LEVELS`, as input/shots."""
     return fill(folders.input / "shots", LEVELS)
 
 

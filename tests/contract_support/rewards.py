@@ -14,9 +14,8 @@ from PIL import Image
 class Bright:
     """Follows `ganrm_core.rewards.base.Reward`: the logit is the mean of all pixels, the score its half."""
 
-    def __init__(self, pack: Any, thresholds: Mapping[str, float] | None = None, step: int = 1) -> None:
+    def __init__(self, pack: Any, thresholds: Mapping[str, float] | None = None) -> None:
         self._pack = pack
-        self._step = step
         self.thresholds: Mapping[str, float] = thresholds or {}
         self.name = "brightness"
         self.uncertainty: Callable[[torch.Tensor], torch.Tensor] = torch.zeros_like
@@ -29,19 +28,18 @@ class Bright:
         step = self._pack.module("ganrm_core.utils.progress").Progress
         pictures = self._pack.module("ganrm_core.data.image_tensors").as_images(images)
         self.seen += [tuple(image.shape) for image in images]
-        for done in range(0, len(pictures), self._step):
+        for done in range(len(pictures)):
             progress(step("scoring", done, len(pictures)))
         return self._scores([float(picture.mean()) for picture in pictures])
 
     def score_files(self, paths: Sequence[Path], skipped: list[Any]) -> Iterator[tuple[Path, Any]]:
+        skipped_file = self._pack.module("ganrm_core.data.skipped_files").Skipped
         for path in paths:
             try:
                 with Image.open(path) as picture:
                     value = np.asarray(picture.convert("RGB")).mean()
             except OSError:
-                skipped.append(
-                    self._pack.module("ganrm_core.data.skipped_files").Skipped(path, "it is no picture")
-                )
+                skipped.append(skipped_file(path, "it is no picture"))
                 continue
             yield path, self._scores([float(value) / 255])
 

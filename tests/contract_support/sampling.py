@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,16 +17,15 @@ NODE, CUSTOM = "GANRMBestOfNSampler", "GANRMBestOfNSamplerCustom"
 STEPS = 10
 
 
+@dataclass
 class Noise:
     """As RandomNoise, save that seed s is worth ((7 · s) mod 16) / 16 everywhere, plus a little grain."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
+    seed: int = 0
 
     def generate_noise(self, latent: dict[str, Any]) -> Tensor:
         generator = torch.manual_seed(self.seed)
-        grain = 0.001 * torch.randn(latent["samples"].shape, generator=generator)
-        return grain + worth(self.seed)
+        return worth(self.seed) + 0.001 * torch.randn(latent["samples"].shape, generator=generator)
 
 
 def worth(seed: int) -> float:
@@ -38,12 +38,8 @@ class Guider:
     def __init__(self) -> None:
         self.asked: list[int] = []
         """The batch size of each call."""
-        latent_format = SimpleNamespace(
-            latent_channels=4,
-            latent_dimensions=2,
-            taesd_decoder_name=None,
-            latent_rgb_factors=[[1.0, 0.0, 0.0]] * 4,
-        )
+        shape = {"latent_channels": 4, "latent_dimensions": 2, "latent_rgb_factors": [[1.0, 0.0, 0.0]] * 4}
+        latent_format = SimpleNamespace(taesd_decoder_name=None, **shape)
         model = SimpleNamespace(latent_format=latent_format, process_latent_out=lambda x: x)
         self.model_patcher = SimpleNamespace(
             model=model,
@@ -67,24 +63,16 @@ class Guider:
         return x.clone()
 
 
+@dataclass
 class Stepping:
     """A minimal sampler; `grain` adds torch's global random numbers at each step."""
 
-    def __init__(self, grain: float = 0.0, fail_at: int | None = None) -> None:
-        self.grain, self.fail_at = grain, fail_at
-        self.ended = 0
+    grain: float = 0.0
+    fail_at: int | None = None
+    ended: int = 0
 
-    def sample(
-        self,
-        model: Any,
-        sigmas: Tensor,
-        extra_args: dict[str, Any],
-        callback: Any,
-        noise: Tensor,
-        latent: Tensor | None = None,
-        mask: Tensor | None = None,
-        disable_pbar: bool = False,
-    ) -> Tensor:
+    def sample(self, model: Any, sigmas: Tensor, *given: Any, disable_pbar: bool) -> Tensor:
+        extra_args, callback, noise, latent, _mask = given
         assert disable_pbar
         assert model.model_options is extra_args["model_options"]
         x = noise + latent
@@ -114,21 +102,19 @@ class Vae:
 @pytest.fixture
 def reloads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The calls of `load_models_gpu`. A picture of a call takes `size` bytes of the model, twice for both prompts."""
-    import comfy.model_management
-    import comfy.sampler_helpers
+    from comfy import model_management, sampler_helpers
 
     found: list[Any] = []
 
     def estimate(patcher: Any, shape: list[int], _conds: Any) -> tuple[int, int]:
         return 2 * patcher.size * shape[0], patcher.size * shape[0]
 
-    monkeypatch.setattr(comfy.sampler_helpers, "estimate_memory", estimate, raising=False)
-    monkeypatch.setattr(comfy.sampler_helpers, "get_additional_models", lambda *_: ([], 7), raising=False)
-    monkeypatch.setattr(
-        comfy.model_management,
-        "load_models_gpu",
-        lambda models, **memory: found.append((models, memory)),
-    )
+    def load(models: Any, **memory: Any) -> None:
+        found.append((models, memory))
+
+    monkeypatch.setattr(sampler_helpers, "estimate_memory", estimate, raising=False)
+    monkeypatch.setattr(sampler_helpers, "get_additional_models", lambda *_: ([], 7), raising=False)
+    monkeypatch.setattr(model_management, "load_models_gpu", load)
     return found
 
 

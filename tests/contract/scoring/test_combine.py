@@ -17,22 +17,12 @@ NODE = "GANRMEnsemble"
 def pair(pack: Any, trained: Any) -> list[Any]:
     """Two rewards as two Load GAN-RM nodes give them: their backbones have equal weights."""
     model = trained.model
-    other = type(model)(
-        pack.module("ganrm_core.backbones.registry").load_backbone("efficientnet_lite0"),
-        pack.module("ganrm_core.rewards.discriminator.model_parts").CalibratedHead(
-            model.reader.readout,
-            model.layer,
-            pack.module("ganrm_core.metrics.calibration").Calibration(2.0, -0.5),
-        ),
-        card=model.card,
-        name="other",
-    )
+    backbone = pack.module("ganrm_core.backbones.registry").load_backbone("efficientnet_lite0")
+    calibration = pack.module("ganrm_core.metrics.calibration").Calibration(2.0, -0.5)
+    parts = pack.module("ganrm_core.rewards.discriminator.model_parts")
+    head = parts.CalibratedHead(model.reader.readout, model.layer, calibration)
+    other = type(model)(backbone, head, card=model.card, name="other")
     return [trained, pack.module("nodes.host.model_management").ManagedReward(other)]
-
-
-@pytest.fixture
-def combined(pack: Any, pair: list[Any]) -> Any:
-    return pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"]
 
 
 @pytest.fixture
@@ -45,53 +35,43 @@ def calls(monkeypatch: pytest.MonkeyPatch, pair: list[Any]) -> list[tuple[str, i
     """Every ("load" or "run", which of the pair's backbones)."""
     seen: list[tuple[str, int]] = []
 
-    def record(number: int, reward: Any) -> None:
-        features, load = reward.model.backbone.features, reward.managed_backbone.load
+    def record(owner: Any, method: str, what: tuple[str, int]) -> None:
+        original = getattr(owner, method)
 
-        def run(pixels: Tensor, last: str) -> Any:
-            seen.append(("run", number))
-            return features(pixels, last)
+        def recorded(*arguments: Any, **named: Any) -> Any:
+            seen.append(what)
+            return original(*arguments, **named)
 
-        def loaded(count: int = 1) -> None:
-            seen.append(("load", number))
-            load(count)
-
-        monkeypatch.setattr(reward.model.backbone, "features", run)
-        monkeypatch.setattr(reward.managed_backbone, "load", loaded)
+        monkeypatch.setattr(owner, method, recorded)
 
     for number, reward in enumerate(pair):
-        record(number, reward)
+        record(reward.model.backbone, "features", ("run", number))
+        record(reward.managed_backbone, "load", ("load", number))
     return seen
 
 
-def test_the_weighted_mean_of_log_odds(pack: Any, pair: list[Any], pictures: Tensor) -> None:
-    reward = pack.run(NODE, reward_1=pair[0], reward_2=pair[1], weight_2=-0.5)["reward"]
-    odds = []
-    for managed in pair:
-        calibration = managed.model.calibration
-        odds.append(managed.score(pictures).logit / calibration.temperature + calibration.bias)
-    expected = (odds[0] - 0.5 * odds[1]) / 1.5
-    torch.testing.assert_close(reward.score(pictures).logit, expected, atol=1e-3, rtol=1e-3)
-
-
 def test_one_backbone_runs_for_both(
-    combined: Any, pictures: Tensor, calls: list[tuple[str, int]], taste: Any
+    pack: Any, pair: list[Any], pictures: Tensor, calls: list[tuple[str, int]], taste: Any
 ) -> None:
+    calibrations = [managed.model.calibration for managed in pair]
+    first, second = (
+        managed.score(pictures).logit / calibration.temperature + calibration.bias
+        for managed, calibration in zip(pair, calibrations, strict=True)
+    )
+    calls.clear()
+    combined = pack.run(NODE, reward_1=pair[0], reward_2=pair[1], weight_2=-0.5)["reward"]
     assert calls == []  # nothing is loaded before it is needed
-    combined.score(pictures)
+    expected = (first - 0.5 * second) / 1.5
+    torch.testing.assert_close(combined.score(pictures).logit, expected, atol=1e-3, rtol=1e-3)
     assert set(calls) == {("load", 0), ("run", 0)}
     assert calls.count(("load", 0)) == 1
     calls.clear()
     assert len(list(combined.score_files(sorted(taste.liked.iterdir())[:3], []))) == 3
     assert set(calls) == {("load", 0), ("run", 0)}
-
-
-def test_rewards_that_share_no_backbone_are_loaded_one_by_one(
-    pack: Any, pair: list[Any], pictures: Tensor, calls: list[tuple[str, int]]
-) -> None:
+    calls.clear()
     pair[1].model.border_trim = pack.module("ganrm_core.data.border_trim").BorderTrim(trim=0.1)
     pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["reward"].score(pictures)
-    assert list(dict.fromkeys(calls)) == [("load", 0), ("run", 0), ("load", 1), ("run", 1)]
+    assert list(dict.fromkeys(calls)) == [("load", 0), ("run", 0), ("load", 1), ("run", 1)], "one by one"
 
 
 def test_four_rewards_and_combinations_of_them(
@@ -107,7 +87,7 @@ def test_four_rewards_and_combinations_of_them(
     assert set(calls) == {("load", 0), ("run", 0)}
 
 
-def test_the_summary(pack: Any, pair: list[Any]) -> None:
+def test_the_summary_and_what_is_refused(pack: Any, pair: list[Any], errors: Any) -> None:
     result = pack.run(NODE, reward_1=pair[0], reward_2=pair[1], weight_1=3, weight_2=-1, name=" clean ")
     lines = result["summary"].splitlines()
     assert lines[:3] == ["clean", "75% my_taste", "25% less of other"]
@@ -116,6 +96,10 @@ def test_the_summary(pack: Any, pair: list[Any]) -> None:
     assert lines[4] == "2 of them share a backbone, which looks at each picture once."
     assert result.ui["text"] == [result["summary"]]
     assert result["reward"].name == "clean"
+    with pytest.raises(errors.OutputError, match="kept in the workflow"):
+        pack.run("GANRMSaveModel", reward=result["reward"], name="both")
+    with pytest.raises(errors.DataError, match="weight other than 0"):
+        pack.run(NODE, reward_1=pair[0], reward_2=pair[1], weight_1=0, weight_2=0)
 
 
 def test_rewards_of_other_kinds(pack: Any, bright: Bright) -> None:
@@ -126,19 +110,3 @@ def test_rewards_of_other_kinds(pack: Any, bright: Bright) -> None:
     assert best["indices"] == [1]
     assert best["scores"] == pytest.approx([0.2, 0.5])
     assert f"model {name}" in best["summary"]
-
-
-def test_what_is_refused(pack: Any, bright: Bright, combined: Any, errors: Any) -> None:
-    with pytest.raises(errors.DataError, match="weight other than 0"):
-        pack.run(NODE, reward_1=bright, reward_2=bright, weight_1=0, weight_2=0)
-    with pytest.raises(errors.OutputError, match="kept in the workflow"):
-        pack.run("GANRMSaveModel", reward=combined, name="both")
-
-
-def test_a_cancel_passes_through(combined: Any, pictures: Tensor) -> None:
-    def cancel(step: Any) -> None:
-        if step.done:
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        combined.score(pictures, progress=cancel)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import itertools
 from typing import Any
 
 import pytest
 import torch
-from contract_support.nodes import cancel_at, grey
+from contract_support.nodes import grey
 from contract_support.pack import Many
+from contract_support.pictures import pixels
 from contract_support.rewards import Bright
-from PIL import Image
 
 NODE = "GANRMScore"
 NAN, INF = float("nan"), float("inf")
@@ -26,58 +26,37 @@ def test_one_score_for_every_picture_in_the_order_they_came(pack: Any, bright: B
         "3 candidates · min 0.10 · median 0.25 · max 0.40 · suggested threshold 0.31 · model brightness"
     )
     (shown,) = result.ui["images"]
-    with Image.open(Path(folders.temp) / shown["subfolder"] / shown["filename"]) as sheet:
-        assert result["preview"].shape == (1, sheet.height, sheet.width, 3)
+    sheet = pixels(folders.temp / shown["subfolder"] / shown["filename"])
+    assert result["preview"].shape == (1, *sheet.shape)
 
 
-def test_a_list_of_different_sizes(pack: Any, bright: Bright) -> None:
-    images = Many([grey(0.2), grey(0.8, 0.6, size=(30, 4)), grey(0.5, channels=1), grey(1.0, channels=4)])
-    result = pack.run(NODE, images=images, reward=bright)
+def test_a_list_of_different_sizes_in_groups_of_which_the_last_is_shorter(pack: Any, bright: Bright) -> None:
+    images = [grey(0.2), grey(0.8, 0.6, size=(30, 4)), grey(0.5, channels=1), grey(1.0, channels=4)]
+    before = [each.clone() for each in images]
+    result = pack.run(NODE, images=Many(images), reward=bright, group_size=2)
     assert result["scores"] == pytest.approx([0.1, 0.4, 0.3, 0.25, 0.5])
-
-
-def test_ranks_in_groups_of_which_the_last_is_shorter(pack: Any, bright: Bright) -> None:
-    result = pack.run(NODE, images=grey(0.2, 0.8, 0.5, 0.6, 0.1), reward=bright, group_size=2)
-    assert result.ui["ranks"] == [2, 1, 2, 1, 1]
+    assert result.ui["ranks"] == [2, 1, 1, 2, 1]
     assert result["summary"].startswith("5 candidates in 3 groups · ")
+    assert bright.seen[::4] == [(6, 8, 3), (6, 8, 4)], "all at once and with all channels"
+    assert all(map(torch.equal, images, before))
 
 
 def test_a_clip_is_scored_by_eight_frames_with_its_ends(pack: Any, bright: Bright) -> None:
-    levels = [0.4] + [0.0] * 18 + [0.8]
-    images = Many([grey(*levels), grey(0.3), grey(0.2, 0.4)])
+    images = Many([grey(0.4, *[0.0] * 18, 0.8), grey(0.3), grey(0.2, 0.4)])
     result = pack.run(NODE, images=images, reward=bright, candidate="each list item")
     assert len(bright.seen) == 8 + 1 + 2
     assert result["scores"] == pytest.approx([1.2 / 8 / 2, 0.15, 0.15])
 
 
-def test_all_pictures_go_to_the_reward_at_once_and_unchanged(pack: Any, bright: Bright) -> None:
-    images = grey(0.2, 0.8, channels=4)
-    before = images.clone()
-    pack.run(NODE, images=images, reward=bright)
-    assert bright.seen == [(6, 8, 4)] * 2
-    assert torch.equal(images, before)
-
-
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
-def test_an_invalid_picture_ranks_last_and_is_named(pack: Any, bright: Bright, bad: float) -> None:
-    images = grey(0.2, 0.8, 0.6)
-    images[1, 3, 3, 1] = bad
-    result = pack.run(NODE, images=images, reward=bright)
+def test_an_invalid_frame_anywhere_ranks_the_clip_last(pack: Any, bright: Bright, bad: float) -> None:
+    clips = Many([grey(0.2, 0.2), grey(*[0.8] * 20), grey(0.6)])
+    clips[1][1, 3, 3, 1] = bad  # not among the eight that are scored
+    result = pack.run(NODE, images=clips, reward=bright, candidate="each list item")
     assert result["scores"] == pytest.approx([0.1, 0.0, 0.3])
     assert result.ui["ranks"] == [2, 3, 1]
     assert result.ui["spoilt"] == [1]
-    assert (
-        "3 candidates · 2 is spoilt (NaN or infinite values) · min 0.10 · median 0.20 · " in result["summary"]
-    )
-
-
-def test_one_invalid_frame_invalidates_the_clip(pack: Any, bright: Bright) -> None:
-    long = grey(*[0.9] * 40)
-    long[1, 0, 0, 0] = NAN  # not among the eight that are scored
-    clips = Many([grey(0.2, 0.3), long, grey(0.1)])
-    result = pack.run(NODE, images=clips, reward=bright, candidate="each list item")
-    assert result["scores"] == pytest.approx([0.125, 0.0, 0.05])
-    assert result.ui["spoilt"] == [1]
+    assert "2 is spoilt (NaN or infinite values) · min 0.10 · median 0.20 · " in result["summary"]
 
 
 def test_errors_name_the_picture_or_clip(pack: Any, bright: Bright, errors: Any) -> None:
@@ -102,8 +81,8 @@ def test_a_score_that_is_not_finite_costs_the_others_nothing(pack: Any, bright: 
         pack.run(NODE, images=grey(0.2), reward=bright)
 
 
-def test_cancel_stops_it(pack: Any, bright: Bright, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = cancel_at(pack, monkeypatch, 3)
-    with pytest.raises(InterruptedError):
+def test_cancel_is_asked_for_at_every_picture(pack: Any, bright: Bright, cancel: Any) -> None:
+    checks = itertools.count(1)
+    with pytest.raises(cancel(lambda: next(checks) == 3)):
         pack.run(NODE, images=grey(*[0.5] * 9), reward=bright)
-    assert len(calls) == 2
+    assert next(checks) == 4

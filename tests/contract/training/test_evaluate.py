@@ -11,16 +11,15 @@ from typing import Any
 import pytest
 import torch
 from contract_support.pack import Folders, Pack
+from host_support.drawn_pictures import fill_folder
 from PIL import Image
 
 
 @pytest.fixture(scope="module")
-def unseen(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> Any:
-    folder = tmp_path_factory.mktemp("unseen")
-    return SimpleNamespace(
-        liked=make_pictures(folder / "liked", "liked", 5, first=50),
-        ordinary=make_pictures(folder / "ordinary", "ordinary", 4, first=50),
-    )
+def unseen(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    liked = fill_folder(tmp_path_factory.mktemp("liked"), "liked", 5, first=50)
+    ordinary = fill_folder(tmp_path_factory.mktemp("ordinary"), "ordinary", 4, first=50)
+    return SimpleNamespace(liked=sorted(liked.iterdir()), ordinary=sorted(ordinary.iterdir()))
 
 
 @pytest.fixture
@@ -40,24 +39,18 @@ def evaluate(
 @pytest.fixture
 def by_name(pack: Pack) -> Any:
     """A reward that is no GAN-RM model: 0.9 for files called liked…, 0.1 for others; skips files called bad…."""
-    scores, skipped_file = (
-        pack.module("ganrm_core.rewards.base").Scores,
-        pack.module("ganrm_core.data.skipped_files").Skipped,
-    )
+    scores = pack.module("ganrm_core.rewards.base").Scores
+    skipped_file = pack.module("ganrm_core.data.skipped_files").Skipped
 
-    class ByName:
-        name = "by name"
-        thresholds: dict[str, float] = {}  # noqa: RUF012
+    def score_files(paths: Sequence[Path], skipped: list[Any]) -> Iterator[tuple[Path, Any]]:
+        for path in paths:
+            if path.name.startswith("bad"):
+                skipped.append(skipped_file(path, "it is no picture"))
+                continue
+            value = torch.tensor([0.9 if path.name.startswith("liked") else 0.1])
+            yield path, scores(value, value, value * 0)
 
-        def score_files(self, paths: Sequence[Path], skipped: list[Any]) -> Iterator[tuple[Path, Any]]:
-            for path in paths:
-                if path.name.startswith("bad"):
-                    skipped.append(skipped_file(path, "it is no picture"))
-                    continue
-                value = torch.tensor([0.9 if path.name.startswith("liked") else 0.1])
-                yield path, scores(value, value, value * 0)
-
-    return ByName()
+    return SimpleNamespace(name="by name", thresholds={}, score_files=score_files)
 
 
 def test_a_model_on_pictures_it_has_not_seen(evaluate: Any, trained: Any, unseen: Any) -> None:
@@ -73,10 +66,11 @@ def test_a_model_on_pictures_it_has_not_seen(evaluate: Any, trained: Any, unseen
     assert "!" not in result["summary"]
     assert result.ui["metrics"] == [metrics]
     assert len(result.ui["images"]) == 1
-    json.dumps(result.ui, allow_nan=False)
 
 
-def test_another_reward_and_the_bar(evaluate: Any, by_name: Any, unseen: Any, bar_updates: list[Any]) -> None:
+def test_another_reward_the_bar_and_cancel(
+    evaluate: Any, by_name: Any, unseen: Any, bar_updates: list[Any], cancel: Any
+) -> None:
     result = evaluate(by_name, unseen.liked, unseen.ordinary)
     assert result["auc"] == 1.0
     assert json.loads(result["metrics"])["accuracy_threshold"] == 0.5
@@ -85,9 +79,6 @@ def test_another_reward_and_the_bar(evaluate: Any, by_name: Any, unseen: Any, ba
     assert shares[-1] == 1
     single = evaluate(by_name, unseen.liked[:1], unseen.ordinary[:1])
     json.dumps(single.ui, allow_nan=False)
-
-
-def test_cancel_passes_through(evaluate: Any, by_name: Any, unseen: Any, cancel: Any) -> None:
     with pytest.raises(cancel()):
         evaluate(by_name, unseen.liked, unseen.ordinary)
 
@@ -109,14 +100,12 @@ class TestWarnings:
         part = evaluate(trained, sorted(renamed.iterdir())[1:], unseen.ordinary)["summary"]
         assert "the very ones" not in part
 
-    def test_datasets_the_wrong_way_round(self, evaluate: Any, by_name: Any, unseen: Any) -> None:
+    def test_datasets_the_wrong_way_round_and_files_that_cannot_be_read(
+        self, evaluate: Any, by_name: Any, unseen: Any, errors: Any, tmp_path: Path
+    ) -> None:
         result = evaluate(by_name, unseen.ordinary, unseen.liked)
         assert result["auc"] == 0.0
         assert "wrong way round" in result["summary"]
-
-    def test_files_that_cannot_be_read_are_named(
-        self, evaluate: Any, by_name: Any, unseen: Any, errors: Any, tmp_path: Path
-    ) -> None:
         bad = tmp_path / "bad.png"
         bad.write_bytes(b"no picture")
         result = evaluate(by_name, [*unseen.liked, bad], unseen.ordinary)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract_support.pack import Folders, Pack
+from contract_support.pack import Pack
 
 KEY = "a" * 40
 
@@ -36,10 +35,9 @@ class Kit:
         given = {"files": self.files, "name": "x", "load": backbone or (lambda _: self.result.model.backbone)}
         return cache.load(key, **{**given, **more})
 
-    def key(self, liked: Path, ordinary: Path, identity: str = "b", **changes: Any) -> str:
+    def key(self, liked: Path, ordinary: Path, identity: str = "b", **changes: Any) -> Any:
         settings = dataclasses.replace(self.settings, **changes)
-        key: str = self.module.training_key(self.find(liked, ordinary), settings, identity)
-        return key
+        return self.module.training_key(self.find(liked, ordinary), settings, identity)
 
 
 @pytest.fixture(scope="module")
@@ -79,21 +77,16 @@ class TestKey:
         first.write_bytes(content)
         assert kit.key(liked, taste.ordinary) == before
 
-    @pytest.mark.parametrize("change", [{"seed": 1}, {"views": 2}, {"preset": "paper"}, {"adapt": "lora"}])
-    def test_every_setting_counts(self, kit: Kit, taste: Any, change: dict[str, Any]) -> None:
-        sets = (taste.liked, taste.ordinary)
-        assert kit.key(*sets, **change) != kit.key(*sets)
-
-    def test_sets_backbone_and_method_count(
+    def test_every_setting_sets_backbone_and_method_count(
         self, kit: Kit, taste: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         sets = (taste.liked, taste.ordinary)
         before = kit.key(*sets)
-        assert kit.key(*reversed(sets)) != before
-        assert kit.key(*sets, "another") != before
         assert kit.key(*sets, backbone="file:another name") == before, "its identity alone counts"
+        changes = ({"seed": 1}, {"views": 2}, {"preset": "paper"}, {"adapt": "lora"}, {"identity": "another"})
+        others = [kit.key(*reversed(sets)), *(kit.key(*sets, **change) for change in changes)]
         monkeypatch.setattr(kit.module, "METHOD", kit.module.METHOD + 1)
-        assert kit.key(*sets) != before
+        assert len({before, *others, kit.key(*sets)}) == 8
 
 
 class TestRoundTrip:
@@ -116,40 +109,39 @@ class TestRoundTrip:
     ) -> None:
         kit.store(cache)
         moved = {}
-        for kind in ("liked", "ordinary"):
-            (tmp_path / kind).mkdir()
-            for path in sorted(getattr(taste, kind).iterdir(), reverse=True):
-                moved[path] = tmp_path / kind / f"{len(moved):03}.png"
-                moved[path].write_bytes(path.read_bytes())
+        for folder in (taste.liked, taste.ordinary):
+            (tmp_path / folder.name).mkdir()
+            for path in sorted(folder.iterdir(), reverse=True):
+                moved[path] = tmp_path / folder.name / f"{len(moved):03}.png"
+                shutil.copy(path, moved[path])
         kept = kit.load(cache, files=kit.find(tmp_path / "liked", tmp_path / "ordinary"))
         assert kept.held_out_paths == [moved[path] for path in kit.result.held_out_paths]
 
 
 class TestDamage:
-    @pytest.mark.parametrize("place", [0, 100, -1, "cut", "empty"])
+    @pytest.mark.parametrize("place", [0, 100, -1, "cut"])
     def test_counts_as_absent_is_logged_and_replaced(
-        self, kit: Kit, cache: Any, place: int | str, caplog: pytest.LogCaptureFixture
+        self, kit: Kit, cache: Any, place: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         kit.store(cache)
         (path,) = entries(cache)
         content = bytearray(path.read_bytes())
-        if isinstance(place, int):
-            content[place] ^= 1
+        if place == "cut":
+            content = content[: len(content) // 2]
         else:
-            content = content[: len(content) // 2] if place == "cut" else bytearray()
+            content[place] ^= 1
         path.write_bytes(content)
-        with caplog.at_level(logging.WARNING):
-            assert kit.load(cache) is None
+        assert kit.load(cache) is None
         assert path.name in caplog.text
         assert entries(cache) == []
         kit.store(cache)
         assert kit.load(cache) is not None
 
     def test_other_weights_under_the_same_name_keep_the_entry(
-        self, kit: Kit, cache: Any, folders: Folders, make_vision_file: Callable[..., Path]
+        self, kit: Kit, cache: Any, tmp_path: Path, make_vision_file: Callable[..., Path]
     ) -> None:
         kit.store(cache)
-        other = kit.load_backbone(f"file:{make_vision_file(folders.models / 'other.safetensors')}")
+        other = kit.load_backbone(f"file:{make_vision_file(tmp_path / 'other.safetensors')}")
         assert kit.load(cache, backbone=lambda _: other) is None
         assert kit.load(cache) is not None
 
@@ -158,8 +150,7 @@ class TestDamage:
     ) -> None:
         (tmp_path / "file").touch()
         cache = kit.module.TrainingCache(tmp_path / "file" / "training")
-        with caplog.at_level(logging.WARNING):
-            kit.store(cache)
+        kit.store(cache)
         assert "cannot be kept" in caplog.text
         assert kit.load(cache) is None
 
@@ -170,12 +161,9 @@ class TestSize:
         assert kit.load(cache) is not None  # used just now
         kit.store(kit.module.TrainingCache(cache.folder, most_entries=3), "d" * 40)
         assert [path.name[0] for path in entries(cache)] == ["a", "c", "d"]
-
-    def test_bytes_are_capped_too(self, kit: Kit, cache: Any) -> None:
-        fill(cache, kit, "ab")
         size = entries(cache)[0].stat().st_size
-        kit.store(kit.module.TrainingCache(cache.folder, most_bytes=2 * size + size // 2), "c" * 40)
-        assert [path.name[0] for path in entries(cache)] == ["b", "c"]
+        kit.store(kit.module.TrainingCache(cache.folder, most_bytes=2 * size + size // 2), "e" * 40)
+        assert [path.name[0] for path in entries(cache)] == ["d", "e"]
 
     def test_partial_files_of_a_crash_are_removed_and_work_in_progress_is_not(
         self, kit: Kit, cache: Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,43 +9,34 @@ from typing import Any
 import pytest
 import torch
 from contract_support.pack import Folders, Pack
+from host_support.drawn_pictures import fill_folder
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory, make_pictures: Callable[..., list[Path]]) -> list[Path]:
+def pool(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("pool")
-    return [
-        *make_pictures(folder, "liked", 3, first=50),
-        *make_pictures(folder, "ordinary", 7, first=50),
-    ]
+    for kind, count in (("liked", 3), ("ordinary", 7)):
+        fill_folder(folder, kind, count, first=50)
+    return sorted(folder.iterdir())
 
 
 @pytest.fixture
 def bootstrap(
-    pack: Pack, folders: Folders, trained: Any, taste: Any, pool: list[Path], dataset: Callable[..., Any]
+    pack: Pack, folders: Folders, trained: Any, taste: Any, pool: list[Path], dataset: Any, monkeypatch: Any
 ) -> Any:
-    def run(**inputs: Any) -> Any:
-        given = {"reward": trained, "pool": dataset(pool), "rounds": 1}
+    """(**inputs) → the node's result; `helps` says whether the rounds rank the held-out pictures better."""
+
+    def run(helps: bool = True, **inputs: Any) -> Any:
+        rounds = pack.module("ganrm_core.training.self_training.rounds")
+        monkeypatch.setattr(rounds, "ranks_better", lambda *_: helps)
         sets = {"liked": dataset(taste.liked), "ordinary": dataset(taste.ordinary)}
-        given = {**given, **sets, **inputs}
+        given = {"reward": trained, "pool": dataset(pool), "rounds": 1, **sets, **inputs}
         return pack.run("GANRMBootstrap", **{key: value for key, value in given.items() if value is not None})
 
     return run
 
 
-@pytest.fixture
-def rounds_help(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """(whether) → every round from now on ranks the held-out pictures better, or none does."""
-
-    def decide(better: bool) -> None:
-        rounds = pack.module("ganrm_core.training.self_training.rounds")
-        monkeypatch.setattr(rounds, "ranks_better", lambda *_: better)
-
-    return decide
-
-
-def test_a_better_reward(bootstrap: Any, rounds_help: Any, trained: Any, pool: list[Path]) -> None:
-    rounds_help(True)
+def test_a_better_reward(bootstrap: Any, trained: Any, pool: list[Path]) -> None:
     result = bootstrap()
     reward = result["refined"]
     assert type(reward) is type(trained)
@@ -54,8 +44,7 @@ def test_a_better_reward(bootstrap: Any, rounds_help: Any, trained: Any, pool: l
     assert reward.model.card["provenance"]["bootstrapping"][0]["n_pool"] == 10
     with torch.inference_mode():
         assert len(reward.score(pool[:2])) == 2
-    assert result["report"].shape[0] == 1
-    assert result["report"].shape[2:] == (1400, 3)
+    assert result["report"].shape[::2] == (1, 1400)
     assert "1 round was kept" in result["summary"]
     assert "Save GAN-RM" in result["summary"]
     assert result.ui["improved"] == [True]
@@ -64,35 +53,29 @@ def test_a_better_reward(bootstrap: Any, rounds_help: Any, trained: Any, pool: l
 
 
 def test_the_reward_itself_where_it_does_not_help_even_without_the_pictures(
-    bootstrap: Any, rounds_help: Any, training: Any, pack: Pack, folders: Folders
+    bootstrap: Any, training: Any, pack: Pack, folders: Folders
 ) -> None:
-    rounds_help(False)
     path = folders.models / "ganrm" / "own" / "soft.safetensors"
     path.parent.mkdir()
     pack.module("ganrm_core.training.feature_archive").write_model(path, training.model, training.known)
     loaded = pack.run("GANRMLoadModel", model="own/soft.safetensors")["reward"]
     options = {"bottom_only": True, "top": 2, "bottom": 3, "alpha": 0.5}
-    result = bootstrap(reward=loaded, liked=None, ordinary=None, **options)
+    result = bootstrap(helps=False, reward=loaded, liked=None, ordinary=None, **options)
     assert result["refined"] is loaded
     assert "unchanged" in result["summary"]
     assert "the last 3 as ordinary" in result["summary"]
     assert result.ui["rounds_kept"] == [0]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "words"),
-    [
-        ({"liked": None, "ordinary": None}, r"same liked and ordinary pictures .* \.features\.safetensors"),
+def test_refusals_and_cancel(bootstrap: Any, errors: Any, cancel: Any, folders: Folders) -> None:
+    neither = {"liked": None, "ordinary": None}
+    for inputs, words in (
+        (neither, r"same liked and ordinary pictures .* \.features\.safetensors"),
         ({"liked": None}, "connect the same liked pictures"),
         ({"reward": SimpleNamespace(name="other")}, "Only a reward model itself"),
-    ],
-)
-def test_refusals(bootstrap: Any, errors: Any, inputs: dict[str, Any], words: str) -> None:
-    with pytest.raises(errors.DataError, match=words):
-        bootstrap(**inputs)
-
-
-def test_cancel_passes_through(bootstrap: Any, cancel: Any, folders: Folders) -> None:
+    ):
+        with pytest.raises(errors.DataError, match=words):
+            bootstrap(**inputs)
     with pytest.raises(cancel()):
         bootstrap()
     assert not list(folders.output.rglob("*.safetensors"))
