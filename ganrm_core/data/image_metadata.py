@@ -28,7 +28,7 @@ _ASCII = 2
 _WEBP_SIDE = 16383
 
 
-def metrics(
+def metadata_json(
     *, score: float | None = None, model: str | None = None, index: int | None = None, seed: int | None = None
 ) -> str:
     """JSON text stored under `KEY`. Values of None and a score that is not finite are left out."""

@@ -14,7 +14,7 @@ from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
-from ...ganrm_core.data.image_metadata import KEY, metrics, write_png, write_webp
+from ...ganrm_core.data.image_metadata import KEY, metadata_json, write_png, write_webp
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.errors import DataError, GanRMError, NameTakenError
 from ...ganrm_core.utils.progress import Progress
@@ -145,7 +145,7 @@ class SaveImages(io.ComfyNode):
         for position in range(count):
             score = of_scores[position]
             if metadata.wanted():
-                texts[KEY] = metrics(
+                texts[KEY] = metadata_json(
                     score=None if score is None else round(float(score), _DIGITS),
                     model=model,
                     index=of_indices[position],

@@ -13,7 +13,7 @@ from PIL import Image
 from unit_support.failing_disk import refuse
 
 from ganrm_core.data.image_folder import find_images
-from ganrm_core.data.image_metadata import KEY, metrics, write_png
+from ganrm_core.data.image_metadata import KEY, metadata_json, write_png
 from ganrm_core.data.result_marker import is_drawn_result, marked_png
 from ganrm_core.data.selection_table import COLUMNS, SHEET, TABLE, is_selection
 from ganrm_core.data.skipped_files import Skipped
@@ -152,7 +152,7 @@ class TestDrawings:
         (tmp_path / name).write_bytes(marked_png(PICTURE, "map"))
         assert find_images(tmp_path, say=said.append) == [own]
         assert "1 drawing of ganrm" in said[0]
-        write_png(PICTURE, tmp_path / name, {KEY: metrics(score=0.5)})
+        write_png(PICTURE, tmp_path / name, {KEY: metadata_json(score=0.5)})
         assert len(find_images(tmp_path, say=said.append)) == 2
         assert len(said) == 1
         (tmp_path / name).unlink()

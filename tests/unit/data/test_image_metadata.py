@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganrm_core.data.image_metadata import KEY, metrics, read_metadata, write_png, write_webp
+from ganrm_core.data.image_metadata import KEY, metadata_json, read_metadata, write_png, write_webp
 from ganrm_core.utils.errors import ImageError, OutputError
 
-TEXTS = {"prompt": '{"1": {"inputs": {}}}', "workflow": '{"nodes": []}', KEY: metrics(score=0.75, seed=7)}
+TEXTS = {
+    "prompt": '{"1": {"inputs": {}}}',
+    "workflow": '{"nodes": []}',
+    KEY: metadata_json(score=0.75, seed=7),
+}
 MODES = ["L", "RGB", "RGBA"]
 
 
@@ -46,11 +50,11 @@ def page_reads_webp(data: bytes, *, counts_padding: bool) -> dict[str, str]:
 
 
 def test_metrics_leave_out_what_is_absent() -> None:
-    assert json.loads(metrics()) == {}
+    assert json.loads(metadata_json()) == {}
     everything: dict[str, Any] = {"score": 0.5, "model": "mine", "index": 0, "seed": 0}
-    assert json.loads(metrics(**everything)) == everything
-    assert json.loads(metrics(score=float("nan"), index=3)) == {"index": 3}
-    assert json.loads(metrics(score=float("-inf"))) == {}
+    assert json.loads(metadata_json(**everything)) == everything
+    assert json.loads(metadata_json(score=float("nan"), index=3)) == {"index": 3}
+    assert json.loads(metadata_json(score=float("-inf"))) == {}
 
 
 @pytest.mark.parametrize("mode", MODES)
