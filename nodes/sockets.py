@@ -1,4 +1,4 @@
-"""Custom socket types (GANRM_REWARD, GANRM_DATASET) and what all node schemas share."""
+"""Custom socket types (GANRM_…) and what all node schemas share."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ GanRMDataset = io.Custom("GANRM_DATASET")
 """Carries a `Dataset`."""
 
 Dataset = PictureSet
+
+GanRMPrompts = io.Custom("GANRM_PROMPTS")
+"""Carries a `PromptSet`."""
+
+GanRMGroups = io.Custom("GANRM_GROUPS")
+"""Carries a `PromptedGroups`."""
 
 _Input = TypeVar("_Input", bound=io.Input)
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 FLOW = "ganrm_shapes_flow.safetensors"
+EPS = "ganrm_shapes_eps.safetensors"
+"""The transformer that predicts the noise."""
 VAE = "ganrm_shapes_vae.safetensors"
 
 

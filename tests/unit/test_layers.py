@@ -15,7 +15,7 @@ LEVELS = (
     ("ganrm_core.utils", "ganrm_core.metrics"),
     ("ganrm_core.data", "ganrm_core.backbones"),
     ("ganrm_core.rewards", "ganrm_core.leakage", "ganrm_core.reports", "ganrm_core.synthetic"),
-    ("ganrm_core.training", "ganrm_core.selection", "ganrm_core.attribution"),
+    ("ganrm_core.training", "ganrm_core.selection", "ganrm_core.attribution", "ganrm_core.post_training"),
     ("ganrm_core.demo", "ganrm_core", "nodes", "benchmarks", "scripts"),
     ("ganrm_core.cli", "__init__"),
 )

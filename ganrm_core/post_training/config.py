@@ -1,0 +1,64 @@
+"""Post-training settings, validated on construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ..utils.errors import DataError
+
+Method = Literal["best", "pairs"]
+METHODS: tuple[Method, ...] = get_args(Method)
+Layers = Literal["attention", "attention and mlp", "all linear", "all"]
+LAYERS: tuple[Layers, ...] = get_args(Layers)
+"""Which layers get a LoRA: attention projections; those and the feed-forward layers; every Linear; every Conv too."""
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """Size and place of the LoRA. Its scale is alpha/rank (Hu et al. 2022)."""
+
+    rank: int = 16
+    alpha: float = 16.0
+    layers: Layers = "attention"
+
+    def __post_init__(self) -> None:
+        _within("rank", self.rank, 1, 256)
+        _within("alpha", self.alpha, 0.01, 1024)
+        if self.layers not in LAYERS:
+            raise DataError(f"There are no layers {self.layers!r}. Use one of: {', '.join(LAYERS)}.")
+
+
+@dataclass(frozen=True)
+class GroupTraining:
+    """Training on groups of scored samples.
+
+    `method`: `best` fine-tunes on the best of each group (SFT), `pairs` learns from best against worst (Diffusion-DPO
+    with SDPO's safeguard). `keep`: how many of each group are the best, and how many the worst. `beta`: of DPO; larger
+    keeps closer to the base. `mu`: the safeguard's strength, 0–1, below 0 none. `batch`: samples (or pairs) a step.
+    """
+
+    method: Method = "best"
+    steps: int = 400
+    learning_rate: float = 1e-4
+    keep: int = 2
+    batch: int = 8
+    beta: float = 2000.0
+    mu: float = 0.9
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise DataError(f"There is no method {self.method!r}. Use one of: {', '.join(METHODS)}.")
+        _within("steps", self.steps, 1, 100_000)
+        _within("learning_rate", self.learning_rate, 1e-8, 1.0)
+        _within("keep", self.keep, 1, 64)
+        _within("batch", self.batch, 1, 256)
+        _within("beta", self.beta, 0.001, 1e6)
+        _within("mu", self.mu, -1.0, 1.0)
+        _within("seed", self.seed, 0, 2**64 - 1)
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # NaN is not either
+        raise DataError(f"{name} is {value}. Use a value from {low:g} to {high:g}.")
