@@ -33,21 +33,17 @@ def dropped(page: ComfyPage, tmp_path: Path) -> Callable[[str], dict[str, int]]:
     return lambda name: drop_shipped(page, name, tmp_path)
 
 
+@pytest.mark.parametrize("way", ["dropped", "template"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_dropped_workflow_opens_without_complaint(default_page: ComfyPage, name: str) -> None:
-    default_page.drop_file(WORKFLOWS / f"{name}.json")
-    _opened_well(default_page, name)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_template_opens_without_complaint(default_page: ComfyPage, name: str) -> None:
-    open_templates(default_page, PACK_FOLDER)
-    open_template(default_page, name)
-    _opened_well(default_page, name)
-
-
-def _opened_well(page: ComfyPage, name: str) -> None:
-    """Nothing stands in front of the graph, and it is the one that scripts get."""
+def test_a_workflow_opens_without_complaint_as_the_one_that_scripts_get(
+    default_page: ComfyPage, name: str, way: str
+) -> None:
+    page = default_page
+    if way == "dropped":
+        page.drop_file(WORKFLOWS / f"{name}.json")
+    else:
+        open_templates(page, PACK_FOLDER)
+        open_template(page, name)
     assert missing_nodes_dialog(page) == ""
     assert open_dialogs(page) == ""
     page.raw.wait_for_timeout(_NOTICES_COME_WITHIN_MS)
@@ -113,12 +109,6 @@ def test_the_sampler_shows_its_leaders_on_the_way_and_what_it_kept(page: ComfyPa
     assert any(_gold(picture) > 0.0005 for picture in seen[:-1])
     assert _gold(shown_picture(page, nodes["GANRMBestOfNSampler"])) > 0.002
     assert [image.width for image in node_images(page, nodes["GANRMSaveImages"])] == [64] * 4
-
-
-def test_the_template_browser_shows_all(page: ComfyPage) -> None:
-    shown = {template.name: template for template in open_templates(page, PACK_FOLDER)}
-    assert set(NAMES) <= set(shown)
-    assert all(shown[name].thumbnail_loaded for name in NAMES)
 
 
 @pytest.mark.parametrize("kind", sorted(path.stem for path in HELP.glob("*.md")))

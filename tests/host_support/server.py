@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from host_support.client import Client
@@ -37,7 +37,6 @@ class Server:
 
     base: its base directory; kept on stop(), so that start() again finds its files (persistence tests)
     args: more options for main.py, e.g. ("--front-end-root", folder) or ("--disable-metadata",)
-    packs: more custom node packs, name in custom_nodes → folder or file
     broken_modules: top-level modules whose import fails for every pack, as if they were not installed
     """
 
@@ -47,7 +46,6 @@ class Server:
         base: Path,
         *,
         args: Sequence[str] = (),
-        packs: Mapping[str, Path] | None = None,
         broken_modules: Sequence[str] = (),
     ) -> None:
         self.comfyui = comfyui
@@ -58,7 +56,7 @@ class Server:
         self._starts = 0
         for name in _FOLDERS:
             self.folder(name).mkdir(parents=True, exist_ok=True)
-        for name, source in {PACK_FOLDER: PACK, PROBE_FOLDER: PROBE_PACK, **(packs or {})}.items():
+        for name, source in {PACK_FOLDER: PACK, PROBE_FOLDER: PROBE_PACK}.items():
             link(source, self.folder("custom_nodes") / name)
         self._break(broken_modules)
 
