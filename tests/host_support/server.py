@@ -7,11 +7,9 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -191,16 +189,9 @@ class Server:
 
 
 def link(source: Path, target: Path) -> None:
-    """target becomes a link to source; a copy where links are not allowed (Windows without the right)."""
-    if target.is_symlink() or target.exists():
-        return
-    try:
-        target.symlink_to(source, target_is_directory=source.is_dir())
-    except OSError:
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns(".git", "__pycache__"))
-        else:
-            shutil.copyfile(source, target)
+    """target becomes a link to source, unless it is there."""
+    if not (target.is_symlink() or target.exists()):
+        target.symlink_to(source)
 
 
 def _free_port() -> int:
@@ -211,9 +202,6 @@ def _free_port() -> int:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
-        return
     with contextlib.suppress(ProcessLookupError):
         # The server leads a session of its own, so its group is its children and nobody else.
         os.killpg(process.pid, signal.SIGKILL)
