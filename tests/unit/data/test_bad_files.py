@@ -163,14 +163,6 @@ def test_commands_say_where_all_are_listed(
     assert [Path(row.split(",")[0]).name for row in rows[3:]] == [path.name for path in files[:6]]
 
 
-def test_equal_names_are_told_apart(make_folder: Any, tmp_path: Path, checkpoint: Path, ganrm: Ganrm) -> None:
-    for name in ("a", "b"):
-        make_folder(tmp_path / "tree" / name, "liked", 2)
-    (tmp_path / "tree" / "b" / "liked01.png").write_bytes(b"no picture")
-    ran = ganrm("score", checkpoint, tmp_path / "tree", "--recursive")
-    assert f'1 file was skipped: "{Path("b", "liked01.png")}" (' in ran.err
-
-
 @pytest.fixture
 def sets(make_folder: Any, tmp_path: Path) -> dict[str, Path]:
     """Twelve good pictures of each kind, and seven bad ones before, among and after them."""
@@ -205,10 +197,3 @@ def test_files_that_go_while_training_reads_them(
     assert len(known.table.file_stats) == len(known.table.hashes) == len(known.features) == 21
     assert not set(gone) & set(known.table.paths)
     assert "17 files were skipped" in " ".join(result.warnings)
-
-
-def test_the_audit_counts_them(sets: dict[str, Path], ganrm: Ganrm) -> None:
-    ran = ganrm("audit", "--liked", sets["liked"], "--ordinary", sets["ordinary"], "--json")
-    (line,) = ran.json
-    assert (line["n_liked"], line["n_ordinary"], len(line["skipped"])) == (12, 12, 14)
-    assert "14 files were skipped" in ran.err

@@ -60,16 +60,6 @@ def test_lists_of_different_sizes_and_a_batch_inside_which_needs_flatten() -> No
     assert torch.equal(images[3], clip[2].permute(2, 0, 1))
 
 
-def test_awkward_arrays() -> None:
-    array = ramp(2, 4, 6, 3).numpy()
-    mirrored = as_images(array[:, :, ::-1])
-    assert torch.equal(mirrored[0], torch.from_numpy(array[0, :, ::-1].copy()).permute(2, 0, 1))
-    frozen = array.copy()
-    frozen.flags.writeable = False
-    assert torch.equal(as_images(frozen)[1], as_images(array)[1])
-    assert torch.equal(as_images(array.astype(">f4"))[1], as_images(array)[1])
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("beyond", [0.0009, 0.07, OVERSHOOT])
 def test_overshoot_is_clipped_without_touching_the_input(beyond: float, dtype: torch.dtype) -> None:

@@ -87,11 +87,6 @@ class TestRefused:
             shutil.copy(liked / f"{index}.png", ordinary / f"shared{index}.png")
         refused(liked, ordinary, r"5 pictures are in both.*and 2 more")
 
-    def test_a_folder_inside_the_other(self, liked: Path) -> None:
-        inner = folder(liked / "bad", 12, 70)
-        find_training_files(liked, inner)
-        refused(liked, inner, "12 pictures are in both", recursive=True)
-
     def test_too_few_copies_do_not_make_up_the_number_and_names(self, liked: Path, ordinary: Path) -> None:
         (liked / "0.png").unlink()
         shutil.copy(liked / "1.png", liked / "copy.png")
@@ -101,11 +96,6 @@ class TestRefused:
         error = refused(few, ordinary, r'Only 1 usable liked picture in "input/few"\. At least 10')
         assert isinstance(error, TooFewError)
         assert (error.kind, error.name, error.count, error.needed) == ("liked", "input/few", 1, 10)
-
-    def test_missing_and_empty(self, liked: Path, tmp_path: Path) -> None:
-        refused(liked, tmp_path / "nowhere", "no folder")
-        refused(tmp_path / "nowhere", tmp_path / "nowhere", "no folder")
-        refused([], liked, "Only 0 usable")
 
     def test_the_same_set_twice_is_said_in_a_sentence_not_in_pairs(self, liked: Path) -> None:
         paths = tuple(sorted(liked.iterdir()))

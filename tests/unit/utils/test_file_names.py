@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from unit_support.failing_disk import names
 
-from ganrm_core.utils import file_names
 from ganrm_core.utils.errors import OutputError
 from ganrm_core.utils.file_names import fitting_name, longest_name, numbers, split_name, unique_name
 from ganrm_core.utils.files import check_new_file, free_name
@@ -48,11 +47,6 @@ def test_stems_that_begin_alike_stay_apart_and_can_be_written(tmp_path: Path) ->
     assert len(names(tmp_path)) == 6
     with pytest.raises(OutputError, match=r"too long for this disk. Choose a shorter name"):
         check_new_file(tmp_path / f"{'x' * 250}.safetensors", what="the model")
-
-
-def test_short_names_stay_and_no_disk_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_names, "longest_name", lambda _: pytest.fail("asked"))
-    assert fitting_name(tmp_path, "cat", ".map.png") == "cat.map.png"
 
 
 @pytest.mark.parametrize(
