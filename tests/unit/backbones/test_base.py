@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganrm_core.backbones.base import Backbone, BackboneSpec, sha256_of_files
+from ganrm_core.backbones.base import Backbone, BackboneSpec
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.utils.errors import BackboneError
@@ -89,15 +89,6 @@ def test_found_again_by_the_name_in_its_spec(loaded: Loaded) -> None:
     backbone, folder = loaded
     assert str(folder) not in backbone.spec.name or str(folder) == "."
     assert load_backbone(backbone.spec.name, search_folders=[folder]).spec == backbone.spec
-
-
-def test_the_hash_of_several_files_does_not_depend_on_their_order(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("a")
-    (tmp_path / "b").write_text("b")
-    files = [tmp_path / "a", tmp_path / "b"]
-    assert sha256_of_files(files) == sha256_of_files(files[::-1]) != sha256_of_files(files[:1])
-    with pytest.raises(BackboneError, match="No weights file"):
-        sha256_of_files([])
 
 
 def test_unknown_names() -> None:

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from ganrm_core.utils.disk_cache import keep_in
-
 ROOT = Path(__file__).parents[3]
 ASKED = ("HOME", "USER", "NAME", "_CACHE", "_CACHE_DIR")
 """Endings of the variables that tell who the user is, or where his files are kept."""
@@ -22,25 +20,6 @@ pwd.getpwuid = getpwuid
 from ganrm_core.cli import main; sys.exit(main(sys.argv[1:]))
 """
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="users are known otherwise there")
-
-
-def test_no_command_needs_a_home(
-    trained: Any, ganrm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unknown(uid: object) -> None:
-        raise KeyError(f"getpwuid(): uid not found: {uid}")
-
-    for variable in ("GANRM_CACHE", "HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", unknown)
-    picture = trained.liked / "liked00.png"
-    try:
-        assert ganrm("score", trained.checkpoint, picture, "--backbones", "~/weights").code == 0
-        ran = ganrm("score", trained.checkpoint, picture, "--backbone", "transformers:~/weights/vit")
-        assert (ran.code, "There is no folder ~/weights/vit" in ran.err) == (2, True)
-        assert ganrm("heatmap", trained.checkpoint, picture, "--output", tmp_path / "maps").code == 0
-    finally:
-        keep_in(None)
 
 
 def test_a_process_of_a_user_unknown_to_the_system(trained: Any) -> None:

@@ -67,6 +67,7 @@ class TestFindImages:
         (root / "a-second-name").symlink_to(root / "sub")
         (root / "sub" / "loop").symlink_to(root)
         (root / "one.png").symlink_to(near)
+        (root / "self").symlink_to(root / "self")
         found = find_images(root, recursive=True)
         assert found == [root / "linked" / "far.png", root / "one.png", near]
         (tmp_path / "link").symlink_to(root / "sub")

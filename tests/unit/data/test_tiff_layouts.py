@@ -177,6 +177,10 @@ def test_floats_with_differences_between_bytes_and_floating_point_rgb(other: boo
     named = r'a\.tif".*32-bit floating-point RGB.*Save it with 8 or 16 bits'
     with pytest.raises(UnreadableImageError, match=named):
         read_image(path)
+    plain = tiff(np.full((HEIGHT, WIDTH, 1), 77, np.uint8), Layout(BLACK_IS_ZERO, 8, 1))
+    path.write_bytes(plain.replace(b"\x53\x01\x03", b"\x53\x01\x02"))  # the sample format is a text
+    with pytest.raises(UnreadableImageError, match="damaged"):
+        read_image(path)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -81,9 +81,6 @@ class TestAuc:
     def test_by_hand(self, logits: list[float], labels: list[int], expected: float) -> None:
         assert auc(logits, labels) == pytest.approx(expected, nan_ok=True)
 
-    def test_is_nan_where_the_weights_leave_a_class_out(self) -> None:
-        assert math.isnan(float(weighted_auc([1, 2], [0, 1])(np.array([1.0, 0.0]))))
-
 
 def test_class_weights_and_balanced_accuracy() -> None:
     np.testing.assert_allclose(class_weights([1, 0, 0, 0]), [2, 2 / 3, 2 / 3, 2 / 3])
@@ -219,13 +216,6 @@ class TestThresholds:
             ([0.9, 0.1], [0, 1], 0.1),  # the wrong way round: everything is accepted
         ):
             assert best_balanced_threshold(scores, labels) == pytest.approx(expected)
-
-    def test_balanced_is_never_beaten(self) -> None:
-        for seed in range(3):
-            logits, labels = sample(seed, levels=3)
-            reached = balanced_accuracy(logits, labels, best_balanced_threshold(logits, labels))
-            others = [balanced_accuracy(logits, labels, threshold) for threshold in np.linspace(-4, 4, 400)]
-            assert reached >= max(others) - 1e-12
 
     def test_false_positives_by_hand(self) -> None:
         scores, labels = [*(np.arange(20) / 100), 0.5, 0.6], [0] * 20 + [1] * 2

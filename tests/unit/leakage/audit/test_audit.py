@@ -16,10 +16,8 @@ from unit_support.file_stats import plain_stats
 
 from ganrm_core.data.image_io import read_image
 from ganrm_core.data.near_duplicates import group_near_duplicates, signature
-from ganrm_core.data.splits import assign_folds
 from ganrm_core.leakage.audit import permutation_test
 from ganrm_core.leakage.audit.audit import Audit, Family, audit_files, audit_folders
-from ganrm_core.leakage.audit.permutation_test import is_beyond_chance
 from ganrm_core.leakage.forensics.file_stats import FileStats, file_stats
 from ganrm_core.synthetic.sample_images import demo_pictures
 from ganrm_core.utils.errors import DataError
@@ -164,15 +162,6 @@ def test_random_splits_of_one_folder_raise_no_alarm() -> None:
         chosen = np.random.default_rng(seed).permutation(len(facts))[: 48 if seed < 6 else 30]
         labels = np.arange(len(chosen)) % 2
         assert audit_files([facts[i] for i in chosen], labels, groups[chosen], seed=seed).warnings == []
-
-
-@pytest.mark.parametrize("count", [60, 240])
-def test_noise_is_not_beyond_chance(count: int) -> None:
-    rng, labels, alone = np.random.default_rng(4), np.arange(count) % 2, np.arange(count)
-    folds = assign_folds(labels, alone, 5, 0)
-    assert not any(
-        is_beyond_chance([rng.normal(size=count)], labels, alone, folds, seed=0) for _ in range(40)
-    )
 
 
 @pytest.mark.usefixtures("quick")

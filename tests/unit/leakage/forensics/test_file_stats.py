@@ -20,7 +20,7 @@ from ganrm_core.data.image_io import read_image
 from ganrm_core.leakage.forensics.file_stats import FileStats, file_stats
 from ganrm_core.leakage.forensics.jpeg_history import jpeg_traces
 from ganrm_core.leakage.forensics.pixel_stats import luma, mean_colour
-from ganrm_core.leakage.forensics.webp_header import webp_quality, webp_quantiser
+from ganrm_core.leakage.forensics.webp_header import webp_quantiser
 from ganrm_core.utils.errors import ImageError
 
 SIDE = 128
@@ -65,13 +65,6 @@ class TestWebP:
         moving = {"save_all": True, "append_images": [ImageOps.mirror(picture)]}
         animated = stats_of(picture, tmp_path / "a.webp", quality=80, **moving)
         assert animated.webp_quantiser == pytest.approx(found[2], abs=4), "known by its first frame"
-
-    @pytest.mark.parametrize("shaping", [1.0, 1.4])
-    def test_quality_is_the_inverse_of_libwebps_curve(self, shaping: float) -> None:
-        for quality in (0, 30, 60, 80, 90, 100):
-            linear = quality / 150 if quality < 75 else quality / 50 - 1
-            quantiser = round(127 * (1 - linear ** (shaping / 3)))
-            assert abs(webp_quality(quantiser, shaping) - quality) <= 2
 
     def test_lossless_and_broken_off(self, picture: Image.Image, tmp_path: Path) -> None:
         stats = stats_of(picture, tmp_path / "a.webp", lossless=True)
@@ -147,24 +140,6 @@ def test_spectrum(picture: Image.Image, tmp_path: Path) -> None:
     assert bands == pytest.approx([np.log10(400)] * 12, abs=0.15), "the variance of white noise in each band"
 
 
-def traces_of_every_coefficient(grey: torch.Tensor) -> float:
-    """What `jpeg_traces` counts in bins, from each coefficient by itself."""
-    place = np.arange(8)
-    waves = [np.cos((2 * place + 1) * k * np.pi / 16) / 2 * (0.5**0.5 if k == 0 else 1) for k in range(3)]
-    rows, columns = (side // 8 for side in grey.shape)
-    blocks = grey.numpy()[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).astype(np.float64)
-    found = []
-    for down, across in ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1)):
-        size = np.abs(np.einsum("aibj,i,j->ab", blocks, waves[down], waves[across])).ravel()
-        fits = [0.0]
-        for step in range(3, 25):
-            counted = size[(size > step / 2) & (size < 8 * step)]
-            if len(counted) >= 30:
-                fits.append(np.cos(2 * np.pi * counted / step).mean() - 1.8 / len(counted) ** 0.5)
-        found.append(max(fits))
-    return float(np.mean(found))
-
-
 @pytest.mark.parametrize("quality", [40, 75, 90, 95])
 def test_a_former_jpeg_is_found_out(quality: int) -> None:
     def grey(picture: Image.Image) -> torch.Tensor:
@@ -172,7 +147,6 @@ def test_a_former_jpeg_is_found_out(quality: int) -> None:
 
     never = photograph(3, side=256).crop((0, 0, 204, 251))
     former = grey(Image.open(io.BytesIO(encoded(never, "JPEG", quality=quality))))
-    assert jpeg_traces(former) == pytest.approx(traces_of_every_coefficient(former), abs=0.02)
     assert jpeg_traces(former) > 0.2 or quality > 80
     assert jpeg_traces(grey(never)) < 0.05
 
