@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import Any
 
 import pytest
 import torch
@@ -78,12 +77,3 @@ class TestWeakestMask:
     def test_a_share_outside_0_to_1(self, share: float) -> None:
         with pytest.raises(DataError, match="more than 0 and less than 1"):
             weakest_mask(torch.zeros(4, 4), share)
-
-
-def test_other_errors_than_out_of_memory_pass_through() -> None:
-    class Broken(Brightness):
-        def score(self, *_: Any, **__: Any) -> Any:
-            raise RuntimeError("another")
-
-    with pytest.raises(RuntimeError, match="another"):
-        reward_map(Broken(), noise(20, 20))

@@ -20,6 +20,7 @@ from unit_support.workspace import Workspace
 from ganrm_core import cli
 from ganrm_core.rewards.discriminator.checkpoint import read_card
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ganrm_core.training import feature_archive
 
 Ganrm = Callable[..., Any]
 
@@ -76,6 +77,24 @@ class TestTrain:
         adapted = re.search(r"^adapter +LoRA, rank 8, 24 layers$", about.out, re.M)
         frozen = re.search(r"^head +linear, since LoRA gained nothing", about.out, re.M)
         assert bool(adapted) != bool(frozen)
+
+    def test_names_that_another_program_takes_meanwhile(
+        self, work: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        save, new = feature_archive.write_model, work.root / "new"
+
+        def overtaken(path: Path, *rest: Any) -> Path:
+            path.write_text("theirs")
+            (new / "r.html").write_text("theirs")
+            return save(path, *rest)
+
+        monkeypatch.setattr(feature_archive, "write_model", overtaken)
+        ran = work.run("train", "--report", new / "r.html", "--json")
+        assert ran.code == 0, ran.err
+        assert ran.json[0]["written"] == str(new / "a (2).safetensors")
+        assert 'a.safetensors" was taken by another program' in ran.err
+        assert names(new) == ["a (2).safetensors", "a.safetensors", "r (2).html", "r.html"]
+        assert (new / "a.safetensors").read_text() == (new / "r.html").read_text() == "theirs"
 
 
 class TestScore:

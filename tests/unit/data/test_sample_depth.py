@@ -100,11 +100,3 @@ def test_pnm(magic: bytes, highest: int, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(head + body)
         image = read_image(tmp_path / "a").permute(1, 2, 0).numpy()
         assert np.abs(image - values / highest * 255).max() <= 0.51
-
-
-def test_pbm(tmp_path: Path) -> None:
-    ink = np.random.default_rng(0).integers(0, 2, (7, 9))
-    plain = b"".join(b"%d" % value for value in ink.ravel()) + b"\n"
-    for magic, body in ((b"P1", plain), (b"P4", np.packbits(ink, axis=1).tobytes())):
-        (tmp_path / "a").write_bytes(magic + b"\n9 7\n" + body)
-        assert (read_image(tmp_path / "a").numpy() == 255 * (1 - ink)).all()

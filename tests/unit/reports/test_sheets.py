@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,17 +91,6 @@ def test_nothing_runs_off_the_sheet(draw: Draw, count: int) -> None:
 
 
 class TestContactSheet:
-    @pytest.mark.parametrize(("highlight", "colour"), [("#4caf50", (76, 175, 80)), ("red", (255, 0, 0))])
-    def test_a_frame_may_have_any_colour(self, highlight: str, colour: tuple[int, int, int]) -> None:
-        assert where(contact_sheet([[Tile(PICTURE, ("a",), highlight, "#1")]]), colour).any()
-        assert not where(contact_sheet([[TILE]]), colour).any()
-
-    def test_grid_breaks_into_rows(self, written: Written) -> None:
-        tiles = [Tile(PICTURE, (str(n),), badge="★") for n in range(7)]
-        sheet = grid(tiles, 3, tile=60, title="日本")
-        assert [text for text in written.texts if text.isdecimal()] == list("0123456")
-        assert np.array_equal(sheet, contact_sheet([tiles[:3], tiles[3:6], tiles[6:]], tile=60, title="日本"))
-
     def test_wrong_arguments(self) -> None:
         for pixels in (torch.zeros(4, 4, 3, dtype=torch.uint8), torch.zeros(3, 4, 4)):
             with pytest.raises(ImageError, match=r"uint8 image \[3, H, W\]"):
@@ -134,17 +122,6 @@ class TestNumberedSheet:
 
 
 class TestRankedSheet:
-    @pytest.mark.parametrize(
-        ("count", "columns"), [(1, 1), (3, 3), (4, 2), (5, 3), (8, 4), (16, 4), (100, 8)]
-    )
-    def test_columns_by_count(self, count: int, columns: int) -> None:
-        found = arranged([candidates(count)])
-        assert found.columns == columns
-        assert [len(row.tiles) for row in found.rows[:-1]] == [columns] * (len(found.rows) - 1)
-        assert len(found.candidates) == count
-        wide = [replace(entry, image=torch.zeros((3, 20, 80), dtype=torch.uint8)) for entry in candidates(12)]
-        assert arranged([wide]).columns == 3
-
     def test_sixteen_tiles_can_be_read_in_a_node(self, written: Written) -> None:
         sheet = ranked_sheet(candidates(16))
         shown = {text: size * SHOWN_WIDTH / sheet.width for text, size in written.lines}
@@ -181,12 +158,6 @@ class TestRankedSheet:
         assert where(noted, ACCENT)[: box_of(noted, colour_of(0))[1]].any()
         assert not where(noted, WARNING).any()
         assert where(warned, WARNING).sum() > 1000
-
-    def test_a_long_model_name_is_whole_or_keeps_both_ends(self, written: Written) -> None:
-        name = "taste_of_" + "_and_".join(["watercolour", "gouache", "ink", "pencil", "charcoal"]) + "_v2"
-        assert name in "".join(written.of(ranked_sheet, candidates(1), model=name))
-        ends = "".join(written.of(ranked_sheet, candidates(1), model=f"first{'W' * 150}last"))
-        assert ends.index("first") < ends.index("last")
 
     def test_groups_are_drawn_in_blocks_of_their_own(self, written: Written) -> None:
         sheet = ranked_sheet([candidate(i, i % 4 + 1, group=i // 4) for i in range(16)])
