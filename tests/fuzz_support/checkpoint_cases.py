@@ -6,14 +6,8 @@ import contextlib
 import io
 import json
 import math
-import sys
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib import import_module
 from pathlib import Path
 from random import Random
-from types import ModuleType
-from typing import Any
 
 import torch
 
@@ -35,7 +29,6 @@ from .mutation import Case
 
 _MUTATIONS: tuple[FileMutation, ...] = (any_bytes, header, card, card, card, card, tensors, tensors)
 _PICTURES = torch.rand(2, 40, 30, 3, generator=torch.Generator().manual_seed(0))
-_PACK = Path(__file__).resolve().parents[2]
 
 
 def checkpoint_case(number: int, seeds: Seeds) -> Case:
@@ -75,7 +68,7 @@ def remove(path: Path) -> None:
 def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
     """How reading `path` ended ("read" or "refused"), and what was wrong with that.
 
-    The file is read by each way in: the library's functions, `ganrm info`, and what the Load node says.
+    The file is read by each way in: the library's functions and `ganrm info`.
     """
     faults: list[str] = []
     with heard() as said:
@@ -94,9 +87,6 @@ def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
             _check_scores("its reward", read, path, faults)
         if isinstance(read, RewardModel):
             _check_scores("combined", CombinedReward([read, read], [1.0, 0.5]), path, faults)
-            lines = tried("about_card", lambda: _about_card()(path.stem, read.card), path, faults)
-            if not all(line.isprintable() for line in lines or ()):
-                faults.append(f"about_card: {lines}")
         for options in ((), ("--json",)):
             faults += _faults_of_info(path, *options)
     return "refused" if read is None else "read", faults + said
@@ -140,14 +130,3 @@ def _faults_of_info(path: Path, *options: str) -> list[str]:
 def _owner(archive: Path) -> Path:
     """The checkpoint that a feature archive belongs to."""
     return archive.with_name(archive.name.removesuffix(SUFFIX) + ".safetensors")
-
-
-@cache
-def _about_card() -> Callable[[str, Mapping[str, Any]], list[str]]:
-    """The text of the Load node, from the node pack, which imports itself relatively."""
-    pack = sys.modules["fuzzed_pack"] = ModuleType("fuzzed_pack")
-    pack.__path__ = [str(_PACK)]
-    text: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
-        "fuzzed_pack.nodes.display.messages"
-    ).about_card
-    return text

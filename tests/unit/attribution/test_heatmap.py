@@ -71,7 +71,6 @@ def test_a_picture_too_large_for_memory_is_an_image_error() -> None:
         lambda: reward_map(Brightness(), image),
         lambda: weakest_mask(flat, 0.2),
         lambda: overlay(image, flat, flat),
-        lambda: heatmap(Brightness(), image, SHAPE),
     ):
         with pytest.raises(
             ImageError, match="not enough memory for a map of a picture of 16777216 × 16777216"

@@ -53,6 +53,10 @@ class TestRewardMap:
         with pytest.raises(ImageError, match="40 × 15 is too small"):
             reward_map(Brightness(), torch.zeros(3, 15, 40))
 
+    def test_other_errors_than_out_of_memory_pass_through(self) -> None:
+        with pytest.raises(RuntimeError, match="another"), module.memory_for_a_map(2, 2):
+            raise RuntimeError("another")
+
 
 class TestWeakestMask:
     @pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 0.999])

@@ -170,10 +170,6 @@ def test_bad_output_is_refused_before_training(work: Workspace, monkeypatch: pyt
     refused(work, "train", "--report", work.root / "new" / "a.html", said=said)
 
 
-def no_new_folders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "mkdir", refuse(errno.EROFS))
-
-
 def full_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files can be created, but what is written does not reach the disk."""
     monkeypatch.setattr(os, "fsync", refuse(errno.ENOSPC))
@@ -181,8 +177,6 @@ def full_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 DISKS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "read-only": (partial(refuse_creating, errno.EROFS), "read-only…Choose"),
-    "without permission": (partial(refuse_creating, errno.EACCES), "no permission…Change the folder's"),
-    "without new folders": (no_new_folders, "ead-only…Choose"),
     "full at the end": (full_at_the_end, "the disk is full…Free some space"),
 }
 

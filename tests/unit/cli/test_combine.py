@@ -65,19 +65,11 @@ class TestCombine:
     ) -> None:
         monkeypatch.chdir(models[0].parent)
         shutil.copy(models[0], "taste:2")
-        for number, (text, file, weight) in enumerate(
-            [
-                ("style.safetensors", "style.safetensors", 1.0),
-                ("style.safetensors:2", "style.safetensors", 2.0),
-                ("style.safetensors:-.5", "style.safetensors", -0.5),
-                ("taste:2", "taste:2", 1.0),  # a file of that very name
-            ]
-        ):
-            ran = ganrm("combine", text, "--output", f"{number}.json", "--json")
-            assert ran.json == [json.loads(Path(f"{number}.json").read_text())]
-            assert ran.json[0]["name"] == str(number)
-            (part,) = ran.json[0]["parts"]
-            assert (part["file"], part["weight"]) == (file, weight)
+        ran = ganrm("combine", "style.safetensors:-.5", "taste:2", "--output", "mix.json", "--json")
+        assert ran.json == [json.loads(Path("mix.json").read_text())]
+        assert ran.json[0]["name"] == "mix"
+        parts = [(part["file"], part["weight"]) for part in ran.json[0]["parts"]]
+        assert parts == [("style.safetensors", -0.5), ("taste:2", 1.0)], "a file of that very name"
 
     def test_refusals(self, models: list[Path], tmp_path: Path, ganrm: Ganrm) -> None:
         output = tmp_path / "both.json"

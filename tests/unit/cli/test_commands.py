@@ -140,20 +140,18 @@ class TestScore:
         assert by_folder.out == by_name.out
 
     @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names are text there")
-    @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-    def test_names_that_are_no_text(
-        self, encoding: str, trained: Any, mixed: Path, monkeypatch: pytest.MonkeyPatch
+    def test_names_that_are_no_text_on_a_terminal_of_few_letters(
+        self, trained: Any, mixed: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = mixed / os.fsdecode(b"caf\xe9 \xe7\x94\xbb.png")
         (mixed / "0.png").rename(path)
         for form, expected in (
             ("--csv", b"caf\xe9 \xe7\x94\xbb.png"),
             ("--json", rb"caf\udce9 \u753b.png"),
-            ("--device=cpu", rb"caf\udce9 " + ("画" if encoding == "utf-8" else r"\u753b").encode()),
+            ("--device=cpu", rb"caf\udce9 \u753b"),
         ):
-            # As where the terminal or the pipe takes no such characters.
             written = io.BytesIO()
-            monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+            monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
             assert cli.main(["score", str(trained.checkpoint), str(path), form]) == 0
             assert expected in written.getvalue()
             if form == "--json":

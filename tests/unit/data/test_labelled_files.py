@@ -96,10 +96,3 @@ class TestRefused:
         error = refused(few, ordinary, r'Only 1 usable liked picture in "input/few"\. At least 10')
         assert isinstance(error, TooFewError)
         assert (error.kind, error.name, error.count, error.needed) == ("liked", "input/few", 1, 10)
-
-    def test_the_same_set_twice_is_said_in_a_sentence_not_in_pairs(self, liked: Path) -> None:
-        paths = tuple(sorted(liked.iterdir()))
-        once, again = PictureSet(paths, "input/liked"), PictureSet(paths, "output/copies")
-        refused(once, once, r'pictures are the same: both are "input/liked"\. Choose a folder')
-        refused(once, again, '"input/liked" and "output/copies" hold the same 10')
-        refused(list(paths), list(paths), "are the same 10 pictures")

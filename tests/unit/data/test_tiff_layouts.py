@@ -181,14 +181,3 @@ def test_floats_with_differences_between_bytes_and_floating_point_rgb(other: boo
     path.write_bytes(plain.replace(b"\x53\x01\x03", b"\x53\x01\x02"))  # the sample format is a text
     with pytest.raises(UnreadableImageError, match="damaged"):
         read_image(path)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation(orientation: int, tmp_path: Path) -> None:
-    samples = random(Layout(WHITE_IS_ZERO, 16))
-    stored = 255 - samples / 65535 * 255
-    turned = {2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1], 5: stored.transpose(1, 0, 2)}
-    turned |= {6: np.rot90(stored, -1), 8: np.rot90(stored), 7: turned[3].transpose(1, 0, 2)}
-    for compression in (NONE, DEFLATE):
-        layout = Layout(WHITE_IS_ZERO, 16, compression=compression, more=[(274, 3, [orientation])])
-        assert is_read(tmp_path / "a", samples, layout, turned.get(orientation, stored), 0.51)

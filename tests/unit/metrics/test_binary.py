@@ -67,19 +67,10 @@ class TestAuc:
         np.testing.assert_allclose(false, expected_false)
         np.testing.assert_allclose(true, expected_true)
 
-    @pytest.mark.parametrize(
-        ("logits", "labels", "expected"),
-        [
-            ([1, 2, 3, 4], [0, 0, 1, 1], 1.0),
-            ([4, 3, 2, 1], [0, 0, 1, 1], 0.0),
-            ([1, 1, 1], [0, 1, 1], 0.5),
-            ([2, 1, 2], [1, 0, 0], 0.75),
-            ([-1e30, 0, 1e30], [0, 0, 1], 1.0),
-            ([1, 2], [1, 1], math.nan),
-        ],
-    )
-    def test_by_hand(self, logits: list[float], labels: list[int], expected: float) -> None:
-        assert auc(logits, labels) == pytest.approx(expected, nan_ok=True)
+    def test_by_hand(self) -> None:
+        assert auc([2, 1, 2], [1, 0, 0]) == 0.75
+        assert auc([-1e30, 0, 1e30], [0, 0, 1]) == 1
+        assert math.isnan(auc([1, 2], [1, 1]))
 
 
 def test_class_weights_and_balanced_accuracy() -> None:

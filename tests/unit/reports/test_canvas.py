@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +43,12 @@ def test_chinese_lines_are_full_and_begin_with_no_closing_mark(room: int) -> Non
         assert font.getlength(line + following[:12]) > room, "a line ends where the next word had no room"
 
 
+def test_a_system_without_such_a_font(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(system_fonts, "_folders", lambda: [tmp_path, tmp_path / "gone"])
+    (tmp_path / "simhei.ttf").write_bytes(b"no font at all")
+    assert system_fonts.cjk_font.__wrapped__() is None
+
+
 @pytest.mark.parametrize("most", [1, 3])
 @pytest.mark.parametrize("length", [1, 5, 30, 300])
 def test_a_name_is_whole_or_keeps_both_its_ends(length: int, most: int) -> None:
@@ -64,3 +71,5 @@ def test_pictures_of_either_kind_are_fitted(size: tuple[int, int], drawn: tuple[
     assert found.size == drawn
     tensor = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
     assert fitted(tensor, 200, 200).tobytes() == found.tobytes()
+    clear = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    assert fitted(clear, 10, 10).getpixel((5, 5)) == (128, 128, 128), "transparency lies over mid-grey"

@@ -68,6 +68,11 @@ class TestImageReport:
         assert {"How the scores spread", "How the fit went"} <= missing
         assert not {"My taste", "0.938", "Liked, scored lowest", "picture_08.png"} & missing
 
+    def test_what_is_missing_keeps_its_place_and_is_named(self, flawed: ReportData, written: Written) -> None:
+        image_report(flawed)
+        assert sum(text.startswith("No picture:") for text in written.texts) == 2
+        assert {"gone.png", "not known"} <= set(written.texts)
+
 
 class TestCompactCard:
     def test_every_letter_can_be_read(self, written: Written) -> None:

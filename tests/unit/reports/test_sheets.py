@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,10 @@ class TestContactSheet:
         with pytest.raises(ValueError, match="columns"):
             grid([TILE], 0)
 
+    def test_rows_of_a_grid_and_frames_of_any_colour(self) -> None:
+        assert grid([TILE] * 3, 2).size == contact_sheet([[TILE] * 2, [TILE]]).size
+        assert where(contact_sheet([[Tile(PICTURE, highlight="red")]]), (255, 0, 0)).any()
+
 
 class TestNumberedSheet:
     def test_of_too_many_the_marked_ones_and_then_the_first_stay(self, written: Written) -> None:
@@ -127,6 +132,8 @@ class TestRankedSheet:
         shown = {text: size * SHOWN_WIDTH / sheet.width for text, size in written.lines}
         assert min(shown["7"], shown["0.61"]) >= 15
         assert shown["7th"] >= 9.5
+        wide = [replace(entry, image=torch.zeros((3, 20, 80), dtype=torch.uint8)) for entry in candidates(12)]
+        assert arranged([wide]).columns == 3
         texts = written.of(ranked_sheet, candidates(23))
         assert {"1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd"} <= set(texts)
 

@@ -59,6 +59,13 @@ def test_the_seed_decides(kind: str) -> None:
     assert torch.equal(first.image, other.image) == (kind == "smooth")
 
 
+def test_a_flat_picture_says_what_was_really_lost() -> None:
+    flat = torch.full((3, 64, 64), 0.5)
+    faulty = apply_fault(flat, "smooth", 1.0, seed=0)
+    assert faulty.ssim_loss == pytest.approx(SsimTo(flat).loss(faulty.image), abs=1e-6)
+    assert faulty.ssim_loss <= MAX_LOSS + 0.01
+
+
 def test_refusals(textured: Tensor) -> None:
     with pytest.raises(DataError, match="noise, smooth, burnt, decoder, warp"):
         apply_fault(textured, "melted", 0.5, seed=0)
