@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganrm_core.data.image_tensors import MID_GREY, as_images, over_mid_grey
+from ganrm_core.data.image_tensors import MID_GREY, as_image, as_images, over_mid_grey
 from ganrm_core.utils.errors import ImageError
 
 
@@ -64,7 +64,8 @@ def test_single_sparks_are_clipped_and_many_are_another_range() -> None:
     for spark in (-7.0, 40.0):
         picture = ramp(1, 100, 100, 3)
         picture[0, 0, :3, 0] = spark
-        assert torch.equal(as_images(picture)[0], picture[0].movedim(-1, 0).clamp(0, 1))
+        for found in (as_images(picture)[0], as_image(picture[0], 0, 1)):
+            assert torch.equal(found, picture[0].movedim(-1, 0).clamp(0, 1))
         picture[0, :2, :, 0] = spark
         with pytest.raises(ImageError, match="but 0 to 1 is expected"):
             as_images(picture)

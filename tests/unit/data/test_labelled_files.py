@@ -72,11 +72,16 @@ class TestFound:
 
 
 class TestRefused:
-    def test_the_same_folder_under_any_name(self, liked: Path, tmp_path: Path) -> None:
+    def test_the_same_folder_or_set_under_any_name(self, liked: Path, tmp_path: Path) -> None:
         link = tmp_path / "link"
         link.symlink_to(liked, target_is_directory=True)
         for first, second in ((liked, str(liked)), (link, liked), (liked, liked / ".." / "liked")):
             assert str(first) in str(refused(first, second, "are the same"))
+        paths = tuple(sorted(liked.iterdir()))
+        once, again = PictureSet(paths, "input/liked"), PictureSet(paths, "output/copies")
+        refused(once, once, r'pictures are the same: both are "input/liked"\. Choose a folder')
+        refused(once, again, '"input/liked" and "output/copies" hold the same 10')
+        refused(list(paths), list(paths), "are the same 10 pictures")
 
     def test_shared_files_are_named_and_counted(self, liked: Path, ordinary: Path) -> None:
         shutil.copy(liked / "4.png", ordinary / "renamed.png")

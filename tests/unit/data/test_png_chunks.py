@@ -95,12 +95,9 @@ def test_texts_still_turn_the_picture(text: Chunk, place: str, tmp_path: Path) -
     assert read_image(write(tmp_path / "a.png", **{place: [text]})).shape == (3, 2, 1)
 
 
-def test_a_damaged_checksum_of_a_text_costs_nothing_but_its_end_may_not_be_missing(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.png", [OURS])
-    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.7"))
-    assert read_image(path).flatten().tolist() == RED_BLUE
+def test_the_end_of_a_text_may_not_be_missing(tmp_path: Path) -> None:
     for place in ("before", "after"):
-        write(path, **{place: [(b"tEXt", b"workflow\0" + b"x" * 5000)]})
+        path = write(tmp_path / "a.png", **{place: [(b"tEXt", b"workflow\0" + b"x" * 5000)]})
         path.write_bytes(path.read_bytes()[:-3000])
         with pytest.raises(ImageError, match="damaged or cut short"):
             read_image(path)

@@ -39,8 +39,6 @@ FLOATS: dict[str, tuple[Values, float]] = {
     "0 to 1": (ramp(0, 1), 1),
     "sharpened": (ramp(-0.4, 1.6), 1),
     "lights of a scene": (lit(ramp(0, 1), 40.0, 0.1), 1),
-    "many lights": (lit(ramp(0, 1), 3.0, 0.4), 1),
-    "a ramp to 3": (ramp(0, 3), 1),
     "one spark of the sun": (lit(ramp(0, 1), 60000.0, 0.01), 1),
     "0 to 255": (ramp(0, 255), 255),
     "0 to 255, sharpened": (ramp(-20, 290), 255),

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from ganrm_core.utils.parallel import WaitHooks, in_order
+from ganrm_core.utils.parallel import WaitHooks, in_order, threads_to_share
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +29,12 @@ def workers() -> list[threading.Thread]:
 
 def threads_of_torch(_: object = None) -> int:
     return torch.get_num_threads()
+
+
+def test_so_many_threads_that_few_cores_are_left_over() -> None:
+    for cores, threads in {1: 0, 2: 2, 3: 3, 4: 4, 6: 3, 8: 4, 9: 3, 64: 4}.items():
+        torch.set_num_threads(cores)
+        assert threads_to_share() == threads
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
