@@ -106,6 +106,14 @@ class TestOutputThatGoesNowhere:
         assert cli.main(score) == 130
         assert capsys.readouterr().err.lstrip() == f"ganrm: interrupted. {LOST['score']}\n"
 
+    def test_a_reader_of_the_messages_that_goes_away_costs_no_result(
+        self, trained: Any, closed_pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stderr", closed_pipe)
+        arguments = ["best", trained.checkpoint, trained.liked, "--output", tmp_path / "best", "--verbose"]
+        assert cli.main([str(argument) for argument in arguments]) == 0
+        assert len(list((tmp_path / "best").iterdir())) == 3
+
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
     def test_a_full_disk_is_one(self, trained: Any, monkeypatch: Any, capsys: Any) -> None:
         with Path("/dev/full").open("w") as full:

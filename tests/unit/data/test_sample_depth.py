@@ -37,12 +37,10 @@ def lit(values: Values, high: float, share: float) -> Values:
 # values, and which of them is white
 FLOATS: dict[str, tuple[Values, float]] = {
     "0 to 1": (ramp(0, 1), 1),
-    "sharpened": (ramp(-0.4, 1.6), 1),
     "lights of a scene": (lit(ramp(0, 1), 40.0, 0.1), 1),
     "one spark of the sun": (lit(ramp(0, 1), 60000.0, 0.01), 1),
     "0 to 255": (ramp(0, 255), 255),
     "0 to 255, sharpened": (ramp(-20, 290), 255),
-    "dark, of 0 to 255": (ramp(0, 60), 255),
     "8 bits as floats, and very dark": (np.rint(ramp(0, 9)), 255),
     "8 bits as floats, mostly black": (lit(np.rint(ramp(0, 1)), 200.0, 0.1), 255),
     "0 to 65535": (ramp(0, 65535), 65535),
