@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganrm_core.backbones.base import Backbone, BackboneSpec
+from ganrm_core.backbones.base import Backbone, BackboneSpec, sha256_of_files
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.backbones.vit import VitBackbone
 from ganrm_core.utils.errors import BackboneError
@@ -91,7 +91,9 @@ def test_found_again_by_the_name_in_its_spec(loaded: Loaded) -> None:
     assert load_backbone(backbone.spec.name, search_folders=[folder]).spec == backbone.spec
 
 
-def test_unknown_names() -> None:
+def test_unknown_names_and_no_file_at_all() -> None:
+    with pytest.raises(BackboneError, match="No weights file"):
+        sha256_of_files([])
     for name in ("vit:x", "open_clip:", "transformers", "efficientnet_lite0:x", ""):
         with pytest.raises(BackboneError, match=r"Unknown backbone .* Use one of: efficientnet_lite0"):
             load_backbone(name)

@@ -160,6 +160,16 @@ def test_tensors_that_fit_no_family(tensors: Tensors, load: Any) -> None:
             load({**others, **changed})
 
 
+def test_broken_header(tensors: Tensors, load: Any) -> None:
+    for header, message in (
+        ("{", "not a JSON object"),
+        ('{"input_size": "big"}', "input_size .*'big'"),
+        ('{"heads": 2}', r"unknown keys \['heads'\]"),
+    ):
+        with pytest.raises(BackboneError, match=message):
+            load(tensors, header)
+
+
 # width, tokens, patch → heads, activation, size: what ComfyUI's own configurations for these files say
 PUBLISHED = [
     ("CLIP B/32", "clip", 768, 50, 32, 12, "quick_gelu", 224),

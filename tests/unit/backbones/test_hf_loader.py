@@ -117,3 +117,12 @@ def test_configurations_that_cannot_be_used(folder: Path) -> None:
         for offline in (True, False):
             with pytest.raises(BackboneError, match=message):
                 load_backbone(f"transformers:{folder}", offline=offline)
+
+
+def test_unreachable_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    (tmp_path / "dinov2-tiny").mkdir()
+    with pytest.raises(
+        BackboneError, match=r"cannot be downloaded .*transformers:<that folder>.*dinov2-tiny\?"
+    ):
+        load_backbone("transformers:somebody/dinov2-tinny", search_folders=[tmp_path])
