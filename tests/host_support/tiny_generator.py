@@ -40,7 +40,7 @@ def write_tiny_generator(models: Path, seed: int = 0) -> None:
     random = torch.Generator().manual_seed(seed)
     vae = _vae(random)
     checkpoint = {
-        **{f"model.diffusion_model.{name}": tensor for name, tensor in _mmdit(random).items()},
+        **{f"model.diffusion_model.{name}": tensor for name, tensor in mmdit(random).items()},
         **{f"text_encoders.clip_l.transformer.{name}": tensor for name, tensor in _clip_l(random).items()},
         **{f"first_stage_model.{name}": tensor for name, tensor in vae.items()},
     }
@@ -53,7 +53,8 @@ def _save(tensors: Tensors, path: Path) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(path))
 
 
-def _mmdit(random: torch.Generator) -> Tensors:
+def mmdit(random: torch.Generator) -> Tensors:
+    """The diffusion model alone, as a file for Load Diffusion Model holds it."""
     width = 64 * _DEPTH
     found: Tensors = {}
 
