@@ -34,10 +34,23 @@ class Ran:
 def run_scenarios(comfyui: ComfyUI, module: str, folder: Path) -> Ran:
     """Run all scenarios of a module. `folder`: an empty one for what they write."""
     answer = folder / f"{module}.json"
-    command = [str(comfyui.python), "-W", "ignore", str(_RUNNER), str(comfyui.path), str(PACK), module, str(answer)]
+    command = [
+        str(comfyui.python),
+        "-W",
+        "ignore",
+        str(_RUNNER),
+        str(comfyui.path),
+        str(PACK),
+        module,
+        str(answer),
+    ]
     # Not in the repository: there `import nodes` would find ours.
-    done = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
-    assert answer.is_file(), f"the scenarios of {module} ended early\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    done = subprocess.run(
+        command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False
+    )
+    assert answer.is_file(), (
+        f"the scenarios of {module} ended early\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    )
     return Ran(json.loads(answer.read_text(encoding="utf-8")))
 
 

@@ -36,7 +36,9 @@ def _scenarios(module: ModuleType) -> list[tuple[str, Any]]:
     return [
         (name, function)
         for name, function in vars(module).items()
-        if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
+        if inspect.isfunction(function)
+        and function.__module__ == module.__name__
+        and not name.startswith("_")
     ]
 
 

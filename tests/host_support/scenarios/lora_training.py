@@ -47,7 +47,7 @@ def same_picture_on_top_of_a_lora() -> dict[str, float]:
 
 
 def after_success() -> dict[str, Any]:
-    return _after(lambda denoiser: None)
+    return _after(lambda _denoiser: None)
 
 
 def after_cancel() -> dict[str, Any]:
@@ -95,7 +95,7 @@ def with_weights_that_want_gradients() -> dict[str, Any]:
         model = flow_model()
         model.model.requires_grad_(True)
         model.model.diffusion_model.joint_blocks[0].requires_grad_(False)
-    return _after(lambda denoiser: None, model)
+    return _after(lambda _denoiser: None, model)
 
 
 def reference_is_the_base() -> dict[str, float]:
@@ -131,7 +131,8 @@ def gradients_are_the_slope() -> dict[str, float]:
     """Of the loss along a random direction, by the gradients and by central differences (float64 sums)."""
     with trainable(flow_model(), lora=settings(layers="all linear")) as denoiser:
         train(denoiser, steps=2)
-        slope = sum(float((g.double() * d.double()).sum()) for g, d in zip(_gradients(denoiser), _direction(denoiser)))
+        pairs = zip(_gradients(denoiser), _direction(denoiser), strict=True)
+        slope = sum(float((gradient.double() * along.double()).sum()) for gradient, along in pairs)
         step, losses = 1e-3, []
         for sign in (1, -1):
             _move(denoiser, sign * step)
@@ -210,7 +211,9 @@ def blocks_that_write_into_their_inputs() -> float:
             y.square().sum().backward()
             found.append([x.grad, *(weight.grad.clone() for weight in holder.parameters())])
             again.eject()
-    return max(_difference(one, other) for again in found[1:] for one, other in zip(found[0], again))
+    return max(
+        _difference(one, other) for again in found[1:] for one, other in zip(found[0], again, strict=True)
+    )
 
 
 def offloaded_layers_are_recomputed() -> dict[str, float]:
@@ -437,7 +440,7 @@ def _direction(denoiser: Any) -> list[Tensor]:
 
 @torch.no_grad()
 def _move(denoiser: Any, by: float) -> None:
-    for parameter, direction in zip(denoiser.parameters, _direction(denoiser)):
+    for parameter, direction in zip(denoiser.parameters, _direction(denoiser), strict=True):
         parameter += by * direction
 
 

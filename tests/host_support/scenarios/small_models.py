@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from functools import cache
 from typing import Any
 
 import comfy.model_base
@@ -29,7 +30,12 @@ def pack(name: str) -> Any:
 def flow_model(dtype: torch.dtype | None = None) -> Any:
     """SD3-like MMDiT, a flow model."""
     options = {"dtype": dtype} if dtype else {}
-    return comfy.sd.load_diffusion_model_state_dict(mmdit(torch.Generator().manual_seed(0)), model_options=options)
+    return comfy.sd.load_diffusion_model_state_dict(dict(_flow_weights()), model_options=options)
+
+
+@cache
+def _flow_weights() -> dict[str, Tensor]:
+    return mmdit(torch.Generator().manual_seed(0))
 
 
 def eps_model(seed: int = 0) -> Any:
@@ -75,7 +81,9 @@ def settings(**changed: Any) -> Any:
 def trainable(model: Any, given: Any = None, shape: tuple[int, ...] = SHAPE, **options: Any) -> Any:
     """The context manager, with a LoRA of rank 4."""
     lora = options.pop("lora", None) or settings()
-    return pack("nodes.host.training.denoiser").trainable(model, given or prompts(), lora, shape, **options)
+    return pack("nodes.host.training.denoiser").trainable(
+        model, prompts() if given is None else given, lora, shape, **options
+    )
 
 
 def sampled(model: Any, given: Any = None, shape: tuple[int, ...] = SHAPE, seed: int = 3) -> Tensor:
@@ -91,7 +99,9 @@ def sampled(model: Any, given: Any = None, shape: tuple[int, ...] = SHAPE, seed:
     return made.clone()
 
 
-def noisy_batch(denoiser: Any, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+def noisy_batch(
+    denoiser: Any, shape: tuple[int, ...] = SHAPE, seed: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
     """Clean latents, noise levels, and noisy latents."""
     random = torch.Generator().manual_seed(seed)
     clean = denoiser.to_model_scale(torch.randn(shape, generator=random))
@@ -102,7 +112,7 @@ def noisy_batch(denoiser: Any, shape: tuple[int, ...] = SHAPE, seed: int = 0) ->
     return clean, sigma, sampling.noise_scaling(sigma, noise, clean)
 
 
-def train(denoiser: Any, steps: int = 3, rate: float = 1e-2, shape: tuple[int, ...] = SHAPE) -> list[float]:
+def train(denoiser: Any, steps: int = 3, rate: float = 5e-3, shape: tuple[int, ...] = SHAPE) -> list[float]:
     """So many steps of Adam on the error of x̂; the losses."""
     optimizer = torch.optim.Adam(denoiser.parameters, lr=rate)
     losses = []
