@@ -53,9 +53,7 @@ class SaveLora(io.ComfyNode):
                 ),
             ],
             outputs=[
-                output(
-                    io.String, "path", "The file's name, as Load LoRA shows it; empty if it was not kept."
-                )
+                output(io.String, "path", "The file's name, as Load LoRA shows it; empty if it was not kept.")
             ],
         )
 
@@ -85,7 +83,8 @@ def _content(lora: Mapping[str, Tensor], about: str) -> bytes:
     from safetensors.torch import save
 
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in sorted(lora.items())}
-    return save(tensors, metadata={"ganrm": about} if about else None)
+    content: bytes = save(tensors, metadata={"ganrm": about} if about else None)
+    return content
 
 
 def _save(path: Path, content: bytes) -> tuple[Path, bool]:

@@ -23,7 +23,7 @@ _PROJECTION = re.compile(
 )
 # Flux's single blocks: attention and feed-forward share two layers.
 _SHARED = re.compile(r"(?:^|\.)single_blocks\.\d+\.linear[12]$")
-_FEED_FORWARD = re.compile(r"(?:^|_)(?:mlp|mlpx|ff|ffn|feed_?forward)\d*(?:_|$)")
+_FEED_FORWARD = re.compile(r"(?:^|_)(?:mlp[XC]?|ff|ffn|feed_?forward)\d*(?:_|$)")
 # Of timesteps, of prompts, of sizes: not part of a block.
 _NO_PART_OF_A_BLOCK = re.compile(r"norm|modul|adaln|embed|timestep|(?:^|_)(?:time|label|vector|guidance)_")
 
@@ -43,9 +43,9 @@ def chosen_layers(model: nn.Module, layers: Layers) -> tuple[dict[str, Any], lis
         return linear, []
     mlp_too = layers == "attention and mlp"
     chosen = {
-        name: layer for name, layer in linear.items() if _is_attention(name) or (mlp_too and _is_mlp(name))
+        name: layer for name, layer in linear.items() if is_attention(name) or (mlp_too and _is_mlp(name))
     }
-    if any(map(_is_attention, chosen)):
+    if any(map(is_attention, chosen)):
         return chosen, []
     found = linear or every
     kind = "linear layers" if linear else "layers"
@@ -74,14 +74,15 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
             yield PREFIX + name, module
 
 
-def _is_attention(name: str) -> bool:
+def is_attention(name: str) -> bool:
+    """Whether a layer of this name projects into or out of attention."""
     path = name.removeprefix(PREFIX)
     if _SHARED.search(path):
         return True
     if _NO_PART_OF_A_BLOCK.search(path):
         return False
     parts = [part for part in path.split(".") if not part.isdigit()]
-    return any(map(_ATTENTION.search, parts[:-1])) or bool(_PROJECTION.search(parts[-1]))
+    return any(map(_ATTENTION.search, parts[:-1])) or any(map(_PROJECTION.search, parts[-1:]))
 
 
 def _is_mlp(name: str) -> bool:
