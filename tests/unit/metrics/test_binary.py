@@ -149,6 +149,14 @@ def test_a_calibrated_model_stays_under_the_calibration_error_bound_and_no_other
 
 @pytest.mark.usefixtures("few_resamples")
 class TestBootstrapInterval:
+    def test_is_as_wide_as_the_auc_varies(self) -> None:
+        rng, labels, found = np.random.default_rng(1), np.repeat([1, 0], 40), []
+        for seed in range(120):
+            statistic = weighted_auc(rng.normal(size=80) + labels, labels)
+            found.append(bootstrap_interval(statistic, labels, seed=seed))
+        width = np.mean([each.high - each.low for each in found])
+        assert width == pytest.approx(3.92 * np.std([each.value for each in found]), rel=0.2)
+
     def test_draws_whole_groups_and_keeps_the_number_of_groups_per_class(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
