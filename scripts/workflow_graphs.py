@@ -302,6 +302,65 @@ def winner_made_again() -> Graph:
     return graph
 
 
+def teach_generator() -> Graph:
+    graph = Graph(
+        "10 Teach your generator your taste", "Teach your generator your taste", ("GANRMCompareModels",)
+    )
+    first, second = graph.columns(370, 400, group="1  Set checkpoint, taste and prompts, then Run")
+    graph.note(
+        first.place(400),
+        "Teach your generator your taste",
+        "## 1. Choose your checkpoint and your taste, and write prompts as you usually do, one a line.",
+        "## 2. Press **Run**: groups of pictures are made and scored, a LoRA learns from the best, and you see the same "
+        "pictures before and after.",
+        "### If it is worth keeping, it is saved in *models/loras*: use it with *Load LoRA*.",
+        "### This takes an hour or more. It may be stopped at any time: finished groups stay on the disk, and **Run** goes on "
+        "where it was.",
+    )
+    taste = parts.load_model(graph, first.place(130))
+    model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
+    size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
+    prompts = parts.prompts(graph, second.place(460), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
+    tested = parts.prompts(
+        graph, second.place(340), "Other prompts to compare with", model, parts.TEST_PROMPTS
+    )
+    made = {"vae": model[2], "reward": taste[0], "latent_image": size[0], **parts.SAMPLING}
+    (third,) = graph.columns(520, group="2  Pictures, best and worst")
+    groups = graph.add(
+        "GANRMMakeGroups",
+        third.place(900),
+        model=model[0],
+        prompts=prompts[0],
+        seed=0,
+        pictures=16,
+        count=64,
+        **made,
+    )
+    (fourth,) = graph.columns(520, group="3  Learn from the best")
+    trained = parts.train_on_groups(graph, fourth.place(900), model, groups)
+    fifth, sixth = graph.columns(520, 380, group="4  Before and after")
+    compared = graph.add(
+        "GANRMCompareModels",
+        fifth.place(900),
+        before=model[0],
+        after=trained[4],
+        prompts=tested[0],
+        seed=1_000_000,
+        pictures=8,
+        **made,
+    )
+    graph.add(
+        "GANRMSaveLora",
+        sixth.place(350),
+        lora=trained[0],
+        name="my_taste_lora",
+        keep=compared[3],
+        about=compared[4],
+    )
+    graph.add("PreviewAny", sixth.place(340), "In words", source=compared[4])
+    return graph
+
+
 WORKFLOWS = (
     train,
     best_of_16,
@@ -312,4 +371,5 @@ WORKFLOWS = (
     repair,
     best_of_n_sampler,
     winner_made_again,
+    teach_generator,
 )

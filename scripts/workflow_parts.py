@@ -16,6 +16,17 @@ KSAMPLER = 490
 SAVED = 450
 TASTE_SAVED = 350
 
+TRAINING_PROMPTS = """portrait of {a lighthouse keeper|an old fisherman|a girl with a red scarf}, oil painting
+{a harbour|a mountain village} at {dawn|night}, watercolour
+a fox in {deep snow|tall grass}, evening light
+still life with {lemons|old books} on a wooden table"""
+TEST_PROMPTS = """portrait of a baker in her shop, oil painting
+a narrow street after the rain, evening light
+a heron at a lake, watercolour
+a cup of coffee beside a window"""
+SAMPLING = {"steps": 25, "cfg": 6.0, "sampler_name": "dpmpp_2m", "scheduler": "karras"}
+"""As in the other workflows."""
+
 _OURS = "#223844"
 _NOTE = "#432"
 _TITLE = 30
@@ -231,6 +242,46 @@ def best_of_n_settings(
         "stop_below": 0.0,
         "round_size": 4,
     }
+
+
+def prompts(graph: Graph, place: Place, title: str, model: Node, text: str) -> Node:
+    return graph.add(
+        "GANRMPrompts",
+        place,
+        title,
+        clip=model[1],
+        text=text,
+        file="none",
+        negative="blurry, watermark",
+        choices="all combinations",
+        seed=0,
+        most=200,
+    )
+
+
+def train_on_groups(graph: Graph, place: Place, model: Node, groups: Node) -> Node:
+    return graph.add(
+        "GANRMTrainOnGroups",
+        place,
+        model=model[0],
+        groups=groups[0],
+        method="best",
+        steps=400,
+        learning_rate=0.0,
+        rank=16,
+        seed=0,
+        keep=2,
+        beta=0.0,
+        safeguard=0.9,
+        layers="attention",
+        alpha=0.0,
+        batch=8,
+        micro_batch=4,
+        checkpointing="auto",
+        previews=True,
+        start_file="none",
+        vae=model[2],
+    )
 
 
 def image_folder(graph: Graph, column: Column, folder: str, title: str) -> Node:

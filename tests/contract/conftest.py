@@ -65,9 +65,9 @@ def _point(base: Path, pack: Pack | None = None) -> Folders:
     folder_paths.filename_list_cache.clear()
     for kind in ("ganrm", "ganrm_datasets", "ganrm_backbones"):
         folder_paths.folder_names_and_paths.pop(kind, None)
-    vision = folders.models / "clip_vision"
-    vision.mkdir(parents=True, exist_ok=True)
-    folder_paths.folder_names_and_paths["clip_vision"] = ([str(vision)], {".safetensors"})
+    for kind in ("clip_vision", "loras"):
+        (folders.models / kind).mkdir(parents=True, exist_ok=True)
+        folder_paths.folder_names_and_paths[kind] = ([str(folders.models / kind)], {".safetensors"})
     if pack:
         pack.module("nodes.host.folders").register()
     return folders
