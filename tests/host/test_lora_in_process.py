@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,8 +131,3 @@ def test_the_models_own_noise_schedule_is_used(ran: Ran) -> None:
 
 def test_the_seed_makes_the_start(ran: Ran) -> None:
     assert ran["another_seed_another_start"] == {"same": True, "other": False}
-
-
-def test_the_folder_holds_nothing_but_the_answer(ran: Ran, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folders = list(Path(tmp_path_factory.getbasetemp()).glob("lora_training*"))
-    assert [path.name for folder in folders for path in folder.iterdir()] == ["lora_training.json"]
