@@ -136,7 +136,7 @@ class MakeGroups(io.ComfyNode):
     ) -> io.NodeOutput:
         await run_ready_nodes_first()
         sampling = Sampling(steps, cfg, sampler_name, scheduler)
-        request = GroupsRequest(model, prompts, vae, reward, latent_image, seed, sampling, pictures, groups)
+        request = GroupsRequest(model, prompts, vae, reward, latent_image, seed, sampling, pictures, count)
         run = GroupsRun(request, GroupStore(folders.cache_folder() / "groups"))
         expected = _SECONDS_PER_PICTURE * pictures * count
         with live_progress(run.draw, [Phase(STAGE, expected, "backbone")]) as show:
