@@ -15,6 +15,8 @@ from .files.datasets import ImageFolder, ImagesToDataset
 from .files.reward_models import LoadModel, SaveModel
 from .files.save_images import SaveImages
 from .host import folders, help_pages, language
+from .post_training.make_groups import MakeGroups
+from .post_training.prompts import Prompts
 from .post_training.save_lora import SaveLora
 from .scoring.combine import Ensemble
 from .scoring.heatmap import Heatmap
@@ -41,6 +43,8 @@ NODES: list[type[io.ComfyNode]] = [
     ScoreFolder,
     AddToDataset,
     SaveImages,
+    Prompts,
+    MakeGroups,
     SaveLora,
 ]
 

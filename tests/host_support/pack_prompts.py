@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from host_support.install import PACK
-from host_support.prompts import Json, node, sampling
+from host_support.prompts import Json, node, sampling, text_to_image
 from host_support.tiny_generator import CHECKPOINT
 
 WORKFLOWS = sorted(path.stem for path in (PACK / "workflows").glob("*.json"))
@@ -70,6 +70,28 @@ def best_of_n_sampler(**inputs: Any) -> Json:
     core = sampling(negative=["text", 0], vae=["vae", 0], reward=["load", 0])
     own = {"n": 4, "keep": 1, "pruning": "standard", "custom_pruning": "", "look_with": "vae", "together": 1}
     return node("GANRMBestOfNSampler", **{**core, **own, "stop_below": 0.0, "round_size": 4, **inputs})
+
+
+def groups(taste: str, text: str = "a {red|blue} picture", **inputs: Any) -> Json:
+    """Nodes "prompts" and "groups", with those of `text_to_image` they need and "load"."""
+    core = text_to_image()
+    lists = {
+        "text": text,
+        "file": "none",
+        "negative": "",
+        "choices": "all combinations",
+        "seed": 0,
+        "most": 200,
+    }
+    links = {"model": ["model", 0], "prompts": ["prompts", 0], "vae": ["vae", 0], "reward": ["load", 0]}
+    widgets = {"seed": 0, "steps": 3, "cfg": 1.5, "sampler_name": "euler", "scheduler": "simple"}
+    counts = {"latent_image": ["empty", 0], "pictures": 3, "count": 4}
+    return {
+        **{name: core[name] for name in ("model", "vae", "empty")},
+        "load": loaded(taste),
+        "prompts": node("GANRMPrompts", clip=["model", 1], **lists),
+        "groups": node("GANRMMakeGroups", **{**links, **widgets, **counts, **inputs}),
+    }
 
 
 def save_images(source: str, prefix: str, **inputs: Any) -> Json:
