@@ -104,9 +104,7 @@ def paired_difference(before: ArrayLike, after: ArrayLike) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def change_of(
-    before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]
-) -> Change:
+def change_of(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]) -> Change:
     """`Change` from the (logits, scores) of both sides."""
     first, second = _pairs(before[1], after[1])
     return Change(_mean(first), _mean(second), paired_difference(before[0], after[0]))

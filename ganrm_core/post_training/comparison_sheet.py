@@ -59,7 +59,9 @@ def figures(comparison: Comparison) -> list[Figure]:
     """The figures of a comparison as an artist reads them."""
     wins = comparison.wins
     found = [
-        Figure("Wins", _percent(wins.value), f"{_percent(wins.low)} to {_percent(wins.high)}", wins.high < 0.5),
+        Figure(
+            "Wins", _percent(wins.value), f"{_percent(wins.low)} to {_percent(wins.high)}", wins.high < 0.5
+        ),
         _reward_figure("Reward", comparison.reward, bad=not comparison.reward.difference.low > 0),
     ]
     if comparison.judge is not None:
@@ -159,7 +161,9 @@ def _draw_figures(draw: ImageDraw.ImageDraw, lines: Sequence[Figure], top: int, 
         bold = TextStyle(lengths.px(_FIGURE), colour, bold=True, anchor="ls")
         write(draw, (left, base), line.value, bold, end - left)
         left += values
-        write(draw, (left, base), line.note, TextStyle(lengths.px(_SMALL), SOFT_TEXT, anchor="ls"), end - left)
+        write(
+            draw, (left, base), line.note, TextStyle(lengths.px(_SMALL), SOFT_TEXT, anchor="ls"), end - left
+        )
         top += lengths.line
 
 
@@ -183,5 +187,7 @@ def _draw_pair(
         sheet.paste(shown, (x + (lengths.tile - shown.width) // 2, top + lengths.pad + space // 2))
         bold = TextStyle(lengths.px(_FIGURE), TEXT, bold=True, anchor="ls")
         below = digits_base(top + height - lengths.score, lengths.score, lengths.px(_FIGURE))
-        taken = write(draw, (x + lengths.pad, below), score_text(score), bold, lengths.picture) + lengths.px(GAP)
+        taken = write(draw, (x + lengths.pad, below), score_text(score), bold, lengths.picture) + lengths.px(
+            GAP
+        )
         write(draw, (x + lengths.pad + taken, below), side, style, lengths.picture - taken)

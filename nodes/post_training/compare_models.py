@@ -37,7 +37,9 @@ class CompareModels(io.ComfyNode):
             is_output_node=True,
             inputs=_inputs(),
             outputs=[
-                output(io.Image, "sheet", "The verdict, the figures, and pairs of pictures before and after."),
+                output(
+                    io.Image, "sheet", "The verdict, the figures, and pairs of pictures before and after."
+                ),
                 output(
                     io.Float,
                     "win_rate",

@@ -83,7 +83,7 @@ def _values(
 ) -> dict[str, list[Any]]:
     before, after = sides
     seeds = [seed for prompt in range(comparison.prompts) for seed in contest.seeds(prompt)]
-    values = {
+    return {
         "keep": [found.keep],
         "win_rate": _interval(comparison.wins),
         **_change("reward", comparison.reward),
@@ -97,7 +97,6 @@ def _values(
         "scores_after": _list(after.scores),
         "summary": [summary],
     }
-    return values
 
 
 def _change(name: str, change: Change) -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ....ganrm_core.post_training.diversity import colour_layout
-from ....ganrm_core.rewards.base import Reward, each_of, opened
+from ....ganrm_core.rewards.base import Picture, Reward, each_of, opened
 from ..model_management import ManagedReward
 
 
@@ -23,7 +23,7 @@ def picture_features(reward: Reward, pictures: Sequence[Tensor]) -> Tensor:
     reward.managed_backbone.load(len(pictures))
     model = reward.model
 
-    def features(some: Sequence[Tensor]) -> Tensor:
+    def features(some: Sequence[Picture]) -> Tensor:
         return model.reader(torch.stack([model.prepare(opened(each)) for each in some])).cpu()
 
     return torch.cat(list(model.reader.in_groups(each_of(list(pictures)), features)))
