@@ -31,7 +31,7 @@ _SCALE, _OFFSET = 1.5305, 0.0609  # of SD3's latent format
 _DEPTH = 3
 _BATCH, _VAE_BATCH = 256, 16
 _PICTURES = 20_000
-_VAE_STEPS, _TRANSFORMER_STEPS = 3000, 2400
+_VAE_STEPS, _TRANSFORMER_STEPS = 2000, 2400
 _WITHOUT_PROMPT = 0.1
 
 Draw = Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]

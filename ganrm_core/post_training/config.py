@@ -35,7 +35,8 @@ class GroupTraining:
 
     `method`: `best` fine-tunes on the best of each group (SFT), `pairs` learns from best against worst (Diffusion-DPO
     with SDPO's safeguard). `keep`: how many of each group are the best, and how many the worst. `beta`: of DPO; larger
-    keeps closer to the base. `mu`: the safeguard's strength, 0–1, below 0 none. `batch`: samples (or pairs) a step.
+    keeps closer to the base. `mu`: the safeguard's strength, 0–1, below 0 none. `batch`: samples (or pairs) a step,
+    `micro_batch`: how many of them go through the model at once, all with one prompt.
     """
 
     method: Method = "best"
@@ -43,6 +44,7 @@ class GroupTraining:
     learning_rate: float = 1e-4
     keep: int = 2
     batch: int = 8
+    micro_batch: int = 4
     beta: float = 2000.0
     mu: float = 0.9
     seed: int = 0
@@ -54,6 +56,7 @@ class GroupTraining:
         _within("learning_rate", self.learning_rate, 1e-8, 1.0)
         _within("keep", self.keep, 1, 64)
         _within("batch", self.batch, 1, 256)
+        _within("micro_batch", self.micro_batch, 1, self.batch)
         _within("beta", self.beta, 0.001, 1e6)
         _within("mu", self.mu, -1.0, 1.0)
         _within("seed", self.seed, 0, 2**64 - 1)

@@ -1,0 +1,209 @@
+"""Training loop of a LoRA on groups of scored samples: SFT on the best, or safeguarded Diffusion-DPO on pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..utils.errors import DataError
+from .choices import Choice, Example
+from .config import GroupTraining
+from .denoiser import Denoiser
+from .losses import denoising_errors, dpo_losses, safeguard_factors, with_gradient_scaled
+from .scalings import Scalings, scalings
+from .sigmas import NoiseLevels
+from .watch import HeldOut, HeldOutError, Limits
+
+_BETAS, _CLIP, _WEIGHT_DECAY = (0.9, 0.99), 1.0, 0.01
+_WARM_UP, _LAST_RATE = 0.05, 0.1
+_WATCHES = 20
+"""How often the held-out error is measured in one training."""
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """State after step `number` (from 1): its loss, and the held-out error where it was measured."""
+
+    number: int
+    loss: float
+    held_out: HeldOut | None = None
+
+
+@dataclass
+class TrainingTrace:
+    """All steps; `stopped`: why training ended early, else ""; `kept`: the step whose weights were kept."""
+
+    steps: list[TrainingStep] = field(default_factory=list)
+    stopped: str = ""
+    kept: int = 0
+    warned: bool = False
+
+    @property
+    def losses(self) -> list[float]:
+        return [step.loss for step in self.steps]
+
+
+Latents = Callable[[Sequence[tuple[int, int]]], Tensor]
+"""(group, sample) of each → clean latents in the model's own scale, on its device."""
+
+
+class GroupTrainer:
+    """Trains a denoiser's LoRA on `choice`.
+
+    `cfg`: guidance the samples were made with. Fine-tuning on them would teach the conditional branch what guidance adds,
+    which guidance would then add again; so SFT trains the guided prediction where cfg > 1. Pairs share what guidance adds, so
+    DPO trains the conditional branch.
+    """
+
+    def __init__(
+        self, denoiser: Denoiser, choice: Choice, latents: Latents, levels: NoiseLevels, settings: GroupTraining,
+        cfg: float = 1.0,
+    ) -> None:  # fmt: skip
+        if not choice.train:
+            raise DataError("There are no groups left to train on. Make more groups.")
+        self._denoiser, self._levels, self._settings, self._cfg = denoiser, levels, settings, cfg
+        self._choice, self._latents = choice, latents
+        self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
+        self._by_prompt: dict[int, list[Example]] = {}
+        for example in choice.train:
+            self._by_prompt.setdefault(example.prompt, []).append(example)
+        self._watch = self._new_watch()
+
+    def run(self, observe: Callable[[TrainingTrace], None], limits: Limits | None = None) -> TrainingTrace:
+        """Train; `observe` is called after every step, and what it raises passes through.
+
+        A loss that is no number, or a held-out error beyond `limits`, ends training: the last good weights are put back.
+        """
+        limits = limits or Limits()
+        parameters = list(self._denoiser.parameters)
+        optimiser = torch.optim.AdamW(
+            parameters, lr=self._settings.learning_rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY
+        )
+        trace, good = TrainingTrace(), _copies(parameters)
+        every = max(1, self._settings.steps // _WATCHES)
+        if self._watch is not None:
+            self._watch.measure(self._denoiser)
+        for number in range(1, self._settings.steps + 1):
+            for group in optimiser.param_groups:
+                group["lr"] = self._settings.learning_rate * _rate(number, self._settings.steps)
+            loss = self._step(optimiser, parameters)
+            if not math.isfinite(loss):
+                trace.stopped = "not a number"
+                break
+            held_out = None
+            if self._watch is not None and (number % every == 0 or number == self._settings.steps):
+                held_out = self._watch.measure(self._denoiser)
+                trace.warned = trace.warned or limits.warns(held_out)
+                if limits.stops(held_out):
+                    trace.steps.append(TrainingStep(number, loss, held_out))
+                    trace.stopped = "held-out error"
+                    break
+            if held_out is not None or self._watch is None:
+                good, trace.kept = _copies(parameters), number
+            trace.steps.append(TrainingStep(number, loss, held_out))
+            observe(trace)
+        if trace.stopped:
+            _restore(parameters, good)
+        return trace
+
+    def _step(self, optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> float:
+        optimiser.zero_grad(set_to_none=True)
+        total = 0.0
+        batches = self._micro_batches()
+        for examples in batches:
+            loss = self._losses(examples).sum() / self._settings.batch
+            if not bool(torch.isfinite(loss)):
+                return math.nan
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+        norm = torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
+        if not bool(torch.isfinite(norm)):
+            return math.nan
+        optimiser.step()
+        return total
+
+    def _micro_batches(self) -> list[list[Example]]:
+        """`batch` random examples, each micro-batch of one prompt."""
+        left, batches = self._settings.batch, []
+        prompts = list(self._by_prompt)
+        while left > 0:
+            count = min(left, self._settings.micro_batch)
+            known = self._by_prompt[prompts[self._random(len(prompts))]]
+            batches.append([known[self._random(len(known))] for _ in range(count)])
+            left -= count
+        return batches
+
+    def _losses(self, examples: Sequence[Example]) -> Tensor:
+        """[B], with gradients."""
+        clean = self._latents([(each.group, each.sample) for each in examples])
+        sigma = self._levels.draw(len(examples), self._generator).to(clean.device)
+        noise = torch.randn(clean.shape, generator=self._generator).to(clean.device)
+        scale, prompt = scalings(self._denoiser.sampling, sigma), examples[0].prompt
+        if self._settings.method == "best":
+            return denoising_errors(self._predicted(clean, noise, sigma, prompt), clean, scale)
+        worse = self._latents([(each.group, _worse(each)) for each in examples])
+        return self._pair_losses((clean, worse), noise, sigma, scale, prompt)
+
+    def _predicted(self, clean: Tensor, noise: Tensor, sigma: Tensor, prompt: int) -> Tensor:
+        noisy = self._denoiser.sampling.noise_scaling(sigma, noise.clone(), clean)
+        denoised = self._denoiser.denoise(noisy, sigma, prompt)
+        if self._cfg == 1.0:
+            return denoised
+        without = self._denoiser.unconditional(noisy, sigma)
+        return without + self._cfg * (denoised - without)
+
+    def _pair_losses(
+        self, pair: tuple[Tensor, Tensor], noise: Tensor, sigma: Tensor, scale: Scalings, prompt: int
+    ) -> Tensor:
+        errors, margins, residuals = [], [], []
+        for clean in pair:
+            noisy = self._denoiser.sampling.noise_scaling(sigma, noise.clone(), clean)
+            reference = self._denoiser.reference(noisy, sigma, prompt)
+            denoised = self._denoiser.denoise(noisy, sigma, prompt)
+            errors.append(denoising_errors(denoised, clean, scale))
+            margins.append(denoising_errors(reference, clean, scale))
+            residuals.append((denoised - clean).detach())
+        chosen, rejected = errors
+        if self._settings.mu >= 0:
+            factors = safeguard_factors(residuals[0], residuals[1], self._settings.mu)
+            rejected = with_gradient_scaled(rejected, factors)
+        return dpo_losses(chosen, rejected, margins[0] - margins[1], self._settings.beta)
+
+    def _new_watch(self) -> HeldOutError | None:
+        """None without held-out groups."""
+        held_out = self._choice.held_out
+        if not held_out:
+            return None
+        latents = self._latents([(each.group, each.sample) for each in held_out])
+        return HeldOutError(
+            latents, [each.prompt for each in held_out], self._levels, self._settings.seed % 2**63
+        )
+
+    def _random(self, count: int) -> int:
+        return int(torch.randint(count, (1,), generator=self._generator))
+
+
+def _rate(number: int, steps: int) -> float:
+    """Share of the learning rate at a step: linear warm-up, then a cosine down to a tenth."""
+    warm = min(1.0, number / max(1.0, _WARM_UP * steps))
+    return warm * (_LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * (number - 1) / steps)) / 2)
+
+
+def _worse(example: Example) -> int:
+    if example.worse is None:
+        raise DataError("Pairs are needed to train on pairs.")
+    return example.worse
+
+
+def _copies(parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in parameters]
+
+
+@torch.no_grad()
+def _restore(parameters: Sequence[Tensor], copies: Sequence[Tensor]) -> None:
+    for parameter, copy in zip(parameters, copies, strict=True):
+        parameter.copy_(copy)
