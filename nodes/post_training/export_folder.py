@@ -82,6 +82,11 @@ def _naming(folder: NewFolder) -> Iterator[None]:
     except OutputError as error:
         hidden, named = printable(str(folder.staging)), printable(str(folder.target))
         raise OutputError(str(error).replace(hidden, named)) from error
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write the export to {shown(folder.target)}: {error.strerror or error}. Check the disk, or choose a "
+            "folder on another one."
+        ) from error
 
 
 class _AlreadyThereError(Exception):
@@ -131,12 +136,7 @@ class _Draft:
 
 
 def _write(path: Path, data: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write to {shown(path.parent)}: {error.strerror or error}. Check the disk, or choose another folder."
-        ) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as temporary:
         temporary.write_bytes(data)
 
