@@ -35,6 +35,7 @@ class CompareModels(io.ComfyNode):
             description="Makes the same pictures with a model before and after training, and says whether to keep the "
             "LoRA: does it please the taste more, without pictures getting alike or ignoring their prompts?",
             is_output_node=True,
+            is_experimental=True,
             inputs=_inputs(),
             outputs=[
                 output(

@@ -52,6 +52,7 @@ class ExportGroups(io.ComfyNode):
             description="Writes what Train LoRA on Groups would learn from as a training set with captions, for those who "
             "train with kohya's sd-scripts, OneTrainer or diffusers.",
             is_output_node=True,
+            is_experimental=True,
             inputs=_inputs(),
             outputs=[
                 output(io.String, "files", "The paths of all files of the export.", is_list=True),

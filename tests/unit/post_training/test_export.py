@@ -156,14 +156,6 @@ class TestTable:
         writer.close()
         assert read_parquet(file.getvalue()) == rows
 
-    def test_pyarrow_reads_it(self) -> None:
-        parquet = pytest.importorskip("pyarrow.parquet")
-        file = io.BytesIO()
-        writer = ParquetWriter(file, TABLE_COLUMNS)
-        writer.write([table_row(b"a", b"b", "ü"), table_row(b"", b"c", "")])
-        writer.close()
-        assert parquet.read_table(file).to_pylist() == [table_row(b"a", b"b", "ü"), table_row(b"", b"c", "")]
-
     def test_a_value_of_another_kind_is_a_mistake(self) -> None:
         with pytest.raises(TypeError, match="no double"):
             ParquetWriter(io.BytesIO(), {"x": "double"}).write([{"x": "1"}])
