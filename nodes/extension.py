@@ -17,6 +17,7 @@ from .files.save_images import SaveImages
 from .host import folders, help_pages, language
 from .post_training.compare_models import CompareModels
 from .post_training.export_groups import ExportGroups
+from .post_training.make_groups import MakeGroups
 from .post_training.prompts import Prompts
 from .scoring.combine import Ensemble
 from .scoring.heatmap import Heatmap
@@ -46,6 +47,7 @@ NODES: list[type[io.ComfyNode]] = [
     CompareModels,
     ExportGroups,
     Prompts,
+    MakeGroups,
 ]
 
 

@@ -10,11 +10,10 @@ from ...ganrm_core.post_training.groups import Sampling
 from ...ganrm_core.rewards.base import Reward
 from ..display.candidates import Latent
 from ..display.previews import as_image, in_node, live_card
-from ..display.queue_checks import check_choice
 from ..display.shared_inputs import output, reward_input
 from ..host.latents import single_latent
 from ..host.progress import live_progress, show_last
-from ..host.sampling.sampling_setup import samplers_and_schedulers
+from ..host.sampling.sampling_setup import check_names, samplers_and_schedulers
 from ..host.training.picture_features import feature_source
 from ..host.training.prompt_set import PromptSet
 from ..sockets import CATEGORY, GanRMPrompts, GanRMReward, Schema, aliases
@@ -58,7 +57,7 @@ class CompareModels(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, sampler_name: str | None = None, scheduler: str | None = None) -> bool:
-        _check_names(sampler_name, scheduler)
+        check_names(sampler_name, scheduler)
         return True
 
     @classmethod
@@ -76,7 +75,7 @@ class CompareModels(io.ComfyNode):
         **sampling: Any,
     ) -> io.NodeOutput:
         settings = Sampling(**sampling)
-        _check_names(settings.sampler_name, settings.scheduler)
+        check_names(settings.sampler_name, settings.scheduler)
         latent = single_latent(latent_image, before)
         contest = Contest(
             before, after, prompts, vae, reward, judge, settings, latent, seed=seed, pictures=pictures
@@ -152,12 +151,3 @@ def _inputs() -> list[io.Input]:
             "rises, the LoRA learned to please the reward only.",
         ),
     ]
-
-
-def _check_names(sampler_name: str | None, scheduler: str | None) -> None:
-    """Raise DataError for a sampler or scheduler that is not here; None is not known yet."""
-    samplers, schedulers = samplers_and_schedulers()
-    if sampler_name is not None:  # core would take another without a word
-        check_choice(sampler_name, samplers, "sampler name")
-    if scheduler is not None:
-        check_choice(scheduler, schedulers, "scheduler")

@@ -90,7 +90,7 @@ def test_diversity_is_measured_with_the_features_the_taste_reads(run_comparison:
 
 
 def test_an_unknown_sampler_is_refused_when_it_is_queued(pack: Any) -> None:
-    assert "no sampler name 'evil'" in pack.refusal(COMPARE, sampler_name="evil", scheduler="simple")
+    assert "has no 'evil'" in pack.refusal(COMPARE, sampler_name="evil", scheduler="simple")
     assert pack.refusal(COMPARE, sampler_name=None, scheduler=None) == ""
 
 
