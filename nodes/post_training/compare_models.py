@@ -11,6 +11,7 @@ from ...ganrm_core.rewards.base import Reward
 from ..display.candidates import Latent
 from ..display.previews import as_image, in_node, live_card
 from ..display.shared_inputs import output, reward_input
+from ..host.execution import run_ready_nodes_first
 from ..host.latents import single_latent
 from ..host.progress import live_progress, show_last
 from ..host.sampling.sampling_setup import check_names, samplers_and_schedulers
@@ -61,7 +62,7 @@ class CompareModels(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(  # type: ignore[override]
+    async def execute(  # type: ignore[override]
         cls,
         before: Any,
         after: Any,
@@ -74,6 +75,7 @@ class CompareModels(io.ComfyNode):
         judge: Reward | None = None,
         **sampling: Any,
     ) -> io.NodeOutput:
+        await run_ready_nodes_first()
         settings = Sampling(**sampling)
         check_names(settings.sampler_name, settings.scheduler)
         latent = single_latent(latent_image, before)

@@ -21,7 +21,7 @@ from ...ganrm_core.post_training.export import (
 from ...ganrm_core.post_training.groups import Group, Groups
 from ...ganrm_core.reports.numbered_sheet import Numbered, numbered_sheet
 from ...ganrm_core.reports.score_format import score_text
-from ...ganrm_core.utils.errors import GanRMError
+from ...ganrm_core.utils.errors import DataError, GanRMError
 from ...ganrm_core.utils.progress import Progress, ProgressCallback
 from ..display.empty_outputs import blocked
 from ..display.previews import in_node
@@ -31,6 +31,7 @@ from ..files.pixel_files import as_saved
 from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
+from ..host.training.fingerprints import vae_fingerprint
 from ..host.training.prompt_set import PromptedGroups
 from ..host.training.rollouts import decoded
 from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMGroups, Schema, advanced, aliases
@@ -103,6 +104,7 @@ class ExportGroups(io.ComfyNode):
     ) -> io.NodeOutput:
         settings = _settings(layout, what, keep, repeats)
         wanted = folders.new_folder(folder, "the export", default="output")
+        _check_vae(groups.groups, vae)
         plan = plan_export(groups.groups, settings)
         shown: list[Numbered] = []
         items = _items(groups.groups, vae, plan, shown, progress_bar())
@@ -160,6 +162,18 @@ def _inputs() -> list[io.Input]:
 
 def _settings(layout: Any, what: Any, keep: int, repeats: int) -> ExportSettings:
     return ExportSettings(layout=layout, what=what, keep=keep, repeats=repeats)
+
+
+def _check_vae(groups: Groups, vae: Any) -> None:
+    try:
+        same = not groups.vae or vae_fingerprint(vae) == groups.vae
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return  # another pack's, not built like core's: nothing is known of it
+    if not same:
+        raise DataError(
+            "The groups were made with another VAE, so these pictures would not be those that were scored. Connect the "
+            "VAE that made them."
+        )
 
 
 def _items(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,21 @@ def test_a_spoilt_picture_is_named(export_groups: Any, folders: Any, errors: Any
     with pytest.raises(errors.ImageError, match="spoilt"):
         export_groups()
     assert files(folders.output) == []
+
+
+def test_another_vae_is_refused(
+    pack: Any, export_groups: Any, scored_groups: Any, errors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        pack.module("nodes.post_training.export_groups"), "vae_fingerprint", lambda _: "this one"
+    )
+    made = {
+        vae: replace(scored_groups, groups=replace(scored_groups.groups, vae=vae))
+        for vae in ("that", "this one")
+    }
+    with pytest.raises(errors.DataError, match="another VAE"):
+        export_groups(groups=made["that"])
+    export_groups(groups=made["this one"])
 
 
 @pytest.mark.parametrize("folder", ["../evil", "/etc/evil", "input/x", "C:\\evil", "a/../../b", "", "output"])
