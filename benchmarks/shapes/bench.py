@@ -17,11 +17,18 @@ from torch import Tensor
 
 from .comfy import add_comfyui
 from .drawing import SIDE
-from .files import FLOW, VAE, generator_folder
+from .files import EPS, FLOW, VAE, generator_folder
+from .prompts import FREE, prompt_vectors
 
 ROOT = Path(__file__).resolve().parents[2]
 _PACK = "gan_rm_pack"
-_CONTEXT, _POOLED, _LATENT = 64, 64, 16
+_LATENT = 16
+
+
+def conditioning(prompt: str) -> list[list[Any]]:
+    """ComfyUI's CONDITIONING of a prompt."""
+    context, pooled = prompt_vectors(prompt)
+    return [[context, {"pooled_output": pooled}]]
 
 
 def pack(name: str) -> Any:
@@ -35,19 +42,26 @@ def pack(name: str) -> Any:
 
 
 class Bench:
-    """Unconditional model and VAE. Raises SystemExit if they have not been trained yet."""
+    """Generator and VAE; `eps` for the noise-predicting twin of the flow model.
 
-    def __init__(self) -> None:
-        folder = generator_folder()
-        if not (folder / FLOW).is_file():
+    Raises SystemExit if they have not been trained yet.
+    """
+
+    def __init__(self, eps: bool = False) -> None:
+        path = generator_folder() / (EPS if eps else FLOW)
+        if not path.is_file():
             raise SystemExit("There is no generator yet. Make it: python -m benchmarks.shapes.training")
         add_comfyui()
         import comfy.sd
         import comfy.utils
 
-        self.model = comfy.sd.load_diffusion_model(str(folder / FLOW))
-        self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(folder / VAE)))
-        self.conditioning = [[torch.zeros(1, 1, _CONTEXT), {"pooled_output": torch.zeros(1, _POOLED)}]]
+        self.model = comfy.sd.load_diffusion_model(str(path))
+        if eps:
+            from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
+
+            (self.model,) = ModelSamplingDiscrete().patch(self.model, "eps", False)
+        self.vae = comfy.sd.VAE(sd=comfy.utils.load_torch_file(str(generator_folder() / VAE)))
+        self.conditioning = conditioning(FREE)
 
     def empty(self, count: int = 1) -> dict[str, Any]:
         return {"samples": torch.zeros(count, _LATENT, SIDE // 8, SIDE // 8)}
@@ -82,10 +96,40 @@ class Bench:
         out = self.model.model.process_latent_out
         return self.pictures(done), [self.pictures(out(clean)) for clean in predicted]
 
+    def prompted(
+        self, prompt: str, seeds: Sequence[int], steps: int, cfg: float, model: Any = None
+    ) -> Tensor:
+        """Latents [B, C, H, W] that `model` (default: the generator) makes of one prompt."""
+        import comfy.sample
+
+        starts = self.empty(len(seeds))["samples"]
+        noise = torch.cat([comfy.sample.prepare_noise(starts[:1], seed) for seed in seeds])
+        with torch.inference_mode():
+            made: Tensor = comfy.sample.sample(
+                model or self.model,
+                noise,
+                steps,
+                cfg,
+                "euler",
+                "normal",
+                conditioning(prompt),
+                conditioning(FREE),
+                starts,
+                disable_pbar=True,
+                seed=0,
+            )
+        return made
+
     def pictures(self, latents: Tensor) -> NDArray[np.float32]:
         with torch.inference_mode():
             decoded: NDArray[np.float32] = self.vae.decode(latents.float().cpu()).numpy()
         return decoded
+
+    def encoded(self, pictures: Tensor) -> Tensor:
+        """Latents of pictures [B, H, W, 3] in 0–1, as a sampler node returns them."""
+        with torch.inference_mode():
+            latents: Tensor = self.vae.encode(pictures)
+        return latents.clone()
 
     def _sampled(
         self, noise: Tensor, steps: int, sampler: str, start: Tensor, seed: int, callback: Any

@@ -67,18 +67,33 @@ def model_path(name: str) -> Path:
 
 def new_model_path(name: str) -> Path:
     """Where to save a reward model called `name`. Raises OutputError for a name outside models/ganrm."""
+    path = _new_path(name, Path(folder_paths.get_folder_paths(MODELS)[0]), "the reward model", "my_taste")
+    check_model_path(path)
+    return path
+
+
+def new_lora_path(name: str) -> Path:
+    """Where to save a LoRA called `name`. Raises OutputError for a name outside models/loras."""
+    return _new_path(name, lora_folder(), "the LoRA", "my_taste_lora")
+
+
+def lora_folder() -> Path:
+    """Where LoRAs are saved: the first of ComfyUI's folders for them."""
+    return Path(folder_paths.get_folder_paths("loras")[0])
+
+
+def _new_path(name: str, folder: Path, what: str, example: str) -> Path:
+    """`folder / name` with the ending .safetensors. Raises OutputError for no name, and for one outside `folder`."""
     try:
         check_text(name, "written to")
         relative = relative_path(unquoted(name).strip(), name, "written to")
     except DataError as error:
         raise OutputError(str(error)) from error
     if relative == Path():
-        raise OutputError("Give the reward model a name, such as my_taste.")
+        raise OutputError(f"Give {what} a name, such as {example}.")
     if relative.suffix != ".safetensors":
         relative = relative.with_name(f"{relative.name}.safetensors")
-    path = Path(folder_paths.get_folder_paths(MODELS)[0]) / relative
-    check_model_path(path)
-    return path
+    return folder / relative
 
 
 def backbone_folders() -> list[Path]:

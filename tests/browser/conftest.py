@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +15,9 @@ from host_support.fixtures import comfyui, link_models, skip_without_comfyui, ti
 from host_support.install import ComfyUI, header
 from host_support.pack_fixtures import make_pictures
 from host_support.server import Server
-from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-_HARNESS_PACK = Path(__file__).resolve().parents[1] / "browser_support" / "harness_pack"
 
 
 def pytest_report_header() -> str:
@@ -44,15 +40,6 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
-def harness_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pack that the driver itself is tried on: a node whose help page has a picture, and one that is lost."""
-    pack = tmp_path_factory.mktemp("packs") / "harness_pack"
-    shutil.copytree(_HARNESS_PACK, pack, ignore=shutil.ignore_patterns("__pycache__"))
-    Image.new("RGB", (64, 64), "green").save(pack / "web" / "docs" / "there.png")
-    return pack
-
-
 @pytest.fixture(scope="session", params=frontends(), ids=lambda frontend: frontend.label)
 def frontend(request: pytest.FixtureRequest) -> Frontend:
     chosen: Frontend = request.param
@@ -64,12 +51,11 @@ def page_server(
     frontend: Frontend,
     comfyui: ComfyUI,  # noqa: F811
     tiny_generator: Path,  # noqa: F811
-    harness_pack: Path,
 ) -> Iterator[Server]:
-    """A server with this page version, both packs, the tiny generator and pictures to train on."""
+    """A server with this page version, the pack, the tiny generator and pictures to train on."""
     args = ["--front-end-root", str(frontend.root)] if frontend.root else []
     with tempfile.TemporaryDirectory(prefix="comfyui-page-") as base:
-        server = Server(comfyui, Path(base), args=args, packs={"harness_pack": harness_pack})
+        server = Server(comfyui, Path(base), args=args)
         link_models(tiny_generator, server)
         make_pictures(server)
         with server:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_support.layouts import measured_layout
-from browser_support.page import ComfyPage
+from browser_support.page import ComfyPage, OpenPage, RunRefusedError
 from browser_support.panels import (
+    error_text,
     missing_nodes_dialog,
     open_dialogs,
     open_help,
@@ -33,21 +34,17 @@ def dropped(page: ComfyPage, tmp_path: Path) -> Callable[[str], dict[str, int]]:
     return lambda name: drop_shipped(page, name, tmp_path)
 
 
+@pytest.mark.parametrize("way", ["dropped", "template"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_dropped_workflow_opens_without_complaint(default_page: ComfyPage, name: str) -> None:
-    default_page.drop_file(WORKFLOWS / f"{name}.json")
-    _opened_well(default_page, name)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_template_opens_without_complaint(default_page: ComfyPage, name: str) -> None:
-    open_templates(default_page, PACK_FOLDER)
-    open_template(default_page, name)
-    _opened_well(default_page, name)
-
-
-def _opened_well(page: ComfyPage, name: str) -> None:
-    """Nothing stands in front of the graph, and it is the one that scripts get."""
+def test_a_workflow_opens_without_complaint_as_the_one_that_scripts_get(
+    default_page: ComfyPage, name: str, way: str
+) -> None:
+    page = default_page
+    if way == "dropped":
+        page.drop_file(WORKFLOWS / f"{name}.json")
+    else:
+        open_templates(page, PACK_FOLDER)
+        open_template(page, name)
     assert missing_nodes_dialog(page) == ""
     assert open_dialogs(page) == ""
     page.raw.wait_for_timeout(_NOTICES_COME_WITHIN_MS)
@@ -115,19 +112,40 @@ def test_the_sampler_shows_its_leaders_on_the_way_and_what_it_kept(page: ComfyPa
     assert [image.width for image in node_images(page, nodes["GANRMSaveImages"])] == [64] * 4
 
 
-def test_the_template_browser_shows_all(page: ComfyPage) -> None:
-    shown = {template.name: template for template in open_templates(page, PACK_FOLDER)}
-    assert set(NAMES) <= set(shown)
-    assert all(shown[name].thumbnail_loaded for name in NAMES)
+@pytest.mark.parametrize(
+    ("kind", "locale", "heading"),
+    [(path.stem, "en", "Outputs") for path in sorted(HELP.glob("*.md"))]
+    + [("GANRMTrain", "ru", "Outputs"), ("GANRMTrain", "zh", "输出")],
+)
+def test_the_help_page_shows_with_its_picture(
+    open_comfy: OpenPage, kind: str, locale: str, heading: str
+) -> None:
+    with open_comfy(locale=locale) as page:
+        page.raw.wait_for_timeout(500)
+        page.console.clear()
+        shown = open_help(page, kind)
+        assert heading in shown.text
+        assert shown.pictures >= 1
+        assert not shown.broken_pictures
+        assert page.console.mentioning("/docs/") == [], "it is found at the first request"
 
 
-@pytest.mark.parametrize("kind", sorted(path.stem for path in HELP.glob("*.md")))
-def test_the_help_page_shows_with_its_picture(page: ComfyPage, kind: str) -> None:
-    shown = open_help(page, kind)
-    assert "Outputs" in shown.text
-    assert shown.pictures >= 1
-    assert not shown.broken_pictures
+def test_what_cannot_work_is_said_at_once_in_words(page: ComfyPage) -> None:
+    page.raw.evaluate(_BEST_OF_NOTHING)
+    with pytest.raises(RunRefusedError):
+        page.run()
+    assert "Nothing to judge by: connect a reward" in error_text(page)
+    page.console.clear()  # the page notes the refusal there, too
 
 
 def _gold(picture: Image.Image) -> float:
     return float(near(picture, GOLD, 39).mean())
+
+
+_BEST_OF_NOTHING = """() => {
+  const best = LiteGraph.createNode('GANRMBestOfN'), image = LiteGraph.createNode('EmptyImage');
+  app.graph.add(image);
+  app.graph.add(best);
+  best.pos = [300, 100];
+  image.connect(0, best, 0);
+}"""

@@ -16,8 +16,8 @@ from contract_support.nodes import bright, errors, is_blocked  # noqa: F401
 from contract_support.pack import Folders, Pack
 from contract_support.post_training import export_groups, run_comparison, scored_groups  # noqa: F401
 from contract_support.sampling import reloads, run_sampler  # noqa: F401
-from contract_support.vision_file import make_vision_file  # noqa: F401
 from host_support.drawn_pictures import fill_folder
+from unit_support.clip_vision import write_clip_vision
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,6 +107,12 @@ def training(pack: Pack, taste: Any) -> Any:
 def trained(pack: Pack, training: Any) -> Any:
     """The reward of `training`, as it travels on a GANRM_REWARD socket."""
     return pack.module("nodes.host.model_management").ManagedReward(training.model)
+
+
+@pytest.fixture(scope="session")
+def make_vision_file() -> Callable[..., Path]:
+    """(path, seed=4) → the path of a new clip_vision file with random weights."""
+    return write_clip_vision
 
 
 @pytest.fixture

@@ -103,11 +103,6 @@ class TestSamplers:
         zero = {int(number) for number, score in scores.items() if score == 0.0}
         assert zero - {0} == {*result.ui["spoilt"]}
 
-    def test_half_sampled_ones_go_on_where_too_few_others_are_left(self, run_sampler: Any) -> None:
-        result = run_sampler(vae=OverflowingVae(above=0.1, calls=range(2)), pruning="gentle", keep=8)
-        assert len(result["seeds"]) == 8
-        assert not set(result.ui["spoilt"]) & set(result["seeds"])
-
     @pytest.mark.parametrize(
         ("pruning", "what", "calls"),
         [("off", "pictures hold", 160), ("standard", "pictures after 3 steps", 48)],
@@ -119,19 +114,6 @@ class TestSamplers:
         with pytest.raises(errors.ImageError, match=f"All 16 {what}.*VAE.*--fp32-vae"):
             run_sampler(guider=guider, vae=OverflowingVae(above=-1), pruning=pruning)
         assert len(guider.asked) == calls
-
-    def test_all_of_a_later_round_cost_the_first_nothing(self, run_sampler: Any) -> None:
-        vae = OverflowingVae(above=-1, calls=range(2, 1000))  # the first round is decoded twice
-        result = run_sampler(vae=vae, pruning="gentle", stop_below=1e-9, round_size=8)
-        assert result["seeds"] == best_seeds(1, range(8))
-        assert set(result.ui["spoilt"]) == set(range(8, 16))
-
-    def test_a_score_that_is_not_finite(self, run_sampler: Any, bright: Bright) -> None:
-        scores_of = bright._scores
-        bright._scores = lambda logits: scores_of([x if x < 0.9 else NAN for x in logits])  # type: ignore[method-assign]
-        result = run_sampler(reward=bright)
-        assert result["seeds"] == [best_seeds(2)[1]]
-        assert result.ui["spoilt"] == best_seeds(1)
 
 
 def test_a_full_temporary_folder_costs_only_the_picture_on_the_node(

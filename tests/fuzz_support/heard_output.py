@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ganrm_core.cli.decoder_messages import silence_decoders
@@ -23,32 +23,22 @@ def heard() -> Iterator[list[str]]:
     log = logging.Handler(logging.WARNING)
     log.emit = lambda record: said.append(f"log: {record.getMessage()}")  # type: ignore[method-assign]
     root = logging.getLogger()
-    with _standard_error() as written, warnings.catch_warnings(record=True) as caught:
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         silence_decoders()
         root.addHandler(log)
+        os.dup2(file.fileno(), 2)
         try:
             yield said
         finally:
-            root.removeHandler(log)
-            said += [f"warning: {entry.message}" for entry in caught]
-            said += [f"standard error: {line}" for line in written()]
-
-
-@contextmanager
-def _standard_error() -> Iterator[Callable[[], list[str]]]:
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-
-        def written() -> list[str]:
             sys.stderr.flush()
-            file.seek(0)
-            return file.read().decode("utf-8", "backslashreplace").splitlines()
-
-        try:
-            yield written
-        finally:
             os.dup2(kept, 2)
             os.close(kept)
+            root.removeHandler(log)
+            file.seek(0)
+            said += [f"warning: {entry.message}" for entry in caught]
+            said += [
+                f"standard error: {line}" for line in file.read().decode("utf-8", "replace").splitlines()
+            ]

@@ -18,36 +18,18 @@ _TEXTS = (
     b"NaN", b"-Infinity", b"1e999", b"1" * 5000, b'"\\ud800"', b"\xff\xfe", b"[" * 100_000, b'{"a":' * 50_000, b"",
 )  # fmt: skip
 
-_Place = tuple[Any, Any]
-"""A container and the key or index of an entry in it."""
-
-
-def mutated_json(value: Any, random: Random) -> tuple[Any, tuple[str, ...]]:
-    """A copy after one to three changes, more often few, and their descriptions."""
-    changed = deepcopy(value)
-    times = min(random.randint(1, 3), random.randint(1, 3))
-    return changed, tuple(_change(changed, random) for _ in range(times))
-
 
 def mutated_document(value: Any, random: Random, share: float) -> tuple[bytes, tuple[str, ...]]:
-    """The text of a mutated JSON value, a `share` of them with an invalid piece of text in it, and descriptions."""
-    changed, done = mutated_json(value, random)
+    """The text of a JSON value after one to three changes, a `share` with an invalid piece in it, and descriptions."""
+    changed = deepcopy(value)
+    done = tuple(_change(changed, random) for _ in range(random.choice((1, 1, 1, 2, 2, 3))))
     text = as_text(changed)
-    if random.random() < share:
-        text, more = mutated_text(text, random)
-        done += (more,)
-    return text, done
-
-
-def mutated_text(text: bytes, random: Random) -> tuple[bytes, str]:
-    """JSON text with a value replaced by invalid or extreme text, and a description."""
     places = [place for place, byte in enumerate(text) if byte in b":,["]
-    if not places:
-        return text, ""
-    place = random.choice(places) + 1
-    piece = random.choice(_TEXTS)
-    rest = text[place + random.randrange(4) :]
-    return text[:place] + piece + rest, f"{piece[:8]!r}… put at {place} of the text"
+    if places and random.random() < share:
+        place, piece = random.choice(places) + 1, random.choice(_TEXTS)
+        text = text[:place] + piece + text[place + random.randrange(4) :]
+        done += (f"{piece[:8]!r}… put at {place} of the text",)
+    return text, done
 
 
 def _change(value: Any, random: Random) -> str:
@@ -63,11 +45,8 @@ def _change(value: Any, random: Random) -> str:
             container[f"{key} "] = container.pop(key)
             return f"{called} renamed"
         case 2:
-            (other, other_key), other_called = random.choice(entries)
-            if other_called.startswith(called) or called.startswith(other_called):
-                return f"{called} left alone"
-            container[key], other[other_key] = other[other_key], container[key]
-            return f"{called} swapped with {other_called}"
+            container[key] = deepcopy(random.choice(entries)[0][0])
+            return f"{called} replaced by another part"
         case 3 if isinstance(container[key], (list, str)):
             container[key] = container[key] * random.choice((0, 2, 3, 100))
             return f"{called} now of length {len(container[key])}"
@@ -85,8 +64,8 @@ def _change(value: Any, random: Random) -> str:
     return f"{called} set to {'a huge integer' if huge else ascii(value):.40}"
 
 
-def _entries(value: Any, called: str) -> Iterator[tuple[_Place, str]]:
-    """Every entry at any depth; those near the top come more often."""
+def _entries(value: Any, called: str) -> Iterator[tuple[tuple[Any, Any], str]]:
+    """Container, key and name of every entry at any depth; those near the top come more often."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, entry in list(pairs):
         name = f"{called}.{key}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from host_support.client import Client, PromptRefusedError
-from host_support.pack_prompts import best_of_n, loaded, save_images, scored, scoring, training
+from host_support.pack_prompts import best_of_n, loaded, save_images, scoring, training
 from host_support.prompts import Json, images, node
 from host_support.server import Server
 
@@ -21,21 +21,13 @@ def best(**inputs: Any) -> Json:
     return {"images": images("64x64, 64x64"), "scores": scores, "best": best_of_n(**inputs)}
 
 
-def combined(**weights: Any) -> Json:
-    both = node("GANRMEnsemble", reward_1=["load", 0], reward_2=["load", 0], name="", **weights)
-    return {**scoring("my_taste.safetensors"), "both": both, "score": scored(reward=["both", 0])}
-
-
 @pytest.mark.usefixtures("taste")
 @pytest.mark.parametrize(
     ("prompt", "at", "words"),
     [
         (best(), "best", "Nothing to judge by: connect a reward"),
         (best(given_scores=["scores", 0], min_keep=2), "best", "between 0 and keep"),
-        (best(given_scores=["scores", 0], order="upside down"), "best", "no order"),
-        (grow(pick="foo"), "grow", '"foo" is no number to pick'),
         (grow(dataset_name="../out"), "grow", "not written to"),
-        (combined(weight_1=0.0, weight_2=0.0), "both", "weight other than 0"),
         (training("input/liked", preset="paper", adapt="lora"), "train", "keeps its backbone frozen"),
         (scoring("newest of nothing"), "load", '"nothing"'),
     ],

@@ -19,13 +19,9 @@ def test_folders_of_two_formats_are_named_and_evened_out(client: Client, server:
     for path in server.folder("input", "leaky_ordinary").glob("*.png"):
         Image.open(path).save(path.with_suffix(".jpg"), quality=60)
         path.unlink()
-    for settings, words in (
-        ({}, ["JPEG", "evened out", "Same-picture test"]),
-        ({"neutralise": "off"}, ["neutralise is off"]),
-    ):
-        prompt = training("input/leaky_liked", "input/leaky_ordinary", name="leaky", **settings)
-        (summary,) = client.run(prompt).expect_success().outputs["train"]["summary"]
-        assert all(word in summary for word in words)
+    prompt = training("input/leaky_liked", "input/leaky_ordinary", name="leaky")
+    (summary,) = client.run(prompt).expect_success().outputs["train"]["summary"]
+    assert all(word in summary for word in ("JPEG", "evened out", "Same-picture test"))
 
 
 def test_two_tastes_become_one_that_scores(client: Client, taste: str) -> None:

@@ -1,4 +1,4 @@
-"""Shipped workflows: the same graph in both formats, and run to their end on small drawn pictures."""
+"""Shipped workflows run to their end on small drawn pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from host_support.pack_prompts import (
 from host_support.prompts import Json, digests, echo, echoed, node
 from host_support.run import Run
 from host_support.server import Server
-from host_support.workflow import ui_to_api
 
 TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset"
 FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
@@ -42,27 +41,6 @@ def result(run: Run, name: str, class_type: str) -> Json:
 
 def test_nine_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
     assert [TRAIN, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
-
-
-@pytest.mark.parametrize("name", WORKFLOWS)
-class TestBothFormats:
-    def test_they_are_the_same_prompt(self, client: Client, name: str) -> None:
-        twin = shipped_prompt(name)
-        for each in twin.values():
-            each.pop("_meta", None)
-        assert ui_to_api(shipped_graph(name), client.object_info()) == twin
-
-    def test_the_manager_can_offer_the_pack_to_whoever_lacks_it(self, name: str) -> None:
-        ours = [
-            each["properties"] for each in shipped_graph(name)["nodes"] if each["type"].startswith("GANRM")
-        ]
-        assert {each["cnr_id"] for each in ours} == {"gan-rm"}
-        assert all(each["ver"] for each in ours)
-
-    def test_a_note_tells_the_artist_what_to_change(self, name: str) -> None:
-        notes = [each for each in shipped_graph(name)["nodes"] if each["type"] == "MarkdownNote"]
-        assert notes
-        assert all(note["widgets_values"][0].strip() for note in notes)
 
 
 def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pictures: int) -> None:
@@ -107,13 +85,6 @@ def test_a_folder_is_scored_and_its_best_copied(client: Client, server: Server) 
     copies = [path for path in server.folder(*best.split("/")).iterdir() if path.suffix == ".png"]
     assert {path.read_bytes() for path in copies} == {(folder / name).read_bytes() for name in scored["best"]}
     assert len(list(folder.iterdir())) == len(sources)
-
-
-def test_what_the_second_workflow_saved_is_scored_by_the_third(client: Client) -> None:
-    saved = {each["filename"] for each in result(queued(client, BEST), BEST, "GANRMSaveImages")["images"]}
-    table = str(queued(client, FOLDER).outputs)
-    assert saved
-    assert all(f"GAN-RM/{name}" in table for name in saved)
 
 
 def test_a_taste_is_trained_evaluated_and_used_in_one_graph(client: Client, pictures: int) -> None:
@@ -185,18 +156,6 @@ def test_the_winner_is_made_again_and_then_enlarged(client: Client) -> None:
     assert client.image(**winner).tobytes() == client.image(**same).tobytes()
     (picture,) = run.outputs[larger]["images"]
     assert client.image(**picture).size == (96, 96)
-
-
-def test_the_winner_of_a_batch_is_made_again_as_the_note_says(client: Client) -> None:
-    prompt = small_prompt(BEST)
-    sampler = only(prompt, "KSampler")
-    empty = prompt[sampler]["inputs"]["latent_image"]
-    prompt["place"] = node("LatentFromBatch", samples=empty, batch_index=5, length=1)
-    prompt["one"] = {**prompt[sampler], "inputs": {**prompt[sampler]["inputs"], "latent_image": ["place", 0]}}
-    prompt["both"] = echo("both", [sampler, 0], ["one", 0])
-    client.run(prompt).expect_success()
-    (every,), (one,) = echoed(client, "both"), echoed(client, "both", 1)
-    assert one["samples"]["means"] == pytest.approx([every["samples"]["means"][5]], abs=1e-5)
 
 
 def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server: Server) -> None:

@@ -73,11 +73,6 @@ class Client:
             raise PromptRefusedError(status, answer)
         return Run(self, answer["prompt_id"])
 
-    def history(self, prompt_id: str) -> Json:
-        """{prompt, outputs, status, meta} of a finished prompt."""
-        record: Json = self.get(f"/history/{prompt_id}")[prompt_id]
-        return record
-
     def interrupt(self) -> None:
         """The page's Cancel."""
         self.post("/interrupt", {})

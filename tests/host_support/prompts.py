@@ -51,11 +51,6 @@ def images(sizes: str, **inputs: Any) -> Json:
     return node("ProbeImages", sizes=sizes, **inputs)
 
 
-def folder_pictures(folder: str) -> Json:
-    """The pictures of a folder in `input` as a list."""
-    return node("ProbeImages", folder=folder, form="list")
-
-
 def echo(label: str, *links: list[Any]) -> Json:
     """A node that records the values of some links under a label; see `echoed`."""
     return node("ProbeEcho", label=label, **{_value(i): link for i, link in enumerate(links)})

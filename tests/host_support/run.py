@@ -106,8 +106,9 @@ class Run:
         return [(data["value"], data["max"]) for data in self._all("progress") if data["node"] == node]
 
     def history(self) -> Json:
-        """The server's record of it: what a client sees that only asks /history."""
-        return self._client.history(self.prompt_id)
+        """{prompt, outputs, status, meta}: what a client sees that only asks /history."""
+        record: Json = self._client.get(f"/history/{self.prompt_id}")[self.prompt_id]
+        return record
 
     def expect_success(self) -> Run:
         """Itself; fails with the error's text and traceback unless it ended well."""

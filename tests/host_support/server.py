@@ -7,15 +7,13 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from host_support.client import Client
@@ -37,7 +35,6 @@ class Server:
 
     base: its base directory; kept on stop(), so that start() again finds its files (persistence tests)
     args: more options for main.py, e.g. ("--front-end-root", folder) or ("--disable-metadata",)
-    packs: more custom node packs, name in custom_nodes → folder or file
     broken_modules: top-level modules whose import fails for every pack, as if they were not installed
     """
 
@@ -47,7 +44,6 @@ class Server:
         base: Path,
         *,
         args: Sequence[str] = (),
-        packs: Mapping[str, Path] | None = None,
         broken_modules: Sequence[str] = (),
     ) -> None:
         self.comfyui = comfyui
@@ -58,7 +54,7 @@ class Server:
         self._starts = 0
         for name in _FOLDERS:
             self.folder(name).mkdir(parents=True, exist_ok=True)
-        for name, source in {PACK_FOLDER: PACK, PROBE_FOLDER: PROBE_PACK, **(packs or {})}.items():
+        for name, source in {PACK_FOLDER: PACK, PROBE_FOLDER: PROBE_PACK}.items():
             link(source, self.folder("custom_nodes") / name)
         self._break(broken_modules)
 
@@ -193,16 +189,9 @@ class Server:
 
 
 def link(source: Path, target: Path) -> None:
-    """target becomes a link to source; a copy where links are not allowed (Windows without the right)."""
-    if target.is_symlink() or target.exists():
-        return
-    try:
-        target.symlink_to(source, target_is_directory=source.is_dir())
-    except OSError:
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns(".git", "__pycache__"))
-        else:
-            shutil.copyfile(source, target)
+    """target becomes a link to source, unless it is there."""
+    if not (target.is_symlink() or target.exists()):
+        target.symlink_to(source)
 
 
 def _free_port() -> int:
@@ -213,9 +202,6 @@ def _free_port() -> int:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
-        return
     with contextlib.suppress(ProcessLookupError):
         # The server leads a session of its own, so its group is its children and nobody else.
         os.killpg(process.pid, signal.SIGKILL)

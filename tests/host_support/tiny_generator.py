@@ -38,9 +38,9 @@ _POOL = 1_000_003  # random numbers drawn for one tensor; a prime, so that repea
 def write_tiny_generator(models: Path, seed: int = 0) -> None:
     """Writes checkpoints/tiny_sd3.safetensors (about 250 MB, with its VAE) and vae/tiny_vae.safetensors."""
     random = torch.Generator().manual_seed(seed)
-    vae = _vae(random)
+    vae = vae_tensors(random)
     checkpoint = {
-        **{f"model.diffusion_model.{name}": tensor for name, tensor in _mmdit(random).items()},
+        **{f"model.diffusion_model.{name}": tensor for name, tensor in mmdit(random).items()},
         **{f"text_encoders.clip_l.transformer.{name}": tensor for name, tensor in _clip_l(random).items()},
         **{f"first_stage_model.{name}": tensor for name, tensor in vae.items()},
     }
@@ -53,7 +53,8 @@ def _save(tensors: Tensors, path: Path) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(path))
 
 
-def _mmdit(random: torch.Generator) -> Tensors:
+def mmdit(random: torch.Generator) -> Tensors:
+    """The diffusion model alone, as a file for Load Diffusion Model holds it."""
     width = 64 * _DEPTH
     found: Tensors = {}
 
@@ -103,7 +104,7 @@ def _clip_l(random: torch.Generator) -> Tensors:
     return {name: tensor.half() for name, tensor in found.items()}
 
 
-def _vae(random: torch.Generator) -> Tensors:
+def vae_tensors(random: torch.Generator) -> Tensors:
     """A hand-made autoencoder: colours averaged over 8 × 8 pixels going in, blurred coming out.
 
     The decoder blurs because the MMDiT is random: what it leaves of the noise becomes soft patches, not grain.

@@ -40,11 +40,10 @@ def running() -> Iterator[Hub]:
     hub = Hub()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            _answer(self, hub)
-
         def do_GET(self) -> None:
             _answer(self, hub)
+
+        do_HEAD = do_GET  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -89,6 +88,3 @@ def _answer(handler: BaseHTTPRequestHandler, hub: Hub) -> None:
         return
     handler.wfile.write(body[start:stop])
     handler.close_connection = True
-
-
-__all__ = ["Hub", "running"]

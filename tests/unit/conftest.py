@@ -15,6 +15,7 @@ import pytest
 import torch
 from fuzz_support.checkpoint_seeds import Seeds, make_checkpoint_seeds
 from PIL import Image
+from unit_support.clip_vision import VIT, enlivened, write_clip_vision
 from unit_support.drawn import written  # noqa: F401
 
 from ganrm_core.backbones.registry import load_backbone
@@ -31,7 +32,6 @@ from ganrm_core.training.trainer import TrainingResult, train
 from ganrm_core.utils.progress import ProgressCallback, no_progress
 
 SIDE = 48
-VIT = {"image_size": 32, "patch_size": 8, "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 1}
 
 Draw = Callable[[str, int], Image.Image]
 MakeFolder = Callable[..., Path]
@@ -137,7 +137,7 @@ def tiny_transformer(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(3)
     network = transformers.Dinov2Model(transformers.Dinov2Config(**VIT, mlp_ratio=2))
     folder = tmp_path_factory.mktemp("transformers") / "tiny-dinov2"
-    _enlivened(network).save_pretrained(folder)
+    enlivened(network).save_pretrained(folder)
     return f"transformers:{folder}"
 
 
@@ -165,7 +165,7 @@ def tiny_open_clip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     open_clip.add_model_config(folder)
     torch.manual_seed(5)
     weights = folder / "weights.pt"
-    torch.save(_enlivened(open_clip.create_model("tiny-shared")).state_dict(), weights)
+    torch.save(enlivened(open_clip.create_model("tiny-shared")).state_dict(), weights)
     yield f"open_clip:tiny-shared/{weights}"
     open_clip.factory._MODEL_CONFIGS.pop("tiny-shared")
     open_clip.factory._MODEL_CONFIG_PATHS.remove(folder)
@@ -175,26 +175,6 @@ def tiny_open_clip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def untrained_model() -> MakeModel:
     """Backbone name → a reward model with a random head, whose logits spread by about 1."""
     return _untrained_model
-
-
-def write_clip_vision(path: Path, seed: int) -> Path:
-    transformers = pytest.importorskip("transformers")
-    from safetensors.torch import save_file
-
-    torch.manual_seed(seed)
-    config = transformers.CLIPVisionConfig(**VIT, intermediate_size=96, projection_dim=24)
-    network = _enlivened(transformers.CLIPVisionModelWithProjection(config))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, str(path))
-    return path
-
-
-def _enlivened(network: Any) -> Any:
-    """First weights are too tame: every picture would look the same to the network."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    return network.eval()
 
 
 def _untrained_model(name: str) -> RewardModel:

@@ -23,7 +23,7 @@ _PROJECTION = re.compile(
 )
 # Flux's single blocks: attention and feed-forward share two layers.
 _SHARED = re.compile(r"(?:^|\.)single_blocks\.\d+\.linear[12]$")
-_FEED_FORWARD = re.compile(r"(?:^|_)(?:mlp|mlpx|ff|ffn|feed_?forward)\d*(?:_|$)")
+_FEED_FORWARD = re.compile(r"(?:^|_)(?:mlp[XC]?|ff|ffn|feed_?forward)\d*(?:_|$)")
 # Of timesteps, of prompts, of sizes: not part of a block.
 _NO_PART_OF_A_BLOCK = re.compile(r"norm|modul|adaln|embed|timestep|(?:^|_)(?:time|label|vector|guidance)_")
 
@@ -82,7 +82,7 @@ def is_attention(name: str) -> bool:
     if _NO_PART_OF_A_BLOCK.search(path):
         return False
     parts = [part for part in path.split(".") if not part.isdigit()]
-    return any(map(_ATTENTION.search, parts[:-1])) or bool(_PROJECTION.search(parts[-1]))
+    return any(map(_ATTENTION.search, parts[:-1])) or any(map(_PROJECTION.search, parts[-1:]))
 
 
 def _is_mlp(name: str) -> bool:

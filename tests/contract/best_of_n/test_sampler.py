@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -141,58 +142,35 @@ def test_no_further_round_once_a_better_one_is_unlikely(
     assert ("stopped early" in result["summary"]) == (begun < 16)
 
 
-class TestWhatIsShown:
-    def test_scores_of_every_candidate_and_the_sheet(self, run_sampler: Any) -> None:
-        result = run_sampler(pruning="standard", keep=2, draw_live=True)
-        assert result.ui["seeds"] == result.ui["indices"] == best_seeds(2)
-        assert [(rung["step"], len(rung["scores"])) for rung in result.ui["looks"]] == [(3, 16), (5, 8)]
-        assert [score is not None for score in result.ui["all_scores"]].count(True) == 4
-        assert result.ui["summary"][0].startswith("16 candidates, 2 kept: ")
-        assert result["preview"].shape[2] > 800
-
-    def test_a_missing_preview_decoder_is_named_where_it_is_needed(self, run_sampler: Any) -> None:
-        for pruning, is_needed in (("standard", True), ("off", False)):
-            summary = run_sampler(n=4, pruning=pruning, look_with="preview decoder")["summary"]
-            assert ("no preview decoder" in summary) == is_needed
+def test_a_missing_preview_decoder_is_named_where_it_is_needed(run_sampler: Any) -> None:
+    for pruning, is_needed in (("standard", True), ("off", False)):
+        summary = run_sampler(n=4, pruning=pruning, look_with="preview decoder")["summary"]
+        assert ("no preview decoder" in summary) == is_needed
 
 
 def test_the_ksampler_twin_is_set_up_as_core_does(
     pack: Any, reloads: list[Any], folders: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setup = pack.module("nodes.host.sampling.sampling_setup")
-    guider, given = Guider(), {}
-
-    class KSampler:
-        SAMPLERS, SCHEDULERS = ("euler",), ("simple",)
-
-        def __init__(self, model: Any, **settings: Any) -> None:
-            given.update(settings)
-            self.sampler = settings["sampler"]
-            self.sigmas = torch.linspace(1, 0, settings["steps"] + 1)
-
-    def cfg_guider(model: Any) -> Any:
-        given["model"] = model
-        guider.set_conds = lambda *conds: given.update(conds=conds)  # type: ignore[attr-defined]
-        guider.set_cfg = lambda cfg: given.update(cfg=cfg)  # type: ignore[attr-defined]
-        return guider
-
-    comfy = SimpleNamespace(
-        samplers=SimpleNamespace(
-            KSampler=KSampler, CFGGuider=cfg_guider, sampler_object=lambda _: Stepping()
-        ),
-        sample=SimpleNamespace(
-            prepare_noise=lambda samples, seed, _places: Noise(seed).generate_noise({"samples": samples}),
-            fix_empty_latent_channels=lambda _model, samples: samples,
-        ),
-        model_management=SimpleNamespace(intermediate_device=lambda: "cpu"),
-    )
-    monkeypatch.setattr(setup, "comfy", comfy)
+    guider, comfy = Guider(), Mock()
+    guider.set_conds, guider.set_cfg = Mock(), Mock()  # type: ignore[attr-defined]
+    comfy.samplers.CFGGuider.return_value = guider
+    ksampler = comfy.samplers.KSampler
+    ksampler.SAMPLERS, ksampler.SCHEDULERS = ("euler",), ("simple",)
+    ksampler.return_value = Mock(sampler="euler", sigmas=torch.linspace(1, 0, STEPS + 1))
+    comfy.samplers.sampler_object.return_value = Stepping()
+    comfy.sample.prepare_noise = lambda samples, seed, _: Noise(seed).generate_noise({"samples": samples})
+    comfy.sample.fix_empty_latent_channels = lambda _model, samples: samples
+    comfy.model_management.intermediate_device.return_value = "cpu"
+    monkeypatch.setattr(pack.module("nodes.host.sampling.sampling_setup"), "comfy", comfy)
     model = SimpleNamespace(load_device="cpu", model_options={})
-    shared = {"model": model, "steps": STEPS, "cfg": 4.5, "scheduler": "simple", "denoise": 0.7}
+    settings = {"steps": STEPS, "scheduler": "simple", "denoise": 0.7, "sampler_name": "euler", "cfg": 4.5}
+    ours = {"vae": Vae(), "reward": Bright(pack), "seed": 3, "n": 5, "positive": "yes", "negative": "no"}
     latent = {"samples": torch.zeros(1, 4, 16, 16)}
-    ours = {"latent_image": latent, "vae": Vae(), "reward": Bright(pack), "seed": 3, "n": 5}
-    result = pack.run(NODE, **shared, **ours, sampler_name="euler", positive="yes", negative="no")
+    result = pack.run(NODE, model=model, latent_image=latent, **settings, **ours)
     assert result["seeds"] == best_seeds(1, range(3, 8))
     assert result["indices"] == [result["seeds"][0] - 3]
-    told = {"device": "cpu", "sampler": "euler", "model_options": {}, "conds": ("yes", "no")}
-    assert given == {**shared, **told}
+    shared = {"steps": STEPS, "scheduler": "simple", "denoise": 0.7, "sampler": "euler"}
+    ksampler.assert_called_once_with(model, device="cpu", model_options={}, **shared)
+    comfy.samplers.CFGGuider.assert_called_once_with(model)
+    guider.set_conds.assert_called_once_with("yes", "no")  # type: ignore[attr-defined]
+    guider.set_cfg.assert_called_once_with(4.5)  # type: ignore[attr-defined]

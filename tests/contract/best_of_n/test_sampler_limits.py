@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from contract_support.sampling import NODE, Guider, Noise, Stepping
+from contract_support.sampling import Guider, Noise, Stepping
 from torch import Tensor
 
 TWO = torch.arange(2.0).reshape(2, 1, 1, 1)
@@ -32,12 +32,6 @@ def test_inputs_that_are_refused(run_sampler: Any, errors: Any, inputs: dict[str
     with pytest.raises(errors.DataError, match=message):
         run_sampler(guider=guider, **inputs)
     assert guider.asked == []
-
-
-def test_a_sampler_that_is_not_here_is_not_replaced(pack: Any, errors: Any) -> None:
-    links = dict.fromkeys(("positive", "negative", "latent_image", "model", "vae", "reward"))
-    with pytest.raises(errors.DataError, match="no 'magic'"):
-        pack.run(NODE, **links, sampler_name="magic")
 
 
 class SameForEverySeed(Noise):

@@ -159,22 +159,3 @@ class TestGivenScores:
     def test_bad_ones(self, pack: Any, errors: Any, given: list[Any], message: str) -> None:
         with pytest.raises(errors.DataError, match=message):
             pack.run(NODE, images=grey(0.1, 0.2, 0.3), given_scores=Many(given))
-
-
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        ({"reward": None}, "Nothing to judge by: connect a reward"),
-        ({"group_size": -1}, "group_size is -1"),
-        ({"order": "best"}, "no order 'best'"),
-        ({"candidate": "../../evil"}, "no candidate '../../evil'"),
-        ({"latents": {"samples": torch.rand(3, 4, 4)}}, "There are 2 images but 3 latents"),
-        ({"masks": torch.rand(3, 4, 4)}, "There are 2 images but 3 masks"),
-    ],
-)
-def test_refused_before_anything_is_scored(
-    pack: Any, errors: Any, bright: Bright, inputs: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(errors.DataError, match=message):
-        pack.run(NODE, **{"images": grey(0.1, 0.2), "reward": bright, **inputs})
-    assert not bright.seen

@@ -46,23 +46,6 @@ class TestPictures:
         assert len(found) == 4
         assert same(found.choose([3, 2, 0]), [several[2], several[1][1:], several[0]])
 
-    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
-    def test_pixels_leave_as_they_came(self, candidates: Any, dtype: torch.dtype) -> None:
-        for channels in (1, 2, 3, 4, 7):
-            images = (batch(3, channels=channels) * 3 - 1).to(dtype)
-            before = images.clone()
-            assert same(candidates([images], EACH).choose([2, 1]), [before[[2, 1]]])
-            assert torch.equal(images, before)
-
-    def test_clips_travel_whole(self, candidates: Any) -> None:
-        clips = [batch(9), batch(2, seed=1), batch(1, seed=2)]
-        found = candidates(clips, ITEM)
-        assert len(found) == 3
-        assert same(found.choose([2, 0]), [clips[2], clips[0]])
-        assert found.choose([]) == []
-        assert torch.equal(found.picture(0), clips[0][4])
-        assert same(candidates(clips[:1], ITEM).choose([0]), clips[:1])
-
     @pytest.mark.parametrize(
         ("items", "unit", "message"),
         [
@@ -147,21 +130,15 @@ def test_latents_and_masks_that_do_not_fit(candidates: Any, errors: Any) -> None
         candidates(images, EACH).masks([torch.rand(1, 4, 5)], [0])
 
 
-@pytest.mark.parametrize(
-    ("picture", "expected"),
-    [
+def test_thumbnails_are_small_and_rgb_means_of_pixels_of_any_kind(thumbnail: Any) -> None:
+    for pixels, expected in (
         (torch.zeros(2, 2, 4), 128),  # transparent: over mid-grey
         (torch.full((2, 2, 3), float("nan")), 0),
         (torch.full((2, 2, 3), 7.0), 255),
         (torch.full((2, 2, 3), 100, dtype=torch.uint8), 100),
         (torch.full((2, 2, 3), 0.5, dtype=torch.bfloat16), 128),
-    ],
-)
-def test_thumbnails_of_pixels_of_any_kind(thumbnail: Any, picture: Tensor, expected: int) -> None:
-    assert thumbnail(picture, 9).unique().tolist() == [expected]
-
-
-def test_thumbnails_are_small_and_rgb_means_of_the_pixels(thumbnail: Any) -> None:
+    ):
+        assert thumbnail(pixels, 9).unique().tolist() == [expected]
     for channels in (1, 2, 3, 4, 7):
         small = thumbnail(batch(1, 100, 300, channels)[0], 60)
         assert (small.shape, small.dtype) == ((3, 20, 60), torch.uint8)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from contract_support.pack import Folders, Many, Pack
-from contract_support.pictures import Pixels, as_core_saves, fail_to_save, noise, pixels
+from contract_support.pictures import as_core_saves, fail_to_save, noise, pixels
 from PIL import Image
 
 
@@ -137,17 +137,6 @@ class TestAddToDataset:
         (made,) = pack.run("GANRMImagesToDataset", images=noise(seed=1))["dataset"].paths
         assert (home / made.name).read_bytes() == made.read_bytes()
 
-    def test_bad_picks_add_nothing(self, add: Any, home: Path, errors: Any) -> None:
-        for images, pick, words in (
-            (noise(3), "1 9", "there are 3 images, numbered 1 to 3"),
-            (noise(3), "1 7-", "is no number to pick"),
-            (torch.full((1, 8, 6, 3), torch.nan), "1", "The only one of the pictures holds NaN"),
-            (Many([noise(), noise(channels=2)]), "1", "1, 3 or 4 channels"),
-        ):
-            with pytest.raises(errors.GanRMError, match=words):
-                add(images, pick)
-        assert not home.exists()
-
     def test_a_spoilt_picture_and_a_disk_error_cost_the_others_nothing(
         self, add: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -181,15 +170,6 @@ class TestAddToDataset:
         with pytest.raises(errors.OutputError, match="disk is full"):
             add(noise(), "1", "output/full")
         assert not list((folders.output / "full").iterdir())
-
-    def test_sheet_marks_what_was_picked(self, add: Any, folders: Folders) -> None:
-        def gold(pick: str) -> int:
-            shown = add(torch.zeros(4, 64, 64, 3) + noise(4, (1, 1)), pick).ui["images"][0]
-            sheet: Pixels = pixels(folders.temp / shown["subfolder"] / shown["filename"])
-            return int((sheet == (255, 196, 61)).all(axis=-1).sum())
-
-        assert gold("") == 0
-        assert 0 < gold("1") < gold("1 2")
 
     def test_fingerprint_follows_the_dataset(self, pack: Pack, add: Any) -> None:
         def now(name: Any = "my_likes") -> Any:

@@ -49,19 +49,15 @@ class TestLoad:
         assert not any(parameter.is_inference() for parameter in reward.model.backbone.parameters())
 
     def test_info_says_what_is_known(self, pack: Pack, saved: Path, trained: Any) -> None:
-        lines = pack.run(LOAD, model=saved.name)["info"].splitlines()
-        card = trained.model.card
-        tested, (low, high) = card["leak_audit"]["same_picture"], card["metrics"]["auc"][1:]
-        assert lines[0] == "my_taste"
-        assert lines[1].startswith(f"held-out AUC 1.000 [{low:.3f}, {high:.3f}], 10-fold cross-validation")
-        assert f"{trained.thresholds['balanced']:.2f} (the best balance)" in lines[2]
-        assert lines[3:7] == [
-            "trained on 12 liked and 13 ordinary pictures",
-            "backbone: efficientnet_lite0",
-            f"date: {card['provenance']['date'][:10]}",
-            f"same-picture test: {tested['word']}: {tested['sentence']}",
-        ]
-        assert lines[7].startswith("! Trained with only 12")
+        info, card = pack.run(LOAD, model=saved.name)["info"], trained.model.card
+        assert info.startswith("my_taste\nheld-out AUC 1.000 [")
+        for words in (
+            f"{trained.thresholds['balanced']:.2f} (the best balance)",
+            "trained on 12 liked and 13 ordinary pictures\nbackbone: efficientnet_lite0\ndate: 20",
+            f"same-picture test: {card['leak_audit']['same_picture']['word']}",
+            "! Trained with only 12",
+        ):
+            assert words in info
 
     def test_the_node_notices_a_replaced_file_and_a_strange_card_has_little_info(
         self, pack: Pack, saved: Path, edit: Any
@@ -134,15 +130,6 @@ class TestMissingBackbone:
         for words in ('"my_taste.safetensors" needs the backbone', told):
             assert words in str(caught.value)
         assert "--backbone" not in str(caught.value), "an option of the command line"
-
-    def test_a_vision_file_is_found_under_another_name(
-        self, pack: Pack, saved: Path, edit: Any, folders: Folders, make_vision_file: Callable[..., Path]
-    ) -> None:
-        file = make_vision_file(folders.models / "clip_vision" / "renamed.safetensors")
-        sha256 = pack.module("ganrm_core.backbones.base").sha256_of_files([file])
-        edit(lambda card: card["backbone"].update(name="file:mine.safetensors", weights_sha256=sha256))
-        reward = pack.run(LOAD, model=saved.name)["reward"]
-        assert reward.model.backbone.spec.weights_sha256 == sha256
 
 
 class TestSave:

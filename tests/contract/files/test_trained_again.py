@@ -116,8 +116,3 @@ class TestReplace:
         assert loaded_auc(pack, aside.name) == 0.87
         again = save(0.9, if_exists=REPLACE)
         assert again.ui["text"] == ["Kept already as my_taste.safetensors. AUC 0.900."]
-
-    def test_a_choice_that_is_none(self, pack: Pack, save: Any, errors: Any) -> None:
-        with pytest.raises(errors.DataError, match="add a number") as caught:
-            save(0.9, if_exists="overwrite")
-        assert pack.refusal("GANRMSaveModel", name="a", if_exists="overwrite") == str(caught.value)

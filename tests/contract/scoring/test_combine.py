@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from contract_support.nodes import grey
 from contract_support.rewards import Bright
 from torch import Tensor
 
@@ -100,13 +99,3 @@ def test_the_summary_and_what_is_refused(pack: Any, pair: list[Any], errors: Any
         pack.run("GANRMSaveModel", reward=result["reward"], name="both")
     with pytest.raises(errors.DataError, match="weight other than 0"):
         pack.run(NODE, reward_1=pair[0], reward_2=pair[1], weight_1=0, weight_2=0)
-
-
-def test_rewards_of_other_kinds(pack: Any, bright: Bright) -> None:
-    result = pack.run(NODE, reward_1=Bright(pack), reward_2=bright, weight_2=2.5)
-    name = "brightness + 2.5 brightness"
-    assert result["summary"].splitlines() == [name, "29% brightness", "71% brightness"]
-    best = pack.run("GANRMBestOfN", images=grey(0.4, 1.0), reward=result["reward"])
-    assert best["indices"] == [1]
-    assert best["scores"] == pytest.approx([0.2, 0.5])
-    assert f"model {name}" in best["summary"]

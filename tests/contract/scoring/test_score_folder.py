@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,27 +113,6 @@ class TestBadFiles:
             result.ui["best"] == [row["file"] for row in rows(result["table"]) if row["kept"] == "1"] == kept
         )
         assert ('"d.png" (it is no longer there)' in result["summary"]) == (gone == "d.png")
-
-    @pytest.mark.skipif(sys.platform != "linux", reason="only there may a name be no valid Unicode")
-    def test_a_name_that_is_no_valid_unicode_can_be_sent(
-        self, score: Any, shots: Path, folders: Folders
-    ) -> None:
-        (shots / "d.png").rename(shots / os.fsdecode(b"caf\xe9.png"))
-        result = score()
-        assert len((result["table"] + result["summary"]).encode("utf-8")) > 100
-        assert result.ui["best"][0] == "caf\\udce9.png"
-        assert len(files(folders.output / "best")) == 3
-
-
-def test_the_sheet_of_very_many_reads_only_the_best(
-    pack: Pack, bright: Bright, folders: Folders, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(folders.input / "shots", {f"{number}.png": number for number in range(80)})
-    module = pack.module("ganrm_core.selection.selection_sheet")
-    read, read_image = [], module.read_image
-    monkeypatch.setattr(module, "read_image", lambda path: read.append(path.name) or read_image(path))
-    assert len(names(run(pack, bright, keep=0))) == 80
-    assert sorted(read) == sorted(f"{number}.png" for number in range(16, 80))
 
 
 @pytest.mark.parametrize("keep", [0, 2])

@@ -41,13 +41,6 @@ def test_a_list_of_different_sizes_in_groups_of_which_the_last_is_shorter(pack: 
     assert all(map(torch.equal, images, before))
 
 
-def test_a_clip_is_scored_by_eight_frames_with_its_ends(pack: Any, bright: Bright) -> None:
-    images = Many([grey(0.4, *[0.0] * 18, 0.8), grey(0.3), grey(0.2, 0.4)])
-    result = pack.run(NODE, images=images, reward=bright, candidate="each list item")
-    assert len(bright.seen) == 8 + 1 + 2
-    assert result["scores"] == pytest.approx([1.2 / 8 / 2, 0.15, 0.15])
-
-
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
 def test_an_invalid_frame_anywhere_ranks_the_clip_last(pack: Any, bright: Bright, bad: float) -> None:
     clips = Many([grey(0.2, 0.2), grey(*[0.8] * 20), grey(0.6)])
@@ -69,16 +62,6 @@ def test_errors_name_the_picture_or_clip(pack: Any, bright: Bright, errors: Any)
     ):
         with pytest.raises(errors.ImageError, match=message):
             pack.run(NODE, images=images, reward=bright, candidate=unit)
-
-
-def test_a_score_that_is_not_finite_costs_the_others_nothing(pack: Any, bright: Bright, errors: Any) -> None:
-    scores_of = bright._scores
-    bright._scores = lambda logits: scores_of([*logits[:-1], NAN])  # type: ignore[method-assign]
-    result = pack.run(NODE, images=grey(0.2, 0.3), reward=bright)
-    assert result["scores"] == pytest.approx([0.1, 0.0])
-    assert result.ui["spoilt"] == [1]
-    with pytest.raises(errors.DataError, match="None of the 1 candidates"):
-        pack.run(NODE, images=grey(0.2), reward=bright)
 
 
 def test_cancel_is_asked_for_at_every_picture(pack: Any, bright: Bright, cancel: Any) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from . import routes
 from .ends import ProbeEcho, ProbePass
-from .sources import ProbeConditioning, ProbeImages, ProbeLatents, ProbeMasks, ProbeScores
+from .sources import ProbeImages, ProbeLatents, ProbeMasks, ProbeScores
 
-_NODES = (ProbeConditioning, ProbeImages, ProbeLatents, ProbeMasks, ProbeScores, ProbeEcho, ProbePass)
+_NODES = (ProbeImages, ProbeLatents, ProbeMasks, ProbeScores, ProbeEcho, ProbePass)
 NODE_CLASS_MAPPINGS = {node.__name__: node for node in _NODES}
 
 routes.add()

@@ -27,9 +27,8 @@ def add() -> None:
 def end_with_parent() -> None:
     """The server ends when the tests that started it do, even if they were killed and could not stop it."""
     parent = os.environ.get("HOST_TEST_PARENT")
-    if parent is None or os.name != "posix":
-        return
-    threading.Thread(target=_watch, args=(int(parent),), name="probe-watch", daemon=True).start()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(int(parent),), name="probe-watch", daemon=True).start()
 
 
 async def _gc(request: web.Request) -> web.Response:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
-import folder_paths
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 
 Json = dict[str, Any]
 _FORM = {"form": (["batch", "list"], {"default": "batch"})}
@@ -28,7 +24,7 @@ class _Source:
 
 
 class ProbeImages(_Source):
-    """Random pictures of "64x48, 8x8"-like sizes, or the files of a folder in `input`; without sizes none at all."""
+    """Random pictures of "64x48, 8x8"-like sizes."""
 
     RETURN_TYPES = ("IMAGE",)
     OPTIONAL: ClassVar[Json] = {
@@ -36,33 +32,14 @@ class ProbeImages(_Source):
         **_FORM,
         "seed": ("INT", {}),
         "frames": ("INT", {}),
-        "folder": ("STRING", {}),
     }
 
     def make(
-        self, sizes: str = "", form: str = "batch", seed: int = 0, frames: int = 1, folder: str = ""
+        self, sizes: str, form: str = "batch", seed: int = 0, frames: int = 1
     ) -> tuple[list[torch.Tensor]]:
-        if folder:
-            items = [
-                _read(path) for path in sorted(Path(folder_paths.get_input_directory(), folder).iterdir())
-            ]
-        else:
-            pairs = [part.split("x") for part in sizes.split(",") if part.strip()]
-            items = [_picture(int(w), int(h), seed + i, frames) for i, (w, h) in enumerate(pairs)]
-        if form == "list":
-            return (items,)
-        return ([torch.cat(items) if items else torch.zeros(0, 64, 64, 3)],)
-
-
-class ProbeConditioning(_Source):
-    """Zero conditioning for an unconditional model of these widths."""
-
-    RETURN_TYPES = ("CONDITIONING",)
-    OUTPUT_IS_LIST = (False,)
-    OPTIONAL: ClassVar[Json] = {"width": ("INT", {}), "pooled": ("INT", {})}
-
-    def make(self, width: int, pooled: int) -> tuple[list[Any]]:
-        return ([[torch.zeros(1, 1, width), {"pooled_output": torch.zeros(1, pooled)}]],)
+        pairs = [part.split("x") for part in sizes.split(",")]
+        items = [_picture(int(w), int(h), seed + i, frames) for i, (w, h) in enumerate(pairs)]
+        return (items if form == "list" else [torch.cat(items)],)
 
 
 class ProbeLatents(_Source):
@@ -116,12 +93,6 @@ def _picture(width: int, height: int, seed: int, frames: int) -> torch.Tensor:
     noise = torch.rand(frames, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
     grown = torch.nn.functional.interpolate(noise, (height, width), mode="bicubic", align_corners=True)
     return grown.clamp(0, 1).movedim(1, -1).contiguous()
-
-
-def _read(path: Path) -> torch.Tensor:
-    with Image.open(path) as picture:
-        pixels = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), dtype=np.float32)
-    return torch.from_numpy(pixels / 255)[None]
 
 
 def _ramp(count: int) -> torch.Tensor:

@@ -36,11 +36,6 @@ class TestOverlay:
         assert drawn[0, 20, 10] > drawn[2, 20, 10]
         assert drawn[2, 20, 50] > drawn[0, 20, 50]
 
-    def test_an_even_picture_stays_as_it_is(self) -> None:
-        image = torch.full((3, 20, 20), 0.3)
-        drawn = overlay(image, torch.full((20, 20), 7.0), torch.zeros(20, 20))
-        assert torch.allclose(drawn, image, atol=1e-6)
-
 
 def test_progress_runs_from_start_to_end_in_steps_of_one_kind() -> None:
     steps: list[Progress] = []
@@ -76,7 +71,6 @@ def test_a_picture_too_large_for_memory_is_an_image_error() -> None:
         lambda: reward_map(Brightness(), image),
         lambda: weakest_mask(flat, 0.2),
         lambda: overlay(image, flat, flat),
-        lambda: heatmap(Brightness(), image, SHAPE),
     ):
         with pytest.raises(
             ImageError, match="not enough memory for a map of a picture of 16777216 × 16777216"

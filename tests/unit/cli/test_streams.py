@@ -57,14 +57,10 @@ STREAMS: dict[str, Callable[[], Any]] = {
     "closed": closed,
     "closed beneath": closed_beneath,
 }
-CASES = [
-    *((command, "None", MISSING[2]) for command in COMMANDS),
-    *((command, how, gone) for command in list(COMMANDS)[1:3] for how in STREAMS for gone in MISSING),
-    *((("score", "nowhere.png"), how, gone) for how in STREAMS for gone in MISSING),
-]
 
 
-@pytest.mark.parametrize(("command", "how", "missing"), CASES)
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("how", "missing"), [("None", MISSING[2]), *(zip(STREAMS, MISSING, strict=True))])
 def test_every_command(
     command: tuple[str, ...], how: str, missing: tuple[str, ...], work: Workspace, monkeypatch: Any
 ) -> None:

@@ -16,13 +16,11 @@ from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data import image_cache
 from ganrm_core.data.skipped_files import Skipped
 from ganrm_core.rewards.combined import CombinedReward
-from ganrm_core.rewards.discriminator import feature_extractor, file_features
+from ganrm_core.rewards.discriminator import feature_extractor
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ganrm_core.selection.folder import FolderSettings, rank_files
 from ganrm_core.training.config import TrainingSettings
 from ganrm_core.training.trainer import train
 from ganrm_core.utils.disk_cache import FILE, DiskCache, keep_in
-from ganrm_core.utils.errors import DataError, ImageError
 from ganrm_core.utils.progress import Progress
 
 Ganrm = Callable[..., Any]
@@ -119,58 +117,6 @@ def test_files_are_scored_around_any_run_of_bad_ones(
         assert found == pytest.approx({name: expected[name] for name in good}, abs=1e-5), window
 
 
-def test_in_every_way_of_scoring(model: RewardModel, files: list[Path], tmp_path: Path) -> None:
-    store = file_features.FeatureCache(model.reader, model.border_trim)
-    for window in WINDOWS:
-        copies = spoilt(files, window, tmp_path / "copies")
-        bad = [copies[place] for place in window]
-        with pytest.raises(ImageError) as raised:
-            CombinedReward([model, model]).score(copies)
-        assert [path for path in copies if path.name in str(raised.value)] == bad
-        for found, vectors in file_features.stream_features(copies, model.reader, model.prepare, store, []):
-            assert len(found) == len(vectors) > 0
-        if len(window) == COUNT:
-            continue
-        steps: list[Progress] = []
-        ranked = rank_files(model, copies, FolderSettings(keep=2), progress=steps.append)
-        assert (len(ranked.rows), [entry.path for entry in ranked.skipped]) == (COUNT - len(window), bad)
-        assert (steps[-1].done, steps[-1].total) == (COUNT, COUNT)
-    with pytest.raises(DataError, match=r"No picture could be read.*8 files were skipped.*and 3 more"):
-        rank_files(model, copies, FolderSettings())
-
-
-@pytest.fixture
-def checkpoint(untrained_model: Any, tiny_file: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "models" / tiny_file.name
-    path.parent.mkdir()
-    shutil.copy(tiny_file, path)
-    untrained_model(f"file:{tiny_file}").save(path.with_name("taste.safetensors"))
-    return path.with_name("taste.safetensors")
-
-
-def test_commands_say_where_all_are_listed(
-    checkpoint: Path, files: list[Path], tmp_path: Path, ganrm: Ganrm
-) -> None:
-    folder = files[0].parent
-    for path in files[:6]:
-        path.write_bytes(b"no picture")
-    for command, where in (("heatmap", "what --json"), ("best", "scores.csv")):
-        ran = ganrm(command, checkpoint, folder, "--output", tmp_path / command)
-        assert ran.code == 0
-        assert f'6 files were skipped: "{files[0].name}"' in ran.err
-        assert f"and 1 more. All are listed in {where}" in ran.err
-    rows = (tmp_path / "best" / "scores.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert [Path(row.split(",")[0]).name for row in rows[3:]] == [path.name for path in files[:6]]
-
-
-def test_equal_names_are_told_apart(make_folder: Any, tmp_path: Path, checkpoint: Path, ganrm: Ganrm) -> None:
-    for name in ("a", "b"):
-        make_folder(tmp_path / "tree" / name, "liked", 2)
-    (tmp_path / "tree" / "b" / "liked01.png").write_bytes(b"no picture")
-    ran = ganrm("score", checkpoint, tmp_path / "tree", "--recursive")
-    assert f'1 file was skipped: "{Path("b", "liked01.png")}" (' in ran.err
-
-
 @pytest.fixture
 def sets(make_folder: Any, tmp_path: Path) -> dict[str, Path]:
     """Twelve good pictures of each kind, and seven bad ones before, among and after them."""
@@ -205,10 +151,3 @@ def test_files_that_go_while_training_reads_them(
     assert len(known.table.file_stats) == len(known.table.hashes) == len(known.features) == 21
     assert not set(gone) & set(known.table.paths)
     assert "17 files were skipped" in " ".join(result.warnings)
-
-
-def test_the_audit_counts_them(sets: dict[str, Path], ganrm: Ganrm) -> None:
-    ran = ganrm("audit", "--liked", sets["liked"], "--ordinary", sets["ordinary"], "--json")
-    (line,) = ran.json
-    assert (line["n_liked"], line["n_ordinary"], len(line["skipped"])) == (12, 12, 14)
-    assert "14 files were skipped" in ran.err

@@ -78,8 +78,3 @@ def test_shapes_that_come_near_a_frame(shape: str) -> None:
     picture = Image.new("RGB", (100, 100), "white")
     SHAPES[shape](ImageDraw.Draw(picture))
     assert widths_of(picture) == NO_FRAME
-
-
-@pytest.mark.parametrize("size", [(1, 1), (2, 7), (4, 4), (100, 100)])
-def test_pictures_of_one_colour(size: tuple[int, int]) -> None:
-    assert widths_of(Image.new("RGB", size, "white")) == NO_FRAME

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganrm_core.data.content_hash import common_files, content_hashes, fingerprint
+from ganrm_core.data.content_hash import content_hashes, fingerprint
 from ganrm_core.utils.errors import ImageError
 
 
@@ -27,9 +27,3 @@ def test_fingerprint_ignores_order_only() -> None:
     assert fingerprint([a, b, c]) == fingerprint([c, a, b])
     assert len({fingerprint(x) for x in ([], [a], [b], [a, b], [a, a], [a, b, c])}) == 6
     assert len(fingerprint([a])) == 64
-
-
-def test_common_files_gives_every_pair() -> None:
-    pairs = [(0, 1), (0, 3), (2, 2), (3, 1), (3, 3)]
-    assert common_files(["a", "b", "c", "a"], ["x", "a", "c", "a"]) == pairs
-    assert common_files(["a"], ["b"]) == []

@@ -28,14 +28,6 @@ def test_a_blur_is_a_convolution_with_repeated_edges(size: tuple[int, int], reac
     assert made.is_contiguous()
 
 
-def test_a_blur_leaves_nothing_where_nothing_is_near() -> None:
-    places = torch.zeros(200, 300)
-    places[100, 150] = 1
-    near = torch.zeros(200, 300, dtype=torch.bool)
-    near[80:121, 130:171] = True
-    assert torch.equal(blurred(places, 20) > 0, near)
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("pixels", [0, 1, 2, 3, 7, 30, 2000])
 def test_dilation_is_the_maximum_of_a_square(size: tuple[int, int], pixels: int) -> None:

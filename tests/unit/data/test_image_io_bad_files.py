@@ -41,26 +41,16 @@ class TestDamaged:
             with pytest.raises(ImageError, match=r"cut\.png.*damaged or cut short.*again"):
                 read_image(path)
 
-    def test_damaged_png_data(self, tmp_path: Path) -> None:
-        data = bytearray(encoded(NOISE, "PNG"))
-        data[len(data) // 2 : len(data) // 2 + 9] = b"\xff" + bytes(8)
-        (tmp_path / "a.png").write_bytes(data)
-        with pytest.raises(ImageError, match="damaged or cut short"):
-            read_image(tmp_path / "a.png")
-
 
 BAD: dict[str, tuple[bytes, str]] = {
     "empty": (b"", r"empty \(0 bytes\).*again"),
     "text": (b"hello, I am a text file" * 9, "not a picture.*PNG, JPEG or WebP"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>" * 9, "not a picture"),
-    "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
     "video": (b"\0\0\0\x20ftypisom\0\0\2\0" + bytes(99), "video"),
-    "matroska": (b"\x1a\x45\xdf\xa3" + bytes(99), "video"),
     "only the signature": (b"\x89PNG\r\n\x1a\n", "damaged or cut short"),
     "a damaged TIFF directory": (b"II*\0\xff\xff\xff\x7f" + bytes(50), "damaged or cut short"),
     "32-bit beyond 16": (encoded(solid("I", 70000), "TIFF"), "70000.*16 or 8 bits"),
     "float nan": (encoded(solid("F", float("nan")), "TIFF"), "not numbers"),
-    "float infinite": (encoded(solid("F", float("inf")), "TIFF"), "not numbers"),
     "PAM": (b"P7\nWIDTH 1\n", r"PAM \(P7\) pictures are not read. Save it as PNG"),
     "colour PFM": (b"PF\n1 1\n-1.0\n" + bytes(12), r"colour PFM \(PF\) pictures are not read. Save it as PNG"),
 }  # fmt: skip

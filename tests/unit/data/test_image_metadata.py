@@ -87,17 +87,6 @@ def test_the_page_finds_the_texts_of_every_webp(tmp_path: Path, mode: str, quali
     assert odd or quality < 100, "no file put the page to the test"
 
 
-def test_comfyui_tags(tmp_path: Path) -> None:
-    texts = {"workflow": "{}", "prompt": "{}", **{f"more{i}": "[]" for i in range(18)}, KEY: "{}"}
-    write_webp(picture(), tmp_path / "a.webp", texts, 90)
-    with Image.open(tmp_path / "a.webp") as found:
-        tags = dict(found.getexif())
-    assert [tags[tag] for tag in (0x0110, 0x010F, 0x010E, 0x010F - 19)] == [
-        "prompt:{}", "workflow:{}", "more0:[]", "ganrm:{}",
-    ]  # fmt: skip
-    assert read_metadata(tmp_path / "a.webp") == {}
-
-
 def test_files_without_metadata_of_ours(tmp_path: Path) -> None:
     write_png(picture(), tmp_path / "a.png", {})
     write_webp(picture(), tmp_path / "a.webp", {}, 90)

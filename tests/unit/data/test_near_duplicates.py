@@ -43,12 +43,9 @@ def watermarked(picture: Image.Image) -> Image.Image:
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "jpeg": lambda picture: Image.open(io.BytesIO(encoded(picture, "JPEG", quality=25))),
     "half size": lambda picture: picture.resize((120, 120), Image.Resampling.BICUBIC),
-    "large": lambda picture: picture.resize((1100, 1099), Image.Resampling.BILINEAR),
     "cropped at the left": lambda picture: picture.crop((10, 0, 240, 240)),
     "cropped on all sides": lambda picture: picture.crop((5, 5, 235, 235)),
     "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
-    "less contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(0.6),
-    "less colour": lambda picture: ImageEnhance.Color(picture).enhance(0.7),
     "watermark": watermarked,
 }
 
@@ -82,14 +79,6 @@ def test_pictures_of_one_colour_are_known_by_it() -> None:
     noisy = 90 + torch.randint(0, 3, (3, 64, 64), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     signatures = np.stack([flat(91, 91, 91), signature(noisy), signature(noisy.flip(-1))])
     assert group_near_duplicates(signatures).tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 1, 700), (3, 700, 1), (3, 2, 3), (3, 1500, 900)])
-def test_signatures_are_unit_vectors_of_one_length(shape: tuple[int, int, int]) -> None:
-    image = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    vector = signature(image)
-    assert (vector.dtype, vector.shape) == (np.float32, (1236,))
-    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.45, 0.6, 0.99])

@@ -43,13 +43,11 @@ def exif_text() -> bytes:
 TURNED = packed(b"zTXt", b"Raw profile type exif", exif_text())
 TOO_MUCH: dict[str, list[Chunk]] = {
     "one packed text": [packed(b"zTXt", b"workflow", b"x" * MEGABYTES)],
-    "one packed international text": [packed(b"iTXt", b"workflow", b"x" * MEGABYTES)],
     "many texts": [packed(b"zTXt", b"part", b"x" * (1 << 20))] * 5,
     "one plain text": [(b"tEXt", b"workflow\0" + b"x" * (5 << 20))],
     "a bomb": [packed(b"zTXt", b"Raw profile type exif", bytes(17 << 20))],
     "a profile without end": [packed(b"iCCP", b"name", bytes(17 << 20))],
     "a damaged text": [(b"zTXt", b"workflow\0\0nonsense")],
-    "a text packed in no known way": [(b"zTXt", b"workflow\0\7nonsense")],
     "a profile packed in no known way": [(b"iCCP", b"name\0\7nonsense")],
     "texts by the names of fields": [(b"tEXt", b"transparency\0nonsense"), (b"tEXt", b"icc_profile\0nonsense")],
 }  # fmt: skip
@@ -97,12 +95,9 @@ def test_texts_still_turn_the_picture(text: Chunk, place: str, tmp_path: Path) -
     assert read_image(write(tmp_path / "a.png", **{place: [text]})).shape == (3, 2, 1)
 
 
-def test_a_damaged_checksum_of_a_text_costs_nothing_but_its_end_may_not_be_missing(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.png", [OURS])
-    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.7"))
-    assert read_image(path).flatten().tolist() == RED_BLUE
+def test_the_end_of_a_text_may_not_be_missing(tmp_path: Path) -> None:
     for place in ("before", "after"):
-        write(path, **{place: [(b"tEXt", b"workflow\0" + b"x" * 5000)]})
+        path = write(tmp_path / "a.png", **{place: [(b"tEXt", b"workflow\0" + b"x" * 5000)]})
         path.write_bytes(path.read_bytes()[:-3000])
         with pytest.raises(ImageError, match="damaged or cut short"):
             read_image(path)

@@ -1,4 +1,4 @@
-"""More than 8 bits to 8 bits: 16-bit and 32-bit greys, floats, and every PNM."""
+"""More than 8 bits to 8 bits: 16-bit and 32-bit greys, floats, and PNM of every depth."""
 
 from __future__ import annotations
 
@@ -37,14 +37,10 @@ def lit(values: Values, high: float, share: float) -> Values:
 # values, and which of them is white
 FLOATS: dict[str, tuple[Values, float]] = {
     "0 to 1": (ramp(0, 1), 1),
-    "sharpened": (ramp(-0.4, 1.6), 1),
     "lights of a scene": (lit(ramp(0, 1), 40.0, 0.1), 1),
-    "many lights": (lit(ramp(0, 1), 3.0, 0.4), 1),
-    "a ramp to 3": (ramp(0, 3), 1),
     "one spark of the sun": (lit(ramp(0, 1), 60000.0, 0.01), 1),
     "0 to 255": (ramp(0, 255), 255),
     "0 to 255, sharpened": (ramp(-20, 290), 255),
-    "dark, of 0 to 255": (ramp(0, 60), 255),
     "8 bits as floats, and very dark": (np.rint(ramp(0, 9)), 255),
     "8 bits as floats, mostly black": (lit(np.rint(ramp(0, 1)), 200.0, 0.1), 255),
     "0 to 65535": (ramp(0, 65535), 65535),
@@ -100,24 +96,3 @@ def test_pnm(magic: bytes, highest: int, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(head + body)
         image = read_image(tmp_path / "a").permute(1, 2, 0).numpy()
         assert np.abs(image - values / highest * 255).max() <= 0.51
-
-
-def test_pbm(tmp_path: Path) -> None:
-    ink = np.random.default_rng(0).integers(0, 2, (7, 9))
-    plain = b"".join(b"%d" % value for value in ink.ravel()) + b"\n"
-    for magic, body in ((b"P1", plain), (b"P4", np.packbits(ink, axis=1).tobytes())):
-        (tmp_path / "a").write_bytes(magic + b"\n9 7\n" + body)
-        assert (read_image(tmp_path / "a").numpy() == 255 * (1 - ink)).all()
-
-
-@pytest.mark.parametrize("scale", [b"-1.0", b"1.0", b"-255"])
-def test_grey_pfm_is_read_or_named(scale: bytes, tmp_path: Path) -> None:
-    values = ramp(0, 1)
-    order = "<f4" if scale.startswith(b"-") else ">f4"
-    (tmp_path / "a").write_bytes(b"Pf\n20 20\n" + scale + b"\n" + values[::-1].astype(order).tobytes())
-    try:
-        image = read_image(tmp_path / "a")
-    except UnreadableImageError as error:  # older Pillows do not know it
-        assert "PFM" in str(error)  # noqa: PT017
-    else:
-        assert np.abs(image.numpy() - values * 255).max() <= 0.51

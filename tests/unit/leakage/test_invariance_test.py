@@ -102,34 +102,6 @@ def test_every_verdict_after_few_pictures(
     assert word == "clean" or f"({name}) 100% of the time" in result.sentence
 
 
-def test_a_steady_shift_is_not_hidden_by_one_that_jumps(paths: list[Path], score_by: ScoreBy) -> None:
-    score = score_by(lambda position: {"JPEG 75": 0.8, "WebP 80": 5.0 if position % 5 == 0 else -0.1})
-    assert "JPEG 75" in measured(paths, score).sentence
-
-
-@pytest.mark.parametrize(
-    ("certain", "pictures", "word"),
-    [
-        ("JPEG 75", 16, "prefers uncompressed files"),
-        ("shifted by a pixel", 40, "reacts to framing"),
-        ("", 40, "clean"),
-    ],
-)
-def test_only_what_may_change_the_verdict_is_scored_further(
-    certain: str, pictures: int, word: str, paths: list[Path], score_by: ScoreBy
-) -> None:
-    """Size is named after compression and before framing."""
-    asked: list[int] = []
-
-    def score(images: Sequence[Tensor], position: int) -> FloatArray:
-        asked.append(len(images))
-        return score_by(lambda at: {certain: 3.0, "2 % larger": (1.0, -0.5)[at % 2]})(images, position)
-
-    result = measured(paths, score)
-    assert (result.pictures, result.word) == (pictures, word)
-    assert asked == [len(SAME_PICTURE)] * 16 + [2] * (pictures - 16)
-
-
 @pytest.mark.parametrize("shift", [0.0, 0.3, 0.35, 0.4, 0.6, 1.5])
 def test_scoring_fewer_pictures_changes_no_verdict(
     shift: float, paths: list[Path], score_by: ScoreBy, monkeypatch: pytest.MonkeyPatch

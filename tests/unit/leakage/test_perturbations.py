@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ganrm_core.data.borders import Widths
-from ganrm_core.leakage import perturbations
 from ganrm_core.leakage.perturbations import SAME_PICTURE
 
 
@@ -29,21 +27,3 @@ def test_the_same_picture(name: str, picture: Tensor) -> None:
     small = [interpolate(each[None].float(), (24, 32), mode="area") for each in (picture, perturbed)]
     assert float((small[0] - small[1]).abs().mean()) < 20
     assert torch.equal(perturbed, picture) == (name in ("PNG", "colour tags"))
-
-
-def test_less_quality_is_farther_away(picture: Tensor) -> None:
-    coded = [perturbations.jpeg(picture, quality) for quality in (95, 75, 30)]
-    far = [float((each.float() - picture.float()).abs().mean()) for each in coded]
-    assert 0 < far[0] < far[1] < far[2]
-
-
-def test_sizes_frames_and_shifts(picture: Tensor) -> None:
-    assert perturbations.scaled(picture, 0.5).shape == (3, 45, 60)
-    assert perturbations.halved_and_back(picture).shape == picture.shape
-    framed = perturbations.framed(picture, Widths(2, 2, 2, 2), (255, 0, 0))
-    assert torch.equal(framed[:, 2:-2, 2:-2], picture[:, 2:-2, 2:-2])
-    assert bool((framed[0, :2] == 255).all())
-    assert not bool(framed[1, :, -2:].any())
-    shifted = perturbations.shifted(picture)
-    assert torch.equal(shifted[:, 1:, 1:], picture[:, :-1, :-1])
-    assert torch.equal(shifted[:, 0, 1:], picture[:, 0, :-1])

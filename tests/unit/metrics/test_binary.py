@@ -67,22 +67,10 @@ class TestAuc:
         np.testing.assert_allclose(false, expected_false)
         np.testing.assert_allclose(true, expected_true)
 
-    @pytest.mark.parametrize(
-        ("logits", "labels", "expected"),
-        [
-            ([1, 2, 3, 4], [0, 0, 1, 1], 1.0),
-            ([4, 3, 2, 1], [0, 0, 1, 1], 0.0),
-            ([1, 1, 1], [0, 1, 1], 0.5),
-            ([2, 1, 2], [1, 0, 0], 0.75),
-            ([-1e30, 0, 1e30], [0, 0, 1], 1.0),
-            ([1, 2], [1, 1], math.nan),
-        ],
-    )
-    def test_by_hand(self, logits: list[float], labels: list[int], expected: float) -> None:
-        assert auc(logits, labels) == pytest.approx(expected, nan_ok=True)
-
-    def test_is_nan_where_the_weights_leave_a_class_out(self) -> None:
-        assert math.isnan(float(weighted_auc([1, 2], [0, 1])(np.array([1.0, 0.0]))))
+    def test_by_hand(self) -> None:
+        assert auc([2, 1, 2], [1, 0, 0]) == 0.75
+        assert auc([-1e30, 0, 1e30], [0, 0, 1]) == 1
+        assert math.isnan(auc([1, 2], [1, 1]))
 
 
 def test_class_weights_and_balanced_accuracy() -> None:
@@ -161,19 +149,13 @@ def test_a_calibrated_model_stays_under_the_calibration_error_bound_and_no_other
 
 @pytest.mark.usefixtures("few_resamples")
 class TestBootstrapInterval:
-    def test_covers_the_true_auc(self) -> None:
-        # Two unit normals 1 apart: AUC = Φ(1/√2).
-        true = 0.5 * (1 + math.erf(0.5))
+    def test_is_as_wide_as_the_auc_varies(self) -> None:
         rng, labels, found = np.random.default_rng(1), np.repeat([1, 0], 40), []
-        for repeat in range(120):
-            logits = rng.normal(size=80) + labels
-            interval = bootstrap_interval(weighted_auc(logits, labels), labels, seed=repeat)
-            assert interval.value == pytest.approx(auc(logits, labels))
-            found.append((interval.low, interval.value, interval.high))
-        low, value, high = np.transpose(found)
-        assert ((low <= value) & (value <= high)).all()
-        assert 0.87 <= np.mean((low <= true) & (true <= high)) < 1
-        assert np.mean(high - low) == pytest.approx(3.92 * np.std(value), rel=0.2)
+        for seed in range(120):
+            statistic = weighted_auc(rng.normal(size=80) + labels, labels)
+            found.append(bootstrap_interval(statistic, labels, seed=seed))
+        width = np.mean([each.high - each.low for each in found])
+        assert width == pytest.approx(3.92 * np.std([each.value for each in found]), rel=0.2)
 
     def test_draws_whole_groups_and_keeps_the_number_of_groups_per_class(
         self, monkeypatch: pytest.MonkeyPatch
@@ -219,13 +201,6 @@ class TestThresholds:
             ([0.9, 0.1], [0, 1], 0.1),  # the wrong way round: everything is accepted
         ):
             assert best_balanced_threshold(scores, labels) == pytest.approx(expected)
-
-    def test_balanced_is_never_beaten(self) -> None:
-        for seed in range(3):
-            logits, labels = sample(seed, levels=3)
-            reached = balanced_accuracy(logits, labels, best_balanced_threshold(logits, labels))
-            others = [balanced_accuracy(logits, labels, threshold) for threshold in np.linspace(-4, 4, 400)]
-            assert reached >= max(others) - 1e-12
 
     def test_false_positives_by_hand(self) -> None:
         scores, labels = [*(np.arange(20) / 100), 0.5, 0.6], [0] * 20 + [1] * 2

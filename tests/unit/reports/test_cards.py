@@ -7,13 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from unit_support.drawn import Written, colour_of, margins, where
 
 from ganrm_core.metrics.binary import Interval
-from ganrm_core.reports.canvas import ACCENT, CARD, PAGE, WARNING
+from ganrm_core.reports.canvas import ACCENT, PAGE, WARNING
 from ganrm_core.reports.chart_style import NO_CHARTS
 from ganrm_core.reports.compact_card import compact_card
 from ganrm_core.reports.html_report import training_report
@@ -53,17 +51,8 @@ class TestImageReport:
     def test_each_part_takes_the_room_it_needs(self, evaluated: ReportData) -> None:
         long = "a long sentence on what is the matter " * 12 + "/".join(["folder"] * 60)
         facts = [("W" * 90, long + "\n" + "W" * 90)]
-        plain, curves, one_point, full = (
-            image_report(replace(evaluated, **changes))
-            for changes in (
-                {},
-                {"history": HISTORY, "warnings": []},
-                {"history": History("epoch", (0.5,), (0.6,))},
-                {"title": long, "warnings": [long, "short"], "facts": facts},
-            )
-        )
-        assert curves.height > plain.height + 200
-        assert one_point.height == plain.height
+        plain = image_report(evaluated)
+        full = image_report(replace(evaluated, title=long, warnings=[long, "short"], facts=facts))
         assert full.height > plain.height + 600
         assert all((margin == PAGE).all() for margin in margins(full, 36, 36)), "texts wrap and never run off"
 
@@ -83,7 +72,6 @@ class TestImageReport:
         image_report(flawed)
         assert sum(text.startswith("No picture:") for text in written.texts) == 2
         assert {"gone.png", "not known"} <= set(written.texts)
-        assert not any("nan" in text for text in written.texts)
 
 
 class TestCompactCard:
@@ -148,11 +136,3 @@ class TestLivePreview:
         for history, loss, auc in ((HISTORY, "0.410", "0.870"), (choice, "0.300", "0.900")):
             texts = written.of(live_preview, history, Stage("training", 3, 9))
             assert texts == ["Training", "3 of 9", "loss", loss, "AUC so far", auc, NO_CHARTS]
-
-    @pytest.mark.parametrize("size", [(640, 400), (300, 900), (1, 1)])
-    @pytest.mark.parametrize("history", [None, HISTORY])
-    def test_letters_stay_inside_at_any_size(self, size: tuple[int, int], history: History | None) -> None:
-        card: Image.Image = live_preview(history, Stage("W" * 200, 123_456_789, 987_654_321), size=size)
-        assert card.size == (max(160, size[0]), max(100, size[1]))
-        edge = max(2, round(8 * min(card.width / 640, card.height / 400)))
-        assert all((np.asarray(margin) == CARD).all() for margin in margins(card, edge, edge))

@@ -39,10 +39,8 @@ class Plain:
     def __init__(self, name: str = "plain", uncertainty: float = 0.0, **thresholds: float) -> None:
         self.name, self.thresholds = name, thresholds
         self.uncertainty = uncertainty
-        self.asked: list[Any] = []
 
     def score(self, images: Any, prompts: Any = None, progress: Any = lambda _: None) -> Scores:
-        self.asked.append(prompts)
         progress(Progress("scoring", len(images), len(images)))
         return self._scores([float(image.mean()) for image in images])
 
@@ -146,17 +144,6 @@ class TestPooling:
             assert isinstance(found, Reward)
             assert found.thresholds == ({} if expected is None else {"balanced": pytest.approx(expected)})
 
-    def test_names(self) -> None:
-        for weights, name in (
-            ((1, 1, 1), "a + b + c"),
-            ((2, -1, -0.5), "2 a − b − 0.5 c"),
-            ((-1, 0, 1), "−a + c"),
-            ((0, 0, 0.25), "0.25 c"),
-        ):
-            rewards = [Plain(letter) for letter in "abc"]
-            assert CombinedReward(rewards, weights).name == name
-            assert CombinedReward(rewards, weights, name=" mine ").name == "mine"
-
 
 class TestEachIsComputedOnce:
     def test_pictures_and_files(self, pair: Pair, passes: Passes, make_folder: Any, tmp_path: Path) -> None:
@@ -186,35 +173,6 @@ class TestEachIsComputedOnce:
         pair[1].adapter = object()  # type: ignore[assignment]
         CombinedReward(pair).score(pictures)
         assert {which for which, _ in passes} == {0, 1}
-
-    def test_combinations_are_flattened_and_weight_0_left_out(self, pair: Pair, pictures: Pictures) -> None:
-        plain, idle = Plain(), Plain()
-        inner = CombinedReward([pair[1], plain, idle], [1, 3, 0], name="inner")
-        outer = CombinedReward([pair[0], inner], [2, -2])
-        assert outer.rewards == (pair[0], pair[1], plain)
-        assert outer.shares == (0.5, -0.125, -0.375)
-        assert outer.name == "2 taste 1 − 2 (inner)"
-        flat = CombinedReward([pair[0], pair[1], plain], [4, -1, -3])
-        torch.testing.assert_close(outer.score(pictures, ["a cat"] * COUNT).logit, flat.score(pictures).logit)
-        assert (plain.asked, idle.asked) == ([["a cat"] * COUNT, None], [])
-
-    def test_a_host_moves_each_shared_backbone_once(self, pair: Pair, pictures: Pictures) -> None:
-        class Wrapped(Plain):
-            def __init__(self, model: RewardModel) -> None:
-                super().__init__(model.name)
-                self.model = model
-
-        moved: list[tuple[str, int]] = []
-        rewards = [Wrapped(model) for model in pair]
-        combined = CombinedReward(
-            [*rewards, Plain()],
-            model_of=lambda reward: getattr(reward, "model", None),
-            to_device=lambda reward, count: moved.append((reward.name, count)),
-        )
-        combined.score(pictures)
-        assert moved == [("taste 1", COUNT)]
-        assert all(not reward.asked for reward in rewards)
-        assert [[reward.name for reward in group] for group in combined.shared] == [["taste 1", "taste 2"]]
 
 
 class TestFiles:

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 import torch
 from torch import Tensor
 
-from ganrm_core.data.filters import gaussian_blur
-from ganrm_core.synthetic.degradations import FAULTS, MAX_LOSS, Original, apply_fault, fault_function
+from ganrm_core.synthetic.degradations import FAULTS, MAX_LOSS, Original, apply_fault
 from ganrm_core.synthetic.filters import blotches
 from ganrm_core.synthetic.ssim import SsimTo
 from ganrm_core.utils.errors import DataError, ImageError
@@ -42,15 +39,6 @@ def test_strength_is_the_same_loss_for_every_kind(kind: str, textured: Tensor) -
 
 
 @every_kind
-def test_more_amount_never_means_less_loss(kind: str, textured: Tensor) -> None:
-    fault = fault_function(Original(textured), kind, torch.Generator().manual_seed(5))
-    losses = [SsimTo(textured).loss(fault(step / 6)) for step in range(7)]
-    assert losses[0] == pytest.approx(0, abs=1e-5)
-    assert all(later >= earlier - 0.005 for earlier, later in pairwise(losses))
-    assert losses[-1] > MAX_LOSS
-
-
-@every_kind
 def test_the_seed_decides(kind: str) -> None:
     image = torch.rand((3, 32, 40), generator=torch.Generator().manual_seed(0))  # the smallest there may be
     first, again, other = (apply_fault(image, kind, 0.5, seed) for seed in (7, 7, 8))
@@ -60,43 +48,11 @@ def test_the_seed_decides(kind: str) -> None:
     assert torch.equal(first.image, other.image) == (kind == "smooth")
 
 
-@every_kind
-def test_a_flat_picture_says_what_was_really_lost(kind: str) -> None:
+def test_a_flat_picture_says_what_was_really_lost() -> None:
     flat = torch.full((3, 64, 64), 0.5)
-    faulty = apply_fault(flat, kind, 1.0, seed=0)
+    faulty = apply_fault(flat, "smooth", 1.0, seed=0)
     assert faulty.ssim_loss == pytest.approx(SsimTo(flat).loss(faulty.image), abs=1e-6)
     assert faulty.ssim_loss <= MAX_LOSS + 0.01
-
-
-def test_smooth_keeps_edges_that_decoder_loses() -> None:
-    image = torch.full((3, 96, 96), 0.2)
-    image[:, :, 48:] = 0.8
-    image += 0.03 * blotches(3, 96, 96, 2, torch.Generator().manual_seed(0))
-    smooth, decoder = (apply_fault(image.clamp(0, 1), kind, 0.9, 0).image for kind in ("smooth", "decoder"))
-    kept, lost = (
-        float(faulty[..., 49:51].mean() - faulty[..., 45:47].mean()) for faulty in (smooth, decoder)
-    )
-    assert kept > max(0.55, lost + 0.1)
-
-
-def test_burnt_clips_and_saturates(textured: Tensor) -> None:
-    burnt = apply_fault(textured, "burnt", 1.0, seed=0).image
-    before, clipped = (float(((image <= 0) | (image >= 1)).float().mean()) for image in (textured, burnt))
-    assert clipped > before + 0.1
-    dull, colourful = (float((image.amax(0) - image.amin(0)).mean()) for image in (textured, burnt))
-    assert colourful > 1.5 * dull
-
-
-def test_decoder_shows_its_eight_pixel_cells(textured: Tensor) -> None:
-    change = apply_fault(textured, "decoder", 1.0, seed=0).image - gaussian_blur(textured, 3)
-    steps = (change[:, :, 1:] - change[:, :, :-1]).abs().mean(dim=(0, 1))
-    between = torch.cat([steps[offset::8] for offset in (2, 3, 4)]).mean()
-    assert float(steps[7::8].mean()) > 1.2 * float(between)
-
-
-def test_warp_starts_in_one_place(textured: Tensor) -> None:
-    moved = (apply_fault(textured, "warp", 0.2, seed=0).image - textured).abs().amax(0) > 0.02
-    assert 0.01 < float(moved.float().mean()) < 0.5
 
 
 def test_refusals(textured: Tensor) -> None:

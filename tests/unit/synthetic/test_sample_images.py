@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
 from ganrm_core.synthetic import sample_images
@@ -23,18 +21,6 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]
         (folder / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     return {part: folder / "templates" for part, folder in folders.items()}
-
-
-@pytest.mark.skipif(find_spec(f"{PACKAGE}_image") is None, reason="the picture packages are absent")
-def test_the_installed_pictures() -> None:
-    found = demo_pictures()
-    stems = [picture.stem for picture in found]
-    assert len(found) > 300
-    assert stems == sorted(set(stems))
-    assert all(picture.path.is_file() and picture.name.startswith(picture.stem) for picture in found)
-    image = load_picture(found[0].path, 96)
-    assert (image.shape, image.dtype) == ((3, 96, 96), torch.uint8)
-    assert int(image.max()) > int(image.min())
 
 
 def test_the_lowest_version_and_one_of_several_copies_is_used(packages: dict[str, Path]) -> None:

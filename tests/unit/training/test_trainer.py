@@ -17,9 +17,6 @@ import torch
 from PIL import Image
 
 from ganrm_core.data import image_cache
-from ganrm_core.data.image_io import read_image
-from ganrm_core.leakage.neutralisation import Mode
-from ganrm_core.rewards.discriminator import file_features
 from ganrm_core.rewards.discriminator.checkpoint import load_checkpoint
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ganrm_core.training import trainer
@@ -221,29 +218,3 @@ class TestPictures:
             picture.save(own_sets.ordinary / "disguised.bmp")
         with pytest.raises(DataError, match=r'"liked03\.png" = "disguised\.bmp".*remove it'):
             own_sets.train()
-
-    def test_pictures_are_decoded_once_where_there_is_room(
-        self, sets: Sets, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        read = Mock(wraps=read_image)
-        monkeypatch.setattr(file_features, "read_image", read)
-        with pytest.raises(KeyboardInterrupt):
-            sets.train(cancel_at("fitting"), preset="paper")
-        paths = [call.args[0] for call in read.call_args_list]
-        assert sorted(paths) == sorted([*sets.liked.iterdir(), *sets.ordinary.iterdir()])
-
-    @pytest.mark.parametrize("mode", ["off", "full"])
-    def test_features_are_read_anew_for_the_invariance_test_of_changed_or_neutralised_pictures(
-        self, mode: Mode, own_sets: Sets, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        given: list[Any] = []
-        real = trainer.held_out_scorer
-        monkeypatch.setattr(trainer, "held_out_scorer", lambda *a: (given.append(a[-1]), real(*a))[1])
-        known = own_sets.train(neutralise=mode).known
-        (original,) = given
-        if mode == "full":
-            assert original(3) is None
-            return
-        assert torch.equal(original(3), known.features[3, :1])
-        shutil.copy(known.table.paths[4], known.table.paths[3])
-        assert original(3) is None

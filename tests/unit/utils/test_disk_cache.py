@@ -129,12 +129,9 @@ class TestPlace:
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for said, place in (
-            *((said, None) for said in ("off", "OFF", " Off ", "0", "none", "NO", "false", '"off"')),
+            *((said, None) for said in ("off", " Off ", "0", "none", "NO", "false", '"off"')),
             *((said, "usual") for said in ("", "   ", '""')),
-            *(
-                (said, "a b")
-                for said in (f"{home}/a b", "~/a b", f'"{home}/a b"', "'~/a b'", f" {home}/a b/ ")
-            ),
+            *((said, "a b") for said in (f"{home}/a b", f'"{home}/a b"', "'~/a b'", f" {home}/a b/ ")),
             ("near/by", "near/by"),
         ):
             monkeypatch.delenv("GANRM_CACHE", raising=False)

@@ -11,12 +11,10 @@ from ganrm_core.utils.error_text import damage, printable, reason, shortened
     ("text", "error", "words"),
     [
         (reason, RuntimeError("Error in loading:\n\tsize mismatch"), "Error in loading:"),
-        (reason, ValueError("\n  the second line, with a full stop.\n"), "the second line, with a full stop"),
         (reason, EOFError(), "EOFError"),
         (reason, ValueError("a\x1b[31mb"), "a\\x1b[31mb"),
         (damage, KeyError("taps"), "'taps' is missing"),
         (damage, TypeError("not iterable"), "an entry is missing or of the wrong kind"),
-        (damage, AttributeError("no attribute 'get'"), "an entry is missing or of the wrong kind"),
         (damage, ValueError("no part has a weight"), "no part has a weight"),
         (damage, EOFError(), "it ends too early"),
         (printable, "é名\n\ud800", "é名\\n\\ud800"),

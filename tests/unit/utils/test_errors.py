@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import runpy
 import sys
 
@@ -19,7 +18,3 @@ def test_a_log_names_them_without_the_path_of_the_pack(monkeypatch: pytest.Monke
     module = runpy.run_path(errors.__file__, run_name=f"{PACKAGE}.errors")
     for name in ("GanRMError", "DataError", "NameTakenError", "SourceError"):
         assert module[name].__module__ == "ganrm_core.utils.errors"
-
-
-def test_they_can_be_sent_between_processes() -> None:
-    assert str(pickle.loads(pickle.dumps(errors.DataError("too few")))) == "too few"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from itertools import islice
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from unit_support.failing_disk import names
 
-from ganrm_core.utils import file_names
 from ganrm_core.utils.errors import OutputError
 from ganrm_core.utils.file_names import fitting_name, longest_name, numbers, split_name, unique_name
 from ganrm_core.utils.files import check_new_file, free_name
@@ -50,24 +51,9 @@ def test_stems_that_begin_alike_stay_apart_and_can_be_written(tmp_path: Path) ->
         check_new_file(tmp_path / f"{'x' * 250}.safetensors", what="the model")
 
 
-def test_short_names_stay_and_no_disk_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_names, "longest_name", lambda _: pytest.fail("asked"))
-    assert fitting_name(tmp_path, "cat", ".map.png") == "cat.map.png"
-
-
-@pytest.mark.parametrize(
-    ("answer", "most"),
-    [(143, 143), (255, 255), (1530, 255), (-1, 255), (AttributeError(), 255), (OSError(), 255)],
-)
-def test_the_limit_of_the_disk(
-    answer: int | Exception, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def pathconf(*_: object) -> int:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(os, "pathconf", pathconf)
+@pytest.mark.parametrize(("answer", "most"), [(143, 143), (1530, 255), (-1, 255), (OSError(), 255)])
+def test_the_limit_of_the_disk(answer: object, most: int, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(os, "pathconf", Mock(side_effect=[answer]))
     assert longest_name(tmp_path / "not" / "yet" / "there") == most
 
 

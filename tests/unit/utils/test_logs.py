@@ -19,11 +19,3 @@ def test_names_are_those_of_the_modules_and_a_host_gets_warnings_only(
         logger.info("read 3 pictures")
         logger.warning("no cache")
     assert caplog.messages == ["no cache"]
-
-
-def test_a_program_that_sets_up_no_logging_gets_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    logger_of("ganrm_core.data.image_folder").warning("no cache")
-    assert capsys.readouterr() == ("", "")

@@ -6,12 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.thread import BrokenThreadPool
 
 import pytest
 import torch
 
-from ganrm_core.utils import parallel
 from ganrm_core.utils.parallel import WaitHooks, in_order, threads_to_share
 
 
@@ -78,41 +76,17 @@ def test_cores_are_shared_out_and_no_other_thread_keeps_a_share() -> None:
     assert list(in_order(range(3), threads_of_torch, threads=2, ahead=2)) == [4] * 3
 
 
-def test_all_have_set_their_share_before_the_first_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_share: list[int] = []
-
-    def slowly(count: int) -> None:
-        time.sleep(0.03 * len(workers()))
-        set_share.append(count)
-
-    monkeypatch.setattr(parallel, "_use_cores", slowly)
-    stream = in_order(range(6), lambda n: n, threads=3, ahead=4, share=True)
-    assert next(stream) == 0
-    assert set_share == [1] * 3
-    assert list(stream) == [1, 2, 3, 4, 5]
-
-
-def test_threads_that_cannot_start_or_set_their_share_are_no_end_of_waiting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    start, calls = threading.Thread.start, iter(range(9))
+def test_threads_that_cannot_start_are_no_end_of_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
 
     def only_one(thread: threading.Thread) -> None:
         if workers():
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    def fail_the_second(_: int) -> None:
-        if next(calls) == 1:
-            raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", only_one)
-        with pytest.raises(RuntimeError, match="can't start"):
-            next(in_order(range(6), lambda n: n, threads=3, ahead=4))
-    monkeypatch.setattr(parallel, "_use_cores", fail_the_second)
-    with pytest.raises(BrokenThreadPool):
-        next(in_order(range(6), lambda n: n, threads=3, ahead=4, share=True))
+    monkeypatch.setattr(threading.Thread, "start", only_one)
+    with pytest.raises(RuntimeError, match="can't start"):
+        next(in_order(range(6), lambda n: n, threads=3, ahead=4))
 
 
 def test_what_work_raises_passes_through_and_ends_the_threads() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
 
 from ganrm_core.data.image_io import read_image
 from ganrm_core.leakage.audit import permutation_test
@@ -50,16 +49,3 @@ def test_a_taste_is_never_neutralised(facts: list[FileStats]) -> None:
     audit = audit_files(facts, TASTE, ALONE)
     assert {family.name for family in audit.families if family.separates} <= MAY_BE_TASTE
     assert make_neutraliser("auto", audit, facts, TASTE).families == ()
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_frame_around_one_folder_is_neutralised(
-    drawn: list[Path], facts: list[FileStats], tmp_path: Path
-) -> None:
-    framed = list(facts)
-    for place in np.flatnonzero(TASTE == 0):
-        path = tmp_path / drawn[place].name
-        ImageOps.expand(Image.open(drawn[place]), 6, (70, 20, 90)).save(path)
-        framed[place] = file_stats(path, read_image(path))
-    audit = audit_files(framed, TASTE, ALONE)
-    assert "borders" in make_neutraliser("auto", audit, framed, TASTE).families

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 import torch
@@ -15,11 +14,11 @@ import torch
 from ganrm_core.data.border_trim import BorderTrim
 from ganrm_core.data.skipped_files import Skipped
 from ganrm_core.rewards.combined import CombinedReward
-from ganrm_core.rewards.discriminator.feature_cache import FeatureCache, get_record, put_record
+from ganrm_core.rewards.discriminator.feature_cache import FeatureCache
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import Readout, SecondLook
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ganrm_core.training import trainer
+from ganrm_core.training.trainer import train
 from ganrm_core.utils.disk_cache import FILE, DiskCache, keep_in
 
 COUNT = 6
@@ -104,20 +103,6 @@ def test_a_file_is_known_by_its_content(
     assert reads == [1]
 
 
-def test_pixels_read_before_are_not_read_again_in_other_company(
-    small: RewardModel, cache: DiskCache, reads: list[int]
-) -> None:
-    store = FeatureCache(small.reader, small.border_trim)
-    side = store.input_size
-    pictures = torch.rand(5, 3, side, side, generator=torch.Generator().manual_seed(0))
-    first = store.read(pictures[:3])
-    mixed = store.read(pictures[[4, 1, 3, 2]])
-    assert reads == [3, 2]
-    assert torch.equal(mixed[[1, 3]], first[[1, 2]])
-    keep_in(None)
-    torch.testing.assert_close(mixed, store.read(pictures[[4, 1, 3, 2]]))
-
-
 def test_whatever_determines_the_numbers_is_part_of_the_key(
     small: RewardModel, cache: DiskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,15 +129,6 @@ def test_foreign_bytes_under_a_key_are_replaced(
     assert values(scored(small, files)) == first
 
 
-def test_a_record_is_computed_only_where_it_is_kept(cache: DiskCache) -> None:
-    value = Mock(return_value=[1, 2])
-    put_record("kind", "content", value)
-    assert get_record("kind", "content") == [1, 2]
-    keep_in(None)
-    put_record("kind", "content", value)
-    assert (value.call_count, get_record("kind", "content")) == (1, None)
-
-
 def test_training_again_does_not_run_the_backbone(
     sets: Any, cache: DiskCache, reads: list[int], tmp_path: Path
 ) -> None:
@@ -166,32 +142,15 @@ def test_training_again_does_not_run_the_backbone(
     assert results[0].warnings == results[1].warnings == results[2].warnings
 
 
-def test_training_with_a_changed_file_or_one_more(
-    sets: Any, cache: DiskCache, reads: list[int], draw: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_training_with_one_more_picture_runs_the_backbone_on_it_alone(
+    sets: Any, cache: DiskCache, reads: list[int], draw: Any, tmp_path: Path
 ) -> None:
     liked = shutil.copytree(sets.liked, tmp_path / "liked")
-    file, real = min(liked.iterdir()), trainer.scan_dataset
-    own = file.read_bytes()
-
-    def while_it_is_another(*given: Any, **options: Any) -> Any:
-        draw("liked", 500).save(file)
-        scan = real(*given, **options)
-        file.write_bytes(own)
-        return scan
-
-    def features(where: DiskCache | None) -> torch.Tensor:
-        keep_in(where)
-        known = trainer.train(liked, sets.ordinary, replace(sets.settings, neutralise="off")).known
-        assert known is not None
-        return known.features
-
-    with monkeypatch.context() as patched:
-        patched.setattr(trainer, "scan_dataset", while_it_is_another)
-        features(cache)
-    assert torch.equal(features(cache), features(None))
+    settings = replace(sets.settings, neutralise="off")
+    train(liked, sets.ordinary, settings)
     draw("liked", 501).save(liked / "new.png")
     reads.clear()
-    features(cache)
+    train(liked, sets.ordinary, settings)
     # Its views, and its perturbed versions where it is among the pictures compared under them.
     assert 1 <= len(reads) <= 2
-    assert reads[0] == sets.settings.views
+    assert reads[0] == settings.views

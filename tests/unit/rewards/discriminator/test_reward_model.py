@@ -90,13 +90,6 @@ class TestScore:
         assert torch.equal(scores.score.argsort(), scores.logit.argsort())
         assert torch.equal(given[0], before)
 
-    @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
-    def test_whatever_mode_the_caller_is_in(self, mode: Any, small: RewardModel) -> None:
-        given = pictures((20, 20))
-        expected = logits(small, given)
-        with mode():
-            assert logits(small, given) == pytest.approx(expected, abs=1e-6)
-
     def test_what_cannot_be_scored(self, small: RewardModel, tmp_path: Path) -> None:
         for name in ("a.png", "b.png"):
             (tmp_path / name).write_bytes(b"no picture")
