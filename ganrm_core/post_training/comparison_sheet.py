@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw
 
@@ -68,7 +68,12 @@ def figures(comparison: Comparison) -> list[Figure]:
         judge = comparison.judge
         found.append(_reward_figure("Judge", judge, bad=judge.difference.high < 0))
     found.append(_share_figure("Diversity", comparison.diversity, LEAST_DIVERSITY))
-    found.append(_share_figure("Prompt kept", comparison.prompt_kept, LEAST_PROMPT_KEPT))
+    kept = comparison.prompt_kept
+    figure = _share_figure("Prompt kept", kept.value, LEAST_PROMPT_KEPT)
+    if math.isfinite(kept.value):
+        note = f"{_plain(kept.low)} to {_plain(kept.high)}, at least {LEAST_PROMPT_KEPT:.2f}"
+        figure = replace(figure, note=note, bad=figure.bad and kept.high < 1)
+    found.append(figure)
     return found
 
 
@@ -140,6 +145,10 @@ def _of(interval: Interval) -> str:
     if not math.isfinite(interval.low):
         return signed(interval.value)
     return f"{signed(interval.value)} ({signed(interval.low)} to {signed(interval.high)})"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−") if math.isfinite(value) else "?"
 
 
 def _percent(share: float) -> str:

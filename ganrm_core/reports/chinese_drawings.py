@@ -184,6 +184,7 @@ _COMPARISON = {
     "change {n}": "变化 {n}",
     "{n} of before": "之前的 {n}",
     "at least {n}": "至少 {n}",
+    "{n} to {m}, at least {k}": "{n} 至 {m}，至少 {k}",
     "not measured": "未测量",
     "before": "之前",
     "after": "之后",

@@ -73,7 +73,7 @@ def _notes(contest: Contest, comparison: Comparison, features: str) -> list[str]
     if comparison.spoilt != (0, 0):
         before, after = comparison.spoilt
         notes.append(f"Pictures with NaN or infinite values, left out: {before} before, {after} after.")
-    if math.isnan(comparison.prompt_kept):
+    if math.isnan(comparison.prompt_kept.value):
         notes.append("Prompt kept: the model before does not show whether a picture follows its prompt.")
     return notes
 
@@ -89,7 +89,7 @@ def _values(
         **_change("reward", comparison.reward),
         **(_change("judge", comparison.judge) if comparison.judge else {}),
         "diversity": [_finite(comparison.diversity)],
-        "prompt_kept": [_finite(comparison.prompt_kept)],
+        "prompt_kept": _interval(comparison.prompt_kept),
         "pairs": [comparison.pairs],
         "spoilt": list(comparison.spoilt),
         "seeds": seeds,

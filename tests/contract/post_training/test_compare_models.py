@@ -28,7 +28,7 @@ def test_the_same_figures_are_lists_for_api_clients(run_comparison: Any, pack: A
     assert ui["reward_change"] == ui["judge_change"]
     assert ui["seeds"] == list(range(7, 19))
     assert len(ui["scores_before"]) == len(ui["scores_after"]) == ui["pairs"][0] == 12
-    assert ui["prompt_kept"] == [pytest.approx(1.0)]
+    assert ui["prompt_kept"] == [pytest.approx(1.0)] * 3
     assert ui["diversity"] == [pytest.approx(1.0, abs=0.1)]
 
 
@@ -65,7 +65,7 @@ def test_spoilt_pictures_are_left_out_and_counted(run_comparison: Any) -> None:
 def test_a_generator_that_sees_no_prompts_is_not_believed(run_comparison: Any) -> None:
     result = run_comparison(Maker(0.5), gains=(-1.0, -5.0))
     assert result["keep"] is True
-    assert result.ui["prompt_kept"] == [None]
+    assert result.ui["prompt_kept"] == [None] * 3
     assert "nothing that was measured" in result["summary"]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from ganrm_core.metrics.binary import Interval
 from ganrm_core.post_training.comparison import (
+    UNKNOWN,
     Change,
     Comparison,
     change_of,
@@ -31,7 +32,7 @@ GOOD = Comparison(
     reward=Change(0.4, 0.6, Interval(0.5, 0.3, 0.7)),
     judge=Change(0.4, 0.4, Interval(-0.01, -0.1, 0.08)),
     diversity=0.95,
-    prompt_kept=0.97,
+    prompt_kept=Interval(0.97, 0.9, 1.1),
 )
 
 
@@ -112,11 +113,19 @@ class TestDifference:
 
 class TestPromptKept:
     def test_it_is_the_share_of_the_gain(self) -> None:
-        assert prompt_kept([[1.0, 1.2, 0.8, NAN]], [[0.5, 0.6, 0.4, 9.0]]) == pytest.approx(0.5)
+        kept = prompt_kept([[1.0, 1.2, 0.8, NAN]], [[0.5, 0.6, 0.4, 9.0]])
+        assert kept.to_json() == pytest.approx([0.5] * 3)
+
+    def test_its_interval_holds_the_truth_as_often_as_it_says(self) -> None:
+        def draw(rng: Any) -> Any:
+            before = 1 + 0.5 * rng.normal(size=(4, 8))
+            return before, 0.8 * before + 0.5 * rng.normal(size=(4, 8))
+
+        assert 0.92 < covered(prompt_kept, draw, 0.8) < 0.98
 
     @pytest.mark.parametrize("gains", [[[0.1, -0.1, 0.2, -0.2]], [[-1.0, -1.1]], [[1.0]], [[NAN, NAN]]])
     def test_a_judge_that_sees_no_prompts_is_not_asked(self, gains: list[list[float]]) -> None:
-        assert math.isnan(prompt_kept(gains, gains))
+        assert math.isnan(prompt_kept(gains, gains).value)
 
 
 class TestVerdict:
@@ -133,7 +142,7 @@ class TestVerdict:
             ({"reward": Change(0.4, 0.9, Interval(2, -math.inf, math.inf))}, "too few pictures to tell"),
             ({"judge": Change(0.4, 0.3, Interval(-0.3, -0.5, -0.1))}, "the judge's score fell"),
             ({"diversity": 0.84}, "more alike (diversity 0.84 of before)"),
-            ({"prompt_kept": 0.89}, "follows the prompts less (0.89 of before)"),
+            ({"prompt_kept": Interval(0.89, 0.8, 0.98)}, "follows the prompts less (0.89 of before)"),
             ({"spoilt": (0, 3)}, "3 of its pictures are spoilt"),
         ],
     )
@@ -144,14 +153,17 @@ class TestVerdict:
         assert sign in found.sentence
         assert ";" not in found.sentence
 
+    def test_a_rough_measurement_of_prompts_condemns_nothing(self) -> None:
+        assert verdict(replace(GOOD, prompt_kept=Interval(0.6, 0.1, 1.1))).keep
+
     def test_several_are_all_named_in_one_sentence(self) -> None:
-        sentence = verdict(replace(GOOD, diversity=0.5, prompt_kept=0.5)).sentence
+        sentence = verdict(replace(GOOD, diversity=0.5, prompt_kept=Interval(0.5, 0.4, 0.6))).sentence
         assert "more alike" in sentence
         assert "prompts less" in sentence
         assert sentence.count("Do not keep") == 1
 
     def test_what_was_not_measured_is_not_bad_but_said(self) -> None:
-        found = verdict(replace(GOOD, diversity=NAN, prompt_kept=NAN))
+        found = verdict(replace(GOOD, diversity=NAN, prompt_kept=UNKNOWN))
         assert found.keep
         assert "nothing that was measured" in found.sentence
 

@@ -10,7 +10,7 @@ from PIL import Image
 from unit_support.drawn import Written, box_of, colour_of, where
 
 from ganrm_core.metrics.binary import Interval
-from ganrm_core.post_training.comparison import Change, Comparison, Verdict, verdict
+from ganrm_core.post_training.comparison import UNKNOWN, Change, Comparison, Verdict, verdict
 from ganrm_core.post_training.comparison_sheet import ComparedPair, comparison_sheet, figures, pair_legend
 from ganrm_core.reports.canvas import ACCENT, WARNING
 
@@ -21,7 +21,7 @@ GOOD = Comparison(
     reward=Change(0.41, 0.62, Interval(0.5, 0.3, 0.7)),
     judge=Change(0.4, 0.4, Interval(0.0, -0.1, 0.1)),
     diversity=0.95,
-    prompt_kept=0.97,
+    prompt_kept=Interval(0.97, 0.9, 1.1),
 )
 BAD = replace(
     GOOD,
@@ -29,7 +29,7 @@ BAD = replace(
     reward=Change(0.6, 0.4, Interval(-0.5, -0.7, -0.3)),
     judge=Change(0.6, 0.4, Interval(-0.5, -0.7, -0.3)),
     diversity=0.5,
-    prompt_kept=0.5,
+    prompt_kept=Interval(0.5, 0.4, 0.6),
 )
 
 
@@ -103,7 +103,7 @@ def test_what_is_not_known_is_said() -> None:
         GOOD,
         judge=None,
         diversity=math.nan,
-        prompt_kept=math.nan,
+        prompt_kept=UNKNOWN,
         reward=Change(math.nan, math.nan, Interval(math.nan, -math.inf, math.inf)),
         wins=Interval(math.nan, 0.0, 1.0),
     )
