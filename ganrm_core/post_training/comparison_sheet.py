@@ -70,7 +70,7 @@ def figures(comparison: Comparison) -> list[Figure]:
     found.append(_share_figure("Diversity", comparison.diversity, LEAST_DIVERSITY))
     kept = comparison.prompt_kept
     figure = _share_figure("Prompt kept", kept.value, LEAST_PROMPT_KEPT)
-    if math.isfinite(kept.value):
+    if math.isfinite(kept.high):  # else a single picture of each prompt
         note = f"{_plain(kept.low)} to {_plain(kept.high)}, at least {LEAST_PROMPT_KEPT:.2f}"
         figure = replace(figure, note=note, bad=figure.bad and kept.high < 1)
     found.append(figure)
@@ -148,7 +148,7 @@ def _of(interval: Interval) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if math.isfinite(value) else "?"
+    return f"{value:.2f}".replace("-", "−")
 
 
 def _percent(share: float) -> str:
