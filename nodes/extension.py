@@ -15,6 +15,8 @@ from .files.datasets import ImageFolder, ImagesToDataset
 from .files.reward_models import LoadModel, SaveModel
 from .files.save_images import SaveImages
 from .host import folders, help_pages, language
+from .post_training.compare_models import CompareModels
+from .post_training.export_groups import ExportGroups
 from .post_training.make_groups import MakeGroups
 from .post_training.prompts import Prompts
 from .post_training.save_lora import SaveLora
@@ -45,7 +47,9 @@ NODES: list[type[io.ComfyNode]] = [
     SaveImages,
     Prompts,
     MakeGroups,
+    CompareModels,
     SaveLora,
+    ExportGroups,
 ]
 
 

@@ -160,6 +160,72 @@ _DATASETS = {
     ),
 }
 
+_COMPARISON = {
+    "Keep this LoRA: the reward rose, and nothing speaks against it.": "建议保留此 LoRA：奖励提高了，没有不利迹象。",
+    "Keep this LoRA: the reward rose, and nothing that was measured speaks against it.": (
+        "建议保留此 LoRA：奖励提高了，已测量的项目没有不利迹象。"
+    ),
+    "Do not keep this LoRA: {known}.": "不建议保留此 LoRA：{known}。",
+    "{known}; {also}": "{known}；{also}",
+    "the reward fell (change {n} to {m})": "奖励下降了（变化 {n} 至 {m}）",
+    "the reward did not surely rise (change {n} to {m})": "奖励未必提高（变化 {n} 至 {m}）",
+    "the reward did not surely rise (too few pictures to tell)": "奖励未必提高（图像太少，无法判断）",
+    "the judge's score fell (change {n} to {m})": "评判的分数下降了（变化 {n} 至 {m}）",
+    "its pictures are more alike (diversity {n} of before)": "图像更加雷同（多样性为之前的 {n}）",
+    "it follows the prompts less ({n} of before)": "对提示词的遵循减弱（为之前的 {n}）",
+    "{n} of its pictures are spoilt, {m} before": "有 {n} 张图像已损坏，之前为 {m} 张",
+    "Wins": "胜率",
+    "Reward": "奖励",
+    "Judge": "评判",
+    "Diversity": "多样性",
+    "Prompt kept": "遵循提示词",
+    "{n}, before {m}": "{n}，之前 {m}",
+    "change {n} ({m} to {k})": "变化 {n}（{m} 至 {k}）",
+    "change {n}": "变化 {n}",
+    "{n} of before": "之前的 {n}",
+    "at least {n}": "至少 {n}",
+    "{n} to {m}, at least {k}": "{n} 至 {m}，至少 {k}",
+    "not measured": "未测量",
+    "before": "之前",
+    "after": "之后",
+    "Left before, right after, from the same seed; gold has the higher score.": (
+        "左为之前，右为之后，种子相同；金框的分数更高。"
+    ),
+    "All {n} pairs, from the greatest loss to the greatest gain.": "全部 {n} 对，从降幅最大到升幅最大。",
+    "{n} of {m} pairs, evenly spaced from loss to gain: not the best ones.": (
+        "{m} 对中的 {n} 对，从下降到上升均匀选取，并非挑选最好的。"
+    ),
+    "sampling after": "用之后的模型采样",
+    "sampling before": "用之前的模型采样",
+    "checking the prompts": "检查对提示词的遵循",
+    "judging": "评判",
+}
+
+_EXPORT = {
+    "1 pair": "1 对",
+    "{n} pairs": "{n} 对",
+    "{known} written to {name}.": "已将 {known}写入 {name}。",
+    "{known} are in {name} already: nothing written.": "{name} 中已有这 {known}，未写入。",
+    "For sd-scripts: --train_data_dir {quoted} --caption_extension .txt.": (
+        "用于 sd-scripts：--train_data_dir {quoted} --caption_extension .txt。"
+    ),
+    "For train_diffusion_dpo.py: --dataset_name {quoted} --dataset_split_name train.": (
+        "用于 train_diffusion_dpo.py：--dataset_name {quoted} --dataset_split_name train。"
+    ),
+    "For train_text_to_image_lora.py: --train_data_dir {quoted}.": (
+        "用于 train_text_to_image_lora.py：--train_data_dir {quoted}。"
+    ),
+    "For OneTrainer: path {quoted} with subdirectories, patterns chosen/{} and rejected/{}.": (
+        "用于 OneTrainer：路径 {quoted}，包含子文件夹，模式为 chosen/{} 和 rejected/{}。"
+    ),
+    "For OneTrainer: path {quoted}, prompt source from text file per sample.": (
+        "用于 OneTrainer：路径 {quoted}，提示词来源为每张图像的文本文件。"
+    ),
+    "Groups left out, since their scores are alike: {n}.": "因分数相近而略去的组：{n} 个。",
+    "Embeddings left out of the captions: {n}.": "描述文字中去掉的嵌入：{n} 个。",
+    "worse": "较差",
+}
+
 _GROUPS = {
     "1 prompt": "1 个提示词",
     "{n} prompts": "{n} 个提示词",
@@ -205,5 +271,6 @@ _GROUPS = {
 }
 
 CHINESE: dict[str, str] = {
-    **_COUNTS, **_SHEETS, **_LIVE_SHEET, **_PROGRESS, **_SAVED, **_DATASETS, **_GROUPS, **REPORTS,
+    **_COUNTS, **_SHEETS, **_LIVE_SHEET, **_PROGRESS, **_SAVED, **_DATASETS, **_COMPARISON, **_EXPORT,
+    **_GROUPS, **REPORTS,
 }  # fmt: skip

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from contract_support.groups import Clip
 from contract_support.pictures import noise
+from contract_support.post_training import Maker, RewardWithPrompts
 from host_support.drawn_pictures import fill_folder
 
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 _NAMES = re.compile(
     r"AUC|NaN|VAE|GAN-RM|JPEG|WebP|PNGs?|RGB|px|sRGB|matplotlib|models/vae_approx|efficientnet_lite0|my_taste|"
-    r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|my_likes|brightness|embedding:l"
+    r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|my_likes|brightness|embedding:l|"
+    r"LoRA|sd-scripts|OneTrainer|train_\w+\.py|--dataset_split_name train|--\w+|\.txt|chosen/\{\}|rejected/\{\}|\"[^\"]*\""
 )
 """What is the same in every language: names of files, models, things and options."""
 
@@ -103,6 +105,21 @@ def test_a_growing_dataset(pack: Any) -> None:
 )
 def test_the_sampler(run_sampler: Any, settings: dict[str, Any]) -> None:
     run_sampler(n=8, keep=2, draw_live=True, **settings)
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("after", [Maker(0.5), Maker(0.25, spread=0.01, broken=(7,))])
+def test_a_comparison(pack: Any, run_comparison: Any, after: Maker) -> None:
+    for pictures, judge in ((1, None), (3, RewardWithPrompts(pack))):
+        run_comparison(after, gains=(1.0, 0.5), pictures=pictures, judge=judge, texts=("红鸟", "雨"))
+
+
+@pytest.mark.usefixtures("drawn")
+@pytest.mark.parametrize("layout", ["kohya", "OneTrainer", "diffusers"])
+def test_an_export(export_groups: Any, layout: str) -> None:
+    for what in ("best", "pairs")[: 1 + (layout != "kohya")]:
+        for _ in range(2):  # the second time it is there already
+            export_groups(layout=layout, what=what, folder=f"export_{what}")
 
 
 def test_a_stopped_training_says_so(pack: Any, drawn: dict[str, str]) -> None:

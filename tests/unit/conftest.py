@@ -16,6 +16,7 @@ import torch
 from fuzz_support.checkpoint_seeds import Seeds, make_checkpoint_seeds
 from PIL import Image
 from unit_support.clip_vision import VIT, enlivened, write_clip_vision
+from unit_support.drawn import written  # noqa: F401
 
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.cli import main

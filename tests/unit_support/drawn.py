@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 
@@ -58,3 +59,17 @@ class Written:
         self.lines.clear()
         draw(*arguments, **options)
         return self.texts
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Written:
+    """Records what Pillow writes from now on."""
+    found = Written()
+    original = ImageDraw.ImageDraw.text
+
+    def recording(self: Any, place: Any, text: str, *rest: Any, **options: Any) -> None:
+        found.lines.append((text, getattr(options.get("font"), "size", 0)))
+        original(self, place, text, *rest, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", recording)
+    return found

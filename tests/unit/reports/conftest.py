@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
-from unit_support.drawn import Written, colour_of
+from PIL import Image
+from unit_support.drawn import colour_of
 
 from ganrm_core.metrics.binary import Interval
 from ganrm_core.metrics.summary import SummaryMetrics
 from ganrm_core.reports import evaluation_plots, training_curves
 from ganrm_core.reports.report_data import ReportData
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Written:
-    found = Written()
-    original = ImageDraw.ImageDraw.text
-
-    def recording(self: Any, place: Any, text: str, *rest: Any, **options: Any) -> None:
-        found.lines.append((text, getattr(options.get("font"), "size", 0)))
-        original(self, place, text, *rest, **options)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", recording)
-    return found
 
 
 @pytest.fixture
