@@ -15,6 +15,7 @@ from .files.datasets import ImageFolder, ImagesToDataset
 from .files.reward_models import LoadModel, SaveModel
 from .files.save_images import SaveImages
 from .host import folders, help_pages, language
+from .post_training.prompts import Prompts
 from .scoring.combine import Ensemble
 from .scoring.heatmap import Heatmap
 from .scoring.score_folder import ScoreFolder
@@ -40,6 +41,7 @@ NODES: list[type[io.ComfyNode]] = [
     ScoreFolder,
     AddToDataset,
     SaveImages,
+    Prompts,
 ]
 
 

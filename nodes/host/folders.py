@@ -39,9 +39,9 @@ def folder_choices() -> list[str]:
     for root, folder in _roots():
         if root != "datasets":
             offered.append((root, folder))
-        offered += [(f"{root}/{name}", folder / name) for name in _subfolders(folder)]
+        offered += [(f"{root}/{name}", folder / name) for name in subfolders(folder)]
     for folder in allowed_folders():
-        inner = (folder / name for name in _subfolders(folder, depth=1))
+        inner = (folder / name for name in subfolders(folder, depth=1))
         offered += [(str(place), place) for place in (folder, *inner)]
     return list(dict.fromkeys(name for name, folder in offered if _round_trips(name, folder)))
 
@@ -141,7 +141,7 @@ def _round_trips(choice: str, folder: Path) -> bool:
     return found == folder and found.is_dir() and os.access(found, os.R_OK | os.X_OK)
 
 
-def _subfolders(folder: Path, depth: int = _DEPTH) -> Iterator[str]:
+def subfolders(folder: Path, depth: int = _DEPTH) -> Iterator[str]:
     """Relative names below `folder`. Links are followed: whoever placed one owns the machine."""
     try:
         with os.scandir(folder) as listing:
@@ -153,7 +153,7 @@ def _subfolders(folder: Path, depth: int = _DEPTH) -> Iterator[str]:
     for name in names:
         yield name
         if depth > 1:
-            yield from (f"{name}/{below}" for below in _subfolders(folder / name, depth - 1))
+            yield from (f"{name}/{below}" for below in subfolders(folder / name, depth - 1))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -24,7 +24,7 @@ def single_latent(latent: Latent, model: Any) -> Latent:
         raise DataError(
             "This latent is no picture. Connect the latent of a picture, such as Empty Latent Image."
         )
-    samples = comfy.sample.fix_empty_latent_channels(model, samples)
+    samples = comfy.sample.fix_empty_latent_channels(model, samples, *_downscale_ratios(latent))
     if samples.ndim == 5 and samples.shape[2] > 1:
         raise DataError(
             "This latent is a video. The Best-of-N Sampler makes still pictures: sample videos with KSampler, and "
@@ -47,6 +47,12 @@ def single_latent(latent: Latent, model: Any) -> Latent:
             )
         single["noise_mask"] = mask[:1]
     return single
+
+
+def _downscale_ratios(latent: Latent) -> list[Any]:
+    """What newer hosts' KSampler passes on, so that an empty latent made for another model gets this one's size."""
+    ratios = [latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal")]
+    return ratios if any(ratio is not None for ratio in ratios) else []
 
 
 def _all_equal(batch: Tensor) -> bool:

@@ -36,7 +36,12 @@ def reload_models(guider: Any, shape: Sequence[int], together: int, candidates: 
 
 def _estimate(guider: Any, shape: list[int]) -> tuple[float, float]:
     """Bytes per call with all prompts batched, and with one prompt at a time; ComfyUI's own estimate."""
-    helpers, patcher, conds = comfy.sampler_helpers, guider.model_patcher, getattr(guider, "conds", {})
+    helpers, patcher, conds = comfy.sampler_helpers, guider.model_patcher, _conds(guider)
     most, least = helpers.estimate_memory(patcher, shape, conds)
     _, more = helpers.get_additional_models(conds, patcher.model_dtype())
     return most + more, least + more
+
+
+def _conds(guider: Any) -> Any:
+    """The processed conditioning while sampling, before it the given one."""
+    return getattr(guider, "conds", None) or getattr(guider, "original_conds", {})

@@ -1,0 +1,157 @@
+"""Size-bounded store of sampled latents and their scores on disk: a stopped run goes on, and nothing is made twice.
+
+An entry is one safetensors file. Its name is the key (a hash of all that made it) and a hash of its content, which
+detects damage. Latents and scores are entries of their own, so that another reward only scores again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..utils.errors import OutputError
+from ..utils.files import atomic_file
+from ..utils.logs import logger_of
+
+_log = logger_of(__name__)
+
+_FORMAT = 1
+_SUFFIX = ".safetensors"
+_KEY_LENGTH, _CONTENT_LENGTH = 40, 24  # of hex digits: some systems allow no long paths
+_STALE_S = 24 * 60 * 60
+_RESERVE = 500 * 10**6
+"""Bytes that stay free on the disk: a cache must not fill it up."""
+
+Tensors = Mapping[str, Tensor]
+
+
+def entry_key(kind: str, **inputs: Any) -> str:
+    """Key of an entry: a hash of its kind and of `inputs`, which are JSON values."""
+    text = json.dumps({"format": _FORMAT, "kind": kind, **inputs}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+
+
+def tensor_hash(tensor: Tensor) -> str:
+    """SHA-256 (hex) of a tensor's type, shape and values."""
+    values = tensor.detach().cpu().contiguous()
+    digest = hashlib.sha256(f"{values.dtype} {tuple(values.shape)}".encode())
+    digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class GroupStore:
+    """Tensors by key in `folder`, which any number of processes may share.
+
+    The least recently used entries are evicted first, but never those that this object loaded or stored: once they
+    alone reach `most_bytes`, no more are stored. A failure to store never raises: `problem` holds the first one, as a
+    sentence, and nothing more is stored.
+    """
+
+    folder: Path
+    most_bytes: int = 4 * 10**9
+    problem: str = ""
+    _used: set[str] = field(default_factory=set)
+
+    def load(self, key: str) -> dict[str, Tensor] | None:
+        """The tensors stored under `key`, or None. A damaged entry counts as absent and is removed."""
+        for path in self._entries(f"{key}-*{_SUFFIX}"):
+            try:
+                content = path.read_bytes()
+            except OSError:  # evicted by another process
+                continue
+            tensors = _unpacked(content) if _content_name(content) == path.stem.rpartition("-")[2] else None
+            if tensors is None:
+                _log.warning("GAN-RM: a kept group is damaged and is made anew: %s", path.name)
+                _remove(path)
+                continue
+            with contextlib.suppress(OSError):
+                os.utime(path)
+            self._used.add(path.name)
+            return tensors
+        return None
+
+    def store(self, key: str, tensors: Tensors) -> None:
+        """Store the tensors under `key`, unless an earlier failure has ended that."""
+        from safetensors.torch import save
+
+        if self.problem:
+            return
+        content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+        path = self.folder / f"{key}-{_content_name(content)}{_SUFFIX}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._make_room(len(content))
+            with atomic_file(path, overwrite=True) as temporary:
+                temporary.write_bytes(content)
+        except (OutputError, OSError) as error:
+            self.problem = str(error)
+            _log.warning("GAN-RM: groups cannot be kept for the next run: %s", error)
+        else:
+            self._used.add(path.name)
+
+    def _make_room(self, needed: int) -> None:
+        """Evict entries that nobody used lately. Raises OutputError where there is no room for `needed` bytes."""
+        room, evictable = self.most_bytes - needed, []
+        for path in self._entries(f"*{_SUFFIX}"):
+            with contextlib.suppress(OSError):  # gone: another process makes room too
+                size = path.stat().st_size
+                room -= size
+                if path.name not in self._used:
+                    evictable.append((path, size))
+        while room < 0 and evictable:
+            path, size = evictable.pop()
+            _remove(path)
+            room += size
+        # Partial files of a crash; younger ones may belong to another process.
+        for path in self.folder.glob(f".*.part{_SUFFIX}"):
+            if time.time() - _last_used(path) > _STALE_S:
+                _remove(path)
+        if room < 0:
+            raise OutputError(
+                f"The groups of this run alone take more than the {self.most_bytes / 1e9:.0f} GB set aside for them."
+            )
+        if shutil.disk_usage(self.folder).free < needed + _RESERVE:
+            raise OutputError("The disk is nearly full. Free some space.")
+
+    def _entries(self, pattern: str) -> list[Path]:
+        """Matching entries, most recently used first."""
+        visible = [path for path in self.folder.glob(pattern) if not path.name.startswith(".")]
+        return sorted(visible, key=_last_used, reverse=True)
+
+
+def _unpacked(content: bytes) -> dict[str, Tensor] | None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(content)
+    except (SafetensorError, ValueError, KeyError):
+        return None
+
+
+def _content_name(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_CONTENT_LENGTH]
+
+
+def _last_used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone already, or in use on Windows: removed next time
+        path.unlink()
