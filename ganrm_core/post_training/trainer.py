@@ -18,7 +18,7 @@ from .denoiser import Denoiser
 from .losses import denoising_errors, dpo_losses, safeguard_factors, with_gradient_scaled
 from .scalings import Scalings, scalings
 from .sigmas import NoiseLevels
-from .watch import HeldOut, HeldOutError, Limits
+from .watch import FORGETTING, NOT_A_NUMBER, HeldOut, HeldOutError, Limits
 
 _BETAS, _CLIP, _WEIGHT_DECAY = (0.9, 0.99), 1.0, 0.01
 _WARM_UP, _LAST_RATE = 0.05, 0.1
@@ -120,7 +120,7 @@ class GroupTrainer:
                 group["lr"] = settings.rate * _rate(number, settings.steps)
             loss = self._gradients(optimiser)
             if not math.isfinite(loss) or not _clipped(parameters):
-                trace.stopped = "not a number"
+                trace.stopped = NOT_A_NUMBER
                 break
             looked = number % every == 0 or number == settings.steps
             if (
@@ -133,7 +133,7 @@ class GroupTrainer:
             if held_out is not None:
                 trace.warned = trace.warned or limits.warns(held_out)
                 if limits.stops(held_out):
-                    trace.stopped = "held-out error"
+                    trace.stopped = FORGETTING if math.isfinite(held_out.ratio) else NOT_A_NUMBER
                     break
                 good, trace.kept = _copies(parameters), number
             observe(trace)
