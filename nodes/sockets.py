@@ -62,3 +62,8 @@ def _schema() -> Any:
 
 Schema = _schema()
 """A node's schema. `search_aliases`: further words by which the page's search finds the node."""
+
+EXPERIMENTAL: dict[str, Any] = (
+    {"is_experimental": True} if "is_experimental" in {known.name for known in fields(io.Schema)} else {}
+)
+"""Keyword arguments of a schema that mark its node as experimental, where the host has a word for it."""

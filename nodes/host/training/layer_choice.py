@@ -43,9 +43,9 @@ def chosen_layers(model: nn.Module, layers: Layers) -> tuple[dict[str, Any], lis
         return linear, []
     mlp_too = layers == "attention and mlp"
     chosen = {
-        name: layer for name, layer in linear.items() if _is_attention(name) or (mlp_too and _is_mlp(name))
+        name: layer for name, layer in linear.items() if is_attention(name) or (mlp_too and _is_mlp(name))
     }
-    if any(map(_is_attention, chosen)):
+    if any(map(is_attention, chosen)):
         return chosen, []
     found = linear or every
     kind = "linear layers" if linear else "layers"
@@ -74,7 +74,8 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
             yield PREFIX + name, module
 
 
-def _is_attention(name: str) -> bool:
+def is_attention(name: str) -> bool:
+    """Whether a layer of this name projects into or out of attention."""
     path = name.removeprefix(PREFIX)
     if _SHARED.search(path):
         return True

@@ -1,4 +1,4 @@
-"""Turns inference tensors into ordinary ones, so that gradients can pass through what they are used in.
+"""Makes a model's weights fit for a backward pass: ordinary tensors that want no gradient.
 
 ComfyUI runs nodes in `torch.inference_mode()`. Tensors made there cannot be saved for a backward pass ("Inference
 tensors cannot be saved for backward"), not even frozen weights.
@@ -24,12 +24,32 @@ def thaw_model(model: nn.Module, device: torch.device) -> int:
     count = 0
     with torch.inference_mode(False):
         for module in model.modules():
-            for held in (module._parameters, module._buffers, vars(module)):
+            places: tuple[dict[str, Any], ...] = (module._parameters, module._buffers, vars(module))
+            for held in places:
                 for name, tensor in list(held.items()):
-                    if _frozen(tensor) and tensor.device == device:
+                    if _is_frozen(tensor) and tensor.device == device:
                         held[name] = _copied(tensor, copies)
                         count += 1
     return count
+
+
+class NoWeightGradients:
+    """Switches gradients of a model's own weights off, and on again where they were on."""
+
+    def __init__(self) -> None:
+        self._were_on: list[nn.Parameter] = []
+
+    def switch_off(self, model: nn.Module) -> None:
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.requires_grad_(False)
+                self._were_on.append(parameter)
+
+    def restore(self) -> None:
+        were_on, self._were_on = self._were_on, []
+        for parameter in were_on:
+            with torch.inference_mode(parameter.is_inference()):
+                parameter.requires_grad_()
 
 
 def thawed(value: Any, depth: int = _DEPTH) -> Any:
@@ -48,7 +68,7 @@ def thawed(value: Any, depth: int = _DEPTH) -> Any:
     return value
 
 
-def _frozen(tensor: Any) -> bool:
+def _is_frozen(tensor: Any) -> bool:
     return type(tensor) in (Tensor, nn.Parameter) and tensor.is_inference()
 
 
@@ -58,7 +78,7 @@ def _copied(tensor: Tensor, copies: dict[int, Tensor]) -> Tensor:
     if known is None:
         known = tensor.detach().clone()
         if isinstance(tensor, nn.Parameter):
-            known = nn.Parameter(known, requires_grad=False)
+            known = nn.Parameter(known, requires_grad=tensor.requires_grad)
         vars(known).update(vars(tensor))
         copies[id(tensor)] = known
     return known
