@@ -16,6 +16,7 @@ from .files.reward_models import LoadModel, SaveModel
 from .files.save_images import SaveImages
 from .host import folders, help_pages, language
 from .post_training.prompts import Prompts
+from .post_training.train_on_groups import TrainOnGroups
 from .scoring.combine import Ensemble
 from .scoring.heatmap import Heatmap
 from .scoring.score_folder import ScoreFolder
@@ -42,6 +43,7 @@ NODES: list[type[io.ComfyNode]] = [
     AddToDataset,
     SaveImages,
     Prompts,
+    TrainOnGroups,
 ]
 
 

@@ -22,7 +22,7 @@ from ..reports.canvas import (
 from ..reports.chart_style import NO_CHARTS, charts_available
 from ..reports.live_preview import Stage, draw_stage
 from .trainer import TrainingTrace
-from .training_chart import training_chart
+from .training_chart import held_out_points, training_chart
 
 _WIDTH = 768  # lengths below are pixels at this width
 _MARGIN, _GAP, _HEAD, _LABEL, _CHART = 24, 12, 78, 34, 250
@@ -30,6 +30,12 @@ _TITLE, _TEXT, _SMALL = 30, 24, 21
 _TALLEST = 1.5
 """Of a tile's height to its width."""
 EMPTY = (52, 52, 55)
+
+
+_LEGEND = (
+    "Held-out error: how well the model still makes good pictures that it did not learn from. 100% is before training; "
+    "far above, it has learned its pictures by heart."
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,9 @@ class TrainingView:
 def training_body(view: TrainingView, width: int = _WIDTH) -> Image.Image:
     """RGB picture `width` pixels wide: pictures before and after, and the curves."""
     scale = width / _WIDTH
-    rows = 2 * (round(_LABEL * scale) + _tile_size(view, width)[1] + round(_GAP * scale)) if view.before else 0
+    rows = (
+        2 * (round(_LABEL * scale) + _tile_size(view, width)[1] + round(_GAP * scale)) if view.before else 0
+    )
     body = Image.new("RGB", (width, rows + round((_CHART + _GAP) * scale)), CARD)
     top = 0
     if view.before:
@@ -65,7 +73,7 @@ def live_training_card(body: Image.Image, stage: Stage) -> Image.Image:
     """`body` below the present stage and the time left: the node's preview."""
     scale = body.width / _WIDTH
     top = round(18 * scale)
-    card = _above(body, top + round(_HEAD * scale))
+    card = _framed(body, top + round(_HEAD * scale))
     draw_stage(card, top, round(_MARGIN * scale), scale, stage)
     return card
 
@@ -73,23 +81,26 @@ def live_training_card(body: Image.Image, stage: Stage) -> Image.Image:
 def training_report_card(
     view: TrainingView, title: str, sentence: str, *, warning: bool, width: int = 2 * _WIDTH
 ) -> Image.Image:
-    """RGB card `width` pixels wide with what came of the training in a sentence, pictures and curves."""
+    """RGB card `width` pixels wide with what came of the training in a sentence, pictures, curves and their legend."""
     scale = width / _WIDTH
-    margin = round(_MARGIN * scale)
+    margin, small = round(_MARGIN * scale), round(_SMALL * scale)
     room, text, line = width - 2 * margin, round(_TEXT * scale), round(1.5 * _TITLE * scale)
-    card = _above(
-        training_body(view, width), margin + line + paragraph_height(sentence, text, room) + margin // 2
-    )
+    head = margin + line + paragraph_height(sentence, text, room) + margin // 2
+    legend = _LEGEND if held_out_points(view.trace) else ""
+    foot = paragraph_height(legend, small, room) + margin if legend else 0
+    card = _framed(training_body(view, width), head, foot)
     draw = ImageDraw.Draw(card)
     write(draw, (margin, margin), title, TextStyle(round(_TITLE * scale), TEXT), room)
     style = TextStyle(text, WARNING if warning else SOFT_TEXT)
     write_paragraph(draw, (margin, margin + line), sentence, style, room)
+    if legend:
+        write_paragraph(draw, (margin, card.height - foot), legend, TextStyle(small, SOFT_TEXT), room)
     return card
 
 
-def _above(body: Image.Image, head: int) -> Image.Image:
-    """`body` with an empty head of `head` pixels."""
-    card = Image.new("RGB", (body.width, head + body.height), CARD)
+def _framed(body: Image.Image, head: int, foot: int = 0) -> Image.Image:
+    """`body` between an empty head and foot of so many pixels."""
+    card = Image.new("RGB", (body.width, head + body.height + foot), CARD)
     card.paste(body, (0, head))
     return card
 

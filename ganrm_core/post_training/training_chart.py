@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..reports.chart_style import DARK, SIZE, Theme, bare, chart, fonts, literal, number_text, rendered, tick_text
+from ..reports.chart_style import (
+    DARK,
+    SIZE,
+    Theme,
+    bare,
+    chart,
+    fonts,
+    literal,
+    number_text,
+    rendered,
+    tick_text,
+)
 from .trainer import TrainingTrace
 
 _MARGINS = (0.64, 0.36, 0.64, 0.4)  # inches: left, bottom, right, top

@@ -115,6 +115,15 @@ def lora_path(name: str) -> Path:
     )
 
 
+def lora_fingerprint(name: str) -> str:
+    """Size and modification time of a LoRA file. Never raises."""
+    try:
+        about = lora_path(name).stat()
+    except (DataError, OSError):
+        return "missing"
+    return f"{about.st_size} {about.st_mtime_ns}"
+
+
 def _series_of(name: str) -> str | None:
     """The series with forward slashes on every system, so that a workflow made on Windows runs elsewhere."""
     path = PureWindowsPath(name) if os.name == "nt" else PurePosixPath(name)

@@ -87,18 +87,21 @@ class LoraCache:
 
 
 def lora_key(
-    model: Any,
+    fingerprint: str,
     groups: PromptedGroups,
     training: GroupTraining,
     lora: LoraSettings,
     start: Mapping[str, Tensor] | None,
 ) -> str:
-    """Hash of all that decides the LoRA; "" where the model or the prompts cannot be recognised again."""
-    from ..host.training.fingerprints import conditioning_fingerprint, model_fingerprint
+    """Hash of all that decides the LoRA; "" where the model or the prompts cannot be recognised again.
+
+    `fingerprint`: of the model.
+    """
+    from ..host.training.fingerprints import conditioning_fingerprint
 
     prompts = groups.prompts
     recognised = [
-        model_fingerprint(model),
+        fingerprint,
         *(conditioning_fingerprint(each) for each in (*prompts.positive, prompts.negative)),
     ]
     if not all(recognised):

@@ -62,7 +62,9 @@ class Previewer:
             model, self._groups.prompts, self._groups.groups.sampling, {"samples": self._empty.clone()}
         )
         found = []
-        with torch.no_grad():  # not in inference mode: what is loaded there cannot be trained through afterwards
+        with (
+            torch.no_grad()
+        ):  # not in inference mode: what is loaded there cannot be trained through afterwards
             for place, (prompt, seed) in enumerate(self._which):
                 part = part_of(progress, place, len(self._which))
                 found.append(rollouts.sample(prompt, [seed], _named(part, stage)))

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...ganrm_core.post_training.choices import Choice, choose
 from ...ganrm_core.post_training.config import GroupTraining, LoraSettings
+from ...ganrm_core.post_training.denoiser import Denoiser
+from ...ganrm_core.post_training.scalings import ModelSampling
 from ...ganrm_core.post_training.sigmas import NoiseLevels
 from ...ganrm_core.post_training.trainer import GroupTrainer, TrainingTrace
 from ...ganrm_core.post_training.training_card import TrainingView, live_training_card, training_body
@@ -54,12 +56,13 @@ class Job:
 
 
 class LoraTraining:
-    """One run of the node. `view` is what there is to see of it so far.
+    """One run of the node. `view` is what there is to see of it so far, `warnings` sentences about the inputs.
 
     Raises DataError for groups that this model cannot be trained on.
     """
 
     def __init__(self, job: Job) -> None:
+        from ..host.training.fingerprints import model_fingerprint
         from ..host.training.refusals import check_trainable
 
         check_groups(job.model, job.groups)
@@ -71,6 +74,8 @@ class LoraTraining:
         self._previewer = Previewer(job.model, job.groups, job.vae)
         self._has_previews = job.previews and self._previewer.possible
         self._notes: list[str] = []
+        self._fingerprint = model_fingerprint(job.model)
+        self.warnings = _warnings(job, self._fingerprint)
         self.view = TrainingView(TrainingTrace(), job.training.steps)
         self._body: Image.Image | None = None
         self._draw_at = 0.0
@@ -101,7 +106,7 @@ class LoraTraining:
     def run(self, progress: ProgressCallback) -> tuple[TrainedLora, str]:
         """The LoRA, and why it is not kept for the next run ("" if it is). `progress` may raise to cancel."""
         job = self._job
-        cache = LoraCache(lora_key(job.model, job.groups, job.training, job.lora, job.start))
+        cache = LoraCache(lora_key(self._fingerprint, job.groups, job.training, job.lora, job.start))
         kept = cache.load()
         if kept is None or (kept.after is None and self._has_previews):
             try:
@@ -152,7 +157,6 @@ class LoraTraining:
         start = time.monotonic()
 
         def latents(places: Sequence[tuple[int, int]]) -> Tensor:
-            check_cancel()
             return denoiser.to_model_scale(
                 torch.stack([self._latents[group][sample] for group, sample in places])
             )
@@ -163,12 +167,19 @@ class LoraTraining:
             progress(Progress(_TRAINING, step, job.training.steps))
             if before is not None and self._has_previews and step < job.training.steps and budget.is_due:
                 with budget.timed():
-                    after = self._sampled(denoiser, _TRAINING, _standing_still(progress, step, job.training.steps))
+                    after = self._sampled(
+                        denoiser, _TRAINING, _standing_still(progress, step, job.training.steps)
+                    )
                     self._look(after=after, step=step)
 
         progress(Progress(_TRAINING, 0, job.training.steps))
         trainer = GroupTrainer(
-            denoiser, self.choice, latents, self._levels(), job.training, job.groups.groups.sampling.cfg
+            _Cancellable(denoiser),
+            self.choice,
+            latents,
+            self._levels(),
+            job.training,
+            job.groups.groups.sampling.cfg,
         )
         trace = trainer.run(observe)
         check_kept(trace)
@@ -225,6 +236,33 @@ class LoraTraining:
             self._look(kept.before, kept.after, kept.trace.kept)
 
 
+class _Cancellable:
+    """A denoiser that asks before every prediction whether the user pressed Cancel."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self._denoiser = denoiser
+
+    @property
+    def sampling(self) -> ModelSampling:
+        return self._denoiser.sampling
+
+    @property
+    def parameters(self) -> Sequence[nn.Parameter]:
+        return self._denoiser.parameters
+
+    def denoise(self, noisy: Tensor, sigma: Tensor, prompt: int) -> Tensor:
+        check_cancel()
+        return self._denoiser.denoise(noisy, sigma, prompt)
+
+    def unconditional(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        check_cancel()
+        return self._denoiser.unconditional(noisy, sigma)
+
+    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int) -> Tensor:
+        check_cancel()
+        return self._denoiser.reference(noisy, sigma, prompt)
+
+
 def check_groups(model: Any, groups: PromptedGroups) -> None:
     """Raise DataError for no groups at all, and for latents of another kind of model."""
     if not groups.groups.groups:
@@ -240,7 +278,27 @@ def check_groups(model: Any, groups: PromptedGroups) -> None:
     if len(shapes) > 1:
         raise DataError("These groups are of several sizes. Make them all at one size.")
     if any(group.prompt >= len(groups.prompts) for group in groups.groups.groups):
-        raise DataError("These groups are of other prompts than the ones that came with them. Make them again.")
+        raise DataError(
+            "These groups are of other prompts than the ones that came with them. Make them again."
+        )
+
+
+def _warnings(job: Job, fingerprint: str) -> list[str]:
+    from ..host.training.fingerprints import vae_fingerprint
+
+    made, found = job.groups.groups, []
+    if made.model and fingerprint and made.model != fingerprint:
+        found.append(
+            "The groups were made with another model than the one connected, or with other LoRAs in it. A model learns "
+            "best from its own pictures: connect the one they were made with, unless you mean it."
+        )
+    if job.vae is not None and made.vae and made.vae != vae_fingerprint(job.vae):
+        found.append("The previews are decoded with another VAE than the one the groups were judged with.")
+    if getattr(job.model, "patches", None):
+        found.append(
+            "This model already has a LoRA in it, and the new one was trained on top: use both together."
+        )
+    return found
 
 
 def _changed(view: TrainingView, **changes: Any) -> TrainingView:
