@@ -22,8 +22,8 @@ from .watch import FORGETTING, NOT_A_NUMBER, HeldOut, HeldOutError, Limits
 
 _BETAS, _CLIP, _WEIGHT_DECAY = (0.9, 0.99), 1.0, 0.01
 _WARM_UP, _LAST_RATE = 0.05, 0.1
-_WATCHES = 20
-"""How often the held-out error is measured in one training."""
+_WATCHES, _LEAST_APART = 20, 5
+"""How often the held-out error is measured in one training, and after how many steps at least: it costs about two."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class GroupTrainer:
         parameters = list(self._denoiser.parameters)
         optimiser = torch.optim.AdamW(parameters, lr=settings.rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY)
         trace, good = TrainingTrace(), _copies(parameters)
-        every = max(1, settings.steps // _WATCHES)
+        every = max(_LEAST_APART, settings.steps // _WATCHES)
         self._held_out_error()
         for number in range(1, settings.steps + 1):
             for group in optimiser.param_groups:

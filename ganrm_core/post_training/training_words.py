@@ -72,7 +72,7 @@ def facts(trace: TrainingTrace, choice: Choice, settings: GroupTraining, lora: L
     trained, held_out = (len({each.group for each in part}) for part in (choice.train, choice.held_out))
     kind = "pairs" if settings.method == "pairs" else "best pictures"
     learned = f"Learned from {len(choice.train)} {kind} of {trained} groups"
-    watched = f", watched on {held_out} groups more" if held_out else ""
+    watched = f", watched on {held_out} more" if held_out else ""
     lines = [
         f"{learned}{watched}.",
         f"Rank {lora.rank}, alpha {lora.alpha:g}, layers: {lora.layers}; learning rate {settings.rate:g}, {settings.batch} "
