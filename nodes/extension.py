@@ -15,6 +15,7 @@ from .files.datasets import ImageFolder, ImagesToDataset
 from .files.reward_models import LoadModel, SaveModel
 from .files.save_images import SaveImages
 from .host import folders, help_pages, language
+from .post_training.make_groups import MakeGroups
 from .post_training.prompts import Prompts
 from .post_training.train_on_groups import TrainOnGroups
 from .scoring.combine import Ensemble
@@ -43,6 +44,7 @@ NODES: list[type[io.ComfyNode]] = [
     AddToDataset,
     SaveImages,
     Prompts,
+    MakeGroups,
     TrainOnGroups,
 ]
 

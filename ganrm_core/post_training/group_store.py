@@ -136,7 +136,9 @@ def _unpacked(content: bytes) -> dict[str, Tensor] | None:
     from safetensors.torch import load
 
     try:
-        return load(content)
+        with torch.inference_mode(False):  # or the latents could never be trained on
+            tensors: dict[str, Tensor] = load(content)
+            return tensors
     except (SafetensorError, ValueError, KeyError):
         return None
 

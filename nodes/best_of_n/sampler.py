@@ -9,7 +9,6 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...ganrm_core.rewards.base import Reward
-from ...ganrm_core.utils.errors import DataError
 from ...ganrm_core.utils.time_left import Phase
 from ..display.candidates import Latent
 from ..display.previews import as_image, in_node
@@ -19,6 +18,7 @@ from ..host.sampling.sampling_setup import (
     Setup,
     as_ksampler,
     as_sampler_custom,
+    check_names,
     check_steps,
     samplers_and_schedulers,
 )
@@ -102,7 +102,7 @@ class BestOfNSampler(io.ComfyNode):
         custom_pruning: str | None = None,
         look_with: str | None = None,
     ) -> bool:
-        _check_names(sampler_name, scheduler)
+        check_names(sampler_name, scheduler)
         if denoise is not None:
             check_steps(math.ceil(denoise))
         check_settings(n, keep, pruning, custom_pruning, look_with)
@@ -125,7 +125,7 @@ class BestOfNSampler(io.ComfyNode):
         reward: Reward,
         **settings: Any,
     ) -> io.NodeOutput:
-        _check_names(sampler_name, scheduler)
+        check_names(sampler_name, scheduler)
         sampling = KSamplerSettings(steps, cfg, sampler_name, scheduler, denoise)
         setup = as_ksampler(model, positive, negative, latent_image, seed, sampling)
         return _result(setup, vae, reward, settings_of(**settings))
@@ -216,10 +216,3 @@ def _result(setup: Setup, vae: Any, reward: Reward, settings: HalvingSettings) -
 
 def _rung_json(rung: RungScores) -> dict[str, Any]:
     return {"step": rung.step, "scores": {str(number): score for number, score in rung.scores.items()}}
-
-
-def _check_names(*chosen: str | None) -> None:
-    """Raise DataError for a sampler or scheduler that is not here; None is not known yet."""
-    for name, here in zip(chosen, samplers_and_schedulers(), strict=True):
-        if name is not None and name not in here:  # core would take another without a word
-            raise DataError(f"This ComfyUI has no {name!r}. Choose another sampler or scheduler.")

@@ -74,7 +74,17 @@ class Previewer:
         if self._decode is None:
             return []
         with torch.no_grad():
-            return [to_pil(thumbnail(picture, _SIZE)) for picture in self._decode(latents)]
+            return [_large(to_pil(thumbnail(picture, _SIZE))) for picture in self._decode(latents)]
+
+
+def _large(picture: Image.Image) -> Image.Image:
+    """Linear previews have one pixel per latent position."""
+    scale = _SIZE / max(picture.size)
+    if scale <= 1:
+        return picture
+    return picture.resize(
+        (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC
+    )
 
 
 def _named(progress: ProgressCallback, stage: str) -> ProgressCallback:

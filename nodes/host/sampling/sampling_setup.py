@@ -144,3 +144,10 @@ def as_sampler_custom(noise: Any, guider: Any, sampler: Any, sigmas: Tensor, lat
 def samplers_and_schedulers() -> tuple[list[str], list[str]]:
     """The names of all samplers and schedulers of this ComfyUI."""
     return list(comfy.samplers.KSampler.SAMPLERS), list(comfy.samplers.KSampler.SCHEDULERS)
+
+
+def check_names(sampler: str | None, scheduler: str | None) -> None:
+    """Raise DataError for a sampler or scheduler that is not here; None is not known yet."""
+    for name, here in zip((sampler, scheduler), samplers_and_schedulers(), strict=True):
+        if name is not None and name not in here:  # core would take another without a word
+            raise DataError(f"This ComfyUI has no {name!r}. Choose another sampler or scheduler.")

@@ -18,7 +18,7 @@ from ..sampling.candidate import Candidate
 from ..sampling.decoding import vae_decoder
 from ..sampling.multi_seed_sampler import MultiSeedSampler, Watcher
 from ..sampling.rng_state import RngState
-from ..sampling.sampling_setup import KSamplerSettings, Setup, as_ksampler, samplers_and_schedulers
+from ..sampling.sampling_setup import KSamplerSettings, Setup, as_ksampler, check_names
 from ..sampling.unsupported import check_no_step_state
 from ..sampling.vram import fitting_batch
 from .prompt_set import PromptSet
@@ -140,6 +140,11 @@ def check_vae(vae: Any, latents: Tensor) -> None:
         )
 
 
+def free_main_memory() -> int:
+    """Free bytes of the computer's memory."""
+    return int(comfy.model_management.get_free_memory(torch.device("cpu")))
+
+
 class _BatchRun:
     """One run of core's sampling for some seeds, which are those from `start` on of `total`."""
 
@@ -212,10 +217,7 @@ class _BatchRun:
 
 
 def _check(settings: Sampling, latent: Latent) -> None:
-    samplers, schedulers = samplers_and_schedulers()
-    for name, here in ((settings.sampler_name, samplers), (settings.scheduler, schedulers)):
-        if name not in here:  # core would take another without a word
-            raise DataError(f"This ComfyUI has no {name!r}. Choose another sampler or scheduler.")
+    check_names(settings.sampler_name, settings.scheduler)
     samples = latent["samples"]
     if isinstance(samples, Tensor) and samples.ndim == 5 and samples.shape[2] > 1:
         raise DataError(
