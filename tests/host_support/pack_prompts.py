@@ -7,7 +7,7 @@ from typing import Any
 
 from host_support.install import PACK
 from host_support.prompts import Json, node, sampling
-from host_support.tiny_generator import CHECKPOINT
+from host_support.tiny_generator import CHECKPOINT, VAE
 
 WORKFLOWS = sorted(path.stem for path in (PACK / "workflows").glob("*.json"))
 
@@ -70,6 +70,32 @@ def best_of_n_sampler(**inputs: Any) -> Json:
     core = sampling(negative=["text", 0], vae=["vae", 0], reward=["load", 0])
     own = {"n": 4, "keep": 1, "pruning": "standard", "custom_pruning": "", "look_with": "vae", "together": 1}
     return node("GANRMBestOfNSampler", **{**core, **own, "stop_below": 0.0, "round_size": 4, **inputs})
+
+
+def lora_training(taste: str, *, groups: Json | None = None, **inputs: Any) -> Json:
+    """Nodes "model", "vae", "load", "empty", "prompts", "groups" and "lora": 8 groups of 4 pictures, 3 steps."""
+    links = {"model": ["model", 0], "prompts": ["prompts", 0], "vae": ["vae", 0], "reward": ["load", 0]}
+    sampled = {"seed": 0, "steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple"}
+    given = {**links, "latent_image": ["empty", 0], **sampled, "pictures": 4, "count": 8, **(groups or {})}
+    texts = {"text": "a {cat|dog}\na house", "file": "none", "negative": "", "choices": "all combinations"}
+    learned = {
+        "model": ["model", 0],
+        "groups": ["groups", 0],
+        "vae": ["vae", 0],
+        "method": "best",
+        "steps": 3,
+    }
+    return {
+        "model": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
+        "vae": node("VAELoader", vae_name=VAE),
+        "load": loaded(taste),
+        "empty": node("EmptySD3LatentImage", width=64, height=64, batch_size=1),
+        "prompts": node("GANRMPrompts", clip=["model", 1], seed=0, most=200, **texts),
+        "groups": node("GANRMMakeGroups", **given),
+        "lora": node(
+            "GANRMTrainOnGroups", **{**learned, "learning_rate": 0.01, "rank": 4, "seed": 0, **inputs}
+        ),
+    }
 
 
 def save_images(source: str, prefix: str, **inputs: Any) -> Json:
