@@ -108,7 +108,7 @@ class LoraTraining:
         job = self._job
         cache = LoraCache(lora_key(self._fingerprint, job.groups, job.training, job.lora, job.start))
         kept = cache.load()
-        if kept is None or (kept.after is None and self._has_previews):
+        if kept is None or self._lacks_last_previews(kept):
             try:
                 kept = self._worked_out(cache, kept, progress)
             except Exception as error:
@@ -119,6 +119,9 @@ class LoraTraining:
         self._show(kept)
         kept.notes += self._notes
         return kept, cache.problem
+
+    def _lacks_last_previews(self, kept: TrainedLora) -> bool:
+        return self._has_previews and kept.before is not None and kept.after is None
 
     def _worked_out(
         self, cache: LoraCache, kept: TrainedLora | None, progress: ProgressCallback
@@ -141,7 +144,7 @@ class LoraTraining:
                 cache.store(kept)  # before anything else: Cancel must not lose it
             else:
                 self._show(kept)
-            if self._has_previews and kept.before is not None:
+            if self._lacks_last_previews(kept):
                 kept.after = self._sampled(denoiser, _AFTER, progress)
                 if kept.after is not None:
                     cache.store_preview(kept.after)
