@@ -17,6 +17,7 @@ from ...ganrm_core.post_training.trainer import TrainingStep, TrainingTrace
 from ...ganrm_core.post_training.watch import HeldOut
 from ..host import folders
 from ..host.training.prompt_set import PromptedGroups
+from .lora_checks import known_fingerprint
 
 METHOD = 1
 """Raised whenever the same inputs give another LoRA than before."""
@@ -97,12 +98,10 @@ def lora_key(
 
     `fingerprint`: of the model.
     """
-    from ..host.training.fingerprints import conditioning_fingerprint
-
     prompts = groups.prompts
     recognised = [
         fingerprint,
-        *(conditioning_fingerprint(each) for each in (*prompts.positive, prompts.negative)),
+        *(known_fingerprint("conditioning", each) for each in (*prompts.positive, prompts.negative)),
     ]
     if not all(recognised):
         return ""

@@ -29,6 +29,7 @@ from ..host.progress import Live, check_cancel, is_cancel
 from ..host.sampling.sampling_setup import KSamplerSettings, as_ksampler
 from ..host.training.prompt_set import PromptedGroups
 from .lora_cache import LoraCache, TrainedLora, lora_key
+from .lora_checks import check_groups, input_warnings, known_fingerprint, no_memory_words
 from .lora_preview import Budget, Previewer
 
 if TYPE_CHECKING:
@@ -62,7 +63,6 @@ class LoraTraining:
     """
 
     def __init__(self, job: Job) -> None:
-        from ..host.training.fingerprints import model_fingerprint
         from ..host.training.refusals import check_trainable
 
         check_groups(job.model, job.groups)
@@ -74,8 +74,8 @@ class LoraTraining:
         self._previewer = Previewer(job.model, job.groups, job.vae)
         self._has_previews = job.previews and self._previewer.possible
         self._notes: list[str] = []
-        self._fingerprint = model_fingerprint(job.model)
-        self.warnings = _warnings(job, self._fingerprint)
+        self._fingerprint = known_fingerprint("model", job.model)
+        self.warnings = input_warnings(job.model, self._fingerprint, job.groups, job.vae)
         self.view = TrainingView(TrainingTrace(), job.training.steps)
         self._body: Image.Image | None = None
         self._draw_at = 0.0
@@ -115,7 +115,7 @@ class LoraTraining:
                 if not is_out_of_memory(error):
                     raise
                 free_cached_memory(job.model.load_device)
-                raise DataError(_no_memory(job)) from error
+                raise DataError(no_memory_words(job.lora, job.checkpointing)) from error
         self._show(kept)
         kept.notes += self._notes
         return kept, cache.problem
@@ -266,44 +266,6 @@ class _Cancellable:
         return self._denoiser.reference(noisy, sigma, prompt)
 
 
-def check_groups(model: Any, groups: PromptedGroups) -> None:
-    """Raise DataError for no groups at all, and for latents of another kind of model."""
-    if not groups.groups.groups:
-        raise DataError("There are no groups to learn from. Make some with Make Groups.")
-    channels = model.model.latent_format.latent_channels
-    shapes = {tuple(group.latents.shape[1:]) for group in groups.groups.groups}
-    (found, *_), *_ = shapes
-    if found != channels:
-        raise DataError(
-            f"These groups were made with another kind of model: their latents have {found} channels, and this model "
-            f"makes {channels}. Connect the model they were made with, or make groups with this one."
-        )
-    if len(shapes) > 1:
-        raise DataError("These groups are of several sizes. Make them all at one size.")
-    if any(group.prompt >= len(groups.prompts) for group in groups.groups.groups):
-        raise DataError(
-            "These groups are of other prompts than the ones that came with them. Make them again."
-        )
-
-
-def _warnings(job: Job, fingerprint: str) -> list[str]:
-    from ..host.training.fingerprints import vae_fingerprint
-
-    made, found = job.groups.groups, []
-    if made.model and fingerprint and made.model != fingerprint:
-        found.append(
-            "The groups were made with another model than the one connected, or with other LoRAs in it. A model learns "
-            "best from its own pictures: connect the one they were made with, unless you mean it."
-        )
-    if job.vae is not None and made.vae and made.vae != vae_fingerprint(job.vae):
-        found.append("The previews are decoded with another VAE than the one the groups were judged with.")
-    if getattr(job.model, "patches", None):
-        found.append(
-            "This model already has a LoRA in it, and the new one was trained on top: use both together."
-        )
-    return found
-
-
 def _changed(view: TrainingView, **changes: Any) -> TrainingView:
     return TrainingView(**{**vars(view), **changes})
 
@@ -311,17 +273,3 @@ def _changed(view: TrainingView, **changes: Any) -> TrainingView:
 def _standing_still(progress: ProgressCallback, done: int, total: int) -> Callable[[Progress], None]:
     """Reports that training is still at the step `done`, and raises on Cancel."""
     return lambda _: progress(Progress(_TRAINING, done, total))
-
-
-def _no_memory(job: Job) -> str:
-    advice = [
-        *(["set gradient checkpointing to 'on'"] if job.checkpointing is False else []),
-        *(["train fewer layers ('attention')"] if job.lora.layers != "attention" else []),
-        *(["lower the rank"] if job.lora.rank > 4 else []),
-        "make the groups at a smaller size",
-        "close other programs that use the graphics card, or start ComfyUI with --lowvram",
-    ]
-    return (
-        "There is not enough memory to train this model, not even with one picture at a time. In this order: "
-        f"{'; '.join(advice)}."
-    )

@@ -83,6 +83,7 @@ def host(pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Host:
         module = ModuleType(full)
         vars(module).update(members)
         monkeypatch.setitem(sys.modules, full, module)
+        monkeypatch.setattr(pack.module("nodes.host.training"), name, module, raising=False)
     monkeypatch.setattr(training.LoraTraining, "_levels", lambda _: LEVELS)
     monkeypatch.setattr(training.Previewer, "sample", found.sample)
     return found
