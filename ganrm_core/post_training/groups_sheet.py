@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -59,8 +60,8 @@ def groups_sheet(
     for row_number, (row, height) in enumerate(zip(rows, heights, strict=True)):
         for column, group in enumerate(row):
             number = row_number * _COLUMNS + column
-            place = (_MARGIN + column * (_CARD + _GAP), top)
-            _draw_card(sheet, place, height, group, number, groups.prompts[group.prompt], number in alike)
+            card = _Card(group, str(number + 1), groups.prompts[group.prompt], number in alike)
+            _draw_card(sheet, (_MARGIN + column * (_CARD + _GAP), top), height, card)
         top += height + _GAP
     _write(sheet, foot, top + _MARGIN, room)
     return sheet
@@ -91,21 +92,23 @@ def _drawn_height(thumbnails: Tensor) -> int:
     return max(1, round(height * min(_PICTURE / width, 1.6 * _PICTURE / height)))
 
 
-def _draw_card(
-    sheet: Image.Image,
-    place: tuple[int, int],
-    height: int,
-    group: Group,
-    number: int,
-    prompt: str,
-    alike: bool,
-) -> None:
+@dataclass(frozen=True)
+class _Card:
+    """`alike`: whether the group has nothing to choose."""
+
+    group: Group
+    number: str
+    prompt: str
+    alike: bool
+
+
+def _draw_card(sheet: Image.Image, place: tuple[int, int], height: int, card: _Card) -> None:
     left, top = place
-    draw, found = ImageDraw.Draw(sheet), group_scores(group)
+    draw, found = ImageDraw.Draw(sheet), group_scores(card.group)
     rounded(sheet, (left, top, left + _CARD, top + height), RADIUS * _SCALE, CARD)
     x, y = left + _PAD, top + _PAD
-    x += round(write(draw, (x, y), str(number + 1), TextStyle(_TEXT, SOFT_TEXT), _CARD)) + _PAD
-    write(draw, (x, y), prompt, TextStyle(_TEXT, TEXT), left + _CARD - _PAD - x)
+    x += round(write(draw, (x, y), card.number, TextStyle(_TEXT, SOFT_TEXT), _CARD)) + _PAD
+    write(draw, (x, y), card.prompt, TextStyle(_TEXT, TEXT), left + _CARD - _PAD - x)
     y += line_height(_TEXT) + _PAD
     base = top + height - 2 * _PAD - _BAR - line_height(_SCORE)
     if not found.order:
@@ -113,8 +116,10 @@ def _draw_card(
         return
     for side, position in enumerate((found.order[0], found.order[-1])):
         x = left + _PAD + side * (_PICTURE + _PAD)
-        _draw_picture(sheet, group.thumbnails[position], (x, y, x + _PICTURE, base - _PAD), marked=side == 0)
-        if side and alike:  # then the worst scores as the best
+        _draw_picture(
+            sheet, card.group.thumbnails[position], (x, y, x + _PICTURE, base - _PAD), marked=side == 0
+        )
+        if side and card.alike:  # then the worst scores as the best
             write(draw, (x, base), "nothing to choose", TextStyle(_TEXT, WARNING), _PICTURE)
         else:
             style = TextStyle(_SCORE, SOFT_TEXT if side else TEXT, bold=not side)

