@@ -20,6 +20,7 @@ from .post_training.export_groups import ExportGroups
 from .post_training.make_groups import MakeGroups
 from .post_training.prompts import Prompts
 from .post_training.save_lora import SaveLora
+from .post_training.train_on_groups import TrainOnGroups
 from .scoring.combine import Ensemble
 from .scoring.heatmap import Heatmap
 from .scoring.score_folder import ScoreFolder
@@ -47,6 +48,7 @@ NODES: list[type[io.ComfyNode]] = [
     SaveImages,
     Prompts,
     MakeGroups,
+    TrainOnGroups,
     CompareModels,
     SaveLora,
     ExportGroups,

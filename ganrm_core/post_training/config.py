@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -9,6 +10,8 @@ from ..utils.errors import DataError
 
 Method = Literal["best", "pairs"]
 METHODS: tuple[Method, ...] = get_args(Method)
+LEARNING_RATES: Mapping[Method, float] = {"best": 1e-4, "pairs": 1e-4}
+"""Of each method, unless another one is asked for."""
 Layers = Literal["attention", "attention and mlp", "all linear", "all"]
 LAYERS: tuple[Layers, ...] = get_args(Layers)
 """Which layers get a LoRA: attention projections; those and the feed-forward layers; every Linear; every Conv too."""
@@ -34,14 +37,14 @@ class GroupTraining:
     """Training on groups of scored samples.
 
     `method`: `best` fine-tunes on the best of each group (SFT), `pairs` learns from best against worst (Diffusion-DPO
-    with SDPO's safeguard). `keep`: how many of each group are the best, and how many the worst. `beta`: of DPO; larger
-    keeps closer to the base. `mu`: the safeguard's strength, 0–1, below 0 none. `batch`: samples (or pairs) a step,
-    `micro_batch`: how many of them go through the model at once, all with one prompt.
+    with SDPO's safeguard). `learning_rate`: 0 for the method's own. `keep`: how many of each group are the best, and how
+    many the worst. `batch`: samples (or pairs) a step, `micro_batch`: how many of them go through the model at once, all
+    with one prompt. `beta`: of DPO; larger keeps closer to the base. `mu`: the safeguard's strength, 0–1, below 0 none.
     """
 
     method: Method = "best"
     steps: int = 400
-    learning_rate: float = 1e-4
+    learning_rate: float = 0.0
     keep: int = 2
     batch: int = 8
     micro_batch: int = 4
@@ -53,13 +56,18 @@ class GroupTraining:
         if self.method not in METHODS:
             raise DataError(f"There is no method {self.method!r}. Use one of: {', '.join(METHODS)}.")
         _within("steps", self.steps, 1, 100_000)
-        _within("learning_rate", self.learning_rate, 1e-8, 1.0)
+        _within("learning_rate", self.learning_rate, 0.0, 1.0)
         _within("keep", self.keep, 1, 64)
         _within("batch", self.batch, 1, 256)
         _within("micro_batch", self.micro_batch, 1, self.batch)
         _within("beta", self.beta, 0.001, 1e6)
         _within("mu", self.mu, -1.0, 1.0)
         _within("seed", self.seed, 0, 2**64 - 1)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate that is used."""
+        return self.learning_rate or LEARNING_RATES[self.method]
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

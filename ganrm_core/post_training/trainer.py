@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from ..utils.device_memory import free_cached_memory, is_out_of_memory
 from ..utils.errors import DataError
 from .choices import Choice, Example
 from .config import GroupTraining
@@ -16,12 +18,12 @@ from .denoiser import Denoiser
 from .losses import denoising_errors, dpo_losses, safeguard_factors, with_gradient_scaled
 from .scalings import Scalings, scalings
 from .sigmas import NoiseLevels
-from .watch import HeldOut, HeldOutError, Limits
+from .watch import FORGETTING, NOT_A_NUMBER, HeldOut, HeldOutError, Limits
 
 _BETAS, _CLIP, _WEIGHT_DECAY = (0.9, 0.99), 1.0, 0.01
 _WARM_UP, _LAST_RATE = 0.05, 0.1
-_WATCHES = 20
-"""How often the held-out error is measured in one training."""
+_WATCHES, _LEAST_APART = 20, 5
+"""How often the held-out error is measured in one training, and after how many steps at least: it costs about two."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,38 @@ class TrainingTrace:
         return [step.loss for step in self.steps]
 
 
+_Result = TypeVar("_Result")
+
 Latents = Callable[[Sequence[tuple[int, int]]], Tensor]
 """(group, sample) of each → clean latents in the model's own scale, on its device."""
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Examples of one prompt, each with a noise level [B] and noise [B, …]."""
+
+    examples: Sequence[Example]
+    sigma: Tensor
+    noise: Tensor
+
+    def split(self, size: int) -> list[_Batch]:
+        """Parts of at most `size` examples."""
+        return [
+            _Batch(self.examples[start : start + size], sigma, noise)
+            for start, sigma, noise in zip(
+                range(0, len(self.examples), size),
+                self.sigma.split(size),
+                self.noise.split(size),
+                strict=True,
+            )
+        ]
+
+
 class GroupTrainer:
     """Trains a denoiser's LoRA on `choice`.
+
+    `micro_batch`: examples that go through the model at once; halved, down to 1, when memory runs out. The gradient stays
+    that of the whole batch, up to rounding.
 
     `cfg`: guidance the samples were made with. Fine-tuning on them would teach the conditional branch what guidance adds,
     which guidance would then add again; so SFT trains the guided prediction where cfg > 1. Pairs share what guidance adds, so
@@ -67,10 +95,13 @@ class GroupTrainer:
             raise DataError("There are no groups left to train on. Make more groups.")
         self._denoiser, self._levels, self._settings, self._cfg = denoiser, levels, settings, cfg
         self._choice, self._latents = choice, latents
+        self.micro_batch = settings.micro_batch
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
         self._by_prompt: dict[int, list[Example]] = {}
         for example in choice.train:
             self._by_prompt.setdefault(example.prompt, []).append(example)
+        first = choice.train[0]
+        self._shape = latents([(first.group, first.sample)]).shape[1:]
         self._watch = self._new_watch()
 
     def run(self, observe: Callable[[TrainingTrace], None], limits: Limits | None = None) -> TrainingTrace:
@@ -78,74 +109,99 @@ class GroupTrainer:
 
         A loss that is no number, or a held-out error beyond `limits`, ends training: the last good weights are put back.
         """
-        limits = limits or Limits()
+        limits, settings = limits or Limits(), self._settings
         parameters = list(self._denoiser.parameters)
-        optimiser = torch.optim.AdamW(
-            parameters, lr=self._settings.learning_rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY
-        )
+        optimiser = torch.optim.AdamW(parameters, lr=settings.rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY)
         trace, good = TrainingTrace(), _copies(parameters)
-        every = max(1, self._settings.steps // _WATCHES)
-        if self._watch is not None:
-            self._watch.measure(self._denoiser)
-        for number in range(1, self._settings.steps + 1):
+        every = max(_LEAST_APART, settings.steps // _WATCHES)
+        self._held_out_error()
+        for number in range(1, settings.steps + 1):
             for group in optimiser.param_groups:
-                group["lr"] = self._settings.learning_rate * _rate(number, self._settings.steps)
-            loss = self._step(optimiser, parameters)
-            if not math.isfinite(loss):
-                trace.stopped = "not a number"
+                group["lr"] = settings.rate * _rate(number, settings.steps)
+            loss = self._gradients(optimiser)
+            if not math.isfinite(loss) or not _clipped(parameters):
+                trace.stopped = NOT_A_NUMBER
                 break
-            held_out = None
-            if self._watch is not None and (number % every == 0 or number == self._settings.steps):
-                held_out = self._watch.measure(self._denoiser)
+            looked = number % every == 0 or number == settings.steps
+            if (
+                looked and self._watch is None
+            ):  # all that is known to work are the weights of this finite loss
+                good, trace.kept = _copies(parameters), number - 1
+            optimiser.step()
+            held_out = self._held_out_error() if looked else None
+            trace.steps.append(TrainingStep(number, loss, held_out))
+            if held_out is not None:
                 trace.warned = trace.warned or limits.warns(held_out)
                 if limits.stops(held_out):
-                    trace.steps.append(TrainingStep(number, loss, held_out))
-                    trace.stopped = "held-out error"
+                    trace.stopped = FORGETTING if math.isfinite(held_out.ratio) else NOT_A_NUMBER
                     break
-            if held_out is not None or self._watch is None:
                 good, trace.kept = _copies(parameters), number
-            trace.steps.append(TrainingStep(number, loss, held_out))
             observe(trace)
         if trace.stopped:
             _restore(parameters, good)
+        else:
+            trace.kept = settings.steps
         return trace
 
-    def _step(self, optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> float:
-        optimiser.zero_grad(set_to_none=True)
-        total = 0.0
-        batches = self._micro_batches()
-        for examples in batches:
-            loss = self._losses(examples).sum() / self._settings.batch
-            if not bool(torch.isfinite(loss)):
-                return math.nan
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-        norm = torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
-        if not bool(torch.isfinite(norm)):
-            return math.nan
-        optimiser.step()
-        return total
+    def _gradients(self, optimiser: torch.optim.Optimizer) -> float:
+        """Puts the gradients of a random batch into the parameters; returns its mean loss, NaN if that is not finite."""
+        batches = self._draw_batches()
 
-    def _micro_batches(self) -> list[list[Example]]:
+        def accumulate() -> float:
+            optimiser.zero_grad(set_to_none=True)
+            total = 0.0
+            for batch in batches:
+                for part in batch.split(self.micro_batch):
+                    loss = self._losses(part).sum() / self._settings.batch
+                    if not bool(torch.isfinite(loss)):
+                        return math.nan
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    total += float(loss.detach())
+            return total
+
+        return self._within_memory(accumulate)
+
+    def _held_out_error(self) -> HeldOut | None:
+        """None without held-out groups."""
+        watch = self._watch
+        if watch is None:
+            return None
+        return self._within_memory(lambda: watch.measure(self._denoiser, self.micro_batch))
+
+    def _within_memory(self, work: Callable[[], _Result]) -> _Result:
+        """`work()`, begun again with half the micro-batch whenever memory runs out."""
+        while True:
+            try:
+                return work()
+            except Exception as error:
+                if self.micro_batch == 1 or not is_out_of_memory(error):
+                    raise
+            # Outside the handler, whose error holds on to the tensors of the failed try.
+            self.micro_batch //= 2
+            free_cached_memory(self._denoiser.parameters[0].device)
+
+    def _draw_batches(self) -> list[_Batch]:
         """`batch` random examples, each micro-batch of one prompt."""
         left, batches = self._settings.batch, []
         prompts = list(self._by_prompt)
         while left > 0:
             count = min(left, self._settings.micro_batch)
             known = self._by_prompt[prompts[self._random(len(prompts))]]
-            batches.append([known[self._random(len(known))] for _ in range(count)])
+            examples = [known[self._random(len(known))] for _ in range(count)]
+            sigma = self._levels.draw(count, self._generator)
+            noise = torch.randn((count, *self._shape), generator=self._generator)
+            batches.append(_Batch(examples, sigma, noise))
             left -= count
         return batches
 
-    def _losses(self, examples: Sequence[Example]) -> Tensor:
+    def _losses(self, batch: _Batch) -> Tensor:
         """[B], with gradients."""
-        clean = self._latents([(each.group, each.sample) for each in examples])
-        sigma = self._levels.draw(len(examples), self._generator).to(clean.device)
-        noise = torch.randn(clean.shape, generator=self._generator).to(clean.device)
-        scale, prompt = scalings(self._denoiser.sampling, sigma), examples[0].prompt
+        clean = self._latents([(each.group, each.sample) for each in batch.examples])
+        sigma, noise = batch.sigma.to(clean.device), batch.noise.to(clean.device)
+        scale, prompt = scalings(self._denoiser.sampling, sigma), batch.examples[0].prompt
         if self._settings.method == "best":
             return denoising_errors(self._predicted(clean, noise, sigma, prompt), clean, scale)
-        worse = self._latents([(each.group, _worse(each)) for each in examples])
+        worse = self._latents([(each.group, _worse(each)) for each in batch.examples])
         return self._pair_losses((clean, worse), noise, sigma, scale, prompt)
 
     def _predicted(self, clean: Tensor, noise: Tensor, sigma: Tensor, prompt: int) -> Tensor:
@@ -185,6 +241,11 @@ class GroupTrainer:
 
     def _random(self, count: int) -> int:
         return int(torch.randint(count, (1,), generator=self._generator))
+
+
+def _clipped(parameters: Sequence[Tensor]) -> bool:
+    """Clips the gradients' norm; False if it is no number."""
+    return bool(torch.isfinite(torch.nn.utils.clip_grad_norm_(parameters, _CLIP)))
 
 
 def _rate(number: int, steps: int) -> float:

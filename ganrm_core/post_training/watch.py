@@ -13,6 +13,8 @@ from .losses import denoising_errors
 from .scalings import scalings
 from .sigmas import NoiseLevels
 
+NOT_A_NUMBER, FORGETTING = "not a number", "held-out error"
+"""Why a training ends early."""
 LOW_NOISE = 0.35
 """Noise levels count as low where the noise is less than this share of signal plus noise."""
 _DRAWS = 64
@@ -64,14 +66,16 @@ class HeldOutError:
         self._low: Tensor | None = None
 
     @torch.no_grad()
-    def measure(self, denoiser: Denoiser) -> HeldOut:
+    def measure(self, denoiser: Denoiser, at_once: int = _BATCH) -> HeldOut:
+        """`at_once`: how many draws go through the model together."""
         parts, low = [], []
-        for prompt, clean, noise, sigma in self._parts:
-            sigma, noise = sigma.to(clean.device), noise.to(clean.device)
-            scale = scalings(denoiser.sampling, sigma)
-            noisy = denoiser.sampling.noise_scaling(sigma, noise.clone(), clean)
-            parts.append(denoising_errors(denoiser.denoise(noisy, sigma, prompt), clean, scale).cpu())
-            low.append((scale.noise < LOW_NOISE * (scale.noise + scale.signal)).cpu())
+        for prompt, *draws in self._parts:
+            for clean, noise, sigma in zip(*(each.split(at_once) for each in draws), strict=True):
+                sigma, noise = sigma.to(clean.device), noise.to(clean.device)
+                scale = scalings(denoiser.sampling, sigma)
+                noisy = denoiser.sampling.noise_scaling(sigma, noise.clone(), clean)
+                parts.append(denoising_errors(denoiser.denoise(noisy, sigma, prompt), clean, scale).cpu())
+                low.append((scale.noise < LOW_NOISE * (scale.noise + scale.signal)).cpu())
         errors = torch.cat(parts)
         if self._first is None or self._low is None:
             self._first, self._low = errors, torch.cat(low)

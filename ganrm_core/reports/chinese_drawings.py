@@ -5,6 +5,7 @@ Placeholders as in `translation`. Where several templates fit, the one with most
 
 from __future__ import annotations
 
+from .chinese_lora_training import LORA_TRAINING
 from .chinese_reports import REPORTS
 
 _COUNTS = {
@@ -272,5 +273,5 @@ _GROUPS = {
 
 CHINESE: dict[str, str] = {
     **_COUNTS, **_SHEETS, **_LIVE_SHEET, **_PROGRESS, **_SAVED, **_DATASETS, **_COMPARISON, **_EXPORT,
-    **_GROUPS, **REPORTS,
+    **_GROUPS, **REPORTS, **LORA_TRAINING,
 }  # fmt: skip

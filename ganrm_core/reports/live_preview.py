@@ -60,15 +60,15 @@ def live_preview(history: History | None, stage: Stage, *, size: tuple[int, int]
     margin = round(24 * scale)
     head = round(78 * scale)
     if history is None or not (history.loss or history.auc):
-        _draw_stage(card, (height - head) // 2, margin, scale, stage)
+        draw_stage(card, (height - head) // 2, margin, scale, stage)
         return card
     if not has_curve(history) or not charts_available():
         top = (height - round(170 * scale)) // 2
-        _draw_stage(card, top, margin, scale, stage)
+        draw_stage(card, top, margin, scale, stage)
         _draw_values(card, top + head + margin, margin, scale, history)
         return card
     top = round(18 * scale)
-    _draw_stage(card, top, margin, scale, stage)
+    draw_stage(card, top, margin, scale, stage)
     below = top + head
     # Letters of charts have a fixed size in points: 18 pixels at this resolution.
     dpi = 128 * scale
@@ -77,7 +77,7 @@ def live_preview(history: History | None, stage: Stage, *, size: tuple[int, int]
     return card
 
 
-def _draw_stage(card: Image.Image, top: int, margin: int, scale: float, stage: Stage) -> None:
+def draw_stage(card: Image.Image, top: int, margin: int, scale: float, stage: Stage) -> None:
     """Stage on the left and time left on the right, above the progress bar."""
     draw = ImageDraw.Draw(card)
     right, base = card.width - margin, top + round(28 * scale)

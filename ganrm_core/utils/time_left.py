@@ -126,6 +126,11 @@ class PhasedProgress:
         return self._measured(longest)[0] >= _KNOWN_AFTER_S and self._measured(longest)[1] > 0
 
 
+def duration(seconds: float) -> str:
+    """Text such as "84 s" or "12 min"."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
 def time_left_words(seconds: float | None) -> str:
     """Text such as "about 2 min left", coarser the longer it is; "" while unknown or below 2 s."""
     if seconds is None or seconds < 2:

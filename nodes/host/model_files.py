@@ -112,6 +112,33 @@ def vision_files() -> list[str]:
     return [name for name in _complete_files("clip_vision") if name.endswith(".safetensors")]
 
 
+def lora_files() -> list[str]:
+    """The .safetensors files of models/loras, as combos show them."""
+    # Forward slashes on every system, so that a workflow made on Windows runs elsewhere.
+    return [name.replace("\\", "/") for name in _complete_files("loras") if name.endswith(".safetensors")]
+
+
+def lora_path(name: str) -> Path:
+    """The file of a LoRA that `lora_files` lists; raises DataError for any other name, since a workflow is untrusted."""
+    if name in lora_files():
+        for folder in folder_paths.get_folder_paths("loras"):
+            if (path := Path(folder) / name).is_file():
+                return path
+    raise DataError(
+        f"The LoRA {shown(name)} is not on this machine. Put the file into ComfyUI's models/loras and press R on the "
+        "page, or choose another."
+    )
+
+
+def lora_fingerprint(name: str) -> str:
+    """Size and modification time of a LoRA file. Never raises."""
+    try:
+        about = lora_path(name).stat()
+    except (DataError, OSError):
+        return "missing"
+    return f"{about.st_size} {about.st_mtime_ns}"
+
+
 def _series_of(name: str) -> str | None:
     """The series with forward slashes on every system, so that a workflow made on Windows runs elsewhere."""
     path = PureWindowsPath(name) if os.name == "nt" else PurePosixPath(name)

@@ -90,8 +90,7 @@ class _NodeProgress:
 
     def stop(self, error: BaseException) -> None:
         """Show a last preview that says why the work ended. Failures in here never hide `error`."""
-        cancelled = isinstance(error, comfy.model_management.InterruptProcessingException)
-        live = Live(self._live.step, self._live.share, stopped=CANCELLED if cancelled else FAILED)
+        live = Live(self._live.step, self._live.share, stopped=CANCELLED if is_cancel(error) else FAILED)
         for _ in range(2):  # a second Cancel may interrupt the first try
             try:
                 if self._draw:
@@ -121,6 +120,11 @@ def show_last(picture: Image.Image) -> None:
     """Send `picture` as the last preview of a node with live previews: the page keeps showing it."""
     size = min(_LAST_SIZE, max(picture.size))
     comfy.utils.ProgressBar(1).update_absolute(1, 1, ("PNG", picture.convert("RGB"), size))
+
+
+def is_cancel(error: BaseException) -> bool:
+    """Whether it is what ComfyUI raises when the user presses Cancel: on older servers an Exception, on newer ones not."""
+    return isinstance(error, comfy.model_management.InterruptProcessingException)
 
 
 def check_cancel() -> None:

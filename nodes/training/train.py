@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from comfy_api.latest import io
@@ -21,7 +20,9 @@ from ...ganrm_core.training.report import report_data
 from ...ganrm_core.training.trainer import TrainingResult, train_on_files
 from ...ganrm_core.utils.errors import TooFewError
 from ...ganrm_core.utils.progress import History, ProgressCallback
+from ...ganrm_core.utils.time_left import duration
 from ..display.empty_outputs import blocked
+from ..display.loss_map import plottable
 from ..display.messages import threshold_sentence, to_go, warning_lines
 from ..display.previews import as_image, in_node, live_card, notice_card
 from ..display.queue_checks import known
@@ -239,14 +240,14 @@ def _report_card(result: TrainingResult, name: str, reused: bool) -> Image.Image
     facts = [
         ("Backbone", result.model.backbone.spec.name),
         ("Same picture", result.leaks.same_picture.word),
-        ("Training", "reused\nnothing had changed" if reused else _duration(result.seconds["total"])),
+        ("Training", "reused\nnothing had changed" if reused else duration(result.seconds["total"])),
     ]
     return image_report(report_data(result, name, facts))
 
 
 def _node_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
     """The card drawn in the node: a short version of the report."""
-    seconds = _duration(result.seconds["total"])
+    seconds = duration(result.seconds["total"])
     return compact_card(
         name,
         lead(result.metrics),
@@ -264,7 +265,7 @@ def _node_card(result: TrainingResult, name: str, reused: bool) -> Image.Image:
 
 
 def _summary(result: TrainingResult, name: str, reused: bool) -> str:
-    backbone, seconds = result.model.backbone.spec.name, _duration(result.seconds["total"])
+    backbone, seconds = result.model.backbone.spec.name, duration(result.seconds["total"])
     lines = [
         f"{name}: held-out AUC {result.metrics.auc}",
         lead(result.metrics),
@@ -278,19 +279,6 @@ def _summary(result: TrainingResult, name: str, reused: bool) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
 def _plottable(history: History) -> list[float]:
-    """Loss per step for ComfyUI's Plot Loss Graph; [] if the fit had no steps.
-
-    Always at least two different values, because the plot divides by their range: a constant loss gets a last value
-    that differs by about 1e-9.
-    """
-    if history.choice:
-        return []
-    values = [value for value in history.loss if math.isfinite(value)] or [0.0]
-    if len(set(values)) == 1:
-        values.append(values[-1] * (1 + 1e-9) + 1e-9)
-    return values
+    """Loss per step for ComfyUI's Plot Loss Graph; [] if the fit had no steps."""
+    return [] if history.choice else plottable(history.loss)

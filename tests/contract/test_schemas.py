@@ -18,7 +18,7 @@ IDS = sorted(path.stem for path in DOCS.glob("*.md"))
 RECORDED = json.loads(Path(__file__).with_name("schemas.json").read_text(encoding="utf-8"))
 CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
 # Options that depend on the machine, and names that are the same in every language.
-UNTRANSLATED = {"model", "backbone", "folder", "file", "format", "sampler_name", "scheduler"}
+UNTRANSLATED = {"model", "backbone", "folder", "file", "format", "sampler_name", "scheduler", "start_file"}
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 
 

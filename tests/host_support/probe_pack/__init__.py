@@ -6,10 +6,10 @@ Runs inside ComfyUI, so it imports nothing of the tests.
 from __future__ import annotations
 
 from . import routes
-from .ends import ProbeEcho, ProbePass
+from .ends import ProbeEcho, ProbeFailing, ProbePass
 from .sources import ProbeImages, ProbeLatents, ProbeMasks, ProbeScores
 
-_NODES = (ProbeImages, ProbeLatents, ProbeMasks, ProbeScores, ProbeEcho, ProbePass)
+_NODES = (ProbeImages, ProbeLatents, ProbeMasks, ProbeScores, ProbeEcho, ProbeFailing, ProbePass)
 NODE_CLASS_MAPPINGS = {node.__name__: node for node in _NODES}
 
 routes.add()

@@ -65,6 +65,31 @@ class ProbePass:
         return (value,)
 
 
+class ProbeFailing:
+    """A model that raises "the model broke" after so many calls; a new one for every run."""
+
+    CATEGORY = "probe"
+    FUNCTION = "wrap"
+    RETURN_TYPES = ("MODEL",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> Json:  # noqa: N802
+        return {"required": {"model": ("MODEL",), "calls": ("INT", {})}}
+
+    def wrap(self, model: Any, calls: int) -> tuple[Any]:
+        left = [calls]
+
+        def call(apply_model: Any, given: Json) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise RuntimeError("the model broke")
+            return apply_model(given["input"], given["timestep"], **given["c"])
+
+        failing = model.clone()
+        failing.set_model_unet_function_wrapper(call)
+        return (failing,)
+
+
 def describe(value: Any) -> Any:
     """A value as JSON: tensors as shape, range and a mean and digest per item; plain values as they are."""
     if isinstance(value, torch.Tensor):

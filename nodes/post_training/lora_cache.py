@@ -1,0 +1,168 @@
+"""Disk cache of trained LoRAs: the same model, groups and settings are not trained twice, not after a restart either."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...ganrm_core.post_training.config import GroupTraining, LoraSettings
+from ...ganrm_core.post_training.group_store import GroupStore, entry_key, tensor_hash
+from ...ganrm_core.post_training.groups import Groups
+from ...ganrm_core.post_training.trainer import TrainingStep, TrainingTrace
+from ...ganrm_core.post_training.watch import HeldOut
+from ..host import folders
+from ..host.training.prompt_set import PromptedGroups
+from .lora_checks import known_fingerprint
+
+METHOD = 1
+"""Raised whenever the same inputs give another LoRA than before."""
+_MOST_BYTES = 2 * 10**9
+_LORA, _RECORD, _BEFORE, _AFTER = "lora/", "record", "before", "after"
+
+
+@dataclass
+class TrainedLora:
+    """A finished training. `lora`: in core's format. `before`, `after`: latents of the previews, None without.
+
+    `notes`: sentences on what is not as asked for. `micro_batch`: how many pictures memory allowed at once.
+    """
+
+    lora: dict[str, Tensor]
+    trace: TrainingTrace
+    notes: list[str]
+    seconds: float
+    micro_batch: int
+    before: Tensor | None = None
+    after: Tensor | None = None
+    reused: bool = field(default=False, compare=False)
+
+
+class LoraCache:
+    """Trained LoRAs by key; a key of "" keeps nothing."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._store: GroupStore | None = None
+        if key:
+            try:
+                self._store = GroupStore(folders.cache_folder() / "loras", _MOST_BYTES)
+            except OSError as error:
+                self._problem = str(error)
+
+    _problem = ""
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is kept, as a sentence; "" if it is."""
+        if not self._key:
+            return (
+                "This model or its prompts cannot be recognised again, so the LoRA is not kept for the next run. Keep it "
+                "with Save LoRA."
+            )
+        found = self._problem or (self._store.problem if self._store else "")
+        return f"The LoRA is not kept for the next run: {found} Keep it with Save LoRA." if found else ""
+
+    def load(self) -> TrainedLora | None:
+        """The training kept under the key; its `after` is None where that was not finished."""
+        tensors = self._store.load(self._key) if self._store else None
+        if self._store is None or tensors is None:
+            return None
+        found = _unpacked(tensors)
+        if found is not None:
+            found.after = (self._store.load(_preview_key(self._key)) or {}).get(_AFTER)
+            found.reused = True
+        return found
+
+    def store(self, trained: TrainedLora) -> None:
+        if self._store:
+            self._store.store(self._key, _packed(trained))
+
+    def store_preview(self, after: Tensor) -> None:
+        if self._store:
+            self._store.store(_preview_key(self._key), {_AFTER: after})
+
+
+def lora_key(
+    fingerprint: str,
+    groups: PromptedGroups,
+    training: GroupTraining,
+    lora: LoraSettings,
+    start: Mapping[str, Tensor] | None,
+) -> str:
+    """Hash of all that decides the LoRA; "" where the model or the prompts cannot be recognised again.
+
+    `fingerprint`: of the model.
+    """
+    prompts = groups.prompts
+    recognised = [
+        fingerprint,
+        *(known_fingerprint("conditioning", each) for each in (*prompts.positive, prompts.negative)),
+    ]
+    if not all(recognised):
+        return ""
+    return entry_key(
+        "lora",
+        method=METHOD,
+        recognised=recognised,
+        groups=_content(groups.groups),
+        training={**asdict(training), "learning_rate": training.rate},
+        lora=asdict(lora),
+        start={name: tensor_hash(tensor) for name, tensor in sorted((start or {}).items())},
+    )
+
+
+def _content(groups: Groups) -> Any:
+    samples = [
+        [group.prompt, list(group.seeds), tensor_hash(group.latents), tensor_hash(group.logits)]
+        for group in groups.groups
+    ]
+    return {"samples": samples, "sampling": asdict(groups.sampling)}
+
+
+def _preview_key(key: str) -> str:
+    return entry_key("lora preview", of=key)
+
+
+def _packed(trained: TrainedLora) -> dict[str, Tensor]:
+    trace = trained.trace
+    record = {
+        "steps": [
+            [step.number, step.loss, *((step.held_out.ratio, step.held_out.low_noise_ratio) if step.held_out else ())]
+            for step in trace.steps
+        ],
+        "stopped": trace.stopped,
+        "kept": trace.kept,
+        "warned": trace.warned,
+        "notes": trained.notes,
+        "seconds": trained.seconds,
+        "micro_batch": trained.micro_batch,
+    }  # fmt: skip
+    content = bytearray(json.dumps(record).encode())
+    tensors = {_RECORD: torch.frombuffer(content, dtype=torch.uint8)}
+    tensors |= {_LORA + name: tensor for name, tensor in trained.lora.items()}
+    return tensors if trained.before is None else {**tensors, _BEFORE: trained.before}
+
+
+def _unpacked(tensors: Mapping[str, Tensor]) -> TrainedLora | None:
+    """None for an entry of another version."""
+    try:
+        record = json.loads(bytes(tensors[_RECORD].tolist()))
+        steps = [
+            TrainingStep(number, loss, HeldOut(*held_out) if held_out else None)
+            for number, loss, *held_out in record["steps"]
+        ]
+        return TrainedLora(
+            lora={name.removeprefix(_LORA): each for name, each in tensors.items() if name.startswith(_LORA)},
+            trace=TrainingTrace(steps, record["stopped"], record["kept"], record["warned"]),
+            notes=list(record["notes"]),
+            seconds=float(record["seconds"]),
+            micro_batch=int(record["micro_batch"]),
+            before=tensors.get(_BEFORE),
+        )
+    except (LookupError, TypeError, ValueError):
+        return None

@@ -1,0 +1,71 @@
+"""What Train LoRA on Groups refuses, warns about, and says when memory runs out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ...ganrm_core.post_training.config import LoraSettings
+from ...ganrm_core.utils.errors import DataError
+from ..host.training.prompt_set import PromptedGroups
+
+
+def known_fingerprint(kind: Literal["model", "vae", "conditioning"], value: Any) -> str:
+    """Fingerprint of a model, VAE or conditioning; "" for one of another pack that is not built like core's."""
+    from ..host.training import fingerprints
+
+    try:
+        return str(getattr(fingerprints, f"{kind}_fingerprint")(value))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return ""
+
+
+def check_groups(model: Any, groups: PromptedGroups) -> None:
+    """Raise DataError for no groups at all, and for latents of another kind of model."""
+    if not groups.groups.groups:
+        raise DataError("There are no groups to learn from. Make some with Make Groups.")
+    channels = model.model.latent_format.latent_channels
+    shapes = {tuple(group.latents.shape[1:]) for group in groups.groups.groups}
+    (found, *_), *_ = shapes
+    if found != channels:
+        raise DataError(
+            f"These groups were made with another kind of model: their latents have {found} channels, and this model "
+            f"makes {channels}. Connect the model they were made with, or make groups with this one."
+        )
+    if len(shapes) > 1:
+        raise DataError("These groups are of several sizes. Make them all at one size.")
+    if any(group.prompt >= len(groups.prompts) for group in groups.groups.groups):
+        raise DataError(
+            "These groups are of other prompts than the ones that came with them. Make them again."
+        )
+
+
+def input_warnings(model: Any, fingerprint: str, groups: PromptedGroups, vae: Any | None) -> list[str]:
+    """Sentences on what does not belong together, though it can be trained. `fingerprint`: of the model."""
+    made, found = groups.groups, []
+    if made.model and fingerprint and made.model != fingerprint:
+        found.append(
+            "The groups were made with another model than the one connected, or with other LoRAs in it. A model learns "
+            "best from its own pictures: connect the one they were made with, unless you mean it."
+        )
+    if vae is not None and made.vae and made.vae != known_fingerprint("vae", vae):
+        found.append("The previews are decoded with another VAE than the one the groups were judged with.")
+    if getattr(model, "patches", None):
+        found.append(
+            "This model already has a LoRA in it, and the new one was trained on top: use both together."
+        )
+    return found
+
+
+def no_memory_words(lora: LoraSettings, checkpointing: bool | None) -> str:
+    """What to lower, in order, where a single picture is too much."""
+    advice = [
+        *(["set gradient checkpointing to 'on'"] if checkpointing is False else []),
+        *(["train fewer layers ('attention')"] if lora.layers != "attention" else []),
+        *(["lower the rank"] if lora.rank > 4 else []),
+        "make the groups at a smaller size",
+        "close other programs that use the graphics card, or start ComfyUI with --lowvram",
+    ]
+    return (
+        "There is not enough memory to train this model, not even with one picture at a time. In this order: "
+        f"{'; '.join(advice)}."
+    )
