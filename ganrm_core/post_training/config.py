@@ -12,6 +12,8 @@ Method = Literal["best", "pairs"]
 METHODS: tuple[Method, ...] = get_args(Method)
 LEARNING_RATES: Mapping[Method, float] = {"best": 1e-4, "pairs": 1e-4}
 """Of each method, unless another one is asked for."""
+_BETA_PER_VALUE, _LARGEST_BETA = 0.8, 5000.0
+"""Measured with `benchmarks/post_training.py`; and the beta of Diffusion-DPO for Stable Diffusion (Wallace et al. 2024)."""
 Layers = Literal["attention", "attention and mlp", "all linear", "all"]
 LAYERS: tuple[Layers, ...] = get_args(Layers)
 """Which layers get a LoRA: attention projections; those and the feed-forward layers; every Linear; every Conv too."""
@@ -39,7 +41,8 @@ class GroupTraining:
     `method`: `best` fine-tunes on the best of each group (SFT), `pairs` learns from best against worst (Diffusion-DPO
     with SDPO's safeguard). `learning_rate`: 0 for the method's own. `keep`: how many of each group are the best, and how
     many the worst. `batch`: samples (or pairs) a step, `micro_batch`: how many of them go through the model at once, all
-    with one prompt. `beta`: of DPO; larger keeps closer to the base. `mu`: the safeguard's strength, 0–1, below 0 none.
+    with one prompt. `beta`: of DPO, larger keeps closer to the base; 0 for what suits the latents' size, see `dpo_beta`.
+    `mu`: the safeguard's strength, 0–1, below 0 none.
     """
 
     method: Method = "best"
@@ -48,7 +51,7 @@ class GroupTraining:
     keep: int = 2
     batch: int = 8
     micro_batch: int = 4
-    beta: float = 2000.0
+    beta: float = 0.0
     mu: float = 0.9
     seed: int = 0
 
@@ -60,7 +63,7 @@ class GroupTraining:
         _within("keep", self.keep, 1, 64)
         _within("batch", self.batch, 1, 256)
         _within("micro_batch", self.micro_batch, 1, self.batch)
-        _within("beta", self.beta, 0.001, 1e6)
+        _within("beta", self.beta, 0.0, 1e6)
         _within("mu", self.mu, -1.0, 1.0)
         _within("seed", self.seed, 0, 2**64 - 1)
 
@@ -68,6 +71,13 @@ class GroupTraining:
     def rate(self) -> float:
         """The learning rate that is used."""
         return self.learning_rate or LEARNING_RATES[self.method]
+
+    def dpo_beta(self, values: int) -> float:
+        """The beta that is used for latents of so many values.
+
+        An error is a mean over the values of a latent, a log-likelihood their sum: beta grows with their number.
+        """
+        return self.beta or min(_BETA_PER_VALUE * values, _LARGEST_BETA)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

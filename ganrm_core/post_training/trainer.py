@@ -227,7 +227,8 @@ class GroupTrainer:
         if self._settings.mu >= 0:
             factors = safeguard_factors(residuals[0], residuals[1], self._settings.mu)
             rejected = with_gradient_scaled(rejected, factors)
-        return dpo_losses(chosen, rejected, margins[0] - margins[1], self._settings.beta)
+        beta = self._settings.dpo_beta(pair[0][0].numel())
+        return dpo_losses(chosen, rejected, margins[0] - margins[1], beta)
 
     def _new_watch(self) -> HeldOutError | None:
         """None without held-out groups."""

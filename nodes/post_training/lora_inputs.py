@@ -93,12 +93,13 @@ def _advanced_inputs() -> list[io.Input]:
         io.Float.Input(
             "beta",
             default=_USUAL.beta,
-            min=0.001,
+            min=0.0,
             max=1_000_000.0,
             step=1.0,
             round=0.001,
             optional=True,
-            tooltip="For pairs: how closely to stay to the model as it is. Larger changes less.",
+            tooltip="For pairs: how closely to stay to the model as it is. Larger changes less. 0: what suits the pictures' "
+            "size, up to 5,000.",
         ),
         io.Float.Input(
             "safeguard",

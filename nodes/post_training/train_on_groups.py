@@ -52,6 +52,11 @@ class TrainOnGroups(io.ComfyNode):
                     "all of it.",
                 ),
                 output(io.String, "summary", "The report in words."),
+                output(
+                    io.Model,
+                    "trained_model",
+                    "The model with the LoRA, as Load LoRA gives it: for Compare Models, and for making pictures.",
+                ),
             ],
         )
 
@@ -119,6 +124,8 @@ def _start(file: str, linked: Mapping[str, Tensor] | None) -> Mapping[str, Tenso
 
 
 def _result(run: LoraTraining, job: Job, trained: TrainedLora, problem: str) -> io.NodeOutput:
+    from ..host.training.lora_file import with_lora
+
     trace, training = trained.trace, job.training
     found = verdict(trace, training.steps, _change(trained))
     card = training_report_card(run.view, TITLES[training.method], found.sentence, warning=found.warning)
@@ -143,7 +150,8 @@ def _result(run: LoraTraining, job: Job, trained: TrainedLora, problem: str) -> 
         stopped=[trace.stopped],
         reused=[trained.reused],
     )
-    return io.NodeOutput(trained.lora, {"loss": losses}, as_image(card), summary, ui=shown)
+    model = with_lora(job.model, trained.lora)
+    return io.NodeOutput(trained.lora, {"loss": losses}, as_image(card), summary, model, ui=shown)
 
 
 def _change(trained: TrainedLora) -> float | None:

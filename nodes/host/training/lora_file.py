@@ -38,6 +38,13 @@ def lora_dict(layers: LoraLayers) -> dict[str, Tensor]:
     return found
 
 
+def with_lora(model: Any, lora: LoraDict) -> Any:
+    """A clone of a MODEL with the LoRA in it at full strength, as core's Load LoRA gives it."""
+    import comfy.sd
+
+    return comfy.sd.load_lora_for_models(model, None, dict(lora), 1.0, 0)[0]
+
+
 def read_lora(path: Path) -> dict[str, Tensor]:
     """A LoRA file's tensors. Raises DataError for a file that cannot be read."""
     try:

