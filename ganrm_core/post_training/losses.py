@@ -1,7 +1,6 @@
 """Training losses as functions of the denoised prediction: one code for eps, v, EDM and flow models.
 
-Notation: x₀ clean latents, x̂ the denoised prediction of the trained model, c the scaling of the network's output in x̂
-(`Scalings.output`), e the squared error of the network's output.
+Notation: x₀ clean latents, x̂ the denoised prediction of the trained model, e the squared error of its velocity.
 """
 
 from __future__ import annotations
@@ -14,16 +13,13 @@ from .scalings import Scalings
 
 
 def denoising_errors(denoised: Tensor, clean: Tensor, scale: Scalings) -> Tensor:
-    """e = mean((x̂ − x₀)²)/c² of each sample, [B]: the model's own training loss.
+    """e = mean((v̂ − v)²) of each sample, [B], with v the velocity (`Scalings.velocity`).
 
-    For an eps model mean((ε̂ − ε)²) (Ho et al. 2020, eq. 14), for a flow model mean((v̂ − v)²) (Liu et al. 2022, eq. 1).
+    Whatever the network predicts, it is weighed as v models weigh it in training (Salimans and Ho 2022, section 4): EDM's
+    weights are the same for data of unit variance (Karras et al. 2022, table 1), rectified flow's at most twice as large.
+    Weighing eps models by their own error would hardly count the high noise levels, at which the composition is decided.
     """
-    return (denoised - clean).square().flatten(1).mean(1) / scale.output.square()
-
-
-def kl_errors(denoised: Tensor, reference: Tensor, scale: Scalings) -> Tensor:
-    """mean((x̂ − x̂ʳ)²)/c² of each sample, [B]: the KL divergence to the reference, up to a factor per noise level."""
-    return denoising_errors(denoised, reference, scale)
+    return (denoised - clean).square().flatten(1).mean(1) / scale.velocity.square()
 
 
 def dpo_losses(chosen: Tensor, rejected: Tensor, margin: Tensor, beta: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Scalings of a diffusion or flow model's parameterisation, read from its sampling object."""
+"""Scalings of a diffusion or flow model's noise, read from its sampling object."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from torch import Tensor
 
 
 class ModelSampling(Protocol):
-    """What is needed of ComfyUI's `model_sampling`: linear maps between clean latents, noise and network output."""
+    """What is needed of ComfyUI's `model_sampling`."""
 
     def noise_scaling(self, sigma: Tensor, noise: Tensor, latent_image: Tensor) -> Tensor:
-        """Noisy latents at `sigma` [B]."""
-
-    def calculate_denoised(self, sigma: Tensor, model_output: Tensor, model_input: Tensor) -> Tensor:
-        """Denoised prediction from the network's output and the noisy latents."""
+        """Noisy latents at `sigma` [B]; linear in `noise` and `latent_image`."""
 
 
 @dataclass(frozen=True)
 class Scalings:
-    """x = signal·x₀ + noise·ε, and x̂ = (a term in x) + output·F, with F the network's output; each [B].
-
-    A squared error of x̂ divided by output² is the squared error of F: for an eps model that of the noise, for v and
-    flow models that of the velocity, for EDM that of EDM's F (Karras et al. 2022, eq. 8).
-    """
+    """x = signal·x₀ + noise·ε; each [B]."""
 
     signal: Tensor
     noise: Tensor
-    output: Tensor
+
+    @property
+    def velocity(self) -> Tensor:
+        """What one unit of the velocity changes in the denoised prediction x̂, [B].
+
+        The velocity of x/√(signal² + noise²) on the circle (cos φ, sin φ) = (signal, noise)/√(signal² + noise²) is
+        v = cos φ·ε − sin φ·x₀ (Salimans and Ho 2022, section 4), so that a given x makes v − v̂ = (x̂ − x₀)/sin φ.
+        """
+        return self.noise / (self.signal.square() + self.noise.square()).sqrt()
 
 
 def scalings(sampling: ModelSampling, sigma: Tensor) -> Scalings:
@@ -39,6 +40,4 @@ def scalings(sampling: ModelSampling, sigma: Tensor) -> Scalings:
     # Core's noise_scaling may write into its noise argument, so each call gets a tensor of its own.
     signal = sampling.noise_scaling(sigma, zeros.clone(), ones)
     noise = sampling.noise_scaling(sigma, ones.clone(), zeros)
-    with_output = sampling.calculate_denoised(sigma, ones, zeros)
-    without = sampling.calculate_denoised(sigma, zeros, zeros)
-    return Scalings(signal.flatten(), noise.flatten(), (with_output - without).flatten())
+    return Scalings(signal.flatten(), noise.flatten())
