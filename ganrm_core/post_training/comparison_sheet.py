@@ -27,7 +27,7 @@ from ..reports.canvas import (
 )
 from ..reports.score_format import score_text
 from ..reports.tile_lengths import BORDER, GAP, RADIUS, TileLengths
-from .comparison import LEAST_DIVERSITY, LEAST_PROMPT_KEPT, Change, Comparison, Verdict, signed
+from .comparison import GOOD_DIVERSITY, GOOD_PROMPT_KEPT, Change, Comparison, Verdict, signed
 
 _VERDICT, _FIGURE, _SMALL = 15, 13, 11
 _PAIRS_PER_ROW = 2
@@ -67,11 +67,11 @@ def figures(comparison: Comparison) -> list[Figure]:
     if comparison.judge is not None:
         judge = comparison.judge
         found.append(_reward_figure("Judge", judge, bad=judge.difference.high < 0))
-    found.append(_share_figure("Diversity", comparison.diversity, LEAST_DIVERSITY))
+    found.append(_share_figure("Diversity", comparison.diversity, GOOD_DIVERSITY))
     kept = comparison.prompt_kept
-    figure = _share_figure("Prompt kept", kept.value, LEAST_PROMPT_KEPT)
+    figure = _share_figure("Prompt kept", kept.value, GOOD_PROMPT_KEPT)
     if math.isfinite(kept.high):  # else a single picture of each prompt
-        note = f"{_plain(kept.low)} to {_plain(kept.high)}, at least {LEAST_PROMPT_KEPT:.2f}"
+        note = f"{_plain(kept.low)} to {_plain(kept.high)}, at least {GOOD_PROMPT_KEPT:.2f}"
         figure = replace(figure, note=note, bad=figure.bad and kept.high < 1)
     found.append(figure)
     return found

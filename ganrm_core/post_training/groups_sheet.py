@@ -17,6 +17,7 @@ from ..reports.canvas import (
     TEXT,
     WARNING,
     TextStyle,
+    enlarged,
     fitted,
     interval_bar,
     line_height,
@@ -30,9 +31,9 @@ from ..reports.tile_lengths import BORDER, GAP, MARGIN, RADIUS, SHOWN_WIDTH
 from .group_summary import GroupScores, group_scores, nothing_to_choose
 from .groups import Group, Groups
 
-MOST = 20
+MOST = 12
 _SCALE = 3
-_COLUMNS = 2
+_COLUMNS = 3
 _TITLE, _TEXT, _SCORE = 15 * _SCALE, 11 * _SCALE, 13 * _SCALE
 _PAD, _GAP, _MARGIN = 5 * _SCALE, GAP * _SCALE, MARGIN * _SCALE
 _WIDTH = SHOWN_WIDTH * _SCALE
@@ -45,7 +46,7 @@ _LEGEND = "Left: the best picture of each prompt's group. Right: the worst. Bar:
 def groups_sheet(
     groups: Groups, title: str, notes: Sequence[str] = (), warnings: Sequence[str] = ()
 ) -> Image.Image:
-    """RGB page: `title`, `notes`, `warnings`, then up to 20 groups in two columns; of more it gives a sentence."""
+    """RGB page: `title`, `notes`, `warnings`, then up to `MOST` groups in three columns; of more it gives a sentence."""
     shown = groups.groups[:MOST]
     room = _WIDTH - 2 * _MARGIN
     head = [(title, TextStyle(_TITLE, TEXT)), *((note, TextStyle(_TEXT, SOFT_TEXT)) for note in notes)]
@@ -134,22 +135,14 @@ def _draw_picture(
 ) -> None:
     left, top, right, bottom = box
     border = BORDER * _SCALE
-    image = _enlarged(
-        Image.fromarray(np.ascontiguousarray(picture.cpu().numpy())), right - left, bottom - top
-    )
-    x, y = left + (right - left - image.width) // 2, top + (bottom - top - image.height) // 2
+    width, height = right - left, bottom - top
+    given = Image.fromarray(np.ascontiguousarray(picture.cpu().numpy()))
+    image = fitted(enlarged(given, max(width, height)), width, height)
+    x, y = left + (width - image.width) // 2, top + (height - image.height) // 2
     if marked:
         frame = (x - border, y - border, x + image.width + border, y + image.height + border)
         rounded(sheet, frame, border, ACCENT)
     sheet.paste(image, (x, y))
-
-
-def _enlarged(image: Image.Image, width: int, height: int) -> Image.Image:
-    """As large as fits, small pictures too."""
-    scale = min(width / image.width, height / image.height)
-    if scale > 2:
-        image = image.resize((round(image.width * scale / 2) or 1, round(image.height * scale / 2) or 1))
-    return fitted(image, width, height)
 
 
 def _draw_bar(sheet: Image.Image, box: tuple[int, int, int, int], found: GroupScores) -> None:

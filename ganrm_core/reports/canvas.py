@@ -158,6 +158,15 @@ def text_width(text: str, size: int, *, bold: bool = False) -> float:
     return font.getlength(text) + 2 * stroke
 
 
+def enlarged(image: Image.Image, side: int) -> Image.Image:
+    """RGB `image`, enlarged so that its longer side is `side` where it is smaller."""
+    scale = side / max(image.size)
+    if scale <= 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BICUBIC)
+
+
 def fitted(image: Tensor | Image.Image, width: int, height: int) -> Image.Image:
     """RGB copy as large as fits into `width` × `height`, at most twice its own size, at least 1 × 1 pixel.
 

@@ -167,6 +167,9 @@ _COMPARISON = {
         "建议保留此 LoRA：奖励提高了，已测量的项目没有不利迹象。"
     ),
     "Do not keep this LoRA: {known}.": "不建议保留此 LoRA：{known}。",
+    "Keep this LoRA if you like its pictures: the reward rose, but {known}.": (
+        "若您喜欢它的图像，可保留此 LoRA：奖励提高了，但{known}。"
+    ),
     "{known}; {also}": "{known}；{also}",
     "the reward fell (change {n} to {m})": "奖励下降了（变化 {n} 至 {m}）",
     "the reward did not surely rise (change {n} to {m})": "奖励未必提高（变化 {n} 至 {m}）",

@@ -22,9 +22,11 @@ from ...ganrm_core.post_training.comparison import (
     verdict,
 )
 from ...ganrm_core.post_training.comparison_sheet import ComparedPair, comparison_sheet, figures, pair_legend
+from ...ganrm_core.reports.canvas import enlarged
 from .comparison_run import Contest, Side
 
 _PAIRS = 8
+_SIDE = 256  # small pictures are enlarged to this
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ def _pairs(contest: Contest, before: Side, after: Side) -> list[ComparedPair]:
     gains = logits[1] - logits[0]
     return [
         ComparedPair(
-            to_pil(before.thumbnails[place]),
-            to_pil(after.thumbnails[place]),
+            enlarged(to_pil(before.thumbnails[place]), _SIDE),
+            enlarged(to_pil(after.thumbnails[place]), _SIDE),
             (scores[0][place], scores[1][place]),
             float(gains[place]),
             contest.prompts.texts[place // contest.pictures],

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...ganrm_core.data.image_io import to_pil
 from ...ganrm_core.post_training.groups import Groups
+from ...ganrm_core.reports.canvas import enlarged
 from ...ganrm_core.utils.progress import Progress, ProgressCallback, part_of
 from ..display.ranked_sheets import thumbnail
 from ..host.sampling.decoding import Decode, preview_decoder, rough_decoder
@@ -74,17 +75,7 @@ class Previewer:
         if self._decode is None:
             return []
         with torch.no_grad():
-            return [_large(to_pil(thumbnail(picture, _SIZE))) for picture in self._decode(latents)]
-
-
-def _large(picture: Image.Image) -> Image.Image:
-    """Linear previews have one pixel per latent position."""
-    scale = _SIZE / max(picture.size)
-    if scale <= 1:
-        return picture
-    return picture.resize(
-        (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC
-    )
+            return [enlarged(to_pil(thumbnail(picture, _SIZE)), _SIZE) for picture in self._decode(latents)]
 
 
 def _named(progress: ProgressCallback, stage: str) -> ProgressCallback:

@@ -37,7 +37,7 @@ def test_the_same_figures_are_lists_for_api_clients(run_comparison: Any, pack: A
     [
         (Maker(0.25), {}, "the reward fell"),
         (Maker(0.5, spread=0.05), {}, "more alike"),
-        (Maker(0.5), {"gains": (1.0, 0.8)}, "follows the prompts less"),
+        (Maker(0.5), {"gains": (1.0, 0.6)}, "follows the prompts less"),
         (Maker(0.5), {"judge": -1.0}, "the judge's score fell"),
         (Maker(0.5, broken=(8, 12)), {}, "2 of its pictures are spoilt, 0 before"),
         (Maker(0.5), {"pictures": 1}, "too few pictures"),

@@ -83,9 +83,15 @@ def pictures(count: int, seed: int = 0) -> Tensor:
     return torch.randn(count, 4, 6, 6, generator=torch.Generator().manual_seed(seed))
 
 
-def test_the_gain_is_the_difference_of_the_errors_in_the_models_own_scale(judge: Any, gains: Any) -> None:
-    # Velocity errors of 3 and 1 at every noise level: 9 − 1.
-    torch.testing.assert_close(gains(pictures(5)), torch.full((5,), 8.0))
+@pytest.fixture
+def gain(pack: Any) -> Tensor:
+    """Errors of the flow of 3 and 1 at every noise level, squared and weighed as those of the velocity."""
+    levels = torch.tensor(pack.module("nodes.host.training.prompt_fit").LEVELS)
+    return 8 * (levels.square() + (1 - levels).square()).mean()
+
+
+def test_the_gain_is_the_difference_of_the_velocity_errors(judge: Any, gains: Any, gain: Tensor) -> None:
+    torch.testing.assert_close(gains(pictures(5)), gain.expand(5))
     judge.batches.clear()
     judge.without = 0.5
     assert gains(pictures(5)).lt(0).all()
@@ -107,15 +113,15 @@ def test_noise_belongs_to_seed_and_level_alone(pack: Any, judge: Any, gains: Any
     assert torch.cat(drawn).std() == pytest.approx(1, abs=0.1)
 
 
-def test_small_batches_give_the_same(judge: Any, gains: Any) -> None:
+def test_small_batches_give_the_same(judge: Any, gains: Any, gain: Tensor) -> None:
     judge.fits = 2
-    torch.testing.assert_close(gains(pictures(5)), torch.full((5,), 8.0))
+    torch.testing.assert_close(gains(pictures(5)), gain.expand(5))
     assert judge.batches == [2] * 8 + [1] * 4
 
 
-def test_a_batch_that_runs_out_of_memory_is_halved(judge: Any, gains: Any) -> None:
+def test_a_batch_that_runs_out_of_memory_is_halved(judge: Any, gains: Any, gain: Tensor) -> None:
     judge.fits, judge.most = 5, 2
-    torch.testing.assert_close(gains(pictures(5)), torch.full((5,), 8.0))
+    torch.testing.assert_close(gains(pictures(5)), gain.expand(5))
     judge.batches.clear()
     judge.most = 0
     with pytest.raises(torch.OutOfMemoryError):

@@ -141,8 +141,8 @@ class TestVerdict:
             ({"reward": Change(0.4, 0.3, Interval(-0.1, -0.2, -0.05))}, "the reward fell"),
             ({"reward": Change(0.4, 0.9, Interval(2, -math.inf, math.inf))}, "too few pictures to tell"),
             ({"judge": Change(0.4, 0.3, Interval(-0.3, -0.5, -0.1))}, "the judge's score fell"),
-            ({"diversity": 0.84}, "more alike (diversity 0.84 of before)"),
-            ({"prompt_kept": Interval(0.89, 0.8, 0.98)}, "follows the prompts less (0.89 of before)"),
+            ({"diversity": 0.69}, "more alike (diversity 0.69 of before)"),
+            ({"prompt_kept": Interval(0.74, 0.6, 0.98)}, "follows the prompts less (0.74 of before)"),
             ({"spoilt": (0, 3)}, "3 of its pictures are spoilt"),
         ],
     )
@@ -152,6 +152,19 @@ class TestVerdict:
         assert found.sentence.startswith("Do not keep this LoRA: ")
         assert sign in found.sentence
         assert ";" not in found.sentence
+
+    @pytest.mark.parametrize(
+        ("changes", "sign"),
+        [
+            ({"diversity": 0.84}, "more alike (diversity 0.84 of before)"),
+            ({"prompt_kept": Interval(0.89, 0.8, 0.98)}, "follows the prompts less (0.89 of before)"),
+        ],
+    )
+    def test_a_side_effect_is_said_and_left_to_the_artist(self, changes: dict[str, Any], sign: str) -> None:
+        found = verdict(replace(GOOD, **changes))
+        assert found.keep
+        assert found.sentence.startswith("Keep this LoRA if you like its pictures: ")
+        assert sign in found.sentence
 
     def test_a_rough_measurement_of_prompts_condemns_nothing(self) -> None:
         assert verdict(replace(GOOD, prompt_kept=Interval(0.6, 0.1, 1.1))).keep
