@@ -22,7 +22,7 @@ from host_support.server import Server
 TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset"
 FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
 REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
-AGAIN = "9 Make the winner again, larger"
+AGAIN, TEACH = "9 Make the winner again, larger", "10 Teach your generator your taste"
 
 pytestmark = pytest.mark.usefixtures("taste")
 
@@ -39,8 +39,8 @@ def result(run: Run, name: str, class_type: str) -> Json:
     return run.outputs[only(shipped_prompt(name), class_type)]
 
 
-def test_nine_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
-    assert [TRAIN, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
+def test_ten_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
+    assert [TRAIN, TEACH, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
 
 
 def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pictures: int) -> None:
@@ -156,6 +156,30 @@ def test_the_winner_is_made_again_and_then_enlarged(client: Client) -> None:
     assert client.image(**winner).tobytes() == client.image(**same).tobytes()
     (picture,) = run.outputs[larger]["images"]
     assert client.image(**picture).size == (96, 96)
+
+
+def test_a_generator_is_taught_compared_and_its_lora_saved(client: Client, server: Server) -> None:
+    small = {
+        "GANRMMakeGroups": {"pictures": 3, "count": 9},
+        "GANRMTrainOnGroups": {"steps": 3, "learning_rate": 0.01, "rank": 4, "batch": 2, "micro_batch": 2},
+        "GANRMCompareModels": {"pictures": 2},
+    }
+    run = queued(client, TEACH, **small, GANRMSaveLora={"keep": True})
+    assert len(result(run, TEACH, "GANRMMakeGroups")["scores"]) == 9
+    trained = result(run, TEACH, "GANRMTrainOnGroups")
+    assert (trained["steps"], trained["reused"], len(trained["loss"])) == ([3], [False], 3)
+    (verdict,) = result(run, TEACH, "PreviewAny")["text"]
+    assert "Keep this LoRA" in verdict or "Do not keep this LoRA" in verdict
+    (path,) = result(run, TEACH, "GANRMSaveLora")["path"]
+    assert server.folder("models", "loras", path).is_file()
+
+    again = queued(
+        client, TEACH, **{**small, "GANRMTrainOnGroups": {**small["GANRMTrainOnGroups"], "seed": 1}}
+    )
+    assert only(shipped_prompt(TEACH), "GANRMMakeGroups") in again.cached
+    (verdict,) = result(again, TEACH, "PreviewAny")["text"]
+    (saved,) = result(again, TEACH, "GANRMSaveLora")["path"]
+    assert bool(saved) == verdict.startswith("Keep")
 
 
 def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server: Server) -> None:
