@@ -338,7 +338,10 @@ def teach_generator() -> Graph:
     )
     (fourth,) = graph.columns(520, group="3  Learn from the best")
     trained = parts.train_on_groups(graph, fourth.place(900), model, groups)
-    fifth, sixth = graph.columns(520, 380, group="4  Before and after")
+    fifth, sixth = graph.columns(520, 400, group="4  Before and after")
+    tested = parts.prompts(
+        graph, sixth.place(700), "Other prompts to compare with", model, parts.TEST_PROMPTS
+    )
     compared = graph.add(
         "GANRMCompareModels",
         fifth.place(900),
@@ -357,7 +360,6 @@ def teach_generator() -> Graph:
         keep=compared[3],
         about=compared[4],
     )
-    graph.add("PreviewAny", sixth.place(340), "In words", source=compared[4])
     return graph
 
 

@@ -112,6 +112,30 @@ def test_the_sampler_shows_its_leaders_on_the_way_and_what_it_kept(page: ComfyPa
     assert [image.width for image in node_images(page, nodes["GANRMSaveImages"])] == [64] * 4
 
 
+def test_a_generator_is_seen_to_learn_and_is_compared(page: ComfyPage, dropped: Any) -> None:
+    dropped("1 Train your taste")
+    page.run_and_wait()
+    nodes = dropped("10 Teach your generator your taste")
+    small = {
+        "GANRMMakeGroups": {"steps": 2, "pictures": 3, "count": 9},
+        "GANRMTrainOnGroups": {"steps": 12, "batch": 2, "micro_batch": 2, "rank": 4},
+        "GANRMCompareModels": {"steps": 2, "pictures": 2},
+    }
+    for kind, widgets in small.items():
+        for name, value in widgets.items():
+            page.set_widget(nodes[kind], name, value)
+    watch_previews(page, nodes["GANRMTrainOnGroups"])
+    page.run_and_wait(seconds=600)
+    assert measured_layout(page).overlaps == [], "nodes grow when they get pictures"
+    seen = previews_seen(page, nodes["GANRMTrainOnGroups"])
+    assert len(seen) >= 2
+    assert any(_gold(picture) > 0.001 for picture in seen)  # the bar and the held-out error
+    report = shown_picture(page, nodes["GANRMTrainOnGroups"])
+    assert near(report, (255, 255, 255), 24).mean() > 0.003
+    assert _gold(shown_picture(page, nodes["GANRMCompareModels"])) > 0.002  # the frames of winners
+    assert _gold(shown_picture(page, nodes["GANRMMakeGroups"])) > 0.002
+
+
 @pytest.mark.parametrize(
     ("kind", "locale", "heading"),
     [(path.stem, "en", "Outputs") for path in sorted(HELP.glob("*.md"))]

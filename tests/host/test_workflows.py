@@ -168,7 +168,7 @@ def test_a_generator_is_taught_compared_and_its_lora_saved(client: Client, serve
     assert len(result(run, TEACH, "GANRMMakeGroups")["scores"]) == 9
     trained = result(run, TEACH, "GANRMTrainOnGroups")
     assert (trained["steps"], trained["reused"], len(trained["loss"])) == ([3], [False], 3)
-    (verdict,) = result(run, TEACH, "PreviewAny")["text"]
+    (verdict,) = result(run, TEACH, "GANRMCompareModels")["summary"]
     assert "Keep this LoRA" in verdict or "Do not keep this LoRA" in verdict
     (path,) = result(run, TEACH, "GANRMSaveLora")["path"]
     assert server.folder("models", "loras", path).is_file()
@@ -177,7 +177,7 @@ def test_a_generator_is_taught_compared_and_its_lora_saved(client: Client, serve
         client, TEACH, **{**small, "GANRMTrainOnGroups": {**small["GANRMTrainOnGroups"], "seed": 1}}
     )
     assert only(shipped_prompt(TEACH), "GANRMMakeGroups") in again.cached
-    (verdict,) = result(again, TEACH, "PreviewAny")["text"]
+    (verdict,) = result(again, TEACH, "GANRMCompareModels")["summary"]
     (saved,) = result(again, TEACH, "GANRMSaveLora")["path"]
     assert bool(saved) == verdict.startswith("Keep")
 
