@@ -320,10 +320,7 @@ def teach_generator() -> Graph:
     taste = parts.load_model(graph, first.place(130))
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
     size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
-    prompts = parts.prompts(graph, second.place(460), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
-    tested = parts.prompts(
-        graph, second.place(340), "Other prompts to compare with", model, parts.TEST_PROMPTS
-    )
+    prompts = parts.prompts(graph, second.place(700), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
     made = {"vae": model[2], "reward": taste[0], "latent_image": size[0], **parts.SAMPLING}
     (third,) = graph.columns(520, group="2  Pictures, best and worst")
     groups = graph.add(
