@@ -116,12 +116,13 @@ def table_row(better: bytes, worse: bytes, text: str) -> dict[str, bytes | str |
 
 def how_to_use(settings: ExportSettings, folder: str) -> str:
     """What to enter in the trainer for the export in `folder`, for the summary."""
+    quoted = f'"{folder}"'
     if settings.layout == "kohya":
-        return f'For sd-scripts: --train_data_dir "{folder}" --caption_extension .txt'
+        return f"For sd-scripts: --train_data_dir {quoted} --caption_extension .txt"
     if settings.layout == "diffusers":
         if settings.what == "pairs":
-            return f'For train_diffusion_dpo.py: --dataset_name "{folder}" --dataset_split_name train'
-        return f'For train_text_to_image_lora.py: --train_data_dir "{folder}"'
+            return f"For train_diffusion_dpo.py: --dataset_name {quoted} --dataset_split_name train"
+        return f"For train_text_to_image_lora.py: --train_data_dir {quoted}"
     if settings.what == "pairs":
-        return f'For OneTrainer: path "{folder}" with subdirectories, patterns chosen/{{}} and rejected/{{}}'
-    return f'For OneTrainer: path "{folder}", prompt source from text file per sample'
+        return f"For OneTrainer: path {quoted} with subdirectories, patterns chosen/{{}} and rejected/{{}}"
+    return f"For OneTrainer: path {quoted}, prompt source from text file per sample"

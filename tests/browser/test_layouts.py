@@ -17,7 +17,8 @@ _FRAMES = 25  # a page may still move its view just after it has opened a graph
 _FIRST = ("Load Checkpoint", "Your taste", "What you want")
 _FOLDERS = ("Pictures you like", "Ordinary pictures")
 _SO_FAR = ("Load Checkpoint", "Your taste so far", "What you want")
-_FIRST_OF = {"1": _FOLDERS, "3": ("Your taste",), "4": _FOLDERS, "6": _SO_FAR}
+_LISTED = ("Load Checkpoint", "Your taste", "Prompts to learn from")
+_FIRST_OF = {"1": _FOLDERS, "3": ("Your taste",), "4": _FOLDERS, "6": _SO_FAR, "10": _LISTED}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def _faults(page: ComfyPage, name: str, way: str) -> list[str]:
     faults = [f"{pair} overlap" for pair in seen.overlaps]
     if seen.scale < 0.7:
         faults.append(f"opens at {seen.scale:.2f}")
-    firsts = _FIRST_OF.get(name[0], _FIRST)
+    firsts = _FIRST_OF.get(name.split()[0], _FIRST)
     wanted = [box for box in seen.boxes if box.title in firsts or box.type == "MarkdownNote"]
     assert len(wanted) == len(firsts) + 1
     faults += [f"{box.title} is covered at {box.covered}" for box in wanted if box.covered]

@@ -113,3 +113,20 @@ def test_cancel_between_prompts(prompts: Any, cancel: Any) -> None:
     with pytest.raises(interrupt):
         prompts(clip=clip, text="a\nb\nc")
     assert clip.encoded == ["a", "b"]
+
+
+def test_a_file_that_cannot_be_read_is_said(
+    prompts: Any, folders: Any, errors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folders.input / "list.txt"
+    file.write_text("a cat")
+    original = type(file).open
+
+    def forbidden(path: Any, *arguments: Any, **named: Any) -> Any:
+        if path.name == file.name:
+            raise PermissionError(13, "Permission denied")
+        return original(path, *arguments, **named)
+
+    monkeypatch.setattr(type(file), "open", forbidden)
+    with pytest.raises(errors.DataError, match=r'Cannot read "list\.txt": Permission denied'):
+        prompts(file="list.txt")

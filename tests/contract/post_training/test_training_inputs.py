@@ -94,3 +94,17 @@ def test_fingerprints_of_rewards(module: Any, pack: Any) -> None:
     assert len({of(together((one, first), (other, 1 - first))) for first in (0.2, 0.7)}) == 2
     assert of(together((one, 0.5), (other, 0.5))) == of(together((taste(b"one"), 0.5), (other, 0.5)))
     assert of(unknown) == of(together((one, 0.5), (unknown, 0.5))) == ""
+
+
+def test_loras_to_go_on_from_are_those_of_the_folder_alone(module: Any, folders: Any) -> None:
+    files = module("nodes.host.model_files")
+    (folders.models / "loras" / "mine").mkdir()
+    path = folders.models / "loras" / "mine" / "warm.safetensors"
+    path.write_bytes(b"1234")
+    assert files.lora_files() == ["mine/warm.safetensors"]
+    assert files.lora_path("mine/warm.safetensors") == path
+    assert files.lora_fingerprint("mine/warm.safetensors").startswith("4 ")
+    for name in ("../warm.safetensors", str(path), "absent.safetensors"):
+        with pytest.raises(module("ganrm_core.utils.errors").DataError, match="not on this machine"):
+            files.lora_path(name)
+        assert files.lora_fingerprint(name) == "missing"

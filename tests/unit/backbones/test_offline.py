@@ -148,3 +148,15 @@ def test_transformers_in_a_folder_or_nowhere(tmp_path: Path) -> None:
     refused(FOLDER, message, tmp_path / "weights")
     random_model("dinov2").save_pretrained(tmp_path / "weights" / "tiny")
     assert load(FOLDER, tmp_path / "weights").spec.name == FOLDER
+
+
+def test_online_the_hubs_own_cache_is_used(
+    cache: Path, weights: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    random_model("dinov2").save_pretrained(cache)
+    assert load_backbone(FOLDER).spec.name == FOLDER
+    weights(cache / "open_clip_model.safetensors")
+    (cache / "open_clip_config.json").write_text(json.dumps(ABOUT))
+    assert load_backbone(HUB).spec.mean == (0.1, 0.2, 0.3)
+    assert load_backbone(TAG).spec.name == TAG

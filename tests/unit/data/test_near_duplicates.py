@@ -102,3 +102,9 @@ def test_none_one_and_what_is_refused() -> None:
     for signatures in (np.zeros(7), np.full((2, 7), np.nan)):
         with pytest.raises(DataError, match="finite signatures"):
             group_near_duplicates(signatures)
+
+
+def test_a_huge_picture_has_the_signature_of_its_small_copy() -> None:
+    small = torch.randint(0, 256, (3, 32, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    huge = small.repeat_interleave(40, 1).repeat_interleave(40, 2)
+    assert np.abs(signature(huge) - signature(small)).max() < 0.1

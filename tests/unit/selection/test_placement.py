@@ -152,3 +152,15 @@ def test_the_table_ends_with_files_that_could_not_be_scored(shots: Path, output:
     last = rows["p1.png"]
     assert last.pop("skipped")
     assert last == {**dict.fromkeys(COLUMNS[:-1], ""), "file": str(shots / "p1.png"), "kept": "0"}
+
+
+def test_a_sheet_that_cannot_be_written_leaves_pictures_and_table(
+    shots: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("The disk is full.")
+
+    monkeypatch.setattr("ganrm_core.selection.placement.write_sheet", full)
+    with pytest.raises(OutputError, match=r"full\. The pictures and scores\.csv are there, complete"):
+        place_selection(ranked(shots), output)
+    assert len(pictures(output)) == 3

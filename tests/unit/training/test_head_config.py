@@ -50,3 +50,8 @@ def test_a_card_that_does_not_say_it_of_a_linear_head() -> None:
     ):
         with pytest.raises(DataError, match="Train it anew"):
             HeadConfig.from_card(card, "linear")
+
+
+def test_an_unknown_kind_of_head_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown kind of head 'forest'"):
+        HeadConfig("forest")
