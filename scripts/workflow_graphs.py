@@ -306,16 +306,15 @@ def teach_generator() -> Graph:
     graph = Graph(
         "10 Teach your generator your taste", "Teach your generator your taste", ("GANRMTrainOnGroups",)
     )
-    first, second = graph.columns(370, 400, group="1  Set checkpoint, taste and prompts, then Run")
+    first, second = graph.columns(430, 400, group="1  Set checkpoint, taste and prompts, then Run")
     graph.note(
-        first.place(400),
+        first.place(310),
         "Teach your generator your taste",
         "## 1. Choose your checkpoint and your taste, and write prompts as you usually do, one a line.",
-        "## 2. Press **Run**: groups of pictures are made and scored, a LoRA learns from the best, and you see the same "
-        "pictures before and after.",
+        "## 2. Press **Run**: pictures are made and scored, a LoRA learns from the best, and you see the same pictures before "
+        "and after.",
         "### If it is worth keeping, it is saved in *models/loras*: use it with *Load LoRA*.",
-        "### This takes an hour or more. It may be stopped at any time: finished groups stay on the disk, and **Run** goes on "
-        "where it was.",
+        "### It takes an hour or more. Stop it at any time: **Run** goes on where it was.",
     )
     taste = parts.load_model(graph, first.place(130))
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
