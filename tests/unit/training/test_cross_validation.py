@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -186,10 +187,12 @@ def test_the_paper_preset_fits_one_more_head_to_all_pictures(monkeypatch: pytest
 def test_what_ends_a_fit_ends_folds_in_other_threads(by_the_callback: bool) -> None:
     started: list[int] = []
     ended: list[int] = []
+    numbers = itertools.count()
 
     def fit_all(_part: Rows, _groups: object, _dropped: object, steps: FitProgress) -> Any:
-        started.append(1)
-        if not by_the_callback and len(started) == 1:
+        number = next(numbers)
+        started.append(number)
+        if not by_the_callback and number == 0:
             while len(started) < 2:
                 time.sleep(0.01)
             raise CancelledError
