@@ -16,8 +16,8 @@ from ...ganrm_core.post_training.groups import Groups
 from ...ganrm_core.post_training.trainer import TrainingStep, TrainingTrace
 from ...ganrm_core.post_training.watch import HeldOut
 from ..host import folders
+from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
-from .lora_checks import known_fingerprint
 
 METHOD = 1
 """Raised whenever the same inputs give another LoRA than before."""

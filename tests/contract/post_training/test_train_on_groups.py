@@ -73,12 +73,14 @@ def host(pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Host:
         "denoiser": {"trainable": found.trainable},
         "refusals": {"check_trainable": lambda *_: None},
         "lora_file": {"with_lora": lambda model, lora: (model, lora)},
-        "fingerprints": {
-            "model_fingerprint": lambda _: found.fingerprint,
-            "conditioning_fingerprint": lambda _: "prompt",
-            "vae_fingerprint": lambda _: "vae",
-        },
     }
+    recognised = {
+        "model_fingerprint": lambda _: found.fingerprint,
+        "conditioning_fingerprint": lambda _: "prompt",
+        "vae_fingerprint": lambda _: "vae",
+    }
+    for name, fingerprint in recognised.items():
+        monkeypatch.setattr(pack.module("nodes.host.training.fingerprints"), name, fingerprint)
     for name, members in stands.items():
         full = f"{pack.package}.nodes.host.training.{name}"
         module = ModuleType(full)
