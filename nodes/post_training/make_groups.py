@@ -8,10 +8,10 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...ganrm_core.post_training.group_store import GroupStore
 from ...ganrm_core.post_training.group_summary import score_sentences, spoilt_sentences, title
 from ...ganrm_core.post_training.groups import Sampling
 from ...ganrm_core.post_training.groups_sheet import groups_sheet
+from ...ganrm_core.post_training.tensor_store import TensorStore
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.time_left import Phase
 from ..display.candidates import Latent
@@ -137,7 +137,7 @@ class MakeGroups(io.ComfyNode):
         await run_ready_nodes_first()
         sampling = Sampling(steps, cfg, sampler_name, scheduler)
         request = GroupsRequest(model, prompts, vae, reward, latent_image, seed, sampling, pictures, count)
-        run = GroupsRun(request, GroupStore(folders.cache_folder() / "groups"))
+        run = GroupsRun(request, TensorStore(folders.cache_folder() / "groups"))
         expected = _SECONDS_PER_PICTURE * pictures * count
         with live_progress(run.draw, [Phase(STAGE, expected, "backbone")]) as show:
             made = run.run(show)

@@ -1,4 +1,7 @@
-"""Keys of kept groups: hashes of all that decides what a group's latents and scores are."""
+"""Keys of kept groups: hashes of all that decides what a group's latents and scores are.
+
+The two are entries of their own in the store, so that another reward only scores again.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ....ganrm_core.post_training.group_store import entry_key, tensor_hash
 from ....ganrm_core.post_training.groups import Sampling
+from ....ganrm_core.post_training.tensor_store import entry_key, tensor_hash
 from ....ganrm_core.rewards.base import Reward
 from .fingerprints import known_fingerprint
 from .prompt_set import PromptSet

@@ -195,7 +195,7 @@ def test_a_full_disk_loses_no_lora(host: Host, pack: Pack, monkeypatch: Any) -> 
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pack.module("ganrm_core.post_training.group_store"), "atomic_file", full)
+    monkeypatch.setattr(pack.module("ganrm_core.post_training.tensor_store"), "atomic_file", full)
     result = host.run()
     assert "not kept for the next run" in summary(result)
     assert result["lora"]
