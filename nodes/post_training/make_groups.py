@@ -16,11 +16,12 @@ from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.time_left import Phase
 from ..display.candidates import Latent
 from ..display.previews import as_image, in_node
+from ..display.sampling_inputs import sampling_inputs
 from ..display.shared_inputs import output, reward_input
 from ..host import folders
 from ..host.execution import run_ready_nodes_first
 from ..host.progress import live_progress, show_last
-from ..host.sampling.sampling_setup import check_names, samplers_and_schedulers
+from ..host.sampling.sampling_setup import check_names
 from ..host.training.prompt_set import PromptSet
 from ..sockets import CATEGORY, GanRMGroups, GanRMPrompts, Schema, aliases
 from .groups_run import STAGE, GroupsRequest, GroupsRun, MadeGroups
@@ -31,7 +32,6 @@ _SECONDS_PER_PICTURE = 5.0
 class MakeGroups(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        samplers, schedulers = samplers_and_schedulers()
         return Schema(
             node_id="GANRMMakeGroups",
             display_name="Make Groups (GAN-RM)",
@@ -62,27 +62,11 @@ class MakeGroups(io.ComfyNode):
                     tooltip="Other pictures for another seed. Every picture has a seed of its own, from this one and its "
                     "prompt, and is what KSampler makes of it.",
                 ),
-                io.Int.Input(
-                    "steps", default=20, min=1, max=10_000, tooltip="Steps per picture, as in KSampler."
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=8.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    tooltip="How closely the pictures follow the prompt, as in KSampler.",
-                ),
-                io.Combo.Input(
-                    "sampler_name",
-                    display_name="sampler name",
-                    options=samplers,
-                    tooltip="The sampling method, as in KSampler. Those without noise of their own (euler, dpmpp_2m …) are "
+                *sampling_inputs(
+                    steps="Steps per picture, as in KSampler.",
+                    cfg="How closely the pictures follow the prompt, as in KSampler.",
+                    sampler="The sampling method, as in KSampler. Those without noise of their own (euler, dpmpp_2m …) are "
                     "fastest here.",
-                ),
-                io.Combo.Input(
-                    "scheduler", options=schedulers, tooltip="How the noise is taken away, as in KSampler."
                 ),
                 io.Int.Input(
                     "pictures",
