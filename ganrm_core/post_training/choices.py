@@ -13,6 +13,8 @@ from .groups import Group, Groups
 LEAST_SPREAD = 0.05
 """Groups whose logits have less than this share of the usual standard deviation teach noise, and are left out."""
 _HELD_OUT_EVERY = 8
+_BEST_OF, _PAIRS_OF = 8, 4
+"""One of how many samples of a group is chosen by default: the less extreme pairs are, the more variety they leave."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Choice:
 def choose(groups: Groups, keep: int, paired: bool) -> Choice:
     """The `keep` best of each group, each `paired` with one of the `keep` worst, the best with the worst.
 
-    An eighth of the groups is held out. At most half of a group counts as best. Raises DataError if no group has a
-    spread.
+    `keep` 0 stands for an eighth of a group, for pairs a quarter. At most half of a group counts as best. An eighth of
+    the groups is held out. Raises DataError if no group has a spread.
     """
     least = LEAST_SPREAD * groups.spread()
     useful = [number for number, group in enumerate(groups.groups) if _spread(group) > least]
@@ -72,7 +74,7 @@ def _held_out(groups: Sequence[tuple[int, int]]) -> set[int]:
 
 def _examples(number: int, group: Group, keep: int, paired: bool) -> Sequence[Example]:
     ranking = group.ranking()
-    count = min(keep, len(ranking) // 2)
+    count = min(keep or max(1, len(ranking) // (_PAIRS_OF if paired else _BEST_OF)), len(ranking) // 2)
     return [
         Example(number, group.prompt, ranking[place], ranking[-1 - place] if paired else None)
         for place in range(count)

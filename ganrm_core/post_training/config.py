@@ -12,7 +12,7 @@ Method = Literal["best", "pairs"]
 METHODS: tuple[Method, ...] = get_args(Method)
 LEARNING_RATES: Mapping[Method, float] = {"best": 1e-4, "pairs": 1e-4}
 """Of each method, unless another one is asked for."""
-_BETA_PER_VALUE, _LARGEST_BETA = 0.8, 5000.0
+_BETA_PER_VALUE, _LARGEST_BETA = 0.6, 5000.0
 """Measured with `benchmarks/post_training.py`; and the beta of Diffusion-DPO for Stable Diffusion (Wallace et al. 2024)."""
 Layers = Literal["attention", "attention and mlp", "all linear", "all"]
 LAYERS: tuple[Layers, ...] = get_args(Layers)
@@ -40,15 +40,15 @@ class GroupTraining:
 
     `method`: `best` fine-tunes on the best of each group (SFT), `pairs` learns from best against worst (Diffusion-DPO
     with SDPO's safeguard). `learning_rate`: 0 for the method's own. `keep`: how many of each group are the best, and how
-    many the worst. `batch`: samples (or pairs) a step, `micro_batch`: how many of them go through the model at once, all
-    with one prompt. `beta`: of DPO, larger keeps closer to the base; 0 for what suits the latents' size, see `dpo_beta`.
-    `mu`: the safeguard's strength, 0–1, below 0 none.
+    many the worst; 0 for the method's own, see `choose`. `batch`: samples (or pairs) a step, `micro_batch`: how many of
+    them go through the model at once, all with one prompt. `beta`: of DPO, larger keeps closer to the base; 0 for what
+    suits the latents' size, see `dpo_beta`. `mu`: the safeguard's strength, 0–1, below 0 none.
     """
 
     method: Method = "best"
     steps: int = 400
     learning_rate: float = 0.0
-    keep: int = 2
+    keep: int = 0
     batch: int = 8
     micro_batch: int = 4
     beta: float = 0.0
@@ -60,7 +60,7 @@ class GroupTraining:
             raise DataError(f"There is no method {self.method!r}. Use one of: {', '.join(METHODS)}.")
         _within("steps", self.steps, 1, 100_000)
         _within("learning_rate", self.learning_rate, 0.0, 1.0)
-        _within("keep", self.keep, 1, 64)
+        _within("keep", self.keep, 0, 64)
         _within("batch", self.batch, 1, 256)
         _within("micro_batch", self.micro_batch, 1, self.batch)
         _within("beta", self.beta, 0.0, 1e6)

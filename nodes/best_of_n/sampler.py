@@ -12,6 +12,7 @@ from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.time_left import Phase
 from ..display.candidates import Latent
 from ..display.previews import as_image, in_node
+from ..display.sampling_inputs import sampling_inputs
 from ..host.progress import live_progress, show_last
 from ..host.sampling.sampling_setup import (
     KSamplerSettings,
@@ -20,7 +21,6 @@ from ..host.sampling.sampling_setup import (
     as_sampler_custom,
     check_names,
     check_steps,
-    samplers_and_schedulers,
 )
 from ..sockets import CATEGORY, Schema, aliases
 from .halving_result import RungScores
@@ -32,7 +32,6 @@ from .sampler_settings import check_settings, latent_input, outputs, settings_of
 class BestOfNSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        samplers, schedulers = samplers_and_schedulers()
         return Schema(
             node_id="GANRMBestOfNSampler",
             display_name="Best-of-N Sampler (GAN-RM)",
@@ -51,28 +50,9 @@ class BestOfNSampler(io.ComfyNode):
                     control_after_generate=True,
                     tooltip="Of the first candidate; the others have the seeds after it.",
                 ),
-                io.Int.Input(
-                    "steps", default=20, min=1, max=10_000, tooltip="How many steps a finished picture takes."
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=8.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    tooltip="How closely the pictures follow the prompt (classifier-free guidance).",
-                ),
-                io.Combo.Input(
-                    "sampler_name",
-                    display_name="sampler name",
-                    options=samplers,
-                    tooltip="The sampling method, as in KSampler.",
-                ),
-                io.Combo.Input(
-                    "scheduler",
-                    options=schedulers,
-                    tooltip="How the noise is taken away, as in KSampler.",
+                *sampling_inputs(
+                    steps="How many steps a finished picture takes.",
+                    cfg="How closely the pictures follow the prompt (classifier-free guidance).",
                 ),
                 io.Conditioning.Input("positive", tooltip="What the pictures shall show."),
                 io.Conditioning.Input("negative", tooltip="What they shall not show."),

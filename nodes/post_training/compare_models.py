@@ -10,11 +10,12 @@ from ...ganrm_core.post_training.groups import Sampling
 from ...ganrm_core.rewards.base import Reward
 from ..display.candidates import Latent
 from ..display.previews import as_image, in_node, live_card
+from ..display.sampling_inputs import sampling_inputs
 from ..display.shared_inputs import output, reward_input
 from ..host.execution import run_ready_nodes_first
 from ..host.latents import single_latent
 from ..host.progress import live_progress, show_last
-from ..host.sampling.sampling_setup import check_names, samplers_and_schedulers
+from ..host.sampling.sampling_setup import check_names
 from ..host.training.picture_features import feature_source
 from ..host.training.prompt_set import PromptSet
 from ..sockets import CATEGORY, GanRMPrompts, GanRMReward, Schema, aliases
@@ -97,7 +98,6 @@ class CompareModels(io.ComfyNode):
 
 
 def _inputs() -> list[io.Input]:
-    samplers, schedulers = samplers_and_schedulers()
     return [
         io.Model.Input("before", tooltip="The model without the LoRA."),
         io.Model.Input("after", tooltip="The same model with the LoRA, from Load LoRA (Model Only)."),
@@ -118,24 +118,9 @@ def _inputs() -> list[io.Input]:
             control_after_generate=False,
             tooltip="Of the first pair; the others have the seeds after it. Use seeds that no groups were made with.",
         ),
-        io.Int.Input("steps", default=20, min=1, max=10_000, tooltip="How many steps a picture takes."),
-        io.Float.Input(
-            "cfg",
-            default=8.0,
-            min=0.0,
-            max=100.0,
-            step=0.1,
-            round=0.01,
-            tooltip="How closely the pictures follow the prompt (classifier-free guidance). As you will use the LoRA.",
-        ),
-        io.Combo.Input(
-            "sampler_name",
-            display_name="sampler name",
-            options=samplers,
-            tooltip="The sampling method, as in KSampler.",
-        ),
-        io.Combo.Input(
-            "scheduler", options=schedulers, tooltip="How the noise is taken away, as in KSampler."
+        *sampling_inputs(
+            steps="How many steps a picture takes.",
+            cfg="How closely the pictures follow the prompt (classifier-free guidance). As you will use the LoRA.",
         ),
         io.Int.Input(
             "pictures",

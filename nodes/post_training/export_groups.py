@@ -31,7 +31,7 @@ from ..files.pixel_files import as_saved
 from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
-from ..host.training.fingerprints import vae_fingerprint
+from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
 from ..host.training.rollouts import decoded
 from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMGroups, Schema, advanced, aliases
@@ -166,7 +166,7 @@ def _settings(layout: Any, what: Any, keep: int, repeats: int) -> ExportSettings
 
 def _check_vae(groups: Groups, vae: Any) -> None:
     try:
-        same = not groups.vae or vae_fingerprint(vae) == groups.vae
+        same = not groups.vae or known_fingerprint("vae", vae) == groups.vae
     except (AttributeError, LookupError, TypeError, ValueError):
         return  # another pack's, not built like core's: nothing is known of it
     if not same:

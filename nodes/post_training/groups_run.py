@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...ganrm_core.post_training.group_store import GroupStore
 from ...ganrm_core.post_training.groups import Group, Groups, Sampling
+from ...ganrm_core.post_training.tensor_store import TensorStore
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.non_finite import check_some_finite
 from ...ganrm_core.utils.errors import DataError
@@ -96,7 +96,7 @@ class _Task:
 class GroupsRun:
     """One run of Make Groups. Groups of earlier runs with the same inputs are taken from `store`."""
 
-    def __init__(self, request: GroupsRequest, store: GroupStore) -> None:
+    def __init__(self, request: GroupsRequest, store: TensorStore) -> None:
         """Raises DataError for inputs that make no groups."""
         if not len(request.prompts):
             raise DataError("There are no prompts. Write some into Prompts (GAN-RM).")

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from ...ganrm_core.post_training.config import GroupTraining, LoraSettings
-from ...ganrm_core.post_training.group_store import GroupStore, entry_key, tensor_hash
 from ...ganrm_core.post_training.groups import Groups
+from ...ganrm_core.post_training.tensor_store import TensorStore, entry_key, tensor_hash
 from ...ganrm_core.post_training.trainer import TrainingStep, TrainingTrace
 from ...ganrm_core.post_training.watch import HeldOut
 from ..host import folders
+from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
-from .lora_checks import known_fingerprint
 
 METHOD = 2
 """Raised whenever the same inputs give another LoRA than before."""
@@ -47,10 +47,10 @@ class LoraCache:
 
     def __init__(self, key: str) -> None:
         self._key = key
-        self._store: GroupStore | None = None
+        self._store: TensorStore | None = None
         if key:
             try:
-                self._store = GroupStore(folders.cache_folder() / "loras", _MOST_BYTES)
+                self._store = TensorStore(folders.cache_folder() / "loras", _MOST_BYTES)
             except OSError as error:
                 self._problem = str(error)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from ...ganrm_core.post_training.config import LoraSettings, Method
 from ...ganrm_core.utils.errors import DataError
 from ..host.model_family import model_family
+from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
 
 _GUIDANCE = (
@@ -15,16 +16,6 @@ _GUIDANCE = (
     "sampler_post_cfg_function",
     "sampler_calc_cond_batch_function",
 )
-
-
-def known_fingerprint(kind: Literal["model", "vae", "conditioning"], value: Any) -> str:
-    """Fingerprint of a model, VAE or conditioning; "" for one of another pack that is not built like core's."""
-    from ..host.training import fingerprints
-
-    try:
-        return str(getattr(fingerprints, f"{kind}_fingerprint")(value))
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return ""
 
 
 def check_groups(model: Any, groups: PromptedGroups) -> None:

@@ -41,7 +41,7 @@ def _inputs() -> list[io.Input]:
             options=list(METHODS),
             default=METHODS[0],
             tooltip="best: learns from the best pictures of each group what to make more of. pairs: learns from the best and "
-            "the worst what sets them apart, and keeps the rest as it is; slower, and needs twice the memory.",
+            "the worst what sets them apart, and keeps the rest as it is; a third slower.",
         ),
         io.Int.Input(
             "steps",
@@ -85,10 +85,11 @@ def _advanced_inputs() -> list[io.Input]:
         io.Int.Input(
             "keep",
             default=_USUAL.keep,
-            min=1,
+            min=0,
             max=64,
             optional=True,
-            tooltip="How many pictures of a group count as its best, and how many as its worst. At most half of a group.",
+            tooltip="How many pictures of a group count as its best, and how many as its worst: at most half of a group. 0: "
+            "an eighth of it for best, a quarter for pairs. With more, the LoRA changes less and keeps more variety.",
         ),
         io.Float.Input(
             "beta",

@@ -28,9 +28,10 @@ from ...ganrm_core.utils.progress import Progress, ProgressCallback
 from ...ganrm_core.utils.time_left import Phase, time_left_words
 from ..host.progress import Live, check_cancel, is_cancel
 from ..host.sampling.sampling_setup import KSamplerSettings, as_ksampler
+from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
 from .lora_cache import LoraCache, TrainedLora, lora_key
-from .lora_checks import check_groups, check_guidance, input_warnings, known_fingerprint, no_memory_words
+from .lora_checks import check_groups, check_guidance, input_warnings, no_memory_words
 from .lora_preview import Budget, Previewer
 
 if TYPE_CHECKING:

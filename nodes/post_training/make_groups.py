@@ -8,19 +8,20 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...ganrm_core.post_training.group_store import GroupStore
 from ...ganrm_core.post_training.group_summary import score_sentences, spoilt_sentences, title
 from ...ganrm_core.post_training.groups import Sampling
 from ...ganrm_core.post_training.groups_sheet import groups_sheet
+from ...ganrm_core.post_training.tensor_store import TensorStore
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.time_left import Phase
 from ..display.candidates import Latent
 from ..display.previews import as_image, in_node
+from ..display.sampling_inputs import sampling_inputs
 from ..display.shared_inputs import output, reward_input
 from ..host import folders
 from ..host.execution import run_ready_nodes_first
 from ..host.progress import live_progress, show_last
-from ..host.sampling.sampling_setup import check_names, samplers_and_schedulers
+from ..host.sampling.sampling_setup import check_names
 from ..host.training.prompt_set import PromptSet
 from ..sockets import CATEGORY, GanRMGroups, GanRMPrompts, Schema, aliases
 from .groups_run import STAGE, GroupsRequest, GroupsRun, MadeGroups
@@ -31,7 +32,6 @@ _SECONDS_PER_PICTURE = 5.0
 class MakeGroups(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        samplers, schedulers = samplers_and_schedulers()
         return Schema(
             node_id="GANRMMakeGroups",
             display_name="Make Groups (GAN-RM)",
@@ -62,27 +62,11 @@ class MakeGroups(io.ComfyNode):
                     tooltip="Other pictures for another seed. Every picture has a seed of its own, from this one and its "
                     "prompt, and is what KSampler makes of it.",
                 ),
-                io.Int.Input(
-                    "steps", default=20, min=1, max=10_000, tooltip="Steps per picture, as in KSampler."
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=8.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    tooltip="How closely the pictures follow the prompt, as in KSampler.",
-                ),
-                io.Combo.Input(
-                    "sampler_name",
-                    display_name="sampler name",
-                    options=samplers,
-                    tooltip="The sampling method, as in KSampler. Those without noise of their own (euler, dpmpp_2m …) are "
+                *sampling_inputs(
+                    steps="Steps per picture, as in KSampler.",
+                    cfg="How closely the pictures follow the prompt, as in KSampler.",
+                    sampler="The sampling method, as in KSampler. Those without noise of their own (euler, dpmpp_2m …) are "
                     "fastest here.",
-                ),
-                io.Combo.Input(
-                    "scheduler", options=schedulers, tooltip="How the noise is taken away, as in KSampler."
                 ),
                 io.Int.Input(
                     "pictures",
@@ -137,7 +121,7 @@ class MakeGroups(io.ComfyNode):
         await run_ready_nodes_first()
         sampling = Sampling(steps, cfg, sampler_name, scheduler)
         request = GroupsRequest(model, prompts, vae, reward, latent_image, seed, sampling, pictures, count)
-        run = GroupsRun(request, GroupStore(folders.cache_folder() / "groups"))
+        run = GroupsRun(request, TensorStore(folders.cache_folder() / "groups"))
         expected = _SECONDS_PER_PICTURE * pictures * count
         with live_progress(run.draw, [Phase(STAGE, expected, "backbone")]) as show:
             made = run.run(show)

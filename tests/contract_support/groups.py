@@ -55,7 +55,8 @@ class GroupsNode:
         self.drawing = False
         """Drawing takes most of the time."""
         self.reward = Taste(pack)
-        rollouts, keys = (pack.module(f"nodes.host.training.{name}") for name in ("rollouts", "group_keys"))
+        rollouts = pack.module("nodes.host.training.rollouts")
+        fingerprints = pack.module("nodes.host.training.fingerprints")
         setup = pack.module("nodes.host.sampling.sampling_setup").Setup
         single = pack.module("nodes.host.latents").single_latent
 
@@ -69,9 +70,9 @@ class GroupsNode:
             )
 
         monkeypatch.setattr(rollouts, "as_ksampler", as_ksampler)
-        monkeypatch.setattr(keys, "model_fingerprint", lambda _: "model")
-        monkeypatch.setattr(keys, "vae_fingerprint", lambda vae: type(vae).__name__)
-        monkeypatch.setattr(keys, "reward_fingerprint", lambda reward: reward.name)
+        monkeypatch.setattr(fingerprints, "model_fingerprint", lambda _: "model")
+        monkeypatch.setattr(fingerprints, "vae_fingerprint", lambda vae: type(vae).__name__)
+        monkeypatch.setattr(fingerprints, "reward_fingerprint", lambda reward: reward.name)
 
     def __call__(self, texts: str = "cat dog", **inputs: Any) -> Any:
         module = self.pack.module("nodes.host.training.prompt_set")

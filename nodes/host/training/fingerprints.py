@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MethodType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,20 @@ from .prompt_set import Conditioning
 _SAMPLES = 4096  # values of each tensor
 _DEPTH = 8  # of objects in each other
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), torch.dtype, torch.device, torch.Size)
+
+
+def known_fingerprint(kind: Literal["model", "vae", "conditioning", "reward"], value: Any) -> str:
+    """Fingerprint of `value`; "" for what is not known here: not built like core's, or a kind of reward of another pack."""
+    fingerprints: dict[str, Callable[[Any], str]] = {
+        "model": model_fingerprint,
+        "vae": vae_fingerprint,
+        "conditioning": conditioning_fingerprint,
+        "reward": reward_fingerprint,
+    }
+    try:
+        return fingerprints[kind](value)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return ""
 
 
 def model_fingerprint(model: Any) -> str:

@@ -1,17 +1,20 @@
-"""Keys of kept groups: hashes of all that decides what a group's latents and scores are."""
+"""Keys of kept groups: hashes of all that decides what a group's latents and scores are.
+
+The two are entries of their own in the store, so that another reward only scores again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
 
-from ....ganrm_core.post_training.group_store import entry_key, tensor_hash
 from ....ganrm_core.post_training.groups import Sampling
+from ....ganrm_core.post_training.tensor_store import entry_key, tensor_hash
 from ....ganrm_core.rewards.base import Reward
-from .fingerprints import conditioning_fingerprint, model_fingerprint, reward_fingerprint, vae_fingerprint
+from .fingerprints import known_fingerprint
 from .prompt_set import PromptSet
 
 
@@ -22,19 +25,19 @@ class GroupKeys:
         self, model: Any, prompts: PromptSet, vae: Any, reward: Reward, sampling: Sampling, start: Tensor
     ) -> None:
         """`start`: the latent that sampling starts from, [1, C, …]."""
-        self.model, self.vae = _known(model_fingerprint, model), _known(vae_fingerprint, vae)
-        self.reward = _known(reward_fingerprint, reward)
+        self.model, self.vae = known_fingerprint("model", model), known_fingerprint("vae", vae)
+        self.reward = known_fingerprint("reward", reward)
         self._prompts = prompts
         self._positive: dict[int, str] = {}
         self._common = {
-            "negative": _known(conditioning_fingerprint, prompts.negative),
+            "negative": known_fingerprint("conditioning", prompts.negative),
             "sampling": asdict(sampling),
             "start": tensor_hash(start),
         }
 
     def latents(self, prompt: int, seeds: Sequence[int]) -> str:
         if prompt not in self._positive:
-            self._positive[prompt] = _known(conditioning_fingerprint, self._prompts.positive[prompt])
+            self._positive[prompt] = known_fingerprint("conditioning", self._prompts.positive[prompt])
         known = {
             "model": self.model,
             "positive": self._positive[prompt],
@@ -50,11 +53,3 @@ class GroupKeys:
         known = {"latents": self.latents(prompt, seeds), "vae": self.vae, "reward": self.reward}
         # A reward may read the prompt.
         return entry_key("scores", text=self._prompts.texts[prompt], **known) if all(known.values()) else ""
-
-
-def _known(fingerprint: Callable[[Any], str], value: Any) -> str:
-    """ "" for a model, VAE or conditioning of another pack that is not built like core's."""
-    try:
-        return fingerprint(value)
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return ""

@@ -135,7 +135,7 @@ def test_another_vae_is_refused(
     pack: Any, export_groups: Any, scored_groups: Any, errors: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        pack.module("nodes.post_training.export_groups"), "vae_fingerprint", lambda _: "this one"
+        pack.module("nodes.host.training.fingerprints"), "vae_fingerprint", lambda _: "this one"
     )
     made = {
         vae: replace(scored_groups, groups=replace(scored_groups.groups, vae=vae))

@@ -143,8 +143,8 @@ class TestKept:
     def test_what_cannot_be_recognised_again_is_not_kept(
         self, make_groups: GroupsNode, folders: Any, monkeypatch: Any, unknown: str, files: int
     ) -> None:
-        keys = make_groups.pack.module("nodes.host.training.group_keys")
-        monkeypatch.setattr(keys, f"{unknown}_fingerprint", lambda _: "")
+        fingerprints = make_groups.pack.module("nodes.host.training.fingerprints")
+        monkeypatch.setattr(fingerprints, f"{unknown}_fingerprint", lambda _: "")
         assert "cannot be recognised again" in make_groups()["summary"]
         assert len(kept(folders)) == files
 

@@ -75,12 +75,14 @@ def host(pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Host:
         "denoiser": {"trainable": found.trainable},
         "refusals": {"check_trainable": lambda *_: None},
         "lora_file": {"with_lora": lambda model, lora: (model, lora)},
-        "fingerprints": {
-            "model_fingerprint": lambda _: found.fingerprint,
-            "conditioning_fingerprint": lambda _: "prompt",
-            "vae_fingerprint": lambda _: "vae",
-        },
     }
+    recognised = {
+        "model_fingerprint": lambda _: found.fingerprint,
+        "conditioning_fingerprint": lambda _: "prompt",
+        "vae_fingerprint": lambda _: "vae",
+    }
+    for name, fingerprint in recognised.items():
+        monkeypatch.setattr(pack.module("nodes.host.training.fingerprints"), name, fingerprint)
     for name, members in stands.items():
         full = f"{pack.package}.nodes.host.training.{name}"
         module = ModuleType(full)
@@ -204,7 +206,7 @@ def test_a_full_disk_loses_no_lora(host: Host, pack: Pack, monkeypatch: Any) -> 
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pack.module("ganrm_core.post_training.group_store"), "atomic_file", full)
+    monkeypatch.setattr(pack.module("ganrm_core.post_training.tensor_store"), "atomic_file", full)
     result = host.run()
     assert "not kept for the next run" in summary(result)
     assert result["lora"]

@@ -1,8 +1,9 @@
-"""Kept groups: they come back, damage counts as absent, old ones go first, and a full disk stops nothing."""
+"""Kept tensors: they come back, damage counts as absent, old ones go first, and a full disk stops nothing."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import time
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 from unit_support.failing_disk import refuse_creating
 
-from ganrm_core.post_training.group_store import GroupStore, entry_key, tensor_hash
+from ganrm_core.post_training.tensor_store import TensorStore, entry_key, tensor_hash
 
 
 def entry(value: float = 0.0, size: int = 250) -> dict[str, torch.Tensor]:
@@ -22,34 +24,34 @@ def entry(value: float = 0.0, size: int = 250) -> dict[str, torch.Tensor]:
 
 
 def test_what_was_stored_comes_back_and_can_be_trained_on(tmp_path: Path) -> None:
-    GroupStore(tmp_path / "groups").store("key", entry(3.0))
+    TensorStore(tmp_path / "groups").store("key", entry(3.0))
     with torch.inference_mode():
-        found = GroupStore(tmp_path / "groups").load("key")
+        found = TensorStore(tmp_path / "groups").load("key")
     assert found is not None
     assert torch.equal(found["latents"], entry(3.0)["latents"])
     assert found["thumbnails"].dtype == torch.uint8
     assert not found["latents"].is_inference()
-    assert GroupStore(tmp_path / "groups").load("other") is None
+    assert TensorStore(tmp_path / "groups").load("other") is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 40, None])
 def test_a_damaged_entry_is_absent_and_removed(tmp_path: Path, damage: bytes | None) -> None:
-    GroupStore(tmp_path).store("key", entry())
+    TensorStore(tmp_path).store("key", entry())
     (path,) = tmp_path.iterdir()
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b"\1" if damage is None else damage)
-    assert GroupStore(tmp_path).load("key") is None
+    assert TensorStore(tmp_path).load("key") is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_least_recently_used_go_first_but_never_those_in_use(tmp_path: Path) -> None:
-    earlier = GroupStore(tmp_path, most_bytes=5000)
+    earlier = TensorStore(tmp_path, most_bytes=5000)
     for number in range(3):
         earlier.store(f"old{number}", entry(number))
     for path in tmp_path.iterdir():
         age = 1000 if path.name.startswith("old1") else 500
         os.utime(path, (time.time() - age,) * 2)
-    store = GroupStore(tmp_path, most_bytes=5000)
+    store = TensorStore(tmp_path, most_bytes=5000)
     assert store.load("old0")
     store.store("new0", entry(10))
     store.store("new1", entry(11))
@@ -66,7 +68,7 @@ def test_the_least_recently_used_go_first_but_never_those_in_use(tmp_path: Path)
 def test_a_full_disk_is_told_once_and_nothing_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str
 ) -> None:
-    store = GroupStore(tmp_path)
+    store = TensorStore(tmp_path)
     if cause == "creating":
         refuse_creating(errno.ENOSPC, monkeypatch)
     else:
@@ -83,9 +85,19 @@ def test_rests_of_a_crash_are_cleared_away(tmp_path: Path) -> None:
         rest = tmp_path / f".{name}.part.safetensors"
         rest.touch()
         os.utime(rest, (time.time() - 3600 * hours,) * 2)
-    GroupStore(tmp_path).store("key", entry())
+    TensorStore(tmp_path).store("key", entry())
     hidden = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
     assert hidden == [".young.part.safetensors"]
+
+
+def test_what_earlier_versions_kept_is_found(tmp_path: Path) -> None:
+    key = "bcd275c8b93e6110f0966fa9ad11393a96eb7fde"
+    assert entry_key("latents", seeds=[1, 2], model="m") == key
+    content = save({"latents": torch.ones(2)})
+    (tmp_path / f"{key}-{hashlib.sha256(content).hexdigest()[:24]}.safetensors").write_bytes(content)
+    found = TensorStore(tmp_path).load(key)
+    assert found is not None
+    assert found["latents"].tolist() == [1, 1]
 
 
 def test_keys_tell_inputs_apart() -> None:

@@ -1,7 +1,6 @@
-"""Size-bounded store of sampled latents and their scores on disk: a stopped run goes on, and nothing is made twice.
+"""Size-bounded store of named tensors on disk, keyed by a hash of all that made them: nothing is made twice.
 
-An entry is one safetensors file. Its name is the key (a hash of all that made it) and a hash of its content, which
-detects damage. Latents and scores are entries of their own, so that another reward only scores again.
+An entry is one safetensors file. Its name is the key and a hash of its content, which detects damage.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def tensor_hash(tensor: Tensor) -> str:
 
 
 @dataclass
-class GroupStore:
+class TensorStore:
     """Tensors by key in `folder`, which any number of processes may share.
 
     The least recently used entries are evicted first, but never those that this object loaded or stored: once they
@@ -73,7 +72,7 @@ class GroupStore:
                 continue
             tensors = _unpacked(content) if _content_name(content) == path.stem.rpartition("-")[2] else None
             if tensors is None:
-                _log.warning("GAN-RM: a kept group is damaged and is made anew: %s", path.name)
+                _log.warning("GAN-RM: a kept file is damaged, and its content is made anew: %s", path.name)
                 _remove(path)
                 continue
             with contextlib.suppress(OSError):
@@ -97,7 +96,7 @@ class GroupStore:
                 temporary.write_bytes(content)
         except (OutputError, OSError) as error:
             self.problem = str(error)
-            _log.warning("GAN-RM: groups cannot be kept for the next run: %s", error)
+            _log.warning("GAN-RM: nothing can be kept for the next run: %s", error)
         else:
             self._used.add(path.name)
 
@@ -120,7 +119,7 @@ class GroupStore:
                 _remove(path)
         if room < 0:
             raise OutputError(
-                f"The groups of this run alone take more than the {self.most_bytes / 1e9:.0f} GB set aside for them."
+                f"What this run keeps takes more than the {self.most_bytes / 1e9:.0f} GB set aside for it."
             )
         if shutil.disk_usage(self.folder).free < needed + _RESERVE:
             raise OutputError("The disk is nearly full. Free some space.")
