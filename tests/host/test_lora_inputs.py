@@ -61,6 +61,7 @@ def test_a_lora_that_does_not_fit_is_refused(ran: Ran, lora: str, words: str) ->
         ("inpainting", "Train with an image model"),
         ("with_hooks", "Take out the nodes that set hooks"),
         ("easycache", "Take that node out before"),
+        ("context_windows", "Take that node out before"),
         ("compiled", "the LoRA can be used with it afterwards"),
         ("sound", "Train with an image model"),
         ("float8", "Start ComfyUI without that option"),
@@ -125,8 +126,9 @@ def test_layers_are_chosen_or_a_note_says_what_was(ran: Ran) -> None:
                 "lora, lora after sampling, lora again",
                 "shift, shift again",
                 "patch, patch again",
+                "patch with a model, patch with a model again",
             ],
-            9,
+            12,  # one is "": that of "too deep", and of a model in training
         ),
         ("prompt", ["one, one again"], 4),
         ("vae", ["vae, vae again"], 2),

@@ -19,7 +19,7 @@ from ..model_management import model_of
 from .prompt_set import Conditioning
 
 _SAMPLES = 4096  # values of each tensor
-_DEPTH = 8  # of objects in each other
+_DEPTH = 12  # of objects in each other; what lies deeper is not known
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), torch.dtype, torch.device, torch.Size)
 
 
@@ -38,10 +38,13 @@ def known_fingerprint(kind: Literal["model", "vae", "conditioning", "reward"], v
 
 
 def model_fingerprint(model: Any) -> str:
-    """SHA-256 (hex) of a ModelPatcher: its weights (sampled), patches, noise schedule and options."""
+    """SHA-256 (hex) of a ModelPatcher: its weights (sampled), patches, noise schedule and options.
+
+    "" for one whose options are nested too deeply to be known.
+    """
     seen = _Digest()
     seen.add("model", type(model.model).__name__)
-    _add_weights(seen, model)
+    seen.add_weights(model)
     seen.add("sampling", _sampling(model.get_model_object("model_sampling")))
     seen.add("options", model.model_options)
     # LoRAs that lie around the layers, wrappers of the sampling, and replaced parts.
@@ -56,7 +59,7 @@ def vae_fingerprint(vae: Any) -> str:
     """SHA-256 (hex) of a VAE's weights (sampled)."""
     seen = _Digest()
     seen.add("vae", type(vae.first_stage_model).__name__)
-    _add_weights(seen, vae.patcher)
+    seen.add_weights(vae.patcher)
     return seen.hexdigest()
 
 
@@ -79,16 +82,6 @@ def reward_fingerprint(reward: Reward) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest() if all(parts) else ""
 
 
-def _add_weights(seen: _Digest, patcher: Any) -> None:
-    """The weights as they are without patches, and the patches."""
-    # While a model is loaded, its patched weights are in the place of the original ones.
-    original = {key: kept.weight for key, kept in patcher.backup.items()}
-    original |= {key: kept[0] for key, kept in getattr(patcher, "hook_backup", {}).items()}
-    for key, tensor in patcher.model.state_dict().items():
-        seen.add(key, original.get(key, tensor))
-    seen.add("patches", {str(key): patches for key, patches in patcher.patches.items()})
-
-
 def _sampling(sampling: Any) -> dict[str, Any]:
     """A model_sampling's classes, buffers and settings. Its class is made on the spot, so that its bases must tell."""
     settings = {name: value for name, value in vars(sampling).items() if isinstance(value, _PLAIN)}
@@ -105,13 +98,27 @@ class _Digest:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._open: set[int] = set()
+        self._models: set[int] = set()
+        self._known = True
 
     def add(self, name: str, value: Any) -> None:
         self._word(name)
         self._value(value, _DEPTH)
 
+    def add_weights(self, patcher: Any) -> None:
+        """The weights as they are without patches, once for each model, and the patches."""
+        if id(patcher.model) not in self._models:
+            self._models.add(id(patcher.model))
+            # While a model is loaded, its patched weights are in the place of the original ones.
+            original = {key: kept.weight for key, kept in patcher.backup.items()}
+            original |= {key: kept[0] for key, kept in getattr(patcher, "hook_backup", {}).items()}
+            for key, tensor in patcher.model.state_dict().items():
+                self.add(key, original.get(key, tensor))
+        self.add("patches", {str(key): patches for key, patches in patcher.patches.items()})
+
     def hexdigest(self) -> str:
-        return self._hash.hexdigest()
+        """ "" where something was nested too deeply."""
+        return self._hash.hexdigest() if self._known else ""
 
     def _word(self, text: str) -> None:
         self._hash.update(text.encode("utf-8", "surrogatepass") + b"\0")
@@ -121,8 +128,10 @@ class _Digest:
             self._word(repr(value))
         elif isinstance(value, Tensor):
             self._tensor(value)
-        elif depth == 0 or id(value) in self._open:
+        elif id(value) in self._open:
             self._word(type(value).__qualname__)
+        elif depth == 0:
+            self._known = False
         else:
             self._open.add(id(value))
             self._nested(value, depth - 1)
@@ -159,12 +168,15 @@ class _Digest:
         self._value(dict(inspect.getclosurevars(function).nonlocals), depth)
 
     def _object(self, value: Any, depth: int) -> None:
-        # Whole models are known by their weights elsewhere, and what they refer to leads everywhere.
-        if hasattr(value, "model_options") or hasattr(value, "patcher"):
-            return
         held = {
             name: each for name, each in getattr(value, "__dict__", {}).items() if not name.startswith("__")
         }
+        # Models are known by weights and patches: what else they refer to leads everywhere.
+        patcher = value if hasattr(value, "model_options") else held.pop("patcher", None)
+        if hasattr(patcher, "patches") and hasattr(patcher, "model"):
+            self.add_weights(patcher)
+            plain = {name: each for name, each in held.items() if isinstance(each, _PLAIN)}
+            held = {} if patcher is value else plain
         self._value(held, depth)
 
     def _tensor(self, tensor: Tensor) -> None:

@@ -104,6 +104,9 @@ def refused_models() -> dict[str, str]:
     def easycache(model: Any) -> None:
         model.model_options["transformer_options"]["easycache"] = object()
 
+    def context_windows(model: Any) -> None:
+        model.model_options["context_handler"] = object()
+
     def compiled(model: Any) -> None:
         model.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))
 
@@ -118,7 +121,7 @@ def refused_models() -> dict[str, str]:
         model.is_dynamic = lambda: True
         model.clone = _raise_no_loader
 
-    changes = (inpainting, with_hooks, easycache, compiled, sound, float8, streamed)
+    changes = (inpainting, with_hooks, easycache, context_windows, compiled, sound, float8, streamed)
     return {change.__name__: _refusal(_changed(change)) for change in changes}
 
 
@@ -222,6 +225,22 @@ def model_fingerprints() -> dict[str, str]:
         clone = model.clone()
         clone.set_model_attn1_patch(_attention_patch(strength))
         found[name] = of(clone)
+    other_model = eps_model()
+    for name, holder in (
+        ("patch with a model", _Holder(model, 1.0)),
+        ("patch with a model again", _Holder(model, 1.0)),
+        ("patch with another model", _Holder(other_model, 1.0)),
+        ("stronger patch with a model", _Holder(model, 2.0)),
+    ):
+        clone = model.clone()
+        clone.set_model_attn1_patch(holder)
+        found[name] = of(clone)
+    nested: Any = 1
+    for _ in range(20):
+        nested = [nested]
+    clone = model.clone()
+    clone.model_options["transformer_options"]["nested"] = nested
+    found["too deep"] = of(clone)
     changed = flow_model()
     with torch.inference_mode():
         changed.model.diffusion_model.final_layer.linear.bias += 1e-3
@@ -253,6 +272,18 @@ def vae_fingerprints() -> dict[str, str]:
         return comfy.sd.VAE(sd=tensors)
 
     return {"vae": of(vae(0)), "vae again": of(vae(0)), "other": of(vae(0.1))}
+
+
+class _Holder:
+    """A patch that holds a whole model, as core's ModelPatchLoader has them."""
+
+    def __init__(self, patcher: Any, strength: float) -> None:
+        self.patcher, self.strength = patcher, strength
+
+    def __call__(
+        self, q: Tensor, context: Tensor, value: Tensor, _options: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return q * self.strength, context, value
 
 
 def _attention_patch(strength: float) -> Callable[..., Any]:
