@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from ..utils.errors import DataError
 from .groups import Group, Groups
 
-LEAST_SPREAD = 0.05
-"""Groups whose logits have less than this share of the usual standard deviation teach noise, and are left out."""
 _HELD_OUT_EVERY = 8
 _BEST_OF, _PAIRS_OF = 8, 4
 """One of how many samples of a group is chosen by default: the less extreme pairs are, the more variety they leave."""
@@ -40,10 +36,10 @@ def choose(groups: Groups, keep: int, paired: bool) -> Choice:
     """The `keep` best of each group, each `paired` with one of the `keep` worst, the best with the worst.
 
     `keep` 0 stands for an eighth of a group, for pairs a quarter. At most half of a group counts as best. An eighth of
-    the groups is held out. Raises DataError if no group has a spread.
+    the groups is held out; groups of equal scores teach noise and are left out. Raises DataError if no group has a spread.
     """
-    least = LEAST_SPREAD * groups.spread()
-    useful = [number for number, group in enumerate(groups.groups) if _spread(group) > least]
+    alike = set(groups.alike())
+    useful = [number for number in range(len(groups.groups)) if number not in alike]
     if not useful:
         raise DataError(
             "The reward gives all pictures of a group the same score, so there is nothing to learn. Make more "
@@ -79,8 +75,3 @@ def _examples(number: int, group: Group, keep: int, paired: bool) -> Sequence[Ex
         Example(number, group.prompt, ranking[place], ranking[-1 - place] if paired else None)
         for place in range(count)
     ]
-
-
-def _spread(group: Group) -> float:
-    finite = group.logits[torch.isfinite(group.logits)]
-    return float(finite.double().std(correction=0)) if len(finite) > 1 else 0.0

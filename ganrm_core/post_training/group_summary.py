@@ -11,8 +11,6 @@ import torch
 from ..reports.score_format import score_text
 from .groups import Group, Groups
 
-_ALIKE = 0.05
-"""A group whose logits spread less than this share of the spread inside groups in all has nothing to choose."""
 _NAMED = 10
 
 
@@ -42,12 +40,6 @@ def group_scores(group: Group) -> GroupScores:
     logits = group.logits[order].double()
     deviation = float(logits.std(correction=0)) if len(order) > 1 else 0.0
     return GroupScores(tuple(order), tuple(group.scores.tolist()), deviation)
-
-
-def nothing_to_choose(groups: Groups) -> list[int]:
-    """Positions of the groups whose pictures score alike: what is best in them is chance."""
-    limit = _ALIKE * groups.spread()
-    return [i for i, group in enumerate(groups.groups) if group_scores(group).deviation <= limit]
 
 
 def spoilt_pictures(groups: Groups) -> dict[int, list[int]]:
@@ -98,7 +90,7 @@ def listed(positions: Sequence[int]) -> str:
 
 
 def _alike_sentences(groups: Groups) -> list[str]:
-    alike = nothing_to_choose(groups)
+    alike = groups.alike()
     if not alike:
         return []
     if groups.spread() == 0:

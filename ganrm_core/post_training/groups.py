@@ -9,6 +9,9 @@ from torch import Tensor
 
 from ..utils.errors import DataError
 
+_LEAST_SPREAD = 0.05
+"""Share of the usual standard deviation of a group's logits, up to which they are alike."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -39,6 +42,11 @@ class Group:
         order = torch.argsort(self.logits, descending=True, stable=True)
         return [int(place) for place in order if bool(torch.isfinite(self.logits[place]))]
 
+    def spread(self) -> float:
+        """Standard deviation of the finite logits; 0 for fewer than two."""
+        finite = self.logits[torch.isfinite(self.logits)]
+        return float(finite.double().std(correction=0)) if len(finite) > 1 else 0.0
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -66,11 +74,12 @@ class Groups:
     reward: str = ""
     family: str = ""
 
+    def alike(self) -> list[int]:
+        """Positions of the groups whose scores are alike, so that what is best in them is chance."""
+        least = _LEAST_SPREAD * self.spread()
+        return [place for place, group in enumerate(self.groups) if group.spread() <= least]
+
     def spread(self) -> float:
-        """Root mean square of the within-group standard deviations of the logits; 0 for groups of one."""
-        variances = []
-        for group in self.groups:
-            finite = group.logits[torch.isfinite(group.logits)]
-            if len(finite) > 1:
-                variances.append(float(finite.double().var(correction=0)))
+        """Root mean square of the groups' standard deviations; 0 for groups of one."""
+        variances = [group.spread() ** 2 for group in self.groups if len(group.ranking()) > 1]
         return (sum(variances) / len(variances)) ** 0.5 if variances else 0.0

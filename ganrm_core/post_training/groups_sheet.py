@@ -28,7 +28,7 @@ from ..reports.canvas import (
 )
 from ..reports.score_format import score_text
 from ..reports.tile_lengths import BORDER, GAP, MARGIN, RADIUS, SHOWN_WIDTH
-from .group_summary import GroupScores, group_scores, nothing_to_choose
+from .group_summary import GroupScores, group_scores
 from .groups import Group, Groups
 
 MOST = 12
@@ -57,7 +57,7 @@ def groups_sheet(
     texts = sum(paragraph_height(text, style.size, room) for text, style in (*head, *foot))
     sheet = Image.new("RGB", (_WIDTH, 4 * _MARGIN + texts + sum(heights) + len(rows) * _GAP), PAGE)
     top = _write(sheet, head, _MARGIN, room) + _MARGIN
-    alike = set(nothing_to_choose(groups))
+    alike = set(groups.alike())
     for row_number, (row, height) in enumerate(zip(rows, heights, strict=True)):
         for column, group in enumerate(row):
             number = row_number * _COLUMNS + column

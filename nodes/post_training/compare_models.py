@@ -18,9 +18,9 @@ from ..host.progress import live_progress, show_last
 from ..host.sampling.sampling_setup import check_names
 from ..host.training.picture_features import feature_source
 from ..host.training.prompt_set import PromptSet
-from ..sockets import CATEGORY, GanRMPrompts, GanRMReward, Schema, aliases
+from ..sockets import CATEGORY, EXPERIMENTAL, GanRMPrompts, GanRMReward, Schema, aliases
 from .comparison_report import report
-from .comparison_run import Contest, compare
+from .comparison_run import ComparisonInputs, compare
 
 _FIRST_SEED = 1_000_000  # far from the seeds that groups are made with when nobody changes them
 
@@ -36,7 +36,7 @@ class CompareModels(io.ComfyNode):
             description="Makes the same pictures with a model before and after training, and says whether to keep the "
             "LoRA: does it please the taste more, without pictures getting alike or ignoring their prompts?",
             is_output_node=True,
-            is_experimental=True,
+            **EXPERIMENTAL,
             inputs=_inputs(),
             outputs=[
                 output(
@@ -80,12 +80,12 @@ class CompareModels(io.ComfyNode):
         settings = Sampling(**sampling)
         check_names(settings.sampler_name, settings.scheduler)
         latent = single_latent(latent_image, before)
-        contest = Contest(
+        given = ComparisonInputs(
             before, after, prompts, vae, reward, judge, settings, latent, seed=seed, pictures=pictures
         )
-        with live_progress(live_card, contest.phases()) as progress:
-            comparison, first, second = compare(contest, progress)
-            found = report(contest, comparison, first, second, feature_source(reward))
+        with live_progress(live_card, given.phases()) as progress:
+            comparison, first, second = compare(given, progress)
+            found = report(given, comparison, first, second, feature_source(reward))
         show_last(found.sheet)
         return io.NodeOutput(
             as_image(found.sheet),

@@ -23,7 +23,7 @@ from ...ganrm_core.post_training.comparison import (
 )
 from ...ganrm_core.post_training.comparison_sheet import ComparedPair, comparison_sheet, figures, pair_legend
 from ...ganrm_core.reports.canvas import enlarged
-from .comparison_run import Contest, Side
+from .comparison_run import ComparisonInputs, Side
 
 _PAIRS = 8
 _SIDE = 256  # small pictures are enlarged to this
@@ -39,18 +39,20 @@ class Report:
     values: dict[str, list[Any]]
 
 
-def report(contest: Contest, comparison: Comparison, before: Side, after: Side, features: str) -> Report:
+def report(
+    given: ComparisonInputs, comparison: Comparison, before: Side, after: Side, features: str
+) -> Report:
     """`features`: what diversity was measured with."""
     found = verdict(comparison)
     lines = figures(comparison)
-    pairs = _pairs(contest, before, after)
+    pairs = _pairs(given, before, after)
     sheet = comparison_sheet(pairs, found, lines, legend=pair_legend(len(pairs), comparison.pairs))
     told = [f"{line.name}: {line.value}" + (f" ({line.note})" if line.note else "") for line in lines]
-    summary = "\n".join([found.sentence, *told, *_notes(contest, comparison, features)])
-    return Report(found, sheet, summary, _values(contest, comparison, found, (before, after), summary))
+    summary = "\n".join([found.sentence, *told, *_notes(given, comparison, features)])
+    return Report(found, sheet, summary, _values(given, comparison, found, (before, after), summary))
 
 
-def _pairs(contest: Contest, before: Side, after: Side) -> list[ComparedPair]:
+def _pairs(given: ComparisonInputs, before: Side, after: Side) -> list[ComparedPair]:
     logits = [torch.cat(side.logits) for side in (before, after)]
     scores = [torch.cat(side.scores).tolist() for side in (before, after)]
     gains = logits[1] - logits[0]
@@ -60,15 +62,15 @@ def _pairs(contest: Contest, before: Side, after: Side) -> list[ComparedPair]:
             enlarged(to_pil(after.thumbnails[place]), _SIDE),
             (scores[0][place], scores[1][place]),
             float(gains[place]),
-            contest.prompts.texts[place // contest.pictures],
+            given.prompts.texts[place // given.pictures],
         )
         for place in representative(gains.numpy(), _PAIRS)
     ]
 
 
-def _notes(contest: Contest, comparison: Comparison, features: str) -> list[str]:
+def _notes(given: ComparisonInputs, comparison: Comparison, features: str) -> list[str]:
     one = "1 prompt" if comparison.prompts == 1 else f"{comparison.prompts} prompts"
-    count = f"{comparison.pairs} pairs of {one}, from seed {contest.seed} on."
+    count = f"{comparison.pairs} pairs of {one}, from seed {given.seed} on."
     prompts = comparison.prompts >= ENOUGH_PROMPTS
     what = "prompts like these" if prompts else "these prompts with other seeds"
     notes = [f"{count} In brackets the 95% intervals, for {what}.", f"Diversity by {features}."]
@@ -81,10 +83,10 @@ def _notes(contest: Contest, comparison: Comparison, features: str) -> list[str]
 
 
 def _values(
-    contest: Contest, comparison: Comparison, found: Verdict, sides: tuple[Side, Side], summary: str
+    given: ComparisonInputs, comparison: Comparison, found: Verdict, sides: tuple[Side, Side], summary: str
 ) -> dict[str, list[Any]]:
     before, after = sides
-    seeds = [seed for prompt in range(comparison.prompts) for seed in contest.seeds(prompt)]
+    seeds = [seed for prompt in range(comparison.prompts) for seed in given.seeds(prompt)]
     return {
         "keep": [found.keep],
         "win_rate": _interval(comparison.wins),

@@ -30,7 +30,7 @@ _SEEDS = 2**64
 
 
 @dataclass(frozen=True)
-class Contest:
+class ComparisonInputs:
     """What is compared, and how: `pictures` of each prompt from either model."""
 
     before: Any
@@ -76,37 +76,37 @@ class Side:
     spoilt: int = 0
 
 
-def compare(contest: Contest, progress: ProgressCallback) -> tuple[Comparison, Side, Side]:
+def compare(given: ComparisonInputs, progress: ProgressCallback) -> tuple[Comparison, Side, Side]:
     """The comparison, and the pictures before and after. Raises DataError where both models make the same."""
     before, after = Side(), Side()
-    _check_one_pair(contest, progress)
+    _check_one_pair(given, progress)
     # All of one model, then all of the other: each change of the LoRA patches the weights anew.
-    _sample(contest, contest.after, after, _AFTER, progress)
-    _sample(contest, contest.before, before, _BEFORE, progress)
-    _measure_prompts(contest, (before, after), progress)
-    _judge(contest, (before, after), progress)
-    return _compared(contest, before, after), before, after
+    _sample(given, given.after, after, _AFTER, progress)
+    _sample(given, given.before, before, _BEFORE, progress)
+    _measure_prompts(given, (before, after), progress)
+    _judge(given, (before, after), progress)
+    return _compared(given, before, after), before, after
 
 
 def _sample(
-    contest: Contest,
+    given: ComparisonInputs,
     model: Any,
     side: Side,
     stage: str,
     progress: ProgressCallback,
 ) -> None:
-    rollouts = Rollouts(model, contest.prompts, contest.sampling, contest.latent)
-    for prompt, part in _parts(contest, stage, contest.pictures * contest.sampling.steps, progress):
-        side.latents.append(rollouts.sample(prompt, contest.seeds(prompt), part))
+    rollouts = Rollouts(model, given.prompts, given.sampling, given.latent)
+    for prompt, part in _parts(given, stage, given.pictures * given.sampling.steps, progress):
+        side.latents.append(rollouts.sample(prompt, given.seeds(prompt), part))
 
 
-def _check_one_pair(contest: Contest, progress: ProgressCallback) -> None:
+def _check_one_pair(given: ComparisonInputs, progress: ProgressCallback) -> None:
     """Raise DataError where both models make the same first picture, or none alike: before hours of sampling."""
     before, after = (
-        Rollouts(model, contest.prompts, contest.sampling, contest.latent).sample(
-            0, contest.seeds(0)[:1], span_of(progress, _AFTER, 0, 1, 1000)
+        Rollouts(model, given.prompts, given.sampling, given.latent).sample(
+            0, given.seeds(0)[:1], span_of(progress, _AFTER, 0, 1, 1000)
         )
-        for model in (contest.before, contest.after)
+        for model in (given.before, given.after)
     )
     if before.shape != after.shape:
         raise DataError(
@@ -124,29 +124,31 @@ def _shape(latents: Tensor) -> str:
     return " × ".join(map(str, latents.shape[1:]))
 
 
-def _measure_prompts(contest: Contest, sides: Sequence[Side], progress: ProgressCallback) -> None:
+def _measure_prompts(given: ComparisonInputs, sides: Sequence[Side], progress: ProgressCallback) -> None:
     """Always with the model before: a judge that was trained as well would agree with itself."""
     steps = len(LEVELS) * len(sides)
-    for prompt, part in _parts(contest, _PROMPTS, steps, progress):
-        done = _Counter(part, steps * contest.pictures)
+    for prompt, part in _parts(given, _PROMPTS, steps, progress):
+        done = _Counter(part, steps * given.pictures)
         for side in sides:
             side.gains.append(
                 prompt_gains(
-                    contest.before, contest.prompts, prompt, side.latents[prompt], contest.seeds(prompt), done
+                    given.before, given.prompts, prompt, side.latents[prompt], given.seeds(prompt), done
                 )
             )
 
 
-def _judge(contest: Contest, sides: Sequence[Side], progress: ProgressCallback) -> None:
-    for prompt, part in _parts(contest, _JUDGING, 2 * len(sides), progress):
+def _judge(given: ComparisonInputs, sides: Sequence[Side], progress: ProgressCallback) -> None:
+    for prompt, part in _parts(given, _JUDGING, 2 * len(sides), progress):
         for number, side in enumerate(sides):
             part(Progress(_JUDGING, 2 * number, 2 * len(sides)))
-            pictures = decoded(contest.vae, side.latents[prompt])
+            pictures = decoded(given.vae, side.latents[prompt])
             half = span_of(part, _JUDGING, 2 * number + 1, 2 * number + 2, 2 * len(sides))
-            _score(contest, side, pictures, contest.prompts.texts[prompt], half)
+            _score(given, side, pictures, given.prompts.texts[prompt], half)
 
 
-def _score(contest: Contest, side: Side, pictures: Tensor, text: str, progress: ProgressCallback) -> None:
+def _score(
+    given: ComparisonInputs, side: Side, pictures: Tensor, text: str, progress: ProgressCallback
+) -> None:
     invalid = find_invalid(pictures)
     usable = replace_invalid(pictures, invalid)
     spoilt = torch.tensor([position in invalid for position in range(len(usable))])
@@ -156,33 +158,33 @@ def _score(contest: Contest, side: Side, pictures: Tensor, text: str, progress: 
         rows = spoilt.view(-1, *[1] * (values.ndim - 1))
         return values.float().cpu().masked_fill(rows, torch.nan)
 
-    scores = contest.reward.score(usable, texts, progress)
+    scores = given.reward.score(usable, texts, progress)
     side.logits.append(marked(scores.logit))
     side.scores.append(marked(scores.score))
-    if contest.judge is not None:
-        judged = contest.judge.score(usable, texts, progress)
+    if given.judge is not None:
+        judged = given.judge.score(usable, texts, progress)
         side.judge_logits.append(marked(judged.logit))
         side.judge_scores.append(marked(judged.score))
-    side.features.append(marked(picture_features(contest.reward, usable)))
+    side.features.append(marked(picture_features(given.reward, usable)))
     side.thumbnails += [thumbnail(picture, _THUMBNAIL) for picture in pictures]
     side.spoilt += len(invalid)
 
 
-def _compared(contest: Contest, before: Side, after: Side) -> Comparison:
+def _compared(given: ComparisonInputs, before: Side, after: Side) -> Comparison:
     def rows(parts: Sequence[Tensor]) -> Any:
         return torch.stack(list(parts)).double().numpy()
 
     logits = rows(before.logits), rows(after.logits)
     known = torch.isfinite(torch.stack(before.logits)) & torch.isfinite(torch.stack(after.logits))
     judge = None
-    if contest.judge is not None:
+    if given.judge is not None:
         judge = change_of(
             (rows(before.judge_logits), rows(before.judge_scores)),
             (rows(after.judge_logits), rows(after.judge_scores)),
         )
     return Comparison(
         pairs=int(known.sum()),
-        prompts=len(contest.prompts),
+        prompts=len(given.prompts),
         wins=win_rate(*logits),
         reward=change_of((logits[0], rows(before.scores)), (logits[1], rows(after.scores))),
         judge=judge,
@@ -193,10 +195,10 @@ def _compared(contest: Contest, before: Side, after: Side) -> Comparison:
 
 
 def _parts(
-    contest: Contest, stage: str, units: int, progress: ProgressCallback
+    given: ComparisonInputs, stage: str, units: int, progress: ProgressCallback
 ) -> Iterator[tuple[int, ProgressCallback]]:
     """The number of each prompt, and the callback of its part of the stage, which has `units` of work."""
-    count = len(contest.prompts)
+    count = len(given.prompts)
     for prompt in range(count):
         yield prompt, span_of(progress, stage, prompt * units, (prompt + 1) * units, count * units)
     progress(Progress(stage, count * units, count * units))

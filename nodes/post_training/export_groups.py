@@ -34,7 +34,7 @@ from ..host.progress import progress_bar
 from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
 from ..host.training.rollouts import decoded
-from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMGroups, Schema, advanced, aliases
+from ..sockets import CATEGORY, EXPERIMENTAL, Dataset, GanRMDataset, GanRMGroups, Schema, advanced, aliases
 from .export_folder import Item, Sample, Written, write_export
 
 _THUMBNAIL, _SHOWN = 384, 64
@@ -53,7 +53,7 @@ class ExportGroups(io.ComfyNode):
             description="Writes what Train LoRA on Groups would learn from as a training set with captions, for those who "
             "train with kohya's sd-scripts, OneTrainer or diffusers.",
             is_output_node=True,
-            is_experimental=True,
+            **EXPERIMENTAL,
             inputs=_inputs(),
             outputs=[
                 output(io.String, "files", "The paths of all files of the export.", is_list=True),

@@ -29,7 +29,7 @@ _LORA, _RECORD, _BEFORE, _AFTER = "lora/", "record", "before", "after"
 class TrainedLora:
     """A finished training. `lora`: in core's format. `before`, `after`: latents of the previews, None without.
 
-    `notes`: sentences on what is not as asked for. `micro_batch`: how many pictures memory allowed at once.
+    `notes`: sentences about settings that could not be followed. `micro_batch`: how many pictures memory allowed at once.
     """
 
     lora: dict[str, Tensor]

@@ -162,7 +162,7 @@ class LoraTraining:
         if self._has_previews:
             with budget.timed(counts=False):
                 before = self._sampled(denoiser, _BEFORE, progress)
-            self._look(before=before)
+            self._show_previews(before=before)
         start = time.monotonic()
 
         def latents(places: Sequence[tuple[int, int]]) -> Tensor:
@@ -179,7 +179,7 @@ class LoraTraining:
                     after = self._sampled(
                         denoiser, _TRAINING, _standing_still(progress, step, job.training.steps)
                     )
-                    self._look(after=after, step=step)
+                    self._show_previews(after=after, step=step)
 
         progress(Progress(_TRAINING, 0, job.training.steps))
         trainer = GroupTrainer(
@@ -218,7 +218,9 @@ class LoraTraining:
             self._leave_out(error)
         return None
 
-    def _look(self, before: Tensor | None = None, after: Tensor | None = None, step: int = 0) -> None:
+    def _show_previews(
+        self, before: Tensor | None = None, after: Tensor | None = None, step: int = 0
+    ) -> None:
         """Decode previews into the view."""
         try:
             if before is not None:
@@ -242,7 +244,7 @@ class LoraTraining:
     def _show(self, kept: TrainedLora) -> None:
         self.view = _changed(self.view, trace=kept.trace)
         if self._job.previews:
-            self._look(kept.before, kept.after, kept.trace.kept)
+            self._show_previews(kept.before, kept.after, kept.trace.kept)
 
 
 class _Cancellable:

@@ -23,7 +23,7 @@ from ..host.execution import run_ready_nodes_first
 from ..host.progress import live_progress, show_last
 from ..host.sampling.sampling_setup import check_names
 from ..host.training.prompt_set import PromptSet
-from ..sockets import CATEGORY, GanRMGroups, GanRMPrompts, Schema, aliases
+from ..sockets import CATEGORY, EXPERIMENTAL, GanRMGroups, GanRMPrompts, Schema, aliases
 from .groups_run import STAGE, GroupsRequest, GroupsRun, MadeGroups
 
 _SECONDS_PER_PICTURE = 5.0
@@ -40,7 +40,7 @@ class MakeGroups(io.ComfyNode):
             description="Makes a group of pictures of each prompt and scores them: what the model learns your taste from. "
             "Finished groups are kept on disk: a stopped run goes on where it was, and nothing is made twice.",
             is_output_node=True,
-            is_experimental=True,
+            **EXPERIMENTAL,
             inputs=[
                 io.Model.Input("model", tooltip="The model that shall be taught."),
                 GanRMPrompts.Input("prompts", tooltip="From Prompts (GAN-RM). They take turns."),

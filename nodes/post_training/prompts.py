@@ -31,7 +31,7 @@ from ..host.prompt_files import (
     prompts_of_file,
 )
 from ..host.training.prompt_encoding import cut_off, encoded, in_pieces
-from ..sockets import CATEGORY, GanRMPrompts, Schema, advanced, aliases
+from ..sockets import CATEGORY, EXPERIMENTAL, GanRMPrompts, Schema, advanced, aliases
 
 _FEW = 8
 
@@ -46,7 +46,7 @@ class Prompts(io.ComfyNode):
             category=CATEGORY,
             description="A list of prompts, one a line, with {a|b} choices, from the node or a file. For Make Groups, "
             "which makes pictures of each.",
-            is_experimental=True,
+            **EXPERIMENTAL,
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder of the model that shall be taught."),
                 io.String.Input(

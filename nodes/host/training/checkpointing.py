@@ -19,11 +19,11 @@ from .layer_choice import all_layers, is_attention
 
 _CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.Sequential)
 
-Again = Callable[[], Callable[[], AbstractContextManager[None]]]
-"""Called as a block is computed; returns what opens the same surroundings when it is computed again."""
+RecomputeContext = Callable[[], Callable[[], AbstractContextManager[None]]]
+"""Called when a block is computed; returns the factory of the context in which the backward pass computes it again."""
 
 
-def checkpointed_blocks(model: nn.Module, again: Again) -> list[Wrapper]:
+def checkpointed_blocks(model: nn.Module, again: RecomputeContext) -> list[Wrapper]:
     """Checkpointing of each block of a diffusion model. Without gradients the blocks run as always."""
     return [(block, _Checkpointed(again)) for block in blocks_of(model)]
 
@@ -59,7 +59,7 @@ def _has_attention(block: nn.Module) -> bool:
 class _Checkpointed:
     """Makes a block's forward one that is computed again in the backward pass."""
 
-    def __init__(self, again: Again) -> None:
+    def __init__(self, again: RecomputeContext) -> None:
         self._again = again
         self._writes_inputs: bool | None = None  # unknown until it has run
 

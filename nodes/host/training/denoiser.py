@@ -65,7 +65,7 @@ class HostDenoiser:
     """`Denoiser` of a ComfyUI model.
 
     `sampling_model`: a MODEL with the LoRA as it is at the moment, for rollouts and previews while training goes on.
-    `notes`: sentences on what is not as asked for.
+    `notes`: sentences about settings that could not be followed.
     """
 
     def __init__(

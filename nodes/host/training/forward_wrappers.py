@@ -48,7 +48,7 @@ class ForwardWrappers:
                 held["forward"] = before
 
     def _while_placed(self, original: Forward, wrapped: Forward) -> Forward:
-        # Whoever has kept this function around its own does not keep the wrapper alive.
+        # Other wrappers may keep a reference to this function for ever: once removed, it calls the original.
         def forward(*args: Any, **kwargs: Any) -> Any:
             return (wrapped if self._placed else original)(*args, **kwargs)
 

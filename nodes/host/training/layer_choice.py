@@ -29,7 +29,7 @@ _NO_PART_OF_A_BLOCK = re.compile(r"norm|modul|adaln|embed|timestep|(?:^|_)(?:tim
 
 
 def chosen_layers(model: nn.Module, layers: Layers) -> tuple[dict[str, Any], list[str]]:
-    """Layers by name, and notes on what is not as asked for. `model`: the diffusion model.
+    """Layers by name, and notes about settings that could not be followed. `model`: the diffusion model.
 
     Raises DataError for a model without any layer that can have a LoRA.
     """

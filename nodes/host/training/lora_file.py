@@ -57,7 +57,7 @@ def read_lora(path: Path) -> dict[str, Tensor]:
 def lora_layers(
     model: Any, settings: LoraSettings, start: LoraDict | None, seed: int
 ) -> tuple[LoraLayers, list[str]]:
-    """The branches to train, and notes on what is not as asked for.
+    """The branches to train, and notes about settings that could not be followed.
 
     `model`: the ModelPatcher. `seed`: of new branches. Raises DataError for a `start` that does not fit the model.
     """

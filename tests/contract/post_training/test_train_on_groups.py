@@ -260,7 +260,7 @@ def test_guidance_that_a_node_changes_is_learned_by_pairs_only(
 def test_groups_of_another_model_and_loras_in_the_model_are_told(host: Host, pack: Pack) -> None:
     groups = host.groups()
     made = SimpleNamespace(**{**vars(groups.groups), "model": "another"})
-    made.spread = groups.groups.spread
+    made.spread, made.alike = groups.groups.spread, groups.groups.alike
     host.model.patches = {"key": []}
     other = pack.module("nodes.host.training.prompt_set").PromptedGroups(made, groups.prompts)
     text = summary(host.run(groups=other))

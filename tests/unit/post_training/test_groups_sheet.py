@@ -9,7 +9,6 @@ import torch
 
 from ganrm_core.post_training.group_summary import (
     listed,
-    nothing_to_choose,
     score_sentences,
     spoilt_pictures,
     spoilt_sentences,
@@ -64,10 +63,10 @@ def test_range_and_gain() -> None:
 
 def test_groups_with_nothing_to_choose_are_named() -> None:
     some = groups(group(-2, 2), group(1, 1.001), group(0, 4), group(3, -math.inf))
-    assert nothing_to_choose(some) == [1, 3]
+    assert some.alike() == [1, 3]
     assert score_sentences(some)[-1] == "Nothing to choose in groups 2, 4: the pictures there score alike."
     alike = groups(group(1, 1), group(2, 2))
-    assert nothing_to_choose(alike) == [0, 1]
+    assert alike.alike() == [0, 1]
     assert "nothing to learn" in score_sentences(alike)[-1]
 
 
