@@ -9,22 +9,24 @@ with the nodes' own code and the same number of steps:
   liked        an ordinary LoRA on the 100 liked images (no reward): the baseline
   best         fine-tuning on the best of each group of 16 (SFT)
   pairs        Diffusion-DPO with SDPO's safeguard on the best and worst of each group
-  pairs plain  the same without the safeguard
+  pairs plain  the same without the safeguard and without the watch that stops it
+  pairs watch  the same without the safeguard, with the watch
 
 Printed: truth; share = (truth − the base's) / (what Best of 16 by the same reward gains on the base); readable images;
-entropy of the kind where the prompt leaves it open and spread of the grey, both as a share of the base's (the taste ignores
-them, so they measure diversity); images that show the kind their prompt names; Best of 4 by the reward. All on seeds that
-nothing was trained on. `--eps`: the generator's noise-predicting twin. Intervals: 95 %, bootstrap over the benchmark's seeds
-and, within them, groups of 16 images.
+entropy of the kind where the prompt leaves it open (512 images) and spread of the grey, both as a share of the base's (the
+taste ignores them, so they measure diversity); images that show the kind their prompt names; Best of 4 by the reward. All
+on seeds that nothing was trained on. `--eps`: the generator's noise-predicting twin. Intervals: 95 %, bootstrap over the
+benchmark's seeds and, within them, groups of 16 images.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +46,16 @@ GROUPS = 96
 TRAINING = {"steps": 300, "batch": 16, "micro_batch": 16, "learning_rate": 1e-3}
 """Of every arm. The rate is ten times the nodes' own, since the network is a thousand times smaller than an artist's."""
 ALL_PROMPTS = (*PROMPTS, FREE)
-ARMS = ("liked", "best", "pairs", "pairs plain")
+ARMS = ("liked", "best", "pairs", "pairs plain", "pairs watch")
 _POOL, _LIKED, _ORDINARY = 600, 100, 200
-_POOL_SEED, _GROUP_SEED, _TEST_SEED, _PER_RUN = 10_000_000, 20_000_000, 30_000_000, 100_000
+_POOL_SEED, _GROUP_SEED, _TEST_SEED, _FREE_SEED, _PER_RUN = (
+    10_000_000,
+    20_000_000,
+    30_000_000,
+    40_000_000,
+    100_000,
+)
+_FREE_GROUPS = 32
 _DRAWS = 2000
 
 
@@ -81,12 +90,13 @@ class Samples:
 
 @dataclass(frozen=True)
 class Test:
-    """Test images in groups of one prompt: [groups, GROUP] each."""
+    """Test images in groups of one prompt: [groups, GROUP] each. `free`: other images of the prompt that names no kind."""
 
     prompts: list[str]
     truth: Values
     score: Values
     shapes: list[Shape | None]
+    free: list[Shape]
 
     def readable(self) -> float:
         return float(np.mean([shape is not None for shape in self.shapes]))
@@ -99,10 +109,7 @@ class Test:
 
     def kind_entropy(self) -> float:
         """Entropy of the kind in nats, where the prompt leaves it open."""
-        free = [
-            s for s, prompt in zip(self.shapes, np.repeat(self.prompts, GROUP), strict=True) if prompt == FREE
-        ]
-        shares = np.array([np.mean([s.kind == kind for s in free if s]) for kind in KINDS])
+        shares = np.array([np.mean([shape.kind == kind for shape in self.free]) for kind in KINDS])
         return float(-(shares * np.log(np.maximum(shares, 1e-9))).sum())
 
     def grey_spread(self) -> float:
@@ -159,9 +166,12 @@ class Run:
 
     def _trained(self, name: str) -> tuple[dict[str, Tensor], Any]:
         config, choices = (pack(f"ganrm_core.post_training.{part}") for part in ("config", "choices"))
-        trainer, sigmas = (pack(f"ganrm_core.post_training.{part}") for part in ("trainer", "sigmas"))
+        trainer, sigmas, watch = (
+            pack(f"ganrm_core.post_training.{part}") for part in ("trainer", "sigmas", "watch")
+        )
         method = "pairs" if name.startswith("pairs") else "best"
-        changes = {"mu": -1.0} if name == "pairs plain" else {}
+        changes = {"mu": -1.0} if name in ("pairs plain", "pairs watch") else {}
+        limits = watch.Limits(*[math.inf] * 4) if name == "pairs plain" else watch.Limits()
         settings = config.GroupTraining(method=method, seed=self._seed, **TRAINING, **changes)
         if name == "liked":
             latents = [self._liked.latents]
@@ -188,7 +198,7 @@ class Run:
                 levels,
                 settings,
                 cfg,
-            ).run(lambda _: None)
+            ).run(lambda _: None, limits)
             return denoiser.lora_dict(), trace
 
     def _schedule(self) -> Tensor:
@@ -218,7 +228,8 @@ class Run:
         return module.Groups(ALL_PROMPTS, tuple(groups), sampling)
 
     def _test(self, model: Any) -> Test:
-        made = self._sampled(_TEST_SEED, self._tests * len(ALL_PROMPTS), model)
+        made = self._sampled(_TEST_SEED, self._tests * len(ALL_PROMPTS), ALL_PROMPTS, model)
+        free = self._sampled(_FREE_SEED, _FREE_GROUPS, (FREE,), model)
         shapes = [read(picture) for picture in made.pictures]
         truth = np.array([0.0 if shape is None else quality(shape) for shape in shapes])
         return Test(
@@ -226,22 +237,25 @@ class Run:
             truth.reshape(-1, GROUP),
             logits(self.reward, made.pictures).reshape(-1, GROUP),
             shapes,
+            [shape for shape in map(read, free.pictures) if shape],
         )
 
-    def _sampled(self, first: int, groups: int, model: Any = None) -> Samples:
+    def _sampled(
+        self, first: int, groups: int, prompts: Sequence[str] = ALL_PROMPTS, model: Any = None
+    ) -> Samples:
         """Groups of GROUP images, the prompts in turn; each prompt is sampled as one batch."""
         first += self._seed * _PER_RUN
         latents: list[Tensor | None] = [None] * groups
-        for turn, prompt in enumerate(ALL_PROMPTS):
-            places = range(turn, groups, len(ALL_PROMPTS))
+        for turn, prompt in enumerate(prompts):
+            places = range(turn, groups, len(prompts))
             seeds = [first + place * GROUP + number for place in places for number in range(GROUP)]
             made = self._bench.prompted(prompt, seeds, STEPS, self._cfg, model)
             for place, group in zip(places, made.split(GROUP), strict=True):
                 latents[place] = group.cpu()
         whole = torch.cat([each for each in latents if each is not None]).clone()
-        prompts = [ALL_PROMPTS[place % len(ALL_PROMPTS)] for place in range(groups) for _ in range(GROUP)]
+        of_each = [prompts[place % len(prompts)] for place in range(groups) for _ in range(GROUP)]
         pictures = np.concatenate([self._bench.pictures(part) for part in whole.split(64)])
-        return Samples(prompts, whole, pictures)
+        return Samples(of_each, whole, pictures)
 
 
 def trained_reward(pool: Samples, seed: int) -> tuple[Any, NDArray[np.int64]]:
@@ -304,7 +318,7 @@ def interval(tests: Sequence[Test], bases: Sequence[Test], figure: Callable[[Tes
 
 def _rows(test: Test, rows: NDArray[np.int64]) -> Test:
     """The groups `rows`; their shapes are left as they are, since no figure with an interval uses them."""
-    return Test(test.prompts, test.truth[rows], test.score[rows], test.shapes)
+    return replace(test, truth=test.truth[rows], score=test.score[rows])
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ class Choice:
 def choose(groups: Groups, keep: int, paired: bool) -> Choice:
     """The `keep` best of each group, each `paired` with one of the `keep` worst, the best with the worst.
 
-    Every eighth group is held out. At most half of a group counts as best. Raises DataError if no group has a spread.
+    An eighth of the groups is held out. At most half of a group counts as best. Raises DataError if no group has a
+    spread.
     """
     least = LEAST_SPREAD * groups.spread()
     useful = [number for number, group in enumerate(groups.groups) if _spread(group) > least]
@@ -46,13 +47,27 @@ def choose(groups: Groups, keep: int, paired: bool) -> Choice:
             "The reward gives all pictures of a group the same score, so there is nothing to learn. Make more "
             "pictures per group, or train the reward on more pictures that you like."
         )
-    held_out = set(useful[_HELD_OUT_EVERY - 1 :: _HELD_OUT_EVERY])
+    held_out = _held_out([(number, groups.groups[number].prompt) for number in useful])
     examples = {number: _examples(number, groups.groups[number], keep, paired) for number in useful}
     return Choice(
         tuple(each for number in useful if number not in held_out for each in examples[number]),
         tuple(each for number in useful if number in held_out for each in examples[number]),
         len(groups.groups) - len(useful),
     )
+
+
+def _held_out(groups: Sequence[tuple[int, int]]) -> set[int]:
+    """Numbers of an eighth of the groups, given as (number, prompt): each time one of the prompt with the most left.
+
+    So no prompt loses all its groups while another one has several.
+    """
+    left: dict[int, list[int]] = {}
+    for number, prompt in groups:
+        left.setdefault(prompt, []).append(number)
+    held_out = set()
+    for _ in range(len(groups) // _HELD_OUT_EVERY):
+        held_out.add(max(left.values(), key=len).pop())
+    return held_out
 
 
 def _examples(number: int, group: Group, keep: int, paired: bool) -> Sequence[Example]:

@@ -20,8 +20,7 @@ ENOUGH_PROMPTS = 8
 LEAST_DIVERSITY, LEAST_PROMPT_KEPT = 0.7, 0.75
 """Shares of the value before below which a LoRA is not worth keeping."""
 GOOD_DIVERSITY, GOOD_PROMPT_KEPT = 0.85, 0.9
-"""Shares below which the verdict says so."""
-"""Shares of the values before, below which a LoRA is not to be kept; measured on a toy problem, not theory."""
+"""Shares below which the verdict says so. All four were measured on a toy problem."""
 
 UNKNOWN = Interval(math.nan, -math.inf, math.inf)
 

@@ -55,6 +55,7 @@ class Groups:
     """All groups of one run.
 
     `prompts`: the texts by number. `model`, `vae`, `reward`: fingerprints of what made and scored them ("" if unknown).
+    `family`: which kind of generator made them, "" if unknown.
     """
 
     prompts: tuple[str, ...]
@@ -63,6 +64,7 @@ class Groups:
     model: str = ""
     vae: str = ""
     reward: str = ""
+    family: str = ""
 
     def spread(self) -> float:
         """Root mean square of the within-group standard deviations of the logits; 0 for groups of one."""

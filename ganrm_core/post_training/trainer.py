@@ -18,7 +18,7 @@ from .denoiser import Denoiser
 from .losses import denoising_errors, dpo_losses, safeguard_factors, with_gradient_scaled
 from .scalings import Scalings, scalings
 from .sigmas import NoiseLevels
-from .watch import FORGETTING, NOT_A_NUMBER, HeldOut, HeldOutError, Limits
+from .watch import FORGETTING, NO_MEMORY, NOT_A_NUMBER, HeldOut, HeldOutError, Limits
 
 _BETAS, _CLIP, _WEIGHT_DECAY = (0.9, 0.99), 1.0, 0.01
 _WARM_UP, _LAST_RATE = 0.05, 0.1
@@ -107,7 +107,8 @@ class GroupTrainer:
     def run(self, observe: Callable[[TrainingTrace], None], limits: Limits | None = None) -> TrainingTrace:
         """Train; `observe` is called after every step, and what it raises passes through.
 
-        A loss that is no number, or a held-out error beyond `limits`, ends training: the last good weights are put back.
+        A loss that is no number, a held-out error beyond `limits`, or memory that runs out even for one sample, ends
+        training: the last good weights are put back. Where there are none, running out of memory is raised.
         """
         limits, settings = limits or Limits(), self._settings
         parameters = list(self._denoiser.parameters)
@@ -118,17 +119,23 @@ class GroupTrainer:
         for number in range(1, settings.steps + 1):
             for group in optimiser.param_groups:
                 group["lr"] = settings.rate * _rate(number, settings.steps)
-            loss = self._gradients(optimiser)
+            try:
+                loss = self._gradients(optimiser)
+            except Exception as error:
+                if not trace.kept or not is_out_of_memory(error):
+                    raise
+                trace.stopped = NO_MEMORY
+                break
             if not math.isfinite(loss) or not _clipped(parameters):
                 trace.stopped = NOT_A_NUMBER
                 break
-            looked = number % every == 0 or number == settings.steps
+            measured = number % every == 0 or number == settings.steps
             if (
-                looked and self._watch is None
+                measured and self._watch is None
             ):  # all that is known to work are the weights of this finite loss
                 good, trace.kept = _copies(parameters), number - 1
             optimiser.step()
-            held_out = self._held_out_error() if looked else None
+            held_out = self._held_out_error() if measured else None
             trace.steps.append(TrainingStep(number, loss, held_out))
             if held_out is not None:
                 trace.warned = trace.warned or limits.warns(held_out)

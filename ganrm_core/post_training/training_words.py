@@ -11,7 +11,7 @@ from .choices import Choice
 from .config import GroupTraining, LoraSettings, Method
 from .trainer import TrainingTrace
 from .training_chart import held_out_points, smoothed
-from .watch import NOT_A_NUMBER
+from .watch import NO_MEMORY, NOT_A_NUMBER
 
 TITLES: dict[Method, str] = {
     "best": "LoRA trained on the best pictures",
@@ -44,6 +44,12 @@ def verdict(trace: TrainingTrace, steps: int, changed: float | None) -> Verdict:
         return Verdict(
             f"Stopped after step {last} of {steps}: the loss was no longer a number. The LoRA is that of step "
             f"{trace.kept}, before it went wrong. Train again with a lower learning rate.",
+            True,
+        )
+    if trace.stopped == NO_MEMORY:
+        return Verdict(
+            f"Stopped after step {last} of {steps}: there was not enough memory, not even for one picture at a time. The "
+            f"LoRA is that of step {trace.kept}. To train all steps, close other programs that use the graphics card.",
             True,
         )
     if trace.stopped:

@@ -13,7 +13,7 @@ from .losses import denoising_errors
 from .scalings import scalings
 from .sigmas import NoiseLevels
 
-NOT_A_NUMBER, FORGETTING = "not a number", "held-out error"
+NOT_A_NUMBER, FORGETTING, NO_MEMORY = "not a number", "held-out error", "memory"
 """Why a training ends early."""
 LOW_NOISE = 0.35
 """Noise levels count as low where the noise is less than this share of signal plus noise."""

@@ -33,6 +33,10 @@ LORA_TRAINING: dict[str, str] = {
     "Stopped at step {n} of {m}: the model was forgetting how good pictures are made.": (
         "在第 {n} / {m} 步停止：模型正在忘记怎样生成好图像。"
     ),
+    "Stopped after step {n} of {m}: there was not enough memory, not even for one picture at a time.": (
+        "在第 {n} / {m} 步后停止：内存不足，连一次处理一张图像都不够。"
+    ),
+    "To train all steps, close other programs that use the graphics card.": "若要训练全部步数，请关闭其他占用显卡的程序。",
     "The LoRA is that of step {n}.": "LoRA 取自第 {n} 步。",
     "A lower learning rate gets further.": "学习率更低，能训练得更远。",
     "Stopped after step {n} of {m}: the loss was no longer a number.": (

@@ -79,9 +79,10 @@ class Side:
 def compare(contest: Contest, progress: ProgressCallback) -> tuple[Comparison, Side, Side]:
     """The comparison, and the pictures before and after. Raises DataError where both models make the same."""
     before, after = Side(), Side()
+    _check_one_pair(contest, progress)
     # All of one model, then all of the other: each change of the LoRA patches the weights anew.
     _sample(contest, contest.after, after, _AFTER, progress)
-    _sample(contest, contest.before, before, _BEFORE, progress, unlike=after)
+    _sample(contest, contest.before, before, _BEFORE, progress)
     _measure_prompts(contest, (before, after), progress)
     _judge(contest, (before, after), progress)
     return _compared(contest, before, after), before, after
@@ -93,17 +94,20 @@ def _sample(
     side: Side,
     stage: str,
     progress: ProgressCallback,
-    unlike: Side | None = None,
 ) -> None:
     rollouts = Rollouts(model, contest.prompts, contest.sampling, contest.latent)
     for prompt, part in _parts(contest, stage, contest.pictures * contest.sampling.steps, progress):
-        latents = rollouts.sample(prompt, contest.seeds(prompt), part)
-        if unlike is not None:
-            _check_other(latents, unlike.latents[prompt])
-        side.latents.append(latents)
+        side.latents.append(rollouts.sample(prompt, contest.seeds(prompt), part))
 
 
-def _check_other(before: Tensor, after: Tensor) -> None:
+def _check_one_pair(contest: Contest, progress: ProgressCallback) -> None:
+    """Raise DataError where both models make the same first picture, or none alike: before hours of sampling."""
+    before, after = (
+        Rollouts(model, contest.prompts, contest.sampling, contest.latent).sample(
+            0, contest.seeds(0)[:1], span_of(progress, _AFTER, 0, 1, 1000)
+        )
+        for model in (contest.before, contest.after)
+    )
     if before.shape != after.shape:
         raise DataError(
             f"The two models make latents of different kinds, {_shape(before)} before and {_shape(after)} after. "

@@ -19,6 +19,7 @@ from ...ganrm_core.selection.non_finite import check_some_finite
 from ...ganrm_core.utils.errors import DataError
 from ...ganrm_core.utils.progress import Progress, ProgressCallback
 from ..display.candidates import Latent
+from ..host.model_family import model_family
 from ..host.progress import Live
 from ..host.sampling.decoding import rough_decoder
 from ..host.training.group_keys import GroupKeys
@@ -211,6 +212,7 @@ class GroupsRun:
             keys.model,
             keys.vae,
             keys.reward,
+            model_family(request.model),
         )
         each = request.pictures
         lost = {

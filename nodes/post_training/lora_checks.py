@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...ganrm_core.post_training.config import LoraSettings
+from ...ganrm_core.post_training.config import LoraSettings, Method
 from ...ganrm_core.utils.errors import DataError
+from ..host.model_family import model_family
 from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
+
+_GUIDANCE = (
+    "sampler_cfg_function",
+    "sampler_pre_cfg_function",
+    "sampler_post_cfg_function",
+    "sampler_calc_cond_batch_function",
+)
 
 
 def check_groups(model: Any, groups: PromptedGroups) -> None:
     """Raise DataError for no groups at all, and for latents of another kind of model."""
     if not groups.groups.groups:
         raise DataError("There are no groups to learn from. Make some with Make Groups.")
+    made_by, family = groups.groups.family, model_family(model)
+    if made_by and made_by != family:
+        raise DataError(
+            f"These groups were made with another kind of model ({made_by}), and this one is {family}. Connect the model "
+            "they were made with, or make groups with this one."
+        )
     channels = model.model.latent_format.latent_channels
     shapes = {tuple(group.latents.shape[1:]) for group in groups.groups.groups}
     (found, *_), *_ = shapes
@@ -27,6 +41,21 @@ def check_groups(model: Any, groups: PromptedGroups) -> None:
     if any(group.prompt >= len(groups.prompts) for group in groups.groups.groups):
         raise DataError(
             "These groups are of other prompts than the ones that came with them. Make them again."
+        )
+
+
+def check_guidance(model: Any, cfg: float, method: Method) -> None:
+    """Raise DataError where `best` would learn another guidance than the one that made the pictures.
+
+    It trains the guided prediction, negative + cfg · (positive − negative); nodes that change guidance keep a function
+    in the model's options, and perhaps a state from step to step.
+    """
+    changed = [key for key in _GUIDANCE if model.model_options.get(key)]
+    if changed and method == "best" and cfg != 1.0:
+        raise DataError(
+            "A node changes this model's guidance (RescaleCFG, perturbed attention and the like), and 'best' learns from "
+            "plain guidance. Set the method to 'pairs', or make the groups without that node and connect the model "
+            "without it; it can be used with the LoRA afterwards."
         )
 
 

@@ -20,6 +20,7 @@ from ...ganrm_core.post_training.sigmas import NoiseLevels
 from ...ganrm_core.post_training.trainer import GroupTrainer, TrainingTrace
 from ...ganrm_core.post_training.training_card import TrainingView, live_training_card, training_body
 from ...ganrm_core.post_training.training_words import check_kept
+from ...ganrm_core.post_training.watch import NO_MEMORY
 from ...ganrm_core.reports.live_preview import Stage
 from ...ganrm_core.utils.device_memory import free_cached_memory, is_out_of_memory
 from ...ganrm_core.utils.errors import DataError
@@ -30,7 +31,7 @@ from ..host.sampling.sampling_setup import KSamplerSettings, as_ksampler
 from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
 from .lora_cache import LoraCache, TrainedLora, lora_key
-from .lora_checks import check_groups, input_warnings, no_memory_words
+from .lora_checks import check_groups, check_guidance, input_warnings, no_memory_words
 from .lora_preview import Budget, Previewer
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class LoraTraining:
         from ..host.training.refusals import check_trainable
 
         check_groups(job.model, job.groups)
+        check_guidance(job.model, job.groups.groups.sampling.cfg, job.training.method)
         self._latents = [group.latents for group in job.groups.groups.groups]
         self._shape = (job.training.micro_batch, *self._latents[0].shape[1:])
         check_trainable(job.model, job.groups.prompts, self._shape)
@@ -77,6 +79,8 @@ class LoraTraining:
         self._notes: list[str] = []
         self._fingerprint = known_fingerprint("model", job.model)
         self.warnings = input_warnings(job.model, self._fingerprint, job.groups, job.vae)
+        for warning in self.warnings:  # the training is long, and the summary comes at its end
+            logging.warning("Train LoRA on Groups: %s", warning)
         self.view = TrainingView(TrainingTrace(), job.training.steps)
         self._body: Image.Image | None = None
         self._draw_at = 0.0
@@ -142,7 +146,8 @@ class LoraTraining:
         ) as denoiser:
             if kept is None:
                 kept = self._trained(denoiser, progress)
-                cache.store(kept)  # before anything else: Cancel must not lose it
+                if kept.trace.stopped != NO_MEMORY:  # another time there may be enough
+                    cache.store(kept)  # before anything else: Cancel must not lose it
             else:
                 self._show(kept)
             if self._lacks_last_previews(kept):

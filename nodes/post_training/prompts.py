@@ -137,7 +137,7 @@ class Prompts(io.ComfyNode):
             )
         progress: ProgressCallback = progress_bar()
         prompts = encoded(clip, found.texts, resolved(negative, seed), progress)
-        title, notes = _title(found), _notes(clip, found)
+        title, notes = _title(found), _notes(clip, found, most)
         lines = [title, *notes, *(f"{number}. {each}" for number, each in enumerate(found.texts, start=1))]
         summary = "\n".join(lines)
         card = prompt_card(found.texts, title, notes)
@@ -150,11 +150,11 @@ def _title(found: PromptList) -> str:
     return "1 prompt" if count == 1 else f"{count} prompts"
 
 
-def _notes(clip: Any, found: PromptList) -> list[str]:
+def _notes(clip: Any, found: PromptList, most: int) -> list[str]:
     """What is to be said about the list, a sentence each."""
     notes = []
     left = found.possible - found.duplicates - len(found.texts)
-    if left > 0:
+    if left > 0 and len(found.texts) == most:
         notes.append(f"Only {len(found.texts)} of {found.possible} possible prompts: raise 'most' for more.")
     if found.duplicates:
         notes.append(f"Left out because they were there already: {found.duplicates}.")

@@ -62,9 +62,13 @@ class TrainOnGroups(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, method: str | None = None, layers: str | None = None, start_file: str | None = None
+        cls,
+        method: str | None = None,
+        layers: str | None = None,
+        checkpointing: str | None = None,
+        start_file: str | None = None,
     ) -> bool:
-        _check_widgets(method, layers, start_file)
+        _check_widgets(method, layers, checkpointing, start_file)
         return True
 
     @classmethod
@@ -83,7 +87,7 @@ class TrainOnGroups(io.ComfyNode):
         **settings: Any,
     ) -> io.NodeOutput:
         await run_ready_nodes_first()
-        _check_widgets(method, settings.get("layers"), start_file)
+        _check_widgets(method, settings.get("layers"), settings.get("checkpointing"), start_file)
         training, lora = settings_of(method, settings)
         job = Job(
             model,
@@ -101,12 +105,16 @@ class TrainOnGroups(io.ComfyNode):
         return _result(run, job, trained, problem)
 
 
-def _check_widgets(method: str | None, layers: str | None, start_file: str | None) -> None:
+def _check_widgets(
+    method: str | None, layers: str | None, checkpointing: str | None, start_file: str | None
+) -> None:
     """Raise DataError for a choice that is not offered; None is not known yet."""
     if method is not None:
         check_choice(method, METHODS, "method")
     if layers is not None:
         check_choice(layers, LAYERS, "layers")
+    if checkpointing is not None:
+        check_choice(checkpointing, tuple(CHECKPOINTING), "gradient checkpointing")
     if start_file not in (None, NO_FILE):
         model_files.lora_path(start_file)
 

@@ -34,11 +34,13 @@ class Flow:
 class ToyDenoiser:
     """Denoises points from N(prompt, 1). The LoRA adds `bias` + `weight`·x to the velocity.
 
-    `most`: larger batches run out of memory. `broken_after`: predictions after so many calls are no numbers.
+    `most`: larger batches run out of memory, and after `full_after` calls every batch does. `broken_after`: predictions
+    after so many calls are no numbers.
     """
 
     most: int = 1000
     broken_after: int = 10**9
+    full_after: int = 10**9
     sampling: Flow = field(default_factory=Flow)
     calls: int = 0
 
@@ -52,7 +54,7 @@ class ToyDenoiser:
 
     def denoise(self, noisy: Tensor, sigma: Tensor, prompt: int) -> Tensor:
         self.calls += 1
-        if len(noisy) > self.most:
+        if len(noisy) > self.most or self.calls > self.full_after:
             raise RuntimeError("CUDA out of memory")
         added = self.bias + noisy.flatten(1) @ self.weight.T
         velocity = _velocity(noisy, sigma, prompt) + added.reshape(noisy.shape)

@@ -142,20 +142,21 @@ class HostDenoiser:
         key = (prompt, tuple(noisy.shape[1:]))
         if key not in self._conds:
             given = self._prompts.negative if prompt == _NEGATIVE else self._prompts.positive[prompt]
-            self._conds[key] = self._processed(given, noisy[:1])
+            kind = "negative" if prompt == _NEGATIVE else "positive"  # some models treat the two differently
+            self._conds[key] = self._processed(given, kind, noisy[:1])
         return self._conds[key]
 
-    def _processed(self, conditioning: Conditioning, noisy: Tensor) -> Any:
+    def _processed(self, conditioning: Conditioning, kind: str, noisy: Tensor) -> Any:
         process, noise = comfy.samplers.process_conds, torch.zeros_like(noisy)
         newer = "latent_shapes" in inspect.signature(process).parameters
         more = {"latent_shapes": [noise.shape]} if newer else {}
         with torch.inference_mode(False), torch.no_grad():
             copied = [[thawed(tensor), thawed(dict(options))] for tensor, options in conditioning]
-            conds = {"positive": comfy.sampler_helpers.convert_cond(copied)}
+            conds = {kind: comfy.sampler_helpers.convert_cond(copied)}
             conds = process(self._session.model, noise, conds, self.device, noise.clone(), None, 0, **more)
-        for each in conds["positive"]:
+        for each in conds[kind]:
             check_no_concat(each["model_conds"])
-        return thawed(conds["positive"])
+        return thawed(conds[kind])
 
 
 def _wrappers(model: Any, layers: LoraLayers, checkpointing: bool) -> ForwardWrappers:

@@ -89,6 +89,11 @@ def _check_patches(model: Any) -> None:
             "The model has hooks (LoRAs or weights that come and go with the steps). Take out the nodes that set "
             "hooks, or put the LoRA in with Load LoRA."
         )
+    if options.get("context_handler") is not None:
+        raise DataError(
+            "The model looks at its picture through context windows. Take that node out before the training; the LoRA can "
+            "be used with it afterwards."
+        )
     if "easycache" in options.get("transformer_options", {}):
         raise DataError(
             "EasyCache and LazyCache reuse what the model gave for the step before, through which nothing can be "

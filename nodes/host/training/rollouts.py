@@ -48,7 +48,9 @@ class Rollouts:
     def __init__(self, model: Any, prompts: PromptSet, settings: Sampling, latent: Latent) -> None:
         """`latent`: the size, as one empty latent. Raises DataError for a video, a mask, or an unknown sampler."""
         _check(settings, latent)
-        self._model, self._prompts, self._settings, self._latent = model, prompts, settings, latent
+        self._model, self._prompts, self._settings = model, prompts, settings
+        # Every sample has a seed of its own; the latent's places in some batch would only mix two ways of counting.
+        self._latent: Latent = {key: value for key, value in latent.items() if key != "batch_index"}
         self._stacked = settings.sampler_name in _STACKABLE.split()
         self._most = _AT_ONCE
         if _keeps_state(self._setup(0)):

@@ -28,7 +28,9 @@ class Host:
             "latent_rgb_factors": [[0.3, 0.2, 0.1]] * 4,
         }
         inside = SimpleNamespace(latent_format=SimpleNamespace(**shape), process_latent_in=lambda x: x)
-        self.model = SimpleNamespace(model=inside, load_device=torch.device("cpu"), patches={})
+        self.model = SimpleNamespace(
+            model=inside, load_device=torch.device("cpu"), patches={}, model_options={}
+        )
         self.on_preview: Callable[[str], None] = lambda _: None
         self.fingerprint = "model"
 
@@ -191,6 +193,15 @@ def test_out_of_memory_halves_and_then_says_what_to_lower(host: Host, errors: An
         host.run(seed=1)
 
 
+def test_memory_that_runs_out_later_keeps_the_last_good_lora_and_tries_again(host: Host) -> None:
+    host.denoiser = ToyDenoiser(full_after=200)
+    result = host.run(steps=40)
+    assert "there was not enough memory" in summary(result)
+    assert result["lora"]
+    host.denoiser = ToyDenoiser()
+    assert "there was not enough memory" not in summary(host.run(steps=40))
+
+
 def test_a_full_disk_loses_no_lora(host: Host, pack: Pack, monkeypatch: Any) -> None:
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device")
@@ -224,9 +235,26 @@ def test_what_does_not_fit_is_refused(host: Host, pack: Pack, errors: Any) -> No
     refused("not on this machine", start_file="../secret.safetensors")
     assert "not on this machine" in pack.refusal(NODE, start_file="gone.safetensors")
     assert "no layers" in pack.refusal(NODE, layers="some")
+    assert "no gradient checkpointing" in pack.refusal(NODE, checkpointing="some")
     assert pack.refusal(NODE, method="pairs", layers=None, start_file="none") == ""
     host.model.model.latent_format.latent_channels = 16
     refused("another kind of model", groups=groups)
+    named = SimpleNamespace(**{**vars(groups.groups), "family": "SDXL, SDXL latents"})
+    refused("another kind of model .SDXL", groups=bare(named, groups.prompts))
+
+
+@pytest.mark.parametrize(("method", "cfg"), [("best", 2.0), ("best", 1.0), ("pairs", 2.0)])
+def test_guidance_that_a_node_changes_is_learned_by_pairs_only(
+    host: Host, errors: Any, method: str, cfg: float
+) -> None:
+    host.model.model_options = {"sampler_cfg_function": lambda args: args["cond"]}
+    groups = host.groups()
+    object.__setattr__(groups.groups.sampling, "cfg", cfg)
+    if (method, cfg) == ("best", 2.0):
+        with pytest.raises(errors.DataError, match="RescaleCFG"):
+            host.run(groups=groups, method=method)
+    else:
+        assert host.run(groups=groups, method=method)["lora"]
 
 
 def test_groups_of_another_model_and_loras_in_the_model_are_told(host: Host, pack: Pack) -> None:

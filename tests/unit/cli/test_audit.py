@@ -32,3 +32,10 @@ def test_clean_and_bad_folders(trained: Any, make_folder: Any, tmp_path: Any, ga
     assert "tells them apart" not in ran.out
     assert ran.lines[-1].startswith("Nothing but the pictures themselves")
     assert ganrm("audit", "--liked", liked, "--ordinary", tmp_path / "none").code == 2
+
+
+def test_files_left_out_are_named(work: Workspace) -> None:
+    (work.ordinary / "broken.png").write_bytes(b"no picture")
+    ran = work.run("audit")
+    assert ran.code == 0
+    assert "broken.png" in ran.err

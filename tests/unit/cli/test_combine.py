@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from ganrm_core.rewards.combination_file import load_reward, read_combination, write_combination
 from ganrm_core.rewards.combined import CombinedReward
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ganrm_core.utils.errors import CheckpointError
+from ganrm_core.utils.errors import CheckpointError, DataError, OutputError
 
 Ganrm = Callable[..., Any]
 
@@ -175,3 +177,13 @@ class TestCommands:
         assert sum(name == "held-out" for name, _ in facts) == 1
         (line,) = ganrm("info", recipe, "--json").json
         assert [card["backbone"]["name"] for card in line["cards"]] == ["file:tiny.safetensors"] * 2
+
+
+def test_weights_and_places_that_cannot_be_written_down(models: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"The weight of .*sharp.safetensors. is nan"):
+        write_combination(tmp_path / "both.ganrm.json", [(models[0], 1.0), (models[1], math.nan)])
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))  # a name that is not valid UTF-8
+    shutil.copytree(models[1].parent, odd)
+    with pytest.raises(OutputError, match="No path leads from the combination"):
+        write_combination(tmp_path / "both.ganrm.json", [(models[0], 1.0), (odd / models[1].name, 1.0)])
+    assert not (tmp_path / "both.ganrm.json").exists()

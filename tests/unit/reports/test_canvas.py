@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ganrm_core.reports import system_fonts
-from ganrm_core.reports.canvas import fitted, name_lines, text_width
+from ganrm_core.reports.canvas import enlarged, fitted, name_lines, text_width
 from ganrm_core.reports.fonts import fitting_text, wrapped_text
 
 _CHINESE = "模型在未见过的图像上的区分能力（AUC）。区间 0.85–0.93，请降低最低分数，或生成更多候选图像。"
@@ -73,3 +73,9 @@ def test_pictures_of_either_kind_are_fitted(size: tuple[int, int], drawn: tuple[
     assert fitted(tensor, 200, 200).tobytes() == found.tobytes()
     clear = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
     assert fitted(clear, 10, 10).getpixel((5, 5)) == (128, 128, 128), "transparency lies over mid-grey"
+
+
+def test_only_small_pictures_are_enlarged() -> None:
+    wide = Image.new("RGB", (40, 10))
+    assert enlarged(wide, 80).size == (80, 20)
+    assert enlarged(wide, 40) is wide

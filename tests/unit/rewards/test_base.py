@@ -87,3 +87,14 @@ def test_a_bad_picture_in_a_mixed_list_is_named() -> None:
     ):
         with pytest.raises(ImageError, match=message):
             each_of([good, bad, good])
+
+
+def test_every_unreadable_file_is_named_at_once(
+    untrained_model: Any, tiny_file: Path, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{index}.png" for index in range(3)]
+    Image.fromarray(pixels()).save(paths[1])
+    for path in (paths[0], paths[2]):
+        path.write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"(?s)0\.png.*2\.png"):
+        untrained_model(f"file:{tiny_file}").score(paths)

@@ -164,3 +164,11 @@ def test_a_sheet_that_cannot_be_written_leaves_pictures_and_table(
     with pytest.raises(OutputError, match=r"full\. The pictures and scores\.csv are there, complete"):
         place_selection(ranked(shots), output)
     assert len(pictures(output)) == 3
+
+
+def test_a_folder_that_another_run_fills_meanwhile_is_left_to_it(shots: Path, output: Path) -> None:
+    (output / TABLE).write_text("theirs")
+    placed = place_selection(ranked(shots), output)
+    assert placed.folder == output.with_name("best (2)")
+    assert len(pictures(placed.folder)) == 3
+    assert [path.read_text() for path in output.iterdir()] == ["theirs"]

@@ -13,7 +13,15 @@ from unit_support.failing_disk import names, refuse, refuse_creating
 
 from ganrm_core.utils import files
 from ganrm_core.utils.errors import NameTakenError, OutputError
-from ganrm_core.utils.files import atomic_file, check_new_file, free_name, shown, write_new, write_new_file
+from ganrm_core.utils.files import (
+    atomic_file,
+    check_new_file,
+    expand_home,
+    free_name,
+    shown,
+    write_new,
+    write_new_file,
+)
 
 DISK_TROUBLE = [
     (errno.ENOSPC, "disk is full.*Free some space"),
@@ -203,3 +211,7 @@ def test_free_names_count_up_and_are_plain(tmp_path: Path) -> None:
     for name in ("", ".", "..", "a/b.png", "../a.png", "/etc/passwd"):
         with pytest.raises(OutputError, match="not a plain file name"):
             free_name(tmp_path, name)
+
+
+def test_a_home_folder_that_there_is_not() -> None:
+    assert expand_home("~nobody-of-this-name/pictures") == Path("~nobody-of-this-name/pictures")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
+import zlib
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -155,3 +158,21 @@ def test_mean_colour(tmp_path: Path) -> None:
     large = torch.zeros(3, 511, 700, dtype=torch.uint8)
     large[:, ::2, ::2] = 255
     assert mean_colour(large) == (1, 1, 1, 0, 0), "of a large picture few pixels tell its colour"
+
+
+def test_sixteen_bits_of_a_colour_png_are_seen(tmp_path: Path) -> None:
+    rows = b"".join(b"\0" + bytes(range(64)) * 6 for _ in range(64))  # 64 pixels of 3 × 16 bits
+    header = struct.pack(">IIBBBBB", 64, 64, 16, 2, 0, 0, 0)
+    chunks = (png_chunk(b"IHDR", header), png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"IEND", b""))
+    path = tmp_path / "deep.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert file_stats(path, read_image(path)).mode == "RGB;16"
+
+
+def test_facts_from_json(picture: Image.Image, tmp_path: Path) -> None:
+    stats = stats_of(picture, tmp_path / "a.png")
+    values = json.loads(json.dumps(asdict(stats)))
+    assert FileStats.from_json(values) == stats
+    for change, message in (({"width": "wide"}, "wrong kind"), ({"bands": [1.0]}, "incomplete")):
+        with pytest.raises(ValueError, match=message):
+            FileStats.from_json({**values, **change})
