@@ -19,7 +19,7 @@ def ran(comfyui: ComfyUI, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 @pytest.mark.parametrize(
     "model",
-    ["flow", "eps_all_layers", "on_top_of_a_lora"],
+    ["flow", "flux", "eps_all_layers", "on_top_of_a_lora"],
 )
 def test_cores_loader_makes_the_picture_of_the_training(ran: Ran, model: str) -> None:
     found = ran[f"same_picture_{model}"]

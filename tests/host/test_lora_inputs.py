@@ -59,6 +59,7 @@ def test_a_lora_that_does_not_fit_is_refused(ran: Ran, lora: str, words: str) ->
     ("model", "words"),
     [
         ("inpainting", "Train with an image model"),
+        ("depth_maps", "Train with an image model"),
         ("with_hooks", "Take out the nodes that set hooks"),
         ("easycache", "Take that node out before"),
         ("context_windows", "Take that node out before"),
@@ -91,16 +92,27 @@ def test_videos_are_refused_and_single_frames_are_not(ran: Ran) -> None:
         ("mask", "Take out Conditioning (Set Mask)"),
         ("hooks", "Take out Cond Set Props"),
         ("unclip_conditioning", "Take out unCLIPConditioning"),
+        ("clip_vision_output", "Take out the node that takes a CLIP vision output"),
         ("concat_latent_image", "Take out InpaintModelConditioning"),
+        ("concat_image", "Take out SD_4XUpscale_Conditioning"),
+        ("noise_concat", "Take out the image-to-video or inpainting node"),
+        ("stable_cascade_prior", "Take out StableCascade_StageB_Conditioning"),
+        ("vace_frames", "Take out the node that puts it in"),
+        ("reference", "Take out ReferenceLatent"),
+        ("half the range of CLIP", "Take out the node that sets hooks for CLIP"),
     ],
 )
 def test_prompts_with_more_than_text_are_refused(ran: Ran, prompts: str, words: str) -> None:
     assert words in ran["refused_prompts"][prompts]
 
 
-@pytest.mark.parametrize("prompts", ["whole range", "strength"])
+@pytest.mark.parametrize("prompts", ["whole range", "whole range of CLIP", "strength"])
 def test_options_that_change_nothing_are_not_refused(ran: Ran, prompts: str) -> None:
     assert ran["refused_prompts"][prompts] == ""
+
+
+def test_a_model_that_always_sees_a_picture_is_refused(ran: Ran) -> None:
+    assert "follows a given picture" in ran["seen_pictures"]
 
 
 def test_a_patch_that_nothing_can_be_learned_through(ran: Ran) -> None:

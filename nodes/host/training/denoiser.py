@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 import comfy.model_patcher
@@ -16,18 +17,21 @@ from torch import Tensor, nn
 from ....ganrm_core.post_training.config import LoraSettings
 from ....ganrm_core.post_training.scalings import ModelSampling
 from ....ganrm_core.utils.errors import DataError
-from .checkpointing import checkpointed_blocks, offloaded_layers
+from .checkpointing import blocks_of, checkpointed_blocks, offloaded_layers
 from .forward_wrappers import ForwardWrappers
 from .gradient_scale import GradientScale
+from .kernels import without_kernels
 from .lora_file import LoraDict, lora_dict, lora_layers
 from .lora_layers import LoraLayers
 from .model_session import ModelSession, without_dynamic_loading
+from .overwritten import CANNOT_BE_LEARNED_THROUGH, reads_copied
 from .prompt_set import Conditioning, PromptSet
 from .quantised import in_full_precision
 from .refusals import check_no_concat, check_trainable
 from .thaw import thawed
 
 _NEGATIVE = -1
+_NOT_DIFFERENTIABLE = ("no autograd formula was registered", "modified by an inplace operation")
 _SMALL = 2**28  # bytes of weights; above, a model's inner tensors are worth saving
 
 
@@ -56,7 +60,8 @@ def trainable(
         again = plain.model_size() > _SMALL if checkpointing is None else checkpointing
         session = ModelSession(plain, _wrappers(plain, layers, again), layers.bytes)
         try:
-            yield HostDenoiser(session, layers, prompts, latent_shape, notes)
+            with _words_for_autograd():
+                yield HostDenoiser(session, layers, prompts, latent_shape, notes)
         finally:
             session.close()
 
@@ -133,7 +138,7 @@ class HostDenoiser:
         noisy, sigma, cond = thawed(noisy), thawed(sigma), self._cond(prompt, noisy)
         options = comfy.model_patcher.create_model_options_clone(session.options)
         scale = GradientScale() if session.halved and torch.is_grad_enabled() else None
-        with _words_for_inference_tensors(), self.layers.scaled_by(scale):
+        with without_kernels(), self.layers.scaled_by(scale):
             (found,) = comfy.samplers.calc_cond_batch(session.model, [cond], noisy, sigma, options)
         predicted: Tensor = found.float()
         return scale.scaled(predicted) if scale else predicted
@@ -164,27 +169,37 @@ def _wrappers(model: Any, layers: LoraLayers, checkpointing: bool) -> ForwardWra
     on_cpu = model.load_device.type == "cpu"
 
     def again() -> Callable[[], AbstractContextManager[None]]:
-        scale = layers.gradient_scale
-        return lambda: layers.scaled_by(scale)
+        return partial(_surroundings, layers, layers.gradient_scale)
 
     return ForwardWrappers(
         [
             *in_full_precision(network),
             *([] if on_cpu else offloaded_layers(network)),
             *layers.wrappers(),
+            *reads_copied(blocks_of(network)),
             *(checkpointed_blocks(network, again) if checkpointing else []),
         ]
     )
 
 
 @contextmanager
-def _words_for_inference_tensors() -> Iterator[None]:
+def _surroundings(layers: LoraLayers, scale: GradientScale | None) -> Iterator[None]:
+    """Of a block that is computed again."""
+    with without_kernels(), layers.scaled_by(scale):
+        yield
+
+
+@contextmanager
+def _words_for_autograd() -> Iterator[None]:
+    """Sentences for what PyTorch says about a model that it cannot differentiate."""
     try:
         yield
     except RuntimeError as error:
-        if "Inference tensors" not in str(error):
-            raise
-        raise DataError(
-            "A node has patched this model with tensors that nothing can be learned through. Connect the model as its "
-            "loader gives it (LoRAs may stay), and use such nodes afterwards."
-        ) from error
+        if "Inference tensors" in str(error):
+            raise DataError(
+                "A node has patched this model with tensors that nothing can be learned through. Connect the model as its "
+                "loader gives it (LoRAs may stay), and use such nodes afterwards."
+            ) from error
+        if any(words in str(error) for words in _NOT_DIFFERENTIABLE):
+            raise DataError(CANNOT_BE_LEARNED_THROUGH) from error
+        raise

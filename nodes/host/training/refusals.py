@@ -25,8 +25,23 @@ _CONDITIONS = {
     "concat_latent_image": ("a picture to paint into", "InpaintModelConditioning"),
     "noise_concat": ("a picture to paint into", "the image-to-video or inpainting node"),
     "unclip_conditioning": ("a picture as prompt", "unCLIPConditioning"),
+    "clip_vision_output": ("a picture as prompt", "the node that takes a CLIP vision output"),
+    "clip_vision_outputs": ("pictures as prompt", "the node that takes CLIP vision outputs"),
+    "reference_latents": ("a picture to edit or follow", "ReferenceLatent, or the text encoder that takes a picture,"),
+    "concat_image": ("a picture to enlarge", "SD_4XUpscale_Conditioning"),
+    "stable_cascade_prior": ("another model's latents", "StableCascade_StageB_Conditioning"),
+    "clip_start_percent": ("prompts that change with the steps", "the node that sets hooks for CLIP"),
+    "clip_end_percent": ("prompts that change with the steps", "the node that sets hooks for CLIP"),
     "default": ("a default prompt", "Cond Set Default Combine"),
-}
+    **dict.fromkeys(
+        (
+            "audio_embed", "camera_conditions", "control_video", "face_video_pixels", "guiding_frame_index",
+            "keyframe_idxs", "pose_video_latent", "ref_latent", "reference_motion", "time_dim_concat", "vace_frames",
+        ),
+        ("a clip, picture or sound to follow", "the node that puts it in"),
+    ),
+}  # fmt: skip
+_NO_LIMIT = {"start_percent": 0.0, "end_percent": 1.0, "clip_start_percent": 0.0, "clip_end_percent": 1.0}
 
 
 def check_trainable(model: Any, prompts: PromptSet, latent_shape: Sequence[int] | None = None) -> None:
@@ -37,6 +52,7 @@ def check_trainable(model: Any, prompts: PromptSet, latent_shape: Sequence[int] 
     if not len(prompts):
         raise DataError("There are no prompts to train on. Connect Prompts (GAN-RM) with at least one line.")
     _check_latents(model, latent_shape)
+    _check_noise(model)
     for conditioning in (*prompts.positive, prompts.negative):
         check_conditioning(conditioning)
     _check_patches(model)
@@ -62,9 +78,6 @@ def check_no_concat(model_conds: Any) -> None:
         )
 
 
-_NO_LIMIT = {"start_percent": 0.0, "end_percent": 1.0}
-
-
 def _check_latents(model: Any, shape: Sequence[int] | None) -> None:
     if getattr(model.model, "concat_keys", ()):
         check_no_concat({"c_concat"})
@@ -75,6 +88,15 @@ def _check_latents(model: Any, shape: Sequence[int] | None) -> None:
     if len(shape) not in (4, 5) or (len(shape) == 5 and shape[2] > 1):
         raise DataError(
             "These latents are no still pictures. Videos cannot be trained on yet: set the length to one frame."
+        )
+
+
+def _check_noise(model: Any) -> None:
+    sampling = model.get_model_object("model_sampling")
+    if any(kind.__name__.startswith("IMG_TO_IMG") for kind in type(sampling).__mro__):
+        raise DataError(
+            "This model turns one picture into another (into a depth map, a larger one and the like), and makes none out "
+            f"of noise. {_ANOTHER_MODEL}"
         )
 
 

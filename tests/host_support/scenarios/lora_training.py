@@ -19,6 +19,7 @@ from host_support.scenarios.small_models import (
     UNET_SHAPE,
     eps_model,
     flow_model,
+    flux_model,
     left_behind,
     noisy_batch,
     pack,
@@ -36,6 +37,10 @@ def same_picture_flow() -> dict[str, float]:
 
 def same_picture_eps_all_layers() -> dict[str, float]:
     return _same_picture(eps_model(), prompts(24), UNET_SHAPE, settings(layers="all", alpha=2.0))
+
+
+def same_picture_flux() -> dict[str, float]:
+    return _same_picture(flux_model(), prompts(), SHAPE, settings())
 
 
 def same_picture_on_top_of_a_lora() -> dict[str, float]:
@@ -168,6 +173,10 @@ def patches_see_the_same_block_twice() -> list[list[Any]]:
 
     model.set_model_attn1_patch(patch)
     with trainable(model, prompts(24), UNET_SHAPE, checkpointing=True) as denoiser:
+        train(
+            denoiser, 1, shape=UNET_SHAPE
+        )  # the first time, blocks run once more to see what they overwrite
+        seen.clear()
         clean, sigma, noisy = noisy_batch(denoiser, UNET_SHAPE)
         predicted = denoiser.denoise(noisy, sigma, 0)
         forward = list(seen)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import comfy.model_base
+import comfy.model_management
 import comfy.model_patcher
 import comfy.sample
 import comfy.sd
@@ -58,6 +59,32 @@ def eps_model(seed: int = 0) -> Any:
         for name, tensor in model.diffusion_model.state_dict().items()
     }
     state["out.2.weight"] /= 10  # else rounding grows from step to step
+    model.diffusion_model.load_state_dict(state)
+    return comfy.model_patcher.ModelPatcher(model, load_device=CPU, offload_device=CPU)
+
+
+def flux_model() -> Any:
+    """Flux-like: a flow model whose blocks write into their inputs, and which knows reference latents."""
+    import comfy.ldm.flux.model as flux
+
+    newer = {"txt_ids_dims": []} if "txt_ids_dims" in flux.FluxParams.__dataclass_fields__ else {}
+    config = comfy.supported_models.Flux(
+        {
+            "image_model": "flux", "in_channels": 16, "out_channels": 16, "patch_size": 2, "hidden_size": 64,
+            "num_heads": 2, "mlp_ratio": 2.0, "depth": 2, "depth_single_blocks": 2, "vec_in_dim": 2048,
+            "context_in_dim": 4096, "axes_dim": [8, 12, 12], "theta": 10000, "qkv_bias": True,
+            "guidance_embed": True, "dtype": torch.float32, **newer,
+        }
+    )  # fmt: skip
+    config.set_inference_dtype(torch.float32, None)
+    model = config.get_model({}, "", device=CPU)
+    random = torch.Generator().manual_seed(0)
+    state = {
+        name: torch.randn(tensor.shape, generator=random) / max(tensor[0].numel(), 1) ** 0.5
+        if tensor.ndim > 1
+        else torch.full_like(tensor, float(name.endswith("scale")))
+        for name, tensor in model.diffusion_model.state_dict().items()
+    }
     model.diffusion_model.load_state_dict(state)
     return comfy.model_patcher.ModelPatcher(model, load_device=CPU, offload_device=CPU)
 
@@ -149,5 +176,6 @@ def left_behind(model: Any) -> dict[str, Any]:
         "gradients": [name for name, weight in model.model.named_parameters() if weight.grad is not None],
         "attention": mmdit_module.optimized_attention is attention.optimized_attention,
         "patcher": model.model.current_patcher is None,
+        "told": getattr(comfy.model_management, "in_training", False),
         "injections": list(model.injections),
     }

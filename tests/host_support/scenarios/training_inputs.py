@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import comfy.model_base
 import comfy.model_patcher
 import comfy.ops
 import comfy.sd
@@ -16,6 +17,7 @@ from host_support.scenarios.small_models import (
     UNET_SHAPE,
     eps_model,
     flow_model,
+    flux_model,
     pack,
     prompts,
     sampled,
@@ -121,7 +123,22 @@ def refused_models() -> dict[str, str]:
         model.is_dynamic = lambda: True
         model.clone = _raise_no_loader
 
-    changes = (inpainting, with_hooks, easycache, context_windows, compiled, sound, float8, streamed)
+    def depth_maps(model: Any) -> None:
+        base = comfy.model_base
+        sampling = base.model_sampling(model.model.model_config, base.ModelType.IMG_TO_IMG)
+        model.add_object_patch("model_sampling", sampling)
+
+    changes = (
+        inpainting,
+        depth_maps,
+        with_hooks,
+        easycache,
+        context_windows,
+        compiled,
+        sound,
+        float8,
+        streamed,
+    )
     return {change.__name__: _refusal(_changed(change)) for change in changes}
 
 
@@ -154,9 +171,36 @@ def refused_prompts() -> dict[str, str]:
         "whole range": with_option(start_percent=0.0, end_percent=1.0),
         "half the range": with_option(start_percent=0.5, end_percent=1.0),
         "strength": with_option(strength=0.5),
+        "whole range of CLIP": with_option(clip_start_percent=0.0, clip_end_percent=1.0),
+        "half the range of CLIP": with_option(clip_start_percent=0.5, clip_end_percent=1.0),
+        "reference": _refusal(
+            flux_model(), kind(given.texts, tuple(map(_with_reference, given.positive)), "", given.negative)
+        ),
     }
-    options = ("control", "gligen", "area", "mask", "hooks", "unclip_conditioning", "concat_latent_image")
+    options = (
+        "control", "gligen", "area", "mask", "hooks", "unclip_conditioning", "clip_vision_output",
+        "concat_latent_image", "concat_image", "noise_concat", "stable_cascade_prior", "vace_frames",
+    )  # fmt: skip
     return {**cases, **{name: with_option(**{name: torch.ones(1)}) for name in options}}
+
+
+def _with_reference(conditioning: Any) -> Any:
+    """As an edit model is given its picture."""
+    from comfy_extras.nodes_edit_model import ReferenceLatent
+
+    return ReferenceLatent.execute(conditioning, {"samples": torch.ones(1, *SHAPE[1:])}).result[0]
+
+
+def seen_pictures() -> str:
+    """Of a model that sees a picture beside the noise whatever its prompt says, as those do that follow instructions."""
+    model = flow_model()
+    model.model.concat_cond = lambda noise, **_: torch.zeros_like(noise)
+    try:
+        with trainable(model) as denoiser:
+            train(denoiser, 1)
+    except pack("ganrm_core.utils.errors").DataError as error:
+        return str(error)
+    return ""
 
 
 def frozen_patches() -> str:
