@@ -16,11 +16,10 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class GroupScores:
-    """Scores of one group: `order` from best to worst, spoilt pictures left out; `deviation` of the logits."""
+    """Scores of one group: `order` from best to worst, spoilt pictures left out."""
 
     order: tuple[int, ...]
     scores: tuple[float, ...]
-    deviation: float
 
     @property
     def best(self) -> float:
@@ -36,10 +35,7 @@ class GroupScores:
 
 
 def group_scores(group: Group) -> GroupScores:
-    order = group.ranking()
-    logits = group.logits[order].double()
-    deviation = float(logits.std(correction=0)) if len(order) > 1 else 0.0
-    return GroupScores(tuple(order), tuple(group.scores.tolist()), deviation)
+    return GroupScores(tuple(group.ranking()), tuple(group.scores.tolist()))
 
 
 def spoilt_pictures(groups: Groups) -> dict[int, list[int]]:

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..utils.cache_entries import content_name, last_used, remove_entry
 from ..utils.errors import OutputError
 from ..utils.files import atomic_file
 from ..utils.logs import logger_of
@@ -27,7 +28,7 @@ _log = logger_of(__name__)
 
 _FORMAT = 1
 _SUFFIX = ".safetensors"
-_KEY_LENGTH, _CONTENT_LENGTH = 40, 24  # of hex digits: some systems allow no long paths
+_KEY_LENGTH = 40  # of hex digits: some systems allow no long paths
 _STALE_S = 24 * 60 * 60
 _RESERVE = 500 * 10**6
 """Bytes that stay free on the disk: a cache must not fill it up."""
@@ -70,10 +71,10 @@ class TensorStore:
                 content = path.read_bytes()
             except OSError:  # evicted by another process
                 continue
-            tensors = _unpacked(content) if _content_name(content) == path.stem.rpartition("-")[2] else None
+            tensors = _unpacked(content) if content_name(content) == path.stem.rpartition("-")[2] else None
             if tensors is None:
                 _log.warning("GAN-RM: a kept file is damaged, and its content is made anew: %s", path.name)
-                _remove(path)
+                remove_entry(path)
                 continue
             with contextlib.suppress(OSError):
                 os.utime(path)
@@ -88,7 +89,7 @@ class TensorStore:
         if self.problem:
             return
         content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-        path = self.folder / f"{key}-{_content_name(content)}{_SUFFIX}"
+        path = self.folder / f"{key}-{content_name(content)}{_SUFFIX}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make_room(len(content))
@@ -111,12 +112,12 @@ class TensorStore:
                     evictable.append((path, size))
         while room < 0 and evictable:
             path, size = evictable.pop()
-            _remove(path)
+            remove_entry(path)
             room += size
         # Partial files of a crash; younger ones may belong to another process.
         for path in self.folder.glob(f".*.part{_SUFFIX}"):
-            if time.time() - _last_used(path) > _STALE_S:
-                _remove(path)
+            if time.time() - last_used(path) > _STALE_S:
+                remove_entry(path)
         if room < 0:
             raise OutputError(
                 f"What this run keeps takes more than the {self.most_bytes / 1e9:.0f} GB set aside for it."
@@ -127,7 +128,7 @@ class TensorStore:
     def _entries(self, pattern: str) -> list[Path]:
         """Matching entries, most recently used first."""
         visible = [path for path in self.folder.glob(pattern) if not path.name.startswith(".")]
-        return sorted(visible, key=_last_used, reverse=True)
+        return sorted(visible, key=last_used, reverse=True)
 
 
 def _unpacked(content: bytes) -> dict[str, Tensor] | None:
@@ -140,19 +141,3 @@ def _unpacked(content: bytes) -> dict[str, Tensor] | None:
             return tensors
     except (SafetensorError, ValueError, KeyError):
         return None
-
-
-def _content_name(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:_CONTENT_LENGTH]
-
-
-def _last_used(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # gone already, or in use on Windows: removed next time
-        path.unlink()

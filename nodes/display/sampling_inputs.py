@@ -1,4 +1,4 @@
-"""KSampler's widgets, which several nodes have."""
+"""Node inputs for steps, guidance, sampler and scheduler, as KSampler has them."""
 
 from __future__ import annotations
 

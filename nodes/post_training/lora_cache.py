@@ -19,7 +19,7 @@ from ..host import folders
 from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
 
-METHOD = 2
+METHOD = 3
 """Raised whenever the same inputs give another LoRA than before."""
 _MOST_BYTES = 2 * 10**9
 _LORA, _RECORD, _BEFORE, _AFTER = "lora/", "record", "before", "after"

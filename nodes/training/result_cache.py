@@ -29,6 +29,7 @@ from ...ganrm_core.rewards.discriminator.checkpoint import FORMAT_VERSION, Check
 from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
 from ...ganrm_core.training.config import TrainingSettings
 from ...ganrm_core.training.trainer import METHOD, TrainingResult
+from ...ganrm_core.utils.cache_entries import content_name, last_used, remove_entry
 from ...ganrm_core.utils.errors import BackboneError, CheckpointError, OutputError
 from ...ganrm_core.utils.files import atomic_file, shown
 from ...ganrm_core.utils.progress import History
@@ -36,7 +37,7 @@ from ...ganrm_core.utils.progress import History
 _FORMAT = 1
 _RECORD = "training_result"
 _SUFFIX = ".safetensors"
-_KEY_LENGTH, _CONTENT_LENGTH = 40, 24  # of hex digits: some systems allow no long paths
+_KEY_LENGTH = 40  # of hex digits: some systems allow no long paths
 _STALE_S = 24 * 60 * 60
 
 
@@ -74,7 +75,7 @@ class TrainingCache:
                 )
             except (CheckpointError, LookupError, TypeError, ValueError) as error:
                 logging.warning("GAN-RM: a kept training result is damaged and is left out: %s", error)
-                _remove(path)
+                remove_entry(path)
             except (BackboneError, OSError) as error:  # such as other weights under the same name
                 logging.warning("GAN-RM: a kept training result cannot be used: %s", error)
             else:
@@ -87,7 +88,7 @@ class TrainingCache:
         """Store `result`. A failure is only logged: the training itself is not lost."""
         whole = result.model.checkpoint()
         content = to_bytes(Checkpoint(whole.tensors, {**whole.card, _RECORD: _record(result, files)}))
-        path = self.folder / f"{key}-{_content_name(content)}{_SUFFIX}"
+        path = self.folder / f"{key}-{content_name(content)}{_SUFFIX}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_file(path, overwrite=True) as temporary:
@@ -102,16 +103,16 @@ class TrainingCache:
             with contextlib.suppress(OSError):  # gone: another process trims too
                 room -= path.stat().st_size
                 if position >= self.most_entries or room < 0:
-                    _remove(path)
+                    remove_entry(path)
         # Partial files of a crash; younger ones may belong to another process.
         for path in self.folder.glob(f".*.part{_SUFFIX}"):
-            if time.time() - _last_used(path) > _STALE_S:
-                _remove(path)
+            if time.time() - last_used(path) > _STALE_S:
+                remove_entry(path)
 
     def _entries(self, pattern: str) -> list[Path]:
         """Matching entries, most recently used first."""
         visible = [path for path in self.folder.glob(pattern) if not path.name.startswith(".")]
-        return sorted(visible, key=_last_used, reverse=True)
+        return sorted(visible, key=last_used, reverse=True)
 
 
 def _record(result: TrainingResult, files: TrainingFiles) -> dict[str, Any]:
@@ -166,21 +167,5 @@ def _with_nan(values: Sequence[float | None]) -> tuple[float, ...]:
 
 
 def _check_content(path: Path) -> None:
-    if _content_name(path.read_bytes()) != path.stem.rpartition("-")[2]:
+    if content_name(path.read_bytes()) != path.stem.rpartition("-")[2]:
         raise CheckpointError(f"{shown(path)} is not what was written.")
-
-
-def _content_name(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:_CONTENT_LENGTH]
-
-
-def _last_used(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # gone already, or in use on Windows: removed next time
-        path.unlink()
