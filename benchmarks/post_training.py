@@ -48,11 +48,12 @@ TRAINING = {"steps": 300, "batch": 16, "micro_batch": 16, "learning_rate": 1e-3}
 ALL_PROMPTS = (*PROMPTS, FREE)
 ARMS = ("liked", "best", "pairs", "pairs plain", "pairs watch")
 _POOL, _LIKED, _ORDINARY = 600, 100, 200
-_POOL_SEED, _GROUP_SEED, _TEST_SEED, _FREE_SEED, _PER_RUN = (
+_POOL_SEED, _GROUP_SEED, _TEST_SEED, _FREE_SEED, _JUDGE_SEED, _PER_RUN = (
     10_000_000,
     20_000_000,
     30_000_000,
     40_000_000,
+    60_000_000,
     100_000,
 )
 _FREE_GROUPS = 32
@@ -127,11 +128,12 @@ class Run:
 
     def __init__(self, bench: Bench, seed: int, tests: int, cfg: float, grouped: bool = True) -> None:
         """`grouped`: whether groups are made to train on at once."""
-        self.bench, self.seed, self._tests, self._cfg = bench, seed, tests, cfg
+        self.bench, self.seed, self._tests, self.cfg = bench, seed, tests, cfg
+        self.first_seed = seed * _PER_RUN
         self.prompt_set = pack("nodes.host.training.prompt_set").PromptSet(
             ALL_PROMPTS, tuple(conditioning(prompt) for prompt in ALL_PROMPTS), FREE, conditioning(FREE)
         )
-        pool = self._sampled(_POOL_SEED, -(-_POOL // GROUP // len(ALL_PROMPTS)) * len(ALL_PROMPTS))
+        pool = self.pool(_POOL_SEED)
         self.reward, liked, ordinary = trained_reward(pool, seed)
         pixels = torch.from_numpy(pool.pictures[liked])
         self.liked = Samples(
@@ -148,6 +150,10 @@ class Run:
             f"{time.perf_counter() - began:.0f} s",
             flush=True,
         )
+
+    def pool(self, first: int) -> Samples:
+        """Images to find liked ones among."""
+        return self._sampled(first, -(-_POOL // GROUP // len(ALL_PROMPTS)) * len(ALL_PROMPTS))
 
     def arm(self, name: str) -> Test:
         """Train a LoRA as `name` says and test the generator with it, loaded by ComfyUI's own loader."""
@@ -183,7 +189,7 @@ class Run:
             choice, cfg = choices.Choice(examples[10:], examples[:10], 0), 1.0
         else:
             latents = [group.latents for group in self._groups.groups]
-            choice, cfg = choices.choose(self._groups, settings.keep, method == "pairs"), self._cfg
+            choice, cfg = choices.choose(self._groups, settings.keep, method == "pairs"), self.cfg
         levels = self.levels()
         denoisers = pack("nodes.host.training.denoiser")
         shape = latents[0][:1].shape
@@ -230,7 +236,7 @@ class Run:
             )
             for rows in (slice(start, start + GROUP) for start in range(0, count * GROUP, GROUP))
         ]
-        sampling = module.Sampling(STEPS, self._cfg, "euler", "normal")
+        sampling = module.Sampling(STEPS, self.cfg, "euler", "normal")
         return module.Groups(ALL_PROMPTS, tuple(groups), sampling), made.pictures
 
     def test(self, model: Any) -> Test:
@@ -250,12 +256,12 @@ class Run:
         self, first: int, groups: int, prompts: Sequence[str] = ALL_PROMPTS, model: Any = None
     ) -> Samples:
         """Groups of GROUP images, the prompts in turn; each prompt is sampled as one batch."""
-        first += self.seed * _PER_RUN
+        first += self.first_seed
         latents: list[Tensor | None] = [None] * groups
         for turn, prompt in enumerate(prompts):
             places = range(turn, groups, len(prompts))
             seeds = [first + place * GROUP + number for place in places for number in range(GROUP)]
-            made = self.bench.prompted(prompt, seeds, STEPS, self._cfg, model)
+            made = self.bench.prompted(prompt, seeds, STEPS, self.cfg, model)
             for place, group in zip(places, made.split(GROUP), strict=True):
                 latents[place] = group.cpu()
         whole = torch.cat([each for each in latents if each is not None]).clone()
@@ -264,9 +270,16 @@ class Run:
         return Samples(of_each, whole, pictures)
 
 
-def trained_reward(pool: Samples, seed: int) -> tuple[Any, NDArray[np.int64], NDArray[np.int64]]:
+def other_reward(run: Run) -> Any:
+    """A judge: another backbone, trained on other images of the same taste."""
+    return trained_reward(run.pool(_JUDGE_SEED), run.seed, backbone="efficientnet_lite2")[0]
+
+
+def trained_reward(
+    pool: Samples, seed: int, **settings: Any
+) -> tuple[Any, NDArray[np.int64], NDArray[np.int64]]:
     """A reward from image files, as an artist has them, and which images of the pool are its liked and ordinary ones."""
-    training = pack("ganrm_core.training.trainer")
+    training, config = pack("ganrm_core.training.trainer"), pack("ganrm_core.training.config")
     shapes = [read(picture) for picture in pool.pictures]
     truth = np.array([0.0 if shape is None else quality(shape) for shape in shapes])
     rng = np.random.default_rng(seed)
@@ -278,7 +291,8 @@ def trained_reward(pool: Samples, seed: int) -> tuple[Any, NDArray[np.int64], ND
             (folder / kind).mkdir()
             for row in rows:
                 save(pool.pictures[row], folder / kind / f"{row}.png")
-        result = training.train(folder / "liked", folder / "ordinary", name="warm, large, central")
+        settings = config.TrainingSettings(backbone=backbone)
+        result = training.train(folder / "liked", folder / "ordinary", settings, name="warm, large, central")
     return result.model, liked, ordinary
 
 

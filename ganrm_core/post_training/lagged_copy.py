@@ -11,21 +11,25 @@ from torch import nn
 _PER_ROUND, _MOST = 0.02, 0.5
 
 
-class LaggedCopy:
-    """Copies of parameters that follow them by an exponential moving average.
+def kept_after(number: int) -> float:
+    """Share of the lagged copy that is kept after round `number`, from 1: min(0.02·round, 0.5).
 
-    The share kept is min(0.02·round, 0.5), DiffusionNFT's own (arXiv 2509.16117, section 4.1): with none, the method would be
-    plain regression weighted by advantage.
+    DiffusionNFT's own (arXiv 2509.16117, section 4.1): with none, the method would be plain regression weighted by
+    advantage.
     """
+    return min(_PER_ROUND * number, _MOST)
+
+
+class LaggedCopy:
+    """Copies of parameters that follow them by an exponential moving average."""
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self._parameters = parameters
         self.values = [parameter.detach().clone() for parameter in parameters]
 
     @torch.no_grad()
-    def follow(self, number: int) -> None:
-        """After round `number`, from 1."""
-        kept = min(_PER_ROUND * number, _MOST)
+    def follow(self, kept: float) -> None:
+        """Go towards the parameters, but for a share `kept` in 0–1."""
         for value, parameter in zip(self.values, self._parameters, strict=True):
             value.lerp_(parameter.to(value.device), 1 - kept)
 

@@ -59,6 +59,12 @@ def nft_losses(denoised: Tensor, lagged: Tensor, clean: Tensor, good: Tensor, be
     return _NFT_SCALE / beta * (good * losses[0] + (1 - good) * losses[1])
 
 
+def clipped_policy_losses(log_ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """PPO's clipped objective, −min(ρA, clamp(ρ, 1 ± clip)·A), [B] (Schulman et al. 2017, arXiv 1707.06347, eq. 7)."""
+    ratio = log_ratio.exp()
+    return -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+
+
 def _self_weighted(prediction: Tensor, clean: Tensor) -> Tensor:
     """Squared error over its mean absolute error, [B]."""
     error = (prediction - clean).flatten(1)

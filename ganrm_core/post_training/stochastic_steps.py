@@ -31,5 +31,16 @@ def log_probability(sample: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     return -(sample - mean).square().flatten(1).mean(1) / (2 * deviation.square())
 
 
+def guarded_log_ratio(sample: Tensor, mean: Tensor, old_mean: Tensor, deviation: Tensor) -> Tensor:
+    """Log of the likelihood ratio of a step, new policy against old, without its bias, [B].
+
+    k·(log p − log p_old) + mean((μ − μ_old)²)/2k: the first term alone is below 0 on average, and its scale depends on
+    the noise level (GRPO-Guard, arXiv 2510.22319).
+    """
+    gained = log_probability(sample, mean, deviation) - log_probability(sample, old_mean, deviation)
+    bias = (mean - old_mean).square().flatten(1).mean(1) / (2 * deviation)
+    return deviation * gained + bias
+
+
 def _along(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (like.ndim - 1)).to(like)

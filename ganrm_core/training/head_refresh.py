@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -23,32 +24,56 @@ class HeadRefresh:
     """Refits a reward's head on liked pictures against ordinary ones and the generator's latest, as many of either.
 
     Backbone, readout and calibration stay; features are computed once. The siblings, which tell how sure a score is, are
-    left out: they know nothing of the new pictures.
+    left out: they know nothing of the new pictures. `model`: the reward as it is now.
     """
 
     def __init__(self, model: RewardModel, liked: Tensor, ordinary: Tensor, seed: int = 0) -> None:
         """`liked`, `ordinary`: features [N, D] from `picture_features`."""
-        self._model, self._liked, self._ordinary = model, liked, ordinary
+        self.model = model
+        self._liked, self._ordinary = liked, ordinary
         blocks = model.reader.readout.blocks(model.backbone.spec)
         self._recipe = HeadRecipe(HeadConfig.from_card(model.card, model.layer.kind), blocks, seed)
         self._latest: deque[Tensor] = deque(maxlen=_ROUNDS_KEPT)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._seed, self._rounds = seed, 0
 
-    def add(self, generated: Tensor) -> None:
-        """Features [N, D] of a round's pictures; the oldest of more than six rounds is forgotten."""
-        self._latest.append(generated)
+    def add(self, features: Tensor) -> None:
+        """Refit with a round's pictures, [N, D]; the oldest of more than six rounds is forgotten."""
+        self._latest.append(features[torch.isfinite(features).all(dim=1)].clone())
+        self._rounds += 1
+        self._refit()
 
-    def refitted(self) -> RewardModel:
-        """The reward with a head that knows all that was added."""
-        generated = torch.cat(list(self._latest)) if self._latest else self._ordinary[:0]
-        chosen = torch.randperm(len(generated), generator=self._generator)[: len(self._ordinary)]
+    def logits(self, features: Tensor) -> Tensor:
+        """[N] by the reward as it is."""
+        return self.model.score_features(features).logit
+
+    @property
+    def reference_logit(self) -> float:
+        """Mean logit of the liked pictures."""
+        return float(self.logits(self._liked).mean())
+
+    def state(self) -> dict[str, Tensor]:
+        latest = {f"latest/{number}": features for number, features in enumerate(self._latest)}
+        return {**latest, "rounds": torch.tensor(self._rounds)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        count = sum(name.startswith("latest/") for name in state)
+        self._latest.clear()
+        self._latest.extend(state[f"latest/{number}"] for number in range(count))
+        self._rounds = int(state["rounds"])
+        if self._rounds:
+            self._refit()
+
+    def _refit(self) -> None:
+        generated = torch.cat(list(self._latest))
+        generator = torch.Generator().manual_seed((self._seed + self._rounds) % 2**63)
+        chosen = torch.randperm(len(generated), generator=generator)[: len(self._ordinary)]
         features = torch.cat([self._liked, self._ordinary, generated[chosen]]).float()
         labels = torch.zeros(len(features))
         labels[: len(self._liked)] = 1
         rows = Rows(features[:, None], labels)
         head = self._recipe.fit(rows, np.arange(len(labels)), Rows(rows.features[:0], labels[:0]))
-        model = self._model
-        return RewardModel(
+        model = self.model
+        self.model = RewardModel(
             model.backbone,
             CalibratedHead(model.reader.readout, RewardProjectionLayer(head), model.calibration),
             card=model.card,

@@ -269,7 +269,7 @@ class _Cancellable:
         check_cancel()
         return self._denoiser.unconditional(noisy, sigma)
 
-    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int) -> Tensor:
+    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int | None) -> Tensor:
         check_cancel()
         return self._denoiser.reference(noisy, sigma, prompt)
 

@@ -15,7 +15,7 @@ from ganrm_core.post_training.advantages import advantages, optimality
 from ganrm_core.post_training.groups import Groups
 from ganrm_core.post_training.lagged_copy import LaggedCopy
 from ganrm_core.post_training.losses import nft_losses
-from ganrm_core.post_training.nft_trainer import Anchor, NftSettings, NftTrainer
+from ganrm_core.post_training.nft_trainer import NftSettings, NftTrainer
 from ganrm_core.post_training.scalings import Scalings
 from ganrm_core.post_training.stochastic_steps import log_probability, step_distribution
 from ganrm_core.utils.errors import DataError
