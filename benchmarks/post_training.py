@@ -276,7 +276,7 @@ def other_reward(run: Run) -> Any:
 
 
 def trained_reward(
-    pool: Samples, seed: int, **settings: Any
+    pool: Samples, seed: int, backbone: str = "efficientnet_lite0"
 ) -> tuple[Any, NDArray[np.int64], NDArray[np.int64]]:
     """A reward from image files, as an artist has them, and which images of the pool are its liked and ordinary ones."""
     training, config = pack("ganrm_core.training.trainer"), pack("ganrm_core.training.config")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
-
 from .denoiser import Denoiser
 from .learner import Learner, RoundGroup, RoundLosses
 from .prompt_fit import prompt_errors
@@ -94,16 +92,16 @@ class RoundTraining:
 
     def round(self) -> RoundLosses:
         """Sample, score, learn, and refit the reward."""
-        parts, groups, features = self.parts, [], []
+        parts, groups, seen = self.parts, [], []
         for prompt, seeds in self.plan.groups_of(len(self.trace.losses) + 1):
             latents = parts.learner.sample(prompt, seeds)
             judged = parts.studio.judge(prompt, latents)
-            logits = parts.refreshed.logits(judged.features) if parts.refreshed else judged.logits
+            logits = parts.refreshed.logits(judged) if parts.refreshed else judged.logits
             groups.append(RoundGroup(prompt, latents, logits))
-            features.append(judged.features)
+            seen.append(judged)
         losses = parts.learner.learn(groups)
         if parts.refreshed:
-            parts.refreshed.add(torch.cat(features))
+            parts.refreshed.add(Judged.joined(seen))
         self.trace.losses.append(losses)
         return losses
 
@@ -119,8 +117,10 @@ class RoundTraining:
             self._comparison, self._first_gain = Comparison(judged), gain
         lead = None
         if parts.refreshed:
-            features = torch.cat([each.features for each in judged])
-            lead = float(parts.refreshed.logits(features).nanmean()) - parts.refreshed.reference_logit
+            lead = (
+                float(parts.refreshed.logits(Judged.joined(judged)).nanmean())
+                - parts.refreshed.reference_logit
+            )
         held_out = parts.held_out.measure(parts.denoiser) if parts.held_out else None
         look = self._comparison.look(
             len(self.trace.losses), judged, held_out, (self._first_gain, gain), lead, losses

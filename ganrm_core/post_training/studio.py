@@ -14,21 +14,25 @@ from torch import Tensor
 class Judged:
     """Samples of one prompt as the rewards see them, N of them; NaN where a picture was spoilt.
 
-    `logits` [N]: of the reward as it was given. `judge` [N]: of a second reward, None without one. `features` [N, D]:
-    what the reward's head takes, or whatever else tells pictures apart.
+    `logits` [N]: of the reward as it was given. `features` [N, D]: what the reward's head takes, or whatever else tells
+    pictures apart. `judge` [N]: of a second reward. `patches` [N, P, C]: features of P places of each picture. None where
+    there are none.
     """
 
     logits: Tensor
     features: Tensor
     judge: Tensor | None = None
+    patches: Tensor | None = None
 
     @staticmethod
     def joined(parts: Sequence[Judged]) -> Judged:
         judges = [part.judge for part in parts if part.judge is not None]
+        patches = [part.patches for part in parts if part.patches is not None]
         return Judged(
             torch.cat([part.logits for part in parts]),
             torch.cat([part.features for part in parts]),
             torch.cat(judges) if judges else None,
+            torch.cat(patches) if patches else None,
         )
 
 
@@ -45,10 +49,10 @@ class Studio(Protocol):
 class RefreshedReward(Protocol):
     """A reward that is refitted as the generator learns."""
 
-    def add(self, features: Tensor) -> None:
-        """Features [N, D] of a round's pictures, refitting the reward."""
+    def add(self, judged: Judged) -> None:
+        """Refit with a round's pictures."""
 
-    def logits(self, features: Tensor) -> Tensor:
+    def logits(self, judged: Judged) -> Tensor:
         """[N] by the reward as it is."""
 
     @property

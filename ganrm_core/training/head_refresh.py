@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +19,14 @@ from .head_config import HeadConfig
 from .self_training.head_recipe import HeadRecipe
 
 _ROUNDS_KEPT = 6
+
+
+class WithFeatures(Protocol):
+    """Pictures as the reward's backbone reads them."""
+
+    @property
+    def features(self) -> Tensor:
+        """[N, D] as from `picture_features`."""
 
 
 class HeadRefresh:
@@ -36,20 +45,21 @@ class HeadRefresh:
         self._latest: deque[Tensor] = deque(maxlen=_ROUNDS_KEPT)
         self._seed, self._rounds = seed, 0
 
-    def add(self, features: Tensor) -> None:
-        """Refit with a round's pictures, [N, D]; the oldest of more than six rounds is forgotten."""
+    def add(self, judged: WithFeatures) -> None:
+        """Refit with a round's pictures; the oldest of more than six rounds is forgotten."""
+        features = judged.features
         self._latest.append(features[torch.isfinite(features).all(dim=1)].clone())
         self._rounds += 1
         self._refit()
 
-    def logits(self, features: Tensor) -> Tensor:
+    def logits(self, judged: WithFeatures) -> Tensor:
         """[N] by the reward as it is."""
-        return self.model.score_features(features).logit
+        return self.model.score_features(judged.features).logit
 
     @property
     def reference_logit(self) -> float:
         """Mean logit of the liked pictures."""
-        return float(self.logits(self._liked).mean())
+        return float(self.model.score_features(self._liked).logit.mean())
 
     def state(self) -> dict[str, Tensor]:
         latest = {f"latest/{number}": features for number, features in enumerate(self._latest)}
