@@ -53,7 +53,9 @@ class AdversarialTraining(io.ComfyNode):
             inputs=inputs(),
             outputs=[
                 output(io.LoraModel, "lora", "The best LoRA, for Save LoRA and Load LoRA Model."),
-                output(GanRMReward, "reward", "The taste as it was refitted last, for Save GAN-RM."),
+                output(
+                    GanRMReward, "refreshed_reward", "The taste as it was refitted last, for Save GAN-RM."
+                ),
                 output(io.LossMap, "loss", "The loss of every round, for ComfyUI's Plot Loss Graph."),
                 output(
                     io.Image,

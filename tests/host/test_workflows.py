@@ -23,6 +23,7 @@ TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset
 FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
 REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
 AGAIN, TEACH = "9 Make the winner again, larger", "10 Teach your generator your taste"
+ADVERSARIAL = "11 Adversarial training"
 
 pytestmark = pytest.mark.usefixtures("taste")
 
