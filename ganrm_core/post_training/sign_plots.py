@@ -24,13 +24,12 @@ from ..reports.canvas import (
     text_width,
     write,
 )
-from .comparison import signed
 from .picture_rows import MARGIN, SMALL, WIDTH
 from .plot_area import Line, PlotArea, draw_area, place_across, place_up
 from .round_limits import SIGNS, Limit, Sign, values
 from .round_signs import Look
 from .rounds import RoundsTrace
-from .sign_words import SIGN_TITLES, displayed, reading, unchanged
+from .sign_words import SIGN_TITLES, change, displayed, reading, unchanged
 
 TASTE, SECOND = "pleases your taste", "second opinion"
 
@@ -108,9 +107,9 @@ class _Plots:
             lines.append(Line(judged, [SOFT_TEXT] * len(judged), dashed=True))
             end = left + (right - left) // 2
             start = self._key(end + self._px(_BETWEEN) // 2, top, dashed=True)
-            self._head((start, top, right), SECOND, signed(judged[-1][1]), SOFT_TEXT)
+            self._head((start, top, right), SECOND, change(judged[-1][1]), SOFT_TEXT)
             end -= self._px(_BETWEEN) // 2
-        self._head((self._key(left, top), top, end), TASTE, signed(looks[-1].reward), TEXT)
+        self._head((self._key(left, top), top, end), TASTE, change(looks[-1].reward), TEXT)
         box = self._box(left, top, right, _LARGE)
         area = PlotArea(lines, self.rounds, self.trace.kept, base=0.0, least=_LEAST_MERIT)
         draw_area(self.card, box, area, self.card.width / WIDTH)

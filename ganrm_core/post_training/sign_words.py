@@ -22,24 +22,24 @@ SIGN_TITLES: Mapping[Sign, str] = {
     "jump": "size of the last change",
 }
 PROBLEMS: Mapping[Sign, str] = {
-    "forgetting": "It was forgetting how good pictures are made.",
-    "details": "It was losing fine detail.",
-    "diversity": "Its pictures were growing alike.",
-    "spread": "Your taste could hardly tell its pictures apart any more.",
-    "judge": "The second opinion did not agree that they got better.",
-    "prompts": "Its pictures no longer followed the prompt.",
-    "lead": "Even the newest taste took them for better than the liked pictures.",
-    "jump": "The last round changed it too much at once.",
+    "forgetting": "It forgets how good pictures are made.",
+    "details": "It loses fine detail.",
+    "diversity": "Its pictures become alike.",
+    "spread": "Your taste can hardly tell its pictures apart any more.",
+    "judge": "The second opinion does not find its pictures as much better as your taste does.",
+    "prompts": "Its pictures follow the prompt less.",
+    "lead": "Even your newest taste takes its pictures for better than the liked ones.",
+    "jump": "One round changed it too much at once.",
 }
-"""What the model did, in a sentence after one whose subject is the model."""
+"""What is amiss beyond a limit, after a sentence about the model."""
 REMEDIES: Mapping[Sign, str] = {
     "forgetting": "A lower learning rate or a stronger anchor gets further.",
     "details": "A lower learning rate or a stronger anchor gets further.",
     "diversity": "A lower learning rate or a stronger anchor gets further.",
     "spread": "A lower learning rate or more pictures per group gets further.",
-    "judge": "To get further, train your taste again, with pictures like these among the ordinary ones.",
+    "judge": "To get further, train your taste again with pictures like these among the ordinary ones.",
     "prompts": "A lower learning rate or more prompts gets further.",
-    "lead": "To get further, train your taste again, with pictures like these among the ordinary ones.",
+    "lead": "To get further, train your taste again with pictures like these among the ordinary ones.",
     "jump": "A lower learning rate gets further.",
 }
 _RATIOS: frozenset[Sign] = frozenset(("forgetting", "details", "diversity", "spread", "prompts"))
@@ -49,7 +49,7 @@ def unchanged(sign: Sign) -> float | None:
     """What `displayed` gives for a model that has not changed; None where that says nothing."""
     if sign in _RATIOS:
         return 1.0
-    return 0.0 if sign == "judge" else None
+    return None if sign == "lead" else 0.0
 
 
 def displayed(sign: Sign, value: float) -> float:
@@ -74,4 +74,9 @@ def reading(sign: Sign, value: float) -> str:
         return f"{shown:.1%}"
     if sign in _RATIOS:
         return f"{shown:.0%}"
-    return signed(shown) if shown else "0"
+    return change(shown)
+
+
+def change(value: float) -> str:
+    """A change in standard deviations, such as +0.52, −0.03 or 0; "?" for one that is not finite."""
+    return "0" if abs(value) < 0.005 else signed(value)
