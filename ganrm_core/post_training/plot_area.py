@@ -18,8 +18,8 @@ _INSET, _RADIUS = 9, 7  # pixels at a card's usual width
 _LINE, _THIN, _HAIR, _DOT, _BEST = 3.0, 2.0, 1.5, 4.0, 5.5
 _DASH = 7
 _TIMES = 2  # supersampling: Pillow's own edges are jagged
-_WARNED, _STOPPED, _KEPT = 0.16, 0.30, 0.55
-"""How much of a zone's and a mark's colour is laid over the plot."""
+_WARNED, _STOPPED, _LIMIT, _KEPT = 0.16, 0.30, 0.8, 0.55
+"""How much of the colour of zones, limit and mark is laid over the plot."""
 _SPARE = 0.1
 _SHOWN_ZONE = 0.4
 """Of the way from the first limit to the second; it is shaded in every plot, to show which side of the limit is bad."""
@@ -127,7 +127,7 @@ class _Canvas:
         if area.base is not None:
             self._level(area.base, BADGE)
         if area.limits:
-            self._level(area.limits[0], WARNING, dashed=True)
+            self._level(area.limits[0], _mixed(PAGE, WARNING, _LIMIT), dashed=True)
         marked, half = self._x(area.marked), self._px(_THIN) / 2
         colour = _mixed(PAGE, ACCENT, _KEPT)
         self._draw.rectangle((marked - half, 0, marked + half, image.height), fill=colour)

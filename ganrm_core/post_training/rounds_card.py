@@ -13,13 +13,14 @@ from .card_frame import live_card, report_card
 from .picture_rows import GAP, WIDTH, draw_rows, rows_height
 from .round_limits import LIMITS, Limit, Sign
 from .rounds import RoundsTrace
-from .sign_plots import draw_plots, plots_height
+from .sign_plots import draw_plots, plots_height, shown_signs
 
 _LEGEND = (
     "Every plot is about the same seeds: 100% and 0 are as before training. Gold marks the best round, which is kept. Beyond "
     "the dashed line the pictures may please your taste by cheating; much farther, training ends by itself. In numbers with a "
     "sign, 1 is how much pictures of one prompt usually differ."
 )
+_LEAD_LEGEND = "For the newest taste, 0 is as good as the liked pictures."
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def rounds_report_card(
     view: RoundsView, title: str, sentence: str, *, warning: bool, width: int = 2 * WIDTH
 ) -> Image.Image:
     """RGB card `width` pixels wide with what came of the training in a sentence, pictures, plots and their legend."""
-    legend = _LEGEND if view.trace.looks else ""
+    signs = shown_signs(view.trace.looks)
+    legend = " ".join([_LEGEND, *([_LEAD_LEGEND] if "lead" in signs else [])]) if signs else ""
     return report_card(rounds_body(view, width), title, sentence, legend, warning=warning)
 
 

@@ -26,10 +26,7 @@ _METHOD_NAMES: Mapping[RoundMethod, str] = {"nft": "DiffusionNFT", "grpo": "Flow
 _MOST_SAID = 2
 """Problems in a sentence; the plots show all."""
 
-_NEXT = (
-    "Now look with your own eyes: Compare Models shows whether the pictures are better, or only score better. If you like "
-    "them, keep the LoRA with Save LoRA."
-)
+_NEXT = "Compare Models shows whether its pictures are better, or only score better; Save LoRA keeps it."
 _SAME = "The LoRA is as it was before training."
 _GENTLER = "Train again with a lower learning rate, a stronger anchor, or more pictures per group."
 
@@ -57,7 +54,7 @@ def verdict(trace: RoundsTrace, rounds: int, limits: Mapping[Sign, Limit] = LIMI
     if later:
         return Verdict(f"{head} After it, {_wrong(trace, later)} {_NEXT}", True)
     pleased = "your taste" if trace.looks[trace.best].judge is None else "the second opinion"
-    return Verdict(f"{head} After it, the pictures pleased {pleased} no more than before. {_NEXT}", False)
+    return Verdict(f"{head} Later rounds did not please {pleased} more. {_NEXT}", False)
 
 
 def warnings_of(trace: RoundsTrace, limits: Mapping[Sign, Limit] = LIMITS) -> list[str]:

@@ -22,14 +22,14 @@ SIGN_TITLES: Mapping[Sign, str] = {
     "jump": "size of the last change",
 }
 PROBLEMS: Mapping[Sign, str] = {
-    "forgetting": "It forgets how good pictures are made.",
-    "details": "It loses fine detail.",
-    "diversity": "Its pictures become alike.",
-    "spread": "Your taste can hardly tell its pictures apart any more.",
-    "judge": "The second opinion does not find its pictures as much better as your taste does.",
-    "prompts": "Its pictures follow the prompt less.",
-    "lead": "Even your newest taste takes its pictures for better than the liked ones.",
-    "jump": "One round changed it too much at once.",
+    "forgetting": "It was forgetting how good pictures are made.",
+    "details": "It was losing fine detail.",
+    "diversity": "Its pictures were growing alike.",
+    "spread": "Your taste could hardly tell its pictures apart.",
+    "judge": "The second opinion did not agree that they got better.",
+    "prompts": "Its pictures followed the prompt less.",
+    "lead": "Even your newest taste took its pictures for better than the liked ones.",
+    "jump": "One round changed it too much.",
 }
 """What is amiss beyond a limit, after a sentence about the model."""
 REMEDIES: Mapping[Sign, str] = {

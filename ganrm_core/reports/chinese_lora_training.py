@@ -69,6 +69,7 @@ _SIGNS = {
     "Beyond the dashed line the pictures may please your taste by cheating; much farther, training ends by itself.": (
         "越过虚线，图像可能在靠作弊讨好您的品味；再远得多，训练会自行结束。"
     ),
+    "For the newest taste, 0 is as good as the liked pictures.": "对最新的品味来说，0 表示与喜欢的图像一样好。",
     "In numbers with a sign, 1 is how much pictures of one prompt usually differ.": (
         "带正负号的数值中，1 表示同一提示词的图像之间通常的差别。"
     ),
@@ -81,8 +82,8 @@ _ROUNDS = {
     "All {n} rounds are done.": "{n} 轮已全部完成。",
     "The LoRA is that of round {n}, the best.": "LoRA 取自最好的第 {n} 轮。",
     "The LoRA is that of round {n}, the best before that.": "LoRA 取自此前最好的第 {n} 轮。",
-    "After it, the pictures pleased your taste no more than before.": "此后的图像并没有更合您的品味。",
-    "After it, the pictures pleased the second opinion no more than before.": "此后的图像并没有更合第二意见。",
+    "Later rounds did not please your taste more.": "之后的各轮并没有更合您的品味。",
+    "Later rounds did not please the second opinion more.": "之后的各轮并没有更合第二意见。",
     "{n} of {m} rounds are done.": "{m} 轮中已完成 {n} 轮。",
     "The best so far is that of round {n}.": "目前最好的是第 {n} 轮。",
     "None is better than before training so far.": "目前还没有一轮比训练前更好。",
@@ -91,13 +92,13 @@ _ROUNDS = {
     "No earlier round was better than before training.": "此前没有一轮比训练前更好。",
     "The LoRA is as it was before training.": "LoRA 与训练前相同。",
     "Stopped by the watch after round {n} of {m}: the model began to please your taste by cheating.": (
-        "监视在第 {n} / {m} 轮后停止了训练：模型开始靠作弊讨好您的品味。"
+        "第 {n} / {m} 轮后，监测停止了训练：模型开始靠作弊讨好您的品味。"
     ),
     "Stopped by the watch after round {n} of {m}: the model began to get worse.": (
-        "监视在第 {n} / {m} 轮后停止了训练：模型开始变差。"
+        "第 {n} / {m} 轮后，监测停止了训练：模型开始变差。"
     ),
     "Stopped by the watch after round {n} of {m}: one round changed the model too much at once.": (
-        "监视在第 {n} / {m} 轮后停止了训练：有一轮对模型的改动过大。"
+        "第 {n} / {m} 轮后，监测停止了训练：有一轮对模型的改动过大。"
     ),
     "After it, the model began to please your taste by cheating.": "此后，模型开始靠作弊讨好您的品味。",
     "After it, the model began to get worse.": "此后，模型开始变差。",
@@ -114,25 +115,22 @@ _ROUNDS = {
     "To train all rounds, close other programs that use the graphics card and queue again.": (
         "若要训练全部轮次，请关闭其他占用显卡的程序，然后再次加入队列。"
     ),
-    "It forgets how good pictures are made.": "它在忘记怎样生成好图像。",
-    "It loses fine detail.": "它在丢失细节。",
-    "Its pictures become alike.": "它的图像变得彼此雷同。",
-    "Your taste can hardly tell its pictures apart any more.": "您的品味已几乎分不出它的图像的优劣。",
-    "The second opinion does not find its pictures as much better as your taste does.": (
-        "第二意见认为它的图像的进步不如您的品味所说的那么大。"
-    ),
-    "Its pictures follow the prompt less.": "它的图像不如以前符合提示词。",
-    "Even your newest taste takes its pictures for better than the liked ones.": (
+    "It was forgetting how good pictures are made.": "它在忘记怎样生成好图像。",
+    "It was losing fine detail.": "它在丢失细节。",
+    "Its pictures were growing alike.": "它的图像变得彼此雷同。",
+    "Your taste could hardly tell its pictures apart.": "您的品味已几乎分不出它的图像的优劣。",
+    "The second opinion did not agree that they got better.": ("第二意见并不认同图像变好了。"),
+    "Its pictures followed the prompt less.": "它的图像不如以前符合提示词。",
+    "Even your newest taste took its pictures for better than the liked ones.": (
         "连您最新的品味也认为它的图像比喜欢的图像更好。"
     ),
-    "One round changed it too much at once.": "有一轮对它的改动过大。",
+    "One round changed it too much.": "有一轮对它的改动过大。",
 }
 
 _NEXT_STEPS = {
-    "Now look with your own eyes: Compare Models shows whether the pictures are better, or only score better.": (
-        "现在请亲眼看看：“比较模型”会显示图像是真的更好，还是只是分数更高。"
+    "Compare Models shows whether its pictures are better, or only score better; Save LoRA keeps it.": (
+        "“比较模型”会显示它的图像是真的更好，还是只是分数更高；Save LoRA 可保存它。"
     ),
-    "If you like them, keep the LoRA with Save LoRA.": "如果您喜欢，就用 Save LoRA 保存这个 LoRA。",
     "Train again with a lower learning rate, a stronger anchor, or more pictures per group.": (
         "请用更低的学习率、更强的锚定或每组更多的图像重新训练。"
     ),
