@@ -27,10 +27,13 @@ def rows_height(like: Sequence[Image.Image], width: int) -> int:
 def draw_rows(
     card: Image.Image, before: Sequence[Image.Image], now: Sequence[Image.Image], passed: str, top: int
 ) -> int:
-    """Draw pictures from before training above those of now, after what has `passed` since; returns where they end."""
+    """Draw pictures from before training above those of now, after what has `passed` since; returns where they end.
+
+    `passed` is "" where that is not to be said.
+    """
     if not before:
         return top
-    label = f"after {passed}" if now else "after training"
+    label = f"after {passed}" if now and passed else "after training"
     for text, pictures in (("before training", before), (label, now)):
         top = draw_row(card, text, pictures, before, top)
     return top

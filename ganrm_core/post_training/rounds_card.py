@@ -63,4 +63,6 @@ def rounds_report_card(
 
 
 def _passed(rounds: int) -> str:
+    if not rounds:  # nothing was better than before training
+        return ""
     return "1 round" if rounds == 1 else f"{rounds} rounds"

@@ -76,6 +76,8 @@ _SIGNS = {
 }
 
 _ROUNDS = {
+    "reading references": "读取参考图像",
+    "making ordinary pictures": "生成普通图像",
     "LoRA trained in turn with your taste": "与您的品味轮流训练的 LoRA",
     "LoRA trained in turn with your taste (GRPO)": "与您的品味轮流训练的 LoRA（GRPO）",
     "All {n} rounds are done, and the last is the best.": "{n} 轮已全部完成，最后一轮最好。",

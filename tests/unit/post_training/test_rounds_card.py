@@ -219,10 +219,13 @@ def test_everything_drawn_is_translated(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(translation, "_current", lambda: "zh")
     for sentence in (each.sentence for each in VERDICTS.values()):
         recorded(sentence)
-    for rounds, best in ((1, 0), (4, 2)):
+    for rounds, best in ((0, 0), (1, 0), (4, 2)):
         view = RoundsView(trace(looks(), best), 32, LIMITS, PICTURES, PICTURES, rounds)
         for title in TITLES.values():
             rounds_report_card(view, title, "", warning=False, width=768)
+    for stage in ("reading references", "making ordinary pictures", "training"):
+        live_rounds_card(rounds_body(view), Stage(stage, 1, 2))
+    assert "after 0 rounds" not in drawn
     left = {
         text
         for text, shown in drawn.items()
