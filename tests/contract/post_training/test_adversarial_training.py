@@ -32,7 +32,7 @@ class Host:
 
     def __init__(self, pack: Pack, folders: Folders) -> None:
         self.pack, self.denoiser, self.trained = pack, ToyDenoiser(), 0
-        self.model = SimpleNamespace(load_device=torch.device("cpu"))
+        self.model = SimpleNamespace(load_device=torch.device("cpu"), model_options={}, patches={})
         self.on_sample: Callable[[], None] = lambda: None
         self.fingerprint = "model"
         self.liked = folders.user / "liked"
