@@ -40,8 +40,8 @@ def result(run: Run, name: str, class_type: str) -> Json:
     return run.outputs[only(shipped_prompt(name), class_type)]
 
 
-def test_ten_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
-    assert [TRAIN, TEACH, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
+def test_eleven_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
+    assert [TRAIN, TEACH, ADVERSARIAL, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
 
 
 def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pictures: int) -> None:
