@@ -25,7 +25,7 @@ from ...ganrm_core.post_training.rounds import Parts, Plan, RoundsTrace, RoundTr
 from ...ganrm_core.post_training.rounds_card import RoundsView, live_rounds_card, rounds_body
 from ...ganrm_core.post_training.rounds_state import reward_state, unpack
 from ...ganrm_core.post_training.sigmas import NoiseLevels
-from ...ganrm_core.post_training.watch import HeldOutError
+from ...ganrm_core.post_training.watch import NO_MEMORY, HeldOutError
 from ...ganrm_core.reports.live_preview import Stage
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.training.head_refresh import HeadRefresh
@@ -223,7 +223,8 @@ class RoundsRun:
 
             def observe() -> None:
                 found = session.observed()
-                self._store.store(found)
+                if training.trace.stopped != NO_MEMORY:  # another time there may be enough
+                    self._store.store(found)
                 self._show(found)
                 progress(session.progress(0))
 

@@ -9,7 +9,7 @@ from host_support.client import Client
 from host_support.fixtures import MakeServer, link_models
 from host_support.pack_fixtures import make_pictures
 from host_support.pack_prompts import adversarial_training, loaded, saved_model, scored, training
-from host_support.prompts import Json, digests, echo, echoed, node, text_to_image
+from host_support.prompts import digests, echo, echoed, node, text_to_image
 from host_support.run import Event, Run
 from host_support.server import Server
 
@@ -139,14 +139,22 @@ def test_after_a_kill_it_goes_on_as_if_there_had_been_none(
     assert anew.expect_success().outputs["lora"]["loss"] == after.outputs["lora"]["loss"]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "words"),
-    [
-        ({"reward": ["both", 0]}, "switch 'refresh' off"),
+def test_what_cannot_be_trained_is_refused(client: Client, server: Server, taste: str) -> None:
+    few = server.folder("input", "few")
+    few.mkdir()
+    for path in sorted(server.folder("input", "liked").iterdir())[:3]:
+        (few / path.name).write_bytes(path.read_bytes())
+    more = {
+        "both": node(
+            "GANRMEnsemble", reward_1=["load", 0], reward_2=["load", 0], weight_1=1.0, weight_2=1.0, name=""
+        ),
+        "few": node("GANRMImageFolder", folder="input/few", recursive=False),
+        "clip": node("EmptyHunyuanLatentVideo", width=64, height=64, length=9, batch_size=1),
+    }
+    for inputs, words in (
         ({"references": ["few", 0]}, "There are only 3 liked pictures"),
-        ({"latent_image": ["two", 0]}, "different"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused(client: Client, taste: str, inputs: Json, words: str) -> None:
-    prompt = adversarial_training(taste, **inputs)
-    assert words in client.run(prompt).error_message
+        ({"latent_image": ["clip", 0]}, "This latent is a video"),
+        ({"reward": ["both", 0]}, "switch 'refresh' off"),
+    ):
+        run = client.run({**adversarial_training(taste, **inputs), **more})
+        assert words in run.error_message

@@ -183,6 +183,28 @@ def test_a_generator_is_taught_compared_and_its_lora_saved(client: Client, serve
     assert bool(saved) == verdict.startswith("Keep")
 
 
+def test_generator_and_taste_learn_in_turn(client: Client, server: Server) -> None:
+    small = {
+        "GANRMImageFolder": {"folder": "input/liked"},
+        "GANRMAdversarialTraining": {
+            "rounds": 2,
+            "groups": 2,
+            "pictures": 3,
+            "rank": 4,
+            "watch_every": 1,
+            "watched": 4,
+        },
+        "GANRMCompareModels": {"pictures": 2},
+    }
+    run = queued(client, ADVERSARIAL, **small, GANRMSaveLora={"keep": True})
+    shown = result(run, ADVERSARIAL, "GANRMAdversarialTraining")
+    assert (shown["rounds"], [look["rounds"] for look in shown["looks"]]) == ([2], [0, 1, 2])
+    (verdict,) = result(run, ADVERSARIAL, "GANRMCompareModels")["summary"]
+    assert "Keep this LoRA" in verdict or "Do not keep this LoRA" in verdict or "same pictures" in verdict
+    (path,) = result(run, ADVERSARIAL, "GANRMSaveLora")["path"]
+    assert server.folder("models", "loras", path).is_file()
+
+
 def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server: Server) -> None:
     waiting = queued(client, GROW)
     grown = result(waiting, GROW, "GANRMAddToDataset")

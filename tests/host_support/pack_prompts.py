@@ -112,7 +112,11 @@ def adversarial_training(taste: str, **inputs: Any) -> Json:
     widgets |= {"method": "nft", "rounds": 2, "groups": 2, "pictures": 4, "refresh": True, "anchor": 0.1}
     widgets |= {"learning_rate": 0.001, "rank": 4, "watch_every": 1, "watched": 4}
     liked = image_folder("input/liked")
-    return {**made, "liked": liked, "lora": node("GANRMAdversarialTraining", **{**links, **widgets, **inputs})}
+    return {
+        **made,
+        "liked": liked,
+        "lora": node("GANRMAdversarialTraining", **{**links, **widgets, **inputs}),
+    }
 
 
 def save_images(source: str, prefix: str, **inputs: Any) -> Json:
