@@ -28,7 +28,7 @@ _MOST_SAID = 2
 
 _NEXT = "Compare Models shows whether its pictures are better, or only score better; Save LoRA keeps it."
 _SAME = "The LoRA is as it was before training."
-_GENTLER = "Train again with a lower learning rate, a stronger anchor, or more pictures per group."
+_GENTLER = "Train again with a lower learning rate, a stronger anchor, or more pictures per prompt."
 
 
 def verdict(trace: RoundsTrace, rounds: int, limits: Mapping[Sign, Limit] = LIMITS) -> Verdict:
@@ -128,7 +128,7 @@ def _nothing_better(trace: RoundsTrace, rounds: int, limits: Mapping[Sign, Limit
     later = _later_signs(trace, limits)
     if later:
         return f"{head} In later rounds, {_wrong(trace, later)} {_GENTLER}"
-    return f"{head} Train again with more rounds, more pictures per group, or a higher learning rate."
+    return f"{head} Train again with more rounds, more pictures per prompt, or a higher learning rate."
 
 
 def _later_signs(trace: RoundsTrace, limits: Mapping[Sign, Limit]) -> list[Sign]:

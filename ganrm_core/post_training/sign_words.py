@@ -36,7 +36,7 @@ REMEDIES: Mapping[Sign, str] = {
     "forgetting": "A lower learning rate or a stronger anchor gets further.",
     "details": "A lower learning rate or a stronger anchor gets further.",
     "diversity": "A lower learning rate or a stronger anchor gets further.",
-    "spread": "A lower learning rate or more pictures per group gets further.",
+    "spread": "A lower learning rate or more pictures per prompt gets further.",
     "judge": "To get further, train your taste again with pictures like these among the ordinary ones.",
     "prompts": "A lower learning rate or more prompts gets further.",
     "lead": "To get further, train your taste again with pictures like these among the ordinary ones.",

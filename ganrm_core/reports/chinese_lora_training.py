@@ -133,14 +133,14 @@ _NEXT_STEPS = {
     "Compare Models shows whether its pictures are better, or only score better; Save LoRA keeps it.": (
         "“比较模型”会显示它的图像是真的更好，还是只是分数更高；Save LoRA 可保存它。"
     ),
-    "Train again with a lower learning rate, a stronger anchor, or more pictures per group.": (
+    "Train again with a lower learning rate, a stronger anchor, or more pictures per prompt.": (
         "请用更低的学习率、更强的锚定或每组更多的图像重新训练。"
     ),
-    "Train again with more rounds, more pictures per group, or a higher learning rate.": (
+    "Train again with more rounds, more pictures per prompt, or a higher learning rate.": (
         "请用更多轮数、每组更多的图像或更高的学习率重新训练。"
     ),
     "A lower learning rate or a stronger anchor gets further.": "学习率更低或锚定更强，能训练得更远。",
-    "A lower learning rate or more pictures per group gets further.": "学习率更低或每组图像更多，能训练得更远。",
+    "A lower learning rate or more pictures per prompt gets further.": "学习率更低或每组图像更多，能训练得更远。",
     "A lower learning rate or more prompts gets further.": "学习率更低或提示词更多，能训练得更远。",
     "To get further, train your taste again with pictures like these among the ordinary ones.": (
         "若要训练得更远，请把这样的图像放进普通图像，重新训练您的品味。"

@@ -161,7 +161,7 @@ def _result(run: RoundsRun, found: RoundsResult) -> io.NodeOutput:
     from ..host.training.lora_file import with_lora
 
     job, kept, trace = run.job, found.kept, found.kept.trace
-    said, title = verdict(trace, job.training.rounds), TITLES[job.training.method]
+    said, title = verdict(trace, max(job.training.rounds, len(trace.losses))), TITLES[job.training.method]
     card = rounds_report_card(run.view, title, said.sentence, warning=said.warning)
     show_last(card)
     took = (

@@ -117,7 +117,7 @@ class RoundsRun:
             )
         if len(job.references) < _LEAST_REFERENCES:
             raise DataError(
-                f"There are only {len(job.references)} liked pictures. Take {_LEAST_REFERENCES} or more, better fifty."
+                f"There are only {len(job.references)} liked pictures. Take {_LEAST_REFERENCES} or more, better a hundred."
             )
         if job.training.method == "grpo" and job.sampling.cfg != 1.0 and guidance_is_changed(job.model):
             raise DataError(
@@ -159,10 +159,6 @@ class RoundsRun:
     def run(self, progress: ProgressCallback) -> RoundsResult:
         """`progress` may raise to cancel; all but the round that was begun is on the disk then."""
         job, kept = self.job, self._store.load()
-        if kept is not None and len(kept.trace.losses) > job.training.rounds:
-            # A longer training must not be lost for a shorter one.
-            self._store = RoundsStore(self._key(rounds=job.training.rounds))
-            kept = self._store.load()
         reused = kept is not None and self._is_finished(kept.trace)
         if kept is None or not reused:
             try:
@@ -173,6 +169,11 @@ class RoundsRun:
                 free_cached_memory(job.model.load_device)
                 raise DataError(no_memory_words(job.lora, job.checkpointing)) from error
         self._show(kept)
+        done = len(kept.trace.losses)
+        if done > job.training.rounds:
+            self.notes.append(
+                f"{done} rounds were done already, more than the {job.training.rounds} asked for: this is the best of all."
+            )
         if self.skipped:
             self.notes.append(describe_skipped(self.skipped, among=job.references.paths))
         return RoundsResult(kept, self._refreshed_reward(kept), self._store.problem, reused)
@@ -180,7 +181,7 @@ class RoundsRun:
     def _is_finished(self, trace: RoundsTrace) -> bool:
         return bool(trace.stopped) or len(trace.losses) >= self.job.training.rounds
 
-    def _key(self, **more: Any) -> str:
+    def _key(self) -> str:
         job, known = self.job, known_fingerprint
         recognised = [
             known("model", job.model),
@@ -199,7 +200,6 @@ class RoundsRun:
             "sampling": vars(job.sampling),
             "shape": list(self._shape),
             "texts": list(job.prompts.texts),
-            **more,
         }
         return rounds_key(recognised, files, settings, job.start)
 

@@ -15,7 +15,9 @@ from ...ganrm_core.post_training.config import LoraSettings, RoundsTraining
 from ...ganrm_core.post_training.rounds import RoundsTrace
 from ...ganrm_core.post_training.rounds_state import trace_of
 from ...ganrm_core.post_training.tensor_store import TensorStore, entry_key, tensor_hash
+from ...ganrm_core.reports.canvas import enlarged
 from ..host import folders
+from .rounds_studio import THUMBNAIL
 
 METHOD = 1
 """Raised whenever the same inputs give another LoRA than before."""
@@ -133,7 +135,8 @@ def settings_of_key(training: RoundsTraining, lora: LoraSettings) -> dict[str, A
 
 
 def as_pictures(tensors: Sequence[Tensor]) -> list[Image.Image]:
-    return [to_pil(tensor) for tensor in tensors]
+    """Small ones are enlarged."""
+    return [enlarged(to_pil(tensor), THUMBNAIL) for tensor in tensors]
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

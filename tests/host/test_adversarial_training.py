@@ -70,9 +70,10 @@ def test_the_same_again_is_not_trained_twice_and_more_rounds_go_on(
     assert (more["reused"], more["rounds"]) == ([False], [4])
     assert more["loss"][:2] == trained.outputs["lora"]["loss"]
     fewer = client.run(adversarial_training(taste, rounds=1)).expect_success().outputs["lora"]
-    assert fewer["rounds"] == [1]
-    longer = client.run(adversarial_training(taste, rounds=4)).expect_success().outputs["lora"]
-    assert (longer["reused"], longer["loss"]) == ([True], more["loss"])
+    assert (fewer["reused"], fewer["loss"]) == ([True], more["loss"]), (
+        "a longer training is not lost for a shorter one"
+    )
+    assert "4 rounds were done already" in fewer["summary"][0]
 
 
 def test_the_other_method_with_a_judge_and_ordinary_pictures(client: Client, taste: str) -> None:
@@ -100,10 +101,10 @@ def test_cancel_keeps_the_finished_rounds_and_leaves_the_model(
     client.interrupt()
     assert run.wait(60).interrupted
     assert picture(client, "after") == before
-    (kept_now,) = kept(server) - files
     prompt["lora"]["inputs"]["rounds"] = 1
-    assert client.run(prompt).expect_success().outputs["lora"]["rounds"] == [1]
-    assert kept_now in kept(server), "fewer rounds must not cost the longer training"
+    best = client.run(prompt).expect_success().outputs["lora"]
+    assert best["reused"] == [True], "what was done before Cancel is there"
+    assert best["rounds"][0] >= 3
 
 
 def test_an_error_leaves_the_model_as_it_was(client: Client, taste: str) -> None:

@@ -89,7 +89,7 @@ def test_only_trainings_that_went_well_are_no_warning() -> None:
         ("best earlier", ["that of round 4", "the second opinion more"]),
         ("best earlier, no judge", ["that of round 4", "your taste more"]),
         ("unfinished", ["8 of 32", "round 8", "Queue again"]),
-        ("nothing better", ["none was better than before training", "more pictures per group"]),
+        ("nothing better", ["none was better than before training", "more pictures per prompt"]),
         ("nothing healthy", ["none was better", "cheating", "hardly tell", "lower learning rate"]),
         ("broke", ["round 8 of 32", "that of round 4", "lower learning rate"]),
         ("memory", ["round 8 of 32", "that of round 4", "close other programs"]),
