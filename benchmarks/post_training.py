@@ -48,11 +48,12 @@ TRAINING = {"steps": 300, "batch": 16, "micro_batch": 16, "learning_rate": 1e-3}
 ALL_PROMPTS = (*PROMPTS, FREE)
 ARMS = ("liked", "best", "pairs", "pairs plain", "pairs watch")
 _POOL, _LIKED, _ORDINARY = 600, 100, 200
-_POOL_SEED, _GROUP_SEED, _TEST_SEED, _FREE_SEED, _PER_RUN = (
+_POOL_SEED, _GROUP_SEED, _TEST_SEED, _FREE_SEED, _JUDGE_SEED, _PER_RUN = (
     10_000_000,
     20_000_000,
     30_000_000,
     40_000_000,
+    60_000_000,
     100_000,
 )
 _FREE_GROUPS = 32
@@ -125,26 +126,34 @@ class Test:
 class Run:
     """One seed: a taste, its base test and its groups."""
 
-    def __init__(self, bench: Bench, seed: int, tests: int, cfg: float) -> None:
-        self._bench, self._seed, self._tests, self._cfg = bench, seed, tests, cfg
-        self._prompt_set = pack("nodes.host.training.prompt_set").PromptSet(
+    def __init__(self, bench: Bench, seed: int, tests: int, cfg: float, grouped: bool = True) -> None:
+        """`grouped`: whether groups are made to train on at once."""
+        self.bench, self.seed, self._tests, self.cfg = bench, seed, tests, cfg
+        self.first_seed = seed * _PER_RUN
+        self.prompt_set = pack("nodes.host.training.prompt_set").PromptSet(
             ALL_PROMPTS, tuple(conditioning(prompt) for prompt in ALL_PROMPTS), FREE, conditioning(FREE)
         )
-        pool = self._sampled(_POOL_SEED, -(-_POOL // GROUP // len(ALL_PROMPTS)) * len(ALL_PROMPTS))
-        self.reward, liked = trained_reward(pool, seed)
+        pool = self.pool(_POOL_SEED)
+        self.reward, liked, ordinary = trained_reward(pool, seed)
         pixels = torch.from_numpy(pool.pictures[liked])
-        self._liked = Samples(
+        self.liked = Samples(
             [pool.prompts[row] for row in liked], bench.encoded(pixels), pool.pictures[liked]
         )
-        self.base = self._test(None)
+        self.ordinary = pool.pictures[ordinary]
+        self.base = self.test(None)
         began = time.perf_counter()
-        self._groups = self._scored_groups()
+        if grouped:
+            self._groups, _ = self.groups_of(_GROUP_SEED, GROUPS, self.reward)
         print(
             f"seed {seed}: base truth {self.base.truth.mean():.3f}, best of 16 {self.base.best_of(GROUP).mean():.3f}, "
-            f"readable {self.base.readable():.3f}, prompt kept {self.base.kept():.3f}; {GROUPS} groups in "
+            f"readable {self.base.readable():.3f}, prompt kept {self.base.kept():.3f}, made in "
             f"{time.perf_counter() - began:.0f} s",
             flush=True,
         )
+
+    def pool(self, first: int) -> Samples:
+        """Images to find liked ones among."""
+        return self._sampled(first, -(-_POOL // GROUP // len(ALL_PROMPTS)) * len(ALL_PROMPTS))
 
     def arm(self, name: str) -> Test:
         """Train a LoRA as `name` says and test the generator with it, loaded by ComfyUI's own loader."""
@@ -153,11 +162,11 @@ class Run:
         seconds = time.perf_counter() - began
         import comfy.sd
 
-        with_lora, _ = comfy.sd.load_lora_for_models(self._bench.model, None, lora, 1.0, 0)
-        test = self._test(with_lora)
+        with_lora, _ = comfy.sd.load_lora_for_models(self.bench.model, None, lora, 1.0, 0)
+        test = self.test(with_lora)
         held_out = next((step.held_out for step in reversed(trace.steps) if step.held_out), None)
         print(
-            f"seed {self._seed}, {name}: truth {test.truth.mean():.3f}, share {share(test, self.base):.2f}, readable "
+            f"seed {self.seed}, {name}: truth {test.truth.mean():.3f}, share {share(test, self.base):.2f}, readable "
             f"{test.readable():.3f}, kept {test.kept():.3f}, held-out {held_out}, {len(trace.steps)} steps in "
             f"{seconds:.0f} s{f', stopped: {trace.stopped}' if trace.stopped else ''}",
             flush=True,
@@ -166,28 +175,26 @@ class Run:
 
     def _trained(self, name: str) -> tuple[dict[str, Tensor], Any]:
         config, choices = (pack(f"ganrm_core.post_training.{part}") for part in ("config", "choices"))
-        trainer, sigmas, watch = (
-            pack(f"ganrm_core.post_training.{part}") for part in ("trainer", "sigmas", "watch")
-        )
+        trainer, watch = (pack(f"ganrm_core.post_training.{part}") for part in ("trainer", "watch"))
         method = "pairs" if name.startswith("pairs") else "best"
         changes = {"mu": -1.0} if name in ("pairs plain", "pairs watch") else {}
         limits = watch.Limits(*[math.inf] * 4) if name == "pairs plain" else watch.Limits()
-        settings = config.GroupTraining(method=method, seed=self._seed, **TRAINING, **changes)
+        settings = config.GroupTraining(method=method, seed=self.seed, **TRAINING, **changes)
         if name == "liked":
-            latents = [self._liked.latents]
+            latents = [self.liked.latents]
             examples = tuple(
                 choices.Example(0, ALL_PROMPTS.index(prompt), place)
-                for place, prompt in enumerate(self._liked.prompts)
+                for place, prompt in enumerate(self.liked.prompts)
             )
             choice, cfg = choices.Choice(examples[10:], examples[:10], 0), 1.0
         else:
             latents = [group.latents for group in self._groups.groups]
-            choice, cfg = choices.choose(self._groups, settings.keep, method == "pairs"), self._cfg
-        levels = sigmas.NoiseLevels.of_schedule(self._schedule())
+            choice, cfg = choices.choose(self._groups, settings.keep, method == "pairs"), self.cfg
+        levels = self.levels()
         denoisers = pack("nodes.host.training.denoiser")
         shape = latents[0][:1].shape
         with denoisers.trainable(
-            self._bench.model, self._prompt_set, config.LoraSettings(), shape, seed=self._seed
+            self.bench.model, self.prompt_set, config.LoraSettings(), shape, seed=self.seed
         ) as denoiser:
             # Clean latents are asked for by (group, sample).
             inside = [denoiser.to_model_scale(each) for each in latents]
@@ -201,17 +208,22 @@ class Run:
             ).run(lambda _: None, limits)
             return denoiser.lora_dict(), trace
 
-    def _schedule(self) -> Tensor:
+    def levels(self) -> Any:
+        sigmas = pack("ganrm_core.post_training.sigmas")
+        return sigmas.NoiseLevels.of_schedule(self.schedule())
+
+    def schedule(self) -> Tensor:
         import comfy.samplers
 
-        sampling = self._bench.model.get_model_object("model_sampling")
+        sampling = self.bench.model.get_model_object("model_sampling")
         sigmas: Tensor = comfy.samplers.calculate_sigmas(sampling, "normal", STEPS)
         return sigmas
 
-    def _scored_groups(self) -> Any:
+    def groups_of(self, first: int, count: int, reward: Any, model: Any = None) -> tuple[Any, Pictures]:
+        """Groups scored by `reward`, and their pictures."""
         module = pack("ganrm_core.post_training.groups")
-        made = self._sampled(_GROUP_SEED, GROUPS)
-        scores = self.reward.score(torch.from_numpy(made.pictures))
+        made = self._sampled(first, count, model=model)
+        scores = reward.score(torch.from_numpy(made.pictures))
         groups = [
             module.Group(
                 ALL_PROMPTS.index(made.prompts[rows.start]),
@@ -222,12 +234,12 @@ class Run:
                 scores.uncertainty[rows],
                 torch.zeros(GROUP, 1, 1, 3, dtype=torch.uint8),
             )
-            for rows in (slice(start, start + GROUP) for start in range(0, GROUPS * GROUP, GROUP))
+            for rows in (slice(start, start + GROUP) for start in range(0, count * GROUP, GROUP))
         ]
-        sampling = module.Sampling(STEPS, self._cfg, "euler", "normal")
-        return module.Groups(ALL_PROMPTS, tuple(groups), sampling)
+        sampling = module.Sampling(STEPS, self.cfg, "euler", "normal")
+        return module.Groups(ALL_PROMPTS, tuple(groups), sampling), made.pictures
 
-    def _test(self, model: Any) -> Test:
+    def test(self, model: Any) -> Test:
         made = self._sampled(_TEST_SEED, self._tests * len(ALL_PROMPTS), ALL_PROMPTS, model)
         free = self._sampled(_FREE_SEED, _FREE_GROUPS, (FREE,), model)
         shapes = [read(picture) for picture in made.pictures]
@@ -244,23 +256,30 @@ class Run:
         self, first: int, groups: int, prompts: Sequence[str] = ALL_PROMPTS, model: Any = None
     ) -> Samples:
         """Groups of GROUP images, the prompts in turn; each prompt is sampled as one batch."""
-        first += self._seed * _PER_RUN
+        first += self.first_seed
         latents: list[Tensor | None] = [None] * groups
         for turn, prompt in enumerate(prompts):
             places = range(turn, groups, len(prompts))
             seeds = [first + place * GROUP + number for place in places for number in range(GROUP)]
-            made = self._bench.prompted(prompt, seeds, STEPS, self._cfg, model)
+            made = self.bench.prompted(prompt, seeds, STEPS, self.cfg, model)
             for place, group in zip(places, made.split(GROUP), strict=True):
                 latents[place] = group.cpu()
         whole = torch.cat([each for each in latents if each is not None]).clone()
         of_each = [prompts[place % len(prompts)] for place in range(groups) for _ in range(GROUP)]
-        pictures = np.concatenate([self._bench.pictures(part) for part in whole.split(64)])
+        pictures = np.concatenate([self.bench.pictures(part) for part in whole.split(64)])
         return Samples(of_each, whole, pictures)
 
 
-def trained_reward(pool: Samples, seed: int) -> tuple[Any, NDArray[np.int64]]:
-    """A reward from image files, as an artist has them, and which images of the pool are its liked ones."""
-    training = pack("ganrm_core.training.trainer")
+def other_reward(run: Run) -> Any:
+    """A judge: another backbone, trained on other images of the same taste."""
+    return trained_reward(run.pool(_JUDGE_SEED), run.seed, backbone="efficientnet_lite2")[0]
+
+
+def trained_reward(
+    pool: Samples, seed: int, backbone: str = "efficientnet_lite0"
+) -> tuple[Any, NDArray[np.int64], NDArray[np.int64]]:
+    """A reward from image files, as an artist has them, and which images of the pool are its liked and ordinary ones."""
+    training, config = pack("ganrm_core.training.trainer"), pack("ganrm_core.training.config")
     shapes = [read(picture) for picture in pool.pictures]
     truth = np.array([0.0 if shape is None else quality(shape) for shape in shapes])
     rng = np.random.default_rng(seed)
@@ -272,8 +291,9 @@ def trained_reward(pool: Samples, seed: int) -> tuple[Any, NDArray[np.int64]]:
             (folder / kind).mkdir()
             for row in rows:
                 save(pool.pictures[row], folder / kind / f"{row}.png")
-        result = training.train(folder / "liked", folder / "ordinary", name="warm, large, central")
-    return result.model, liked
+        settings = config.TrainingSettings(backbone=backbone)
+        result = training.train(folder / "liked", folder / "ordinary", settings, name="warm, large, central")
+    return result.model, liked, ordinary
 
 
 def share(test: Test, base: Test) -> float:

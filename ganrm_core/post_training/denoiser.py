@@ -30,5 +30,5 @@ class Denoiser(Protocol):
     def unconditional(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Denoised prediction for the negative prompt, with the LoRA, with gradients."""
 
-    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int) -> Tensor:
-        """Conditional denoised prediction without the LoRA, without gradients."""
+    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int | None) -> Tensor:
+        """Denoised prediction without the LoRA, without gradients; of the negative prompt for None."""

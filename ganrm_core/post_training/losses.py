@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from .scalings import Scalings
 
+_NFT_SCALE = 5.0
+
 
 def denoising_errors(denoised: Tensor, clean: Tensor, scale: Scalings) -> Tensor:
     """e = mean((v̂ − v)²) of each sample, [B], with v the velocity (`Scalings.velocity`).
@@ -42,6 +44,31 @@ def safeguard_factors(chosen: Tensor, rejected: Tensor, mu: float) -> Tensor:
     inner = (chosen * rejected).flatten(1).sum(1)
     allowed = (1 - mu) * chosen.square().flatten(1).sum(1) / inner.clamp(min=torch.finfo(inner.dtype).tiny)
     return torch.where(inner > 0, allowed.clamp(0, 1), torch.ones_like(inner))
+
+
+def nft_losses(denoised: Tensor, lagged: Tensor, clean: Tensor, good: Tensor, beta: float) -> Tensor:
+    """DiffusionNFT's forward-process loss of each sample, [B] (Zheng et al. 2025, arXiv 2509.16117, eq. 5).
+
+    (5/β)·[r·|x⁺ − x₀|²/w⁺ + (1 − r)·|x⁻ − x₀|²/w⁻] with x⁺ = x̂ᵒ + β·(x̂ − x̂ᵒ) and x⁻ = x̂ᵒ − β·(x̂ − x̂ᵒ), written for the
+    denoised prediction: good samples pull the model towards themselves, bad ones push the difference to its lagged copy
+    the other way. `lagged`: x̂ᵒ, the lagged copy's prediction. `good`: r, 0–1, [B]. w: mean absolute error without a
+    gradient, as in the authors' code, which makes the noise levels count alike.
+    """
+    moved = beta * (denoised - lagged.detach())
+    losses = [_self_weighted(lagged.detach() + sign * moved, clean) for sign in (1, -1)]
+    return _NFT_SCALE / beta * (good * losses[0] + (1 - good) * losses[1])
+
+
+def clipped_policy_losses(log_ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
+    """PPO's clipped objective, −min(ρA, clamp(ρ, 1 ± clip)·A), [B] (Schulman et al. 2017, arXiv 1707.06347, eq. 7)."""
+    ratio = log_ratio.exp()
+    return -torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+
+
+def _self_weighted(prediction: Tensor, clean: Tensor) -> Tensor:
+    """Squared error over its mean absolute error, [B]."""
+    error = (prediction - clean).flatten(1)
+    return error.square().mean(1) / error.detach().abs().mean(1).clamp(min=1e-5)
 
 
 def with_gradient_scaled(values: Tensor, factors: Tensor) -> Tensor:

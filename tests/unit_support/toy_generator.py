@@ -65,8 +65,8 @@ class ToyDenoiser:
     def unconditional(self, noisy: Tensor, sigma: Tensor) -> Tensor:
         return self.denoise(noisy, sigma, 0)
 
-    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int) -> Tensor:
-        return self.sampling.calculate_denoised(sigma, _velocity(noisy, sigma, prompt), noisy)
+    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int | None) -> Tensor:
+        return self.sampling.calculate_denoised(sigma, _velocity(noisy, sigma, prompt or 0), noisy)
 
     @torch.no_grad()
     def generated(self, count: int, prompt: int, seed: int = 0) -> Tensor:

@@ -111,15 +111,22 @@ class HostDenoiser:
         return self._predicted(noisy, sigma, _NEGATIVE)
 
     @torch.no_grad()
-    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int) -> Tensor:
+    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int | None) -> Tensor:
         with self.layers.disabled():
-            return self._predicted(noisy, sigma, prompt)
+            return self._predicted(noisy, sigma, _NEGATIVE if prompt is None else prompt)
 
     def to_model_scale(self, latents: Tensor) -> Tensor:
         """Latents as a sampler node returns them, in the model's own scale and on its device, float32."""
         with torch.no_grad():
             moved = thawed(latents).to(self.device, torch.float32, copy=True)
             return thawed(self._session.model.process_latent_in(moved))  # type: ignore[no-any-return]
+
+    def from_model_scale(self, latents: Tensor) -> Tensor:
+        """The other way, float32 on the CPU."""
+        with torch.no_grad():
+            moved = thawed(latents).to(self.device, torch.float32, copy=True)
+            found: Tensor = thawed(self._session.model.process_latent_out(moved))
+            return found.to("cpu", torch.float32)
 
     def lora_dict(self) -> dict[str, Tensor]:
         """The LoRA in core's format, for Save LoRA and Load LoRA."""

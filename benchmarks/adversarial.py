@@ -1,0 +1,179 @@
+"""Reward and generator in turn, against a ground truth: python -m benchmarks.adversarial [--eps] [--rounds 32]
+
+The generator, the taste and the figures of `benchmarks.post_training`, on the same seeds. Each round samples a group of 16 of
+each prompt, scores it, and learns from it. Arms:
+
+  nft     DiffusionNFT with the reward's head refitted each round, and the liked images as an anchor
+  grpo    Flow-GRPO's likelihoods instead, the rest alike
+  fixed   as nft, with the reward as it was trained
+  bare    DiffusionNFT without refresh, anchor and distance to the generator (negative control)
+
+Printed: every `--every` rounds the figures of `benchmarks.post_training` on its test images, and the looks of the watch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.post_training import ALL_PROMPTS, GROUP, STEPS, Run, Test, other_reward, share
+from benchmarks.shapes.bench import Bench, pack
+
+ARMS = ("nft", "grpo", "fixed", "bare")
+_ROUND_SEED = 50_000_000
+_HELD_OUT = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What adversarial post-training is worth.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default 0 1 2)")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="(default: all)")
+    parser.add_argument("--eps", action="store_true", help="the noise-predicting twin of the generator")
+    parser.add_argument("--rounds", type=int, default=32, help="of 64 images (default 32)")
+    parser.add_argument("--every", type=int, default=8, help="rounds between tests (default 8)")
+    parser.add_argument("--tests", type=int, default=8, help="groups of 16 test images a prompt (default 8)")
+    parser.add_argument("--cfg", type=float, default=2.0, help="guidance of all sampling (default 2)")
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default 0.001)")
+    parser.add_argument("--anchor", type=float, default=0.1, help="weight of the liked images (default 0.1)")
+    parser.add_argument("--beta", type=float, default=1.0, help="of DiffusionNFT (default 1)")
+    parser.add_argument("--kl", type=float, default=1e-4, help="weight of the distance (default 0.0001)")
+    parser.add_argument("--threads", type=int, default=2, help="(default 2)")
+    parser.add_argument("--log", type=Path, help="JSON lines of every look of the watch")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    bench = Bench(options.eps)
+    for seed in options.seeds:
+        run = Run(bench, seed, options.tests, options.cfg, grouped=False)
+        judge = other_reward(run)
+        for arm in options.arms:
+            Adversarial(run, arm, options, judge).train()
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Samples by ComfyUI's own sampler; the taste, and a judge of its own."""
+
+    run: Run
+    denoiser: Any
+    judge_model: Any
+
+    def sample(self, prompt: int, seeds: Sequence[int]) -> Tensor:
+        run = self.run
+        made = run.bench.prompted(ALL_PROMPTS[prompt], seeds, STEPS, run.cfg, self.denoiser.sampling_model)
+        return self.denoiser.to_model_scale(made.clone()).cpu()
+
+    def judge(self, prompt: int, latents: Tensor) -> Any:  # noqa: ARG002
+        pictures = torch.from_numpy(self.run.bench.pictures(self.denoiser.from_model_scale(latents)))
+        refresh, studio = (
+            pack("ganrm_core.training.head_refresh"),
+            pack("ganrm_core.post_training.studio"),
+        )
+        features = refresh.picture_features(self.run.reward, pictures)
+        judged = self.judge_model.score(pictures).logit if self.judge_model else None
+        return studio.Judged(self.run.reward.score_features(features).logit, features, judged)
+
+
+class Adversarial:
+    """One arm on one seed."""
+
+    def __init__(self, run: Run, arm: str, options: argparse.Namespace, judge: Any) -> None:
+        self._run, self._arm, self._options, self._judge = run, arm, options, judge
+        self._bare = arm == "bare"
+
+    def train(self) -> None:
+        run, options = self._run, self._options
+        denoisers, config = pack("nodes.host.training.denoiser"), pack("ganrm_core.post_training.config")
+        rounds = pack("ganrm_core.post_training.rounds")
+        shape = run.liked.latents[:1].shape
+        with denoisers.trainable(
+            run.bench.model, run.prompt_set, config.LoraSettings(), shape, seed=run.seed
+        ) as denoiser:
+            studio = Studio(run, denoiser, self._judge)
+            plan = rounds.Plan(
+                len(ALL_PROMPTS), options.rounds, len(ALL_PROMPTS), GROUP, seed=_ROUND_SEED + run.first_seed
+            )
+            training = rounds.RoundTraining(self._parts(denoiser, studio), plan)
+            self._log(training.look(), None)
+            began = time.perf_counter()
+            for number in range(1, options.rounds + 1):
+                losses = training.round()
+                test = None
+                seconds = time.perf_counter() - began
+                if number % options.every == 0:
+                    test = run.test(denoiser.sampling_model)
+                    self._print(number, test, losses, seconds)
+                if number % plan.every == 0:
+                    self._log(training.look(), test)
+
+    def _parts(self, denoiser: Any, studio: Studio) -> Any:
+        run, options = self._run, self._options
+        post = {
+            name: pack(f"ganrm_core.post_training.{name}")
+            for name in ("nft_trainer", "grpo_trainer", "anchor", "rounds", "watch")
+        }
+        levels = run.levels()
+        clean = denoiser.to_model_scale(run.liked.latents).cpu()
+        prompts = [ALL_PROMPTS.index(prompt) for prompt in run.liked.prompts]
+        held_out = post["watch"].HeldOutError(clean[:_HELD_OUT], prompts[:_HELD_OUT], levels, run.seed)
+        references = post["anchor"].References(clean[_HELD_OUT:], prompts[_HELD_OUT:])
+        anchor = None
+        if options.anchor and not self._bare:
+            anchor = post["anchor"].Anchor(denoiser, references, levels, options.anchor)
+        common = {
+            "learning_rate": options.rate,
+            "kl": 0.0 if self._bare else options.kl,
+            "micro_batch": 32,
+            "seed": run.seed,
+        }
+        if self._arm == "grpo":
+            settings = post["grpo_trainer"].GrpoSettings(cfg=run.cfg, **common)
+            learner = post["grpo_trainer"].GrpoTrainer(denoiser, levels, settings, clean.shape[1:], anchor)
+        else:
+            settings = post["nft_trainer"].NftSettings(beta=options.beta, **common)
+            learner = post["nft_trainer"].NftTrainer(denoiser, levels, settings, studio.sample, anchor)
+        refreshed = None if self._arm in ("fixed", "bare") else self._refresh()
+        return post["rounds"].Parts(denoiser, learner, studio, levels, refreshed, held_out)
+
+    def _refresh(self) -> Any:
+        run, module = self._run, pack("ganrm_core.training.head_refresh")
+        liked, ordinary = (
+            module.picture_features(run.reward, torch.from_numpy(each))
+            for each in (run.liked.pictures[_HELD_OUT:], run.ordinary)
+        )
+        return module.HeadRefresh(run.reward, liked, ordinary, run.seed)
+
+    def _print(self, number: int, test: Test, losses: Any, seconds: float) -> None:
+        base = self._run.base
+        print(
+            f"seed {self._run.seed}, {self._arm}, round {number}: truth {test.truth.mean():.3f}, share "
+            f"{share(test, base):.2f}, readable {test.readable():.3f}, kinds "
+            f"{test.kind_entropy() / base.kind_entropy():.2f}, grey {test.grey_spread() / base.grey_spread():.2f}, kept "
+            f"{test.kept():.3f}, anchor {losses.anchor:.4f}, contrast {losses.contrast:.1e}, {seconds:.0f} s",
+            flush=True,
+        )
+
+    def _log(self, look: Any, test: Test | None) -> None:
+        base, record = self._run.base, {"seed": self._run.seed, "arm": self._arm, **asdict(look)}
+        if test:
+            record |= {
+                "truth": float(np.mean(test.truth)),
+                "share": share(test, base),
+                "kinds": test.kind_entropy() / base.kind_entropy(),
+                "readable": test.readable(),
+            }
+        if self._options.log:
+            with self._options.log.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    main()

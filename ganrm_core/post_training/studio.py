@@ -1,0 +1,66 @@
+"""The `Studio` protocol: where a training in rounds has its samples made and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Samples of one prompt as the rewards see them, N of them; NaN where a picture was spoilt.
+
+    `logits` [N]: of the reward as it was given. `features` [N, D]: what the reward's head takes, or whatever else tells
+    pictures apart. `judge` [N]: of a second reward. `patches` [N, P, C]: features of P places of each picture. None where
+    there are none.
+    """
+
+    logits: Tensor
+    features: Tensor
+    judge: Tensor | None = None
+    patches: Tensor | None = None
+
+    @staticmethod
+    def joined(parts: Sequence[Judged]) -> Judged:
+        judges = [part.judge for part in parts if part.judge is not None]
+        patches = [part.patches for part in parts if part.patches is not None]
+        return Judged(
+            torch.cat([part.logits for part in parts]),
+            torch.cat([part.features for part in parts]),
+            torch.cat(judges) if judges else None,
+            torch.cat(patches) if patches else None,
+        )
+
+
+class Studio(Protocol):
+    """Latents are in the model's scale, on the CPU."""
+
+    def sample(self, prompt: int, seeds: Sequence[int]) -> Tensor:
+        """Latents [N, …] of one prompt that the model as it is makes with the user's own sampler."""
+
+    def judge(self, prompt: int, latents: Tensor) -> Judged:
+        """What the rewards say of samples [N, …] of one prompt."""
+
+
+class RefreshedReward(Protocol):
+    """A reward that is refitted as the generator learns."""
+
+    def add(self, judged: Judged) -> None:
+        """Refit with a round's pictures."""
+
+    def logits(self, judged: Judged) -> Tensor:
+        """[N] by the reward as it is."""
+
+    @property
+    def reference_logit(self) -> float:
+        """Mean logit of the liked pictures."""
+
+    def state(self) -> dict[str, Tensor]:
+        """For `load_state` of the same reward."""
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """As `state` gave it."""
