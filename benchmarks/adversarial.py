@@ -101,7 +101,7 @@ class Adversarial:
                 len(ALL_PROMPTS), options.rounds, len(ALL_PROMPTS), GROUP, seed=_ROUND_SEED + run.first_seed
             )
             training = rounds.RoundTraining(self._parts(denoiser, studio), plan)
-            self._log(training.start(), None)
+            self._log(training.look(), None)
             began = time.perf_counter()
             for number in range(1, options.rounds + 1):
                 losses = training.round()

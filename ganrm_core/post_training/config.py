@@ -80,6 +80,48 @@ class GroupTraining:
         return self.beta or min(_BETA_PER_VALUE * values, _LARGEST_BETA)
 
 
+RoundMethod = Literal["nft", "grpo"]
+ROUND_METHODS: tuple[RoundMethod, ...] = get_args(RoundMethod)
+
+
+@dataclass(frozen=True)
+class RoundsTraining:
+    """Training in rounds on the generator's own samples.
+
+    `method`: DiffusionNFT or Flow-GRPO. `rounds` of `groups` groups of `pictures` samples each. `anchor`: weight of the
+    denoising error on references, 0 for none. `refresh`: whether the reward is refitted as the generator learns. `kl`: weight
+    of the distance to the model without the LoRA. `watch_every`: rounds between two looks of the watch at `watched` samples.
+    `micro_batch`: how many samples go through the model at once.
+    """
+
+    method: RoundMethod = "nft"
+    rounds: int = 32
+    groups: int = 4
+    pictures: int = 16
+    learning_rate: float = 1e-4
+    anchor: float = 0.1
+    refresh: bool = True
+    kl: float = 0.1
+    watch_every: int = 4
+    watched: int = 16
+    micro_batch: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in ROUND_METHODS:
+            raise DataError(f"There is no method {self.method!r}. Use one of: {', '.join(ROUND_METHODS)}.")
+        _within("rounds", self.rounds, 1, 10_000)
+        _within("groups", self.groups, 1, 256)
+        _within("pictures", self.pictures, 2, 256)
+        _within("learning_rate", self.learning_rate, 0.0, 1.0)
+        _within("anchor", self.anchor, 0.0, 100.0)
+        _within("kl", self.kl, 0.0, 1000.0)
+        _within("watch_every", self.watch_every, 1, 10_000)
+        _within("watched", self.watched, 2, 1024)
+        _within("micro_batch", self.micro_batch, 1, 256)
+        _within("seed", self.seed, 0, 2**64 - 1)
+
+
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN is not either
         raise DataError(f"{name} is {value}. Use a value from {low:g} to {high:g}.")

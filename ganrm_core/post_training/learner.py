@@ -41,7 +41,7 @@ class Learner(Protocol):
     def learn(self, groups: Sequence[RoundGroup]) -> RoundLosses:
         """From the groups of a round, in the order they were sampled.
 
-        Raises DataError where a loss is no number; the weights are then those of the last good update.
+        Raises NotANumberError where a loss is no number; the weights are then those of the last good update.
         """
 
     def state(self) -> dict[str, Tensor]:

@@ -14,6 +14,10 @@ _BETAS, _CLIP, _WEIGHT_DECAY = (0.9, 0.99), 1.0, 0.01
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
+class NotANumberError(DataError):
+    """A loss or a gradient is not finite."""
+
+
 class LoraOptimiser:
     """Steps of AdamW on `parameters`."""
 
@@ -28,10 +32,10 @@ class LoraOptimiser:
         self._adam.zero_grad(set_to_none=True)
 
     def step(self, losses: Sequence[float]) -> None:
-        """One step. Raises DataError, before anything changes, where `losses` or gradients are not finite."""
+        """One step. Raises NotANumberError, before anything changes, where `losses` or gradients are not finite."""
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, _CLIP)
         if not all(map(math.isfinite, losses)) or not bool(torch.isfinite(norm)):
-            raise DataError("The loss is no number. Train again with a lower learning rate.")
+            raise NotANumberError("The loss is no number. Train again with a lower learning rate.")
         self._adam.step()
 
     def state(self) -> dict[str, Tensor]:

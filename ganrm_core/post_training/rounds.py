@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
+from torch import Tensor
+
+from ..utils.device_memory import is_out_of_memory
 from .denoiser import Denoiser
 from .learner import Learner, RoundGroup, RoundLosses
+from .lora_optimiser import NotANumberError
 from .prompt_fit import prompt_errors
+from .round_limits import LIMITS, Limit, Sign, best_of, stops
 from .round_signs import Comparison, Look
 from .sigmas import NoiseLevels
 from .studio import Judged, RefreshedReward, Studio
-from .watch import HeldOutError
+from .watch import NO_MEMORY, NOT_A_NUMBER, HeldOutError
 
 _WATCHED_FROM = 2**40
 """Seeds of the watched pictures, beyond those of any round."""
@@ -56,10 +62,21 @@ class Plan:
 
 @dataclass
 class RoundsTrace:
-    """What happened so far: losses of each round, and the looks of the watch, the first before training."""
+    """What happened so far: losses of each round, and the looks of the watch, the first before training.
+
+    `stopped`: why training ended early, else "": signs with commas between them, or a constant of `watch`. `best`: position
+    of the best look.
+    """
 
     losses: list[RoundLosses] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
+    stopped: str = ""
+    best: int = 0
+
+    @property
+    def kept(self) -> int:
+        """After how many rounds the model was best."""
+        return self.looks[self.best].rounds if self.looks else 0
 
 
 @dataclass(frozen=True)
@@ -79,16 +96,32 @@ class Parts:
 
 
 class RoundTraining:
-    """Rounds of training; `trace` is what is known so far."""
+    """Rounds of training; `trace` is what is known so far, `best` the LoRA's parameters at the best look."""
 
-    def __init__(self, parts: Parts, plan: Plan) -> None:
-        self.parts, self.plan, self.trace = parts, plan, RoundsTrace()
-        self._comparison: Comparison | None = None
-        self._first_gain = 0.0
+    def __init__(self, parts: Parts, plan: Plan, limits: Mapping[Sign, Limit] = LIMITS) -> None:
+        self.parts, self.plan, self.trace, self.limits = parts, plan, RoundsTrace(), limits
+        self.comparison: Comparison | None = None
+        self.first_gain = 0.0
+        self.best = self._parameters()
 
-    def start(self) -> Look:
-        """Look at the generator before training."""
-        return self._look(None)
+    def run(self, observe: Callable[[], None] = lambda: None) -> RoundsTrace:
+        """Train all rounds that are left; the LoRA is the best one afterwards.
+
+        `observe` is called before the first round and after every round, and what it raises passes through. The watch,
+        a loss that is no number, or memory that runs out end training early, the last two only after a look at trained
+        weights: before, they are raised.
+        """
+        trace = self.trace
+        if not trace.looks:
+            self.look()
+            observe()
+        while len(trace.losses) < self.plan.rounds and not trace.stopped:
+            trace.stopped = self._tried(self.round)
+            if self._is_due and not trace.stopped:
+                trace.stopped = self._tried(self.look)
+            observe()
+        self._restore(self.best)
+        return trace
 
     def round(self) -> RoundLosses:
         """Sample, score, learn, and refit the reward."""
@@ -106,27 +139,43 @@ class RoundTraining:
         return losses
 
     def look(self) -> Look:
-        return self._look(self.trace.losses[-1])
-
-    def _look(self, losses: RoundLosses | None) -> Look:
-        parts = self.parts
+        """Watch the same prompts and seeds as before training, and keep the LoRA if it is the best so far."""
+        parts, trace = self.parts, self.trace
         found = [self._watched(prompt, seeds) for prompt, seeds in self.plan.watched_groups()]
-        judged = [each for each, _ in found]
-        gain = sum(each for _, each in found) / len(found)
-        if self._comparison is None:
-            self._comparison, self._first_gain = Comparison(judged), gain
+        judged, gain = [each for each, _ in found], sum(each for _, each in found) / len(found)
+        if self.comparison is None:
+            self.comparison, self.first_gain = Comparison(judged), gain
         lead = None
         if parts.refreshed:
-            lead = (
-                float(parts.refreshed.logits(Judged.joined(judged)).nanmean())
-                - parts.refreshed.reference_logit
-            )
+            lead = float(parts.refreshed.logits(Judged.joined(judged)).nanmean())
+            lead -= parts.refreshed.reference_logit
         held_out = parts.held_out.measure(parts.denoiser) if parts.held_out else None
-        look = self._comparison.look(
-            len(self.trace.losses), judged, held_out, (self._first_gain, gain), lead, losses
-        )
-        self.trace.looks.append(look)
+        losses = trace.losses[-1] if trace.losses else None
+        gains = (self.first_gain, gain)
+        look = self.comparison.look(len(trace.losses), judged, held_out, gains, lead, losses)
+        trace.looks.append(look)
+        trace.best = best_of(trace.looks, self.limits)
+        if trace.looks[trace.best] is look:
+            self.best = self._parameters()
+        if len(trace.looks) > 1:
+            trace.stopped = ", ".join(stops(look, self.limits))
         return look
+
+    @property
+    def _is_due(self) -> bool:
+        done = len(self.trace.losses)
+        return done % self.plan.every == 0 or done == self.plan.rounds
+
+    def _tried(self, work: Callable[[], object]) -> str:
+        """Why `work` has ended the training, "" if it has not."""
+        try:
+            work()
+        except Exception as error:
+            reason = _reason(error)
+            if not reason or not self.trace.kept:
+                raise
+            return reason
+        return self.trace.stopped
 
     def _watched(self, prompt: int, seeds: Sequence[int]) -> tuple[Judged, float]:
         """Pictures of watched seeds as judged, and how much better they fit their prompt than none."""
@@ -134,3 +183,18 @@ class RoundTraining:
         latents = parts.studio.sample(prompt, seeds)
         errors = prompt_errors(parts.denoiser, latents, [None, prompt], parts.levels, _TOGETHER)
         return parts.studio.judge(prompt, latents), float((errors[:, 0] - errors[:, 1]).mean())
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter.detach().clone() for parameter in self.parts.denoiser.parameters]
+
+    @torch.no_grad()
+    def _restore(self, copies: Sequence[Tensor]) -> None:
+        for parameter, copy in zip(self.parts.denoiser.parameters, copies, strict=True):
+            parameter.copy_(copy)
+
+
+def _reason(error: Exception) -> str:
+    """Why the training cannot go on, "" for an error that is none of its own."""
+    if isinstance(error, NotANumberError):
+        return NOT_A_NUMBER
+    return NO_MEMORY if is_out_of_memory(error) else ""

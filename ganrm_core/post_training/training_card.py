@@ -13,24 +13,19 @@ from ..reports.canvas import (
     TEXT,
     WARNING,
     TextStyle,
-    fitted,
     paragraph_height,
-    rounded,
     write,
     write_paragraph,
 )
 from ..reports.chart_style import NO_CHARTS, charts_available
 from ..reports.live_preview import Stage, draw_stage
+from .picture_rows import GAP, MARGIN, WIDTH, draw_row, row_height
 from .trainer import TrainingTrace
 from .training_chart import held_out_points, training_chart
 
-_WIDTH = 768  # lengths below are pixels at this width
-_MARGIN, _GAP, _HEAD, _LABEL, _CHART = 24, 12, 78, 34, 250
+# Pixels at a card's usual width.
+_HEAD, _CHART = 78, 250
 _TITLE, _TEXT, _SMALL = 30, 24, 21
-_TALLEST = 1.5
-"""Of a tile's height to its width."""
-EMPTY = (52, 52, 55)
-
 
 _LEGEND = (
     "Held-out error: how well the model still makes good pictures that it did not learn from. 100% is before training; "
@@ -53,37 +48,35 @@ class TrainingView:
     after_step: int = 0
 
 
-def training_body(view: TrainingView, width: int = _WIDTH) -> Image.Image:
+def training_body(view: TrainingView, width: int = WIDTH) -> Image.Image:
     """RGB picture `width` pixels wide: pictures before and after, and the curves."""
-    scale = width / _WIDTH
-    rows = (
-        2 * (round(_LABEL * scale) + _tile_size(view, width)[1] + round(_GAP * scale)) if view.before else 0
-    )
-    body = Image.new("RGB", (width, rows + round((_CHART + _GAP) * scale)), CARD)
+    scale = width / WIDTH
+    rows = 2 * row_height(view.before, width) if view.before else 0
+    body = Image.new("RGB", (width, rows + round((_CHART + GAP) * scale)), CARD)
     top = 0
     if view.before:
         now = f"after {view.after_step} steps" if view.after else "after training"
         for label, pictures in (("before training", view.before), (now, view.after)):
-            top = _draw_row(body, label, pictures, view, top)
+            top = draw_row(body, label, pictures, view.before, top)
     _draw_chart(body, view, top, round(_CHART * scale))
     return body
 
 
 def live_training_card(body: Image.Image, stage: Stage) -> Image.Image:
     """`body` below the present stage and the time left: the node's preview."""
-    scale = body.width / _WIDTH
+    scale = body.width / WIDTH
     top = round(18 * scale)
     card = _framed(body, top + round(_HEAD * scale))
-    draw_stage(card, top, round(_MARGIN * scale), scale, stage)
+    draw_stage(card, top, round(MARGIN * scale), scale, stage)
     return card
 
 
 def training_report_card(
-    view: TrainingView, title: str, sentence: str, *, warning: bool, width: int = 2 * _WIDTH
+    view: TrainingView, title: str, sentence: str, *, warning: bool, width: int = 2 * WIDTH
 ) -> Image.Image:
     """RGB card `width` pixels wide with what came of the training in a sentence, pictures, curves and their legend."""
-    scale = width / _WIDTH
-    margin, small = round(_MARGIN * scale), round(_SMALL * scale)
+    scale = width / WIDTH
+    margin, small = round(MARGIN * scale), round(_SMALL * scale)
     room, text, line = width - 2 * margin, round(_TEXT * scale), round(1.5 * _TITLE * scale)
     head = margin + line + paragraph_height(sentence, text, room) + margin // 2
     legend = _LEGEND if held_out_points(view.trace) else ""
@@ -105,42 +98,13 @@ def _framed(body: Image.Image, head: int, foot: int = 0) -> Image.Image:
     return card
 
 
-def _tile_size(view: TrainingView, width: int) -> tuple[int, int]:
-    """Width and height of a tile, in the shape of the first picture."""
-    scale, count = width / _WIDTH, max(1, len(view.before))
-    across = round((width - 2 * _MARGIN * scale - 3 * _GAP * scale) / max(4, count))
-    first = view.before[0]
-    return across, round(across * min(_TALLEST, first.height / first.width))
-
-
-def _draw_row(
-    card: Image.Image, label: str, pictures: Sequence[Image.Image], view: TrainingView, top: int
-) -> int:
-    """One row of pictures; returns where it ends."""
-    scale, draw = card.width / _WIDTH, ImageDraw.Draw(card)
-    margin, gap = round(_MARGIN * scale), round(_GAP * scale)
-    style = TextStyle(round(_SMALL * scale), SOFT_TEXT)
-    write(draw, (margin, top), label, style, card.width - 2 * margin)
-    top += round(_LABEL * scale)
-    width, height = _tile_size(view, card.width)
-    for place in range(len(view.before)):
-        left = margin + place * (width + gap)
-        if place < len(pictures):
-            picture = fitted(pictures[place], width, height)
-            inset = (left + (width - picture.width) // 2, top + (height - picture.height) // 2)
-            card.paste(picture, inset)
-        else:
-            rounded(card, (left, top, left + width, top + height), round(6 * scale), EMPTY)
-    return top + height + gap
-
-
 def _draw_chart(card: Image.Image, view: TrainingView, top: int, height: int) -> None:
-    scale = card.width / _WIDTH
+    scale = card.width / WIDTH
     if len(view.trace.steps) < 2:
         return
     if not charts_available():
         style = TextStyle(round(_SMALL * scale), SOFT_TEXT)
-        margin = round(_MARGIN * scale)
+        margin = round(MARGIN * scale)
         write(ImageDraw.Draw(card), (margin, top), NO_CHARTS, style, card.width - 2 * margin)
         return
     # Letters of charts have a fixed size in points: 20 pixels at this resolution.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,6 +64,15 @@ class HeldOutError:
         ]
         self._first: Tensor | None = None
         self._low: Tensor | None = None
+
+    def state(self) -> dict[str, Tensor]:
+        """The base of the ratios, for `load_state`; empty before the first call."""
+        if self._first is None or self._low is None:
+            return {}
+        return {"first": self._first.clone(), "low": self._low.clone()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._first, self._low = state.get("first"), state.get("low")
 
     @torch.no_grad()
     def measure(self, denoiser: Denoiser, at_once: int = _BATCH) -> HeldOut:
