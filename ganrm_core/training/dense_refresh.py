@@ -156,7 +156,9 @@ class DenseRefresh:
             others.append(torch.cat(list(self._latest)))
         head = self._places.fit(self._references.patches, others)
         whole, places = self._whole.logits(seen), head.picture_logits(seen.patches)
-        self._factor = float(whole.std(correction=0) / places.std(correction=0).clamp_min(_LEAST))
+        spread = float(whole.std(correction=0))
+        # A reward that was never trained has no spread to bring it to.
+        self._factor = spread / max(float(places.std(correction=0)), _LEAST) if spread > _LEAST else 1.0
         self._offset = float(whole.mean() - self._factor * places.mean())
 
     def _some_places(self, patches: Tensor) -> Tensor:
