@@ -5,6 +5,7 @@ each prompt, scores it, and learns from it. Arms:
 
   nft     DiffusionNFT with the reward's head refitted each round, and the liked images as an anchor
   grpo    Flow-GRPO's likelihoods instead, the rest alike
+  fixed   as nft, with the reward as it was trained
   bare    DiffusionNFT without refresh, anchor and distance to the generator (negative control)
 
 Printed: every `--every` rounds the figures of `benchmarks.post_training` on its test images, and the looks of the watch.
@@ -27,7 +28,7 @@ from torch import Tensor
 from benchmarks.post_training import ALL_PROMPTS, GROUP, STEPS, Run, Test, other_reward, share
 from benchmarks.shapes.bench import Bench, pack
 
-ARMS = ("nft", "grpo", "bare")
+ARMS = ("nft", "grpo", "fixed", "bare")
 _ROUND_SEED = 50_000_000
 _HELD_OUT = 20
 
@@ -139,7 +140,7 @@ class Adversarial:
         else:
             settings = post["nft_trainer"].NftSettings(beta=options.beta, **common)
             learner = post["nft_trainer"].NftTrainer(denoiser, levels, settings, studio.sample, anchor)
-        refreshed = None if self._bare else self._refresh()
+        refreshed = None if self._arm in ("fixed", "bare") else self._refresh()
         return post["rounds"].Parts(denoiser, learner, studio, levels, refreshed, held_out)
 
     def _refresh(self) -> Any:

@@ -15,6 +15,7 @@ from .files.datasets import ImageFolder, ImagesToDataset
 from .files.reward_models import LoadModel, SaveModel
 from .files.save_images import SaveImages
 from .host import folders, help_pages, language
+from .post_training.adversarial_training import AdversarialTraining
 from .post_training.compare_models import CompareModels
 from .post_training.export_groups import ExportGroups
 from .post_training.make_groups import MakeGroups
@@ -52,6 +53,7 @@ NODES: list[type[io.ComfyNode]] = [
     CompareModels,
     SaveLora,
     ExportGroups,
+    AdversarialTraining,
 ]
 
 

@@ -5,7 +5,7 @@
 
 Needs a ComfyUI (see tests/host), the packages playwright and aiohttp, and Chromium. With --pictures also
 the extra [demo], whose real pictures fill the folders. No real generator is needed:
-a tiny one samples, and real images replace its outputs. Workflow 10 is run on the benchmark's shapes.
+a tiny one samples, and real images replace its outputs. Workflows 10 and 11 are run on the benchmark's shapes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ _SHEETS = (
     "GANRMBestOfNSampler",
     "GANRMScoreFolder",
     "GANRMTrainOnGroups",
+    "GANRMAdversarialTraining",
 )
+_TRAININGS = ("GANRMTrainOnGroups", "GANRMAdversarialTraining")
 _STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
 
 
@@ -68,7 +70,7 @@ def main() -> None:
     if options.pictures:
         chosen = [graph for make in WORKFLOWS if _is_chosen(graph := make(), options.only)]
         helped = [graph for make in HELP_GRAPHS if _is_chosen(graph := make(), options.only)]
-        trained = [graph for graph in chosen if any(_numbers(graph, "GANRMTrainOnGroups"))]
+        trained = [graph for graph in chosen if any(any(_numbers(graph, kind)) for kind in _TRAININGS)]
         others = [graph for graph in chosen if graph not in trained]
         if others or helped:
             with _server(_real_pictures) as server, _pages(server) as page:
@@ -112,7 +114,9 @@ def _shapes(server: Server) -> None:
     """A generator that can be trained in a minute, and a taste for it."""
     shapes = shape_pictures.shapes_pack(server.base.parent)
     link(shapes, server.folder("custom_nodes", shapes.name))
-    shape_pictures.save_taste(server.folder("models", "ganrm", "my_taste.safetensors"))
+    shape_pictures.save_taste(
+        server.folder("models", "ganrm", "my_taste.safetensors"), server.folder("input", "liked")
+    )
     checkpoint = server.folder("models", "checkpoints", SHIPPED_CHECKPOINT)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.touch()

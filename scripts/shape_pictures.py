@@ -1,10 +1,11 @@
-"""A real generator for the pictures of workflow 10: the benchmark's coloured shapes, and a taste for warm, large, central ones.
+"""A real generator for the pictures of workflows 10 and 11: coloured shapes, and a taste for warm, large, central ones.
 
 Needs the generator of `python -m benchmarks.shapes.training`.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,21 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "GANRMPrompts": {"text": _PROMPTS, "negative": ""},
     "GANRMMakeGroups": {**_SAMPLING, "count": 48},
     "GANRMTrainOnGroups": {"steps": 300, "learning_rate": 0.001, "batch": 16, "micro_batch": 16},
+    "GANRMAdversarialTraining": {
+        **_SAMPLING,
+        "rounds": 16,
+        "groups": 3,
+        "learning_rate": 0.001,
+        "micro_batch": 16,
+        "watch_every": 2,
+    },
     "GANRMCompareModels": {**_SAMPLING, "pictures": 16},
 }
 _SHAPES, _LIKED = 500, 100
 
 
-def save_taste(path: Path) -> None:
-    """Train a taste on drawn shapes: liked are the best fifth by `quality`."""
+def save_taste(path: Path, liked: Path) -> None:
+    """Train a taste on drawn shapes: liked are the best fifth by `quality`, which are left in the folder `liked`."""
     rng = np.random.default_rng(0)
     shapes = sorted((any_shape(rng) for _ in range(_SHAPES)), key=quality, reverse=True)
     with tempfile.TemporaryDirectory() as name:
@@ -40,6 +49,7 @@ def save_taste(path: Path) -> None:
             folder.mkdir(exist_ok=True)
             picture = (shape.picture() * 255).round().astype(np.uint8)
             Image.fromarray(picture).save(folder / f"{number:03}.png")
+        shutil.copytree(Path(name) / "liked", liked)
         model = train(Path(name) / "liked", Path(name) / "ordinary", name="my_taste").model
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path)

@@ -359,6 +359,63 @@ def teach_generator() -> Graph:
     return graph
 
 
+def adversarial_training() -> Graph:
+    graph = Graph("11 Adversarial training", "Adversarial training", ("GANRMAdversarialTraining",))
+    first, second = graph.columns(
+        430, 400, group="1  Set checkpoint, taste, liked folder and prompts, then Run"
+    )
+    graph.note(
+        first.place(370),
+        "Generator and taste learn in turn",
+        "## 1. Choose your checkpoint, your taste and the folder of pictures you like, and write prompts, one a line.",
+        "## 2. Press **Run**: the model makes pictures, your taste judges them, the model learns, and your taste learns to tell "
+        "the new pictures from yours, 32 rounds long.",
+        "### Small plots show whether the taste is being fooled. If it is, training stops, and you get the best LoRA on the way.",
+        "### It takes hours. Stop it at any time: **Run** goes on from the last round.",
+    )
+    taste = parts.load_model(graph, first.place(130))
+    liked = parts.image_folder(graph, first, "liked", "Pictures you like")
+    model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
+    size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
+    prompts = parts.prompts(graph, second.place(700), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
+    (third,) = graph.columns(560, group="2  Rounds of making, judging and learning")
+    trained = parts.adversarial_training(
+        graph,
+        third.place(1250),
+        model,
+        prompts,
+        reward=taste[0],
+        references=liked[0],
+        latent_image=size[0],
+    )
+    fourth, fifth = graph.columns(520, 400, group="3  Before and after")
+    tested = parts.prompts(
+        graph, fifth.place(700), "Other prompts to compare with", model, parts.TEST_PROMPTS
+    )
+    compared = graph.add(
+        "GANRMCompareModels",
+        fourth.place(900),
+        before=model[0],
+        after=trained[5],
+        prompts=tested[0],
+        vae=model[2],
+        reward=taste[0],
+        latent_image=size[0],
+        seed=1_000_000,
+        pictures=8,
+        **parts.SAMPLING,
+    )
+    graph.add(
+        "GANRMSaveLora",
+        fifth.place(350),
+        lora=trained[0],
+        name="my_taste_lora",
+        keep=compared[3],
+        about=compared[4],
+    )
+    return graph
+
+
 WORKFLOWS = (
     train,
     best_of_16,
@@ -370,4 +427,5 @@ WORKFLOWS = (
     best_of_n_sampler,
     winner_made_again,
     teach_generator,
+    adversarial_training,
 )

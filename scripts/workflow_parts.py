@@ -270,7 +270,7 @@ def train_on_groups(graph: Graph, place: Place, model: Node, groups: Node) -> No
         learning_rate=0.0,
         rank=16,
         seed=0,
-        keep=2,
+        keep=0,
         beta=0.0,
         safeguard=0.9,
         layers="attention",
@@ -281,6 +281,38 @@ def train_on_groups(graph: Graph, place: Place, model: Node, groups: Node) -> No
         previews=True,
         start_file="none",
         vae=model[2],
+    )
+
+
+def adversarial_training(graph: Graph, place: Place, model: Node, prompts: Node, **inputs: Any) -> Node:
+    """`inputs`: reward, references, latent_image, and widgets with other values than usual."""
+    usual: dict[str, Any] = {
+        "seed": 0,
+        **SAMPLING,
+        "method": "nft",
+        "rounds": 32,
+        "groups": 4,
+        "pictures": 16,
+        "refresh": True,
+        "anchor": 0.1,
+        "learning_rate": 0.0001,
+        "rank": 16,
+        "keep_close": 0.1,
+        "watch_every": 4,
+        "watched": 16,
+        "layers": "attention",
+        "alpha": 0.0,
+        "micro_batch": 4,
+        "checkpointing": "auto",
+        "start_file": "none",
+    }
+    return graph.add(
+        "GANRMAdversarialTraining",
+        place,
+        model=model[0],
+        prompts=prompts[0],
+        vae=model[2],
+        **{**usual, **inputs},
     )
 
 

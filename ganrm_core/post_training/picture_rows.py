@@ -10,11 +10,33 @@ from ..reports.canvas import SOFT_TEXT, TextStyle, fitted, rounded, write
 
 WIDTH = 768  # lengths below are pixels at this width
 MARGIN, GAP = 24, 12
-_LABEL, _SMALL = 34, 21
+SMALL = 21
+"""Height of small letters."""
+_LABEL = 34
 _TALLEST = 1.5
 """Of a tile's height to its width."""
 _LEAST_IN_ROW = 4
 EMPTY = (52, 52, 55)
+
+
+def rows_height(like: Sequence[Image.Image], width: int) -> int:
+    """Of what `draw_rows` draws; 0 without pictures."""
+    return 2 * row_height(like, width) if like else 0
+
+
+def draw_rows(
+    card: Image.Image, before: Sequence[Image.Image], now: Sequence[Image.Image], passed: str, top: int
+) -> int:
+    """Draw pictures from before training above those of now, after what has `passed` since; returns where they end.
+
+    `passed` is "" where that is not to be said.
+    """
+    if not before:
+        return top
+    label = f"after {passed}" if now and passed else "after training"
+    for text, pictures in (("before training", before), (label, now)):
+        top = draw_row(card, text, pictures, before, top)
+    return top
 
 
 def row_height(shown: Sequence[Image.Image], width: int) -> int:
@@ -29,7 +51,7 @@ def draw_row(
     """Draw one row of pictures, with empty tiles where there are fewer than in `like`; returns where it ends."""
     scale, draw = card.width / WIDTH, ImageDraw.Draw(card)
     margin, gap = round(MARGIN * scale), round(GAP * scale)
-    style = TextStyle(round(_SMALL * scale), SOFT_TEXT)
+    style = TextStyle(round(SMALL * scale), SOFT_TEXT)
     write(draw, (margin, top), label, style, card.width - 2 * margin)
     top += round(_LABEL * scale)
     width, height = _tile_size(like, card.width)

@@ -42,6 +42,16 @@ def prompt_errors(
     return torch.cat(rows)
 
 
+def best_fitting(
+    denoiser: Denoiser, latents: Tensor, prompts: Sequence[int], levels: NoiseLevels, together: int = 8
+) -> list[int]:
+    """The one of `prompts` that each sample fits best."""
+    if len(prompts) == 1:
+        return [prompts[0]] * len(latents)
+    errors = prompt_errors(denoiser, latents, prompts, levels, together)
+    return [prompts[column] for column in errors.argmin(dim=1).tolist()]
+
+
 def _noise(row: int, level: int, shape: Sequence[int]) -> Tensor:
     generator = torch.Generator().manual_seed(row * len(LEVELS) + level + 0x9E3779B9)
     return torch.randn(tuple(shape), generator=generator)

@@ -29,11 +29,11 @@ class Limit:
 
 
 LIMITS: Mapping[Sign, Limit] = {
-    "forgetting": Limit(1.15, 1.5),
-    "details": Limit(1.10, 1.25),
-    "diversity": Limit(0.85, 0.70, below=True),
-    "spread": Limit(0.60, 0.40, below=True),
-    "judge": Limit(1.0, 2.0),
+    "forgetting": Limit(1.25, 1.6),
+    "details": Limit(1.35, 1.75),
+    "diversity": Limit(0.80, 0.65, below=True),
+    "spread": Limit(0.40, 0.25, below=True),
+    "judge": Limit(0.5, 1.0),
     "prompts": Limit(0.90, 0.75, below=True),
     "lead": Limit(0.0, 0.5),
     "jump": Limit(1e-3, 1e-2),

@@ -19,8 +19,8 @@ from .sigmas import NoiseLevels
 from .studio import Judged, RefreshedReward, Studio
 from .watch import NO_MEMORY, NOT_A_NUMBER, HeldOutError
 
-_WATCHED_FROM = 2**40
-"""Seeds of the watched pictures, beyond those of any round."""
+_WATCHED_FROM, _ORDINARY_FROM = 2**40, 2**41
+"""Seeds of the watched pictures and of those made before training, beyond those of any round."""
 _TOGETHER = 8
 
 
@@ -54,6 +54,14 @@ class Plan:
         each = max(2, self.watched // count)
         return [
             (prompt, self._seeds(_WATCHED_FROM + place * each, each)) for place, prompt in enumerate(prompts)
+        ]
+
+    def ordinary_groups(self, count: int) -> list[tuple[int, list[int]]]:
+        """Prompt and seeds of `count` pictures or a few more that show what the generator makes before training."""
+        places = range(-(-count // self.pictures))
+        return [
+            (place % self.prompts, self._seeds(_ORDINARY_FROM + place * self.pictures, self.pictures))
+            for place in places
         ]
 
     def _seeds(self, first: int, count: int) -> list[int]:

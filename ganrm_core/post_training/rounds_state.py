@@ -42,11 +42,11 @@ def unpack(training: RoundTraining, tensors: Mapping[str, Tensor]) -> None:
 
     Raises LookupError, TypeError or ValueError for anything else.
     """
-    record = json.loads(bytes(tensors[_RECORD].tolist()))
+    record = _record(tensors)
     parts = training.parts
     parts.learner.load_state(_below("learner", tensors))
     if parts.refreshed:
-        parts.refreshed.load_state(_below("reward", tensors))
+        parts.refreshed.load_state(reward_state(tensors))
     if parts.held_out:
         parts.held_out.load_state(_below("held out", tensors))
     training.best = [tensors[f"best/{number}"].to(value.device) for number, value in enumerate(training.best)]
@@ -57,6 +57,21 @@ def unpack(training: RoundTraining, tensors: Mapping[str, Tensor]) -> None:
     training.comparison = Comparison(before) if before else None
     training.first_gain = float(record["gain"])
     training.trace = trace_from_json(record["trace"])
+
+
+def reward_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """State of the refreshed reward, for its `load_state`."""
+    return _below("reward", tensors)
+
+
+def trace_of(tensors: Mapping[str, Tensor]) -> RoundsTrace:
+    """What happened so far, of a state that `packed` gave. Raises as `unpack`."""
+    return trace_from_json(_record(tensors)["trace"])
+
+
+def _record(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(bytes(tensors[_RECORD].tolist()))
+    return found
 
 
 def trace_to_json(trace: RoundsTrace) -> dict[str, Any]:

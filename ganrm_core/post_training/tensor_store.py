@@ -82,6 +82,16 @@ class TensorStore:
             return tensors
         return None
 
+    def replace(self, key: str, tensors: Tensors) -> None:
+        """As `store`; what was under `key` before is removed, but only once the new tensors are there."""
+        before = self._entries(f"{key}-*{_SUFFIX}")
+        self._used -= {path.name for path in before}
+        self.store(key, tensors)
+        if not self.problem:
+            for path in before:
+                if path.name not in self._used:
+                    remove_entry(path)
+
     def store(self, key: str, tensors: Tensors) -> None:
         """Store the tensors under `key`, unless an earlier failure has ended that."""
         from safetensors.torch import save

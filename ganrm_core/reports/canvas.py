@@ -25,6 +25,7 @@ PILL: Colour = (214, 214, 218)
 ACCENT: Colour = (255, 196, 61)
 INTERVAL: Colour = (150, 118, 48)
 WARNING: Colour = (255, 138, 101)  # unlike gold, which frames what is kept
+ALARM: Colour = (242, 84, 91)  # what ended a run
 
 _MID_GREY = (128, 128, 128)
 _SCALE = 3  # supersampling: Pillow's own edges are jagged

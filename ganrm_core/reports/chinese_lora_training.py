@@ -1,8 +1,8 @@
-"""Simplified Chinese translations of what is drawn while a LoRA is trained on groups; templates as in `chinese_drawings`."""
+"""Simplified Chinese translations of what is drawn while a LoRA is trained; templates as in `chinese_drawings`."""
 
 from __future__ import annotations
 
-LORA_TRAINING: dict[str, str] = {
+_ON_GROUPS = {
     "LoRA trained on the best pictures": "用最佳图像训练的 LoRA",
     "LoRA trained on pairs of better and worse pictures": "用优劣图像对训练的 LoRA",
     "sampling before": "采样训练前的图像",
@@ -45,3 +45,106 @@ LORA_TRAINING: dict[str, str] = {
     "The LoRA is that of step {n}, before it went wrong.": "LoRA 取自出错之前的第 {n} 步。",
     "Train again with a lower learning rate.": "请用更低的学习率重新训练。",
 }
+
+_SIGNS = {
+    "pleases your taste": "合您品味的程度",
+    "second opinion": "第二意见",
+    "still knows good pictures": "仍懂得好图像",
+    "fine detail": "细节",
+    "variety": "多样性",
+    "differences in score": "分数的差异",
+    "second opinion agrees": "第二意见也认同",
+    "follows the prompt": "符合提示词",
+    "fools the newest taste": "骗过最新的品味",
+    "size of the last change": "最近一次变化的幅度",
+    "best: round {n}": "最佳：第 {n} 轮",
+    "best: before training": "最佳：训练前",
+    "{n} rounds": "{n} 轮",
+    "after {n} rounds": "{n} 轮后",
+    "after 1 round": "1 轮后",
+    "Every plot is about the same seeds: 100% and 0 are as before training.": (
+        "所有曲线都针对相同的种子：100% 与 0 表示和训练前一样。"
+    ),
+    "Gold marks the best round, which is kept.": "金色标出最佳的一轮，保留的就是它。",
+    "Beyond the dashed line the pictures may please your taste by cheating; much farther, training ends by itself.": (
+        "越过虚线，图像可能在靠作弊讨好您的品味；再远得多，训练会自行结束。"
+    ),
+    "For the newest taste, 0 is as good as the liked pictures.": "对最新的品味来说，0 表示与喜欢的图像一样好。",
+    "In numbers with a sign, 1 is how much pictures of one prompt usually differ.": (
+        "带正负号的数值中，1 表示同一提示词的图像之间通常的差别。"
+    ),
+}
+
+_ROUNDS = {
+    "reading references": "读取参考图像",
+    "making ordinary pictures": "生成普通图像",
+    "LoRA trained in turn with your taste": "与您的品味轮流训练的 LoRA",
+    "LoRA trained in turn with your taste (GRPO)": "与您的品味轮流训练的 LoRA（GRPO）",
+    "All {n} rounds are done, and the last is the best.": "{n} 轮已全部完成，最后一轮最好。",
+    "All {n} rounds are done.": "{n} 轮已全部完成。",
+    "The LoRA is that of round {n}, the best.": "LoRA 取自最好的第 {n} 轮。",
+    "The LoRA is that of round {n}, the best before that.": "LoRA 取自此前最好的第 {n} 轮。",
+    "Later rounds did not please your taste more.": "之后的各轮并没有更合您的品味。",
+    "Later rounds did not please the second opinion more.": "之后的各轮并没有更合第二意见。",
+    "{n} of {m} rounds are done.": "{m} 轮中已完成 {n} 轮。",
+    "The best so far is that of round {n}.": "目前最好的是第 {n} 轮。",
+    "None is better than before training so far.": "目前还没有一轮比训练前更好。",
+    "Queue again to go on.": "再次加入队列即可继续。",
+    "All {n} rounds are done, but none was better than before training.": "{n} 轮已全部完成，但没有一轮比训练前更好。",
+    "No earlier round was better than before training.": "此前没有一轮比训练前更好。",
+    "The LoRA is as it was before training.": "LoRA 与训练前相同。",
+    "Stopped by the watch after round {n} of {m}: the model began to please your taste by cheating.": (
+        "第 {n} / {m} 轮后，监测停止了训练：模型开始靠作弊讨好您的品味。"
+    ),
+    "Stopped by the watch after round {n} of {m}: the model began to get worse.": (
+        "第 {n} / {m} 轮后，监测停止了训练：模型开始变差。"
+    ),
+    "Stopped by the watch after round {n} of {m}: one round changed the model too much at once.": (
+        "第 {n} / {m} 轮后，监测停止了训练：有一轮对模型的改动过大。"
+    ),
+    "After it, the model began to please your taste by cheating.": "此后，模型开始靠作弊讨好您的品味。",
+    "After it, the model began to get worse.": "此后，模型开始变差。",
+    "After it, one round changed the model too much at once.": "此后，有一轮对模型的改动过大。",
+    "In later rounds, the model began to please your taste by cheating.": "后来，模型开始靠作弊讨好您的品味。",
+    "In later rounds, the model began to get worse.": "后来，模型开始变差。",
+    "In later rounds, one round changed the model too much at once.": "后来，有一轮对模型的改动过大。",
+    "Stopped after round {n} of {m}: the loss was no longer a number.": (
+        "在第 {n} / {m} 轮后停止：损失不再是有效数值。"
+    ),
+    "Stopped after round {n} of {m}: there was not enough memory, not even for one picture at a time.": (
+        "在第 {n} / {m} 轮后停止：内存不足，连一次处理一张图像都不够。"
+    ),
+    "To train all rounds, close other programs that use the graphics card and queue again.": (
+        "若要训练全部轮次，请关闭其他占用显卡的程序，然后再次加入队列。"
+    ),
+    "It was forgetting how good pictures are made.": "它在忘记怎样生成好图像。",
+    "It was losing fine detail.": "它在丢失细节。",
+    "Its pictures were growing alike.": "它的图像变得彼此雷同。",
+    "Your taste could hardly tell its pictures apart.": "您的品味已几乎分不出它的图像的优劣。",
+    "The second opinion did not agree that they got better.": ("第二意见并不认同图像变好了。"),
+    "Its pictures followed the prompt less.": "它的图像不如以前符合提示词。",
+    "Even your newest taste took its pictures for better than the liked ones.": (
+        "连您最新的品味也认为它的图像比喜欢的图像更好。"
+    ),
+    "One round changed it too much.": "有一轮对它的改动过大。",
+}
+
+_NEXT_STEPS = {
+    "Compare Models shows whether its pictures are better, or only score better; Save LoRA keeps it.": (
+        "“比较模型”会显示它的图像是真的更好，还是只是分数更高；Save LoRA 可保存它。"
+    ),
+    "Train again with a lower learning rate, a stronger anchor, or more pictures per group.": (
+        "请用更低的学习率、更强的锚定或每组更多的图像重新训练。"
+    ),
+    "Train again with more rounds, more pictures per group, or a higher learning rate.": (
+        "请用更多轮数、每组更多的图像或更高的学习率重新训练。"
+    ),
+    "A lower learning rate or a stronger anchor gets further.": "学习率更低或锚定更强，能训练得更远。",
+    "A lower learning rate or more pictures per group gets further.": "学习率更低或每组图像更多，能训练得更远。",
+    "A lower learning rate or more prompts gets further.": "学习率更低或提示词更多，能训练得更远。",
+    "To get further, train your taste again with pictures like these among the ordinary ones.": (
+        "若要训练得更远，请把这样的图像放进普通图像，重新训练您的品味。"
+    ),
+}
+
+LORA_TRAINING: dict[str, str] = {**_ON_GROUPS, **_SIGNS, **_ROUNDS, **_NEXT_STEPS}

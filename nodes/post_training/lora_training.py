@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...ganrm_core.post_training.choices import Choice, choose
 from ...ganrm_core.post_training.config import GroupTraining, LoraSettings
-from ...ganrm_core.post_training.denoiser import Denoiser
-from ...ganrm_core.post_training.scalings import ModelSampling
 from ...ganrm_core.post_training.sigmas import NoiseLevels
 from ...ganrm_core.post_training.trainer import GroupTrainer, TrainingTrace
 from ...ganrm_core.post_training.training_card import TrainingView, live_training_card, training_body
@@ -26,10 +24,11 @@ from ...ganrm_core.utils.device_memory import free_cached_memory, is_out_of_memo
 from ...ganrm_core.utils.errors import DataError
 from ...ganrm_core.utils.progress import Progress, ProgressCallback
 from ...ganrm_core.utils.time_left import Phase, time_left_words
-from ..host.progress import Live, check_cancel, is_cancel
+from ..host.progress import Live, is_cancel
 from ..host.sampling.sampling_setup import KSamplerSettings, as_ksampler
 from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
+from .cancellable import CancellableDenoiser
 from .lora_cache import LoraCache, TrainedLora, lora_key
 from .lora_checks import check_groups, check_guidance, input_warnings, no_memory_words
 from .lora_preview import Budget, Previewer
@@ -183,7 +182,7 @@ class LoraTraining:
 
         progress(Progress(_TRAINING, 0, job.training.steps))
         trainer = GroupTrainer(
-            _Cancellable(denoiser),
+            CancellableDenoiser(denoiser),
             self.choice,
             latents,
             self._levels(),
@@ -245,33 +244,6 @@ class LoraTraining:
         self.view = _changed(self.view, trace=kept.trace)
         if self._job.previews:
             self._show_previews(kept.before, kept.after, kept.trace.kept)
-
-
-class _Cancellable:
-    """A denoiser that asks before every prediction whether the user pressed Cancel."""
-
-    def __init__(self, denoiser: Denoiser) -> None:
-        self._denoiser = denoiser
-
-    @property
-    def sampling(self) -> ModelSampling:
-        return self._denoiser.sampling
-
-    @property
-    def parameters(self) -> Sequence[nn.Parameter]:
-        return self._denoiser.parameters
-
-    def denoise(self, noisy: Tensor, sigma: Tensor, prompt: int) -> Tensor:
-        check_cancel()
-        return self._denoiser.denoise(noisy, sigma, prompt)
-
-    def unconditional(self, noisy: Tensor, sigma: Tensor) -> Tensor:
-        check_cancel()
-        return self._denoiser.unconditional(noisy, sigma)
-
-    def reference(self, noisy: Tensor, sigma: Tensor, prompt: int | None) -> Tensor:
-        check_cancel()
-        return self._denoiser.reference(noisy, sigma, prompt)
 
 
 def _changed(view: TrainingView, **changes: Any) -> TrainingView:

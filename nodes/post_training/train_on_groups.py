@@ -12,7 +12,6 @@ from ...ganrm_core.post_training.config import LAYERS, METHODS, Method
 from ...ganrm_core.post_training.training_card import training_report_card
 from ...ganrm_core.post_training.training_chart import held_out_points
 from ...ganrm_core.post_training.training_words import TITLES, facts, notes, verdict
-from ...ganrm_core.utils.errors import DataError
 from ...ganrm_core.utils.time_left import duration
 from ..display.loss_map import plottable
 from ..display.messages import warning_lines
@@ -27,6 +26,7 @@ from ..sockets import CATEGORY, EXPERIMENTAL, Schema, aliases
 from .lora_cache import TrainedLora
 from .lora_inputs import CHECKPOINTING, NO_FILE, inputs, settings_of
 from .lora_training import Job, LoraTraining
+from .start_lora import start_lora
 
 
 class TrainOnGroups(io.ComfyNode):
@@ -94,7 +94,7 @@ class TrainOnGroups(io.ComfyNode):
             groups,
             training,
             lora,
-            start=_start(start_file, start),
+            start=start_lora(start_file, start),
             vae=vae,
             checkpointing=CHECKPOINTING[settings.get("checkpointing", "auto")],
             previews=settings.get("previews", True),
@@ -117,18 +117,6 @@ def _check_widgets(
         check_choice(checkpointing, tuple(CHECKPOINTING), "gradient checkpointing")
     if start_file not in (None, NO_FILE):
         model_files.lora_path(start_file)
-
-
-def _start(file: str, linked: Mapping[str, Tensor] | None) -> Mapping[str, Tensor] | None:
-    if file == NO_FILE:
-        return linked
-    if linked is not None:
-        raise DataError(
-            "Two LoRAs to go on from: a file and a connected one. Set 'go on from file' to none, or take the link off."
-        )
-    from ..host.training.lora_file import read_lora
-
-    return read_lora(model_files.lora_path(file))
 
 
 def _result(run: LoraTraining, job: Job, trained: TrainedLora, problem: str) -> io.NodeOutput:

@@ -23,6 +23,7 @@ TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset
 FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
 REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
 AGAIN, TEACH = "9 Make the winner again, larger", "10 Teach your generator your taste"
+ADVERSARIAL = "11 Adversarial training"
 
 pytestmark = pytest.mark.usefixtures("taste")
 
@@ -39,8 +40,8 @@ def result(run: Run, name: str, class_type: str) -> Json:
     return run.outputs[only(shipped_prompt(name), class_type)]
 
 
-def test_ten_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
-    assert [TRAIN, TEACH, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
+def test_eleven_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
+    assert [TRAIN, TEACH, ADVERSARIAL, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
 
 
 def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pictures: int) -> None:
@@ -180,6 +181,28 @@ def test_a_generator_is_taught_compared_and_its_lora_saved(client: Client, serve
     (verdict,) = result(again, TEACH, "GANRMCompareModels")["summary"]
     (saved,) = result(again, TEACH, "GANRMSaveLora")["path"]
     assert bool(saved) == verdict.startswith("Keep")
+
+
+def test_generator_and_taste_learn_in_turn(client: Client, server: Server) -> None:
+    small = {
+        "GANRMImageFolder": {"folder": "input/liked"},
+        "GANRMAdversarialTraining": {
+            "rounds": 2,
+            "groups": 2,
+            "pictures": 3,
+            "rank": 4,
+            "watch_every": 1,
+            "watched": 4,
+        },
+        "GANRMCompareModels": {"pictures": 2},
+    }
+    run = queued(client, ADVERSARIAL, **small, GANRMSaveLora={"keep": True})
+    shown = result(run, ADVERSARIAL, "GANRMAdversarialTraining")
+    assert (shown["rounds"], [look["rounds"] for look in shown["looks"]]) == ([2], [0, 1, 2])
+    (verdict,) = result(run, ADVERSARIAL, "GANRMCompareModels")["summary"]
+    assert "Keep this LoRA" in verdict or "Do not keep this LoRA" in verdict or "same pictures" in verdict
+    (path,) = result(run, ADVERSARIAL, "GANRMSaveLora")["path"]
+    assert server.folder("models", "loras", path).is_file()
 
 
 def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server: Server) -> None:

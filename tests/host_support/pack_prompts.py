@@ -102,6 +102,23 @@ def lora_training(taste: str, **inputs: Any) -> Json:
     return {**made, "lora": node("GANRMTrainOnGroups", **{**links, **widgets, **inputs})}
 
 
+def adversarial_training(taste: str, **inputs: Any) -> Json:
+    """Node "lora" with those of `groups` it needs and "liked": 2 rounds of 2 groups of 4 pictures, watched every round."""
+    made = groups(taste, "a {cat|dog}\na house")
+    del made["groups"]
+    links = {"model": ["model", 0], "prompts": ["prompts", 0], "vae": ["vae", 0], "reward": ["load", 0]}
+    links |= {"references": ["liked", 0], "latent_image": ["empty", 0]}
+    widgets = {"seed": 0, "steps": 3, "cfg": 1.5, "sampler_name": "euler", "scheduler": "simple"}
+    widgets |= {"method": "nft", "rounds": 2, "groups": 2, "pictures": 4, "refresh": True, "anchor": 0.1}
+    widgets |= {"learning_rate": 0.001, "rank": 4, "watch_every": 1, "watched": 4}
+    liked = image_folder("input/liked")
+    return {
+        **made,
+        "liked": liked,
+        "lora": node("GANRMAdversarialTraining", **{**links, **widgets, **inputs}),
+    }
+
+
 def save_images(source: str, prefix: str, **inputs: Any) -> Json:
     """Save Images with Score of a node's first output."""
     given = {"images": [source, 0], "filename_prefix": prefix, "format": "png", "quality": 95}
