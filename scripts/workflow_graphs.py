@@ -374,7 +374,7 @@ def adversarial_training() -> Graph:
         "### It takes hours. Stop it at any time: **Run** goes on from the last round.",
     )
     taste = parts.load_model(graph, first.place(130))
-    liked = parts.image_folder(graph, first, "liked", "Pictures you like")
+    liked = parts.image_folder(graph, first, "input/liked", "Pictures you like")
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
     size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
     prompts = parts.prompts(graph, second.place(700), "Prompts to learn from", model, parts.TRAINING_PROMPTS)

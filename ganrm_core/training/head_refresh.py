@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..rewards.base import Images, each_of, opened
+from ..rewards.discriminator.card_fields import section
 from ..rewards.discriminator.heads import RewardProjectionLayer
 from ..rewards.discriminator.model_parts import CalibratedHead
 from ..rewards.discriminator.reward_model import RewardModel
@@ -19,6 +20,10 @@ from .head_config import HeadConfig
 from .self_training.head_recipe import HeadRecipe
 
 _ROUNDS_KEPT = 6
+
+
+_MEASURED: Mapping[str, Any] = {"thresholds": {}, "metrics": {}, "leak_audit": None}
+"""Parts of a card that hold for the head they were measured with only."""
 
 
 class WithFeatures(Protocol):
@@ -86,11 +91,16 @@ class HeadRefresh:
         self.model = RewardModel(
             model.backbone,
             CalibratedHead(model.reader.readout, RewardProjectionLayer(head), model.calibration),
-            card=model.card,
+            card=self._card(),
             adapter=model.adapter,
             name=model.name,
             border_trim=model.border_trim,
         )
+
+    def _card(self) -> dict[str, Any]:
+        """Of the new head: nothing was measured with it, and its provenance says how often it was refitted."""
+        provenance = {**section(self.model.card, "provenance"), "refreshed": self._rounds}
+        return {**self.model.card, **_MEASURED, "provenance": provenance}
 
 
 def picture_features(model: RewardModel, images: Images) -> Tensor:

@@ -50,13 +50,17 @@ def check_guidance(model: Any, cfg: float, method: Method) -> None:
     It trains the guided prediction, negative + cfg · (positive − negative); nodes that change guidance keep a function
     in the model's options, and perhaps a state from step to step.
     """
-    changed = [key for key in _GUIDANCE if model.model_options.get(key)]
-    if changed and method == "best" and cfg != 1.0:
+    if guidance_is_changed(model) and method == "best" and cfg != 1.0:
         raise DataError(
             "A node changes this model's guidance (RescaleCFG, perturbed attention and the like), and 'best' learns from "
             "plain guidance. Set the method to 'pairs', or make the groups without that node and connect the model "
             "without it; it can be used with the LoRA afterwards."
         )
+
+
+def guidance_is_changed(model: Any) -> bool:
+    """Whether a node has put another guidance in place of negative + cfg · (positive − negative)."""
+    return any(model.model_options.get(key) for key in _GUIDANCE)
 
 
 def input_warnings(model: Any, fingerprint: str, groups: PromptedGroups, vae: Any | None) -> list[str]:
@@ -69,11 +73,14 @@ def input_warnings(model: Any, fingerprint: str, groups: PromptedGroups, vae: An
         )
     if vae is not None and made.vae and made.vae != known_fingerprint("vae", vae):
         found.append("The previews are decoded with another VAE than the one the groups were judged with.")
-    if getattr(model, "patches", None):
-        found.append(
-            "This model already has a LoRA in it, and the new one was trained on top: use both together."
-        )
-    return found
+    return [*found, *trained_on_top(model)]
+
+
+def trained_on_top(model: Any) -> list[str]:
+    """A sentence where the model has a LoRA in it already."""
+    if not getattr(model, "patches", None):
+        return []
+    return ["This model already has a LoRA in it, and the new one was trained on top: use both together."]
 
 
 def no_memory_words(lora: LoraSettings, checkpointing: bool | None) -> str:

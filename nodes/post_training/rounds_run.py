@@ -25,7 +25,7 @@ from ...ganrm_core.post_training.rounds import Parts, Plan, RoundsTrace, RoundTr
 from ...ganrm_core.post_training.rounds_card import RoundsView, live_rounds_card, rounds_body
 from ...ganrm_core.post_training.rounds_state import reward_state, unpack
 from ...ganrm_core.post_training.sigmas import NoiseLevels
-from ...ganrm_core.post_training.watch import HeldOutError
+from ...ganrm_core.post_training.watch import NO_MEMORY, HeldOutError
 from ...ganrm_core.reports.live_preview import Stage
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.training.head_refresh import HeadRefresh
@@ -43,7 +43,7 @@ from ..host.training.references import reference_pictures
 from ..host.training.rollouts import Rollouts, check_vae
 from ..sockets import Dataset
 from .cancellable import CancellableDenoiser
-from .lora_checks import no_memory_words
+from .lora_checks import guidance_is_changed, no_memory_words, trained_on_top
 from .rounds_session import STAGE, UNITS, RoundsSession
 from .rounds_store import KeptRounds, RoundsStore, as_pictures, rounds_key, settings_of_key
 from .rounds_studio import HostStudio
@@ -58,6 +58,7 @@ _MOST_HELD_OUT = 64
 _ORDINARY_PICTURES = (64, 200)
 _CANDIDATE_PROMPTS = 4
 _UNITS = 1000  # of progress, a group
+_TOGETHER = 8  # pictures read at once
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,18 @@ class RoundsRun:
             raise DataError(
                 f"There are only {len(job.references)} liked pictures. Take {_LEAST_REFERENCES} or more, better fifty."
             )
+        if job.training.method == "grpo" and job.sampling.cfg != 1.0 and guidance_is_changed(job.model):
+            raise DataError(
+                "A node changes this model's guidance (RescaleCFG, perturbed attention and the like), and 'grpo' learns from "
+                "plain guidance. Set the method to 'nft', or connect the model without that node."
+            )
         self.job = job
         self._shape = Rollouts(job.model, job.prompts, job.sampling, job.latent).start.shape
         check_vae(job.vae, torch.zeros(self._shape))
         check_trainable(job.model, job.prompts, (job.training.micro_batch, *self._shape[1:]))
         self._store = RoundsStore(self._key())
         self.skipped: list[Skipped] = []
-        self.notes: list[str] = []
+        self.notes = trained_on_top(job.model)
         self.view = RoundsView(RoundsTrace(), job.training.rounds, LIMITS)
         self._body: Image.Image | None = None
 
@@ -223,7 +229,8 @@ class RoundsRun:
 
             def observe() -> None:
                 found = session.observed()
-                self._store.store(found)
+                if training.trace.stopped != NO_MEMORY:  # another time there may be enough
+                    self._store.store(found)
                 self._show(found)
                 progress(session.progress(0))
 
@@ -318,13 +325,18 @@ class RoundsRun:
         paths: Sequence[Path] = dataset.paths
         if len(paths) > _MOST_REFERENCES:
             paths = [paths[place * len(paths) // _MOST_REFERENCES] for place in range(_MOST_REFERENCES)]
-        latents, features = [], []
+        latents, features, waiting = [], [], []
         with torch.no_grad():
             start = torch.zeros(self._shape)
             for latent, picture in reference_pictures(paths, self.job.vae, start, self.skipped):
                 latents.append(denoiser.to_model_scale(latent).cpu())
-                features.append(studio.judge_pictures(0, picture[None]).features)
+                waiting.append(picture)
+                if len(waiting) == _TOGETHER:
+                    features.append(studio.judge_pictures(0, torch.stack(waiting)).features)
+                    waiting = []
                 progress(Progress(stage, len(latents), len(paths)))
+            if waiting:
+                features.append(studio.judge_pictures(0, torch.stack(waiting)).features)
         if not latents:
             raise DataError(
                 f"None of the pictures of {dataset.name} can be read. {describe_skipped(self.skipped)}"

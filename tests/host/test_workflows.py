@@ -185,7 +185,6 @@ def test_a_generator_is_taught_compared_and_its_lora_saved(client: Client, serve
 
 def test_generator_and_taste_learn_in_turn(client: Client, server: Server) -> None:
     small = {
-        "GANRMImageFolder": {"folder": "input/liked"},
         "GANRMAdversarialTraining": {
             "rounds": 2,
             "groups": 2,
