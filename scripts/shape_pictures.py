@@ -1,4 +1,4 @@
-"""A real generator for the pictures of workflows 10 and 11: coloured shapes, and a taste for warm, large, central ones.
+"""A real generator for the pictures of workflows 10 to 12: coloured shapes, and a taste for warm, large, central ones.
 
 Needs the generator of `python -m benchmarks.shapes.training`.
 """

@@ -135,7 +135,7 @@ class DenseRefresh:
         if "ordinary" in state:
             self._begin(state["ordinary"], state["ordinary places"])
         if self._whole is not None:
-            self._whole.load_state(_below("whole/", state))
+            self._whole.load_state(whole_state(state))
         latest = _below("latest places/", state)
         self._latest.clear()
         self._latest.extend(latest[str(number)] for number in range(len(latest)))
@@ -166,6 +166,11 @@ class DenseRefresh:
         count, places = patches.shape[:2]
         chosen = torch.rand(count, places, generator=self._generator).argsort(dim=1)[:, :_PLACES_KEPT]
         return patches[torch.arange(count)[:, None], chosen].to(_KEPT_AS)
+
+
+def whole_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of a `DenseRefresh`'s state, that of the `HeadRefresh` of the picture as a whole."""
+    return _below("whole/", state)
 
 
 def _patches(judged: WithPatches) -> Tensor:

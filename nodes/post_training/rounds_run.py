@@ -25,9 +25,12 @@ from ...ganrm_core.post_training.rounds import Parts, Plan, RoundsTrace, RoundTr
 from ...ganrm_core.post_training.rounds_card import RoundsView, live_rounds_card, rounds_body
 from ...ganrm_core.post_training.rounds_state import reward_state, unpack
 from ...ganrm_core.post_training.sigmas import NoiseLevels
+from ...ganrm_core.post_training.studio import Judged, RefreshedReward
 from ...ganrm_core.post_training.watch import NO_MEMORY, HeldOutError
 from ...ganrm_core.reports.live_preview import Stage
 from ...ganrm_core.rewards.base import Reward
+from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ...ganrm_core.training.dense_refresh import DenseFeatures, DenseRefresh, whole_state
 from ...ganrm_core.training.head_refresh import HeadRefresh
 from ...ganrm_core.utils.device_memory import free_cached_memory, is_out_of_memory
 from ...ganrm_core.utils.errors import DataError
@@ -94,12 +97,20 @@ class RoundsResult:
 
 @dataclass(frozen=True)
 class _Pictures:
-    """References: those learned from, those watched, and features of liked and ordinary pictures for the refreshed reward."""
+    """References: those learned from, those watched, and how those learned from and ordinary pictures are judged.
+
+    `ordinary` is None where the reward is not refitted, and where it takes the first round's pictures.
+    """
 
     learned: References
     watched: References
-    liked: Tensor
-    ordinary: Tensor
+    liked: Judged
+    ordinary: Judged | None
+
+    def features(self) -> tuple[Tensor, Tensor]:
+        """Of liked and ordinary pictures, [N, D] each."""
+        liked = self.liked.features
+        return liked, liked[:0] if self.ordinary is None else self.ordinary.features
 
 
 class RoundsRun:
@@ -218,12 +229,19 @@ class RoundsRun:
         ) as denoiser:
             self.notes += denoiser.notes
             rollouts = Rollouts(denoiser.sampling_model, job.prompts, job.sampling, job.latent)
-            studio = HostStudio(denoiser, rollouts, job.vae, (job.reward, job.judge), job.prompts.texts)
+            studio = HostStudio(
+                denoiser,
+                rollouts,
+                job.vae,
+                (job.reward, job.judge),
+                job.prompts.texts,
+                patches=job.training.patches,
+            )
             pictures = self._pictures(denoiser, studio, kept, progress)
             training = RoundTraining(self._parts(denoiser, studio, pictures), self._plan(), LIMITS)
             if kept is not None:
                 unpack(training, kept.state)
-            session = RoundsSession(training, studio, denoiser, (pictures.liked, pictures.ordinary), kept)
+            session = RoundsSession(training, studio, denoiser, pictures.features(), kept)
             studio.report = lambda sampled: progress(session.progress(sampled))
             progress(session.progress(0))
 
@@ -253,9 +271,7 @@ class RoundsRun:
         job, levels = self.job, self._levels()
         asked, model = CancellableDenoiser(denoiser), model_of(job.reward)
         anchor = Anchor(asked, pictures.learned, levels, job.training.anchor) if job.training.anchor else None
-        refreshed = None
-        if job.training.refresh and model is not None:
-            refreshed = HeadRefresh(model, pictures.liked, pictures.ordinary, job.training.seed)
+        refreshed = _refreshed(model, pictures, job.training) if job.training.refresh and model else None
         watched = pictures.watched
         held_out = HeldOutError(watched.latents, watched.prompts, levels, job.training.seed % 2**63)
         learner = self._learner(asked, levels, studio, anchor)
@@ -290,7 +306,7 @@ class RoundsRun:
         kept: KeptRounds | None,
         progress: ProgressCallback,
     ) -> _Pictures:
-        latents, features = self._read(denoiser, studio, self.job.references, _REFERENCES, progress)
+        latents, judged = self._read(denoiser, studio, self.job.references, _REFERENCES, progress)
         if len(latents) < _LEAST_REFERENCES:
             raise DataError(
                 f"Only {len(latents)} of the liked pictures can be read. {describe_skipped(self.skipped)} Take "
@@ -300,16 +316,17 @@ class RoundsRun:
         prompts = best_fitting(CancellableDenoiser(denoiser), latents, candidates, self._levels())
         watched = [row for row in range(len(latents)) if row % _HELD_OUT == 0][:_MOST_HELD_OUT]
         learned = [row for row in range(len(latents)) if row not in watched]
-        if not self.job.training.refresh:
-            ordinary = features[:0]
-        elif kept is not None:
-            ordinary = kept.ordinary
-        else:
-            ordinary = self._ordinary(denoiser, studio, len(learned), progress)
+        rows = torch.tensor(learned)
+        liked = Judged(
+            judged.logits[rows],
+            judged.features[rows],
+            patches=None if judged.patches is None else judged.patches[rows],
+        )
+        ordinary = self._ordinary(denoiser, studio, kept, len(learned), progress)
         return _Pictures(
             References(latents[learned], [prompts[row] for row in learned]),
             References(latents[watched], [prompts[row] for row in watched]),
-            features[learned],
+            liked,
             ordinary,
         )
 
@@ -320,43 +337,53 @@ class RoundsRun:
         dataset: Dataset,
         stage: str,
         progress: ProgressCallback,
-    ) -> tuple[Tensor, Tensor]:
-        """Latents in the model's scale, on the CPU, and features of pictures as the VAE gives them back."""
+    ) -> tuple[Tensor, Judged]:
+        """Latents in the model's scale, on the CPU, and what the taste says of pictures as the VAE gives them back."""
         paths: Sequence[Path] = dataset.paths
         if len(paths) > _MOST_REFERENCES:
             paths = [paths[place * len(paths) // _MOST_REFERENCES] for place in range(_MOST_REFERENCES)]
-        latents, features, waiting = [], [], []
+        latents, judged, waiting = [], [], []
         with torch.no_grad():
             start = torch.zeros(self._shape)
             for latent, picture in reference_pictures(paths, self.job.vae, start, self.skipped):
                 latents.append(denoiser.to_model_scale(latent).cpu())
                 waiting.append(picture)
                 if len(waiting) == _TOGETHER:
-                    features.append(studio.judge_pictures(0, torch.stack(waiting)).features)
+                    judged.append(studio.judge_pictures(0, torch.stack(waiting)))
                     waiting = []
                 progress(Progress(stage, len(latents), len(paths)))
             if waiting:
-                features.append(studio.judge_pictures(0, torch.stack(waiting)).features)
+                judged.append(studio.judge_pictures(0, torch.stack(waiting)))
         if not latents:
             raise DataError(
                 f"None of the pictures of {dataset.name} can be read. {describe_skipped(self.skipped)}"
             )
-        return torch.cat(latents), torch.cat(features)
+        return torch.cat(latents), Judged.joined(judged)
 
     def _ordinary(
-        self, denoiser: HostDenoiser, studio: HostStudio, liked: int, progress: ProgressCallback
-    ) -> Tensor:
-        """Features of ordinary pictures: those given, else what the generator makes before training."""
+        self,
+        denoiser: HostDenoiser,
+        studio: HostStudio,
+        kept: KeptRounds | None,
+        liked: int,
+        progress: ProgressCallback,
+    ) -> Judged | None:
+        """Ordinary pictures: those given, else what the generator makes before training. None where none are needed."""
+        training = self.job.training
+        if not training.refresh:
+            return None
         if self.job.ordinary is not None:
             return self._read(denoiser, studio, self.job.ordinary, _ORDINARY, progress)[1]
+        if training.patches:
+            return None  # those of the first round
+        if kept is not None:
+            return Judged(torch.zeros(len(kept.ordinary)), kept.ordinary)
         least, most = _ORDINARY_PICTURES
         groups = self._plan().ordinary_groups(min(most, max(least, liked)))
         studio.report = lambda sampled: progress(
             Progress(_ORDINARY, int(_UNITS * sampled), _UNITS * len(groups))
         )
-        return torch.cat(
-            [studio.judge(prompt, studio.sample(prompt, seeds)).features for prompt, seeds in groups]
-        )
+        return Judged.joined([studio.judge(prompt, studio.sample(prompt, seeds)) for prompt, seeds in groups])
 
     def _show(self, kept: KeptRounds) -> None:
         trace = kept.trace
@@ -374,6 +401,21 @@ class RoundsRun:
         model, reward = model_of(self.job.reward), self.job.reward
         if not self.job.training.refresh or model is None or not isinstance(reward, ManagedReward):
             return reward
-        refresh = HeadRefresh(model, kept.liked, kept.ordinary, self.job.training.seed)
-        refresh.load_state(reward_state(kept.state))
+        state, ordinary = reward_state(kept.state), kept.ordinary
+        if self.job.training.patches:
+            state, ordinary = whole_state(state), state.get("ordinary", ordinary)
+        refresh = HeadRefresh(model, kept.liked, ordinary, self.job.training.seed)
+        refresh.load_state(state)
         return ManagedReward(refresh.model, reward.managed_backbone)
+
+
+def _refreshed(model: RewardModel, pictures: _Pictures, training: RoundsTraining) -> RefreshedReward:
+    liked, ordinary = pictures.liked, pictures.ordinary
+    if training.patches:
+        return DenseRefresh(model, _dense(liked), _dense(ordinary) if ordinary else None, seed=training.seed)
+    return HeadRefresh(model, *pictures.features(), training.seed)
+
+
+def _dense(judged: Judged) -> DenseFeatures:
+    assert judged.patches is not None
+    return DenseFeatures(judged.features, judged.patches)
