@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from ...ganrm_core.data.content_hash import content_hash
 from ...ganrm_core.data.skipped_files import Skipped, describe_skipped
-from ...ganrm_core.post_training.anchor import Anchor, References
-from ...ganrm_core.post_training.config import LoraSettings, RoundsTraining
-from ...ganrm_core.post_training.groups import Sampling
+from ...ganrm_core.post_training.anchor import Anchor
+from ...ganrm_core.post_training.config import RoundsTraining
 from ...ganrm_core.post_training.grpo_trainer import GrpoSettings, GrpoTrainer
 from ...ganrm_core.post_training.learner import Learner
 from ...ganrm_core.post_training.nft_trainer import NftSettings, NftTrainer
-from ...ganrm_core.post_training.prompt_fit import best_fitting
 from ...ganrm_core.post_training.round_limits import LIMITS
 from ...ganrm_core.post_training.rounds import Parts, Plan, RoundsTrace, RoundTraining
 from ...ganrm_core.post_training.rounds_card import RoundsView, live_rounds_card, rounds_body
@@ -34,53 +29,23 @@ from ...ganrm_core.training.dense_refresh import DenseFeatures, DenseRefresh, wh
 from ...ganrm_core.training.head_refresh import HeadRefresh
 from ...ganrm_core.utils.device_memory import free_cached_memory, is_out_of_memory
 from ...ganrm_core.utils.errors import DataError
-from ...ganrm_core.utils.progress import Progress, ProgressCallback
+from ...ganrm_core.utils.progress import ProgressCallback
 from ...ganrm_core.utils.time_left import Phase, time_left_words
-from ..display.candidates import Latent
 from ..host.model_management import ManagedReward, model_of
 from ..host.progress import Live
 from ..host.sampling.sampling_setup import KSamplerSettings, as_ksampler
 from ..host.training.fingerprints import known_fingerprint
-from ..host.training.prompt_set import PromptSet
-from ..host.training.references import reference_pictures
 from ..host.training.rollouts import Rollouts, check_vae
-from ..sockets import Dataset
 from .cancellable import CancellableDenoiser
 from .lora_checks import guidance_is_changed, no_memory_words, trained_on_top
+from .rounds_job import RoundsJob
+from .rounds_references import GROUP_UNITS, LEAST, MAKING, READING, ReferenceReader, TrainingPictures
 from .rounds_session import STAGE, UNITS, RoundsSession
 from .rounds_store import KeptRounds, RoundsStore, as_pictures, rounds_key, settings_of_key
 from .rounds_studio import HostStudio
 
 if TYPE_CHECKING:
     from ..host.training.denoiser import HostDenoiser
-
-_REFERENCES, _ORDINARY = "reading references", "making ordinary pictures"
-_LEAST_REFERENCES, _MOST_REFERENCES = 10, 400
-_HELD_OUT = 5  # every fifth reference is watched and not learned from
-_MOST_HELD_OUT = 64
-_ORDINARY_PICTURES = (64, 200)
-_CANDIDATE_PROMPTS = 4
-_UNITS = 1000  # of progress, a group
-_TOGETHER = 8  # pictures read at once
-
-
-@dataclass(frozen=True)
-class RoundsJob:
-    """What is trained, and how. `references`: the liked pictures. `ordinary`: pictures that are not, None to make some."""
-
-    model: Any
-    prompts: PromptSet
-    vae: Any
-    reward: Reward
-    references: Dataset
-    latent: Latent
-    sampling: Sampling
-    training: RoundsTraining
-    lora: LoraSettings
-    judge: Reward | None = None
-    ordinary: Dataset | None = None
-    start: Mapping[str, Tensor] | None = None
-    checkpointing: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -93,24 +58,6 @@ class RoundsResult:
     reward: Reward
     problem: str
     reused: bool
-
-
-@dataclass(frozen=True)
-class _Pictures:
-    """References: those learned from, those watched, and how those learned from and ordinary pictures are judged.
-
-    `ordinary` is None where the reward is not refitted, and where it takes the first round's pictures.
-    """
-
-    learned: References
-    watched: References
-    liked: Judged
-    ordinary: Judged | None
-
-    def features(self) -> tuple[Tensor, Tensor]:
-        """Of liked and ordinary pictures, [N, D] each."""
-        liked = self.liked.features
-        return liked, liked[:0] if self.ordinary is None else self.ordinary.features
 
 
 class RoundsRun:
@@ -126,9 +73,9 @@ class RoundsRun:
                 "This reward cannot be refitted while the generator learns: it is no single GAN-RM model. Connect one, from "
                 "Load GAN-RM or Train GAN-RM, or switch 'refresh' off."
             )
-        if len(job.references) < _LEAST_REFERENCES:
+        if len(job.references) < LEAST:
             raise DataError(
-                f"There are only {len(job.references)} liked pictures. Take {_LEAST_REFERENCES} or more, better a hundred."
+                f"There are only {len(job.references)} liked pictures. Take {LEAST} or more, better a hundred."
             )
         if job.training.method == "grpo" and job.sampling.cfg != 1.0 and guidance_is_changed(job.model):
             raise DataError(
@@ -150,8 +97,8 @@ class RoundsRun:
         training = self.job.training
         each = 0.1 * training.groups * training.pictures * self.job.sampling.steps
         return [
-            Phase(_REFERENCES, 0.2 * len(self.job.references), "backbone"),
-            Phase(_ORDINARY, 2 * each, "backbone"),
+            Phase(READING, 0.2 * len(self.job.references), "backbone"),
+            Phase(MAKING, 2 * each, "backbone"),
             Phase(STAGE, 3 * each * training.rounds, "backbone"),
         ]
 
@@ -163,8 +110,8 @@ class RoundsRun:
         done, total = (step.done, step.total)
         if step.stage == STAGE:
             done, total = min(done // UNITS + 1, self.job.training.rounds), self.job.training.rounds
-        elif step.stage == _ORDINARY:
-            done, total = done // _UNITS, total // _UNITS
+        elif step.stage == MAKING:
+            done, total = done // GROUP_UNITS, total // GROUP_UNITS
         return live_rounds_card(self._body, Stage(step.stage, done, total, live.share, left, live.stopped))
 
     def run(self, progress: ProgressCallback) -> RoundsResult:
@@ -237,7 +184,8 @@ class RoundsRun:
                 job.prompts.texts,
                 patches=job.training.patches,
             )
-            pictures = self._pictures(denoiser, studio, kept, progress)
+            reader = ReferenceReader(job, denoiser, studio, self.skipped, progress)
+            pictures = reader.read(self._plan(), self._levels(), kept)
             training = RoundTraining(self._parts(denoiser, studio, pictures), self._plan(), LIMITS)
             if kept is not None:
                 unpack(training, kept.state)
@@ -267,7 +215,7 @@ class RoundsRun:
             training.seed,
         )
 
-    def _parts(self, denoiser: HostDenoiser, studio: HostStudio, pictures: _Pictures) -> Parts:
+    def _parts(self, denoiser: HostDenoiser, studio: HostStudio, pictures: TrainingPictures) -> Parts:
         job, levels = self.job, self._levels()
         asked, model = CancellableDenoiser(denoiser), model_of(job.reward)
         anchor = Anchor(asked, pictures.learned, levels, job.training.anchor) if job.training.anchor else None
@@ -299,92 +247,6 @@ class RoundsRun:
         setup = as_ksampler(job.model, job.prompts.positive[0], job.prompts.negative, latent, 0, settings)
         return NoiseLevels.of_schedule(setup.sigmas)
 
-    def _pictures(
-        self,
-        denoiser: HostDenoiser,
-        studio: HostStudio,
-        kept: KeptRounds | None,
-        progress: ProgressCallback,
-    ) -> _Pictures:
-        latents, judged = self._read(denoiser, studio, self.job.references, _REFERENCES, progress)
-        if len(latents) < _LEAST_REFERENCES:
-            raise DataError(
-                f"Only {len(latents)} of the liked pictures can be read. {describe_skipped(self.skipped)} Take "
-                f"{_LEAST_REFERENCES} or more."
-            )
-        candidates = range(0, len(self.job.prompts), -(-len(self.job.prompts) // _CANDIDATE_PROMPTS))
-        prompts = best_fitting(CancellableDenoiser(denoiser), latents, candidates, self._levels())
-        watched = [row for row in range(len(latents)) if row % _HELD_OUT == 0][:_MOST_HELD_OUT]
-        learned = [row for row in range(len(latents)) if row not in watched]
-        rows = torch.tensor(learned)
-        liked = Judged(
-            judged.logits[rows],
-            judged.features[rows],
-            patches=None if judged.patches is None else judged.patches[rows],
-        )
-        ordinary = self._ordinary(denoiser, studio, kept, len(learned), progress)
-        return _Pictures(
-            References(latents[learned], [prompts[row] for row in learned]),
-            References(latents[watched], [prompts[row] for row in watched]),
-            liked,
-            ordinary,
-        )
-
-    def _read(
-        self,
-        denoiser: HostDenoiser,
-        studio: HostStudio,
-        dataset: Dataset,
-        stage: str,
-        progress: ProgressCallback,
-    ) -> tuple[Tensor, Judged]:
-        """Latents in the model's scale, on the CPU, and what the taste says of pictures as the VAE gives them back."""
-        paths: Sequence[Path] = dataset.paths
-        if len(paths) > _MOST_REFERENCES:
-            paths = [paths[place * len(paths) // _MOST_REFERENCES] for place in range(_MOST_REFERENCES)]
-        latents, judged, waiting = [], [], []
-        with torch.no_grad():
-            start = torch.zeros(self._shape)
-            for latent, picture in reference_pictures(paths, self.job.vae, start, self.skipped):
-                latents.append(denoiser.to_model_scale(latent).cpu())
-                waiting.append(picture)
-                if len(waiting) == _TOGETHER:
-                    judged.append(studio.judge_pictures(0, torch.stack(waiting)))
-                    waiting = []
-                progress(Progress(stage, len(latents), len(paths)))
-            if waiting:
-                judged.append(studio.judge_pictures(0, torch.stack(waiting)))
-        if not latents:
-            raise DataError(
-                f"None of the pictures of {dataset.name} can be read. {describe_skipped(self.skipped)}"
-            )
-        return torch.cat(latents), Judged.joined(judged)
-
-    def _ordinary(
-        self,
-        denoiser: HostDenoiser,
-        studio: HostStudio,
-        kept: KeptRounds | None,
-        liked: int,
-        progress: ProgressCallback,
-    ) -> Judged | None:
-        """Ordinary pictures: those given, else what the generator makes before training. None where none are needed."""
-        training = self.job.training
-        if not training.refresh:
-            return None
-        if self.job.ordinary is not None:
-            return self._read(denoiser, studio, self.job.ordinary, _ORDINARY, progress)[1]
-        if training.patches:
-            return None  # those of the first round
-        if kept is not None:
-            return Judged(torch.zeros(len(kept.ordinary)), kept.ordinary)
-        least, most = _ORDINARY_PICTURES
-        groups = self._plan().ordinary_groups(min(most, max(least, liked)))
-        studio.report = lambda sampled: progress(
-            Progress(_ORDINARY, int(_UNITS * sampled), _UNITS * len(groups))
-        )
-        return Judged.joined([studio.judge(prompt, studio.sample(prompt, seeds)) for prompt, seeds in groups])
-
     def _show(self, kept: KeptRounds) -> None:
         trace = kept.trace
         self.view = RoundsView(
@@ -409,7 +271,7 @@ class RoundsRun:
         return ManagedReward(refresh.model, reward.managed_backbone)
 
 
-def _refreshed(model: RewardModel, pictures: _Pictures, training: RoundsTraining) -> RefreshedReward:
+def _refreshed(model: RewardModel, pictures: TrainingPictures, training: RoundsTraining) -> RefreshedReward:
     liked, ordinary = pictures.liked, pictures.ordinary
     if training.patches:
         return DenseRefresh(model, _dense(liked), _dense(ordinary) if ordinary else None, seed=training.seed)

@@ -49,6 +49,12 @@ class HostStudio:
         self.report: Callable[[float], None] = lambda _: None
         self.seen: dict[int, list[Tensor]] = {}
 
+    @property
+    def shape(self) -> torch.Size:
+        """Of a batch of one sample's latents."""
+        shape: torch.Size = self._rollouts.start.shape
+        return shape
+
     def sample(self, prompt: int, seeds: Sequence[int]) -> Tensor:
         def stepped(step: Progress) -> None:
             self.report(self._sampled + step.done / max(step.total, 1))
