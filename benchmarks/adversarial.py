@@ -8,7 +8,9 @@ each prompt, scores it, and learns from it. Arms:
   fixed   as nft, with the reward as it was trained
   bare    DiffusionNFT without refresh, anchor and distance to the generator (negative control)
 
-Printed: every `--every` rounds the figures of `benchmarks.post_training` on its test images, and the looks of the watch.
+Printed: for each arm the LoRA that the watch would have given (of the best look before it would have stopped), and the one after
+the last round; the watch never ends a training here. `--curve`: figures on a part of the test images after so many rounds, and
+so again. `--log`: all looks of the watch.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.post_training import ALL_PROMPTS, GROUP, STEPS, Run, Test, other_reward, share
+from benchmarks.post_training import ALL_PROMPTS, GROUP, STEPS, Run, Test, other_reward, print_table, share
 from benchmarks.shapes.bench import Bench, pack
 
 ARMS = ("nft", "grpo", "fixed", "bare")
@@ -39,7 +41,9 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="(default: all)")
     parser.add_argument("--eps", action="store_true", help="the noise-predicting twin of the generator")
     parser.add_argument("--rounds", type=int, default=32, help="of 64 images (default 32)")
-    parser.add_argument("--every", type=int, default=8, help="rounds between tests (default 8)")
+    parser.add_argument(
+        "--curve", type=int, default=0, help="rounds between tests on the way (default: none)"
+    )
     parser.add_argument("--tests", type=int, default=8, help="groups of 16 test images a prompt (default 8)")
     parser.add_argument("--cfg", type=float, default=2.0, help="guidance of all sampling (default 2)")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default 0.001)")
@@ -51,11 +55,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     bench = Bench(options.eps)
+    results: dict[str, list[Test]] = {}
     for seed in options.seeds:
         run = Run(bench, seed, options.tests, options.cfg, grouped=False)
+        results.setdefault("base", []).append(run.base)
         judge = other_reward(run)
         for arm in options.arms:
-            Adversarial(run, arm, options, judge).train()
+            given, last = Adversarial(run, arm, options, judge).train()
+            results.setdefault(f"{arm}, given", []).append(given)
+            results.setdefault(f"{arm}, last", []).append(last)
+    print_table(results)
 
 
 @dataclass(frozen=True)
@@ -89,10 +98,11 @@ class Adversarial:
         self._run, self._arm, self._options, self._judge = run, arm, options, judge
         self._bare = arm == "bare"
 
-    def train(self) -> None:
+    def train(self) -> tuple[Test, Test]:
+        """Tests of the LoRA that the watch gives, and of the last one."""
         run, options = self._run, self._options
         denoisers, config = pack("nodes.host.training.denoiser"), pack("ganrm_core.post_training.config")
-        rounds = pack("ganrm_core.post_training.rounds")
+        rounds, limits = (pack(f"ganrm_core.post_training.{name}") for name in ("rounds", "round_limits"))
         shape = run.liked.latents[:1].shape
         with denoisers.trainable(
             run.bench.model, run.prompt_set, config.LoraSettings(), shape, seed=run.seed
@@ -103,16 +113,32 @@ class Adversarial:
             )
             training = rounds.RoundTraining(self._parts(denoiser, studio), plan)
             self._log(training.look(), None)
+            given: list[Tensor] = training.best
+            kept = stopped = 0
             began = time.perf_counter()
             for number in range(1, options.rounds + 1):
-                losses = training.round()
+                training.round()
                 test = None
-                seconds = time.perf_counter() - began
-                if number % options.every == 0:
-                    test = run.test(denoiser.sampling_model)
-                    self._print(number, test, losses, seconds)
+                if options.curve and number % options.curve == 0:
+                    test = run.test(denoiser.sampling_model, max(1, options.tests // 2))
+                    self._print(f"round {number}", test)
                 if number % plan.every == 0:
-                    self._log(training.look(), test)
+                    look = training.look()
+                    self._log(look, test)
+                    if not stopped:
+                        given, kept = training.best, training.trace.kept
+                        stopped = number if limits.stops(look) else 0
+            seconds = time.perf_counter() - began
+            last = run.test(denoiser.sampling_model)
+            with torch.no_grad():
+                for parameter, value in zip(denoiser.parameters, given, strict=True):
+                    parameter.copy_(value)
+            best = run.test(denoiser.sampling_model)
+        self._print(f"given, of round {kept}{f', stopped at {stopped}' if stopped else ''}", best)
+        self._print(f"last, {seconds / options.rounds:.1f} s a round with its share of looks", last)
+        whole = sum(training.trace.seconds.values())
+        print(", ".join(f"{work} {spent / whole:.0%}" for work, spent in training.trace.seconds.items()))
+        return best, last
 
     def _parts(self, denoiser: Any, studio: Studio) -> Any:
         run, options = self._run, self._options
@@ -151,13 +177,12 @@ class Adversarial:
         )
         return module.HeadRefresh(run.reward, liked, ordinary, run.seed)
 
-    def _print(self, number: int, test: Test, losses: Any, seconds: float) -> None:
+    def _print(self, what: str, test: Test) -> None:
         base = self._run.base
         print(
-            f"seed {self._run.seed}, {self._arm}, round {number}: truth {test.truth.mean():.3f}, share "
-            f"{share(test, base):.2f}, readable {test.readable():.3f}, kinds "
-            f"{test.kind_entropy() / base.kind_entropy():.2f}, grey {test.grey_spread() / base.grey_spread():.2f}, kept "
-            f"{test.kept():.3f}, anchor {losses.anchor:.4f}, contrast {losses.contrast:.1e}, {seconds:.0f} s",
+            f"seed {self._run.seed}, {self._arm}, {what}: truth {test.truth.mean():.3f}, share {share(test, base):.2f}, "
+            f"readable {test.readable():.3f}, kinds {test.kind_entropy() / base.kind_entropy():.2f}, grey "
+            f"{test.grey_spread() / base.grey_spread():.2f}, kept {test.kept():.3f}",
             flush=True,
         )
 

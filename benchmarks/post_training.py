@@ -239,8 +239,9 @@ class Run:
         sampling = module.Sampling(STEPS, self.cfg, "euler", "normal")
         return module.Groups(ALL_PROMPTS, tuple(groups), sampling), made.pictures
 
-    def test(self, model: Any) -> Test:
-        made = self._sampled(_TEST_SEED, self._tests * len(ALL_PROMPTS), ALL_PROMPTS, model)
+    def test(self, model: Any, tests: int = 0) -> Test:
+        """`tests`: groups of each prompt, 0 for as many as of the base."""
+        made = self._sampled(_TEST_SEED, (tests or self._tests) * len(ALL_PROMPTS), ALL_PROMPTS, model)
         free = self._sampled(_FREE_SEED, _FREE_GROUPS, (FREE,), model)
         shapes = [read(picture) for picture in made.pictures]
         truth = np.array([0.0 if shape is None else quality(shape) for shape in shapes])
@@ -305,7 +306,7 @@ def share(test: Test, base: Test) -> float:
 def print_table(results: dict[str, list[Test]]) -> None:
     bases = results["base"]
     print(
-        f"\n{'arm':<12}{'truth':>7}{'share':>22}{'readable':>10}{'kinds':>7}{'grey':>7}{'kept':>7}{'best of 4':>22}"
+        f"\n{'arm':<13}{'truth':>7}{'share':>22}{'readable':>10}{'kinds':>7}{'grey':>7}{'kept':>7}{'best of 4':>22}"
     )
     for arm, tests in results.items():
         shared = interval(tests, bases, lambda test, base: share(test, base))
@@ -317,7 +318,7 @@ def print_table(results: dict[str, list[Test]]) -> None:
         kinds = np.mean([t.kind_entropy() / b.kind_entropy() for t, b in zip(tests, bases, strict=True)])
         grey = np.mean([t.grey_spread() / b.grey_spread() for t, b in zip(tests, bases, strict=True)])
         print(
-            f"{arm:<12}{row[0]:>7.3f}{shared:>22}{row[1]:>10.3f}{kinds:>7.2f}{grey:>7.2f}{row[2]:>7.3f}{four:>22}"
+            f"{arm:<13}{row[0]:>7.3f}{shared:>22}{row[1]:>10.3f}{kinds:>7.2f}{grey:>7.2f}{row[2]:>7.3f}{four:>22}"
         )
 
 

@@ -5,7 +5,7 @@
 
 Needs a ComfyUI (see tests/host), the packages playwright and aiohttp, and Chromium. With --pictures also
 the extra [demo], whose real pictures fill the folders. No real generator is needed:
-a tiny one samples, and real images replace its outputs. Workflows 10 and 11 are run on the benchmark's shapes.
+a tiny one samples, and real images replace its outputs. Workflows 10 to 12 are run on the benchmark's shapes.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ def _shapes(server: Server) -> None:
     shape_pictures.save_taste(
         server.folder("models", "ganrm", "my_taste.safetensors"), server.folder("input", "liked")
     )
+    shape_pictures.fill_folders(server.folder("input"))
     checkpoint = server.folder("models", "checkpoints", SHIPPED_CHECKPOINT)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.touch()

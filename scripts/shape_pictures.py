@@ -1,4 +1,4 @@
-"""A real generator for the pictures of workflows 10 and 11: coloured shapes, and a taste for warm, large, central ones.
+"""A real generator for the pictures of workflows 10 to 12: coloured shapes, and a taste for warm, large, central ones.
 
 Needs the generator of `python -m benchmarks.shapes.training`.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.shapes.drawing import SIDE, any_shape
+from benchmarks.shapes.drawing import SIDE, Shape, any_shape
 from benchmarks.shapes.files import FLOW, VAE, generator_folder
 from benchmarks.shapes.reading import quality
 from ganrm_core import train
@@ -36,7 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "GANRMCompareModels": {**_SAMPLING, "pictures": 16},
 }
-_SHAPES, _LIKED = 500, 100
+_SHAPES, _LIKED, _STYLE = 500, 100, 60
 
 
 def save_taste(path: Path, liked: Path) -> None:
@@ -47,12 +48,30 @@ def save_taste(path: Path, liked: Path) -> None:
         for number, shape in enumerate(shapes):
             folder = Path(name) / ("liked" if number < _LIKED else "ordinary")
             folder.mkdir(exist_ok=True)
-            picture = (shape.picture() * 255).round().astype(np.uint8)
-            Image.fromarray(picture).save(folder / f"{number:03}.png")
+            _save(shape, folder / f"{number:03}.png")
         shutil.copytree(Path(name) / "liked", liked)
         model = train(Path(name) / "liked", Path(name) / "ordinary", name="my_taste").model
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path)
+
+
+def fill_folders(inputs: Path) -> None:
+    """`style`: red circles; `ordinary`: drawings of any kind."""
+    rng = np.random.default_rng(1)
+    drawn: dict[str, list[Shape]] = {"style": [], "ordinary": []}
+    while min(map(len, drawn.values())) < _STYLE:
+        shape = any_shape(rng)
+        drawn["ordinary"].append(shape)
+        if shape.kind == "circle":
+            drawn["style"].append(replace(shape, hue=rng.uniform(-0.03, 0.03) % 1))
+    for name, shapes in drawn.items():
+        (inputs / name).mkdir(parents=True, exist_ok=True)
+        for number, shape in enumerate(shapes):
+            _save(shape, inputs / name / f"{number:03}.png")
+
+
+def _save(shape: Shape, path: Path) -> None:
+    Image.fromarray((shape.picture() * 255).round().astype(np.uint8)).save(path)
 
 
 def shapes_pack(folder: Path) -> Path:

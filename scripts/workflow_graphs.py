@@ -416,6 +416,62 @@ def adversarial_training() -> Graph:
     return graph
 
 
+def style() -> Graph:
+    graph = Graph("12 Take over a style", "Take over a style", ("GANRMAdversarialTraining",))
+    first, second = graph.columns(430, 400, group="1  Set checkpoint, style folder and prompts, then Run")
+    graph.note(
+        first.place(400),
+        "Take over a style",
+        "## 1. Put pictures of one style into *input/style*, fifty or more, and what your model makes anyway into "
+        "*input/ordinary*.",
+        "## 2. Choose your checkpoint, write prompts for other subjects than the pictures show, and press **Run**.",
+        "### **Train GAN-RM** learns what the style is, as a whole. **every part** also judges each part of a picture, where "
+        "brush and grain are. A strong **anchor** learns from the pictures themselves.",
+        "### Small plots show what it costs. Stop it at any time: **Run** goes on from the last round.",
+    )
+    liked = parts.image_folder(graph, first, "input/style", "Pictures of the style")
+    ordinary = parts.image_folder(graph, first, "input/ordinary", "Ordinary pictures")
+    model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
+    size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
+    prompts = parts.prompts(graph, second.place(700), "Prompts to learn with", model, parts.TRAINING_PROMPTS)
+    third, fourth = graph.columns(400, 560, group="2  What the style is, and rounds of taking it over")
+    taste = parts.train(graph, third.place(900), liked[0], ordinary[0])
+    trained = parts.adversarial_training(
+        graph,
+        fourth.place(1280),
+        model,
+        prompts,
+        reward=taste[0],
+        references=liked[0],
+        ordinary=ordinary[0],
+        latent_image=size[0],
+        rounds=24,
+        patches=True,
+        anchor=2.0,
+        keep_close=0.0,
+    )
+    (fifth,) = graph.columns(400, group="3  The LoRA, and pictures with it")
+    tested = parts.prompts(graph, fifth.place(700), "Other subjects", model, parts.TEST_PROMPTS)
+    graph.add(
+        "GANRMSaveLora", fifth.place(350), lora=trained[0], name="my_style_lora", about=trained[4], keep=True
+    )
+    (sixth,) = graph.columns(520)
+    graph.add(
+        "GANRMCompareModels",
+        sixth.place(900),
+        before=model[0],
+        after=trained[5],
+        prompts=tested[0],
+        vae=model[2],
+        reward=trained[1],
+        latent_image=size[0],
+        seed=1_000_000,
+        pictures=8,
+        **parts.SAMPLING,
+    )
+    return graph
+
+
 WORKFLOWS = (
     train,
     best_of_16,
@@ -428,4 +484,5 @@ WORKFLOWS = (
     winner_made_again,
     teach_generator,
     adversarial_training,
+    style,
 )

@@ -89,7 +89,8 @@ class RoundsTraining:
     """Training in rounds on the generator's own samples.
 
     `method`: DiffusionNFT or Flow-GRPO. `rounds` of `groups` groups of `pictures` samples each. `anchor`: weight of the
-    denoising error on references, 0 for none. `refresh`: whether the reward is refitted as the generator learns. `kl`: weight
+    denoising error on references, 0 for none. `refresh`: whether the reward is refitted as the generator learns; `patches`:
+    whether it also judges every place of a picture. `kl`: weight
     of the distance to the model without the LoRA. `watch_every`: rounds between two looks of the watch at `watched` samples.
     `micro_batch`: how many samples go through the model at once.
     """
@@ -101,6 +102,7 @@ class RoundsTraining:
     learning_rate: float = 1e-4
     anchor: float = 0.1
     refresh: bool = True
+    patches: bool = False
     kl: float = 0.1
     watch_every: int = 4
     watched: int = 16
@@ -110,6 +112,10 @@ class RoundsTraining:
     def __post_init__(self) -> None:
         if self.method not in ROUND_METHODS:
             raise DataError(f"There is no method {self.method!r}. Use one of: {', '.join(ROUND_METHODS)}.")
+        if self.patches and not self.refresh:
+            raise DataError(
+                "Every part of a picture can be judged only by a taste that learns: switch 'refresh' on, or 'every part' off."
+            )
         _within("rounds", self.rounds, 1, 10_000)
         _within("groups", self.groups, 1, 256)
         _within("pictures", self.pictures, 2, 256)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -73,13 +75,14 @@ class RoundsTrace:
     """What happened so far: losses of each round, and the looks of the watch, the first before training.
 
     `stopped`: why training ended early, else "": signs with commas between them, or a constant of `watch`. `best`: position
-    of the best look.
+    of the best look. `seconds`: how long each kind of work took in all.
     """
 
     losses: list[RoundLosses] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     stopped: str = ""
     best: int = 0
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def kept(self) -> int:
@@ -126,7 +129,8 @@ class RoundTraining:
         while len(trace.losses) < self.plan.rounds and not trace.stopped:
             trace.stopped = self._tried(self.round)
             if self._is_due and not trace.stopped:
-                trace.stopped = self._tried(self.look)
+                with self._timed("watching"):
+                    trace.stopped = self._tried(self.look)
             observe()
         self._restore(self.best)
         return trace
@@ -135,14 +139,18 @@ class RoundTraining:
         """Sample, score, learn, and refit the reward."""
         parts, groups, seen = self.parts, [], []
         for prompt, seeds in self.plan.groups_of(len(self.trace.losses) + 1):
-            latents = parts.learner.sample(prompt, seeds)
-            judged = parts.studio.judge(prompt, latents)
+            with self._timed("making"):
+                latents = parts.learner.sample(prompt, seeds)
+            with self._timed("judging"):
+                judged = parts.studio.judge(prompt, latents)
             logits = parts.refreshed.logits(judged) if parts.refreshed else judged.logits
             groups.append(RoundGroup(prompt, latents, logits))
             seen.append(judged)
-        losses = parts.learner.learn(groups)
+        with self._timed("learning"):
+            losses = parts.learner.learn(groups)
         if parts.refreshed:
-            parts.refreshed.add(Judged.joined(seen))
+            with self._timed("refitting"):
+                parts.refreshed.add(Judged.joined(seen))
         self.trace.losses.append(losses)
         return losses
 
@@ -168,6 +176,13 @@ class RoundTraining:
         if len(trace.looks) > 1:
             trace.stopped = ", ".join(stops(look, self.limits))
         return look
+
+    @contextmanager
+    def _timed(self, work: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        seconds = self.trace.seconds
+        seconds[work] = seconds.get(work, 0.0) + time.monotonic() - start
 
     @property
     def _is_due(self) -> bool:

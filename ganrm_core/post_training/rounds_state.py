@@ -85,6 +85,7 @@ def trace_from_json(data: Mapping[str, Any]) -> RoundsTrace:
         [_look(each) for each in data["looks"]],
         data["stopped"],
         data["best"],
+        dict(data["seconds"]),
     )
 
 

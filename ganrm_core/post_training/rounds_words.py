@@ -75,6 +75,7 @@ def warnings_of(trace: RoundsTrace, limits: Mapping[Sign, Limit] = LIMITS) -> li
 def facts(trace: RoundsTrace, settings: RoundsTraining, lora: LoraSettings) -> list[str]:
     """Lines on how it was trained, how it went, and the state that is kept."""
     refitted = "your taste refitted after each" if settings.refresh else "your taste as it was"
+    refitted += ", every part judged too" if settings.patches else ""
     anchor = f"anchor {settings.anchor:g}" if settings.anchor else "no anchor"
     lines = [
         f"{len(trace.losses)} of {settings.rounds} rounds of {settings.groups} × {settings.pictures} pictures by "
@@ -89,7 +90,15 @@ def facts(trace: RoundsTrace, settings: RoundsTraining, lora: LoraSettings) -> l
         lines.append(_state_line(trace.looks[trace.best]))
     if trace.looks and trace.best != len(trace.looks) - 1:
         lines.append(_state_line(trace.looks[-1]))
+    if trace.seconds:
+        lines.append(_time_line(trace.seconds))
     return lines
+
+
+def _time_line(seconds: Mapping[str, float]) -> str:
+    """Shares of the time, such as "Of the time: making 58%, judging 6%, learning 36%."."""
+    total = sum(seconds.values()) or 1.0
+    return f"Of the time: {', '.join(f'{work} {spent / total:.0%}' for work, spent in seconds.items())}."
 
 
 def _state_line(look: Look) -> str:

@@ -78,9 +78,10 @@ class HeldOutError:
     def measure(self, denoiser: Denoiser, at_once: int = _BATCH) -> HeldOut:
         """`at_once`: how many draws go through the model together."""
         parts, low = [], []
+        device = denoiser.parameters[0].device
         for prompt, *draws in self._parts:
-            for clean, noise, sigma in zip(*(each.split(at_once) for each in draws), strict=True):
-                sigma, noise = sigma.to(clean.device), noise.to(clean.device)
+            for drawn in zip(*(each.split(at_once) for each in draws), strict=True):
+                clean, noise, sigma = (each.to(device) for each in drawn)
                 scale = scalings(denoiser.sampling, sigma)
                 noisy = denoiser.sampling.noise_scaling(sigma, noise.clone(), clean)
                 parts.append(denoising_errors(denoiser.denoise(noisy, sigma, prompt), clean, scale).cpu())

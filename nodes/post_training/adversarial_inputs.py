@@ -100,6 +100,13 @@ def _widgets() -> list[io.Input]:
             tooltip="Refit the taste after every round on your pictures against the newest ones, so that it cannot be fooled "
             "for long. Needs a reward of Load GAN-RM or Train GAN-RM.",
         ),
+        io.Boolean.Input(
+            "patches",
+            display_name="every part",
+            default=_USUAL.patches,
+            tooltip="Also judge every part of a picture by itself, by what the parts of your pictures look like: for taking over "
+            "a style. Needs refresh.",
+        ),
         io.Float.Input(
             "anchor",
             default=_USUAL.anchor,
@@ -247,6 +254,7 @@ def settings_of(given: Mapping[str, Any]) -> tuple[RoundsTraining, LoraSettings]
         learning_rate=of("learning_rate", _USUAL.learning_rate),
         anchor=of("anchor", _USUAL.anchor),
         refresh=of("refresh", _USUAL.refresh),
+        patches=of("patches", _USUAL.patches),
         kl=of("keep_close", _USUAL.kl),
         watch_every=of("watch_every", _USUAL.watch_every),
         watched=of("watched", _USUAL.watched),

@@ -29,7 +29,8 @@ from ..host.training.prompt_set import PromptSet
 from ..sockets import CATEGORY, EXPERIMENTAL, Dataset, GanRMReward, Schema, aliases
 from .adversarial_inputs import inputs, settings_of
 from .lora_inputs import CHECKPOINTING, NO_FILE
-from .rounds_run import RoundsJob, RoundsResult, RoundsRun
+from .rounds_job import RoundsJob
+from .rounds_run import RoundsResult, RoundsRun
 from .start_lora import start_lora
 
 _SAMPLING = ("steps", "cfg", "sampler_name", "scheduler")

@@ -2,82 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from ...ganrm_core.data.content_hash import content_hash
 from ...ganrm_core.data.skipped_files import Skipped, describe_skipped
-from ...ganrm_core.post_training.anchor import Anchor, References
-from ...ganrm_core.post_training.config import LoraSettings, RoundsTraining
-from ...ganrm_core.post_training.groups import Sampling
+from ...ganrm_core.post_training.anchor import Anchor
+from ...ganrm_core.post_training.config import RoundsTraining
 from ...ganrm_core.post_training.grpo_trainer import GrpoSettings, GrpoTrainer
 from ...ganrm_core.post_training.learner import Learner
 from ...ganrm_core.post_training.nft_trainer import NftSettings, NftTrainer
-from ...ganrm_core.post_training.prompt_fit import best_fitting
 from ...ganrm_core.post_training.round_limits import LIMITS
 from ...ganrm_core.post_training.rounds import Parts, Plan, RoundsTrace, RoundTraining
 from ...ganrm_core.post_training.rounds_card import RoundsView, live_rounds_card, rounds_body
 from ...ganrm_core.post_training.rounds_state import reward_state, unpack
 from ...ganrm_core.post_training.sigmas import NoiseLevels
+from ...ganrm_core.post_training.studio import Judged, RefreshedReward
 from ...ganrm_core.post_training.watch import NO_MEMORY, HeldOutError
 from ...ganrm_core.reports.live_preview import Stage
 from ...ganrm_core.rewards.base import Reward
+from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ...ganrm_core.training.dense_refresh import DenseFeatures, DenseRefresh, whole_state
 from ...ganrm_core.training.head_refresh import HeadRefresh
 from ...ganrm_core.utils.device_memory import free_cached_memory, is_out_of_memory
 from ...ganrm_core.utils.errors import DataError
-from ...ganrm_core.utils.progress import Progress, ProgressCallback
+from ...ganrm_core.utils.progress import ProgressCallback
 from ...ganrm_core.utils.time_left import Phase, time_left_words
-from ..display.candidates import Latent
 from ..host.model_management import ManagedReward, model_of
 from ..host.progress import Live
 from ..host.sampling.sampling_setup import KSamplerSettings, as_ksampler
 from ..host.training.fingerprints import known_fingerprint
-from ..host.training.prompt_set import PromptSet
-from ..host.training.references import reference_pictures
 from ..host.training.rollouts import Rollouts, check_vae
-from ..sockets import Dataset
 from .cancellable import CancellableDenoiser
 from .lora_checks import guidance_is_changed, no_memory_words, trained_on_top
+from .rounds_job import RoundsJob
+from .rounds_references import GROUP_UNITS, LEAST, MAKING, READING, ReferenceReader, TrainingPictures
 from .rounds_session import STAGE, UNITS, RoundsSession
 from .rounds_store import KeptRounds, RoundsStore, as_pictures, rounds_key, settings_of_key
 from .rounds_studio import HostStudio
 
 if TYPE_CHECKING:
     from ..host.training.denoiser import HostDenoiser
-
-_REFERENCES, _ORDINARY = "reading references", "making ordinary pictures"
-_LEAST_REFERENCES, _MOST_REFERENCES = 10, 400
-_HELD_OUT = 5  # every fifth reference is watched and not learned from
-_MOST_HELD_OUT = 64
-_ORDINARY_PICTURES = (64, 200)
-_CANDIDATE_PROMPTS = 4
-_UNITS = 1000  # of progress, a group
-_TOGETHER = 8  # pictures read at once
-
-
-@dataclass(frozen=True)
-class RoundsJob:
-    """What is trained, and how. `references`: the liked pictures. `ordinary`: pictures that are not, None to make some."""
-
-    model: Any
-    prompts: PromptSet
-    vae: Any
-    reward: Reward
-    references: Dataset
-    latent: Latent
-    sampling: Sampling
-    training: RoundsTraining
-    lora: LoraSettings
-    judge: Reward | None = None
-    ordinary: Dataset | None = None
-    start: Mapping[str, Tensor] | None = None
-    checkpointing: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -90,16 +58,6 @@ class RoundsResult:
     reward: Reward
     problem: str
     reused: bool
-
-
-@dataclass(frozen=True)
-class _Pictures:
-    """References: those learned from, those watched, and features of liked and ordinary pictures for the refreshed reward."""
-
-    learned: References
-    watched: References
-    liked: Tensor
-    ordinary: Tensor
 
 
 class RoundsRun:
@@ -115,9 +73,9 @@ class RoundsRun:
                 "This reward cannot be refitted while the generator learns: it is no single GAN-RM model. Connect one, from "
                 "Load GAN-RM or Train GAN-RM, or switch 'refresh' off."
             )
-        if len(job.references) < _LEAST_REFERENCES:
+        if len(job.references) < LEAST:
             raise DataError(
-                f"There are only {len(job.references)} liked pictures. Take {_LEAST_REFERENCES} or more, better a hundred."
+                f"There are only {len(job.references)} liked pictures. Take {LEAST} or more, better a hundred."
             )
         if job.training.method == "grpo" and job.sampling.cfg != 1.0 and guidance_is_changed(job.model):
             raise DataError(
@@ -139,8 +97,8 @@ class RoundsRun:
         training = self.job.training
         each = 0.1 * training.groups * training.pictures * self.job.sampling.steps
         return [
-            Phase(_REFERENCES, 0.2 * len(self.job.references), "backbone"),
-            Phase(_ORDINARY, 2 * each, "backbone"),
+            Phase(READING, 0.2 * len(self.job.references), "backbone"),
+            Phase(MAKING, 2 * each, "backbone"),
             Phase(STAGE, 3 * each * training.rounds, "backbone"),
         ]
 
@@ -152,8 +110,8 @@ class RoundsRun:
         done, total = (step.done, step.total)
         if step.stage == STAGE:
             done, total = min(done // UNITS + 1, self.job.training.rounds), self.job.training.rounds
-        elif step.stage == _ORDINARY:
-            done, total = done // _UNITS, total // _UNITS
+        elif step.stage == MAKING:
+            done, total = done // GROUP_UNITS, total // GROUP_UNITS
         return live_rounds_card(self._body, Stage(step.stage, done, total, live.share, left, live.stopped))
 
     def run(self, progress: ProgressCallback) -> RoundsResult:
@@ -218,12 +176,20 @@ class RoundsRun:
         ) as denoiser:
             self.notes += denoiser.notes
             rollouts = Rollouts(denoiser.sampling_model, job.prompts, job.sampling, job.latent)
-            studio = HostStudio(denoiser, rollouts, job.vae, (job.reward, job.judge), job.prompts.texts)
-            pictures = self._pictures(denoiser, studio, kept, progress)
+            studio = HostStudio(
+                denoiser,
+                rollouts,
+                job.vae,
+                (job.reward, job.judge),
+                job.prompts.texts,
+                patches=job.training.patches,
+            )
+            reader = ReferenceReader(job, denoiser, studio, self.skipped, progress)
+            pictures = reader.read(self._plan(), self._levels(), kept)
             training = RoundTraining(self._parts(denoiser, studio, pictures), self._plan(), LIMITS)
             if kept is not None:
                 unpack(training, kept.state)
-            session = RoundsSession(training, studio, denoiser, (pictures.liked, pictures.ordinary), kept)
+            session = RoundsSession(training, studio, denoiser, pictures.features(), kept)
             studio.report = lambda sampled: progress(session.progress(sampled))
             progress(session.progress(0))
 
@@ -249,13 +215,11 @@ class RoundsRun:
             training.seed,
         )
 
-    def _parts(self, denoiser: HostDenoiser, studio: HostStudio, pictures: _Pictures) -> Parts:
+    def _parts(self, denoiser: HostDenoiser, studio: HostStudio, pictures: TrainingPictures) -> Parts:
         job, levels = self.job, self._levels()
         asked, model = CancellableDenoiser(denoiser), model_of(job.reward)
         anchor = Anchor(asked, pictures.learned, levels, job.training.anchor) if job.training.anchor else None
-        refreshed = None
-        if job.training.refresh and model is not None:
-            refreshed = HeadRefresh(model, pictures.liked, pictures.ordinary, job.training.seed)
+        refreshed = _refreshed(model, pictures, job.training) if job.training.refresh and model else None
         watched = pictures.watched
         held_out = HeldOutError(watched.latents, watched.prompts, levels, job.training.seed % 2**63)
         learner = self._learner(asked, levels, studio, anchor)
@@ -283,81 +247,6 @@ class RoundsRun:
         setup = as_ksampler(job.model, job.prompts.positive[0], job.prompts.negative, latent, 0, settings)
         return NoiseLevels.of_schedule(setup.sigmas)
 
-    def _pictures(
-        self,
-        denoiser: HostDenoiser,
-        studio: HostStudio,
-        kept: KeptRounds | None,
-        progress: ProgressCallback,
-    ) -> _Pictures:
-        latents, features = self._read(denoiser, studio, self.job.references, _REFERENCES, progress)
-        if len(latents) < _LEAST_REFERENCES:
-            raise DataError(
-                f"Only {len(latents)} of the liked pictures can be read. {describe_skipped(self.skipped)} Take "
-                f"{_LEAST_REFERENCES} or more."
-            )
-        candidates = range(0, len(self.job.prompts), -(-len(self.job.prompts) // _CANDIDATE_PROMPTS))
-        prompts = best_fitting(CancellableDenoiser(denoiser), latents, candidates, self._levels())
-        watched = [row for row in range(len(latents)) if row % _HELD_OUT == 0][:_MOST_HELD_OUT]
-        learned = [row for row in range(len(latents)) if row not in watched]
-        if not self.job.training.refresh:
-            ordinary = features[:0]
-        elif kept is not None:
-            ordinary = kept.ordinary
-        else:
-            ordinary = self._ordinary(denoiser, studio, len(learned), progress)
-        return _Pictures(
-            References(latents[learned], [prompts[row] for row in learned]),
-            References(latents[watched], [prompts[row] for row in watched]),
-            features[learned],
-            ordinary,
-        )
-
-    def _read(
-        self,
-        denoiser: HostDenoiser,
-        studio: HostStudio,
-        dataset: Dataset,
-        stage: str,
-        progress: ProgressCallback,
-    ) -> tuple[Tensor, Tensor]:
-        """Latents in the model's scale, on the CPU, and features of pictures as the VAE gives them back."""
-        paths: Sequence[Path] = dataset.paths
-        if len(paths) > _MOST_REFERENCES:
-            paths = [paths[place * len(paths) // _MOST_REFERENCES] for place in range(_MOST_REFERENCES)]
-        latents, features, waiting = [], [], []
-        with torch.no_grad():
-            start = torch.zeros(self._shape)
-            for latent, picture in reference_pictures(paths, self.job.vae, start, self.skipped):
-                latents.append(denoiser.to_model_scale(latent).cpu())
-                waiting.append(picture)
-                if len(waiting) == _TOGETHER:
-                    features.append(studio.judge_pictures(0, torch.stack(waiting)).features)
-                    waiting = []
-                progress(Progress(stage, len(latents), len(paths)))
-            if waiting:
-                features.append(studio.judge_pictures(0, torch.stack(waiting)).features)
-        if not latents:
-            raise DataError(
-                f"None of the pictures of {dataset.name} can be read. {describe_skipped(self.skipped)}"
-            )
-        return torch.cat(latents), torch.cat(features)
-
-    def _ordinary(
-        self, denoiser: HostDenoiser, studio: HostStudio, liked: int, progress: ProgressCallback
-    ) -> Tensor:
-        """Features of ordinary pictures: those given, else what the generator makes before training."""
-        if self.job.ordinary is not None:
-            return self._read(denoiser, studio, self.job.ordinary, _ORDINARY, progress)[1]
-        least, most = _ORDINARY_PICTURES
-        groups = self._plan().ordinary_groups(min(most, max(least, liked)))
-        studio.report = lambda sampled: progress(
-            Progress(_ORDINARY, int(_UNITS * sampled), _UNITS * len(groups))
-        )
-        return torch.cat(
-            [studio.judge(prompt, studio.sample(prompt, seeds)).features for prompt, seeds in groups]
-        )
-
     def _show(self, kept: KeptRounds) -> None:
         trace = kept.trace
         self.view = RoundsView(
@@ -374,6 +263,21 @@ class RoundsRun:
         model, reward = model_of(self.job.reward), self.job.reward
         if not self.job.training.refresh or model is None or not isinstance(reward, ManagedReward):
             return reward
-        refresh = HeadRefresh(model, kept.liked, kept.ordinary, self.job.training.seed)
-        refresh.load_state(reward_state(kept.state))
+        state, ordinary = reward_state(kept.state), kept.ordinary
+        if self.job.training.patches:
+            state, ordinary = whole_state(state), state.get("ordinary", ordinary)
+        refresh = HeadRefresh(model, kept.liked, ordinary, self.job.training.seed)
+        refresh.load_state(state)
         return ManagedReward(refresh.model, reward.managed_backbone)
+
+
+def _refreshed(model: RewardModel, pictures: TrainingPictures, training: RoundsTraining) -> RefreshedReward:
+    liked, ordinary = pictures.liked, pictures.ordinary
+    if training.patches:
+        return DenseRefresh(model, _dense(liked), _dense(ordinary) if ordinary else None, seed=training.seed)
+    return HeadRefresh(model, *pictures.features(), training.seed)
+
+
+def _dense(judged: Judged) -> DenseFeatures:
+    assert judged.patches is not None
+    return DenseFeatures(judged.features, judged.patches)

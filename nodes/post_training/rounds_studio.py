@@ -14,7 +14,7 @@ from ...ganrm_core.selection.non_finite import find_invalid, replace_invalid
 from ...ganrm_core.utils.progress import Progress
 from ..display.ranked_sheets import thumbnail
 from ..host.model_management import model_of
-from ..host.training.picture_features import picture_features
+from ..host.training.picture_features import features_of_places, picture_features
 from ..host.training.rollouts import Rollouts, decoded
 
 if TYPE_CHECKING:
@@ -38,14 +38,22 @@ class HostStudio:
         vae: Any,
         rewards: tuple[Reward, Reward | None],
         texts: Sequence[str],
+        *,
+        patches: bool = False,
     ) -> None:
-        """`rewards`: the taste, and a judge or None. `texts`: the prompts by number."""
+        """`rewards`: the taste, and a judge or None. `texts`: the prompts by number. `patches`: judge every place too."""
         self._denoiser, self._rollouts, self._vae = denoiser, rollouts, vae
         self._reward, self._judge = rewards
-        self._texts = texts
+        self._texts, self._patches = texts, patches
         self._sampled = 0
         self.report: Callable[[float], None] = lambda _: None
         self.seen: dict[int, list[Tensor]] = {}
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of a batch of one sample's latents."""
+        shape: torch.Size = self._rollouts.start.shape
+        return shape
 
     def sample(self, prompt: int, seeds: Sequence[int]) -> Tensor:
         def stepped(step: Progress) -> None:
@@ -76,11 +84,13 @@ class HostStudio:
         model, texts = model_of(self._reward), [self._texts[prompt]] * len(usable)
         scores = model.score_features(features) if model else self._reward.score(usable, texts)
         judged = self._judge.score(usable, texts).logit if self._judge else None
+        places = features_of_places(self._reward, usable) if self._patches else None
         lost = torch.tensor([place in spoilt for place in range(len(usable))])
         return Judged(
             _marked(scores.logit, lost),
             _marked(features, lost),
             None if judged is None else _marked(judged, lost),
+            None if places is None else _marked(places, lost),
         )
 
 

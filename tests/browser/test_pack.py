@@ -137,6 +137,36 @@ def test_a_generator_is_seen_to_learn_and_is_compared(page: ComfyPage, dropped: 
     assert _gold(shown_picture(page, nodes["GANRMMakeGroups"])) > 0.002
 
 
+def test_generator_and_taste_are_seen_to_learn_in_turn(page: ComfyPage, dropped: Any) -> None:
+    dropped("1 Train your taste")
+    page.run_and_wait()
+    nodes = dropped("11 Adversarial training")
+    small = {
+        "GANRMAdversarialTraining": {
+            "steps": 2,
+            "rounds": 3,
+            "groups": 2,
+            "pictures": 3,
+            "rank": 4,
+            "watch_every": 1,
+            "watched": 4,
+        },
+        "GANRMCompareModels": {"steps": 2, "pictures": 2},
+    }
+    for kind, widgets in small.items():
+        for name, value in widgets.items():
+            page.set_widget(nodes[kind], name, value)
+    watch_previews(page, nodes["GANRMAdversarialTraining"])
+    page.run_and_wait(seconds=600)
+    assert measured_layout(page).overlaps == [], "nodes grow when they get pictures"
+    seen = previews_seen(page, nodes["GANRMAdversarialTraining"])
+    assert len(seen) >= 3
+    assert any(_gold(picture) > 0.001 for picture in seen)  # the bar
+    report = shown_picture(page, nodes["GANRMAdversarialTraining"])
+    assert near(report, (255, 255, 255), 24).mean() > 0.0003  # letters and lines
+    assert _gold(report) > 0.0001  # the round that is kept
+
+
 @pytest.mark.parametrize(
     ("kind", "locale", "heading"),
     [(path.stem, "en", "Outputs") for path in sorted(HELP.glob("*.md"))]

@@ -9,7 +9,7 @@ from host_support.client import Client
 from host_support.fixtures import MakeServer, link_models
 from host_support.pack_fixtures import make_pictures
 from host_support.pack_prompts import adversarial_training, loaded, saved_model, scored, training
-from host_support.prompts import digests, echo, echoed, node, text_to_image
+from host_support.prompts import Json, digests, echo, echoed, node, text_to_image
 from host_support.run import Event, Run
 from host_support.server import Server
 
@@ -84,6 +84,21 @@ def test_the_other_method_with_a_judge_and_ordinary_pictures(client: Client, tas
     shown = client.run(prompt).expect_success().outputs["lora"]
     assert shown["rounds"] == [2]
     assert "judge" in shown["looks"][-1]
+
+
+def test_every_part_is_judged_too_and_it_goes_on_after_a_stop(client: Client, taste: str) -> None:
+    def run(rounds: int) -> Json:
+        prompt = adversarial_training(taste, patches=True, rounds=rounds)
+        prompt |= {"save": saved_model("lora", f"style_{rounds}")}
+        prompt["save"]["inputs"]["reward"] = ["lora", 1]
+        shown: Json = client.run(prompt).expect_success().outputs["lora"]
+        return shown
+
+    first, more, again = run(1), run(3), run(2)
+    assert more["loss"][:1] == first["loss"][:1]
+    assert (more["reused"], again["reused"]) == ([False], [True])
+    refused = client.run(adversarial_training(taste, patches=True, refresh=False))
+    assert "switch 'refresh' on" in refused.error_message
 
 
 def test_cancel_keeps_the_finished_rounds_and_leaves_the_model(

@@ -23,7 +23,7 @@ TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset
 FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
 REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
 AGAIN, TEACH = "9 Make the winner again, larger", "10 Teach your generator your taste"
-ADVERSARIAL = "11 Adversarial training"
+ADVERSARIAL, STYLE = "11 Adversarial training", "12 Take over a style"
 
 pytestmark = pytest.mark.usefixtures("taste")
 
@@ -40,8 +40,21 @@ def result(run: Run, name: str, class_type: str) -> Json:
     return run.outputs[only(shipped_prompt(name), class_type)]
 
 
-def test_eleven_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
-    assert [TRAIN, TEACH, ADVERSARIAL, BEST, FOLDER, ALL, REFINE, GROW, REPAIR, SAMPLER, AGAIN] == WORKFLOWS
+def test_twelve_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
+    assert [
+        TRAIN,
+        TEACH,
+        ADVERSARIAL,
+        STYLE,
+        BEST,
+        FOLDER,
+        ALL,
+        REFINE,
+        GROW,
+        REPAIR,
+        SAMPLER,
+        AGAIN,
+    ] == WORKFLOWS
 
 
 def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pictures: int) -> None:
@@ -201,6 +214,30 @@ def test_generator_and_taste_learn_in_turn(client: Client, server: Server) -> No
     (verdict,) = result(run, ADVERSARIAL, "GANRMCompareModels")["summary"]
     assert "Keep this LoRA" in verdict or "Do not keep this LoRA" in verdict or "same pictures" in verdict
     (path,) = result(run, ADVERSARIAL, "GANRMSaveLora")["path"]
+    assert server.folder("models", "loras", path).is_file()
+
+
+def test_a_style_is_taken_over(client: Client, server: Server) -> None:
+    style = server.folder("input", "style")
+    style.mkdir()
+    for path in sorted(server.folder("input", "liked").iterdir())[:12]:
+        (style / path.name).write_bytes(path.read_bytes())
+    small = {
+        "GANRMTrain": {"views": 1},
+        "GANRMAdversarialTraining": {
+            "rounds": 2,
+            "groups": 2,
+            "pictures": 3,
+            "rank": 4,
+            "watch_every": 1,
+            "watched": 4,
+        },
+        "GANRMCompareModels": {"pictures": 2},
+    }
+    run = queued(client, STYLE, **small)
+    shown = result(run, STYLE, "GANRMAdversarialTraining")
+    assert shown["rounds"] == [2]
+    (path,) = result(run, STYLE, "GANRMSaveLora")["path"]
     assert server.folder("models", "loras", path).is_file()
 
 

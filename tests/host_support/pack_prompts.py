@@ -109,7 +109,15 @@ def adversarial_training(taste: str, **inputs: Any) -> Json:
     links = {"model": ["model", 0], "prompts": ["prompts", 0], "vae": ["vae", 0], "reward": ["load", 0]}
     links |= {"references": ["liked", 0], "latent_image": ["empty", 0]}
     widgets = {"seed": 0, "steps": 3, "cfg": 1.5, "sampler_name": "euler", "scheduler": "simple"}
-    widgets |= {"method": "nft", "rounds": 2, "groups": 2, "pictures": 4, "refresh": True, "anchor": 0.1}
+    widgets |= {
+        "method": "nft",
+        "rounds": 2,
+        "groups": 2,
+        "pictures": 4,
+        "refresh": True,
+        "patches": False,
+        "anchor": 0.1,
+    }
     widgets |= {"learning_rate": 0.001, "rank": 4, "watch_every": 1, "watched": 4}
     liked = image_folder("input/liked")
     return {

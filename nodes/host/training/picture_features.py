@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ....ganrm_core.post_training.diversity import colour_layout
 from ....ganrm_core.rewards.base import Picture, Reward, each_of, opened
+from ....ganrm_core.training.patch_features import patch_features
 from ..model_management import ManagedReward
 
 
@@ -27,6 +28,14 @@ def picture_features(reward: Reward, pictures: Sequence[Tensor]) -> Tensor:
         return model.reader(torch.stack([model.prepare(opened(each)) for each in some])).cpu()
 
     return torch.cat(list(model.reader.in_groups(each_of(list(pictures)), features)))
+
+
+def features_of_places(reward: Reward, pictures: Sequence[Tensor]) -> Tensor | None:
+    """[N, P, C] on the CPU: features of P places of each picture, None for rewards other than a GAN-RM model."""
+    if not isinstance(reward, ManagedReward):
+        return None
+    reward.managed_backbone.load(len(pictures))
+    return patch_features(reward.model, list(pictures))
 
 
 def feature_source(reward: Reward) -> str:

@@ -129,11 +129,12 @@ def host(pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Host:
     replaced = {
         "Rollouts": found.rollouts,
         "check_vae": lambda *_: None,
-        "reference_pictures": found.references,
         "known_fingerprint": lambda kind, _: found.fingerprint and kind,
     }
     for name, value in replaced.items():
         monkeypatch.setattr(run, name, value)
+    references = pack.module("nodes.post_training.rounds_references")
+    monkeypatch.setattr(references, "reference_pictures", found.references)
     monkeypatch.setattr(run.RoundsRun, "_levels", lambda _: LEVELS)
     monkeypatch.setattr(pack.module("nodes.post_training.rounds_studio"), "decoded", decoded)
     return found

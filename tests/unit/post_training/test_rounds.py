@@ -97,6 +97,7 @@ def test_rounds_please_the_reward_and_the_looks_say_so() -> None:
     assert last.lead > 0
     assert last.contrast == trace.losses[-1].contrast
     assert not trace.stopped
+    assert set(trace.seconds) == {"making", "judging", "learning", "refitting", "watching"}
 
 
 def test_the_watch_stops_and_the_lora_is_the_one_of_the_best_look() -> None:

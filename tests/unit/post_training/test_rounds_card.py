@@ -121,10 +121,10 @@ def test_warnings_are_of_the_look_that_is_kept() -> None:
 
 
 def test_facts_name_how_it_was_trained_and_the_signs_of_what_is_kept() -> None:
-    shown = trace(looks(look(12, diversity=0.7)), 2)
+    shown = replace(trace(looks(look(12, diversity=0.7)), 2), seconds={"making": 3.0, "learning": 1.0})
     text = "\n".join(facts(shown, RoundsTraining(rounds=12, anchor=0.0), LoraSettings()))
     said = ["12 of 12 rounds of 4 × 16", "no anchor", "Loss 1.000 at first", "After round 8: ", "variety 95%"]
-    said += ["After round 12: ", "variety 70%"]
+    said += ["After round 12: ", "variety 70%", "Of the time: making 75%, learning 25%."]
     assert [part for part in said if part not in text] == []
 
 
