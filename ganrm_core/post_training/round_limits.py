@@ -72,13 +72,13 @@ def stops(look: Look, limits: Mapping[Sign, Limit] = LIMITS) -> list[Sign]:
 
 
 def best_of(looks: Sequence[Look], limits: Mapping[Sign, Limit] = LIMITS) -> int:
-    """Position of the best look: of those without a warning the one that pleases most, the later of equals.
+    """Position of the best look: of those without a warning the one that pleases most, the earlier of equals.
 
     It is the judge that must be pleased, where there is one: it was not trained against. The first look, before training, is
     never warned about.
     """
     healthy = [place for place, look in enumerate(looks) if place == 0 or not warnings(look, limits)]
-    return max(healthy, key=lambda place: (_pleases(looks[place]), place))
+    return max(healthy, key=lambda place: _pleases(looks[place]))
 
 
 def _pleases(look: Look) -> float:

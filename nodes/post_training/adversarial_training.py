@@ -16,6 +16,7 @@ from ...ganrm_core.post_training.rounds_words import TITLES, facts, verdict, war
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.time_left import duration
 from ..display.candidates import Latent
+from ..display.empty_outputs import blocked
 from ..display.loss_map import plottable
 from ..display.messages import warning_lines
 from ..display.previews import as_image, in_node
@@ -53,7 +54,12 @@ class AdversarialTraining(io.ComfyNode):
             **EXPERIMENTAL,
             inputs=inputs(),
             outputs=[
-                output(io.LoraModel, "lora", "The best LoRA, for Save LoRA and Load LoRA Model."),
+                output(
+                    io.LoraModel,
+                    "lora",
+                    "The best LoRA, for Save LoRA and Load LoRA Model. If nothing was better than before training, there is "
+                    "none, and what hangs on this output waits.",
+                ),
                 output(
                     GanRMReward, "refreshed_reward", "The taste as it was refitted last, for Save GAN-RM."
                 ),
@@ -190,5 +196,9 @@ def _result(run: RoundsRun, found: RoundsResult) -> io.NodeOutput:
         looks=[{"rounds": look.rounds, "reward": look.reward, **values(look)} for look in trace.looks],
         reused=[found.reused],
     )
-    model = with_lora(job.model, kept.lora)
-    return io.NodeOutput(kept.lora, found.reward, {"loss": losses}, as_image(card), summary, model, ui=shown)
+    lora, model = kept.lora, with_lora(job.model, kept.lora)
+    if (
+        not trace.kept and job.start is None
+    ):  # a LoRA that does nothing is none: whoever saves or compares it waits
+        lora, model = blocked(), blocked()
+    return io.NodeOutput(lora, found.reward, {"loss": losses}, as_image(card), summary, model, ui=shown)

@@ -234,6 +234,14 @@ def test_a_full_disk_loses_no_lora(host: Host, pack: Pack, monkeypatch: Any) -> 
     assert result["lora"]
 
 
+def test_a_lora_that_is_no_better_is_not_handed_on(host: Host) -> None:
+    result = host.run(learning_rate=0.0)
+    assert result.ui["kept"] == [0]
+    assert "more rounds" in summary(result)
+    blocker = type(result["lora"]).__name__
+    assert (blocker, type(result["trained_model"]).__name__) == ("ExecutionBlocker", "ExecutionBlocker")
+
+
 def test_what_does_not_fit_is_refused(host: Host, pack: Pack, errors: Any) -> None:
     none = pack.module("nodes.host.training.prompt_set").PromptSet((), (), "", [])
     few = pack.module("nodes.sockets").Dataset(host.dataset().paths[:3], "few")

@@ -30,9 +30,10 @@ def test_the_distance_grows_as_two_sets_part() -> None:
 
 def test_the_reward_of_the_paper_scores_by_luck_and_yet_learns() -> None:
     random = torch.Generator().manual_seed(0)
-    references, made = torch.randn(20, 90, 4, generator=random) + 2, torch.randn(16, 90, 4, generator=random)
-    reward, seen = PaperReward(references, 0), Judged(torch.zeros(16), made[:, 0], patches=made)
+    references, made = torch.randn(9, 70, 4, generator=random) + 2, torch.randn(9, 70, 4, generator=random)
+    reward, seen = PaperReward(references, 0), Judged(torch.zeros(9), made[:, 0], patches=made)
     assert (reward.logits(seen) != reward.logits(seen)).any()
-    for _ in range(60):
+    before = reward.reference_logit - float(reward.logits(seen).mean())
+    for _ in range(5):
         reward.add(seen)
-    assert reward.reference_logit > float(reward.logits(seen).mean())
+    assert reward.reference_logit - float(reward.logits(seen).mean()) > before + 0.05

@@ -160,4 +160,4 @@ def test_the_best_look_is_the_healthy_one_that_pleases_most() -> None:
     assert best_of(looks) == 1
     assert best_of([replace(look, judge=-look.reward) for look in looks]) == 0
     assert best_of([looks[0], replace(looks[1], reward=math.nan)]) == 0
-    assert best_of([replace(look, reward=1.0) for look in looks]) == 2
+    assert best_of([replace(look, reward=0.0) for look in looks]) == 0
