@@ -365,19 +365,18 @@ def adversarial_training() -> Graph:
         430, 400, group="1  Set checkpoint, taste, liked folder and prompts, then Run"
     )
     graph.note(
-        first.place(370),
+        first.place(310),
         "Generator and taste learn in turn",
-        "## 1. Choose your checkpoint, your taste and the folder of pictures you like, and write prompts, one a line.",
-        "## 2. Press **Run**: the model makes pictures, your taste judges them, the model learns, and your taste learns to tell "
-        "the new pictures from yours, 32 rounds long.",
-        "### Small plots show whether the taste is being fooled. If it is, training stops, and you get the best LoRA on the way.",
-        "### It takes hours. Stop it at any time: **Run** goes on from the last round.",
+        "## 1. Choose checkpoint, taste and the folder of pictures you like, and write prompts, one a line.",
+        "## 2. Press **Run**: pictures are made and judged, the model learns, and your taste learns to tell them from yours.",
+        "### Small plots show if the taste is being fooled. Then training stops, and you get the best LoRA on the way.",
+        "### It takes hours. Stop it at any time: **Run** goes on where it was.",
     )
     taste = parts.load_model(graph, first.place(130))
-    liked = parts.image_folder(graph, first, "input/liked", "Pictures you like")
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
     size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
-    prompts = parts.prompts(graph, second.place(700), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
+    liked = parts.image_folder(graph, second, "input/liked", "Pictures you like")
+    prompts = parts.prompts(graph, second.place(540), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
     (third,) = graph.columns(560, group="2  Rounds of making, judging and learning")
     trained = parts.adversarial_training(
         graph,
@@ -420,20 +419,20 @@ def style() -> Graph:
     graph = Graph("12 Take over a style", "Take over a style", ("GANRMAdversarialTraining",))
     first, second = graph.columns(430, 400, group="1  Set checkpoint, style folder and prompts, then Run")
     graph.note(
-        first.place(400),
+        first.place(310),
         "Take over a style",
-        "## 1. Put pictures of one style into *input/style*, fifty or more, and what your model makes anyway into "
+        "## 1. Put fifty pictures of one style or more into *input/style*, and what your model makes anyway into "
         "*input/ordinary*.",
-        "## 2. Choose your checkpoint, write prompts for other subjects than the pictures show, and press **Run**.",
-        "### **Train GAN-RM** learns what the style is, as a whole. **every part** also judges each part of a picture, where "
-        "brush and grain are. A strong **anchor** learns from the pictures themselves.",
-        "### Small plots show what it costs. Stop it at any time: **Run** goes on from the last round.",
+        "## 2. Choose your checkpoint, write prompts for other subjects, and press **Run**.",
+        "### **every part** judges each part of a picture, where brush and grain are; a strong **anchor** learns from the "
+        "pictures themselves.",
+        "### It takes hours. Stop it at any time: **Run** goes on where it was.",
     )
     liked = parts.image_folder(graph, first, "input/style", "Pictures of the style")
     ordinary = parts.image_folder(graph, first, "input/ordinary", "Ordinary pictures")
-    model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
+    model = graph.add("CheckpointLoaderSimple", second.place(130), ckpt_name=parts.CHECKPOINT)
+    prompts = parts.prompts(graph, second.place(540), "Prompts to learn with", model, parts.TRAINING_PROMPTS)
     size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
-    prompts = parts.prompts(graph, second.place(700), "Prompts to learn with", model, parts.TRAINING_PROMPTS)
     third, fourth = graph.columns(400, 560, group="2  What the style is, and rounds of taking it over")
     taste = parts.train(graph, third.place(900), liked[0], ordinary[0])
     trained = parts.adversarial_training(

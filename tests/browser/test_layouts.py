@@ -18,7 +18,15 @@ _FIRST = ("Load Checkpoint", "Your taste", "What you want")
 _FOLDERS = ("Pictures you like", "Ordinary pictures")
 _SO_FAR = ("Load Checkpoint", "Your taste so far", "What you want")
 _LISTED = ("Load Checkpoint", "Your taste", "Prompts to learn from")
-_FIRST_OF = {"1": _FOLDERS, "3": ("Your taste",), "4": _FOLDERS, "6": _SO_FAR, "10": _LISTED}
+_FIRST_OF = {
+    "1": _FOLDERS,
+    "3": ("Your taste",),
+    "4": _FOLDERS,
+    "6": _SO_FAR,
+    "10": _LISTED,
+    "11": (*_LISTED, "Pictures you like"),
+    "12": ("Load Checkpoint", "Pictures of the style", "Ordinary pictures", "Prompts to learn with"),
+}
 
 
 @pytest.mark.parametrize(
