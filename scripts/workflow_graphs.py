@@ -380,7 +380,7 @@ def adversarial_training() -> Graph:
     (third,) = graph.columns(560, group="2  Rounds of making, judging and learning")
     trained = parts.adversarial_training(
         graph,
-        third.place(1250),
+        third.place(1720),
         model,
         prompts,
         reward=taste[0],
@@ -437,7 +437,7 @@ def style() -> Graph:
     taste = parts.train(graph, third.place(900), liked[0], ordinary[0])
     trained = parts.adversarial_training(
         graph,
-        fourth.place(1280),
+        fourth.place(1750),
         model,
         prompts,
         reward=taste[0],
