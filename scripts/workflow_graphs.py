@@ -376,11 +376,11 @@ def adversarial_training() -> Graph:
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
     size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
     liked = parts.image_folder(graph, second, "input/liked", "Pictures you like")
-    prompts = parts.prompts(graph, second.place(540), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
+    prompts = parts.prompts(graph, second.place(500), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
     (third,) = graph.columns(560, group="2  Rounds of making, judging and learning")
     trained = parts.adversarial_training(
         graph,
-        third.place(1250),
+        third.place(1720),
         model,
         prompts,
         reward=taste[0],
@@ -431,13 +431,13 @@ def style() -> Graph:
     liked = parts.image_folder(graph, first, "input/style", "Pictures of the style")
     ordinary = parts.image_folder(graph, first, "input/ordinary", "Ordinary pictures")
     model = graph.add("CheckpointLoaderSimple", second.place(130), ckpt_name=parts.CHECKPOINT)
-    prompts = parts.prompts(graph, second.place(540), "Prompts to learn with", model, parts.TRAINING_PROMPTS)
+    prompts = parts.prompts(graph, second.place(500), "Prompts to learn with", model, parts.TRAINING_PROMPTS)
     size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
     third, fourth = graph.columns(400, 560, group="2  What the style is, and rounds of taking it over")
     taste = parts.train(graph, third.place(900), liked[0], ordinary[0])
     trained = parts.adversarial_training(
         graph,
-        fourth.place(1280),
+        fourth.place(1750),
         model,
         prompts,
         reward=taste[0],

@@ -163,7 +163,7 @@ def test_generator_and_taste_are_seen_to_learn_in_turn(page: ComfyPage, dropped:
     assert len(seen) >= 3
     assert any(_gold(picture) > 0.001 for picture in seen)  # the bar
     report = shown_picture(page, nodes["GANRMAdversarialTraining"])
-    assert near(report, (255, 255, 255), 24).mean() > 0.0003  # letters and lines
+    assert near(report, (255, 255, 255), 90).mean() > 0.0005  # letters and lines, small at this zoom
     assert _gold(report) > 0.0001  # the round that is kept
 
 
