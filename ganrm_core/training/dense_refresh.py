@@ -121,7 +121,8 @@ class DenseRefresh:
         return float(self.logits(self._references).mean())
 
     def state(self) -> dict[str, Tensor]:
-        found = {f"latest places/{number}": places for number, places in enumerate(self._latest)}
+        # Copies: the first round's places may be the ordinary ones too, and a file holds no tensor twice.
+        found = {f"latest places/{number}": places.clone() for number, places in enumerate(self._latest)}
         found["generator"] = self._generator.get_state()
         found["scale"] = torch.tensor([self._factor, self._offset], dtype=torch.float64)
         found |= {f"places/{name}": value for name, value in self._places.state().items()}
