@@ -127,7 +127,9 @@ def test_it_goes_on_from_its_state(model: RewardModel, given: bool) -> None:
     one, other = (DenseRefresh(model, references, ordinary, seed=3) for _ in range(2))
     for seed in (4, 5):
         one.add(judged(seen(model, 8, 0.5, seed)))
-    other.load_state(one.state())
+    state = one.state()
+    assert len({tensor.data_ptr() for tensor in state.values()}) == len(state), "a file holds no tensor twice"
+    other.load_state(state)
     for reward in (one, other):
         reward.add(judged(seen(model, 8, 1.0, 6)))
     new = judged(seen(model, 8, 1.0, 7))
