@@ -38,7 +38,7 @@ LIMITS: Mapping[Sign, Limit] = {
     "lead": Limit(0.0, 0.5),
     "jump": Limit(1e-3, 1e-2),
 }
-"""Measured with `benchmarks/adversarial.py`."""
+"""Set by what one training without any safeguard showed (`benchmarks/adversarial.py --seeds 100 --arms bare --log FILE`)."""
 
 
 def values(look: Look) -> dict[Sign, float]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from ..utils.device_memory import free_cached_memory, is_out_of_memory
+from ..utils.device_memory import is_out_of_memory
 from ..utils.errors import DataError
 from .choices import Choice, Example
 from .config import GroupTraining
 from .denoiser import Denoiser
 from .losses import denoising_errors, dpo_losses, safeguard_factors, with_gradient_scaled
+from .micro_batch import MicroBatch
 from .scalings import Scalings, scalings
 from .sigmas import NoiseLevels
 from .watch import FORGETTING, NO_MEMORY, NOT_A_NUMBER, HeldOut, HeldOutError, Limits
@@ -48,8 +48,6 @@ class TrainingTrace:
     def losses(self) -> list[float]:
         return [step.loss for step in self.steps]
 
-
-_Result = TypeVar("_Result")
 
 Latents = Callable[[Sequence[tuple[int, int]]], Tensor]
 """(group, sample) of each → clean latents in the model's own scale, on its device."""
@@ -95,7 +93,7 @@ class GroupTrainer:
             raise DataError("There are no groups left to train on. Make more groups.")
         self._denoiser, self._levels, self._settings, self._cfg = denoiser, levels, settings, cfg
         self._choice, self._latents = choice, latents
-        self.micro_batch = settings.micro_batch
+        self._together = MicroBatch(settings.micro_batch, denoiser.parameters[0].device)
         self._generator = torch.Generator().manual_seed(settings.seed % 2**63)
         self._by_prompt: dict[int, list[Example]] = {}
         for example in choice.train:
@@ -103,6 +101,11 @@ class GroupTrainer:
         first = choice.train[0]
         self._shape = latents([(first.group, first.sample)]).shape[1:]
         self._watch = self._new_watch()
+
+    @property
+    def micro_batch(self) -> int:
+        """How many examples memory lets through the model at once."""
+        return self._together.size
 
     def run(self, observe: Callable[[TrainingTrace], None], limits: Limits | None = None) -> TrainingTrace:
         """Train; `observe` is called after every step, and what it raises passes through.
@@ -166,26 +169,14 @@ class GroupTrainer:
                     total += float(loss.detach())
             return total
 
-        return self._within_memory(accumulate)
+        return self._together.run(accumulate)
 
     def _held_out_error(self) -> HeldOut | None:
         """None without held-out groups."""
         watch = self._watch
         if watch is None:
             return None
-        return self._within_memory(lambda: watch.measure(self._denoiser, self.micro_batch))
-
-    def _within_memory(self, work: Callable[[], _Result]) -> _Result:
-        """`work()`, begun again with half the micro-batch whenever memory runs out."""
-        while True:
-            try:
-                return work()
-            except Exception as error:
-                if self.micro_batch == 1 or not is_out_of_memory(error):
-                    raise
-            # Outside the handler, whose error holds on to the tensors of the failed try.
-            self.micro_batch //= 2
-            free_cached_memory(self._denoiser.parameters[0].device)
+        return self._together.run(lambda: watch.measure(self._denoiser, self.micro_batch))
 
     def _draw_batches(self) -> list[_Batch]:
         """`batch` random examples, each micro-batch of one prompt."""
