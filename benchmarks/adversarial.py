@@ -18,13 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.post_training import ALL_PROMPTS, GROUP, STEPS, Run, Test, other_reward, print_table, share
@@ -49,7 +50,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default 0.001)")
     parser.add_argument("--anchor", type=float, default=0.1, help="weight of the liked images (default 0.1)")
     parser.add_argument("--beta", type=float, default=1.0, help="of DiffusionNFT (default 1)")
-    parser.add_argument("--kl", type=float, default=1e-4, help="weight of the distance (default 0.0001)")
+    parser.add_argument("--kl", type=float, default=0.1, help="weight of the distance (default 0.1)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     parser.add_argument("--log", type=Path, help="JSON lines of every look of the watch")
     options = parser.parse_args()
@@ -74,6 +75,7 @@ class Studio:
     run: Run
     denoiser: Any
     judge_model: Any
+    seconds: dict[str, float] = field(default_factory=lambda: {"decoding": 0.0, "scoring": 0.0})
 
     def sample(self, prompt: int, seeds: Sequence[int]) -> Tensor:
         run = self.run
@@ -81,13 +83,22 @@ class Studio:
         return self.denoiser.to_model_scale(made.clone()).cpu()
 
     def judge(self, prompt: int, latents: Tensor) -> Any:  # noqa: ARG002
-        pictures = torch.from_numpy(self.run.bench.pictures(self.denoiser.from_model_scale(latents)))
+        began = time.perf_counter()
+        pictures = self.run.bench.pictures(self.denoiser.from_model_scale(latents))
+        decoded = time.perf_counter()
+        judged = self.judge_pictures(pictures)
+        self.seconds["decoding"] += decoded - began
+        self.seconds["scoring"] += time.perf_counter() - decoded
+        return judged
+
+    def judge_pictures(self, pictures: NDArray[np.float32]) -> Any:
         refresh, studio = (
             pack("ganrm_core.training.head_refresh"),
             pack("ganrm_core.post_training.studio"),
         )
-        features = refresh.picture_features(self.run.reward, pictures)
-        judged = self.judge_model.score(pictures).logit if self.judge_model else None
+        images = torch.from_numpy(pictures)
+        features = refresh.picture_features(self.run.reward, images)
+        judged = self.judge_model.score(images).logit if self.judge_model else None
         return studio.Judged(self.run.reward.score_features(features).logit, features, judged)
 
 
@@ -136,8 +147,7 @@ class Adversarial:
             best = run.test(denoiser.sampling_model)
         self._print(f"given, of round {kept}{f', stopped at {stopped}' if stopped else ''}", best)
         self._print(f"last, {seconds / options.rounds:.1f} s a round with its share of looks", last)
-        whole = sum(training.trace.seconds.values())
-        print(", ".join(f"{work} {spent / whole:.0%}" for work, spent in training.trace.seconds.items()))
+        print(shares_of_a_round(training.trace.seconds, studio.seconds))
         return best, last
 
     def _parts(self, denoiser: Any, studio: Studio) -> Any:
@@ -167,7 +177,8 @@ class Adversarial:
             settings = post["nft_trainer"].NftSettings(beta=options.beta, **common)
             learner = post["nft_trainer"].NftTrainer(denoiser, levels, settings, studio.sample, anchor)
         refreshed = None if self._arm in ("fixed", "bare") else self._refresh()
-        return post["rounds"].Parts(denoiser, learner, studio, levels, refreshed, held_out)
+        liked = studio.judge_pictures(run.liked.pictures[:_HELD_OUT])
+        return post["rounds"].Parts(denoiser, learner, studio, levels, refreshed, held_out, liked)
 
     def _refresh(self) -> Any:
         run, module = self._run, pack("ganrm_core.training.head_refresh")
@@ -198,6 +209,16 @@ class Adversarial:
         if self._options.log:
             with self._options.log.open("a") as file:
                 file.write(json.dumps(record) + "\n")
+
+
+def shares_of_a_round(spent: Mapping[str, float], judging: Mapping[str, float]) -> str:
+    """How long each kind of work took; the judging is divided as in all of the run, looks included."""
+    whole = sum(judging.values())
+    split = {work: spent["judging"] * seconds / whole for work, seconds in judging.items()}
+    parts = {"sampling": spent["making"], **split, "learning": spent["learning"]}
+    parts |= {"refitting": spent["refitting"]} if "refitting" in spent else {}
+    total = sum(parts.values())
+    return ", ".join(f"{work} {seconds / total:.0%}" for work, seconds in parts.items())
 
 
 if __name__ == "__main__":

@@ -47,14 +47,7 @@ class PaperReward:
 
     @torch.no_grad()
     def logits(self, judged: Any) -> Tensor:
-        return self._scores(judged.patches)
-
-    @property
-    @torch.no_grad()
-    def reference_logit(self) -> float:
-        return float(self._scores(self._references).mean())
-
-    def _scores(self, patches: Tensor) -> Tensor:
+        patches: Tensor = judged.patches
         whole = self._head(normalize(patches.mean(dim=1), dim=-1)).squeeze(-1)
         places = self._head(normalize(self._drawn(patches), dim=-1)).squeeze(-1)
         scores: Tensor = _WHOLE * whole + (1 - _WHOLE) * places.mean(dim=1)

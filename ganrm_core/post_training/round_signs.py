@@ -21,7 +21,8 @@ class Look:
     `held_out`: errors on liked pictures, as ratios. `reward`, `judge`: how far mean logits have risen, in standard
     deviations inside a prompt before training. `spread`, `diversity`: inside a prompt, as ratios. `prompts`: how much better
     the pictures still fit their prompts than none, as a ratio. `lead`: how far the pictures' mean logit by the refitted
-    reward lies above that of the liked ones, in the same unit. `contrast`: how far the last round moved the model.
+    reward lies above that of liked ones that nothing learned from, in the same unit. `contrast`: how far the last round
+    moved the model.
     None where it is not known.
     """
 

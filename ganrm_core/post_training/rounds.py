@@ -94,8 +94,8 @@ class RoundsTrace:
 class Parts:
     """What a training in rounds works with.
 
-    `refreshed`: the reward that follows the generator, None for one that stays as it is. `held_out`: denoising error on
-    liked pictures that are not trained on, None without.
+    `refreshed`: the reward that follows the generator, None for one that stays as it is. `held_out`, `liked`: denoising
+    error on liked pictures that nothing learns from, and how such are judged; None without.
     """
 
     denoiser: Denoiser
@@ -104,6 +104,7 @@ class Parts:
     levels: NoiseLevels
     refreshed: RefreshedReward | None = None
     held_out: HeldOutError | None = None
+    liked: Judged | None = None
 
 
 class RoundTraining:
@@ -162,9 +163,9 @@ class RoundTraining:
         if self.comparison is None:
             self.comparison, self.first_gain = Comparison(judged), gain
         lead = None
-        if parts.refreshed:
-            lead = float(parts.refreshed.logits(Judged.joined(judged)).nanmean())
-            lead -= parts.refreshed.reference_logit
+        if parts.refreshed and parts.liked:
+            made, liked = (parts.refreshed.logits(each) for each in (Judged.joined(judged), parts.liked))
+            lead = float(made.nanmean() - liked.nanmean())
         held_out = parts.held_out.measure(parts.denoiser) if parts.held_out else None
         losses = trace.losses[-1] if trace.losses else None
         gains = (self.first_gain, gain)

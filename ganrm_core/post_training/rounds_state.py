@@ -17,7 +17,8 @@ from .studio import Judged
 from .watch import HeldOut
 
 _RECORD = "record"
-_JUDGED = ("logits", "features", "judge", "patches")
+_JUDGED = ("logits", "features", "judge")
+"""What later looks are compared with."""
 
 
 def packed(training: RoundTraining) -> dict[str, Tensor]:

@@ -24,6 +24,13 @@ class Judged:
     judge: Tensor | None = None
     patches: Tensor | None = None
 
+    def some(self, rows: Sequence[int]) -> Judged:
+        """The samples at `rows`."""
+        judge, patches = (
+            None if values is None else values[list(rows)] for values in (self.judge, self.patches)
+        )
+        return Judged(self.logits[list(rows)], self.features[list(rows)], judge, patches)
+
     @staticmethod
     def joined(parts: Sequence[Judged]) -> Judged:
         judges = [part.judge for part in parts if part.judge is not None]
@@ -54,10 +61,6 @@ class RefreshedReward(Protocol):
 
     def logits(self, judged: Judged) -> Tensor:
         """[N] by the reward as it is."""
-
-    @property
-    def reference_logit(self) -> float:
-        """Mean logit of the liked pictures."""
 
     def state(self) -> dict[str, Tensor]:
         """For `load_state` of the same reward."""

@@ -115,11 +115,6 @@ class DenseRefresh:
         of_places = self._factor * head.picture_logits(_patches(judged)) + self._offset
         return (1 - self._share) * whole.logits(judged) + self._share * of_places
 
-    @property
-    def reference_logit(self) -> float:
-        """Mean logit of the references."""
-        return float(self.logits(self._references).mean())
-
     def state(self) -> dict[str, Tensor]:
         # Copies: the first round's places may be the ordinary ones too, and a file holds no tensor twice.
         found = {f"latest places/{number}": places.clone() for number, places in enumerate(self._latest)}

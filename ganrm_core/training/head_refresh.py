@@ -61,11 +61,6 @@ class HeadRefresh:
         """[N] by the reward as it is."""
         return self.model.score_features(judged.features).logit
 
-    @property
-    def reference_logit(self) -> float:
-        """Mean logit of the liked pictures."""
-        return float(self.model.score_features(self._liked).logit.mean())
-
     def state(self) -> dict[str, Tensor]:
         latest = {f"latest/{number}": features for number, features in enumerate(self._latest)}
         return {**latest, "rounds": torch.tensor(self._rounds)}

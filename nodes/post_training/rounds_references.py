@@ -43,14 +43,15 @@ _TOGETHER = 8  # pictures read at once
 
 @dataclass(frozen=True)
 class TrainingPictures:
-    """References: those learned from, those watched, and how those learned from and ordinary pictures are judged.
+    """References: those learned from and those watched, and how they and ordinary pictures are judged.
 
     `ordinary` is None where the reward is not refitted, and where it takes the first round's pictures.
     """
 
     learned: References
-    watched: References
     liked: Judged
+    watched: References
+    watched_liked: Judged
     ordinary: Judged | None
 
     def features(self) -> tuple[Tensor, Tensor]:
@@ -86,18 +87,12 @@ class ReferenceReader:
         prompts = best_fitting(CancellableDenoiser(self._denoiser), latents, candidates, levels)
         watched = [row for row in range(len(latents)) if row % _HELD_OUT == 0][:_MOST_HELD_OUT]
         learned = [row for row in range(len(latents)) if row not in watched]
-        rows = torch.tensor(learned)
-        liked = Judged(
-            judged.logits[rows],
-            judged.features[rows],
-            patches=None if judged.patches is None else judged.patches[rows],
-        )
-        ordinary = self._ordinary(plan, kept, len(learned))
         return TrainingPictures(
             References(latents[learned], [prompts[row] for row in learned]),
+            judged.some(learned),
             References(latents[watched], [prompts[row] for row in watched]),
-            liked,
-            ordinary,
+            judged.some(watched),
+            self._ordinary(plan, kept, len(learned)),
         )
 
     def _read(self, dataset: Dataset, stage: str) -> tuple[Tensor, Judged]:

@@ -223,7 +223,7 @@ class RoundsRun:
         watched = pictures.watched
         held_out = HeldOutError(watched.latents, watched.prompts, levels, job.training.seed % 2**63)
         learner = self._learner(asked, levels, studio, anchor)
-        return Parts(asked, learner, studio, levels, refreshed, held_out)
+        return Parts(asked, learner, studio, levels, refreshed, held_out, pictures.watched_liked)
 
     def _learner(
         self, denoiser: CancellableDenoiser, levels: NoiseLevels, studio: HostStudio, anchor: Anchor | None

@@ -33,7 +33,12 @@ def test_the_reward_of_the_paper_scores_by_luck_and_yet_learns() -> None:
     references, made = torch.randn(9, 70, 4, generator=random) + 2, torch.randn(9, 70, 4, generator=random)
     reward, seen = PaperReward(references, 0), Judged(torch.zeros(9), made[:, 0], patches=made)
     assert (reward.logits(seen) != reward.logits(seen)).any()
-    before = reward.reference_logit - float(reward.logits(seen).mean())
+    liked = Judged(torch.zeros(9), references[:, 0], patches=references)
+
+    def lead() -> float:
+        return float(reward.logits(liked).mean() - reward.logits(seen).mean())
+
+    before = lead()
     for _ in range(5):
         reward.add(seen)
-    assert reward.reference_logit - float(reward.logits(seen).mean()) > before + 0.05
+    assert lead() > before + 0.05

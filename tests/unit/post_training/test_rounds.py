@@ -48,7 +48,6 @@ class ToyRefresh:
 
     def __init__(self) -> None:
         self.seen = torch.zeros(())
-        self.reference_logit = 0.0
 
     def add(self, judged: Judged) -> None:
         self.seen = judged.features[:, 0].mean()
@@ -71,9 +70,8 @@ def training(
         denoiser, LEVELS, NftSettings(learning_rate=0.05, micro_batch=16, seed=1), studio.sample
     )
     liked = ToyDenoiser().generated(16, 0, seed=9)[..., None, None]
-    parts = Parts(
-        denoiser, learner, studio, LEVELS, ToyRefresh(), HeldOutError(liked, [0] * 16, LEVELS, seed=2)
-    )
+    held_out = HeldOutError(liked, [0] * 16, LEVELS, seed=2)
+    parts = Parts(denoiser, learner, studio, LEVELS, ToyRefresh(), held_out, studio.judge(0, liked))
     return RoundTraining(parts, plan, limits)
 
 
