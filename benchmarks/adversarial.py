@@ -8,15 +8,17 @@ each prompt, scores it, and learns from it. Arms:
   fixed   as nft, with the reward as it was trained
   bare    DiffusionNFT without refresh, anchor and distance to the generator (negative control)
 
-Printed: for each arm the LoRA that the watch would have given (of the best look before it would have stopped), and the one after
-the last round; the watch never ends a training here. How long a round takes without the watch, and what of it. `--curve`: figures
-on a part of the test images after so many rounds, and so again. `--log`: all looks of the watch.
+Printed: for each arm the LoRA that the watch would have given (of the best look before it would have stopped), and the one
+after the last round; the watch never ends a training here. How long a round takes without the watch, what of it, and memory.
+`--curve`: figures on a part of the test images after so many rounds, and so again. `--log`: all looks of the watch, for
+`benchmarks.watch_log`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -121,6 +123,7 @@ class Adversarial:
             studio = Studio(run, denoiser, self._judge)
             total, count = options.rounds + options.more, len(ALL_PROMPTS)
             plan = rounds.Plan(count, total, count, GROUP, seed=_ROUND_SEED + run.first_seed)
+            memory = peak_memory()
             training = rounds.RoundTraining(self._parts(denoiser, studio), plan)
             self._log(training.look(), None)
             given, kept, stopped = training.best, 0, 0
@@ -139,7 +142,8 @@ class Adversarial:
                         stopped = number if limits.stops(look) else 0
                 if number in (options.rounds, total):
                     found |= self._tested(denoiser, number, given, f"of round {kept}, stopped at {stopped}")
-        print(shares_of_a_round(training.trace.seconds, studio.seconds, total), flush=True)
+        print(shares_of_a_round(training.trace.seconds, studio.seconds, total), end=", ")
+        print(f"peak memory {peak_memory():.2f} GB, before training {memory:.2f} GB", flush=True)
         return found
 
     def _tested(self, denoiser: Any, number: int, given: Sequence[Tensor], known: str) -> dict[str, Test]:
@@ -208,11 +212,17 @@ class Adversarial:
                 "truth": float(np.mean(test.truth)),
                 "share": share(test, base),
                 "kinds": test.kind_entropy() / base.kind_entropy(),
+                "grey": test.grey_spread() / base.grey_spread(),
                 "readable": test.readable(),
             }
         if self._options.log:
             with self._options.log.open("a") as file:
                 file.write(json.dumps(record) + "\n")
+
+
+def peak_memory() -> float:
+    """Of this process so far, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def shares_of_a_round(spent: Mapping[str, float], judging: Mapping[str, float], rounds: int) -> str:
