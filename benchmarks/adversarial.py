@@ -84,23 +84,23 @@ class Studio:
         made = run.bench.prompted(ALL_PROMPTS[prompt], seeds, STEPS, run.cfg, self.denoiser.sampling_model)
         return self.denoiser.to_model_scale(made.clone()).cpu()
 
-    def judge(self, prompt: int, latents: Tensor) -> Any:  # noqa: ARG002
+    def judge(self, prompt: int, latents: Tensor, *, watched: bool = False) -> Any:  # noqa: ARG002
         began = time.perf_counter()
         pictures = self.run.bench.pictures(self.denoiser.from_model_scale(latents))
         decoded = time.perf_counter()
-        judged = self.judge_pictures(pictures)
+        judged = self.judge_pictures(pictures, watched=watched)
         self.seconds["decoding"] += decoded - began
         self.seconds["scoring"] += time.perf_counter() - decoded
         return judged
 
-    def judge_pictures(self, pictures: NDArray[np.float32]) -> Any:
+    def judge_pictures(self, pictures: NDArray[np.float32], *, watched: bool = False) -> Any:
         refresh, studio = (
             pack("ganrm_core.training.head_refresh"),
             pack("ganrm_core.post_training.studio"),
         )
         images = torch.from_numpy(pictures)
         features = refresh.picture_features(self.run.reward, images)
-        judged = self.judge_model.score(images).logit if self.judge_model else None
+        judged = self.judge_model.score(images).logit if watched else None
         return studio.Judged(self.run.reward.score_features(features).logit, features, judged)
 
 

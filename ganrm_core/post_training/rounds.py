@@ -206,7 +206,8 @@ class RoundTraining:
         parts = self.parts
         latents = parts.studio.sample(prompt, seeds)
         errors = prompt_errors(parts.denoiser, latents, [None, prompt], parts.levels, _TOGETHER)
-        return parts.studio.judge(prompt, latents), float((errors[:, 0] - errors[:, 1]).mean())
+        judged = parts.studio.judge(prompt, latents, watched=True)
+        return judged, float((errors[:, 0] - errors[:, 1]).mean())
 
     def _parameters(self) -> list[Tensor]:
         return [parameter.detach().clone() for parameter in self.parts.denoiser.parameters]

@@ -49,8 +49,8 @@ class Studio(Protocol):
     def sample(self, prompt: int, seeds: Sequence[int]) -> Tensor:
         """Latents [N, …] of one prompt that the model as it is makes with the user's own sampler."""
 
-    def judge(self, prompt: int, latents: Tensor) -> Judged:
-        """What the rewards say of samples [N, …] of one prompt."""
+    def judge(self, prompt: int, latents: Tensor, *, watched: bool = False) -> Judged:
+        """What the reward says of samples [N, …] of one prompt; of watched ones, what the second reward says too."""
 
 
 class RefreshedReward(Protocol):
