@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default 0.001)")
     parser.add_argument("--anchor", type=float, default=0.1, help="weight of the liked images (default 0.1)")
     parser.add_argument("--beta", type=float, default=1.0, help="of DiffusionNFT (default 1)")
-    parser.add_argument("--kl", type=float, default=0.1, help="weight of the distance (default 0.1)")
+    parser.add_argument("--kl", type=float, default=0.5, help="weight of the distance (default 0.5)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     parser.add_argument("--log", type=Path, help="JSON lines of every look of the watch")
     options = parser.parse_args()

@@ -60,7 +60,10 @@ class RefreshedReward(Protocol):
         """Refit with a round's pictures."""
 
     def logits(self, judged: Judged) -> Tensor:
-        """[N] by the reward as it is."""
+        """[N], what the generator learns from."""
+
+    def newest(self, judged: Judged) -> Tensor:
+        """[N] by the refitted reward alone."""
 
     def state(self) -> dict[str, Tensor]:
         """For `load_state` of the same reward."""

@@ -56,6 +56,8 @@ class ToyRefresh:
     def logits(self, judged: Judged) -> Tensor:
         return judged.features[:, 0] - self.seen
 
+    newest = logits
+
     def state(self) -> dict[str, Tensor]:
         return {"seen": self.seen}
 
