@@ -20,6 +20,7 @@ class Brightness:
 
     name = "brightness"
     thresholds: Mapping[str, float] = {}
+    needs_prompt = False
     prompts: Sequence[str] | None = None
 
     def score(
