@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..data.image_io import fits_in_memory, from_pil, read_image, to_float
 from ..data.image_tensors import as_image, as_images
+from ..data.prompt_syntax import plain_prompt
 from ..data.skipped_files import Skipped, names_and_reasons
 from ..data.streaming import stream_images
 from ..utils.errors import DataError, ImageError
@@ -102,7 +103,7 @@ def scored_files(
 
 
 def checked_prompts(reward: str, prompts: Sequence[str] | None, count: int) -> list[str]:
-    """The prompts of `count` pictures for the reward named `reward`, which needs them.
+    """The plain prompts (`plain_prompt`) of `count` pictures for the reward named `reward`, which needs them.
 
     Raises DataError where there are none, where their number differs, or one is empty: judging by an empty prompt would
     give a score that means nothing.
@@ -112,13 +113,13 @@ def checked_prompts(reward: str, prompts: Sequence[str] | None, count: int) -> l
             f"{reward} judges pictures by their prompt, and there is none. In ComfyUI connect the text that the pictures "
             "were made of to the input 'prompts'; on the command line give --prompt or --prompts."
         )
-    found = [prompts] * count if isinstance(prompts, str) else list(prompts)
+    found = [plain_prompt(each) for each in ([prompts] * count if isinstance(prompts, str) else prompts)]
     if len(found) != count:
         raise DataError(
             f"{reward} judges pictures by their prompt: there are {count} pictures but {len(found)} prompts. Give one for "
             "each."
         )
-    empty = [str(number) for number, prompt in enumerate(found, start=1) if not prompt.strip()]
+    empty = [str(number) for number, prompt in enumerate(found, start=1) if not prompt]
     if empty:
         which = "The prompt is" if count == len(empty) else f"The prompt of picture {empty[0]} is"
         raise DataError(
