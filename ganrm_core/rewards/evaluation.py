@@ -56,7 +56,7 @@ def evaluate(
         progress(Progress("scoring", len(paths) + len(skipped), total))
         if label not in labels:
             why = describe_skipped(skipped, among=[*liked, *ordinary])
-            raise DataError(f"{nothing_scored(model, pictures=f'{name} picture')} {why}")
+            raise DataError(f"{nothing_scored(model, none=f'None of the {name} pictures')} {why}")
     label_array, score_array = np.array(labels, dtype=np.int64), np.array(scores)
     metrics = measure(
         score_array, label_array, np.arange(len(labels)), threshold=model.thresholds.get("balanced", 0.5)

@@ -62,15 +62,15 @@ def prompt_needed(reward: Reward, path: Path, prompt_of: PromptOf = picture_prom
     return prompt.text
 
 
-def nothing_scored(reward: Reward, so: str = "", pictures: str = "picture") -> str:
+def nothing_scored(reward: Reward, so: str = "", none: str = "No picture") -> str:
     """The beginning of an error about files of which none could be scored.
 
-    `so`: what follows from it, such as "so nothing was selected". `pictures`: in the singular.
+    `so`: what follows from it, such as "so nothing was selected". `none`: the subject.
     """
     then = f", {so}" if so else ""
     if not needs_prompt(reward):
-        return f"No {pictures} could be read{then}."
+        return f"{none} could be read{then}."
     return (
-        f"No {pictures} could be judged by its prompt{then}: {reward.name} needs one for each. Files that ComfyUI saved hold "
+        f"{none} could be judged by its prompt{then}: {reward.name} needs one for each. Files that ComfyUI saved hold "
         "it; for others connect text to the node's input 'prompts', or on the command line give --prompt or --prompts."
     )

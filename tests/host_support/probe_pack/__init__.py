@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from . import routes
 from .ends import ProbeEcho, ProbeFailing, ProbePass
+from .rewards import ProbeReward
 from .sources import ProbeImages, ProbeLatents, ProbeMasks, ProbeScores
 
-_NODES = (ProbeImages, ProbeLatents, ProbeMasks, ProbeScores, ProbeEcho, ProbeFailing, ProbePass)
+_NODES = (ProbeImages, ProbeLatents, ProbeMasks, ProbeScores, ProbeReward, ProbeEcho, ProbeFailing, ProbePass)
 NODE_CLASS_MAPPINGS = {node.__name__: node for node in _NODES}
 
 routes.add()
