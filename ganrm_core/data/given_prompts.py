@@ -41,8 +41,10 @@ def prompts_for(given: Sequence[str], count: int, group_size: int = 0) -> list[s
     )
 
 
-def use_of_prompts(prompts: Sequence[str]) -> str:
-    """What is said about the prompts of pictures, such as "judged by one prompt"."""
+def use_of_prompts(prompts: Sequence[str] | None) -> str:
+    """What is said about the prompts of pictures, such as "judged by one prompt"; "" for a reward that reads none."""
+    if not prompts:
+        return ""
     different = len(dict.fromkeys(prompts))
     return "judged by one prompt" if different == 1 else f"judged by {different} different prompts"
 

@@ -53,6 +53,8 @@ _SHEETS = {
     "{names} are too close to call": "{names} 难分高下",
     "group {n}: {names} are too close to call": "第 {n} 组：{names} 难分高下",
     "too close to call in {n} of {m} groups": "{m} 组中有 {n} 组难分高下",
+    "judged by one prompt": "按一个提示词评判",
+    "judged by {n} different prompts": "按 {n} 个不同的提示词评判",
     "None reached the minimum score of {n}; the best is {m}. Lower it, {advice}": (
         "没有图像达到最低分数 {n}，最高只有 {m}。请调低它，{advice}"
     ),

@@ -219,7 +219,7 @@ class BestOfN(io.ComfyNode):
         warning = _nothing_kept(selection, scores, min_score[0])
         close = close_calls_text(selection.close) if kept else ""
         score_range = score_range_text(valid_scores(scores, selection), thresholds, model)
-        judged_by = use_of_prompts(asked) if asked else ""
+        judged_by = use_of_prompts(asked)
         summary = _summary(selection, warning, close, score_range, judged_by)
         sheet = candidate_sheet(
             candidates,
@@ -228,7 +228,7 @@ class BestOfN(io.ComfyNode):
             framed=set(kept),
             thresholds=thresholds,
             model=model,
-            note=close,
+            note=" · ".join(filter(None, (close, judged_by))),
             warning=warning,
         )
         best_scores = [scores[position] for position in kept]

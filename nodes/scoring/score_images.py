@@ -74,20 +74,19 @@ class Score(io.ComfyNode):
         result = candidates.score(scorer, progress_bar(), asked)
         selection = select_best(CandidateScores.of(result), settings)
         scores = result.score.tolist()
+        judged_by = use_of_prompts(asked)
         sheet = candidate_sheet(
-            candidates, scores, selection, framed=None, thresholds=scorer.thresholds, model=scorer.name
+            candidates,
+            scores,
+            selection,
+            framed=None,
+            thresholds=scorer.thresholds,
+            model=scorer.name,
+            note=judged_by,
         )
         score_range = score_range_text(valid_scores(scores, selection), scorer.thresholds, scorer.name)
         summary = " · ".join(
-            filter(
-                None,
-                (
-                    count_text(selection),
-                    invalid_text(selection.invalid),
-                    score_range,
-                    use_of_prompts(asked) if asked else "",
-                ),
-            )
+            filter(None, (count_text(selection), invalid_text(selection.invalid), score_range, judged_by))
         )
         return io.NodeOutput(
             scores,

@@ -11,6 +11,7 @@ import pytest
 from contract_support.groups import Clip
 from contract_support.pictures import noise
 from contract_support.post_training import Maker, RewardWithPrompts
+from contract_support.rewards import AsAsked
 from host_support.drawn_pictures import fill_folder
 
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
@@ -63,6 +64,15 @@ def test_training_evaluation_and_bootstrapping(
         rounds = pack.module("ganrm_core.training.self_training.rounds")
         monkeypatch.setattr(rounds, "ranks_better", lambda *_, kept=kept: kept)
         pack.run("GANRMBootstrap", reward=reward, pool=pool, rounds=1, **sets)
+
+
+@pytest.mark.usefixtures("drawn", "folders")
+@pytest.mark.parametrize("prompts", ["a fox", "a fox\na hen"])
+def test_pictures_judged_by_their_prompt(pack: Any, prompts: str) -> None:
+    reward = AsAsked(pack)
+    reward.name = "brightness"
+    for node in ("GANRMScore", "GANRMBestOfN"):
+        pack.run(node, images=noise(2, (32, 32)), reward=reward, prompts=prompts)
 
 
 @pytest.mark.usefixtures("drawn", "folders")

@@ -39,6 +39,7 @@ def test_another_number() -> None:
 
 def test_what_is_said() -> None:
     assert use_of_prompts(["a", "a"]) == "judged by one prompt"
+    assert use_of_prompts(None) == ""
     assert use_of_prompts(["a", "b", "a"]) == "judged by 2 different prompts"
 
 
