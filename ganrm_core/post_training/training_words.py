@@ -9,8 +9,8 @@ from ..reports.chart_style import number_text
 from ..utils.errors import DataError
 from .choices import Choice
 from .config import GroupTraining, LoraSettings, Method
-from .trainer import TrainingTrace
 from .training_chart import held_out_points, smoothed
+from .training_trace import TrainingTrace
 from .watch import NO_MEMORY, NOT_A_NUMBER
 
 TITLES: dict[Method, str] = {

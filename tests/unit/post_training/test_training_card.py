@@ -13,7 +13,6 @@ from PIL import Image
 from ganrm_core.post_training import training_card
 from ganrm_core.post_training.choices import Choice, Example
 from ganrm_core.post_training.config import GroupTraining, LoraSettings
-from ganrm_core.post_training.trainer import TrainingStep, TrainingTrace
 from ganrm_core.post_training.training_card import (
     TrainingView,
     live_training_card,
@@ -21,6 +20,7 @@ from ganrm_core.post_training.training_card import (
     training_report_card,
 )
 from ganrm_core.post_training.training_chart import held_out_points, smoothed
+from ganrm_core.post_training.training_trace import TrainingStep, TrainingTrace
 from ganrm_core.post_training.training_words import TITLES, check_kept, facts, notes, verdict
 from ganrm_core.post_training.watch import FORGETTING, NOT_A_NUMBER, HeldOut
 from ganrm_core.reports import fonts, translation
