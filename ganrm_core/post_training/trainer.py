@@ -55,7 +55,7 @@ class _Batch:
 
 
 class GroupTrainer:
-    """Trains a denoiser's LoRA on `choice`.
+    """Trains a denoiser's LoRA on `choice`. `trace` is what is known so far.
 
     `micro_batch`: examples that go through the model at once; halved, down to 1, when memory runs out. The gradient stays
     that of the whole batch, up to rounding.
@@ -81,6 +81,7 @@ class GroupTrainer:
         first = choice.train[0]
         self._shape = latents([(first.group, first.sample)]).shape[1:]
         self._watch = self._new_watch()
+        self.trace = TrainingTrace()
 
     @property
     def micro_batch(self) -> int:
@@ -104,6 +105,7 @@ class GroupTrainer:
         parameters = list(self._denoiser.parameters)
         optimiser = torch.optim.AdamW(parameters, lr=settings.rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY)
         trace, weights = TrainingTrace(), _Weights(parameters)
+        self.trace = trace
         every = max(_LEAST_APART, settings.steps // _WATCHES)
         looks = look_steps(settings.steps) if watcher else ()
         held_out = self._held_out_error()

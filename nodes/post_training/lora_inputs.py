@@ -17,7 +17,7 @@ from ...ganrm_core.post_training.config import (
     Method,
 )
 from ..host import model_files
-from ..sockets import GanRMGroups, advanced
+from ..sockets import GanRMGroups, GanRMReward, advanced
 
 NO_FILE = "none"
 CHECKPOINTING: Mapping[str, bool | None] = {"auto": None, "on": True, "off": False}
@@ -185,7 +185,20 @@ def _optional_inputs() -> list[io.Input]:
         io.Vae.Input(
             "vae",
             optional=True,
-            tooltip="Decodes the previews. Without it they are coarser; the LoRA is the same.",
+            tooltip="Decodes the previews, and what the watch looks at. Without it previews are coarser; the LoRA is the same.",
+        ),
+        GanRMReward.Input(
+            "reward",
+            optional=True,
+            tooltip="The taste that scored the groups. With it and the VAE, the training is watched by pictures: the same ones "
+            "before, five times while it trains, judged and compared. It ends when the taste is being fooled, and you get the "
+            "best LoRA on the way. Each look takes as long as making 32 pictures.",
+        ),
+        GanRMReward.Input(
+            "judge",
+            optional=True,
+            tooltip="For the watch: a second taste, best trained on other pictures with another backbone. When it no longer "
+            "agrees, the first is being fooled.",
         ),
     ]
 
