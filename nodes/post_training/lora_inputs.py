@@ -16,6 +16,7 @@ from ...ganrm_core.post_training.config import (
     LoraSettings,
     Method,
 )
+from ...ganrm_core.post_training.group_watch import LOOKS, PROMPTS, SEEDS
 from ..host import model_files
 from ..sockets import GanRMGroups, GanRMReward, advanced
 
@@ -190,9 +191,9 @@ def _optional_inputs() -> list[io.Input]:
         GanRMReward.Input(
             "reward",
             optional=True,
-            tooltip="The taste that scored the groups. With it and the VAE, the training is watched by pictures: the same ones "
-            "before, five times while it trains, judged and compared. It ends when the taste is being fooled, and you get the "
-            "best LoRA on the way. Each look takes as long as making 32 pictures.",
+            tooltip="The taste that scored the groups. With it and the VAE the training is watched by pictures: the same ones "
+            f"before it and {LOOKS} times on the way, judged and compared. It ends when the taste is being fooled, and you get "
+            f"the best LoRA on the way. A look takes as long as making {PROMPTS * SEEDS} pictures.",
         ),
         GanRMReward.Input(
             "judge",

@@ -57,8 +57,8 @@ class TrainOnGroups(io.ComfyNode):
                 output(
                     io.Image,
                     "report",
-                    "The same pictures before and after, the curves, and what to do next. Connect Preview Image to see "
-                    "all of it.",
+                    "The same pictures before and after, the curves, what the watch saw, and what to do next. Connect Preview "
+                    "Image to see all of it.",
                 ),
                 output(io.String, "summary", "The report in words."),
                 output(
