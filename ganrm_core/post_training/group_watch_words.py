@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .round_limits import SIGNS, Sign, warnings
-from .sign_words import REMEDIES, values_line, what_went_wrong
+from .sign_words import REMEDIES, problems, values_line, what_went_wrong
 from .training_trace import TrainingTrace
 
 _REMEDIES: Mapping[Sign, str] = {
@@ -47,18 +47,16 @@ def last_watched(trace: TrainingTrace, steps: int, then: str) -> tuple[str, bool
     if trace.best:
         return f"All {steps} steps are done, and by the watch the last is the best. {then}", False
     signs = warnings(trace.looks[-1])
+    if trace.looks[-1].reward > 0 and signs:
+        what = "the model may please your taste by cheating"
+    else:
+        what = f"the pictures do not please {_whom(trace)} more than before"
+    head = " ".join([f"All {steps} steps are done, but {what}.", *problems(signs)])
     if signs:
-        return (
-            f"All {steps} steps are done, but {what_went_wrong(trace.looks, signs)} The LoRA is that of the last step all the "
-            f"same: look closely with Compare Models. {_REMEDIES[signs[0]]}",
-            True,
-        )
-    return (
-        f"All {steps} steps are done, but the pictures do not please {_whom(trace)} more than before. The LoRA is that of the "
-        "last step all the same: let Compare Models say whether to keep it, or train again with more steps or a higher "
-        "learning rate.",
-        True,
-    )
+        then = f"look closely with Compare Models. {_REMEDIES[signs[0]]}"
+    else:
+        then = "let Compare Models say whether to keep it, or train again with more steps or a higher learning rate."
+    return f"{head} The LoRA is that of the last step all the same: {then}", True
 
 
 def watch_facts(trace: TrainingTrace) -> list[str]:

@@ -100,4 +100,9 @@ def what_went_wrong(looks: Sequence[Look], signs: Sequence[Sign]) -> str:
         return "one round changed the model too much at once."
     # Without higher scores nothing was fooled.
     what = "began to please your taste by cheating" if looks[-1].reward > 0 else "began to get worse"
-    return " ".join([f"the model {what}.", *(PROBLEMS[sign] for sign in signs[:_MOST_SAID])])
+    return " ".join([f"the model {what}.", *problems(signs)])
+
+
+def problems(signs: Sequence[Sign]) -> list[str]:
+    """Sentences on what is amiss, of a few of the signs."""
+    return [PROBLEMS[sign] for sign in signs[:_MOST_SAID]]

@@ -253,20 +253,21 @@ def _worse(example: Example) -> int:
 
 
 class _Weights:
-    """Copies of weights to go back to: those before training, the last good ones, and those of the best look."""
+    """Copies of weights to go back to: the last good ones, and, in main memory, those before training and of the best look."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self._parameters = parameters
-        self._first = self._good = self._best = self._copies()
+        self._first = self._good = self._best = self._stored()
         self._good_step = 0
 
     def mark_good(self, step: int, trace: TrainingTrace) -> None:
-        self._good, self._good_step = self._copies(), step
+        self._good = [parameter.detach().clone() for parameter in self._parameters]
+        self._good_step = step
         trace.keep(step)
 
     def take_look(self, look: Look | None, trace: TrainingTrace) -> None:
         if trace.see(look):
-            self._best = self._copies()
+            self._best = self._stored()
         trace.keep(self._good_step)
 
     def put_back(self, steps: int, trace: TrainingTrace) -> None:
@@ -277,8 +278,8 @@ class _Weights:
         elif trace.stopped:
             self._restore(self._first if trace.stopped_by else self._good)
 
-    def _copies(self) -> list[Tensor]:
-        return [parameter.detach().clone() for parameter in self._parameters]
+    def _stored(self) -> list[Tensor]:
+        return [parameter.detach().to("cpu", copy=True) for parameter in self._parameters]
 
     @torch.no_grad()
     def _restore(self, copies: Sequence[Tensor]) -> None:

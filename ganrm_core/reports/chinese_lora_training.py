@@ -69,10 +69,9 @@ _WATCHED_GROUPS = {
     "Later ones did not please your taste more.": "之后的步骤并没有更合您的品味。",
     "Later ones did not please the second opinion more.": "之后的步骤并没有更合第二意见。",
     "All {n} steps are done, and by the watch the last is the best.": "{n} 步已全部完成，监测认为最后一步最好。",
-    "All {n} steps are done, but the model began to please your taste by cheating.": (
-        "{n} 步已全部完成，但模型开始靠作弊讨好您的品味。"
+    "All {n} steps are done, but the model may please your taste by cheating.": (
+        "{n} 步已全部完成，但模型可能在靠作弊讨好您的品味。"
     ),
-    "All {n} steps are done, but the model began to get worse.": "{n} 步已全部完成，但模型开始变差。",
     "The LoRA is that of the last step all the same: look closely with Compare Models.": (
         "LoRA 仍取自最后一步：请用“比较模型”仔细查看。"
     ),

@@ -28,7 +28,7 @@ from .rounds_studio import HostStudio
 if TYPE_CHECKING:
     from ..host.training.denoiser import HostDenoiser
 
-_BLIND = "Train again, or look closely with Compare Models."
+_BLIND = "Look closely with Compare Models."
 
 
 def check_watch(job: Job) -> None:

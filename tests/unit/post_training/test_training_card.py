@@ -112,7 +112,16 @@ def test_the_verdict_says_what_happened_and_what_to_do() -> None:
         ("earlier best, no judge", ["that of step 10", "your taste more"]),
         ("alike later", ["that of step 10", "cheating", "alike", "Save LoRA"]),
         ("not better", ["do not please the second opinion more", "last step all the same", "Compare Models"]),
-        ("always alike", ["cheating", "alike", "last step all the same", "Compare Models", "'pairs'"]),
+        (
+            "always alike",
+            [
+                "may please your taste by cheating",
+                "alike",
+                "last step all the same",
+                "Compare Models",
+                "'pairs'",
+            ],
+        ),
         ("gone blind", ["All 20 steps are done.", "Save LoRA"]),
         ("broke after looks", ["that of step 10", "lower learning rate"]),
         ("stopped by judge", ["at step 20 of 20", "second opinion did not agree", "that of step 10"]),
@@ -124,8 +133,9 @@ def test_the_verdict_says_what_the_watch_saw_and_what_is_kept(name: str, said: l
 
 
 def test_nobody_is_said_to_cheat_without_higher_scores_nor_to_have_an_anchor() -> None:
-    for name in ("worse later", "always worse", "worse at once"):
+    for name in ("worse later", "worse at once"):
         assert "began to get worse" in VERDICTS[name].sentence
+    assert "more than before. Its pictures followed the prompt less." in VERDICTS["always worse"].sentence
     assert not [name for name, each in VERDICTS.items() if "anchor" in each.sentence]
 
 
