@@ -8,15 +8,17 @@ each prompt, scores it, and learns from it. Arms:
   fixed   as nft, with the reward as it was trained
   bare    DiffusionNFT without refresh, anchor and distance to the generator (negative control)
 
-Printed: for each arm the LoRA that the watch would have given (of the best look before it would have stopped), and the one after
-the last round; the watch never ends a training here. `--curve`: figures on a part of the test images after so many rounds, and
-so again. `--log`: all looks of the watch.
+Printed: for each arm the LoRA that the watch would have given (of the best look before it would have stopped), and the one
+after the last round; the watch never ends a training here. How long a round takes without the watch, what of it, and memory.
+`--curve`: figures on a part of the test images after so many rounds, and so again. `--log`: all looks of the watch, for
+`benchmarks.watch_log`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -42,6 +44,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="(default: all)")
     parser.add_argument("--eps", action="store_true", help="the noise-predicting twin of the generator")
     parser.add_argument("--rounds", type=int, default=32, help="of 64 images (default 32)")
+    parser.add_argument("--more", type=int, default=0, help="rounds after these, tested apart (default 0)")
     parser.add_argument(
         "--curve", type=int, default=0, help="rounds between tests on the way (default: none)"
     )
@@ -50,7 +53,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default 0.001)")
     parser.add_argument("--anchor", type=float, default=0.1, help="weight of the liked images (default 0.1)")
     parser.add_argument("--beta", type=float, default=1.0, help="of DiffusionNFT (default 1)")
-    parser.add_argument("--kl", type=float, default=0.1, help="weight of the distance (default 0.1)")
+    parser.add_argument("--kl", type=float, default=0.5, help="weight of the distance (default 0.5)")
+    parser.add_argument(
+        "--first-share", type=float, default=0.5, help="of the first reward in a score (default 0.5)"
+    )
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     parser.add_argument("--log", type=Path, help="JSON lines of every look of the watch")
     options = parser.parse_args()
@@ -62,9 +68,8 @@ def main() -> None:
         results.setdefault("base", []).append(run.base)
         judge = other_reward(run)
         for arm in options.arms:
-            given, last = Adversarial(run, arm, options, judge).train()
-            results.setdefault(f"{arm}, given", []).append(given)
-            results.setdefault(f"{arm}, last", []).append(last)
+            for name, test in Adversarial(run, arm, options, judge).train().items():
+                results.setdefault(name, []).append(test)
     print_table(results)
 
 
@@ -82,23 +87,23 @@ class Studio:
         made = run.bench.prompted(ALL_PROMPTS[prompt], seeds, STEPS, run.cfg, self.denoiser.sampling_model)
         return self.denoiser.to_model_scale(made.clone()).cpu()
 
-    def judge(self, prompt: int, latents: Tensor) -> Any:  # noqa: ARG002
+    def judge(self, prompt: int, latents: Tensor, *, watched: bool = False) -> Any:  # noqa: ARG002
         began = time.perf_counter()
         pictures = self.run.bench.pictures(self.denoiser.from_model_scale(latents))
         decoded = time.perf_counter()
-        judged = self.judge_pictures(pictures)
+        judged = self.judge_pictures(pictures, watched=watched)
         self.seconds["decoding"] += decoded - began
         self.seconds["scoring"] += time.perf_counter() - decoded
         return judged
 
-    def judge_pictures(self, pictures: NDArray[np.float32]) -> Any:
+    def judge_pictures(self, pictures: NDArray[np.float32], *, watched: bool = False) -> Any:
         refresh, studio = (
             pack("ganrm_core.training.head_refresh"),
             pack("ganrm_core.post_training.studio"),
         )
         images = torch.from_numpy(pictures)
         features = refresh.picture_features(self.run.reward, images)
-        judged = self.judge_model.score(images).logit if self.judge_model else None
+        judged = self.judge_model.score(images).logit if watched else None
         return studio.Judged(self.run.reward.score_features(features).logit, features, judged)
 
 
@@ -109,8 +114,8 @@ class Adversarial:
         self._run, self._arm, self._options, self._judge = run, arm, options, judge
         self._bare = arm == "bare"
 
-    def train(self) -> tuple[Test, Test]:
-        """Tests of the LoRA that the watch gives, and of the last one."""
+    def train(self) -> dict[str, Test]:
+        """Tests of the LoRA that the watch gives, and of the last one; of both again after the rounds that follow."""
         run, options = self._run, self._options
         denoisers, config = pack("nodes.host.training.denoiser"), pack("ganrm_core.post_training.config")
         rounds, limits = (pack(f"ganrm_core.post_training.{name}") for name in ("rounds", "round_limits"))
@@ -119,15 +124,14 @@ class Adversarial:
             run.bench.model, run.prompt_set, config.LoraSettings(), shape, seed=run.seed
         ) as denoiser:
             studio = Studio(run, denoiser, self._judge)
-            plan = rounds.Plan(
-                len(ALL_PROMPTS), options.rounds, len(ALL_PROMPTS), GROUP, seed=_ROUND_SEED + run.first_seed
-            )
+            total, count = options.rounds + options.more, len(ALL_PROMPTS)
+            plan = rounds.Plan(count, total, count, GROUP, seed=_ROUND_SEED + run.first_seed)
+            memory = peak_memory()
             training = rounds.RoundTraining(self._parts(denoiser, studio), plan)
             self._log(training.look(), None)
-            given: list[Tensor] = training.best
-            kept = stopped = 0
-            began = time.perf_counter()
-            for number in range(1, options.rounds + 1):
+            given, kept, stopped = training.best, 0, 0
+            found: dict[str, Test] = {}
+            for number in range(1, total + 1):
                 training.round()
                 test = None
                 if options.curve and number % options.curve == 0:
@@ -139,16 +143,23 @@ class Adversarial:
                     if not stopped:
                         given, kept = training.best, training.trace.kept
                         stopped = number if limits.stops(look) else 0
-            seconds = time.perf_counter() - began
-            last = run.test(denoiser.sampling_model)
+                if number in (options.rounds, total):
+                    found |= self._tested(denoiser, number, given, f"of round {kept}, stopped at {stopped}")
+        print(shares_of_a_round(training.trace.seconds, studio.seconds, total), end=", ")
+        print(f"peak memory {peak_memory():.2f} GB, before training {memory:.2f} GB", flush=True)
+        return found
+
+    def _tested(self, denoiser: Any, number: int, given: Sequence[Tensor], known: str) -> dict[str, Test]:
+        """Of the LoRA as it is after round `number`, and of the one that the watch gives; it is left as it is."""
+        found, last = {}, [parameter.detach().clone() for parameter in denoiser.parameters]
+        for name, values, words in (("given", given, known), ("last", last, "")):
             with torch.no_grad():
-                for parameter, value in zip(denoiser.parameters, given, strict=True):
+                for parameter, value in zip(denoiser.parameters, values, strict=True):
                     parameter.copy_(value)
-            best = run.test(denoiser.sampling_model)
-        self._print(f"given, of round {kept}{f', stopped at {stopped}' if stopped else ''}", best)
-        self._print(f"last, {seconds / options.rounds:.1f} s a round with its share of looks", last)
-        print(shares_of_a_round(training.trace.seconds, studio.seconds))
-        return best, last
+            arm = f"{self._arm} {number}, {name}"
+            found[arm] = self._run.test(denoiser.sampling_model)
+            self._print(f"round {number}, {name} {words}", found[arm])
+        return found
 
     def _parts(self, denoiser: Any, studio: Studio) -> Any:
         run, options = self._run, self._options
@@ -186,7 +197,7 @@ class Adversarial:
             module.picture_features(run.reward, torch.from_numpy(each))
             for each in (run.liked.pictures[_HELD_OUT:], run.ordinary)
         )
-        return module.HeadRefresh(run.reward, liked, ordinary, run.seed)
+        return module.HeadRefresh(run.reward, liked, ordinary, run.seed, self._options.first_share)
 
     def _print(self, what: str, test: Test) -> None:
         base = self._run.base
@@ -204,6 +215,7 @@ class Adversarial:
                 "truth": float(np.mean(test.truth)),
                 "share": share(test, base),
                 "kinds": test.kind_entropy() / base.kind_entropy(),
+                "grey": test.grey_spread() / base.grey_spread(),
                 "readable": test.readable(),
             }
         if self._options.log:
@@ -211,14 +223,20 @@ class Adversarial:
                 file.write(json.dumps(record) + "\n")
 
 
-def shares_of_a_round(spent: Mapping[str, float], judging: Mapping[str, float]) -> str:
+def peak_memory() -> float:
+    """Of this process so far, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def shares_of_a_round(spent: Mapping[str, float], judging: Mapping[str, float], rounds: int) -> str:
     """How long each kind of work took; the judging is divided as in all of the run, looks included."""
     whole = sum(judging.values())
     split = {work: spent["judging"] * seconds / whole for work, seconds in judging.items()}
     parts = {"sampling": spent["making"], **split, "learning": spent["learning"]}
     parts |= {"refitting": spent["refitting"]} if "refitting" in spent else {}
     total = sum(parts.values())
-    return ", ".join(f"{work} {seconds / total:.0%}" for work, seconds in parts.items())
+    known = ", ".join(f"{work} {seconds / total:.0%}" for work, seconds in parts.items())
+    return f"{total / rounds:.1f} s a round: {known}"
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ class PaperReward:
         scores: Tensor = _WHOLE * whole + (1 - _WHOLE) * places.mean(dim=1)
         return scores
 
+    newest = logits
+
     def _drawn(self, patches: Tensor) -> Tensor:
         """[N, P, C] → other random places of each picture, [N, 64, C]."""
         chosen = torch.randint(patches.shape[1], (len(patches), _PLACES), generator=self._generator)

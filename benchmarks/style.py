@@ -172,7 +172,7 @@ class Studio:
         made = self.run.sampled(seeds, self.denoiser.sampling_model)
         return self.denoiser.to_model_scale(made).cpu()  # type: ignore[no-any-return]
 
-    def judge(self, prompt: int, latents: Tensor) -> Any:  # noqa: ARG002
+    def judge(self, prompt: int, latents: Tensor, *, watched: bool = False) -> Any:  # noqa: ARG002
         pictures = self.run.bench.pictures(self.denoiser.from_model_scale(latents))
         seen = dense_features(self.reward, pictures)
         return pack("ganrm_core.post_training.studio").Judged(

@@ -30,7 +30,7 @@ from host_support.install import find_comfyui  # noqa: E402
 from host_support.server import Server, link  # noqa: E402
 from host_support.tiny_generator import CHECKPOINT, write_tiny_generator  # noqa: E402
 from PIL import Image  # noqa: E402
-from template_cards import below_heading, grid, template_card  # noqa: E402
+from template_cards import below_heading, grid, rows_of_pictures, template_card  # noqa: E402
 from workflow_graphs import WORKFLOWS, Graph  # noqa: E402
 from workflow_parts import CHECKPOINT as SHIPPED_CHECKPOINT  # noqa: E402
 from workflow_pictures import fill_folders, stand_in_pack  # noqa: E402
@@ -44,8 +44,6 @@ _SHEETS = (
     "GANRMBestOfN",
     "GANRMBestOfNSampler",
     "GANRMScoreFolder",
-    "GANRMTrainOnGroups",
-    "GANRMAdversarialTraining",
 )
 _TRAININGS = ("GANRMTrainOnGroups", "GANRMAdversarialTraining")
 _STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
@@ -178,6 +176,8 @@ def _face(page: ComfyPage, server: Server, graph: Graph, face: str) -> Image.Ima
         paths = sorted(server.folder(*face.split("/")).iterdir())[:4]
         return grid([Image.open(path) for path in paths])
     picture = node_images(page, next(_numbers(graph, face)))[0]
+    if face in _TRAININGS:
+        return rows_of_pictures(picture)
     return below_heading(picture, 1 / len(graph.faces)) if face in _SHEETS else picture
 
 

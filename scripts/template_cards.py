@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from ganrm_core.reports.canvas import ACCENT, PAGE, TEXT, TextStyle, text_width, write
@@ -12,6 +13,7 @@ from ganrm_core.reports.canvas import ACCENT, PAGE, TEXT, TextStyle, text_width,
 _SIDE = 512  # every page version shows a square
 _PICTURES = 348  # height; their top left corner may lie under the page's own badge
 _SAME = 20  # levels of a channel by which a pixel may differ from the ground
+_LABEL, _TILE = 0.05, 0.223  # heights in a training's card, as shares of its width
 _INSET = 124
 _GAP = 8
 _MARGIN = 26
@@ -46,12 +48,28 @@ def template_card(
 
 def below_heading(sheet: Image.Image, share: float) -> Image.Image:
     """Top rows of a contact sheet below its heading, cropped to `share` of a card's width."""
-    ground = np.abs(np.asarray(sheet.convert("RGB"), np.int16) - PAGE).max(axis=-1) < _SAME
-    # Lines of text leave more of a row free than pictures side by side.
-    top = int(np.argmax(ground.mean(axis=1) < 0.4))
+    top = int(np.argmax(_filled(sheet)))
     width = round(sheet.width * share)
     height = min(sheet.height - top, round(width * _PICTURES / (_SIDE * share)))
     return sheet.crop((0, top, width, top + height))
+
+
+def rows_of_pictures(card: Image.Image) -> Image.Image:
+    """A training's card without heading and plots: two rows of square pictures with their labels, in the shape of a
+    thumbnail.
+    """
+    label, picture = round(_LABEL * card.width), round(_TILE * card.width)
+    top = int(np.argmax(_filled(card))) - label
+    rows = card.crop((0, top, card.width, top + 2 * (label + picture) + label // 2))
+    shape = (card.width, round(card.width * _PICTURES / _SIDE))
+    return ImageOps.pad(rows, shape, color=card.getpixel((0, top)))
+
+
+def _filled(sheet: Image.Image) -> NDArray[np.bool_]:
+    """Pixel rows that are full of pictures; lines of text and plots leave more of a row free."""
+    ground = np.abs(np.asarray(sheet.convert("RGB"), np.int16) - PAGE).max(axis=-1) < _SAME
+    filled: NDArray[np.bool_] = ground.mean(axis=1) < 0.4
+    return filled
 
 
 def grid(pictures: Sequence[Image.Image], columns: int = 2, side: int = 256) -> Image.Image:

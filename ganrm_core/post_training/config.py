@@ -103,7 +103,7 @@ class RoundsTraining:
     anchor: float = 0.1
     refresh: bool = True
     patches: bool = False
-    kl: float = 0.1
+    kl: float = 0.5
     watch_every: int = 4
     watched: int = 16
     micro_batch: int = 4

@@ -35,7 +35,7 @@ LIMITS: Mapping[Sign, Limit] = {
     "spread": Limit(0.40, 0.25, below=True),
     "judge": Limit(0.5, 1.0),
     "prompts": Limit(0.90, 0.75, below=True),
-    "lead": Limit(0.0, 0.5),
+    "lead": Limit(0.5, 1.0),
     "jump": Limit(1e-3, 1e-2),
 }
 """Set by what one training without any safeguard showed (`benchmarks/adversarial.py --seeds 100 --arms bare --log FILE`)."""

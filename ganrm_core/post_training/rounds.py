@@ -163,7 +163,7 @@ class RoundTraining:
             self.comparison, self.first_gain = Comparison(judged), gain
         lead = None
         if parts.refreshed and parts.liked:
-            made, liked = (parts.refreshed.logits(each) for each in (Judged.joined(judged), parts.liked))
+            made, liked = (parts.refreshed.newest(each) for each in (Judged.joined(judged), parts.liked))
             lead = float(made.nanmean() - liked.nanmean())
         held_out = parts.held_out.measure(parts.denoiser) if parts.held_out else None
         losses = trace.losses[-1] if trace.losses else None

@@ -49,8 +49,8 @@ class Studio(Protocol):
     def sample(self, prompt: int, seeds: Sequence[int]) -> Tensor:
         """Latents [N, …] of one prompt that the model as it is makes with the user's own sampler."""
 
-    def judge(self, prompt: int, latents: Tensor) -> Judged:
-        """What the rewards say of samples [N, …] of one prompt."""
+    def judge(self, prompt: int, latents: Tensor, *, watched: bool = False) -> Judged:
+        """What the reward says of samples [N, …] of one prompt; of watched ones, what the second reward says too."""
 
 
 class RefreshedReward(Protocol):
@@ -60,7 +60,10 @@ class RefreshedReward(Protocol):
         """Refit with a round's pictures."""
 
     def logits(self, judged: Judged) -> Tensor:
-        """[N] by the reward as it is."""
+        """[N], what the generator learns from."""
+
+    def newest(self, judged: Judged) -> Tensor:
+        """[N] by the refitted reward alone."""
 
     def state(self) -> dict[str, Tensor]:
         """For `load_state` of the same reward."""

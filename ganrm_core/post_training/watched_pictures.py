@@ -33,4 +33,5 @@ class WatchedPictures:
     def _judged(self, prompt: int, seeds: Sequence[int]) -> tuple[Judged, float]:
         latents = self._studio.sample(prompt, seeds)
         errors = prompt_errors(self._denoiser, latents, [None, prompt], self._levels, _TOGETHER)
-        return self._studio.judge(prompt, latents), float((errors[:, 0] - errors[:, 1]).mean())
+        judged = self._studio.judge(prompt, latents, watched=True)
+        return judged, float((errors[:, 0] - errors[:, 1]).mean())

@@ -62,7 +62,8 @@ class DenseRefresh:
     Both are brought to the same mean and deviation over the pictures of the last round, so that the shares are those of
     the ranking; the unit stays that of the whole picture's logit. The head of the whole is refitted as in
     `HeadRefresh`, that of the places goes on from where it was: references against ordinary pictures and the
-    generator's latest, as much of either. `ordinary` None: the first pictures that are added are the ordinary ones, and
+    generator's latest, as much of either; the first reward has no share, since a style is all in its references.
+    `ordinary` None: the first pictures that are added are the ordinary ones, and
     until then every logit is 0. A style needs no more than its references.
     """
 
@@ -108,12 +109,14 @@ class DenseRefresh:
         self._refit_places(known)
 
     def logits(self, judged: WithPatches) -> Tensor:
-        """[N] by the reward as it is."""
+        """[N] by the refitted reward."""
         whole, head = self._whole, self._places.head
         if whole is None or head is None:
             return torch.where(torch.isfinite(judged.features).all(dim=1), 0.0, torch.nan)
         of_places = self._factor * head.picture_logits(_patches(judged)) + self._offset
         return (1 - self._share) * whole.logits(judged) + self._share * of_places
+
+    newest = logits
 
     def state(self) -> dict[str, Tensor]:
         # Copies: the first round's places may be the ordinary ones too, and a file holds no tensor twice.
@@ -141,7 +144,9 @@ class DenseRefresh:
 
     def _begin(self, ordinary: Tensor, places: Tensor) -> None:
         self._ordinary, self._ordinary_places = ordinary, places
-        self._whole = HeadRefresh(self._start, self._references.features, ordinary, self._seed)
+        self._whole = HeadRefresh(
+            self._start, self._references.features, ordinary, self._seed, first_share=0.0
+        )
 
     def _refit_places(self, seen: DenseFeatures) -> None:
         """Refit the head of the places, and bring it to the scale of the whole on pictures `seen`."""

@@ -19,6 +19,8 @@ from .feature_rows import Rows
 from .head_config import HeadConfig
 from .self_training.head_recipe import HeadRecipe
 
+FIRST_SHARE = 0.5
+"""A discriminator alone is satisfied with pictures like the liked ones, and pulls better ones back."""
 _ROUNDS_KEPT = 6
 
 
@@ -38,12 +40,22 @@ class HeadRefresh:
     """Refits a reward's head on liked pictures against ordinary ones and the generator's latest, as many of either.
 
     Backbone, readout and calibration stay; features are computed once. The siblings, which tell how sure a score is, are
-    left out: they know nothing of the new pictures. `model`: the reward as it is now.
+    left out: they know nothing of the new pictures. `model`: the refitted reward.
     """
 
-    def __init__(self, model: RewardModel, liked: Tensor, ordinary: Tensor, seed: int = 0) -> None:
-        """`liked`, `ordinary`: features [N, D] from `picture_features`."""
-        self.model = model
+    def __init__(
+        self,
+        model: RewardModel,
+        liked: Tensor,
+        ordinary: Tensor,
+        seed: int = 0,
+        first_share: float = FIRST_SHARE,
+    ) -> None:
+        """`liked`, `ordinary`: features [N, D] from `picture_features`. `first_share`: of a logit, what is still the first
+        reward's.
+        """
+        self.model = self._first = model
+        self._first_share = first_share
         self._liked, self._ordinary = liked, ordinary
         blocks = model.reader.readout.blocks(model.backbone.spec)
         self._recipe = HeadRecipe(HeadConfig.from_card(model.card, model.layer.kind), blocks, seed)
@@ -58,7 +70,12 @@ class HeadRefresh:
         self._refit()
 
     def logits(self, judged: WithFeatures) -> Tensor:
-        """[N] by the reward as it is."""
+        """[N], a share of each by the first reward and the rest by the refitted one."""
+        first, share = self._first.score_features(judged.features).logit, self._first_share
+        return share * first + (1 - share) * self.newest(judged)
+
+    def newest(self, judged: WithFeatures) -> Tensor:
+        """[N] by the refitted reward alone."""
         return self.model.score_features(judged.features).logit
 
     def state(self) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from ...ganrm_core.reports.canvas import enlarged
 from ..host import folders
 from .rounds_studio import THUMBNAIL
 
-METHOD = 1
+METHOD = 2
 """Raised whenever the same inputs give another LoRA than before."""
 _MOST_BYTES = 8 * 10**9
 _LORA, _LIKED, _ORDINARY, _SECONDS = "lora/", "liked features", "ordinary features", "seconds"

@@ -65,17 +65,17 @@ class HostStudio:
             self._sampled += 1
             return self._denoiser.to_model_scale(latents).cpu()
 
-    def judge(self, prompt: int, latents: Tensor) -> Judged:
+    def judge(self, prompt: int, latents: Tensor, *, watched: bool = False) -> Judged:
         self.seen[prompt] = []
         parts = []
         with torch.no_grad():
             for part in self._denoiser.from_model_scale(latents).split(_TOGETHER):
-                parts.append(self.judge_pictures(prompt, decoded(self._vae, part)))
+                parts.append(self.judge_pictures(prompt, decoded(self._vae, part), watched=watched))
                 self.report(self._sampled)
         return Judged.joined(parts)
 
-    def judge_pictures(self, prompt: int, pictures: Tensor) -> Judged:
-        """`pictures` [N, H, W, 3] in 0–1; NaN for those with pixels that are not finite."""
+    def judge_pictures(self, prompt: int, pictures: Tensor, *, watched: bool = False) -> Judged:
+        """`pictures` [N, H, W, 3] in 0–1; NaN for those with pixels that are not finite. `watched` as in `Studio`."""
         spoilt = find_invalid(pictures)
         usable = replace_invalid(pictures, spoilt)
         known = self.seen.setdefault(prompt, [])
@@ -83,7 +83,7 @@ class HostStudio:
         features = picture_features(self._reward, usable)
         model, texts = model_of(self._reward), [self._texts[prompt]] * len(usable)
         scores = model.score_features(features) if model else self._reward.score(usable, texts)
-        judged = self._judge.score(usable, texts).logit if self._judge else None
+        judged = self._judge.score(usable, texts).logit if self._judge and watched else None
         places = features_of_places(self._reward, usable) if self._patches else None
         lost = torch.tensor([place in spoilt for place in range(len(usable))])
         return Judged(

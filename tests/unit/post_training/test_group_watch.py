@@ -34,9 +34,9 @@ class Studio:
     def sample(self, prompt: int, seeds: Sequence[int]) -> torch.Tensor:
         return self.denoiser.generated(len(seeds), prompt, seed=seeds[0])[..., None, None]
 
-    def judge(self, prompt: int, latents: torch.Tensor) -> Judged:
+    def judge(self, prompt: int, latents: torch.Tensor, *, watched: bool = False) -> Judged:
         values = latents.flatten(1)
-        return Judged(values[:, 0], values, values[:, 1])
+        return Judged(values[:, 0], values, values[:, 1] if watched else None)
 
 
 def trained_by(denoiser: ToyDenoiser, watcher: Watcher | None) -> TrainingTrace:

@@ -38,9 +38,10 @@ class ToyStudio:
         self.sampled.append(list(seeds))
         return self.denoiser.generated(len(seeds), prompt, seed=seeds[0])[..., None, None]
 
-    def judge(self, prompt: int, latents: Tensor) -> Judged:
+    def judge(self, prompt: int, latents: Tensor, *, watched: bool = False) -> Judged:
         values = latents.flatten(1)
-        return Judged(values[:, 0], values, values[:, 1] - values[:, 0] if self.judged else None)
+        second = values[:, 1] - values[:, 0] if self.judged and watched else None
+        return Judged(values[:, 0], values, second)
 
 
 class ToyRefresh:
@@ -54,6 +55,8 @@ class ToyRefresh:
 
     def logits(self, judged: Judged) -> Tensor:
         return judged.features[:, 0] - self.seen
+
+    newest = logits
 
     def state(self) -> dict[str, Tensor]:
         return {"seen": self.seen}
