@@ -54,6 +54,9 @@ def main() -> None:
     parser.add_argument("--anchor", type=float, default=0.1, help="weight of the liked images (default 0.1)")
     parser.add_argument("--beta", type=float, default=1.0, help="of DiffusionNFT (default 1)")
     parser.add_argument("--kl", type=float, default=0.5, help="weight of the distance (default 0.5)")
+    parser.add_argument(
+        "--first-share", type=float, default=0.5, help="of the first reward in a score (default 0.5)"
+    )
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     parser.add_argument("--log", type=Path, help="JSON lines of every look of the watch")
     options = parser.parse_args()
@@ -194,7 +197,7 @@ class Adversarial:
             module.picture_features(run.reward, torch.from_numpy(each))
             for each in (run.liked.pictures[_HELD_OUT:], run.ordinary)
         )
-        return module.HeadRefresh(run.reward, liked, ordinary, run.seed)
+        return module.HeadRefresh(run.reward, liked, ordinary, run.seed, self._options.first_share)
 
     def _print(self, what: str, test: Test) -> None:
         base = self._run.base

@@ -333,7 +333,7 @@ def teach_generator() -> Graph:
         **made,
     )
     (fourth,) = graph.columns(520, group="3  Learn from the best")
-    trained = parts.train_on_groups(graph, fourth.place(900), model, groups)
+    trained = parts.train_on_groups(graph, fourth.place(900), model, groups, taste)
     fifth, sixth = graph.columns(520, 400, group="4  Before and after")
     tested = parts.prompts(
         graph, sixth.place(700), "Other prompts to compare with", model, parts.TEST_PROMPTS

@@ -259,7 +259,7 @@ def prompts(graph: Graph, place: Place, title: str, model: Node, text: str) -> N
     )
 
 
-def train_on_groups(graph: Graph, place: Place, model: Node, groups: Node) -> Node:
+def train_on_groups(graph: Graph, place: Place, model: Node, groups: Node, reward: Node) -> Node:
     return graph.add(
         "GANRMTrainOnGroups",
         place,
@@ -281,6 +281,7 @@ def train_on_groups(graph: Graph, place: Place, model: Node, groups: Node) -> No
         previews=True,
         start_file="none",
         vae=model[2],
+        reward=reward[0],
     )
 
 

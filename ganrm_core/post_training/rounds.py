@@ -14,16 +14,15 @@ from ..utils.device_memory import is_out_of_memory
 from .denoiser import Denoiser
 from .learner import Learner, RoundGroup, RoundLosses
 from .lora_optimiser import NotANumberError
-from .prompt_fit import prompt_errors
 from .round_limits import LIMITS, Limit, Sign, best_of, stops
 from .round_signs import Comparison, Look
 from .sigmas import NoiseLevels
 from .studio import Judged, RefreshedReward, Studio
 from .watch import NO_MEMORY, NOT_A_NUMBER, HeldOutError
+from .watched_pictures import WatchedPictures
 
 _WATCHED_FROM, _ORDINARY_FROM = 2**40, 2**41
 """Seeds of the watched pictures and of those made before training, beyond those of any round."""
-_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -158,8 +157,8 @@ class RoundTraining:
     def look(self) -> Look:
         """Watch the same prompts and seeds as before training, and keep the LoRA if it is the best so far."""
         parts, trace = self.parts, self.trace
-        found = [self._watched(prompt, seeds) for prompt, seeds in self.plan.watched_groups()]
-        judged, gain = [each for each, _ in found], sum(each for _, each in found) / len(found)
+        pictures = WatchedPictures(parts.denoiser, parts.studio, parts.levels, self.plan.watched_groups())
+        judged, gain = pictures.judged()
         if self.comparison is None:
             self.comparison, self.first_gain = Comparison(judged), gain
         lead = None
@@ -200,14 +199,6 @@ class RoundTraining:
                 raise
             return reason
         return self.trace.stopped
-
-    def _watched(self, prompt: int, seeds: Sequence[int]) -> tuple[Judged, float]:
-        """Pictures of watched seeds as judged, and how much better they fit their prompt than none."""
-        parts = self.parts
-        latents = parts.studio.sample(prompt, seeds)
-        errors = prompt_errors(parts.denoiser, latents, [None, prompt], parts.levels, _TOGETHER)
-        judged = parts.studio.judge(prompt, latents, watched=True)
-        return judged, float((errors[:, 0] - errors[:, 1]).mean())
 
     def _parameters(self) -> list[Tensor]:
         return [parameter.detach().clone() for parameter in self.parts.denoiser.parameters]

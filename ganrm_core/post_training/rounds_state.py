@@ -83,14 +83,15 @@ def trace_from_json(data: Mapping[str, Any]) -> RoundsTrace:
     """Raises LookupError, TypeError or ValueError for anything `trace_to_json` does not give."""
     return RoundsTrace(
         [RoundLosses(**each) for each in data["losses"]],
-        [_look(each) for each in data["looks"]],
+        [look_from_json(each) for each in data["looks"]],
         data["stopped"],
         data["best"],
         dict(data["seconds"]),
     )
 
 
-def _look(data: Mapping[str, Any]) -> Look:
+def look_from_json(data: Mapping[str, Any]) -> Look:
+    """Of what `dataclasses.asdict` gives. Raises as `trace_from_json`."""
     held_out = data["held_out"]
     return Look(**{**data, "held_out": HeldOut(**held_out) if held_out else None})
 

@@ -7,14 +7,14 @@ become worse.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ..reports.chart_style import number_text
 from .config import LoraSettings, RoundMethod, RoundsTraining
-from .round_limits import LIMITS, SIGNS, Limit, Sign, values, warnings
+from .round_limits import LIMITS, SIGNS, Limit, Sign, warnings
 from .round_signs import Look
 from .rounds import RoundsTrace
-from .sign_words import PROBLEMS, REMEDIES, SIGN_TITLES, change, reading
+from .sign_words import PROBLEMS, REMEDIES, values_line, what_went_wrong
 from .training_words import Verdict
 from .watch import NO_MEMORY, NOT_A_NUMBER
 
@@ -23,8 +23,6 @@ TITLES: Mapping[RoundMethod, str] = {
     "grpo": "LoRA trained in turn with your taste (GRPO)",
 }
 _METHOD_NAMES: Mapping[RoundMethod, str] = {"nft": "DiffusionNFT", "grpo": "Flow-GRPO"}
-_MOST_SAID = 2
-"""Problems in a sentence; the plots show all."""
 
 _NEXT = "Compare Models shows whether its pictures are better, or only score better; Save LoRA keeps it."
 _SAME = "The LoRA is as it was before training."
@@ -52,7 +50,7 @@ def verdict(trace: RoundsTrace, rounds: int, limits: Mapping[Sign, Limit] = LIMI
     head = f"All {rounds} rounds are done. The LoRA is that of round {kept}, the best."
     later = _later_signs(trace, limits)
     if later:
-        return Verdict(f"{head} After it, {_wrong(trace, later)} {_NEXT}", True)
+        return Verdict(f"{head} After it, {what_went_wrong(trace.looks, later)} {_NEXT}", True)
     pleased = "your taste" if trace.looks[trace.best].judge is None else "the second opinion"
     return Verdict(f"{head} Later rounds did not please {pleased} more. {_NEXT}", False)
 
@@ -103,12 +101,8 @@ def _time_line(seconds: Mapping[str, float]) -> str:
 
 def _state_line(look: Look) -> str:
     """The watch's values of one look."""
-    parts = [f"pleases your taste {change(look.reward)}"]
-    if look.judge is not None:
-        parts.append(f"second opinion {change(look.judge)}")
-    parts += [f"{SIGN_TITLES[sign]} {reading(sign, value)}" for sign, value in values(look).items()]
     when = f"After round {look.rounds}" if look.rounds else "Before training"
-    return f"{when}: {', '.join(parts)}."
+    return f"{when}: {values_line(look)}."
 
 
 def _broken_down(trace: RoundsTrace, rounds: int) -> str:
@@ -125,7 +119,7 @@ def _stopped(trace: RoundsTrace, rounds: int) -> str:
     """By the watch."""
     signs = [sign for sign in SIGNS if sign in trace.stopped.split(", ")]
     head = f"Stopped by the watch after round {len(trace.losses)} of {rounds}"
-    reason = f"{head}: {_wrong(trace, signs)}"
+    reason = f"{head}: {what_went_wrong(trace.looks, signs)}"
     if not trace.kept:
         return f"{reason} No earlier round was better than before training. {_SAME} {_GENTLER}"
     remedies = f" {REMEDIES[signs[0]]}" if signs else ""
@@ -136,7 +130,7 @@ def _nothing_better(trace: RoundsTrace, rounds: int, limits: Mapping[Sign, Limit
     head = f"All {rounds} rounds are done, but none was better than before training. {_SAME}"
     later = _later_signs(trace, limits)
     if later:
-        return f"{head} In later rounds, {_wrong(trace, later)} {_GENTLER}"
+        return f"{head} In later rounds, {what_went_wrong(trace.looks, later)} {_GENTLER}"
     return f"{head} Train again with more rounds, more pictures per prompt, or a higher learning rate."
 
 
@@ -144,16 +138,6 @@ def _later_signs(trace: RoundsTrace, limits: Mapping[Sign, Limit]) -> list[Sign]
     """The signs that spoke against looks after the best."""
     found = {sign for look in trace.looks[trace.best + 1 :] for sign in warnings(look, limits)}
     return [sign for sign in SIGNS if sign in found]
-
-
-def _wrong(trace: RoundsTrace, signs: Sequence[Sign]) -> str:
-    """The end of a sentence on what went wrong, and sentences on its signs."""
-    if signs == ["jump"]:
-        return "one round changed the model too much at once."
-    # Without higher scores nothing was fooled.
-    cheated = trace.looks[-1].reward > 0
-    what = "began to please your taste by cheating" if cheated else "began to get worse"
-    return " ".join([f"the model {what}.", *(PROBLEMS[sign] for sign in signs[:_MOST_SAID])])
 
 
 def _kept(trace: RoundsTrace) -> str:

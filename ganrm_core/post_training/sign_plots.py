@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from PIL import Image, ImageDraw
 
@@ -28,7 +29,6 @@ from .picture_rows import MARGIN, SMALL, WIDTH
 from .plot_area import Line, PlotArea, draw_area, place_across, place_up
 from .round_limits import SIGNS, Limit, Sign, values
 from .round_signs import Look
-from .rounds import RoundsTrace
 from .sign_words import SIGN_TITLES, change, displayed, reading, unchanged
 
 TASTE, SECOND = "pleases your taste", "second opinion"
@@ -44,6 +44,30 @@ _LEAST_MERIT = 0.25
 Box = tuple[int, int, int, int]
 
 
+class Watched(Protocol):
+    """What the watch saw. `kept`: after how many rounds or steps the model is kept."""
+
+    @property
+    def looks(self) -> Sequence[Look]: ...
+
+    @property
+    def kept(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What `Look.rounds` counts, in words. `kept`: what is said of the one that is kept. `jumps`: whether each tells how far
+    the last one moved the model.
+    """
+
+    unit: str = "round"
+    kept: str = "best"
+    jumps: bool = True
+
+
+ROUNDS = Counted()
+
+
 def state_colour(place: int, value: float, limit: Limit) -> Colour:
     """Of the value of a look; the first, before training, is never warned about."""
     if place and limit.stops(value):
@@ -51,34 +75,40 @@ def state_colour(place: int, value: float, limit: Limit) -> Colour:
     return WARNING if place and limit.warns(value) else PILL
 
 
-def shown_signs(looks: Sequence[Look]) -> list[Sign]:
+def shown_signs(looks: Sequence[Look], counted: Counted = ROUNDS) -> list[Sign]:
     """The signs that have a plot."""
     known = {sign for look in looks for sign in values(look)}
-    return [sign for sign in SIGNS if sign in known or (looks and sign == _ALWAYS)]
+    return [sign for sign in SIGNS if sign in known or (looks and counted.jumps and sign == _ALWAYS)]
 
 
-def plots_height(looks: Sequence[Look], width: int) -> int:
+def plots_height(looks: Sequence[Look], width: int, counted: Counted = ROUNDS) -> int:
     """Of the plots in a card `width` pixels wide; 0 while there has been no look."""
     if not looks:
         return 0
-    scale, rows = width / WIDTH, -(-len(shown_signs(looks)) // _COLUMNS)
+    scale, rows = width / WIDTH, -(-len(shown_signs(looks, counted)) // _COLUMNS)
     return round((_HEAD + _LARGE + _AXIS + _GAP) * scale) + rows * round((_HEAD + _PLOT + _GAP) * scale)
 
 
 def draw_plots(
-    card: Image.Image, trace: RoundsTrace, rounds: int, limits: Mapping[Sign, Limit], top: int
+    card: Image.Image,
+    trace: Watched,
+    rounds: int,
+    limits: Mapping[Sign, Limit],
+    top: int,
+    counted: Counted = ROUNDS,
 ) -> None:
     """Draw the plots of a training of `rounds` rounds from `top` on."""
     if trace.looks:
-        _Plots(card, trace, rounds, limits).draw(top)
+        _Plots(card, trace, rounds, limits, counted).draw(top)
 
 
 @dataclass
 class _Plots:
     card: Image.Image
-    trace: RoundsTrace
+    trace: Watched
     rounds: int
     limits: Mapping[Sign, Limit]
+    counted: Counted = ROUNDS
 
     @cached_property
     def _pen(self) -> ImageDraw.ImageDraw:
@@ -89,7 +119,7 @@ class _Plots:
         self._draw_merit(margin, top, self.card.width - margin)
         top += self._px(_HEAD + _LARGE + _AXIS + _GAP)
         across = (self.card.width - 2 * margin - (_COLUMNS - 1) * between) // _COLUMNS
-        for number, sign in enumerate(shown_signs(self.trace.looks)):
+        for number, sign in enumerate(shown_signs(self.trace.looks, self.counted)):
             row, column = divmod(number, _COLUMNS)
             left = margin + column * (across + between)
             self._draw_sign(sign, left, top + row * self._px(_HEAD + _PLOT + _GAP), left + across)
@@ -189,13 +219,14 @@ class _Plots:
         """Where training began and will end, and the best round in gold; names of ends give way to it."""
         size = self._px(SMALL)
         base, kept = digits_base(box[3] + self._px(3), self._px(_AXIS - 4), size), self.trace.kept
-        best = f"best: round {kept}" if kept else "best: before training"
+        said, unit = self.counted.kept, self.counted.unit
+        best = f"{said}: {unit} {kept}" if kept else f"{said}: before training"
         width = text_width(best, size)
         x = place_across(box, area, kept, self.card.width / WIDTH) - width / 2
         x = min(box[2] - width, max(float(box[0]), x))
         write(self._pen, (x, base), best, TextStyle(size, ACCENT, anchor="ls"), width + 1)
         soft, room = TextStyle(size, SOFT_TEXT, anchor="ls"), self._px(12)
-        first, last = "before training", f"{self.rounds} rounds"
+        first, last = "before training", f"{self.rounds} {unit}s"
         if x - room > box[0] + text_width(first, size):
             write(self._pen, (box[0], base), first, soft, x - box[0])
         start = box[2] - text_width(last, size)

@@ -6,10 +6,11 @@ Values are turned so that they fit the names: "still knows good pictures" falls 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .comparison import signed
-from .round_limits import Sign
+from .round_limits import Sign, values
+from .round_signs import Look
 
 SIGN_TITLES: Mapping[Sign, str] = {
     "forgetting": "still knows good pictures",
@@ -42,6 +43,8 @@ REMEDIES: Mapping[Sign, str] = {
     "lead": "To get further, train your taste again with pictures like these among the ordinary ones.",
     "jump": "A lower learning rate gets further.",
 }
+_MOST_SAID = 2
+"""Problems in a sentence; the plots show all."""
 _RATIOS: frozenset[Sign] = frozenset(("forgetting", "details", "diversity", "spread", "prompts"))
 
 
@@ -80,3 +83,26 @@ def reading(sign: Sign, value: float) -> str:
 def change(value: float) -> str:
     """A change in standard deviations, such as +0.52, −0.03 or 0; "?" for one that is not finite."""
     return "0" if abs(value) < 0.005 else signed(value)
+
+
+def values_line(look: Look) -> str:
+    """The watch's values of one look, such as "pleases your taste +0.40, variety 93%"."""
+    parts = [f"pleases your taste {change(look.reward)}"]
+    if look.judge is not None:
+        parts.append(f"second opinion {change(look.judge)}")
+    parts += [f"{SIGN_TITLES[sign]} {reading(sign, value)}" for sign, value in values(look).items()]
+    return ", ".join(parts)
+
+
+def what_went_wrong(looks: Sequence[Look], signs: Sequence[Sign]) -> str:
+    """The end of a sentence on what went wrong, and sentences on its signs."""
+    if signs == ["jump"]:
+        return "one round changed the model too much at once."
+    # Without higher scores nothing was fooled.
+    what = "began to please your taste by cheating" if looks[-1].reward > 0 else "began to get worse"
+    return " ".join([f"the model {what}.", *problems(signs)])
+
+
+def problems(signs: Sequence[Sign]) -> list[str]:
+    """Sentences on what is amiss, of a few of the signs."""
+    return [PROBLEMS[sign] for sign in signs[:_MOST_SAID]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,39 +14,19 @@ from ..utils.errors import DataError
 from .choices import Choice, Example
 from .config import GroupTraining
 from .denoiser import Denoiser
+from .group_watch import Watcher, look_steps
 from .losses import denoising_errors, dpo_losses, safeguard_factors, with_gradient_scaled
 from .micro_batch import MicroBatch
+from .round_signs import Look
 from .scalings import Scalings, scalings
 from .sigmas import NoiseLevels
+from .training_trace import TrainingStep, TrainingTrace
 from .watch import FORGETTING, NO_MEMORY, NOT_A_NUMBER, HeldOut, HeldOutError, Limits
 
 _BETAS, _CLIP, _WEIGHT_DECAY = (0.9, 0.99), 1.0, 0.01
 _WARM_UP, _LAST_RATE = 0.05, 0.1
 _WATCHES, _LEAST_APART = 20, 5
 """How often the held-out error is measured in one training, and after how many steps at least: it costs about two."""
-
-
-@dataclass(frozen=True)
-class TrainingStep:
-    """State after step `number` (from 1): its loss, and the held-out error where it was measured."""
-
-    number: int
-    loss: float
-    held_out: HeldOut | None = None
-
-
-@dataclass
-class TrainingTrace:
-    """All steps; `stopped`: why training ended early, else ""; `kept`: the step whose weights were kept."""
-
-    steps: list[TrainingStep] = field(default_factory=list)
-    stopped: str = ""
-    kept: int = 0
-    warned: bool = False
-
-    @property
-    def losses(self) -> list[float]:
-        return [step.loss for step in self.steps]
 
 
 Latents = Callable[[Sequence[tuple[int, int]]], Tensor]
@@ -75,7 +55,7 @@ class _Batch:
 
 
 class GroupTrainer:
-    """Trains a denoiser's LoRA on `choice`.
+    """Trains a denoiser's LoRA on `choice`. `trace` is what is known so far.
 
     `micro_batch`: examples that go through the model at once; halved, down to 1, when memory runs out. The gradient stays
     that of the whole batch, up to rounding.
@@ -101,24 +81,36 @@ class GroupTrainer:
         first = choice.train[0]
         self._shape = latents([(first.group, first.sample)]).shape[1:]
         self._watch = self._new_watch()
+        self.trace = TrainingTrace()
 
     @property
     def micro_batch(self) -> int:
         """How many examples memory lets through the model at once."""
         return self._together.size
 
-    def run(self, observe: Callable[[TrainingTrace], None], limits: Limits | None = None) -> TrainingTrace:
+    def run(
+        self,
+        observe: Callable[[TrainingTrace], None],
+        limits: Limits | None = None,
+        watcher: Watcher | None = None,
+    ) -> TrainingTrace:
         """Train; `observe` is called after every step, and what it raises passes through.
 
         A loss that is no number, a held-out error beyond `limits`, or memory that runs out even for one sample, ends
-        training: the last good weights are put back. Where there are none, running out of memory is raised.
+        training: the last good weights are put back. Where there are none, running out of memory is raised. `watcher` looks
+        before training and at some steps, and may end training too; the weights are then those of its best look. If none was
+        better than before training, they are the last ones, or, where a sign ended training, those before it.
         """
         limits, settings = limits or Limits(), self._settings
         parameters = list(self._denoiser.parameters)
         optimiser = torch.optim.AdamW(parameters, lr=settings.rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY)
-        trace, good = TrainingTrace(), _copies(parameters)
+        trace, weights = TrainingTrace(), _Weights(parameters)
+        self.trace = trace
         every = max(_LEAST_APART, settings.steps // _WATCHES)
-        self._held_out_error()
+        looks = look_steps(settings.steps) if watcher else ()
+        held_out = self._held_out_error()
+        if watcher:
+            trace.see(watcher.look(0, held_out))
         for number in range(1, settings.steps + 1):
             for group in optimiser.param_groups:
                 group["lr"] = settings.rate * _rate(number, settings.steps)
@@ -132,11 +124,11 @@ class GroupTrainer:
             if not math.isfinite(loss) or not _clipped(parameters):
                 trace.stopped = NOT_A_NUMBER
                 break
-            measured = number % every == 0 or number == settings.steps
+            measured = number % every == 0 or number == settings.steps or number in looks
             if (
                 measured and self._watch is None
             ):  # all that is known to work are the weights of this finite loss
-                good, trace.kept = _copies(parameters), number - 1
+                weights.mark_good(number - 1, trace)
             optimiser.step()
             held_out = self._held_out_error() if measured else None
             trace.steps.append(TrainingStep(number, loss, held_out))
@@ -145,12 +137,13 @@ class GroupTrainer:
                 if limits.stops(held_out):
                     trace.stopped = FORGETTING if math.isfinite(held_out.ratio) else NOT_A_NUMBER
                     break
-                good, trace.kept = _copies(parameters), number
+                weights.mark_good(number, trace)
+            if watcher and number in looks:
+                weights.take_look(watcher.look(number, held_out), trace)
+                if trace.stopped:
+                    break
             observe(trace)
-        if trace.stopped:
-            _restore(parameters, good)
-        else:
-            trace.kept = settings.steps
+        weights.put_back(settings.steps, trace)
         return trace
 
     def _gradients(self, optimiser: torch.optim.Optimizer) -> float:
@@ -259,11 +252,36 @@ def _worse(example: Example) -> int:
     return example.worse
 
 
-def _copies(parameters: Sequence[Tensor]) -> list[Tensor]:
-    return [parameter.detach().clone() for parameter in parameters]
+class _Weights:
+    """Copies of weights to go back to: the last good ones, and, in main memory, those before training and of the best look."""
 
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self._parameters = parameters
+        self._first = self._good = self._best = self._stored()
+        self._good_step = 0
 
-@torch.no_grad()
-def _restore(parameters: Sequence[Tensor], copies: Sequence[Tensor]) -> None:
-    for parameter, copy in zip(parameters, copies, strict=True):
-        parameter.copy_(copy)
+    def mark_good(self, step: int, trace: TrainingTrace) -> None:
+        self._good = [parameter.detach().clone() for parameter in self._parameters]
+        self._good_step = step
+        trace.keep(step)
+
+    def take_look(self, look: Look | None, trace: TrainingTrace) -> None:
+        if trace.see(look):
+            self._best = self._stored()
+        trace.keep(self._good_step)
+
+    def put_back(self, steps: int, trace: TrainingTrace) -> None:
+        """Restore what is kept of a training of `steps` steps that has ended."""
+        trace.keep(self._good_step if trace.stopped else steps)
+        if trace.best:
+            self._restore(self._best)
+        elif trace.stopped:
+            self._restore(self._first if trace.stopped_by else self._good)
+
+    def _stored(self) -> list[Tensor]:
+        return [parameter.detach().to("cpu", copy=True) for parameter in self._parameters]
+
+    @torch.no_grad()
+    def _restore(self, copies: Sequence[Tensor]) -> None:
+        for parameter, copy in zip(self._parameters, copies, strict=True):
+            parameter.copy_(copy)

@@ -12,8 +12,10 @@ from ..reports.chart_style import NO_CHARTS, charts_available
 from ..reports.live_preview import Stage
 from .card_frame import live_card, report_card
 from .picture_rows import GAP, MARGIN, SMALL, WIDTH, draw_rows, rows_height
-from .trainer import TrainingTrace
+from .round_limits import LIMITS
+from .sign_plots import Counted, draw_plots, plots_height
 from .training_chart import held_out_points, training_chart
+from .training_trace import TrainingTrace
 
 _CHART = 250
 """Height in pixels at a card's usual width."""
@@ -22,6 +24,12 @@ _LEGEND = (
     "Held-out error: how well the model still makes good pictures that it did not learn from. 100% is before training; "
     "far above, it has learned its pictures by heart."
 )
+_WATCH_LEGEND = (
+    "The small plots are about the same seeds: 100% and 0 are as before training. Gold marks the step that is kept. Beyond the "
+    "dashed line the pictures may please your taste by cheating; much farther, training ends by itself. In numbers with a sign, "
+    "1 is how much pictures of one prompt usually differ."
+)
+STEPS = Counted("step", "kept", jumps=False)
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,14 @@ class TrainingView:
 
 
 def training_body(view: TrainingView, width: int = WIDTH) -> Image.Image:
-    """RGB picture `width` pixels wide: pictures before and after, and the curves."""
-    scale = width / WIDTH
-    rows = rows_height(view.before, width)
-    body = Image.new("RGB", (width, rows + round((_CHART + GAP) * scale)), CARD)
-    top = draw_rows(body, view.before, view.after, f"{view.after_step} steps", 0)
+    """RGB picture `width` pixels wide: pictures before and after, the curves, and the plots of the watch where it looks."""
+    scale, looks = width / WIDTH, view.trace.looks
+    rows, chart = rows_height(view.before, width), round((_CHART + GAP) * scale)
+    body = Image.new("RGB", (width, rows + chart + plots_height(looks, width, STEPS)), CARD)
+    passed = "" if view.trace.stopped_by and not view.after_step else f"{view.after_step} steps"
+    top = draw_rows(body, view.before, view.after, passed, 0)
     _draw_chart(body, view, top, round(_CHART * scale))
+    draw_plots(body, view.trace, view.steps, LIMITS, top + chart, STEPS)
     return body
 
 
@@ -58,7 +68,8 @@ def training_report_card(
     view: TrainingView, title: str, sentence: str, *, warning: bool, width: int = 2 * WIDTH
 ) -> Image.Image:
     """RGB card `width` pixels wide with what came of the training in a sentence, pictures, curves and their legend."""
-    legend = _LEGEND if held_out_points(view.trace) else ""
+    legends = [_LEGEND if held_out_points(view.trace) else "", _WATCH_LEGEND if view.trace.looks else ""]
+    legend = " ".join(filter(None, legends))
     return report_card(training_body(view, width), title, sentence, legend, warning=warning)
 
 

@@ -21,7 +21,7 @@ from ..reports.chart_style import (
     rendered,
     tick_text,
 )
-from .trainer import TrainingTrace
+from .training_trace import TrainingTrace
 
 _MARGINS = (0.64, 0.36, 0.64, 0.4)  # inches: left, bottom, right, top
 _SMOOTHED_SHARE = 0.1

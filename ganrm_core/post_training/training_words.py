@@ -9,8 +9,9 @@ from ..reports.chart_style import number_text
 from ..utils.errors import DataError
 from .choices import Choice
 from .config import GroupTraining, LoraSettings, Method
-from .trainer import TrainingTrace
+from .group_watch_words import better_earlier, last_watched, watch_facts, watch_stopped
 from .training_chart import held_out_points, smoothed
+from .training_trace import TrainingTrace
 from .watch import NO_MEMORY, NOT_A_NUMBER
 
 TITLES: dict[Method, str] = {
@@ -32,8 +33,8 @@ class Verdict:
 
 
 def check_kept(trace: TrainingTrace) -> None:
-    """Raise DataError for a training that left nothing worth keeping."""
-    if trace.stopped and not trace.kept:
+    """Raise DataError for a training that left nothing worth keeping, unless the watch has seen why."""
+    if trace.stopped and not trace.kept and not trace.stopped_by:
         raise DataError(_nothing_kept(trace))
 
 
@@ -52,12 +53,16 @@ def verdict(trace: TrainingTrace, steps: int, changed: float | None) -> Verdict:
             f"LoRA is that of step {trace.kept}. To train all steps, close other programs that use the graphics card.",
             True,
         )
+    if trace.stopped_by:
+        return Verdict(watch_stopped(trace, steps, _NEXT), True)
     if trace.stopped:
         return Verdict(
             f"Stopped at step {last} of {steps}: the model was forgetting how good pictures are made. The LoRA is that "
             f"of step {trace.kept}. {_NEXT} A lower learning rate gets further.",
             True,
         )
+    if trace.best and trace.kept < last:
+        return Verdict(*better_earlier(trace, steps, _NEXT))
     if trace.warned:
         return Verdict(
             f"All {steps} steps are done, but the model has begun to forget how good pictures are made. Look closely "
@@ -70,6 +75,8 @@ def verdict(trace: TrainingTrace, steps: int, changed: float | None) -> Verdict:
             "learning rate.",
             True,
         )
+    if trace.best is not None:
+        return Verdict(*last_watched(trace, steps, _NEXT))
     return Verdict(f"All {steps} steps are done. {_NEXT}", False)
 
 
@@ -91,7 +98,7 @@ def facts(trace: TrainingTrace, choice: Choice, settings: GroupTraining, lora: L
         lines.append(
             f"Held-out error: {points[-1][1]:.0%} of that before training (on good pictures that were not learned from)."
         )
-    return lines
+    return [*lines, *watch_facts(trace)]
 
 
 def notes(choice: Choice, settings: GroupTraining, micro_batch: int) -> list[str]:

@@ -46,6 +46,48 @@ _ON_GROUPS = {
     "Train again with a lower learning rate.": "请用更低的学习率重新训练。",
 }
 
+_WATCHED_GROUPS = {
+    "watching": "监测",
+    "kept: step {n}": "保留：第 {n} 步",
+    "kept: before training": "保留：训练前",
+    "{n} steps": "{n} 步",
+    "The small plots are about the same seeds: 100% and 0 are as before training.": (
+        "小图都针对相同的种子：100% 与 0 表示和训练前一样。"
+    ),
+    "Gold marks the step that is kept.": "金色标出保留的那一步。",
+    "Stopped by the watch at step {n} of {m}: the model began to please your taste by cheating.": (
+        "监测在第 {n} / {m} 步停止了训练：模型开始靠作弊讨好您的品味。"
+    ),
+    "Stopped by the watch at step {n} of {m}: the model began to get worse.": (
+        "监测在第 {n} / {m} 步停止了训练：模型开始变差。"
+    ),
+    "No look before that was both better and free of such signs, so the LoRA is as it was before training.": (
+        "此前没有一次查看既更好又没有这些迹象，因此 LoRA 与训练前相同。"
+    ),
+    "The LoRA is that of step {n}, the best before that.": "LoRA 取自此前最好的第 {n} 步。",
+    "The LoRA is that of step {n}, the best by the watch.": "LoRA 取自监测认为最好的第 {n} 步。",
+    "Later ones did not please your taste more.": "之后的步骤并没有更合您的品味。",
+    "Later ones did not please the second opinion more.": "之后的步骤并没有更合第二意见。",
+    "All {n} steps are done, and by the watch the last is the best.": "{n} 步已全部完成，监测认为最后一步最好。",
+    "All {n} steps are done, but the model may please your taste by cheating.": (
+        "{n} 步已全部完成，但模型可能在靠作弊讨好您的品味。"
+    ),
+    "The LoRA is that of the last step all the same: look closely with Compare Models.": (
+        "LoRA 仍取自最后一步：请用“比较模型”仔细查看。"
+    ),
+    "All {n} steps are done, but the pictures do not please your taste more than before.": (
+        "{n} 步已全部完成，但图像并没有比以前更合您的品味。"
+    ),
+    "All {n} steps are done, but the pictures do not please the second opinion more than before.": (
+        "{n} 步已全部完成，但图像并没有比以前更合第二意见。"
+    ),
+    "The LoRA is that of the last step all the same: let Compare Models say whether to keep it, or train again with more "
+    "steps or a higher learning rate.": (
+        "LoRA 仍取自最后一步：请让“比较模型”判断是否保留，或用更多步数或更高的学习率重新训练。"
+    ),
+    "A lower learning rate, or the method 'pairs', gets further.": "学习率更低，或改用方法“优劣成对”，能训练得更远。",
+}
+
 _SIGNS = {
     "pleases your taste": "合您品味的程度",
     "second opinion": "第二意见",
@@ -147,4 +189,4 @@ _NEXT_STEPS = {
     ),
 }
 
-LORA_TRAINING: dict[str, str] = {**_ON_GROUPS, **_SIGNS, **_ROUNDS, **_NEXT_STEPS}
+LORA_TRAINING: dict[str, str] = {**_ON_GROUPS, **_WATCHED_GROUPS, **_SIGNS, **_ROUNDS, **_NEXT_STEPS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,17 +12,19 @@ from torch import Tensor
 
 from ...ganrm_core.post_training.config import GroupTraining, LoraSettings
 from ...ganrm_core.post_training.groups import Groups
+from ...ganrm_core.post_training.rounds_state import look_from_json
 from ...ganrm_core.post_training.tensor_store import TensorStore, entry_key, tensor_hash
-from ...ganrm_core.post_training.trainer import TrainingStep, TrainingTrace
+from ...ganrm_core.post_training.training_trace import TrainingStep, TrainingTrace
 from ...ganrm_core.post_training.watch import HeldOut
 from ..host import folders
 from ..host.training.fingerprints import known_fingerprint
 from ..host.training.prompt_set import PromptedGroups
 
-METHOD = 3
-"""Raised whenever the same inputs give another LoRA than before."""
+METHOD, WATCH = 3, 1
+"""Raised whenever the same inputs give another LoRA than before, without and with the watch."""
 _MOST_BYTES = 2 * 10**9
 _LORA, _RECORD, _BEFORE, _AFTER = "lora/", "record", "before", "after"
+_UNFINISHED, _LAST, _WATCH = "unfinished/", "last/", "watch/"
 
 
 @dataclass
@@ -42,11 +44,22 @@ class TrainedLora:
     reused: bool = field(default=False, compare=False)
 
 
-class LoraCache:
-    """Trained LoRAs by key; a key of "" keeps nothing."""
+@dataclass
+class UnfinishedLora:
+    """A training without its last look. `trained`: with the LoRA of the best look so far. `last`: the LoRA as it is at its
+    end. `watch`: state of the watch.
+    """
 
-    def __init__(self, key: str) -> None:
-        self._key = key
+    trained: TrainedLora
+    last: dict[str, Tensor]
+    watch: dict[str, Tensor]
+
+
+class LoraCache:
+    """Trained LoRAs by key; a key of "" keeps nothing. `watched`: whether the key is of trainings with looks."""
+
+    def __init__(self, key: str, *, watched: bool = False) -> None:
+        self._key, self._watched = key, watched
         self._store: TensorStore | None = None
         if key:
             try:
@@ -61,8 +74,8 @@ class LoraCache:
         """Why nothing is kept, as a sentence; "" if it is."""
         if not self._key:
             return (
-                "This model or its prompts cannot be recognised again, so the LoRA is not kept for the next run. Keep it "
-                "with Save LoRA."
+                "This model, its prompts or what watches the training cannot be recognised again, so the LoRA is not kept for "
+                "the next run. Keep it with Save LoRA."
             )
         found = self._problem or (self._store.problem if self._store else "")
         return f"The LoRA is not kept for the next run: {found} Keep it with Save LoRA." if found else ""
@@ -78,9 +91,27 @@ class LoraCache:
             found.reused = True
         return found
 
+    def load_unfinished(self) -> UnfinishedLora | None:
+        tensors = self._store.load(self._key) if self._store and self._watched else None
+        trained = _unpacked(_below(_UNFINISHED, tensors)) if tensors else None
+        if tensors is None or trained is None:
+            return None
+        return UnfinishedLora(trained, _below(_LAST, tensors), _below(_WATCH, tensors))
+
     def store(self, trained: TrainedLora) -> None:
-        if self._store:
+        """In the place of what is unfinished."""
+        if self._store and self._watched:
+            self._store.replace(self._key, _packed(trained))
+        elif self._store:
             self._store.store(self._key, _packed(trained))
+
+    def store_unfinished(self, unfinished: UnfinishedLora) -> None:
+        parts = {_UNFINISHED: _packed(unfinished.trained), _LAST: unfinished.last, _WATCH: unfinished.watch}
+        if self._store:
+            self._store.replace(
+                self._key,
+                {prefix + name: each for prefix, part in parts.items() for name, each in part.items()},
+            )
 
     def store_preview(self, after: Tensor) -> None:
         if self._store:
@@ -93,20 +124,22 @@ def lora_key(
     training: GroupTraining,
     lora: LoraSettings,
     start: Mapping[str, Tensor] | None,
+    watch: Sequence[str] = (),
 ) -> str:
-    """Hash of all that decides the LoRA; "" where the model or the prompts cannot be recognised again.
+    """Hash of all that decides the LoRA; "" where the model, the prompts or the watch cannot be recognised again.
 
-    `fingerprint`: of the model.
+    `fingerprint`: of the model; `watch`: of what looks on, empty where nothing does.
     """
     prompts = groups.prompts
     recognised = [
         fingerprint,
         *(known_fingerprint("conditioning", each) for each in (*prompts.positive, prompts.negative)),
     ]
-    if not all(recognised):
+    if not all([*recognised, *watch]):
         return ""
     return entry_key(
         "lora",
+        **({"watch": [WATCH, *watch]} if watch else {}),
         method=METHOD,
         recognised=recognised,
         groups=_content(groups.groups),
@@ -138,6 +171,8 @@ def _packed(trained: TrainedLora) -> dict[str, Tensor]:
         "stopped": trace.stopped,
         "kept": trace.kept,
         "warned": trace.warned,
+        "looks": [asdict(look) for look in trace.looks],
+        "best": trace.best,
         "notes": trained.notes,
         "seconds": trained.seconds,
         "micro_batch": trained.micro_batch,
@@ -157,8 +192,15 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> TrainedLora | None:
             for number, loss, *held_out in record["steps"]
         ]
         return TrainedLora(
-            lora={name.removeprefix(_LORA): each for name, each in tensors.items() if name.startswith(_LORA)},
-            trace=TrainingTrace(steps, record["stopped"], record["kept"], record["warned"]),
+            lora=_below(_LORA, tensors),
+            trace=TrainingTrace(
+                steps,
+                record["stopped"],
+                record["kept"],
+                record["warned"],
+                [look_from_json(look) for look in record.get("looks", [])],
+                record.get("best"),
+            ),
             notes=list(record["notes"]),
             seconds=float(record["seconds"]),
             micro_batch=int(record["micro_batch"]),
@@ -166,3 +208,7 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> TrainedLora | None:
         )
     except (LookupError, TypeError, ValueError):
         return None
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}

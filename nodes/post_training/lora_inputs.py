@@ -16,8 +16,9 @@ from ...ganrm_core.post_training.config import (
     LoraSettings,
     Method,
 )
+from ...ganrm_core.post_training.group_watch import LOOKS, PROMPTS, SEEDS
 from ..host import model_files
-from ..sockets import GanRMGroups, advanced
+from ..sockets import GanRMGroups, GanRMReward, advanced
 
 NO_FILE = "none"
 CHECKPOINTING: Mapping[str, bool | None] = {"auto": None, "on": True, "off": False}
@@ -185,7 +186,20 @@ def _optional_inputs() -> list[io.Input]:
         io.Vae.Input(
             "vae",
             optional=True,
-            tooltip="Decodes the previews. Without it they are coarser; the LoRA is the same.",
+            tooltip="Decodes the previews, and what the watch looks at. Without it previews are coarser; the LoRA is the same.",
+        ),
+        GanRMReward.Input(
+            "reward",
+            optional=True,
+            tooltip="The taste that scored the groups. With it and the VAE the training is watched by pictures: the same ones "
+            f"before it and {LOOKS} times on the way, judged and compared. It ends when the taste is being fooled, and you get "
+            f"the best LoRA on the way. A look takes as long as making {PROMPTS * SEEDS} pictures.",
+        ),
+        GanRMReward.Input(
+            "judge",
+            optional=True,
+            tooltip="For the watch: a second taste, best trained on other pictures with another backbone. When it no longer "
+            "agrees, the first is being fooled.",
         ),
     ]
 

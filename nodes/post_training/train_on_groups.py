@@ -9,10 +9,13 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...ganrm_core.post_training.config import LAYERS, METHODS, Method
+from ...ganrm_core.post_training.round_limits import values
 from ...ganrm_core.post_training.training_card import training_report_card
 from ...ganrm_core.post_training.training_chart import held_out_points
 from ...ganrm_core.post_training.training_words import TITLES, facts, notes, verdict
+from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.time_left import duration
+from ..display.empty_outputs import blocked
 from ..display.loss_map import plottable
 from ..display.messages import warning_lines
 from ..display.previews import as_image, in_node
@@ -25,7 +28,8 @@ from ..host.training.prompt_set import PromptedGroups
 from ..sockets import CATEGORY, EXPERIMENTAL, Schema, aliases
 from .lora_cache import TrainedLora
 from .lora_inputs import CHECKPOINTING, NO_FILE, inputs, settings_of
-from .lora_training import Job, LoraTraining
+from .lora_job import Job
+from .lora_training import LoraTraining
 from .start_lora import start_lora
 
 
@@ -43,13 +47,18 @@ class TrainOnGroups(io.ComfyNode):
             **EXPERIMENTAL,
             inputs=inputs(),
             outputs=[
-                output(io.LoraModel, "lora", "The trained LoRA, for Save LoRA and Load LoRA Model."),
+                output(
+                    io.LoraModel,
+                    "lora",
+                    "The trained LoRA, for Save LoRA and Load LoRA Model. If the watch stopped the training before anything was "
+                    "better, there is none, and what hangs on this output waits.",
+                ),
                 output(io.LossMap, "loss", "The loss of every step, for ComfyUI's Plot Loss Graph."),
                 output(
                     io.Image,
                     "report",
-                    "The same pictures before and after, the curves, and what to do next. Connect Preview Image to see "
-                    "all of it.",
+                    "The same pictures before and after, the curves, what the watch saw, and what to do next. Connect Preview "
+                    "Image to see all of it.",
                 ),
                 output(io.String, "summary", "The report in words."),
                 output(
@@ -84,6 +93,8 @@ class TrainOnGroups(io.ComfyNode):
         start_file: str = NO_FILE,
         start: Mapping[str, Tensor] | None = None,
         vae: Any | None = None,
+        reward: Reward | None = None,
+        judge: Reward | None = None,
         **settings: Any,
     ) -> io.NodeOutput:
         await run_ready_nodes_first()
@@ -98,6 +109,8 @@ class TrainOnGroups(io.ComfyNode):
             vae=vae,
             checkpointing=CHECKPOINTING[settings.get("checkpointing", "auto")],
             previews=settings.get("previews", True),
+            reward=reward,
+            judge=judge,
         )
         run = LoraTraining(job)
         with live_progress(run.draw, run.phases()) as progress:
@@ -144,10 +157,15 @@ def _result(run: LoraTraining, job: Job, trained: TrainedLora, problem: str) -> 
         held_out=[ratio for _, ratio in held_out_points(trace)],
         steps=[trace.kept],
         stopped=[trace.stopped],
+        looks=[{"steps": look.rounds, "reward": look.reward, **values(look)} for look in trace.looks],
         reused=[trained.reused],
     )
-    model = with_lora(job.model, trained.lora)
-    return io.NodeOutput(trained.lora, {"loss": losses}, as_image(card), summary, model, ui=shown)
+    lora, model = trained.lora, with_lora(job.model, trained.lora)
+    if (
+        not trace.kept and job.start is None
+    ):  # a LoRA that does nothing is none: whoever saves or compares it waits
+        lora, model = blocked(), blocked()
+    return io.NodeOutput(lora, {"loss": losses}, as_image(card), summary, model, ui=shown)
 
 
 def _change(trained: TrainedLora) -> float | None:

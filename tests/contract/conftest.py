@@ -16,6 +16,7 @@ from contract_support.nodes import bright, errors, is_blocked  # noqa: F401
 from contract_support.pack import Folders, Pack
 from contract_support.post_training import export_groups, run_comparison, scored_groups  # noqa: F401
 from contract_support.sampling import reloads, run_sampler  # noqa: F401
+from contract_support.training_host import host  # noqa: F401
 from host_support.drawn_pictures import fill_folder
 from unit_support.clip_vision import write_clip_vision
 

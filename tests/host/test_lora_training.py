@@ -89,6 +89,38 @@ def test_the_same_training_again_is_not_done_twice(
     assert len(kept(server) - files) == 2
 
 
+def test_a_watched_training_learns_the_same_and_its_looks_are_kept(
+    trained: Run, client: Client, server: Server, taste: str
+) -> None:
+    before, files = picture(client, "before", seed=6), kept(server)
+    prompt = lora_training(taste, reward=["load", 0], judge=["load", 0])
+    run = client.run(prompt).expect_success()
+    shown = run.outputs["lora"]
+    assert shown["loss"] == trained.outputs["lora"]["loss"]
+    looks = shown["looks"]
+    assert [look["steps"] for look in looks] == [0, 1, 2, 3]
+    first = {
+        "reward": 0,
+        "judge": 0,
+        "spread": 1,
+        "diversity": 1,
+        "prompts": 1,
+        "forgetting": 1,
+        "details": 1,
+    }
+    assert looks[0] == pytest.approx({"steps": 0, **first})
+    assert any(look["reward"] for look in looks[1:])
+    assert all(look["judge"] == pytest.approx(0, abs=1e-5) for look in looks), "it is the same taste"
+    (card,), (plain,) = shown["images"], trained.outputs["lora"]["images"]
+    assert client.image(**card).height > client.image(**plain).height
+    assert picture(client, "after", seed=6) == before
+    again = client.run(prompt).expect_success().outputs["lora"]
+    assert (again["reused"], again["looks"]) == ([True], looks)
+    assert len(kept(server) - files) == 2
+    del prompt["lora"]["inputs"]["vae"]
+    assert "connect the VAE" in client.run(prompt).error_message
+
+
 def test_cancel_comes_within_a_step_and_leaves_nothing(client: Client, server: Server, taste: str) -> None:
     before, files = picture(client, "before"), kept(server)
     run = client.start(lora_training(taste, method="pairs", steps=5000, previews=False))

@@ -15,7 +15,8 @@ from ganrm_core.post_training.choices import choose
 from ganrm_core.post_training.config import LEARNING_RATES, GroupTraining
 from ganrm_core.post_training.losses import denoising_errors
 from ganrm_core.post_training.scalings import scalings
-from ganrm_core.post_training.trainer import GroupTrainer, TrainingTrace
+from ganrm_core.post_training.trainer import GroupTrainer
+from ganrm_core.post_training.training_trace import TrainingTrace
 from ganrm_core.post_training.watch import Limits
 from ganrm_core.utils.errors import DataError
 
