@@ -70,7 +70,7 @@ class _Walk:
                 if source in seen:
                     continue
                 seen.add(source)
-                text = self._prompt_of_maker(source)
+                text = self._prompt_of_maker(source, strict)
                 if text:
                     found.append(text)
                 following += self._sources(source, strict)
@@ -84,28 +84,22 @@ class _Walk:
         strict = strict or self._graph.kind(node).startswith(_OURS)
         return [link.node for name, link in self._graph.links(node) if not strict or _shows_picture(name)]
 
-    def _prompt_of_maker(self, node: str) -> str:
+    def _prompt_of_maker(self, node: str, strict: bool) -> str:
         """The prompt of a node that makes pictures; "" for another node, or where it has no text."""
-        inputs = self._graph.inputs(node)
-        samples = any(name in inputs for name in _SAMPLING)
-        for start in _starts(self._graph, node, samples):
-            if text := self._text.of(start).strip():
-                return text
-        return ""
+        found = (self._text.of(start).strip() for start in self._starts(node, strict))
+        return next(filter(None, found), "")
 
-
-def _starts(graph: Graph, node: str, samples: bool) -> Iterator[Any]:
-    """Where the prompt of a maker of pictures enters it."""
-    inputs = graph.inputs(node)
-    if "guider" in inputs:
-        yield inputs["guider"]
-    if not samples:
-        return
-    links = graph.links(node)
-    for wanted in ("positive", "conditioning", "text_embeds", "positive_prompt", "prompt"):
-        if wanted in inputs:
-            yield inputs[wanted]
-    yield from (link for name, link in links if "pipe" in name or "tuple" in name)
+    def _starts(self, node: str, strict: bool) -> Iterator[Any]:
+        """Where the prompt of a maker of pictures enters it."""
+        inputs, links = self._graph.inputs(node), self._graph.links(node)
+        names = ["guider"]
+        if any(name in inputs for name in _SAMPLING):
+            names += ["positive", "conditioning", "text_embeds", "positive_prompt", "prompt"]
+            names += [name for name, _ in links if "pipe" in name or "tuple" in name]
+        elif strict and not any(_shows_picture(name) for name, _ in links):
+            # What lies on the pictures' way and takes none has made it, as nodes of online services do.
+            names += ["positive_prompt", "prompt"]
+        yield from (inputs[name] for name in names if name in inputs)
 
 
 def _shows_picture(name: str) -> bool:

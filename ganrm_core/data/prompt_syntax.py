@@ -6,6 +6,7 @@ import re
 
 _NOT_WORDS = re.compile(r"(?i:<(?:lora|lyco|locon|hypernet)[^<>]*>|\bembedding:[^\s,()]+)|\bBREAK\b")
 _WEIGHT = re.compile(r":\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*$")
+_AFTER_SYSTEM_PROMPT = "<Prompt Start>"  # as Lumina 2 writes it
 _EMPTY_PARTS = re.compile(r"(?:\s*,)+(?=\s*,)|^(?:\s*,)+|(?:\s*,)+$|\s+(?=,)")
 
 
@@ -15,7 +16,7 @@ def plain_prompt(text: str) -> str:
     (word:1.2) and ((word)) become word, \( and \) the characters themselves, as in ComfyUI. May be empty.
     """
     kept = [""]  # what stands inside each bracket that is open
-    letters = iter(text)
+    letters = iter(text.rpartition(_AFTER_SYSTEM_PROMPT)[2])
     for letter in letters:
         if letter == "\\":
             following = next(letters, "")

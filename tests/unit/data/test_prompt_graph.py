@@ -242,8 +242,21 @@ def test_pipes_of_other_packs() -> None:
 
 
 def test_nodes_that_make_pictures_of_a_text() -> None:
-    found = graph(decoded=node("OpenAIGPTImage1", prompt="a red fox", seed=1, n=1))
-    assert prompts_in(found) == ["a red fox"]
+    photo = node("LoadImage", image="a photo.png")
+    for made in (
+        node("OpenAIGPTImage1", prompt="a red fox", seed=1, n=1, image=link("photo")),
+        node("RunwayTextToImageNode", prompt="a red fox", ratio="1:1"),
+        node("GeminiImageNode", prompt=link("words"), model="image", seed=4),
+    ):
+        found = graph(decoded=made, photo=photo, words=node("PrimitiveString", value="a red fox"))
+        assert prompts_in(found) == ["a red fox"]
+
+
+def test_nodes_that_only_change_pictures_are_not_their_makers() -> None:
+    cut = node("GroundingDinoSAMSegment", prompt="face", image=link("decoded"), threshold=0.3)
+    assert prompts_in(graph(cut=cut, save=node("SaveImage", filename_prefix="x", images=link("cut")))) == [
+        "a red fox"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ganrm_core.data.prompt_syntax import plain_prompt
         ("a coffee break BREAK a fox", "a coffee break a fox"),
         ("smile :) at 10:30 (", "smile :) at 10:30"),
         (" (embedding:bad) ", ""),
+        ("You are an assistant. <Prompt Start> a red fox", "a red fox"),
         ("狐狸，(红色:1.3)", "狐狸，红色"),
     ],
 )
