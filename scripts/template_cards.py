@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from ganrm_core.reports.canvas import ACCENT, PAGE, TEXT, TextStyle, text_width, write
@@ -48,7 +47,7 @@ def template_card(
 
 def below_heading(sheet: Image.Image, share: float) -> Image.Image:
     """Top rows of a contact sheet below its heading, cropped to `share` of a card's width."""
-    top = int(np.argmax(_filled(sheet)))
+    top = _first_picture_row(sheet)
     width = round(sheet.width * share)
     height = min(sheet.height - top, round(width * _PICTURES / (_SIDE * share)))
     return sheet.crop((0, top, width, top + height))
@@ -59,17 +58,18 @@ def rows_of_pictures(card: Image.Image) -> Image.Image:
     thumbnail.
     """
     label, picture = round(_LABEL * card.width), round(_TILE * card.width)
-    top = int(np.argmax(_filled(card))) - label
+    top = _first_picture_row(card) - label
     rows = card.crop((0, top, card.width, top + 2 * (label + picture) + label // 2))
     shape = (card.width, round(card.width * _PICTURES / _SIDE))
     return ImageOps.pad(rows, shape, color=card.getpixel((0, top)))
 
 
-def _filled(sheet: Image.Image) -> NDArray[np.bool_]:
-    """Pixel rows that are full of pictures; lines of text and plots leave more of a row free."""
+def _first_picture_row(sheet: Image.Image) -> int:
+    """The first pixel row with pictures: lines of text leave more of a row free, or are lower."""
     ground = np.abs(np.asarray(sheet.convert("RGB"), np.int16) - PAGE).max(axis=-1) < _SAME
-    filled: NDArray[np.bool_] = ground.mean(axis=1) < 0.4
-    return filled
+    height = round(_LABEL * sheet.width)
+    in_a_row = np.convolve(ground.mean(axis=1) < 0.4, np.ones(height), "valid")
+    return int(np.argmax(in_a_row == height))
 
 
 def grid(pictures: Sequence[Image.Image], columns: int = 2, side: int = 256) -> Image.Image:

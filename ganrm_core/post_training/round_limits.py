@@ -34,7 +34,7 @@ LIMITS: Mapping[Sign, Limit] = {
     "diversity": Limit(0.80, 0.65, below=True),
     "spread": Limit(0.40, 0.25, below=True),
     "judge": Limit(0.5, 1.0),
-    "prompts": Limit(0.90, 0.75, below=True),
+    "prompts": Limit(0.70, 0.50, below=True),
     "lead": Limit(0.5, 1.0),
     "jump": Limit(1e-3, 1e-2),
 }

@@ -65,7 +65,7 @@ WATCHED = {
     "not better": watched(look(10, **UNPLEASED), look(20, **UNPLEASED), best=0),
     "not better, no judge": watched(look(20, reward=-0.5, judge=None), best=0),
     "always alike": watched(look(10, **ALIKE), look(20, **ALIKE), best=0),
-    "always worse": watched(look(20, **UNPLEASED, prompts=0.8), best=0),
+    "always worse": watched(look(20, **UNPLEASED, prompts=0.6), best=0),
     "gone blind": watched(look(10), best=None),
     "broke after looks": watched(look(10), best=1, stopped=NOT_A_NUMBER, kept=10),
     **{
