@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -21,7 +22,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def read_pickled_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a pickled state dict, bare or under `state_dict`. Code in the file is refused, never run."""
-    data: Any = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        data: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:  # its text is advice to programmers on how to run the code
+        raise ValueError("it holds other things than tensors") from error
     if not isinstance(data, dict):
         raise ValueError("it holds no state dict")
     data = data.get("state_dict", data)

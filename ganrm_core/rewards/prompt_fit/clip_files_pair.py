@@ -45,11 +45,7 @@ class ClipFilesPair(ImageTextPair):
             )
         self.files = (vision, text)
         self.transform = PictureTransform(spec.input_size, spec.mean, spec.std, "crop, rounded")
-        self._tokenizer = import_open_clip().SimpleTokenizer()
-
-    def tokens(self, prompt: str) -> Tensor:
-        ids: Tensor = self._tokenizer([prompt])
-        return ids
+        self.tokens = import_open_clip().SimpleTokenizer()
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         return self.vision.embedding(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -20,16 +21,14 @@ class ImageTextPair(nn.Module, ABC):
 
     `files` are those of the weights. `scale` is exp(logit_scale) of the contrastive loss. `bias` is that of SigLIP's
     loss, for which sigmoid(scale · cos + bias) is the probability that picture and text belong together; None for CLIP.
+    `tokens` gives a prompt's token ids [1, L], of fixed length, on the CPU.
     """
 
     transform: PictureTransform
     files: tuple[Path, ...]
     scale: float = CLIP_LOGIT_SCALE
     bias: float | None = None
-
-    @abstractmethod
-    def tokens(self, prompt: str) -> Tensor:
-        """Token ids [1, L] of a prompt, of fixed length, on the CPU."""
+    tokens: Callable[[str], Tensor]
 
     @abstractmethod
     def encode_image(self, pixels: Tensor) -> Tensor:

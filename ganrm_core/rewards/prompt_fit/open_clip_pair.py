@@ -40,14 +40,10 @@ class OpenClipPair(ImageTextPair):
         size = self.net.visual.image_size
         side = size if isinstance(size, int) else size[0]
         self.transform = PictureTransform(int(side), OPENAI_MEAN, OPENAI_STD, fit)
-        self.scale = float(self.net.logit_scale.exp())
+        self.scale = float(self.net.logit_scale.detach().exp())
         bias = getattr(self.net, "logit_bias", None)
         self.bias = None if bias is None else float(bias)
-        self._tokenizer = open_clip.get_tokenizer(model)
-
-    def tokens(self, prompt: str) -> Tensor:
-        ids: Tensor = self._tokenizer([prompt])
-        return ids
+        self.tokens = open_clip.get_tokenizer(model)
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         embedding: Tensor = self.net.encode_image(pixels)

@@ -15,6 +15,7 @@ from ...utils.safetensors_io import readable_path
 from ..local_weights import from_folder, read_json, weights_files
 from ..picture_transform import PictureTransform
 from .image_text_pair import ImageTextPair
+from .siglip_tokens import VOCABULARY, SiglipTokens
 
 _CLASSES = {"clip": "CLIPModel", "siglip": "SiglipModel"}
 _PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
@@ -37,26 +38,41 @@ class TransformersPair(ImageTextPair):
         self.net: Any = from_folder(_CLASSES[kind], folder)
         self.files = weights_files(folder)
         self.transform = transform_of(folder)
-        self.scale = float(self.net.logit_scale.exp())
+        self.scale = float(self.net.logit_scale.detach().exp())
         self.bias = float(self.net.logit_bias) if kind == "siglip" else None
-        self._lower_case = kind == "siglip"
         positions = self.net.config.text_config.max_position_embeddings
-        self._length = positions if kind == "siglip" else min(positions, _LONGEST_CLIP)
-        self._tokenizer = _tokenizer(folder)
-
-    def tokens(self, prompt: str) -> Tensor:
-        text = prompt.lower() if self._lower_case else prompt
-        read = self._tokenizer(
-            [text], padding="max_length", truncation=True, max_length=self._length, return_tensors="pt"
-        )
-        ids: Tensor = read["input_ids"]
-        return ids
+        length = positions if kind == "siglip" else min(positions, _LONGEST_CLIP)
+        vocabulary = folder / VOCABULARY
+        if kind == "siglip" and vocabulary.is_file():
+            self.tokens = SiglipTokens(vocabulary, length)
+        else:
+            self.tokens = _FolderTokens(folder, length, lower_case=kind == "siglip")
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         return _embedding(self.net.get_image_features(pixel_values=pixels))
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         return _embedding(self.net.get_text_features(input_ids=tokens))
+
+
+class _FolderTokens:
+    """The tokenizer of a folder, padded to `length`."""
+
+    def __init__(self, folder: Path, length: int, *, lower_case: bool) -> None:
+        self._tokenizer = _tokenizer(folder)
+        self._length = length
+        self._lower_case = lower_case
+
+    def __call__(self, prompt: str) -> Tensor:
+        read = self._tokenizer(
+            [prompt.lower() if self._lower_case else prompt],
+            padding="max_length",
+            truncation=True,
+            max_length=self._length,
+            return_tensors="pt",
+        )
+        ids: Tensor = read["input_ids"]
+        return ids
 
 
 def transform_of(folder: Path) -> PictureTransform:
