@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from dataclasses import replace
 from itertools import pairwise
@@ -32,7 +33,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     predictor, family = CASES[request.param]
     model = random_model(family)
     encoder, head = tmp_path / "encoder.safetensors", tmp_path / "head.pth"
-    header = '{"num_attention_heads": 2, "hidden_act": "%s"}' % model.config.hidden_act
+    header = json.dumps({"num_attention_heads": 2, "hidden_act": model.config.hidden_act})
     save_file(
         {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
         encoder,
