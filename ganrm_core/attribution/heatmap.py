@@ -41,13 +41,14 @@ def heatmap(
     progress: ProgressCallback = no_progress,
     *,
     model_of: ModelOf = model_itself,
+    prompt: str | None = None,
 ) -> Heatmap:
     """`reward_map`, `weakest_mask` and `overlay` of [3, H, W] in 0–1, in `STEPS` steps of progress.
 
     Raises ImageError for a picture that is too small, or too large for the memory.
     """
     mapping = span_of(progress, "mapping", 0, _MAPPED, STEPS)
-    logit_map = reward_map(reward, image, mapping, model_of=model_of)
+    logit_map = reward_map(reward, image, mapping, model_of=model_of, prompt=prompt)
     masking = span_of(progress, "mapping", _MAPPED, _MASKED, STEPS)
     mask = weakest_mask(logit_map, shape.share, shape.grow, shape.blur, masking)
     drawing = span_of(progress, "mapping", _MASKED, STEPS, STEPS)

@@ -36,14 +36,15 @@ def reward_map(
     progress: ProgressCallback = no_progress,
     *,
     model_of: ModelOf = model_itself,
+    prompt: str | None = None,
 ) -> Tensor:
     """[3, H, W] in 0–1 → [H, W]: the logit of what is around each pixel.
 
     Windows of two sizes are scored as pictures; a pixel gets their mean, weighted by a Hann window. That works for any
     reward. For a reward model with a linear head its `head_map` is added, scaled to the same standard deviation:
     windows are better at finding degraded regions, the head's map at saying what the logit would lose
-    (benchmarks/reward_maps.py). `model_of` unwraps the reward models of a host. Raises ImageError for a picture too
-    small to be cut.
+    (benchmarks/reward_maps.py). `model_of` unwraps the reward models of a host. `prompt` is the picture's, for a
+    reward that needs it. Raises ImageError for a picture too small to be cut.
     """
     height, width = image.shape[-2:]
     if min(height, width) < _LEAST_SIDE:
@@ -57,7 +58,7 @@ def reward_map(
             size = (math.ceil(height * share), math.ceil(width * share))
             tops, lefts = _starts(height, size[0], count), _starts(width, size[1], count)
             windows = [image[:, top : top + size[0], left : left + size[1]] for top in tops for left in lefts]
-            logits = _scored(reward, windows, done, progress).view(count, count) / len(_WINDOWS)
+            logits = _scored(reward, windows, prompt, done, progress).view(count, count) / len(_WINDOWS)
             # The weights are separable: a product of one for the row and one for the column.
             logit_map += _weights(height, size[0], tops) @ logits @ _weights(width, size[1], lefts).T
             done += len(windows)
@@ -95,15 +96,18 @@ def memory_for_a_map(height: int, width: int) -> Iterator[None]:
         ) from error
 
 
-def _scored(reward: Reward, windows: list[Tensor], done: int, progress: ProgressCallback) -> Tensor:
+def _scored(
+    reward: Reward, windows: list[Tensor], prompt: str | None, done: int, progress: ProgressCallback
+) -> Tensor:
     """The logits of windows of one size; progress goes on from the step `done`."""
     at_once = max(1, _PIXELS_AT_ONCE // windows[0][0].numel())
     logits: list[Tensor] = []
     for start in range(0, len(windows), at_once):
         group = windows[start : start + at_once]
         end = done + start + len(group)
+        prompts = None if prompt is None else [prompt] * len(group)
         within = span_of(progress, "mapping", done + start, end, STEPS)
-        logits.append(reward.score(group, progress=within).logit)
+        logits.append(reward.score(group, prompts, within).logit)
         progress(Progress("mapping", end, STEPS))
     return torch.cat(logits).float()
 

@@ -9,6 +9,7 @@ from .arguments import Subparsers, add_json, add_model, add_recursive, load_mode
 from .output import print_facts, print_json, print_skipped, warn, warn_skipped
 from .output_paths import empty_folders_removed, warn_renamed
 from .progress_bars import bars
+from .prompts import add_prompts, prompt_source
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -41,6 +42,7 @@ def add_parser(commands: Subparsers) -> None:
         help="among candidates too close to call, prefer those that the model is surer about",
     )
     add_recursive(parser)
+    add_prompts(parser)
     mode = parser.add_mutually_exclusive_group()
     for name, text in (("copy", "copy the best (default)"), ("move", "move them"), ("link", "link to them")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
@@ -52,8 +54,8 @@ def add_parser(commands: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..selection.close_calls import close_calls_text
-    from ..selection.folder import FolderSettings, find_candidates, select_from_files
-    from ..selection.placement import prepare_folder
+    from ..selection.folder import FolderSettings, find_candidates, rank_files
+    from ..selection.placement import place_selection, prepare_folder
     from ..utils.files import shown
     from ..utils.short_names import short_names
 
@@ -66,13 +68,13 @@ def run(options: argparse.Namespace) -> int:
         ties="surer first" if options.surer_first else "by score",
     )
     files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
+    prompt_of = prompt_source(options, files)
     with empty_folders_removed(options.output):
         prepare_folder(options.output)
         model = load_model(options)
         with bars() as progress:
-            result = select_from_files(
-                model, files, options.output, settings, mode=options.mode, progress=progress
-            )
+            ranked = rank_files(model, files, settings, prompt_of=prompt_of, progress=progress)
+            result = place_selection(ranked, options.output, options.mode, progress)
     written = result.folder or options.output
     warn_renamed(options.output, written)
     warn_skipped(result.skipped, files, "scores.csv")

@@ -11,6 +11,7 @@ from .arguments import Subparsers, add_json, add_model, add_recursive, load_mode
 from .output import print_json, print_skipped, warn_skipped
 from .output_paths import empty_folders_removed
 from .progress_bars import bars
+from .prompts import add_prompts, prompt_source
 from .score import files_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--blur", type=int, default=16, metavar="PX", help="and fades over (default 16)")
     add_recursive(parser)
+    add_prompts(parser)
     add_json(parser, "one JSON object a line: file, map, mask, lowest, highest")
     parser.set_defaults(run=run, on_interrupt="What is written so far is complete.")
 
@@ -54,6 +56,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..attribution.heatmap import MaskShape, heatmap
     from ..data.image_io import read_image, to_float
     from ..data.skipped_files import Skipped, reason_of
+    from ..rewards.prompted_files import prompt_needed
     from ..utils.errors import DataError, ImageError
     from ..utils.files import check_new_file, free_name
     from ..utils.progress import part_of
@@ -63,6 +66,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.grow < 0 or options.blur < 0:
         raise DataError("--grow and --blur are numbers of pixels: use 0 or more.")
     files = list(files_of(options.paths, options.recursive))
+    prompt_of = prompt_source(options, files)
     check_new_file(free_name(options.output, "map.png"), what="the maps", make_folders=True)
     model = load_model(options)
     skipped: list[Skipped] = []
@@ -70,7 +74,10 @@ def _run(options: argparse.Namespace) -> int:
     with bars() as show:
         for number, path in enumerate(files):
             try:
-                made = heatmap(model, to_float(read_image(path)), shape, part_of(show, number, len(files)))
+                prompt = prompt_needed(model, path, prompt_of)
+                made = heatmap(
+                    model, to_float(read_image(path)), shape, part_of(show, number, len(files)), prompt=prompt
+                )
             except ImageError as error:
                 skipped.append(Skipped(path, reason_of(error)))
                 continue

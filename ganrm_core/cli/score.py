@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
 from .given_paths import expanded
 from .output import print_json, print_skipped, warn, warn_skipped
+from .prompts import add_prompts, prompt_source
 
 if TYPE_CHECKING:
     from ..data.skipped_files import Skipped
@@ -31,6 +32,7 @@ def add_parser(commands: Subparsers) -> None:
         "paths", type=Path, nargs="+", metavar="PATH", help="pictures and folders of pictures"
     )
     add_recursive(parser)
+    add_prompts(parser)
     form = parser.add_mutually_exclusive_group()
     add_json(form, "one JSON object a line: file, score, logit, uncertainty; or file, skipped (why)")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
@@ -38,7 +40,10 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..rewards.prompted_files import score_prompted_files
+
     files = list(files_of(options.paths, options.recursive))
+    prompt_of = prompt_source(options, files)
     model = load_model(options)
     skipped: list[Skipped] = []
     table = csv.writer(sys.stdout)
@@ -49,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         table.writerow(["file", "score", "logit", "uncertainty", "skipped"])
     elif not options.json:
         print("score   logit    file")
-    for path, result in model.score_files(files, skipped):
+    for path, result in score_prompted_files(model, files, skipped, prompt_of):
         score, logit, uncertainty = (float(v) for v in (result.score, result.logit, result.uncertainty))
         if options.json:
             print_json({"file": str(path), "score": score, "logit": logit, "uncertainty": uncertainty})

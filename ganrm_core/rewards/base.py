@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ..data.image_io import fits_in_memory, from_pil, read_image, to_float
 from ..data.image_tensors import as_image, as_images
+from ..data.prompt_syntax import plain_prompt
 from ..data.skipped_files import Skipped, names_and_reasons
 from ..data.streaming import stream_images
-from ..utils.errors import ImageError
+from ..utils.errors import DataError, ImageError
 from ..utils.progress import ProgressCallback, no_progress
 
 Images = Any
@@ -61,22 +62,70 @@ class Reward(Protocol):
     def thresholds(self) -> Mapping[str, float]:
         """Suggested minimum scores by name; may be empty."""
 
+    @property
+    def needs_prompt(self) -> bool:
+        """Whether its scores depend on the prompt: then every picture needs one (`checked_prompts`)."""
+        return False
+
     def score(
         self,
         images: Images,
         prompts: Sequence[str] | None = None,
         progress: ProgressCallback = no_progress,
     ) -> Scores:
-        """Score pictures. `prompts`, one per picture, may be ignored.
+        """Score pictures. `prompts`, one per picture, are ignored unless `needs_prompt`.
 
-        `progress` is called often; an exception it raises cancels and passes through.
+        Raises DataError where it needs prompts and has none. `progress` is called often; an exception it raises
+        cancels and passes through.
         """
 
-    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
-        """Score files one by one, in order, in constant memory.
+    def score_files(
+        self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
+    ) -> Iterator[tuple[Path, Scores]]:
+        """Score files one by one, in order, in constant memory; `prompts` as in `score`, one per path.
 
         Files that cannot be read are added to `skipped` and left out.
         """
+
+
+def needs_prompt(reward: Reward) -> bool:
+    """`Reward.needs_prompt`; False for rewards of other packs that know no such property."""
+    return bool(getattr(reward, "needs_prompt", False))
+
+
+def scored_files(
+    reward: Reward, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
+) -> Iterator[tuple[Path, Scores]]:
+    """`Reward.score_files`, which is given `prompts` only where it reads them: others need not know the argument."""
+    if needs_prompt(reward):
+        return reward.score_files(paths, skipped, prompts)
+    return reward.score_files(paths, skipped)
+
+
+def checked_prompts(reward: str, prompts: Sequence[str] | None, count: int) -> list[str]:
+    """The plain prompts (`plain_prompt`) of `count` pictures for the reward named `reward`, which needs them.
+
+    Raises DataError where there are none, where their number differs, or one is empty: judging by an empty prompt would
+    give a score that means nothing.
+    """
+    if prompts is None:
+        raise DataError(
+            f"{reward} judges pictures by their prompt, and there is none. In ComfyUI connect the text that the pictures "
+            "were made of to the input 'prompts'; on the command line give --prompt or --prompts."
+        )
+    found = [plain_prompt(each) for each in ([prompts] * count if isinstance(prompts, str) else prompts)]
+    if len(found) != count:
+        raise DataError(
+            f"{reward} judges pictures by their prompt: there are {count} pictures but {len(found)} prompts. Give one for "
+            "each."
+        )
+    empty = [str(number) for number, prompt in enumerate(found, start=1) if not prompt]
+    if empty:
+        which = "The prompt is" if count == len(empty) else f"The prompt of picture {empty[0]} is"
+        raise DataError(
+            f"{which} empty, and {reward} judges pictures by it. Write what the picture shall show."
+        )
+    return found
 
 
 Picture = Tensor | str | os.PathLike[str] | Image.Image

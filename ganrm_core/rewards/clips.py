@@ -20,13 +20,19 @@ def sample_frames(clip: Tensor) -> list[Tensor]:
 
 
 def score_clips(
-    reward: Reward, clips: Sequence[Sequence[Tensor]], progress: ProgressCallback = no_progress
+    reward: Reward,
+    clips: Sequence[Sequence[Tensor]],
+    progress: ProgressCallback = no_progress,
+    prompts: Sequence[str] | None = None,
 ) -> Scores:
     """One entry per clip, given as its frames [H, W, C]: the mean of logit, score and uncertainty over them.
 
-    All frames go to `reward` in one call. Raises ImageError as `Reward.score` does.
+    `prompts`: one per clip. All frames go to `reward` in one call. Raises ImageError as `Reward.score` does.
     """
-    scores = reward.score([frame for clip in clips for frame in clip], None, progress)
+    of_frames = None
+    if prompts is not None:
+        of_frames = [prompt for prompt, clip in zip(prompts, clips, strict=True) for _ in clip]
+    scores = reward.score([frame for clip in clips for frame in clip], of_frames, progress)
     lengths = [len(clip) for clip in clips]
 
     def means(values: Tensor) -> Tensor:

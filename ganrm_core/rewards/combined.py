@@ -14,7 +14,7 @@ from ..data.skipped_files import Skipped
 from ..metrics.calibration import Calibration
 from ..utils.errors import DataError
 from ..utils.progress import ProgressCallback, no_progress, part_of
-from .base import Images, Reward, Scores, how_many
+from .base import Images, Reward, Scores, how_many, needs_prompt, scored_files
 from .discriminator.reward_model import RewardModel
 from .shared_backbone import SharedScoring, share_a_backbone
 
@@ -97,6 +97,11 @@ class CombinedReward:
         return {"balanced": float(torch.sigmoid(odds))}
 
     @property
+    def needs_prompt(self) -> bool:
+        """Whether any part does."""
+        return any(map(needs_prompt, self.rewards))
+
+    @property
     def shared(self) -> list[list[Reward]]:
         """Groups of rewards whose backbone runs once for the whole group."""
         groups = [[self.rewards[position] for position in group.positions] for group in self._groups]
@@ -114,10 +119,12 @@ class CombinedReward:
             found |= group.score(images, prompts, part_of(progress, number, len(self._groups)))
         return self._pooled(found)
 
-    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
+    def score_files(
+        self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
+    ) -> Iterator[tuple[Path, Scores]]:
         """Score files one by one, in order. A file that any part cannot read is skipped for all."""
         with ExitStack() as stack:
-            streams = [_Stream(group, paths) for group in self._groups]
+            streams = [_Stream(group, paths, prompts) for group in self._groups]
             for stream in streams:
                 stack.callback(stream.close)  # ends the decoding threads
             for path in paths:
@@ -159,10 +166,10 @@ class _Group:
         return dict(zip(self.positions, self._shared.score(images, progress), strict=True))
 
     def score_files(
-        self, paths: Sequence[Path], skipped: list[Skipped]
+        self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None
     ) -> Iterator[tuple[Path, dict[int, Scores]]]:
         if self._shared is None:
-            for path, scores in self._reward.score_files(paths, skipped):
+            for path, scores in scored_files(self._reward, paths, skipped, prompts):
                 yield path, {self.positions[0]: scores}
             return
         self._to_device(self._reward, len(paths))
@@ -173,9 +180,9 @@ class _Group:
 class _Stream:
     """Scores of files by one group, matched to the requested path file by file."""
 
-    def __init__(self, group: _Group, paths: Sequence[Path]) -> None:
+    def __init__(self, group: _Group, paths: Sequence[Path], prompts: Sequence[str] | None) -> None:
         self._skipped: list[Skipped] = []
-        self._scored = group.score_files(paths, self._skipped)
+        self._scored = group.score_files(paths, self._skipped, prompts)
         self._ahead: tuple[Path, dict[int, Scores]] | None = None
 
     def take(self, path: Path) -> dict[int, Scores] | None:

@@ -15,6 +15,7 @@ from ..metrics.summary import SummaryMetrics, measure
 from ..utils.errors import DataError
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from .base import Reward
+from .prompted_files import nothing_scored, score_prompted_files
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,14 @@ def evaluate(
 ) -> Evaluation:
     """Score two sets of files and measure their separation at the model's `balanced` threshold.
 
-    Raises DataError where a set has no readable picture. Every file counts as an independent sample:
-    near-duplicates make the confidence intervals too narrow.
+    A reward that needs prompts takes those stored in the files. Raises DataError where a set has no readable picture.
+    Every file counts as an independent sample: near-duplicates make the confidence intervals too narrow.
     """
     skipped: list[Skipped] = []
     paths, labels, scores, logits = [], [], [], []
     total = len(liked) + len(ordinary)
     for files, label, name in ((liked, 1, "liked"), (ordinary, 0, "ordinary")):
-        for path, result in model.score_files(list(files), skipped):
+        for path, result in score_prompted_files(model, list(files), skipped):
             paths.append(path)
             labels.append(label)
             scores.append(float(result.score))
@@ -55,7 +56,7 @@ def evaluate(
         progress(Progress("scoring", len(paths) + len(skipped), total))
         if label not in labels:
             why = describe_skipped(skipped, among=[*liked, *ordinary])
-            raise DataError(f"None of the {name} pictures could be read. {why}")
+            raise DataError(f"{nothing_scored(model, pictures=f'{name} picture')} {why}")
     label_array, score_array = np.array(labels, dtype=np.int64), np.array(scores)
     metrics = measure(
         score_array, label_array, np.arange(len(labels)), threshold=model.thresholds.get("balanced", 0.5)

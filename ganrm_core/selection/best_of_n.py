@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from ..data.skipped_files import Skipped, describe_skipped
-from ..rewards.base import Images, Reward, Scores, joined
+from ..rewards.base import Images, Reward, Scores, joined, needs_prompt
+from ..rewards.prompted_files import nothing_scored, score_prompted_files
 from ..utils.errors import ImageError
 from .non_finite import (
     NON_FINITE,
@@ -69,8 +70,8 @@ def best_of_n(
 
     `changes`: fields of `SelectionSettings` by name, such as `keep=4`. `groups`: see `select_best`. A picture with
     NaN or infinite pixels or score, or a file that cannot be read, is `invalid` (with `prompts`, unreadable files
-    raise). Raises ImageError where all are, and for pictures that no reward takes; DataError for settings that
-    contradict each other.
+    raise). Without `prompts`, a reward that needs them takes those stored in the files. Raises ImageError where all
+    are invalid, and for pictures that no reward takes; DataError for settings that contradict each other.
     """
     settings = replace(settings or SelectionSettings(), **changes)
     files = [] if prompts is not None else _files(images)
@@ -93,12 +94,13 @@ def _files(images: Images) -> list[Path]:
 def _score_files(reward: Reward, paths: Sequence[Path]) -> tuple[Scores, dict[int, str]]:
     """The scores, and why those of some positions are invalid."""
     skipped: list[Skipped] = []
-    scored = dict(reward.score_files(list(dict.fromkeys(paths)), skipped))
+    scored = dict(score_prompted_files(reward, list(dict.fromkeys(paths)), skipped))
     if not scored:
         raise ImageError(
-            f"No picture could be read, so there is nothing to choose from. {describe_skipped(skipped)}"
+            f"{nothing_scored(reward, 'so there is nothing to choose from')} {describe_skipped(skipped)}"
         )
-    reasons = {entry.path: f"it cannot be read: {entry.reason}" for entry in skipped}
+    why = "it cannot be judged" if needs_prompt(reward) else "it cannot be read"
+    reasons = {entry.path: f"{why}: {entry.reason}" for entry in skipped}
     scores = joined([scored.get(path, _NO_SCORE) for path in paths])
     return scores, {i: reasons[path] for i, path in enumerate(paths) if path in reasons}
 

@@ -7,16 +7,17 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..data.given_prompts import PromptOf
 from ..data.image_folder import find_images
+from ..data.picture_prompt import picture_prompt
 from ..data.skipped_files import Skipped, describe_skipped
 from ..rewards.base import Reward
+from ..rewards.prompted_files import nothing_scored, score_prompted_files
 from ..utils.errors import DataError
-from ..utils.file_placement import PlaceMode
 from ..utils.files import shown
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from ..utils.short_names import short_names
 from .folder_results import FolderSelection, Row, file_stamp
-from .placement import place_selection
 from .ranking import CandidateScores, select_best
 from .settings import SelectionSettings
 
@@ -49,37 +50,26 @@ def find_candidates(
     return [path for path in found if inside not in (parents[path.parent], *parents[path.parent].parents)]
 
 
-def select_from_files(
-    model: Reward,
-    files: Sequence[Path],
-    output: Path,
-    settings: FolderSettings,
-    *,
-    mode: PlaceMode = "copy",
-    progress: ProgressCallback = no_progress,
-) -> FolderSelection:
-    """`rank_files`, then `place_selection` with a contact sheet, into the empty folder `output`."""
-    return place_selection(rank_files(model, files, settings, progress=progress), output, mode, progress)
-
-
 def rank_files(
     model: Reward,
     files: Sequence[Path],
     settings: FolderSettings | None,
     *,
+    prompt_of: PromptOf = picture_prompt,
     progress: ProgressCallback = no_progress,
 ) -> FolderSelection:
     """Score `files` and rank them in their groups; nothing is written.
 
-    Without `settings` they are one group and none is kept. Raises DataError where no file can be scored.
+    Without `settings` they are one group and none is kept. `prompt_of` is asked where `model` needs prompts. Raises
+    DataError where no file can be scored.
     """
     group_of = dict(zip(files, _group_numbers(files, settings or FolderSettings()), strict=True))
     # Taken before a file is read: what changes while it is being scored counts as changed.
     stamps = {path: file_stamp(path) for path in files}
-    scored, skipped = _score(model, files, progress)
+    scored, skipped = _score(model, files, prompt_of, progress)
     if not scored:
         raise DataError(
-            f"No picture could be read, so nothing was selected. {describe_skipped(skipped, among=files)}"
+            f"{nothing_scored(model, 'so nothing was selected')} {describe_skipped(skipped, among=files)}"
         )
     groups = [group_of[row.path] for row in scored]
     candidates = CandidateScores(
@@ -97,15 +87,19 @@ def rank_files(
 
 
 def _score(
-    model: Reward, files: Sequence[Path], progress: ProgressCallback
+    model: Reward, files: Sequence[Path], prompt_of: PromptOf, progress: ProgressCallback
 ) -> tuple[list[Row], list[Skipped]]:
     """The files that could be scored, not yet ranked, and the others."""
     skipped: list[Skipped] = []
     rows: list[Row] = []
-    progress(Progress("scoring", 0, len(files)))
-    for path, result in model.score_files(files, skipped):
-        rows.append(Row(path, 0, 0, float(result.score), float(result.logit), float(result.uncertainty)))
+
+    def report() -> None:
         progress(Progress("scoring", len(rows) + len(skipped), len(files)))
+
+    report()
+    for path, result in score_prompted_files(model, files, skipped, prompt_of, report):
+        rows.append(Row(path, 0, 0, float(result.score), float(result.logit), float(result.uncertainty)))
+        report()
     progress(Progress("scoring", len(files), len(files)))  # the last ones may have been skipped
     return rows, skipped
 

@@ -81,6 +81,10 @@ class ManagedReward:
     def thresholds(self) -> Mapping[str, float]:
         return self.model.thresholds
 
+    @property
+    def needs_prompt(self) -> bool:
+        return self.model.needs_prompt
+
     def score(
         self,
         images: Images,
@@ -90,9 +94,11 @@ class ManagedReward:
         self.managed_backbone.load(how_many(images))
         return self.model.score(images, prompts, progress)
 
-    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
+    def score_files(
+        self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
+    ) -> Iterator[tuple[Path, Scores]]:
         self.managed_backbone.load(len(paths))
-        return self.model.score_files(paths, skipped)
+        return self.model.score_files(paths, skipped, prompts)
 
 
 def model_of(reward: Reward) -> RewardModel | None:

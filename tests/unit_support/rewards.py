@@ -11,7 +11,7 @@ from ganrm_core.data.image_io import to_float
 from ganrm_core.data.image_tensors import as_images
 from ganrm_core.data.skipped_files import Skipped
 from ganrm_core.data.streaming import stream_images
-from ganrm_core.rewards.base import Images, Scores
+from ganrm_core.rewards.base import Images, Scores, checked_prompts, each_of, opened
 from ganrm_core.utils.progress import ProgressCallback, no_progress
 
 
@@ -20,6 +20,7 @@ class Brightness:
 
     name = "brightness"
     thresholds: Mapping[str, float] = {}
+    needs_prompt = False
     prompts: Sequence[str] | None = None
 
     def score(
@@ -32,6 +33,29 @@ class Brightness:
     def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
         for place, image in stream_images(paths, skipped=skipped):
             yield paths[place], self.score([to_float(image)])
+
+
+class AsAsked:
+    """Needs prompts: the logit is how bright a picture is whose prompt holds "bright", else how dark it is."""
+
+    name = "as asked"
+    thresholds: Mapping[str, float] = {}
+    needs_prompt = True
+
+    def score(
+        self, images: Images, prompts: Sequence[str] | None = None, progress: ProgressCallback = no_progress
+    ) -> Scores:
+        levels = torch.stack([opened(each).mean() for each in each_of(images)])
+        asked = checked_prompts(self.name, prompts, len(levels))
+        logit = torch.where(torch.tensor(["bright" in prompt for prompt in asked]), levels, 1 - levels)
+        return Scores(logit, torch.sigmoid(logit * 8 - 4), torch.zeros_like(logit))
+
+    def score_files(
+        self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
+    ) -> Iterator[tuple[Path, Scores]]:
+        asked = checked_prompts(self.name, prompts, len(paths))
+        for place, image in stream_images(paths, skipped=skipped):
+            yield paths[place], self.score([to_float(image)], [asked[place]])
 
 
 def grey(*levels: float) -> torch.Tensor:

@@ -66,6 +66,10 @@ class RewardModel:
         found = {name: finite_number(value) for name, value in section(self.card, "thresholds").items()}
         return {name: value for name, value in found.items() if value is not None}
 
+    @property
+    def needs_prompt(self) -> bool:
+        return False
+
     def score(
         self,
         images: Images,
@@ -94,11 +98,15 @@ class RewardModel:
                 progress(Progress("scoring", sum(map(len, parts)), len(pictures)))
         return joined(parts)
 
-    def score_files(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, Scores]]:
+    def score_files(
+        self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
+    ) -> Iterator[tuple[Path, Scores]]:
         """Score files one by one, in order, decoding ahead; memory does not grow with their number.
 
-        Files that cannot be read are added to `skipped` and left out. Features are cached (`disk_cache.keep_in`).
+        Files that cannot be read are added to `skipped` and left out. `prompts` are ignored. Features are cached
+        (`disk_cache.keep_in`).
         """
+        del prompts
         store = FeatureCache(self.reader, self.border_trim, self.adapter)
         for found, features in stream_features(paths, self.reader, self.prepare, store, skipped):
             scores = self.score_features(features)
