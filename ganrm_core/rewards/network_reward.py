@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,8 @@ from ..backbones.base import freeze, sha256_of_files
 from ..data.image_io import read_image, to_float
 from ..data.skipped_files import Skipped
 from ..data.streaming import decoders_beside, stream_files
-from ..utils.errors import DataError
 from ..utils.progress import Progress, ProgressCallback, no_progress
-from .base import Images, Scores, all_unreadable_named, each_of, how_many, opened
+from .base import Images, Scores, all_unreadable_named, checked_prompts, each_of, how_many, opened
 
 _PROMPTS_KEPT = 256
 
@@ -35,6 +35,10 @@ class PublishedScale:
     def published(self, logits: Tensor) -> Tensor:
         """The inverse of `logits`."""
         return logits * self.spread + self.centre
+
+    def published_at(self, score: float) -> float:
+        """The published score whose calibrated score is `score`, between 0 and 1."""
+        return self.centre + self.spread * math.log(score / (1 - score))
 
 
 @dataclass(frozen=True)
@@ -112,16 +116,8 @@ class NetworkReward(ABC):
     def score_files(
         self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
     ) -> Iterator[tuple[Path, Scores]]:
-        """Score files one by one, decoding ahead. A file whose prompt is blank is skipped where one is needed."""
-        paths = list(paths)
-        texts = self._texts(len(paths), prompts, blank_is_an_error=False)
-        if self.needs_prompt:
-            for path, text in zip(paths, texts, strict=True):
-                if not text:
-                    skipped.append(Skipped(path, "it has no prompt"))
-            kept = [(path, text) for path, text in zip(paths, texts, strict=True) if text]
-            paths, texts = [path for path, _ in kept], [text for _, text in kept]
-        return self._scored_files(paths, texts, skipped)
+        """Score files one by one, in order, decoding ahead. Raises DataError as `score` does."""
+        return self._scored_files(list(paths), self._texts(len(paths), prompts), skipped)
 
     def _scored_files(
         self, paths: Sequence[Path], texts: Sequence[str | None], skipped: list[Skipped]
@@ -137,29 +133,9 @@ class NetworkReward(ABC):
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
 
-    def _texts(
-        self, count: int, prompts: Sequence[str] | None, *, blank_is_an_error: bool = True
-    ) -> Sequence[str | None]:
-        """One prompt per picture; None for a reward that reads none."""
-        if not self.needs_prompt:
-            return [None] * count
-        if prompts is None:
-            raise DataError(
-                f"{self.name} judges a picture together with its prompt, and was given no prompt. Connect the prompt "
-                "that the pictures were made from, or use a reward that sees pictures alone."
-            )
-        texts = [prompt.strip() for prompt in prompts]
-        if len(texts) != count:
-            raise DataError(
-                f"There are {count} pictures but {len(texts)} prompts. Give {self.name} one for each."
-            )
-        blank = [str(number) for number, text in enumerate(texts, start=1) if not text]
-        if blank and blank_is_an_error:
-            raise DataError(
-                f"{self.name} judges a picture together with its prompt, and the prompt of picture "
-                f"{', '.join(blank[:5])}{', …' if len(blank) > 5 else ''} is empty. Give it one."
-            )
-        return texts
+    def _texts(self, count: int, prompts: Sequence[str] | None) -> Sequence[str | None]:
+        """One plain prompt per picture; None for a reward that reads none."""
+        return checked_prompts(self.name, prompts, count) if self.needs_prompt else [None] * count
 
     def _value(self, pixels: Tensor, text: str | None) -> float:
         with torch.inference_mode():

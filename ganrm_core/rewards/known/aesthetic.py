@@ -11,6 +11,7 @@ Aesthetic predictor v2.5 (aesthetic_predictor_v2_5.pth): on Google's SigLIP so40
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ...backbones.registry import load_backbone
 from ...backbones.vit import VitBackbone
 from ...utils.errors import BackboneError
 from ...utils.files import shown
+from ...utils.safetensors_shapes import shapes_of
 from ..local_weights import load_exactly, tensors_of, weights_files
 from ..network_reward import Identity, NetworkReward, PublishedScale
 from ..picture_transform import Fit, PictureTransform
@@ -35,7 +37,7 @@ class Predictor:
     """What tells the two predictors apart.
 
     `prefix` and `places` are the names of the head's layers in its file; `encoder` says which encoder it needs, of
-    `width`.
+    `width`, and `shapes` are tensors by which its file is recognised, in each naming that is in use.
     """
 
     name: str
@@ -46,6 +48,12 @@ class Predictor:
     encoder: str
     fit: Fit
     scale: PublishedScale
+    shapes: tuple[Mapping[str, tuple[int, ...]], ...] = ()
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a safetensors file holds the encoder, by the shapes of its tensors."""
+        found = shapes_of(path)
+        return any(all(found.get(name) == shape for name, shape in each.items()) for each in self.shapes)
 
 
 LAION_V2 = Predictor(
@@ -58,6 +66,13 @@ LAION_V2 = Predictor(
     fit="crop, rounded",
     # Chosen by LAION's own cuts (laion.ai/blog/laion-aesthetics): 5 keeps the better pictures, 6.5 the best 0.03 %.
     scale=PublishedScale(5.0, 0.75),
+    shapes=(
+        {
+            "visual_projection.weight": (768, 1024),
+            "vision_model.embeddings.position_embedding.weight": (257, 1024),
+        },
+        {"visual.proj": (1024, 768), "visual.positional_embedding": (257, 1024)},
+    ),
 )
 V2_5 = Predictor(
     name="Aesthetic predictor v2.5",
@@ -69,6 +84,12 @@ V2_5 = Predictor(
     fit="squash",
     # Chosen: its author calls 5.5 and more a great aesthetic score.
     scale=PublishedScale(5.0, 0.5),
+    shapes=(
+        {
+            "vision_model.head.probe": (1, 1, 1152),
+            "vision_model.embeddings.position_embedding.weight": (729, 1152),
+        },
+    ),
 )
 
 

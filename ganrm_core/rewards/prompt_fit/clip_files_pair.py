@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from ...backbones.hf_vision_model import import_transformers
 from ...backbones.open_clip_registry import import_open_clip
 from ...utils.errors import BackboneError
 from ...utils.files import shown
+from ...utils.safetensors_shapes import shapes_of
 from ..local_weights import from_tensors, tensors_of
 from ..picture_transform import PictureTransform
 from .image_text_pair import ImageTextPair
 
 _PROJECTION = "text_projection.weight"
+_TOKENS = "text_model.embeddings.token_embedding.weight"
 _HEAD_WIDTH = 64
 _WIDEST_QUICK_GELU = 768  # as in ComfyUI: OpenAI's B and L use QuickGELU; H and bigG come from OpenCLIP
 _END_OF_TEXT = 49407
@@ -55,9 +58,22 @@ class ClipFilesPair(ImageTextPair):
         return embedding
 
 
+def fitting_text_encoders(vision: Path, texts: Iterable[Path]) -> list[Path]:
+    """Those of `texts` that are CLIP text encoders with a projection as wide as that of the vision file."""
+    found = shapes_of(vision).get("visual_projection.weight")
+    if found is None:
+        return []
+    fitting = []
+    for path in texts:
+        shapes = {name.removeprefix("transformer."): shape for name, shape in shapes_of(path).items()}
+        if _TOKENS in shapes and shapes.get(_PROJECTION, (0,))[0] == found[0]:
+            fitting.append(path)
+    return fitting
+
+
 def _text_encoder(path: Path) -> Any:
     tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors_of(path).items()}
-    if "text_model.embeddings.token_embedding.weight" not in tensors:
+    if _TOKENS not in tensors:
         raise BackboneError(f"{shown(path)} is no CLIP text encoder. Choose one, such as clip_l or clip_g.")
     if _PROJECTION not in tensors:
         raise BackboneError(
@@ -65,12 +81,12 @@ def _text_encoder(path: Path) -> Any:
             "Use a text encoder that has it, such as the clip_l.safetensors of Stable Diffusion 3 or Flux."
         )
     tensors = {n: t.float() for n, t in tensors.items() if n == _PROJECTION or n.startswith("text_model.")}
-    width = tensors["text_model.embeddings.token_embedding.weight"].shape[1]
+    width = tensors[_TOKENS].shape[1]
     layers = {
         match[1] for name in tensors if (match := re.match(r"text_model\.encoder\.layers\.(\d+)\.", name))
     }
     config = import_transformers().CLIPTextConfig(
-        vocab_size=tensors["text_model.embeddings.token_embedding.weight"].shape[0],
+        vocab_size=tensors[_TOKENS].shape[0],
         max_position_embeddings=tensors["text_model.embeddings.position_embedding.weight"].shape[0],
         hidden_size=width,
         intermediate_size=tensors["text_model.encoder.layers.0.mlp.fc1.weight"].shape[0],

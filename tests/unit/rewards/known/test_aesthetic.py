@@ -41,10 +41,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     )
     torch.manual_seed(8)
     widths = (predictor.width, 1024, 128, 64, 16, 1)
-    layers = [
-        (torch.randn(out, into) / into**0.5, torch.randn(out))
-        for into, out in pairwise(widths)
-    ]
+    layers = [(torch.randn(out, into) / into**0.5, torch.randn(out)) for into, out in pairwise(widths)]
     state: OrderedDict[str, Tensor] = OrderedDict()
     for place, (weight, bias) in zip(predictor.places, layers, strict=True):
         state[f"{predictor.prefix}{place}.weight"], state[f"{predictor.prefix}{place}.bias"] = weight, bias
