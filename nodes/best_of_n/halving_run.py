@@ -41,10 +41,16 @@ _AT_ONCE = 8  # pictures decoded and scored together: more would only take memor
 class HalvingRun:
     """One run of a Best-of-N Sampler node."""
 
-    def __init__(self, setup: Setup, vae: Any, reward: Reward, settings: HalvingSettings) -> None:
-        """Raises DataError for a setup that cannot be sampled `settings.count` times."""
+    def __init__(
+        self, setup: Setup, vae: Any, reward: Reward, settings: HalvingSettings, prompt: str | None = None
+    ) -> None:
+        """`prompt`: of all candidates, for a reward that needs it.
+
+        Raises DataError for a setup that cannot be sampled `settings.count` times.
+        """
         setup.check(settings.count)
         self._setup, self._reward, self._settings = setup, reward, settings
+        self._prompt = prompt
         self._patcher = setup.guider.model_patcher
         self._decode = vae_decoder(vae)
         self._decode_half_sampled = half_made_decoder(self._patcher.model, self._decode)
@@ -193,8 +199,9 @@ class HalvingRun:
         """`step`: after how many steps, None for finished pictures."""
         invalid = find_invalid(pictures)
         valid_pictures = replace_invalid(pictures, invalid)
+        prompts = None if self._prompt is None else [self._prompt] * len(valid_pictures)
         scores = mark_invalid(
-            self._reward.score(valid_pictures, None, lambda _: self._report(progress)), invalid
+            self._reward.score(valid_pictures, prompts, lambda _: self._report(progress)), invalid
         )
         self._non_finite -= {each.number for each in candidates}  # the latest picture counts
         self._non_finite |= {candidates[i].number for i in invalid}

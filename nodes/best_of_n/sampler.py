@@ -11,6 +11,7 @@ from torch import Tensor
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.utils.time_left import Phase
 from ..display.candidates import Latent
+from ..display.given_prompts import prompt_of_all
 from ..display.previews import as_image, in_node
 from ..display.sampling_inputs import sampling_inputs
 from ..host.progress import live_progress, show_last
@@ -25,7 +26,6 @@ from ..host.sampling.sampling_setup import (
 from ..sockets import CATEGORY, Schema, aliases
 from .halving_result import RungScores
 from .halving_run import HalvingRun
-from .halving_settings import HalvingSettings
 from .sampler_settings import check_settings, latent_input, outputs, settings_of, shared_inputs
 
 
@@ -103,12 +103,14 @@ class BestOfNSampler(io.ComfyNode):
         denoise: float,
         vae: Any,
         reward: Reward,
+        prompts: Any = None,
         **settings: Any,
     ) -> io.NodeOutput:
         check_names(sampler_name, scheduler)
         sampling = KSamplerSettings(steps, cfg, sampler_name, scheduler, denoise)
         setup = as_ksampler(model, positive, negative, latent_image, seed, sampling)
-        return _result(setup, vae, reward, settings_of(**settings))
+        rules, prompt = settings_of(**settings), prompt_of_all(reward, prompts)
+        return _result(setup, HalvingRun(setup, vae, reward, rules, prompt), rules.count)
 
 
 class BestOfNSamplerCustom(io.ComfyNode):
@@ -158,15 +160,16 @@ class BestOfNSamplerCustom(io.ComfyNode):
         latent_image: Latent,
         vae: Any,
         reward: Reward,
+        prompts: Any = None,
         **settings: Any,
     ) -> io.NodeOutput:
         setup = as_sampler_custom(noise, guider, sampler, sigmas, latent_image)
-        return _result(setup, vae, reward, settings_of(**settings))
+        rules, prompt = settings_of(**settings), prompt_of_all(reward, prompts)
+        return _result(setup, HalvingRun(setup, vae, reward, rules, prompt), rules.count)
 
 
-def _result(setup: Setup, vae: Any, reward: Reward, settings: HalvingSettings) -> io.NodeOutput:
-    run = HalvingRun(setup, vae, reward, settings)
-    with live_progress(run.draw, [Phase("Sampling", settings.count, "backbone")]) as show:
+def _result(setup: Setup, run: HalvingRun, count: int) -> io.NodeOutput:
+    with live_progress(run.draw, [Phase("Sampling", count, "backbone")]) as show:
         outcome = run.run(show)
     show_last(outcome.sheet)
     kept = outcome.kept

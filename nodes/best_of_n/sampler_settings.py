@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ...ganrm_core.selection.successive_halving import SCHEDULES, Schedule, parse_schedule
 from ...ganrm_core.utils.errors import DataError
+from ..display.given_prompts import prompts_input
 from ..display.queue_checks import check_choice, known
 from ..display.shared_inputs import output, reward_input
 from ..sockets import advanced
@@ -91,6 +92,9 @@ def shared_inputs() -> list[io.Input]:
                 max=MOST,
                 tooltip="How many are made before it is asked whether to stop.",
             )
+        ),
+        prompts_input(
+            "The text that also feeds CLIP Text Encode; of several lines all belong to the one prompt."
         ),
     ]
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from comfy_api.latest import io
 from torch import Tensor
 
+from ...ganrm_core.data.given_prompts import use_of_prompts
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.close_calls import close_calls_text, join_names
@@ -17,6 +18,7 @@ from ...ganrm_core.selection.settings import Order, SelectionSettings, Ties
 from ...ganrm_core.utils.errors import DataError
 from ..display.candidates import UNITS, Candidates, Latent, Unit, check_unit
 from ..display.empty_outputs import blocked, or_blocked
+from ..display.given_prompts import prompts_input, prompts_of_pictures
 from ..display.previews import as_image, in_node
 from ..display.queue_checks import single
 from ..display.ranked_sheets import (
@@ -116,6 +118,7 @@ class BestOfN(io.ComfyNode):
                         "sure the model is of each. Needs a reward; seldom matters much.",
                     )
                 ),
+                prompts_input(),
             ],
             outputs=[
                 output(io.Image, "best", "The pictures kept, untouched.", is_list=True),
@@ -191,6 +194,7 @@ class BestOfN(io.ComfyNode):
         masks: list[Tensor | None] | None = None,
         given_scores: list[Any] | None = None,
         ties: list[Ties] | None = None,
+        prompts: list[Any] | None = None,
     ) -> io.NodeOutput:
         settings = SelectionSettings(
             keep[0],
@@ -207,14 +211,16 @@ class BestOfN(io.ComfyNode):
             if given:
                 follow(given, ())
         scorer = reward[0] if reward else None
-        scored = _score(candidates, scorer, _present(given_scores))
+        asked = prompts_of_pictures(scorer, prompts, len(candidates), group_size[0]) if scorer else None
+        scored = _score(candidates, scorer, _present(given_scores), asked)
         selection = select_best(scored, settings)
         scores, kept = list(scored.scores or ()), list(selection.kept)
         thresholds, model = (scorer.thresholds, scorer.name) if scorer else ({}, "")
         warning = _nothing_kept(selection, scores, min_score[0])
         close = close_calls_text(selection.close) if kept else ""
         score_range = score_range_text(valid_scores(scores, selection), thresholds, model)
-        summary = _summary(selection, warning, close, score_range)
+        judged_by = use_of_prompts(asked) if asked else ""
+        summary = _summary(selection, warning, close, score_range, judged_by)
         sheet = candidate_sheet(
             candidates,
             scores,
@@ -249,11 +255,13 @@ class BestOfN(io.ComfyNode):
         )
 
 
-def _score(candidates: Candidates, scorer: Reward | None, given: list[Any]) -> CandidateScores:
+def _score(
+    candidates: Candidates, scorer: Reward | None, given: list[Any], prompts: list[str] | None
+) -> CandidateScores:
     """Scores by the reward, or those of another scorer, which are not calibrated."""
     _check_one_scorer(rewards=scorer is not None, scores=bool(given))
     if scorer is not None:
-        return CandidateScores.of(candidates.score(scorer, progress_bar()))
+        return CandidateScores.of(candidates.score(scorer, progress_bar(), prompts))
     scores = _flat(given)
     if len(scores) != len(candidates):
         raise DataError(
@@ -310,11 +318,13 @@ def _nothing_kept(selection: Selection, scores: list[float], min_score: float) -
     return f"{groups}: none there reached the minimum score of {score_text(min_score)}. Lower it, {advice}"
 
 
-def _summary(selection: Selection, warning: str, close: str, score_range: str) -> str:
+def _summary(selection: Selection, warning: str, close: str, score_range: str, judged_by: str) -> str:
     if selection.kept:
         numbers = ", ".join(str(position + 1) for position in selection.kept[:16])
         more = " …" if len(selection.kept) > 16 else ""
         found = f"{count_text(selection)}, {len(selection.kept)} kept: {numbers}{more}"
     else:
         found = f"{count_text(selection)}, none kept"
-    return " · ".join(filter(None, (found, warning, invalid_text(selection.invalid), close, score_range)))
+    return " · ".join(
+        filter(None, (found, warning, invalid_text(selection.invalid), close, score_range, judged_by))
+    )

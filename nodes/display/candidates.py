@@ -61,8 +61,12 @@ class Candidates:
         check_some_finite(found, len(self), "pictures" if self.unit == "each image" else "clips")
         return found
 
-    def score(self, reward: Reward, progress: ProgressCallback) -> Scores:
+    def score(
+        self, reward: Reward, progress: ProgressCallback, prompts: Sequence[str] | None = None
+    ) -> Scores:
         """One entry per candidate; a clip's is the mean over at most eight evenly spaced frames.
+
+        `prompts`: one per candidate, for a reward that needs them.
 
         Invalid candidates (see `selection.non_finite`) have the logit −inf and the score 0. Raises ImageError for
         pixels that cannot be scored, and where all are invalid.
@@ -72,7 +76,7 @@ class Candidates:
         for position in invalid:
             frames[position] = [black_like(frame) for frame in frames[position]]
         try:
-            scores = score_clips(reward, frames, progress)
+            scores = score_clips(reward, frames, progress, prompts)
         except ImageError:
             if self.unit == "each list item":
                 _name_clip(frames)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from comfy_api.latest import io
 from torch import Tensor
@@ -14,6 +16,7 @@ from ...ganrm_core.selection.non_finite import find_invalid, invalid_text, repla
 from ...ganrm_core.utils.errors import ImageError
 from ...ganrm_core.utils.progress import part_of
 from ..display.candidates import Candidates
+from ..display.given_prompts import PICTURES, prompts_input, prompts_of_pictures
 from ..display.previews import as_image, in_node
 from ..display.ranked_sheets import text_card
 from ..display.shared_inputs import images_input, output, reward_input
@@ -65,6 +68,7 @@ class Heatmap(io.ComfyNode):
                         tooltip="Over how many pixels the rim of the mask fades.",
                     )
                 ),
+                prompts_input(PICTURES),
             ],
             outputs=[
                 output(
@@ -91,10 +95,12 @@ class Heatmap(io.ComfyNode):
         share: list[float],
         grow: list[int],
         blur: list[int],
+        prompts: list[Any] | None = None,
     ) -> io.NodeOutput:
         batches = [_pictures(batch, number, len(images)) for number, batch in enumerate(images, start=1)]
         invalid = sorted(Candidates(images, "each image").invalid())
         total, show = sum(map(len, batches)), progress_bar()
+        asked = prompts_of_pictures(reward[0], prompts, total)
         shape = MaskShape(share[0], grow[0], blur[0])
         overlays, masks = [], []
         done = 0
@@ -105,7 +111,8 @@ class Heatmap(io.ComfyNode):
                     weak.append(torch.zeros(picture.shape[1:]))
                     drawn.append(_invalid_card(picture, done))
                 else:
-                    made = heatmap(reward[0], picture, shape, part_of(show, done, total), model_of=model_of)
+                    part, prompt = part_of(show, done, total), asked[done] if asked else None
+                    made = heatmap(reward[0], picture, shape, part, model_of=model_of, prompt=prompt)
                     weak.append(made.mask)
                     drawn.append(made.drawn.movedim(0, -1))
                 done += 1

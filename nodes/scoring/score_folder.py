@@ -7,14 +7,16 @@ import io as text_io
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from comfy_api.latest import io
 from PIL import Image
 
+from ...ganrm_core.data.given_prompts import PromptOf, prompts_for, prompts_of_files
+from ...ganrm_core.data.picture_prompt import picture_prompt
 from ...ganrm_core.data.skipped_files import describe_skipped
 from ...ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
-from ...ganrm_core.rewards.base import Reward
+from ...ganrm_core.rewards.base import Reward, checked_prompts, needs_prompt
 from ...ganrm_core.selection.folder import FolderSettings, rank_files
 from ...ganrm_core.selection.folder_results import FolderSelection
 from ...ganrm_core.selection.output_folder import check_folder, free_folder, whole_folder
@@ -22,6 +24,7 @@ from ...ganrm_core.selection.placement import place_selection
 from ...ganrm_core.selection.selection_sheet import picture_of
 from ...ganrm_core.utils.progress import Progress, ProgressCallback
 from ..display.empty_outputs import blocked
+from ..display.given_prompts import prompts_input, texts_of
 from ..display.previews import as_image, in_node
 from ..display.queue_checks import check_choice, known
 from ..display.ranked_sheets import MOST, below_minimum_text, score_range_text, thumbnail_size
@@ -98,6 +101,10 @@ class ScoreFolder(io.ComfyNode):
                         "where they are.",
                     )
                 ),
+                prompts_input(
+                    "One text for all, or one a line where there are as many lines as pictures, in the order of their names. "
+                    "Unconnected, each picture's own prompt counts, which ComfyUI stored in its file."
+                ),
             ],
             outputs=[
                 output(io.String, "table", "Every picture with its rank and score as CSV text, best first."),
@@ -143,6 +150,7 @@ class ScoreFolder(io.ComfyNode):
         recursive: bool | None = None,
         min_score: float | None = None,  # noqa: ARG003
         place: str | None = None,  # noqa: ARG003
+        prompts: None = None,  # noqa: ARG003
     ) -> str:
         return folder_fingerprint(folder, bool(recursive))
 
@@ -156,17 +164,19 @@ class ScoreFolder(io.ComfyNode):
         recursive: bool = True,
         min_score: float = 0.0,
         place: Literal["copy", "link"] = "copy",
+        prompts: Any = None,
     ) -> io.NodeOutput:
         home = folders.resolve_folder(folder)
         left_out: list[str] = []
         files = pictures_in(folder, recursive, left_out.append)
+        prompt_of = _prompts(reward, prompts, files)
         settings, new_folder = None, None
         if keep:
             settings = FolderSettings(keep, min_score=min_score or None)
             check_choice(place, _MODES, _WHAT)
             new_folder = _free_output(save_to)
         progress = progress_bar()
-        selection = rank_files(reward, files, settings, progress=progress)
+        selection = rank_files(reward, files, settings, prompt_of=prompt_of, progress=progress)
         with whole_folder(new_folder) if new_folder and selection.kept else nullcontext() as new:
             if new:
                 # Without a contact sheet: among the copies it would be used as a training picture.
@@ -189,6 +199,15 @@ class ScoreFolder(io.ComfyNode):
                 summary=[summary],
             ),
         )
+
+
+def _prompts(reward: Reward, given: Any, files: Sequence[Path]) -> PromptOf:
+    """Where the prompt of a file comes from. Raises DataError where what is connected does not fit."""
+    texts = texts_of(given)
+    if texts is None or not needs_prompt(reward):
+        return picture_prompt
+    checked_prompts(reward.name, prompts_for(texts, len(files)), len(files))
+    return prompts_of_files(texts, files)
 
 
 def _free_output(save_to: str) -> Path:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 from torch import Tensor
 
+from ...ganrm_core.data.given_prompts import use_of_prompts
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.non_finite import invalid_text
 from ...ganrm_core.selection.ranking import CandidateScores, select_best
 from ...ganrm_core.selection.settings import SelectionSettings
 from ..display.candidates import UNITS, Candidates, Unit, check_unit
+from ..display.given_prompts import prompts_input, prompts_of_pictures
 from ..display.previews import as_image, in_node
 from ..display.queue_checks import single
 from ..display.ranked_sheets import candidate_sheet, count_text, score_range_text, valid_scores
@@ -35,6 +39,7 @@ class Score(io.ComfyNode):
                 reward_input(),
                 group_size_input(),
                 candidate_input(),
+                prompts_input(),
             ],
             outputs=[
                 output(
@@ -55,12 +60,18 @@ class Score(io.ComfyNode):
 
     @classmethod
     def execute(  # type: ignore[override]
-        cls, images: list[Tensor], reward: list[Reward], group_size: list[int], candidate: list[Unit]
+        cls,
+        images: list[Tensor],
+        reward: list[Reward],
+        group_size: list[int],
+        candidate: list[Unit],
+        prompts: list[Any] | None = None,
     ) -> io.NodeOutput:
         scorer = reward[0]
         candidates = Candidates(images, candidate[0])
         settings = SelectionSettings(group_size=group_size[0] or None)
-        result = candidates.score(scorer, progress_bar())
+        asked = prompts_of_pictures(scorer, prompts, len(candidates), group_size[0])
+        result = candidates.score(scorer, progress_bar(), asked)
         selection = select_best(CandidateScores.of(result), settings)
         scores = result.score.tolist()
         sheet = candidate_sheet(
@@ -68,7 +79,15 @@ class Score(io.ComfyNode):
         )
         score_range = score_range_text(valid_scores(scores, selection), scorer.thresholds, scorer.name)
         summary = " · ".join(
-            filter(None, (count_text(selection), invalid_text(selection.invalid), score_range))
+            filter(
+                None,
+                (
+                    count_text(selection),
+                    invalid_text(selection.invalid),
+                    score_range,
+                    use_of_prompts(asked) if asked else "",
+                ),
+            )
         )
         return io.NodeOutput(
             scores,

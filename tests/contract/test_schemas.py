@@ -39,7 +39,7 @@ def described(schema: Any) -> dict[str, Any]:
         options = socket.id not in UNTRANSLATED and getattr(socket, "options", None)
         default = getattr(socket, "default", None)
         parts = [
-            f"{socket.id}{'?' if socket.optional else ''}: {socket.io_type}",
+            f"{socket.id}{'?' if socket.optional else ''}: {socket.get_io_type()}",
             f"= {default}" if default not in (None, "") else "",
             f"[{', '.join(options)}]" if options else "",
             "advanced" if (socket.extra_dict or {}).get("advanced") else "",

@@ -46,3 +46,34 @@ class Bright:
     def _scores(self, logits: list[float]) -> Any:
         logit = torch.tensor(logits)
         return self._pack.module("ganrm_core.rewards.base").Scores(logit, logit / 2, self.uncertainty(logit))
+
+
+class AsAsked:
+    """Needs prompts: the logit is how bright a picture is whose prompt holds "bright", else how dark it is.
+
+    `asked`: the prompts of every call.
+    """
+
+    name = "as asked"
+    needs_prompt = True
+    thresholds: Mapping[str, float] = {}
+
+    def __init__(self, pack: Any) -> None:
+        self._pack = pack
+        self.asked: list[list[str]] = []
+
+    def score(self, images: Any, prompts: Any = None, progress: Any = lambda _: None) -> Any:
+        base, step = (self._pack.module(f"ganrm_core.{name}") for name in ("rewards.base", "utils.progress"))
+        levels = torch.stack([base.opened(each).mean() for each in base.each_of(images)])
+        asked = base.checked_prompts(self.name, prompts, len(levels))
+        self.asked.append(asked)
+        progress(step.Progress("scoring", len(levels), len(levels)))
+        logit = torch.where(torch.tensor(["bright" in prompt for prompt in asked]), levels, 1 - levels)
+        return base.Scores(logit, logit / 2, torch.zeros_like(logit))
+
+    def score_files(
+        self, paths: Sequence[Path], skipped: list[Any], prompts: Any = None
+    ) -> Iterator[tuple[Path, Any]]:
+        asked = self._pack.module("ganrm_core.rewards.base").checked_prompts(self.name, prompts, len(paths))
+        for path, prompt in zip(paths, asked, strict=True):
+            yield path, self.score([path], [prompt])
