@@ -91,7 +91,12 @@ def prompt_fit() -> Graph:
     graph = Graph("prompt_fit", faces=("GANRMPromptFit",))
     (only,) = graph.columns(420)
     graph.add(
-        "GANRMPromptFit", only.place(160), formula="similarity", text_encoder="automatic", architecture=""
+        "GANRMPromptFit",
+        only.place(160),
+        model="clip_vision/clip-vit-large-patch14.safetensors",
+        text_encoder="automatic",
+        formula="similarity",
+        architecture="",
     )
     return graph
 

@@ -39,7 +39,6 @@ class PromptFitNode(io.ComfyNode):
                 io.Combo.Input(
                     "model",
                     options=judge_files.pair_choices() or [_PROPOSED],
-                    optional=True,
                     tooltip="A CLIP vision file of models/clip_vision with its text encoder below, or a whole CLIP or SigLIP: "
                     "a folder with config.json in models/ganrm_judges. Press R on the page to see new ones.",
                 ),
