@@ -96,7 +96,7 @@ def test_a_judge_and_a_taste_become_one_and_a_missing_prompt_is_asked_for(
 
 
 def _put_laion(models: Path) -> None:
-    """LAION's head on a CLIP of small width whose embedding is as wide as the real one's."""
+    """LAION's head on a small CLIP whose pictures and embeddings have the real one's size."""
     import transformers
     from safetensors.torch import save_file
     from unit_support.tiny_encoders import enlivened
@@ -107,8 +107,8 @@ def _put_laion(models: Path) -> None:
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=1,
-        image_size=32,
-        patch_size=8,
+        image_size=224,
+        patch_size=56,
         projection_dim=768,
     )
     network = enlivened(transformers.CLIPVisionModelWithProjection(config))

@@ -36,8 +36,9 @@ _WIDTHS = (1024, 128, 64, 16, 1)
 class Predictor:
     """What tells the two predictors apart.
 
-    `prefix` and `places` are the names of the head's layers in its file; `encoder` says which encoder it needs, of
-    `width`, and `shapes` are tensors by which its file is recognised, in each naming that is in use.
+    `prefix` and `places` are the names of the head's layers in its file. `encoder` says which encoder it needs: its
+    embeddings are of `width`, its pictures of `size`, and one of its parameters has `part` in its name. `shapes` are
+    tensors by which its file is recognised, in each naming that is in use.
     """
 
     name: str
@@ -45,6 +46,8 @@ class Predictor:
     prefix: str
     places: tuple[int, ...]
     width: int
+    size: int
+    part: str
     encoder: str
     fit: Fit
     scale: PublishedScale
@@ -62,6 +65,8 @@ LAION_V2 = Predictor(
     prefix="layers.",
     places=(0, 2, 4, 6, 7),
     width=768,
+    size=224,
+    part="visual_projection",
     encoder="OpenAI's CLIP ViT-L/14 with its projection (clip-vit-large-patch14)",
     fit="crop, rounded",
     # Chosen by LAION's own cuts (laion.ai/blog/laion-aesthetics): 5 keeps the better pictures, 6.5 the best 0.03 %.
@@ -80,6 +85,8 @@ V2_5 = Predictor(
     prefix="scoring_head.",
     places=(0, 2, 4, 6, 8),
     width=1152,
+    size=384,
+    part="head.probe",
     encoder="Google's SigLIP so400m/14 at 384 (sigclip_vision_patch14_384)",
     fit="squash",
     # Chosen: its author calls 5.5 and more a great aesthetic score.
@@ -135,11 +142,9 @@ def load_predictor(predictor: Predictor, head_file: Path, encoder: Path) -> Aest
     kind = "transformers" if encoder.is_dir() else "file"
     with torch.inference_mode(False), torch.no_grad():
         loaded = load_backbone(f"{kind}:{encoder}", offline=True)
-        width = _embedding_width(loaded)
-        if not isinstance(loaded, VitBackbone) or width != predictor.width:
+        if not isinstance(loaded, VitBackbone) or not _fits(loaded, predictor):
             raise BackboneError(
-                f"{shown(encoder)} gives embeddings of width {width}, but {predictor.name} needs {predictor.width}: "
-                f"choose {predictor.encoder}."
+                f"{shown(encoder)} is another vision model than {predictor.name} was made for: choose {predictor.encoder}."
             )
         head = _head(predictor)
         load_exactly(head, tensors_of(head_file), head_file, f"the head of {predictor.name}")
@@ -168,8 +173,11 @@ class _Named(nn.Module):
         return output
 
 
-def _embedding_width(backbone: Backbone) -> int:
-    return next(tap.width for tap in backbone.spec.taps if tap.name == backbone.spec.embedding)
+def _fits(backbone: Backbone, predictor: Predictor) -> bool:
+    spec = backbone.spec
+    width = next(tap.width for tap in spec.taps if tap.name == spec.embedding)
+    has_part = any(predictor.part in name for name, _ in backbone.named_parameters())
+    return has_part and (width, spec.input_size) == (predictor.width, predictor.size)
 
 
 def _files(encoder: Path) -> tuple[Path, ...]:

@@ -3,7 +3,7 @@
 PickScore v1 (a `transformers` folder, yuvalkirstain/PickScore_v1): exp(logit_scale) · cos, about 18 to 24. Code: MIT
     (yuvalkirstain/PickScore); the weights name no licence. 3.9 GB. Kirstain et al. 2023, arXiv 2305.01569.
 HPS v2.1 (HPS_v2.1_compressed.pt, an OpenCLIP ViT-H-14 checkpoint): cos, about 0.15 to 0.35 (benchmarks print it times
-    100). Apache-2.0 (tgxs002/HPSv2). 1.9 GB. Wu et al. 2023, arXiv 2306.09341. Pictures are padded to a square with
+    100). Apache-2.0 (tgxs002/HPSv2). 2 GB. Wu et al. 2023, arXiv 2306.09341. Pictures are padded to a square with
     black, as its authors do, so that nothing of them is cut off.
 """
 

@@ -21,8 +21,8 @@ from ganrm_core.utils.errors import BackboneError
 
 PICTURES = pictures((40, 57), (64, 33))
 CASES = {
-    "laion": (replace(LAION_V2, width=24), "clip-vision"),
-    "v2.5": (replace(V2_5, width=128), "siglip-vision"),
+    "laion": (replace(LAION_V2, width=24, size=32), "clip-vision"),
+    "v2.5": (replace(V2_5, width=128, size=32), "siglip-vision"),
 }
 Case = tuple[Predictor, Path, Path, Any, list[tuple[Tensor, Tensor]]]
 
@@ -66,10 +66,11 @@ def test_the_score_is_a_chain_of_linear_layers_on_the_unit_embedding(case: Case)
 
 def test_another_encoder_or_head_is_refused_by_name(case: Case, tmp_path: Path) -> None:
     predictor, head, encoder, _, _ = case
-    with pytest.raises(BackboneError, match=r"needs 99.*choose"):
-        load_predictor(replace(predictor, width=99), head, encoder)
+    for wanted in ({"width": 99}, {"size": 224}, {"part": "other"}):
+        with pytest.raises(BackboneError, match=r"encoder\.safetensors.*another vision model.*choose"):
+            load_predictor(replace(predictor, **wanted), head, encoder)
     other = V2_5 if predictor.kind == "laion_aesthetic_v2" else LAION_V2
     with pytest.raises(BackboneError, match=r"head\.pth.*is not the head of"):
-        load_predictor(replace(other, width=predictor.width), head, encoder)
+        load_predictor(replace(other, width=predictor.width, size=32, part=predictor.part), head, encoder)
     with pytest.raises(BackboneError, match="no weights file"):
         load_predictor(predictor, tmp_path / "absent.pth", encoder)
