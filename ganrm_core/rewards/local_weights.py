@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..backbones.hf_vision_model import import_transformers, quiet_transformers
 from ..utils.error_text import damage, reason
@@ -16,7 +18,10 @@ from ..utils.safetensors_io import readable_path
 from ..utils.torch_file import read_tensors
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_CONFIG = "config.json"
+_ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 _NAMED = 4
+_DRAWS = (Tensor.normal_, Tensor.uniform_)
 
 
 def tensors_of(path: Path) -> dict[str, Tensor]:
@@ -30,6 +35,25 @@ def tensors_of(path: Path) -> dict[str, Tensor]:
             f"{shown(path)} cannot be read ({reason(error)}). It is damaged, incomplete or holds code, which is never "
             "run: download it again."
         ) from error
+
+
+class NoInitialisation(TorchFunctionMode):
+    """Context that builds networks without drawing first weights: half a minute for a billion that are all replaced.
+
+    Only for networks that `load_exactly` fills: parameters hold whatever was in memory until then.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        del types
+        if func in _DRAWS or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else next(iter((kwargs or {}).values()))
+        return func(*args, **(kwargs or {}))
 
 
 def load_exactly(network: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> None:
@@ -55,6 +79,7 @@ def not_fitting(path: Path, what: str, odd: list[str]) -> BackboneError:
 
 def from_folder(class_name: str, folder: Path) -> Any:
     """A network of `transformers` from its folder, float32, nothing downloaded and no code of the folder run."""
+    _refuse_code_of_the_hub(folder)
     network, info = _from_pretrained(class_name, folder, {})
     missing = [name for name in info["missing_keys"] if "position_ids" not in name]
     if missing:
@@ -101,6 +126,18 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise BackboneError(f"{shown(path)} is damaged ({damage(error)}). Download it again.") from error
     return data
+
+
+def _refuse_code_of_the_hub(folder: Path) -> None:
+    """Raises BackboneError where a folder's configuration names attention code that would be fetched and run."""
+    config = read_json(folder / _CONFIG)
+    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
+    asked = [str(part[key]) for part in parts for key in _ATTENTION if "/" in str(part.get(key))]
+    if asked:
+        raise BackboneError(
+            f"{shown(folder / _CONFIG)} asks for code from the hub ({asked[0]}), which is never run. Remove that line "
+            "from it, or choose another model."
+        )
 
 
 def _from_pretrained(

@@ -16,6 +16,7 @@ from ..backbones.base import freeze, sha256_of_files
 from ..data.image_io import read_image, to_float
 from ..data.skipped_files import Skipped
 from ..data.streaming import decoders_beside, stream_files
+from ..metrics.calibration import Calibration
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from .base import Images, Scores, all_unreadable_named, checked_prompts, each_of, how_many, opened
 
@@ -62,6 +63,8 @@ class NetworkReward(ABC):
     """
 
     needs_prompt: bool = False
+    calibration = Calibration()
+    """The logit is the log-odds of the score, which combinations read from it: a score near 1 has fewer digits."""
 
     def __init__(self, network: nn.Module, identity: Identity, scale: PublishedScale) -> None:
         freeze(network)

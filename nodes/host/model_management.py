@@ -115,6 +115,7 @@ class ManagedNetworkReward:
 
     def __init__(self, reward: NetworkReward) -> None:
         self.reward = reward
+        self.calibration = reward.calibration
         self.managed = ManagedModule(reward.network)
 
     @property

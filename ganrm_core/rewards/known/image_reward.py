@@ -22,7 +22,7 @@ from ...utils.errors import BackboneError
 from ...utils.files import shown
 from ...utils.optional_imports import name_the_user
 from ...utils.safetensors_io import readable_path
-from ..local_weights import load_exactly, not_fitting, tensors_of
+from ..local_weights import NoInitialisation, load_exactly, not_fitting, tensors_of
 from ..network_reward import Identity, NetworkReward, PublishedScale
 from ..picture_transform import PictureTransform
 
@@ -118,7 +118,8 @@ def load_image_reward(path: Path, vocabulary: Path | None = None) -> ImageReward
     with torch.inference_mode(False), torch.no_grad():
         tensors = _renamed(tensors_of(path))
         try:
-            network = ImageRewardNetwork(tensors)
+            with NoInitialisation():
+                network = ImageRewardNetwork(tensors)
         except (KeyError, IndexError, ValueError) as error:
             raise not_fitting(path, "ImageReward", [reason(error)]) from error
         load_exactly(network, tensors, path, "ImageReward")

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...backbones.open_clip_registry import import_open_clip
 from ...utils.error_text import reason
 from ...utils.errors import BackboneError
-from ..local_weights import load_exactly, tensors_of
+from ..local_weights import NoInitialisation, load_exactly, tensors_of
 from ..picture_transform import OPENAI_MEAN, OPENAI_STD, Fit, PictureTransform
 from .image_text_pair import ImageTextPair
 
@@ -28,7 +28,8 @@ class OpenClipPair(ImageTextPair):
         _check_offline(model, config)
         tensors = tensors_of(path)
         try:
-            self.net: Any = open_clip.create_model(model, pretrained=None)
+            with NoInitialisation():
+                self.net: Any = open_clip.create_model(model, pretrained=None)
         except Exception as error:
             raise BackboneError(
                 f"{model} cannot be built with OpenCLIP {open_clip.__version__} ({reason(error)}). Choose another model, "

@@ -120,6 +120,7 @@ class TestSiglip:
     [
         ("config.json", {"model_type": "siglip2"}, "NaFlex"),
         ("config.json", {"model_type": "bert"}, "type bert"),
+        ("config.json", {"model_type": "clip", "text_config": {"attn_implementation": "a/b"}}, "never run"),
         ("preprocessor_config.json", None, "lacks preprocessor_config.json"),
         ("preprocessor_config.json", {"size": {"height": 8, "width": 9}}, "not square"),
         ("preprocessor_config.json", {"size": {"shortest_edge": 32}, "crop_size": 28}, "another size"),
