@@ -24,6 +24,8 @@ from .post_training.save_lora import SaveLora
 from .post_training.train_on_groups import TrainOnGroups
 from .scoring.combine import Ensemble
 from .scoring.heatmap import Heatmap
+from .scoring.known_reward import KnownReward
+from .scoring.prompt_fit import PromptFitNode
 from .scoring.score_folder import ScoreFolder
 from .scoring.score_images import Score
 from .training.evaluate import Evaluate
@@ -54,6 +56,8 @@ NODES: list[type[io.ComfyNode]] = [
     SaveLora,
     ExportGroups,
     AdversarialTraining,
+    PromptFitNode,
+    KnownReward,
 ]
 
 

@@ -87,4 +87,27 @@ def custom_sampling() -> Graph:
     return graph
 
 
-HELP_GRAPHS = (images_to_dataset, combination, bootstrapping, custom_sampling)
+def prompt_fit() -> Graph:
+    graph = Graph("prompt_fit", faces=("GANRMPromptFit",))
+    (only,) = graph.columns(420)
+    graph.add(
+        "GANRMPromptFit",
+        only.place(160),
+        model="clip_vision/clip-vit-large-patch14.safetensors",
+        text_encoder="automatic",
+        formula="similarity",
+        architecture="",
+    )
+    return graph
+
+
+def known_judge() -> Graph:
+    graph = Graph("known_judge", faces=("GANRMKnownReward",))
+    (only,) = graph.columns(420)
+    graph.add(
+        "GANRMKnownReward", only.place(140), judge="PickScore v1", file="automatic", backbone="automatic"
+    )
+    return graph
+
+
+HELP_GRAPHS = (images_to_dataset, combination, bootstrapping, custom_sampling, prompt_fit, known_judge)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from ..utils.error_text import reason
 from ..utils.errors import BackboneError
 from ..utils.safetensors_io import open_safetensors
+from ..utils.torch_file import read_pickled_tensors
 
 _VISUAL = "visual."
 
@@ -17,7 +17,7 @@ _VISUAL = "visual."
 def visual_tensors(path: Path, visual: nn.Module) -> dict[str, Tensor]:
     """The vision tower's tensors of a file that holds the whole model or that tower alone."""
     try:
-        tensors = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+        tensors = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickled_tensors(path)
     except Exception as error:
         raise BackboneError(
             f"{path} cannot be read ({reason(error)}). It is damaged, incomplete or holds code, which is never run: "
@@ -43,9 +43,3 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         # Skips the text tower, half a gigabyte in a large model.
         visual = [name for name in names if name.removeprefix("module.").startswith(_VISUAL)]
         return {name: file.get_tensor(name) for name in visual or names}
-
-
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    data = torch.load(path, map_location="cpu", weights_only=True)
-    data = data.get("state_dict", data)
-    return {name: value for name, value in data.items() if isinstance(value, Tensor)}

@@ -48,8 +48,8 @@ class CombinedReward:
     weights. A negative weight penalises what that reward likes. Uncertainties add up as independent ones, so that
     of one model given twice comes out too small.
 
-    Reward models on the same backbone run it once per picture. For any other reward l is the log-odds of its
-    score, and u its uncertainty as it is.
+    Reward models on the same backbone run it once per picture. For a reward without a `calibration` l is the log-odds of
+    its score, and u its uncertainty as it is.
     """
 
     def __init__(
@@ -76,7 +76,10 @@ class CombinedReward:
         """Signed weights; their absolute values sum to 1."""
         self._name = name.strip() or _sum_name(rewards, given)
         models = [model_of(reward) for reward in self.rewards]
-        self._calibrations = [model.calibration if model else None for model in models]
+        self._calibrations: list[Calibration | None] = [
+            getattr(model or reward, "calibration", None)
+            for reward, model in zip(self.rewards, models, strict=True)
+        ]
         self._groups = _grouped(self.rewards, models, to_device)
 
     @property

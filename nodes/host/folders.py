@@ -15,12 +15,19 @@ from ...ganrm_core.utils.files import shown
 from .safe_paths import SEPARATOR, allowed_absolute_path, allowed_folders, check_text, relative_path, unquoted
 
 MODELS, DATASETS, BACKBONES = "ganrm", "ganrm_datasets", "ganrm_backbones"
+JUDGES = "ganrm_judges"
+WEIGHTS = frozenset({".safetensors", ".pt", ".pth", ".bin"})
+"""Endings of weights files that published judges come in."""
 _DEPTH = 3
 
 
 def register() -> None:
     """Make our folders known to ComfyUI, keeping what extra_model_paths.yaml already named."""
-    for kind, suffixes in ((MODELS, {".safetensors"}), (BACKBONES, {".safetensors"}), (DATASETS, set())):
+    kinds: tuple[tuple[str, set[str] | frozenset[str]], ...] = (
+        *((MODELS, {".safetensors"}), (BACKBONES, {".safetensors"})),
+        *((JUDGES, WEIGHTS), (DATASETS, frozenset())),
+    )
+    for kind, suffixes in kinds:
         folder = Path(folder_paths.models_dir) / kind
         folder_paths.add_model_folder_path(kind, str(folder))
         paths, known = folder_paths.folder_names_and_paths[kind]

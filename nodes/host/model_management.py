@@ -15,6 +15,7 @@ from ...ganrm_core.backbones.base import Backbone
 from ...ganrm_core.data.skipped_files import Skipped
 from ...ganrm_core.rewards.base import Images, Reward, Scores, how_many
 from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
+from ...ganrm_core.rewards.network_reward import NetworkReward
 from ...ganrm_core.utils.progress import ProgressCallback, no_progress
 
 
@@ -37,33 +38,41 @@ class _Patcher(comfy.model_patcher.ModelPatcher):  # type: ignore[misc]
         return 0
 
 
-class ManagedBackbone:
-    """A backbone whose device ComfyUI's memory manager controls."""
+class ManagedModule:
+    """A plain torch module whose device ComfyUI's memory manager controls."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, module: torch.nn.Module) -> None:
         management = comfy.model_management
-        self.backbone = backbone
-        self._device = management.get_torch_device()
+        self._module = module
+        self.device = management.get_torch_device()
         self._patcher = _Patcher(
-            backbone, load_device=self._device, offload_device=management.unet_offload_device()
+            module, load_device=self.device, offload_device=management.unet_offload_device()
         )
 
-    def load(self, pictures: int = 1) -> None:
-        """Load the whole backbone onto its device, with memory for a batch; keep all of it on the CPU if that fails."""
-        batch = min(pictures, self.backbone.plan(self._device.type).batch_size)
-        comfy.model_management.load_models_gpu(
-            [self._patcher],
-            memory_required=self.backbone.bytes_per_picture * batch,
-            force_full_load=True,
-        )
-        if any(parameter.device.type != self._device.type for parameter in self.backbone.parameters()):
+    def load_with(self, memory: int) -> None:
+        """Load the whole module onto its device, with `memory` bytes to run in; keep all on the CPU if that fails."""
+        comfy.model_management.load_models_gpu([self._patcher], memory_required=memory, force_full_load=True)
+        if any(parameter.device.type != self.device.type for parameter in self._module.parameters()):
             self._patcher.detach()
             with torch.inference_mode(False):
-                self.backbone.to("cpu")
+                self._module.to("cpu")
             logging.warning(
                 "GAN-RM: ComfyUI keeps no whole model on the graphics card with its present settings "
                 "(--novram), so the reward model runs on the CPU. The scores are the same."
             )
+
+
+class ManagedBackbone(ManagedModule):
+    """A backbone whose device ComfyUI's memory manager controls."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__(backbone)
+        self.backbone = backbone
+
+    def load(self, pictures: int = 1) -> None:
+        """Load the whole backbone onto its device, with memory for a batch; keep all of it on the CPU if that fails."""
+        batch = min(pictures, self.backbone.plan(self.device.type).batch_size)
+        self.load_with(self.backbone.bytes_per_picture * batch)
 
 
 class ManagedReward:
@@ -99,6 +108,42 @@ class ManagedReward:
     ) -> Iterator[tuple[Path, Scores]]:
         self.managed_backbone.load(len(paths))
         return self.model.score_files(paths, skipped, prompts)
+
+
+class ManagedNetworkReward:
+    """`Reward` that travels on a socket: a published network, loaded onto the device before it scores."""
+
+    def __init__(self, reward: NetworkReward) -> None:
+        self.reward = reward
+        self.calibration = reward.calibration
+        self.managed = ManagedModule(reward.network)
+
+    @property
+    def name(self) -> str:
+        return self.reward.name
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        return self.reward.thresholds
+
+    @property
+    def needs_prompt(self) -> bool:
+        return self.reward.needs_prompt
+
+    def score(
+        self,
+        images: Images,
+        prompts: Sequence[str] | None = None,
+        progress: ProgressCallback = no_progress,
+    ) -> Scores:
+        self.managed.load_with(self.reward.bytes_per_picture)
+        return self.reward.score(images, prompts, progress)
+
+    def score_files(
+        self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
+    ) -> Iterator[tuple[Path, Scores]]:
+        self.managed.load_with(self.reward.bytes_per_picture)
+        return self.reward.score_files(paths, skipped, prompts)
 
 
 def model_of(reward: Reward) -> RewardModel | None:

@@ -66,9 +66,9 @@ def _point(base: Path, pack: Pack | None = None) -> Folders:
         setattr(folder_paths, f"{name}_directory", str(getattr(folders, name)))
     folder_paths.base_path, folder_paths.models_dir = str(base), str(folders.models)
     folder_paths.filename_list_cache.clear()
-    for kind in ("ganrm", "ganrm_datasets", "ganrm_backbones"):
+    for kind in ("ganrm", "ganrm_datasets", "ganrm_backbones", "ganrm_judges"):
         folder_paths.folder_names_and_paths.pop(kind, None)
-    for kind in ("clip_vision", "loras"):
+    for kind in ("clip_vision", "text_encoders", "loras"):
         (folders.models / kind).mkdir(parents=True, exist_ok=True)
         folder_paths.folder_names_and_paths[kind] = ([str(folders.models / kind)], {".safetensors"})
     if pack:

@@ -18,7 +18,17 @@ IDS = sorted(path.stem for path in DOCS.glob("*.md"))
 RECORDED = json.loads(Path(__file__).with_name("schemas.json").read_text(encoding="utf-8"))
 CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
 # Options that depend on the machine, and names that are the same in every language.
-UNTRANSLATED = {"model", "backbone", "folder", "file", "format", "sampler_name", "scheduler", "start_file"}
+UNTRANSLATED = {
+    "model",
+    "backbone",
+    "folder",
+    "file",
+    "format",
+    "sampler_name",
+    "scheduler",
+    "start_file",
+    "text_encoder",
+}
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ....ganrm_core.rewards.base import Reward
 from ....ganrm_core.rewards.combined import CombinedReward
 from ....ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ..model_management import model_of
+from ..model_management import ManagedNetworkReward, model_of
 from .prompt_set import Conditioning
 
 _SAMPLES = 4096  # values of each tensor
@@ -75,6 +75,8 @@ def reward_fingerprint(reward: Reward) -> str:
     model = reward if isinstance(reward, RewardModel) else model_of(reward)
     if model is not None:
         return hashlib.sha256(model.to_bytes()).hexdigest()
+    if isinstance(reward, ManagedNetworkReward):
+        return reward.reward.identity.sha256()
     if not isinstance(reward, CombinedReward):
         return ""
     parts = [reward_fingerprint(part) for part in reward.rewards]

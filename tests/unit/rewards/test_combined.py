@@ -228,3 +228,19 @@ def test_weights_that_cannot_be_used() -> None:
             CombinedReward([Plain(), Plain()], weights)
     with pytest.raises(DataError, match="No reward"):
         CombinedReward([])
+
+
+def test_the_log_odds_of_a_calibrated_reward_are_read_from_its_logit() -> None:
+    """Its score is 1.0 in float32 from a logit of 17 on."""
+
+    class Sure(Plain):
+        calibration = Calibration()
+
+        def _scores(self, values: list[float]) -> Scores:
+            logit = torch.tensor(values) + 30
+            return Scores(logit, torch.sigmoid(logit), torch.zeros(len(values)))
+
+    combined = CombinedReward([Sure(), Plain()], [1, 0.5])
+    images = [torch.full((3, 4, 4), level) for level in (0.25, 0.5)]
+    plain = torch.tensor([0.25, 0.5]).logit()
+    assert torch.allclose(combined.score(images).logit, (torch.tensor([30.25, 30.5]) + plain / 2) / 1.5)

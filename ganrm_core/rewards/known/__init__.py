@@ -1,0 +1,1 @@
+"""Known judges: published aesthetic and preference scores, read from their published weights."""
