@@ -21,6 +21,9 @@ from .scalings import scalings
 from .sigmas import NoiseLevels
 from .stochastic_steps import guarded_log_ratio, step_distribution
 
+KL_SHARE = 0.2
+"""Of DiffusionNFT's weight of the distance, what holds this method as strongly: its gradients are smaller."""
+
 
 @dataclass(frozen=True)
 class GrpoSettings:
