@@ -7,6 +7,7 @@ each prompt, scores it, and learns from it. Arms:
   grpo    Flow-GRPO's likelihoods instead, the rest alike
   fixed   as nft, with the reward as it was trained
   bare    DiffusionNFT without refresh, anchor and distance to the generator (negative control)
+  paper   Flow-GRPO with the reward of Adv-GRPO's authors (`benchmarks.paper_reward`) instead of the taste, without an anchor
 
 Printed: for each arm the LoRA that the watch would have given (of the best look before it would have stopped), and the one
 after the last round; the watch never ends a training here. How long a round takes without the watch, what of it, and memory.
@@ -30,10 +31,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.paper_reward import PaperReward
 from benchmarks.post_training import ALL_PROMPTS, GROUP, STEPS, Run, Test, other_reward, print_table, share
 from benchmarks.shapes.bench import Bench, pack
 
-ARMS = ("nft", "grpo", "fixed", "bare")
+ARMS = ("nft", "grpo", "fixed", "bare", "paper")
 _ROUND_SEED = 50_000_000
 _HELD_OUT = 20
 
@@ -75,11 +77,12 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Studio:
-    """Samples by ComfyUI's own sampler; the taste, and a judge of its own."""
+    """Samples by ComfyUI's own sampler; the taste, and a judge of its own. `places`: pictures are read by places, too."""
 
     run: Run
     denoiser: Any
     judge_model: Any
+    places: bool = False
     seconds: dict[str, float] = field(default_factory=lambda: {"decoding": 0.0, "scoring": 0.0})
 
     def sample(self, prompt: int, seeds: Sequence[int]) -> Tensor:
@@ -104,7 +107,18 @@ class Studio:
         images = torch.from_numpy(pictures)
         features = refresh.picture_features(self.run.reward, images)
         judged = self.judge_model.score(images).logit if watched else None
-        return studio.Judged(self.run.reward.score_features(features).logit, features, judged)
+        patches = place_features(self.run.reward, pictures) if self.places else None
+        return studio.Judged(
+            self.run.reward.score_features(features).logit, features, judged, patches=patches
+        )
+
+
+def place_features(reward: Any, pictures: NDArray[np.float32]) -> Tensor:
+    """[N, P, C]."""
+    patches: Tensor = pack("ganrm_core.training.patch_features").patch_features(
+        reward, torch.from_numpy(pictures)
+    )
+    return patches
 
 
 class Adversarial:
@@ -112,7 +126,8 @@ class Adversarial:
 
     def __init__(self, run: Run, arm: str, options: argparse.Namespace, judge: Any) -> None:
         self._run, self._arm, self._options, self._judge = run, arm, options, judge
-        self._bare = arm == "bare"
+        self._free = arm in ("bare", "paper")
+        """Whether nothing holds the generator."""
 
     def train(self) -> dict[str, Test]:
         """Tests of the LoRA that the watch gives, and of the last one; of both again after the rounds that follow."""
@@ -123,7 +138,7 @@ class Adversarial:
         with denoisers.trainable(
             run.bench.model, run.prompt_set, config.LoraSettings(), shape, seed=run.seed
         ) as denoiser:
-            studio = Studio(run, denoiser, self._judge)
+            studio = Studio(run, denoiser, self._judge, self._arm == "paper")
             total, count = options.rounds + options.more, len(ALL_PROMPTS)
             plan = rounds.Plan(count, total, count, GROUP, seed=_ROUND_SEED + run.first_seed)
             memory = peak_memory()
@@ -173,25 +188,29 @@ class Adversarial:
         held_out = post["watch"].HeldOutError(clean[:_HELD_OUT], prompts[:_HELD_OUT], levels, run.seed)
         references = post["anchor"].References(clean[_HELD_OUT:], prompts[_HELD_OUT:])
         anchor = None
-        if options.anchor and not self._bare:
+        if options.anchor and not self._free:
             anchor = post["anchor"].Anchor(denoiser, references, levels, options.anchor)
         common = {
             "learning_rate": options.rate,
-            "kl": 0.0 if self._bare else options.kl,
+            "kl": 0.0 if self._free else options.kl,
             "micro_batch": 32,
             "seed": run.seed,
         }
-        if self._arm == "grpo":
+        if self._arm in ("grpo", "paper"):
             settings = post["grpo_trainer"].GrpoSettings(cfg=run.cfg, **common)
             learner = post["grpo_trainer"].GrpoTrainer(denoiser, levels, settings, clean.shape[1:], anchor)
         else:
             settings = post["nft_trainer"].NftSettings(beta=options.beta, **common)
             learner = post["nft_trainer"].NftTrainer(denoiser, levels, settings, studio.sample, anchor)
-        refreshed = None if self._arm in ("fixed", "bare") else self._refresh()
+        refreshed = None if self._arm in ("fixed", "bare") else self._refreshed()
         liked = studio.judge_pictures(run.liked.pictures[:_HELD_OUT])
         return post["rounds"].Parts(denoiser, learner, studio, levels, refreshed, held_out, liked)
 
-    def _refresh(self) -> Any:
+    def _refreshed(self) -> Any:
+        if self._arm == "paper":
+            return PaperReward(
+                place_features(self._run.reward, self._run.liked.pictures[_HELD_OUT:]), self._run.seed
+            )
         run, module = self._run, pack("ganrm_core.training.head_refresh")
         liked, ordinary = (
             module.picture_features(run.reward, torch.from_numpy(each))
