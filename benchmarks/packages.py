@@ -39,6 +39,8 @@ def cached(file: Path, command: Sequence[str]) -> Path:
         made = Path(home) / file.name
         if done.returncode or not made.exists():
             lines = (done.stderr or done.stdout).strip().splitlines()
-            raise PackageError(f"{file.name} cannot be fetched ({lines[-1] if lines else 'nothing came'}). {told}")
+            raise PackageError(
+                f"{file.name} cannot be fetched ({lines[-1] if lines else 'nothing came'}). {told}"
+            )
         made.rename(file)
     return file

@@ -108,9 +108,7 @@ def named_weights(
     arrays: Mapping[str, NDArray[Any]], steps: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
 ) -> dict[str, Tensor]:
     """`Dinov2Model`'s tensors. `steps`: operation, inputs and outputs of every node of the graph."""
-    found = {
-        name.removeprefix(PREFIX): array for name, array in arrays.items() if name.startswith(PREFIX)
-    }
+    found = {name.removeprefix(PREFIX): array for name, array in arrays.items() if name.startswith(PREFIX)}
     products = {
         outputs[0]: arrays[inputs[1]]
         for kind, inputs, outputs in steps
