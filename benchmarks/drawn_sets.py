@@ -13,17 +13,20 @@ import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from packages import PackageError, npm_package
 from PIL import Image
 
+Drawing: TypeAlias = Callable[[], Image.Image]
+"""Renders one drawing."""
 CANVAS = 256
 """Longer side in pixels at which a drawing is rendered; the drawings that are pictures already have it."""
 
 # People in several genders and skin tones, flags, digits and clock faces: one subject many times over.
 _VARIANTS = re.compile(
-    r"skin-tone|^flag-|^keycap|oclock|o-clock|thirty|^family|^(wo)?m[ae]n-|^couple|^kiss-|^person-|medium-dark"
+    r"skin-tone|^flag-|^keycap|oclock|o-clock|thirty|^family|^(wo)?m[ae]n-|^couple|^kiss-|^person-"
+    r"|(?<!traffic)(?<!car)-(light|medium|dark)$"
 )
 
 
@@ -38,12 +41,12 @@ class DrawnSet:
     author: str
     subject: Callable[[str], str | None]
 
-    def drawings(self) -> dict[str, Callable[[], Image.Image]]:
+    def drawings(self) -> dict[str, Drawing]:
         """Subject → the drawing, RGBA. Raises PackageError where the package cannot be had."""
         if self.package == _RENDERS:
             return _renders(self)
         icons = _json_of(self.package, self.version, "icons.json")
-        found: dict[str, Callable[[], Image.Image]] = {}
+        found: dict[str, Drawing] = {}
         for name, icon in sorted(icons["icons"].items()):
             subject = self.subject(name)
             if subject is not None and subject not in found:
@@ -78,11 +81,11 @@ def rendered(svg: str) -> Image.Image:
     return Image.open(io.BytesIO(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, **size)))
 
 
-def _renders(drawn: DrawnSet) -> dict[str, Callable[[], Image.Image]]:
+def _renders(drawn: DrawnSet) -> dict[str, Drawing]:
     """Of a package of picture files named by code points; subjects are those of the same company's flat drawings."""
     names = _json_of(FLUENT_FLAT.package, FLUENT_FLAT.version, "chars.json")
     files = _files_of(drawn.package, drawn.version)
-    found: dict[str, Callable[[], Image.Image]] = {}
+    found: dict[str, Drawing] = {}
     for points, name in sorted(names.items()):
         subject = drawn.subject(name)
         data = files.get(f"package/assets/{points}.webp") or files.get(f"package/assets/{points}-fe0f.webp")

@@ -27,7 +27,6 @@ import hashlib
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,6 +35,7 @@ from first_default import fit_first_default
 from intervals import mean_interval
 from looks import add_backbone_options, readable_backbone, readout_of
 from numpy.typing import NDArray
+from packages import RESULTS
 from sklearn.linear_model import LogisticRegressionCV
 from tasks import Split
 from torch import Tensor
@@ -62,7 +62,6 @@ METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")
 STAGE_ENDS = tuple(f"stage{place}" for place in range(1, 8))
 VIEWS = 4
 LEAST_TEST_GROUPS = 100
-RESULTS = Path(__file__).parent / "results"
 
 Array = NDArray[np.float64]
 
@@ -74,6 +73,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="splits per task and size (default 3)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="pictures per class")
     add_backbone_options(parser)
+    parser.add_argument("--views", type=int, default=VIEWS, help="of a picture to learn from (default 4)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -112,7 +112,7 @@ def _judged_on(split: Split) -> int:
 def bench_of(options: argparse.Namespace, pool: list[Tensor]) -> Bench:
     """A bench with the backbone and the looks that `add_backbone_options` were given."""
     backbone = readable_backbone(options.backbone, options.blocks)
-    bench = Bench(backbone, pool)
+    bench = Bench(backbone, pool, views=options.views)
     bench.read_as(readout_of(backbone.spec, options.second_look, options.second_side))
     return bench
 
@@ -131,8 +131,10 @@ class Bench:
         pool: list[Tensor],
         *more: Readout,
         second_look: SecondLookSetting = "smaller",
+        views: int = VIEWS,
     ) -> None:
         """`more`: feature blocks beyond those of the methods; `second_look`: the one `default` uses."""
+        self.views = views
         self.backbone = backbone
         self.pool = pool
         self._more = more
@@ -174,7 +176,7 @@ class Bench:
     def features(self, task: BenchTask) -> tuple[Tensor, Tensor]:
         """Features of every image in both conditions: two arrays [pool, views, columns]."""
         size = task.pool_size(self.pool)
-        made_from = f"({task.version}, {VIEWS}, {size}, {self.readout!r}, {self.backbone.spec!r})"
+        made_from = f"({task.version}, {self.views}, {size}, {self.readout!r}, {self.backbone.spec!r})"
         path = (
             RESULTS
             / f"fewshot-{file_name(task.name)}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}.pt"
@@ -187,7 +189,9 @@ class Bench:
         rows: dict[str, list[Tensor]] = {"liked": [], "ordinary": []}
         for index, (liked, ordinary) in enumerate(task.pictures(self.pool)):
             for name, picture in (("liked", liked), ("ordinary", ordinary)):
-                rows[name].append(reader(views(picture, VIEWS, side, seed=2 * index + (name == "liked"))))
+                rows[name].append(
+                    reader(views(picture, self.views, side, seed=2 * index + (name == "liked")))
+                )
         stacked = {name: torch.stack(part) for name, part in rows.items()}
         RESULTS.mkdir(exist_ok=True)
         torch.save(stacked, path)

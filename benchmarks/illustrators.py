@@ -21,7 +21,7 @@ import drawn_sets as sets
 import numpy as np
 import torch
 from drawn_sets import DrawnSet
-from packages import CACHE
+from packages import RESULTS
 from PIL import Image
 from tasks import Split
 from torch import Tensor
@@ -29,8 +29,9 @@ from torch import Tensor
 from ganrm_core.data.near_duplicates import group_near_duplicates, signature
 
 SIDE, CONTENT = 256, 224
-MOST_SUBJECTS = 600
-MOST_TEST = 200
+MOST_DRAWN, MOST_SUBJECTS = 640, 500
+"""Subjects that are rendered, and that are kept when look-alikes are gone."""
+MOST_TEST = 150
 """Subjects judged on, each in both drawings."""
 GROUP_SUBJECTS = 48
 """Set aside from training for the groups of candidates; sheets are dealt from them."""
@@ -57,19 +58,18 @@ class Pair:
 THIRD = (
     Pair("emojione/openmoji", sets.EMOJIONE_2, sets.OPENMOJI),
     Pair("emojione/fluent", sets.EMOJIONE_2, sets.FLUENT_FLAT),
-    Pair("fluent/openmoji", sets.FLUENT_FLAT, sets.OPENMOJI),
     Pair("emojione 1/2", sets.EMOJIONE_1, sets.EMOJIONE_2),
     Pair("shaded/flat", sets.FLUENT_SHADED, sets.FLUENT_FLAT, aligned=True),
     Pair("3d/shaded", sets.FLUENT_3D, sets.FLUENT_SHADED, compressed=True),
     Pair("flagpack/coreui", sets.FLAGPACK, sets.COREUI_FLAGS, middle=1.0),
     Pair("tabler/lucide", sets.TABLER, sets.LUCIDE),
+    Pair("pixel/pixelarticons", sets.PIXEL, sets.PIXELARTICONS),
 )
 FOURTH = (
     Pair("fxemoji/streamline", sets.FXEMOJI, sets.STREAMLINE),
     Pair("circle/flag-icons", sets.CIRCLE_FLAGS, sets.FLAG_ICONS, middle=0.68),
     Pair("vscode/material", sets.VSCODE, sets.MATERIAL_FILES),
     Pair("iconoir/hugeicons", sets.ICONOIR, sets.HUGEICONS),
-    Pair("pixel/pixelarticons", sets.PIXEL, sets.PIXELARTICONS),
 )
 
 
@@ -102,12 +102,14 @@ class IllustratorTask:
     def version(self) -> str:
         """What features are made from, for naming their file."""
         parts = [(each.package, each.version) for each in (self.pair.liked, self.pair.ordinary)]
-        return repr((parts, self.pair.middle, self.pair.compressed, SIDE, CONTENT, MOST_SUBJECTS, _LAYOUT))
+        return repr(
+            (parts, self.pair.middle, self.pair.compressed, SIDE, CONTENT, MOST_DRAWN, MOST_SUBJECTS, _LAYOUT)
+        )
 
     @cached_property
     def drawings(self) -> Drawings:
         digest = hashlib.sha256(self.version.encode()).hexdigest()[:12]
-        path = CACHE.parent / f"drawings-{file_name(self.name)}-{digest}.pt"
+        path = RESULTS / f"drawings-{file_name(self.name)}-{digest}.pt"
         if path.exists():
             kept = torch.load(path, weights_only=True)
             return Drawings(kept["subjects"], *([bytes(d.numpy()) for d in kept[k]] for k in _HANDS))
@@ -172,7 +174,7 @@ def drawn(pair: Pair) -> Drawings:
     shared = sorted(liked.keys() & ordinary.keys())
     order = torch.randperm(len(shared), generator=torch.Generator().manual_seed(0)).tolist()
     subjects, hands = [], ([], [])  # type: tuple[list[str], tuple[list[Image.Image], list[Image.Image]]]
-    for subject in (shared[place] for place in order):
+    for subject in (shared[place] for place in order[:MOST_DRAWN]):
         both = [framed(hand[subject](), pair.middle) for hand in (liked, ordinary)]
         if None not in both:
             subjects.append(subject)

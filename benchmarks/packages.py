@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-CACHE = Path(os.environ.get("GANRM_BENCHMARK_PACKAGES") or Path(__file__).parent / "results" / "packages")
+RESULTS = Path(__file__).parent / "results"
+CACHE = Path(os.environ.get("GANRM_BENCHMARK_PACKAGES") or RESULTS / "packages")
 
 
 class PackageError(RuntimeError):

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from families import FAMILIES, BenchTask, pool_of, tasks_of
-from fewshot import RESULTS, Array, Bench, bench_of, centroid, file_name, linear_probe
+from fewshot import RESULTS, VIEWS, Array, Bench, bench_of, centroid, file_name, linear_probe
 from looks import add_backbone_options
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="training pictures per class")
     parser.add_argument("--family", choices=FAMILIES, default="first", help="of kinds (default first)")
     add_backbone_options(parser)
+    parser.add_argument("--views", type=int, default=VIEWS, help="of a picture to learn from (default 4)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
