@@ -1,4 +1,4 @@
-"""Few-shot AUC on held-out images: python benchmarks/fewshot.py [task …] [--seeds 3] [--family second]
+"""Few-shot AUC on held-out images: python benchmarks/fewshot.py [task …] [--seeds 3] [--family second|third|fourth]
 
 For each task and number of training images per class, the AUC on unseen images of unseen contents of:
 
@@ -13,7 +13,11 @@ The probes are scikit-learn's logistic regression on standardised columns, the p
 cross-validation. *Closing* is the share of the pooled probe's shortfall that `default` makes good:
 1 − Σ(1 − AUC of default) / Σ(1 − AUC of pooled). Features are kept in benchmarks/results.
 
-`default` was tuned while looking at the first family of tasks; the second one was made afterwards.
+`default` was tuned while looking at the first family of tasks; the second one was made afterwards. In the third and fourth
+two illustrators drew the same subjects (`illustrators.py`); the fourth is for reporting alone.
+
+--backbone takes any backbone of the library, such as transformers:FOLDER (`vit_small.py` makes one). For a
+transformer --blocks says after which blocks it is read, --second-look and --second-side what else is read of a picture.
 """
 
 from __future__ import annotations
@@ -23,25 +27,25 @@ import hashlib
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
+from families import FAMILIES, BenchTask, pool_of, tasks_of
 from first_default import fit_first_default
 from intervals import mean_interval
+from looks import add_backbone_options, readable_backbone, readout_of
 from numpy.typing import NDArray
+from packages import RESULTS
 from sklearn.linear_model import LogisticRegressionCV
-from tasks import FAMILIES, Split, Task, content_disjoint_split, load_pool, tasks
+from tasks import Split
 from torch import Tensor
 
 from ganrm_core.backbones.base import Backbone
-from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.augmentation import views
 from ganrm_core.metrics.binary import auc
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.heads import Head
 from ganrm_core.rewards.discriminator.readout import (
-    SECOND_LOOKS,
     Block,
     Readout,
     SecondLookSetting,
@@ -58,7 +62,6 @@ METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")
 STAGE_ENDS = tuple(f"stage{place}" for place in range(1, 8))
 VIEWS = 4
 LEAST_TEST_GROUPS = 100
-RESULTS = Path(__file__).parent / "results"
 
 Array = NDArray[np.float64]
 
@@ -69,38 +72,54 @@ def main() -> None:
     parser.add_argument("--family", choices=FAMILIES, default="first", help="of tasks (default first)")
     parser.add_argument("--seeds", type=int, default=3, help="splits per task and size (default 3)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="pictures per class")
-    parser.add_argument("--backbone", default="efficientnet_lite0", help="or efficientnet_lite2")
-    parser.add_argument("--second-look", choices=SECOND_LOOKS, default="smaller", help="of default")
+    add_backbone_options(parser)
+    parser.add_argument("--views", type=int, default=VIEWS, help="of a picture to learn from (default 4)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    chosen = [task for task in tasks(options.family) if not options.names or task.name in options.names]
-    backbone = load_backbone(options.backbone)
-    pool = load_pool()[1]
-    bench = Bench(backbone, pool, second_look=options.second_look)
-    sizes = [n for n in options.sizes if len(pool) - 2 * n >= LEAST_TEST_GROUPS]
-    print(f"{len(pool)} pictures, no two alike; {options.seeds} splits each")
-    if dropped := sorted(set(options.sizes) - set(sizes)):
-        print(
-            f"n = {', '.join(map(str, dropped))} is left out: fewer than {LEAST_TEST_GROUPS} pictures would remain"
-        )
+    chosen = [task for task in tasks_of(options.family) if not options.names or task.name in options.names]
+    bench = bench_of(options, pool_of(options.family))
+    print(f"no two pictures alike; {options.seeds} splits each")
+    print(f"n is left out where fewer than {LEAST_TEST_GROUPS} pictures would remain to judge on")
     print(
-        f"\n{'task':<12}{'kind':<7}{'n':>4}{'test groups':>13}" + "".join(f"{m:>11}" for m in METHODS),
+        f"\n{'task':<20}{'kind':<7}{'n':>4}{'test groups':>13}" + "".join(f"{m:>11}" for m in METHODS),
         flush=True,
     )
-    results: dict[int, list[list[float]]] = {n: [] for n in sizes}
+    results: dict[int, list[list[float]]] = {n: [] for n in options.sizes}
     for task in chosen:
         liked, ordinary = bench.features(task)
-        for n in sizes:
+        for n in options.sizes:
+            if (
+                2 * n + 2 > len(liked)
+                or _judged_on(split := task.split(len(liked), n, 0)) < LEAST_TEST_GROUPS
+            ):
+                continue
             aucs = []
             for seed in range(options.seeds):
-                split = content_disjoint_split(len(pool), n, seed)
+                split = task.split(len(liked), n, seed)
                 aucs.append([bench.auc_of(m, liked, ordinary, split, seed) for m in METHODS])
             results[n] += aucs
             mean = np.mean(aucs, axis=0)
-            row = f"{task.name:<12}{task.kind:<7}{n:>4}{len(pool) - 2 * n:>13}"
+            row = f"{task.name:<20}{task.kind:<7}{n:>4}{_judged_on(split):>13}"
             print(row + "".join(f"{value:>11.3f}" for value in mean), flush=True)
-    print_summary(results)
+    print_summary({n: rows for n, rows in results.items() if rows})
+
+
+def _judged_on(split: Split) -> int:
+    return len(split.test_liked) + len(split.test_ordinary)
+
+
+def bench_of(options: argparse.Namespace, pool: list[Tensor]) -> Bench:
+    """A bench with the backbone and the looks that `add_backbone_options` were given."""
+    backbone = readable_backbone(options.backbone, options.blocks)
+    bench = Bench(backbone, pool, views=options.views)
+    bench.read_as(readout_of(backbone.spec, options.second_look, options.second_side))
+    return bench
+
+
+def file_name(task: str) -> str:
+    """A task's name as part of a file's."""
+    return "".join(letter if letter.isalnum() or letter == "_" else "-" for letter in task)
 
 
 class Bench:
@@ -112,12 +131,19 @@ class Bench:
         pool: list[Tensor],
         *more: Readout,
         second_look: SecondLookSetting = "smaller",
+        views: int = VIEWS,
     ) -> None:
         """`more`: feature blocks beyond those of the methods; `second_look`: the one `default` uses."""
+        self.views = views
         self.backbone = backbone
         self.pool = pool
-        self.default = default_readout(backbone.spec, second_look)
-        self.readout = SeveralReadouts([self.default, embedding_readout(backbone.spec), *more])
+        self._more = more
+        self.read_as(default_readout(backbone.spec, second_look))
+
+    def read_as(self, default: Readout) -> None:
+        """Let `default` see these columns."""
+        self.default = default
+        self.readout = SeveralReadouts([default, embedding_readout(self.backbone.spec), *self._more])
 
     def columns(self, method: str) -> tuple[Tensor, list[Block]]:
         """Column indices and blocks that a method uses."""
@@ -125,7 +151,8 @@ class Bench:
         if method in ("centroid", "pooled", "paper"):
             seen = embedding_readout(spec)
         elif method in ("multi-tap", "first"):
-            seen = Readout(STAGE_ENDS)
+            names = {tap.name for tap in spec.taps}
+            seen = Readout(STAGE_ENDS if names >= {*STAGE_ENDS} else self.default.taps)
         else:
             seen = self.default
         return self._places(seen.blocks(spec))
@@ -146,22 +173,25 @@ class Bench:
             moved.append(Block(block.tap, block.statistic, start, start := start + len(found[-1])))
         return torch.cat(found), moved
 
-    def features(self, task: Task) -> tuple[Tensor, Tensor]:
+    def features(self, task: BenchTask) -> tuple[Tensor, Tensor]:
         """Features of every image in both conditions: two arrays [pool, views, columns]."""
-        made_from = repr((task, VIEWS, len(self.pool), self.readout, self.backbone.spec))
-        path = RESULTS / f"fewshot-{task.name}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}.pt"
+        size = task.pool_size(self.pool)
+        made_from = f"({task.version}, {self.views}, {size}, {self.readout!r}, {self.backbone.spec!r})"
+        path = (
+            RESULTS
+            / f"fewshot-{file_name(task.name)}-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}.pt"
+        )
         if path.exists():
             kept = torch.load(path, weights_only=True)
             return kept["liked"], kept["ordinary"]
         reader = FeatureExtractor(self.backbone, self.readout)
-        size = self.backbone.spec.input_size
+        side = self.backbone.spec.input_size
         rows: dict[str, list[Tensor]] = {"liked": [], "ordinary": []}
-        for index, image in enumerate(self.pool):
-            pixels = image.float() / 255
-            for name, condition in (("liked", task.liked), ("ordinary", task.ordinary)):
-                rng = torch.Generator().manual_seed(2 * index + (name == "liked"))
-                picture = condition(pixels, rng)
-                rows[name].append(reader(views(picture, VIEWS, size, seed=2 * index + (name == "liked"))))
+        for index, (liked, ordinary) in enumerate(task.pictures(self.pool)):
+            for name, picture in (("liked", liked), ("ordinary", ordinary)):
+                rows[name].append(
+                    reader(views(picture, self.views, side, seed=2 * index + (name == "liked")))
+                )
         stacked = {name: torch.stack(part) for name, part in rows.items()}
         RESULTS.mkdir(exist_ok=True)
         torch.save(stacked, path)

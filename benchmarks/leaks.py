@@ -9,6 +9,8 @@ images (at least 130 per class):
   prefers    how often the clean one scores higher (noisy)
   AUC        on clean images, where nothing can be learned: .5 is right
 
+--backbone takes any backbone of the library, such as transformers:FOLDER (`vit_small.py` makes one); --adapt lora adapts it.
+
 With --taste: liked pictures have a style *and* a leak that ordinary ones lack (they are the JPEGs), or no
 leak at all. Tested by AUC on clean images; *kept* is the share of the gain over .5 without a leak.
 
@@ -21,7 +23,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ import torch
 from PIL import Image, ImageCms, ImageDraw, ImageOps
 from styles import STYLES
 
+from ganrm_core.backbones.registry import DEFAULT_BACKBONE
 from ganrm_core.data.image_io import read_image, to_float, to_pil
 from ganrm_core.data.near_duplicates import group_near_duplicates, signature
 from ganrm_core.metrics.binary import auc
@@ -122,15 +125,18 @@ def main() -> None:
     parser.add_argument(
         "--taste", action="store_true", help="leak and taste together, instead of leaks alone"
     )
+    parser.add_argument("--backbone", default=DEFAULT_BACKBONE, help="(default %(default)s)")
+    parser.add_argument("--adapt", choices=("none", "lora"), default="none", help="(default none)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    settings = TrainingSettings(backbone=options.backbone, adapt=options.adapt)
     pictures = load_pictures()
     print(f"{len(pictures)} pictures, no two alike", flush=True)
     if options.taste:
-        leak_and_taste(pictures, options.seeds)
+        leak_and_taste(pictures, settings, options.seeds)
     else:
-        leaks_alone(pictures, options.names or list(LEAKS), options.seeds)
+        leaks_alone(pictures, settings, options.names or list(LEAKS), options.seeds)
 
 
 def load_pictures() -> list[Image.Image]:
@@ -144,13 +150,15 @@ def load_pictures() -> list[Image.Image]:
     return [pictures[i] for i in sorted(first)]
 
 
-def leaks_alone(pictures: Sequence[Image.Image], names: Sequence[str], seeds: int) -> None:
+def leaks_alone(
+    pictures: Sequence[Image.Image], settings: TrainingSettings, names: Sequence[str], seeds: int
+) -> None:
     head = f"{'leak':<15}{'audit':>7}{'raised':>8}" + "".join(
         f"{mode + ': shift':>14}{'prefers':>9}{'AUC':>7}" for mode in ("auto", "off")
     )
     print(head, flush=True)
     for name in names:
-        rows = [_one_leak(pictures, LEAKS[name], seed) for seed in range(seeds)]
+        rows = [_one_leak(pictures, settings, LEAKS[name], seed) for seed in range(seeds)]
         table = np.array([row for row, _ in rows])
         # The control has no family to name, and only the first split is trained without.
         mean = np.array([np.nan if np.isnan(column).all() else np.nanmean(column) for column in table.T])
@@ -162,7 +170,9 @@ def leaks_alone(pictures: Sequence[Image.Image], names: Sequence[str], seeds: in
         print(f"{name:<15}{mean[0]:>7.3f}{len(raised):>8}{cells}   {', '.join(raised)}", flush=True)
 
 
-def _one_leak(pictures: Sequence[Image.Image], leak: Leak, seed: int) -> tuple[list[float], list[str]]:
+def _one_leak(
+    pictures: Sequence[Image.Image], settings: TrainingSettings, leak: Leak, seed: int
+) -> tuple[list[float], list[str]]:
     order = np.random.default_rng(seed).permutation(len(pictures))
     tested, trained = order[: 2 * TEST_PER_CLASS], order[2 * TEST_PER_CLASS :]
     half = len(trained) // 2
@@ -179,7 +189,7 @@ def _one_leak(pictures: Sequence[Image.Image], leak: Leak, seed: int) -> tuple[l
             if mode == "off" and seed:
                 row += [float("nan")] * 3
                 continue
-            result = train(home / "liked", home / "ordinary", TrainingSettings(neutralise=mode, seed=seed))
+            result = train(home / "liked", home / "ordinary", replace(settings, neutralise=mode, seed=seed))
             if mode == "auto":
                 families = {family.name: family for family in result.leaks.audit.families}
                 row.append(families[leak.family].auc.value if leak.family else float("nan"))
@@ -194,16 +204,18 @@ def _one_leak(pictures: Sequence[Image.Image], leak: Leak, seed: int) -> tuple[l
     return row, raised
 
 
-def leak_and_taste(pictures: Sequence[Image.Image], seeds: int) -> None:
+def leak_and_taste(pictures: Sequence[Image.Image], settings: TrainingSettings, seeds: int) -> None:
     print(f"{'style':<15}{'no leak':>9}{'leak, off':>11}{'leak, auto':>12}{'kept by auto':>14}", flush=True)
     for style in TASTES:
-        table = np.array([_one_taste(pictures, style, seed) for seed in range(seeds)])
+        table = np.array([_one_taste(pictures, settings, style, seed) for seed in range(seeds)])
         none, off, auto = table.mean(axis=0)
         kept = (auto - 0.5) / (none - 0.5)
         print(f"{style:<15}{none:>9.3f}{off:>11.3f}{auto:>12.3f}{kept:>14.3f}", flush=True)
 
 
-def _one_taste(pictures: Sequence[Image.Image], style: str, seed: int) -> list[float]:
+def _one_taste(
+    pictures: Sequence[Image.Image], settings: TrainingSettings, style: str, seed: int
+) -> list[float]:
     order = np.random.default_rng(seed).permutation(len(pictures))
     tested, trained = order[: 2 * TEST_PER_CLASS], order[2 * TEST_PER_CLASS :]
     half = len(trained) // 2
@@ -221,7 +233,7 @@ def _one_taste(pictures: Sequence[Image.Image], style: str, seed: int) -> list[f
         aucs = []
         for name, mode in (("liked", "auto"), ("liked_jpeg", "off"), ("liked_jpeg", "auto")):
             result: TrainingResult = train(
-                home / name, home / "ordinary", TrainingSettings(neutralise=mode, seed=seed)
+                home / name, home / "ordinary", replace(settings, neutralise=mode, seed=seed)
             )
             aucs.append(auc(logits(result.model, test), labels))
     return aucs

@@ -8,6 +8,7 @@ for burnt, near the end of its range), which leaves room above and below. The se
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ from ganrm_core.synthetic.degradations import FAULTS, apply_fault
 from ganrm_core.synthetic.sample_images import Picture, demo_pictures, load_picture
 
 OUTPUT_SIZE = 256
+CANDIDATES = 8
+"""Candidates of a group that share a picture."""
 
 STRENGTHS: dict[str, float] = {
     "teal_orange": 0.7,
@@ -75,6 +78,45 @@ class Task:
 
     def ordinary(self, image: Tensor, rng: torch.Generator) -> Tensor:
         return finish(self._changed(image, rng) if self.kind == "fault" else image, rng)
+
+    @property
+    def version(self) -> str:
+        """What features are made from, for naming their file."""
+        return repr(self)
+
+    def pool_size(self, pool: Sequence[Tensor]) -> int:
+        return len(pool)
+
+    def pictures(self, pool: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every picture of the pool (uint8 [3, H, W]) in the liked and in the ordinary condition."""
+        for index, image in enumerate(pool):
+            pixels = image.float() / 255
+            liked, ordinary = (torch.Generator().manual_seed(2 * index + is_liked) for is_liked in (1, 0))
+            yield self.liked(pixels, liked), self.ordinary(pixels, ordinary)
+
+    def split(self, size: int, per_class: int, seed: int) -> Split:
+        return content_disjoint_split(size, per_class, seed)
+
+    def group(self, pool: Sequence[Tensor], index: int) -> tuple[list[Tensor], list[float]]:
+        """One picture of the pool as candidates [3, 256, 256] in 0–1 at growing strengths, and their qualities."""
+        image = pool[index].float() / 255
+        made, qualities = [], []
+        strongest = min(1.0, 2 * self.strength)
+        for place in range(CANDIDATES):
+            rng = torch.Generator().manual_seed(1_000_000 + CANDIDATES * index + place)
+            amount = strongest * (place + 0.5) / (CANDIDATES - 0.5)
+            if self.kind == "style":
+                changed, quality = STYLES[self.name](image, amount, rng), amount
+            else:
+                faulty = apply_fault(image, self.name, amount, int(torch.randint(2**31, (), generator=rng)))
+                changed, quality = faulty.image, -faulty.ssim_loss
+            made.append(finish(changed, rng))
+            qualities.append(quality)
+        return made, qualities
+
+    def group_subjects(self, groups: int) -> int:
+        """How many pictures, from the first on, are in groups and may not be learned from."""
+        return groups
 
     def _changed(self, image: Tensor, rng: torch.Generator) -> Tensor:
         amount = min(1.0, self.strength * _uniform(0.75, 1.25, rng))

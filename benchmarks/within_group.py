@@ -10,6 +10,10 @@ quality is minus the SSIM loss of a degradation, or the strength of a style.
   top-1       share of groups whose highest logit is the best candidate; 1/8 is chance
   efficiency  metrics.selection_efficiency: 0 is chance, 1 always the best candidate
 
+With --family third or fourth the groups are those of `illustrators.py`: sheets of four drawings of which none to all are
+the liked illustrator's, or one drawing faded into the other where the same lines lie at the same places. Quality is
+the liked illustrator's share.
+
 The methods are those of fewshot.py. Intervals are 95 % bootstrap intervals of the paired difference of
 tau, `default` minus the other, over kinds, splits and groups (whole kinds are drawn first). Features
 are kept in benchmarks/results.
@@ -20,28 +24,26 @@ from __future__ import annotations
 import argparse
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from fewshot import RESULTS, Array, Bench, centroid, linear_probe
+from families import FAMILIES, BenchTask, pool_of, tasks_of
+from fewshot import RESULTS, VIEWS, Array, Bench, bench_of, centroid, file_name, linear_probe
+from looks import add_backbone_options
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
-from styles import STYLES
-from tasks import Task, content_disjoint_split, finish, load_pool, tasks
+from tasks import CANDIDATES
 from torch import Tensor
 
-from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.data.transforms import resize
 from ganrm_core.metrics.binary import selection_efficiency
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
-from ganrm_core.rewards.discriminator.readout import SECOND_LOOKS
-from ganrm_core.synthetic.degradations import apply_fault
 
 METHODS = ("centroid", "pooled", "paper", "first", "default")
 SIZES = (25, 50, 100)
 GROUPS = 40
-CANDIDATES = 8
 
 
 @dataclass(frozen=True)
@@ -58,26 +60,28 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="kinds to run; all of them if none is named")
     parser.add_argument("--seeds", type=int, default=3, help="splits per kind and size (default 3)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="training pictures per class")
-    parser.add_argument("--second-look", choices=SECOND_LOOKS, default="smaller", help="of default")
+    parser.add_argument("--family", choices=FAMILIES, default="first", help="of kinds (default first)")
+    add_backbone_options(parser)
+    parser.add_argument("--views", type=int, default=VIEWS, help="of a picture to learn from (default 4)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    chosen = [task for task in tasks() if not options.names or task.name in options.names]
-    pool = load_pool()[1]
-    bench = Bench(load_backbone("efficientnet_lite0"), pool, second_look=options.second_look)
-    print(f"{GROUPS} groups of {CANDIDATES} a kind, {options.seeds} splits each")
-    print(f"\n{'':<12}{'':>4}" + "".join(f"{name:^27}" for name in METHODS))
-    print(f"{'kind':<12}{'n':>4}" + f"{'tau':>9}{'top-1':>8}{'effic.':>8}  " * len(METHODS), flush=True)
+    chosen = [task for task in tasks_of(options.family) if not options.names or task.name in options.names]
+    bench = bench_of(options, pool_of(options.family))
+    print(f"{GROUPS} groups a kind, {options.seeds} splits each")
+    print(f"\n{'':<20}{'':>4}" + "".join(f"{name:^27}" for name in METHODS))
+    print(f"{'kind':<20}{'n':>4}" + f"{'tau':>9}{'top-1':>8}{'effic.':>8}  " * len(METHODS), flush=True)
     results: dict[int, list[list[list[Ranking]]]] = {n: [] for n in options.sizes}
     for task in chosen:
         groups, qualities = candidates(bench, task)
-        for n in options.sizes:
+        for n in _sizes(bench, task, options.sizes):
             done = [rankings(bench, task, groups, qualities, n, seed) for seed in range(options.seeds)]
             results[n].append(done)
-            print(f"{task.name:<12}{n:>4}" + _row(done), flush=True)
+            print(f"{task.name:<20}{n:>4}" + _row(done), flush=True)
     print("\nmean over kinds")
+    results = {n: kinds for n, kinds in results.items() if kinds}
     for n, kinds in results.items():
-        print(f"{'':<12}{n:>4}" + _row([trained for kind in kinds for trained in kind]))
+        print(f"{'':<20}{n:>4}" + _row([trained for kind in kinds for trained in kind]))
     print()
     for n, kinds in results.items():
         print(
@@ -85,12 +89,18 @@ def main() -> None:
         )
 
 
-def candidates(bench: Bench, task: Task) -> tuple[Tensor, Array]:
+def _sizes(bench: Bench, task: BenchTask, sizes: Sequence[int]) -> list[int]:
+    """Those for which the pictures suffice that are in no group."""
+    free = task.pool_size(bench.pool) - task.group_subjects(GROUPS)
+    return [n for n in sizes if 2 * n + 2 <= free]
+
+
+def candidates(bench: Bench, task: BenchTask) -> tuple[Tensor, Array]:
     """Features [groups, candidates, columns] as `Bench.features` lays them out, and true qualities."""
     key = hashlib.sha256(
-        repr((task, GROUPS, CANDIDATES, bench.readout, bench.backbone.spec)).encode()
+        f"({task.version}, {GROUPS}, {CANDIDATES}, {bench.readout!r}, {bench.backbone.spec!r})".encode()
     ).hexdigest()
-    path = RESULTS / f"groups-{task.name}-{key[:12]}.pt"
+    path = RESULTS / f"groups-{file_name(task.name)}-{key[:12]}.pt"
     if path.exists():
         kept = torch.load(path, weights_only=True)
         return kept["features"], kept["qualities"].numpy()
@@ -98,7 +108,7 @@ def candidates(bench: Bench, task: Task) -> tuple[Tensor, Array]:
     size = bench.backbone.spec.input_size
     rows, qualities = [], []
     for index in range(GROUPS):
-        pictures, quality = candidate_pictures(task, bench.pool[index], index)
+        pictures, quality = task.group(bench.pool, index)
         rows.append(reader(torch.stack([resize(picture, size) for picture in pictures])))
         qualities.append(quality)
     kept = {"features": torch.stack(rows), "qualities": torch.tensor(qualities, dtype=torch.float64)}
@@ -107,29 +117,14 @@ def candidates(bench: Bench, task: Task) -> tuple[Tensor, Array]:
     return kept["features"], kept["qualities"].numpy()
 
 
-def candidate_pictures(task: Task, picture: Tensor, index: int) -> tuple[list[Tensor], list[float]]:
-    """One group: pictures [3, 256, 256] in 0–1 and their qualities. `picture`: uint8 [3, H, W]."""
-    image = picture.float() / 255
-    made, qualities = [], []
-    strongest = min(1.0, 2 * task.strength)
-    for place in range(CANDIDATES):
-        rng = torch.Generator().manual_seed(1_000_000 + CANDIDATES * index + place)
-        amount = strongest * (place + 0.5) / (CANDIDATES - 0.5)
-        if task.kind == "style":
-            changed, quality = STYLES[task.name](image, amount, rng), amount
-        else:
-            faulty = apply_fault(image, task.name, amount, int(torch.randint(2**31, (), generator=rng)))
-            changed, quality = faulty.image, -faulty.ssim_loss
-        made.append(finish(changed, rng))
-        qualities.append(quality)
-    return made, qualities
-
-
-def rankings(bench: Bench, task: Task, groups: Tensor, qualities: Array, n: int, seed: int) -> list[Ranking]:
+def rankings(
+    bench: Bench, task: BenchTask, groups: Tensor, qualities: Array, n: int, seed: int
+) -> list[Ranking]:
     """Train every method on n + n pictures that are in no group, and rank all groups."""
     liked, ordinary = bench.features(task)
-    split = content_disjoint_split(len(bench.pool) - GROUPS, n, seed)
-    train = torch.cat([liked[GROUPS:][split.train_liked], ordinary[GROUPS:][split.train_ordinary]])
+    aside = task.group_subjects(GROUPS)
+    split = task.split(task.pool_size(bench.pool) - aside, n, seed)
+    train = torch.cat([liked[aside:][split.train_liked], ordinary[aside:][split.train_ordinary]])
     labels = np.repeat([1, 0], n)
     return [
         judge(

@@ -14,6 +14,7 @@ from ..utils.errors import BackboneError
 from ..utils.safetensors_io import open_safetensors
 from .base import sha256_of_files
 from .clip_vision_config import SETTINGS, read_architecture
+from .dinov2_names import with_older_names
 from .hf_loader import default_input_size
 from .hf_vision_model import (
     Preprocessing,
@@ -92,6 +93,8 @@ def _read(path: Path, label: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if any(name.startswith("transformer.resblocks.") for name in tensors):
         tensors = to_transformers(tensors, label)
+    if "encoder.layer.0.layer_scale1.lambda1" in tensors:
+        tensors = with_older_names(tensors)
     return tensors, _settings(header, label)
 
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..utils.error_text import reason
 from ..utils.errors import BackboneError
 from ..utils.optional_imports import cannot_import
-from ..utils.safetensors_io import readable_path
+from ..utils.safetensors_io import open_safetensors, readable_path
 from .base import BackboneSpec, freeze
+from .dinov2_names import has_newer_names, with_older_names
 from .vit import EMBEDDING, Layout, VitBackbone, probe, tap_depths
 
 OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -164,6 +166,10 @@ def _load(config: Any, source: Path | dict[str, Tensor], label: str) -> tuple[nn
     if {"visual_projection.weight", *(f"vision_model.{name}" for name in unexpected)} == missing:
         # Saved without projection, under short names that some versions (5.17) do not load into this class.
         net, missing, unexpected = _from_pretrained(config, source, label, "CLIPVisionModel")
+    if isinstance(source, Path) and has_newer_names(unexpected):
+        # Saved by a newer `transformers` than the one here.
+        renamed = with_older_names(_tensors_in(source))
+        net, missing, unexpected = _from_pretrained(config, renamed, label, _CLASSES.get(config.model_type))
     # Used only in pretraining and by older versions.
     missing = {name for name in missing if not name.endswith(("mask_token", "position_ids"))}
     unexpected = {name for name in unexpected if not name.endswith("position_ids")}
@@ -213,6 +219,17 @@ def _from_pretrained(
             f"{label} is a {config.model_type}, which does not read pictures. Use a vision encoder."
         )
     return net, set(info["missing_keys"]), set(info["unexpected_keys"])
+
+
+def _tensors_in(folder: Path) -> dict[str, Tensor]:
+    """All weights of a model's folder, read without running code."""
+    tensors: dict[str, Tensor] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with open_safetensors(file) as opened:
+            tensors.update({name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118
+    for file in () if tensors else sorted(folder.glob("pytorch_model*.bin")):
+        tensors.update(torch.load(file, map_location="cpu", weights_only=True))
+    return tensors
 
 
 def _belongs_to_pooler(name: str) -> bool:

@@ -23,7 +23,8 @@ class Layout:
     """Position of blocks and special tokens in a transformer.
 
     `blocks` names the list of blocks (as in `named_modules`). The first `prefix` tokens of a block's output are
-    class token and registers; the class token, if any, comes first. `widths` are those of the blocks that are read.
+    class token and registers; the class token, if any, comes first. `widths` are those of the blocks that are read:
+    `depths`, counted from 1, or four evenly spread ones where it is empty.
     """
 
     blocks: str
@@ -32,11 +33,17 @@ class Layout:
     class_token: bool
     widths: tuple[int, ...]
     embedding_width: int
+    depths: tuple[int, ...] = ()
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """Blocks that are read, counted from 1."""
+        return self.depths or tap_depths(self.depth)
 
     @property
     def taps(self) -> tuple[Tap, ...]:
         taps = []
-        for depth, width in zip(tap_depths(self.depth), self.widths, strict=True):
+        for depth, width in zip(self.read, self.widths, strict=True):
             taps.append(Tap(f"block{depth}", width))
             if self.class_token:
                 taps.append(Tap(f"block{depth}.cls", width, pooled=True))
@@ -58,11 +65,11 @@ class VitBackbone(Backbone):
 
     def features(self, pixels: Tensor, last: str | None = None) -> list[Tensor]:
         del last  # the last block is always read; stopping after it would save little
-        # Hooks rather than `output_hidden_states`: only four of up to 48 blocks stay in memory.
-        with captured_blocks(self.net, self.layout.blocks, tap_depths(self.layout.depth)) as captured:
+        # Hooks rather than `output_hidden_states`: only the few blocks that are read stay in memory.
+        with captured_blocks(self.net, self.layout.blocks, self.layout.read) as captured:
             embedding = self.embedding(pixels)
         taps = []
-        for depth in tap_depths(self.layout.depth):
+        for depth in self.layout.read:
             tokens = captured[depth]
             taps.append(tokens[:, self.layout.prefix :])
             if self.layout.class_token:

@@ -1,0 +1,8 @@
+"""Benchmarks that run as scripts import their neighbours by bare names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
