@@ -55,12 +55,12 @@ def parse_path(text: str) -> SearchPath:
     path = SearchPath(int(first), forks)
     before = 0
     for fork in forks:
-        # A fork needs a step before it, and its parent must have come further than where it began itself.
+        # Each fork comes later than the one before. What the model said after a step it saw one step earlier.
         if not (1 <= fork.start <= fork.after and fork.after > before and fork.start != fork.after - 1):
             raise DataError(
                 f"The path {text!r} contradicts itself. Copy the one of a search's winner: {_EXAMPLE}."
             )
-        before = fork.start
+        before = fork.after
     if max(path.seed, *(fork.seed for fork in forks), 0) >= _SEEDS:
         raise DataError(f"The path {text!r} has a seed of 2^64 or more. Copy the one of a search's winner.")
     return path

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.selection.ranking import CandidateScores
+from ...ganrm_core.selection.search_path import SearchPath
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Finalist:
     """A candidate that was sampled to the end.
 
     `latent` [1, C, H, W] as in a LATENT, `picture` [H, W, 3] in 0–1; None where others are better, to save memory.
+    `path`: how it was made.
     """
 
     number: int
@@ -26,6 +28,7 @@ class Finalist:
     uncertainty: float
     latent: Tensor | None
     picture: Tensor | None
+    path: SearchPath
 
 
 @dataclass

@@ -215,3 +215,29 @@ def test_samplers_with_steps_of_their_own_report_their_own_work(
     assert 0.5 < run.outputs["best"]["work"][0] < 1
     done, most = run.progress_of("best")[-1]
     assert done <= most
+
+
+@pytest.mark.parametrize(
+    ("search", "sampler"),
+    [
+        ("paths", "euler"),
+        ("paths", "dpmpp_2m_sde"),
+        ("resample", "euler"),
+        ("resample", "uni_pc"),
+        ("resample", "heun"),
+    ],
+)
+def test_a_search_makes_its_winners_again_from_their_paths(
+    client: Client, taste: str, search: str, sampler: str
+) -> None:
+    shown = ran(client, taste, sampler, steps=10, n=6, keep=2, search=search).outputs["best"]
+    best = kept(client)
+    assert shown["paths"][0] in best["summary"][0]
+    for place, path in enumerate(shown["paths"]):
+        again = ran(client, taste, sampler, steps=10, path=path).outputs["best"]
+        assert again["paths"] == [path]
+        assert digests(kept(client)["latents"]) == digests(best["latents"][place : place + 1])
+
+
+def test_too_few_steps_to_search_are_refused(client: Client, taste: str) -> None:
+    assert "at least 7 steps" in client.run(graph(taste, search="paths")).error_message

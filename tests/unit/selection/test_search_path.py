@@ -27,7 +27,7 @@ def test_other_texts_are_refused(text: str) -> None:
         "5 > 23 after 4 from 8",
         "5 > 2 after 4 from 0",
         "5 > 2 after 9 from 8",
-        "5 > 2 after 8 from 6 > 3 after 6 from 2",
+        "5 > 2 after 8 from 6 > 3 after 8 from 8",
     ],
 )
 def test_paths_that_no_search_takes_are_refused(text: str) -> None:
