@@ -31,6 +31,8 @@ _COUNTS = {
     "{n} to {m}": "{n} 至 {m}",
     "{n} (seed {s}, score {v})": "{n}（种子 {s}，分数 {v}）",
     "{n} (seed {s}, score {v}), {others}": "{n}（种子 {s}，分数 {v}）、{others}",
+    "{n} (score {v})": "{n}（分数 {v}）",
+    "{n} (score {v}), {others}": "{n}（分数 {v}）、{others}",
     "not known": "未知",
 }
 

@@ -53,14 +53,14 @@ def parse_path(text: str) -> SearchPath:
         )
     forks = tuple(Fork(*map(int, match.groups())) for match in matches if match)
     path = SearchPath(int(first), forks)
-    before = 0
+    begun = 0
     for fork in forks:
-        # Each fork comes later than the one before. What the model said after a step it saw one step earlier.
-        if not (1 <= fork.start <= fork.after and fork.after > before and fork.start != fork.after - 1):
+        # A picture forks after a step of its own, and its fork starts there or earlier.
+        if not (1 <= fork.start <= fork.after and fork.after > begun):
             raise DataError(
                 f"The path {text!r} contradicts itself. Copy the one of a search's winner: {_EXAMPLE}."
             )
-        before = fork.after
+        begun = fork.start
     if max(path.seed, *(fork.seed for fork in forks), 0) >= _SEEDS:
         raise DataError(f"The path {text!r} has a seed of 2^64 or more. Copy the one of a search's winner.")
     return path
@@ -68,8 +68,8 @@ def parse_path(text: str) -> SearchPath:
 
 def check_path(path: SearchPath, steps: int) -> None:
     """Raise DataError for a path of more steps than there are."""
-    last = max((fork.after for fork in path.forks), default=0)
-    if last >= steps:
-        raise DataError(
-            f"The path forks after {last} steps, and the pictures have {steps}. Set the steps it was made with."
-        )
+    for fork in path.forks:
+        if fork.after > steps or fork.start >= steps:
+            raise DataError(
+                f"The path forks after {fork.after} steps, and the pictures have {steps}. Set the steps it was made with."
+            )

@@ -228,7 +228,7 @@ class HalvingRun:
         self._check_some_valid([each.number for each in finalists], "pictures")
         selection = select_best(candidate_scores(finalists), SelectionSettings(self._settings.keep))
         kept = [finalists[i] for i in selection.kept]
-        self._note_path(kept[0])
+        self._note_paths(kept)
         close = close_calls_text(selection.close, [str(each.number + 1) for each in finalists])
         invalid = sorted(number for number, logit in self._last_logits.items() if logit == INVALID_LOGIT)
         final_scores = {each.number: each.score for each in finalists}
@@ -246,8 +246,8 @@ class HalvingRun:
             self._sheet.final([each.number for each in kept], title, hint),
         )
 
-    def _note_path(self, best: Finalist) -> None:
-        """Nothing to note where the seed alone makes the picture."""
+    def _note_paths(self, kept: Sequence[Finalist]) -> None:
+        """Nothing to note where the seeds alone make the pictures."""
 
     def _work(self) -> float:
         """Model calls as a share of those it takes to finish all candidates."""

@@ -182,13 +182,9 @@ def _result(setup: Setup, run: HalvingRun, rules: HalvingSettings) -> io.NodeOut
     kept = outcome.kept
     scores, seeds = [each.score for each in kept], [each.seed for each in kept]
     numbers = [each.number for each in kept]
-    searched = rules.steers or rules.path is not None
-    records = [{KEY: str(each.path)} if searched else {} for each in kept]
+    paths = [str(each.path) for each in kept]
     return io.NodeOutput(
-        [
-            {**setup.latent, "samples": each.latent, **record}
-            for each, record in zip(kept, records, strict=True)
-        ],
+        [{**setup.latent, "samples": each.latent, KEY: path} for each, path in zip(kept, paths, strict=True)],
         [each.picture.unsqueeze(0) for each in kept if each.picture is not None],
         scores,
         seeds,
@@ -205,7 +201,7 @@ def _result(setup: Setup, run: HalvingRun, rules: HalvingSettings) -> io.NodeOut
             spoilt=outcome.invalid,
             work=[outcome.work],
             summary=[outcome.summary],
-            **({"paths": [str(each.path) for each in kept]} if searched else {}),
+            paths=paths,
         ),
     )
 

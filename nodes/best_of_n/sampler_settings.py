@@ -121,8 +121,8 @@ def _search_inputs() -> list[io.Input]:
                 "path",
                 default="",
                 optional=True,
-                tooltip="Of a search's winner, from the summary, such as '5 > 23 after 8 from 4': makes that one picture "
-                "again, with the same settings and without a search. Empty: nothing is made again.",
+                tooltip="Of a search's winner, from the summary or its saved file, such as '5 > 23 after 8 from 4': makes that "
+                "one picture again, bit for bit, with the same settings and without a search. Empty: nothing is made again.",
             )
         ),
     ]
@@ -153,6 +153,13 @@ def outputs() -> list[io.Output]:
             io.Image,
             "preview",
             "All candidates, best first: those kept framed in gold, those given up as they were then, faded.",
+        ),
+        output(
+            io.String,
+            "paths",
+            "How each picture kept was made: its seed, and after a search the noise that came in later. The input path "
+            "makes it again of this.",
+            is_list=True,
         ),
     ]
 

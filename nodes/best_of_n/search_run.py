@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.non_finite import INVALID_LOGIT
 from ...ganrm_core.selection.ranking import CandidateScores, select_best
-from ...ganrm_core.selection.search_path import SearchPath, check_path
+from ...ganrm_core.selection.search_path import Fork, check_path
 from ...ganrm_core.selection.steering import (
     Level,
     Search,
@@ -18,15 +20,23 @@ from ...ganrm_core.selection.steering import (
 from ...ganrm_core.selection.successive_halving import HalvingRung
 from ...ganrm_core.utils.progress import ProgressCallback
 from ..host.sampling.candidate import Candidate
+from ..host.sampling.sampling_setup import Setup
 from .halving_result import Finalist, Outcome
 from .halving_run import HalvingRun
 from .halving_settings import HalvingSettings
 
 _SEEDS = 2**64
+_SHOWN = 4  # as many paths are named as scores
 
 
 class _ForkingRun(HalvingRun):
     """Forks are numbered after the first candidates, and each has the seed of its number."""
+
+    def __init__(
+        self, setup: Setup, vae: Any, reward: Reward, settings: HalvingSettings, prompt: str | None = None
+    ) -> None:
+        super().__init__(setup, vae, reward, settings, prompt)
+        setup.check_forks()
 
     def _run_to_end(
         self, candidates: list[Candidate], steps: Sequence[int], progress: ProgressCallback
@@ -47,13 +57,15 @@ class _ForkingRun(HalvingRun):
             if each not in chosen:
                 self._sheet.drop(each.number, rung.step)
 
-    def _note_path(self, best: Finalist) -> None:
-        self._notes.append(f"path of number {best.number + 1}: {best.path}")
+    def _note_paths(self, kept: Sequence[Finalist]) -> None:
+        self._notes += [f"path of number {each.number + 1}: {each.path}" for each in kept[:_SHOWN]]
 
     def _work(self) -> float:
-        """Model calls as a share of those of as many finished pictures as there were first candidates."""
-        calls_per_step = sum(self._calls) / max(1, sum(self._steps.values()))
-        return sum(self._calls) / (self._settings.count * calls_per_step * self._setup.steps)
+        """Sampling steps as a share of those of as many finished pictures as there were first candidates.
+
+        Not by model calls, as no candidate need have been sampled from its first step to its last.
+        """
+        return sum(self._steps.values()) / (self._settings.count * self._setup.steps)
 
 
 class PathsRun(_ForkingRun):
@@ -115,11 +127,14 @@ class ResampleRun(_ForkingRun):
 class PathRun(_ForkingRun):
     """Makes the one picture of a path again."""
 
+    _to_come: list[Fork]
+
     def run(self, progress: ProgressCallback) -> Outcome:
         """Raises DataError for a path of more steps than there are."""
-        path = self._path()
-        check_path(path, self._setup.steps)
-        steps = self._setup.steps
+        path, steps = self._settings.path, self._setup.steps
+        assert path
+        check_path(path, steps)
+        self._to_come = list(path.forks)
         self._total = steps + sum(fork.after - fork.start for fork in path.forks)
         first = self._setup.candidate_of(0, path.seed)
         return self._run_to_end([first], [fork.after for fork in path.forks], progress)
@@ -127,17 +142,13 @@ class PathRun(_ForkingRun):
     def _work_hints(self, work: float) -> list[str]:  # noqa: ARG002
         return ["made again"]
 
-    def _path(self) -> SearchPath:
-        assert self._settings.path
-        return self._settings.path
-
     def _survivors(
         self,
         rung: HalvingRung,
         alive: Sequence[Candidate],
         progress: ProgressCallback,  # noqa: ARG002
     ) -> list[Candidate]:
-        fork = next(each for each in self._path().forks if each.after == rung.step)
+        fork = self._to_come.pop(0)
         self._drop(rung, alive, [])
         return [self._fork(alive[0], fork.start, fork.seed)]
 

@@ -10,14 +10,6 @@ from ....ganrm_core.selection.search_path import SearchPath
 from .rng_state import RngState
 
 
-@dataclass(frozen=True)
-class Origin:
-    """A fork of `parent`, which has made `after` steps."""
-
-    parent: Candidate
-    after: int
-
-
 @dataclass(eq=False)
 class Candidate:
     """Sampling state of one seed.
@@ -25,9 +17,9 @@ class Candidate:
     `noise`: the initial noise [1, C, H, W]. `random`: torch's global RNG state after that noise was drawn; some
     samplers and models draw from it. `steps`: completed steps of the schedule, however many calls the sampler makes
     for each; `calls`: calls of the model. `clean`: the current prediction of the denoised latent [1, C, H, W], as the
-    model sees it. `result`: the final latent, None until it is finished. `origin`: of a fork, where it comes from,
-    until its sampling begins; `start`: after how many steps that is. `seen`: the latent and sigma of the latest model
-    call, `predicted`: the model's answer to it. `path`: how it is made.
+    model sees it. `result`: the final latent, None until it is finished. `origin`: of a fork, the candidate it
+    comes from, until its sampling begins; `start`: after how many steps it does. `seen`: the latent and sigma of the
+    latest model call, `predicted`: the model's answer to it. `path`: how it is made.
     """
 
     number: int
@@ -38,7 +30,7 @@ class Candidate:
     calls: int = 0
     clean: Tensor | None = None
     result: Tensor | None = None
-    origin: Origin | None = None
+    origin: Candidate | None = None
     start: int = 0
     seen: tuple[Tensor, float] | None = None
     predicted: Tensor | None = None

@@ -12,29 +12,31 @@ from ....ganrm_core.selection.steering import old_noise_weight
 from .candidate import Candidate
 
 
-def forked(
+def fork_noise(
     fork: Candidate, guider: Any, sigmas: Tensor, latent_image: Tensor | None, denoise_mask: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """The latent and the noise, [1, C, H, W], from which a sampler starts the steps after `fork.start`, as in img2img.
+) -> Tensor:
+    """The noise [1, C, H, W] with which a sampler begins the steps after `fork.start` where the fork starts.
 
-    The other arguments as ComfyUI passes them to a sampler. The parent must have called the model.
+    A sampler begins at signal · `latent_image` + sigma · noise. That latent stays the one given, as samplers take from it
+    what the mask leaves as it was; so the noise also holds how far the picture has come from it. The other arguments as
+    ComfyUI passes them to a sampler. The parent must have called the model.
     """
     assert fork.origin
-    assert fork.origin.parent.seen
-    assert fork.origin.parent.predicted is not None
-    (x, before), picture = fork.origin.parent.seen, fork.origin.parent.predicted
+    assert fork.origin.seen
+    assert fork.origin.predicted is not None
+    (x, before), picture = fork.origin.seen, fork.origin.predicted
+    given = torch.zeros_like(picture) if latent_image is None else latent_image
+    if denoise_mask is not None:
+        picture = picture * denoise_mask + given * (1 - denoise_mask)
     then = float(sigmas[fork.start])
-    signals = (_signal(guider, before, x), _signal(guider, then, x))
+    signals = (_signal(guider, before, x.ndim), _signal(guider, then, x.ndim))
     noise = (x - signals[0] * picture) / before
     weight = old_noise_weight(signals, (before, then))
-    if denoise_mask is not None and latent_image is not None:
-        # What is not painted anew is taken from the latent that the sampler is given.
-        picture = picture * denoise_mask + latent_image * (1 - denoise_mask)
-    return picture, weight * noise + math.sqrt(1 - weight**2) * fork.noise.to(noise)
+    mixed = weight * noise + math.sqrt(1 - weight**2) * fork.noise.to(noise)
+    return mixed + signals[1] / then * (picture - given)
 
 
-def _signal(guider: Any, sigma: float, like: Tensor) -> float:
+def _signal(guider: Any, sigma: float, dimensions: int) -> float:
     """The weight of the picture in a latent at `sigma`: 1 for models that predict noise, 1 − sigma for flows."""
-    shape = (1,) * like.ndim
-    zero, one = torch.zeros(shape), torch.ones(shape)
-    return float(guider.inner_model.model_sampling.noise_scaling(torch.tensor([sigma]), zero, one))
+    noise, picture = torch.zeros((1,) * dimensions), torch.ones((1,) * dimensions)
+    return float(guider.inner_model.model_sampling.noise_scaling(torch.tensor([sigma]), noise, picture))

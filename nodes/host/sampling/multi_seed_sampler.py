@@ -13,7 +13,7 @@ from torch import Tensor
 from ....ganrm_core.selection.successive_halving import HalvingRung
 from ....ganrm_core.utils.errors import DataError
 from .candidate import Candidate
-from .forking import forked
+from .forking import fork_noise
 from .pausable_call import Finished, PausableCall
 from .seed_conditioning import Conditioning, conditioning_per_candidate
 from .vram import fitting_batch, reload_models
@@ -96,14 +96,14 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
                     {**extra_args, "seed": candidate.seed},
                     lambda _step, clean, _x, _total: ask(_StepDone(clean)),
                     own_noise,
-                    start,
+                    latent_image,
                     denoise_mask,
                     disable_pbar=True,
                 )
 
-            start, own_noise = latent_image, candidate.noise.to(noise)
+            own_noise = candidate.noise.to(noise)
             if candidate.origin:
-                start, own_noise = forked(candidate, model_wrap, sigmas, latent_image, denoise_mask)
+                own_noise = fork_noise(candidate, model_wrap, sigmas, latent_image, denoise_mask)
                 candidate.origin = None  # its parent's tensors are no longer needed
             return PausableCall(work, candidate.random)
 
@@ -127,7 +127,7 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
                 chosen = self._watcher.choose(look, alive)
                 for each in chosen:
                     if each.origin:
-                        runs.add(each, each.origin.parent, alone(each))
+                        runs.add(each, each.origin, alone(each))
                         self.begun.append(each)
                 runs.give_up([each for each in alive if each not in chosen])
                 alive = [each for each in self.begun if each in chosen]
@@ -163,6 +163,7 @@ class _CandidateRuns:
         self._schedule = sigmas[:-1]
 
     def add(self, fork: Candidate, parent: Candidate, sampling: _Sampling) -> None:
+        """A fork sees the conditioning of its parent."""
         self._samplings[fork.number] = sampling
         if parent.number in self._conditioning:
             self._conditioning[fork.number] = self._conditioning[parent.number]
@@ -177,7 +178,9 @@ class _CandidateRuns:
             self._samplings[each.number].give_up()
 
     def _advance_group(self, candidates: Sequence[Candidate], until: int | None) -> None:
-        moving = [each for each in candidates if each.result is None]
+        moving = [
+            each for each in candidates if each.result is None and (until is None or each.steps < until)
+        ]
         answers: dict[int, Any] = {}
         while moving:
             calls: dict[int, _ModelCall] = {}
