@@ -15,6 +15,7 @@ own code keeps:
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +25,16 @@ from benchmarks.best_of_n import STEPS, interval, trained, truth
 from benchmarks.shapes.bench import Bench, pack
 
 BUDGETS = (4, 8, 16)
+TOGETHER = 32  # candidates per call, only to be quick: each counts as one
 METHODS = ("best of n", "pruned", "paths", "resample")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What searches that steer are worth.")
-    parser.add_argument("--groups", type=int, default=60, help="(default 60)")
+    parser.add_argument("--groups", type=int, default=60, help="of seeds (default 60)")
+    parser.add_argument(
+        "--first", type=int, default=0, help="group (default 0); the constants were set on 100 and on"
+    )
     parser.add_argument("--budgets", type=int, nargs="+", default=BUDGETS, help="finished pictures (4 8 16)")
     parser.add_argument("--sampler", default="euler", help="(default euler)")
     parser.add_argument("--half-made", action="store_true", help="train on half-made pictures too")
@@ -41,31 +46,33 @@ def main() -> None:
     for budget in options.budgets:
         report(
             budget,
-            [compared(bench, reward, budget, group, options.sampler) for group in range(options.groups)],
+            [
+                compared(bench, reward, budget, options.first + group, options.sampler)
+                for group in range(options.groups)
+            ],
         )
 
 
-def settings(method: str, budget: int) -> object:
-    """The node's settings that take at most `budget` finished pictures' worth of steps."""
+def settings(method: str, budget: int) -> Any:
+    """The node's settings that begin as many candidates as `budget` finished pictures' worth of steps allow."""
     steering = pack("ganrm_core.selection.steering")
     halving = pack("ganrm_core.selection.successive_halving")
-    rules = pack("nodes.best_of_n.halving_settings").HalvingSettings
-    steps = budget * STEPS
-    if method == "pruned":
-        schedule = halving.SCHEDULES["standard"]
+    schedule = halving.SCHEDULES["standard"] if method == "pruned" else ()
 
-        def cost(count: int) -> int:
-            rungs = halving.halving_rungs(schedule, STEPS, count, 1)
-            return int(halving.total_steps(rungs, STEPS, count))
+    def cost(count: int) -> int:
+        if method == "paths":
+            return int(steering.path_steps(steering.path_levels(STEPS, count, 1), STEPS, count))
+        return int(halving.total_steps(halving.halving_rungs(schedule, STEPS, count, 1), STEPS, count))
 
-        return rules(max(count for count in range(1, 4 * budget) if cost(count) <= steps), 1, schedule)
-    return rules(steering.largest_count(method, STEPS, steps), 1, (), search=method)
+    count = max(count for count in range(1, 4 * budget) if cost(count) <= budget * STEPS)
+    search = method if method in steering.SEARCHES else "best of n"
+    return pack("nodes.best_of_n.halving_settings").HalvingSettings(
+        count, 1, schedule, together=TOGETHER, search=search
+    )
 
 
-def compared(
-    bench: Bench, reward: object, budget: int, group: int, sampler: str
-) -> list[tuple[float, float]]:
-    """True quality and calls of each method, from the same first seed."""
+def compared(bench: Bench, reward: Any, budget: int, group: int, sampler: str) -> list[tuple[float, float]]:
+    """True quality and calls of each method, each from the same first seed."""
     rows = []
     run_of = pack("nodes.best_of_n.search_run").run_of
     for method in METHODS:
@@ -80,7 +87,9 @@ def compared(
 def report(budget: int, rows: list[list[tuple[float, float]]]) -> None:
     table: NDArray[np.float64] = np.array(rows)  # [groups, methods, truth and calls]
     pruned = table[:, METHODS.index("pruned"), 0]
-    print(f"\n{budget} pictures' worth{'calls':>9}  {'truth':<24}over pruned ({len(table)} groups)")
+    print(
+        f"\n{budget} pictures' worth{'calls':>9}  {'truth':<24}over pruned ({len(table)} groups)", flush=True
+    )
     for place, method in enumerate(METHODS):
         worth = table[:, place, 0]
         calls = table[:, place, 1].mean() / (budget * STEPS)

@@ -23,16 +23,20 @@ SEARCHES: tuple[Search, ...] = get_args(Search)
 FRESH = 0.5
 """The share of new noise, by variance, in a fork that goes on at the same step."""
 
-_FEWEST_STEPS = {"best of n": 1, "paths": 7, "resample": 3}
-_PATHS = ((0.4, 1 / 4, 2, 0.2), (0.6, 1 / 4, 2, 0.4), (0.8, 1 / 8, 0, 0.8))
-_RESAMPLE_AT = (0.2, 0.4, 0.6)
-_STRENGTH = 2.0
+_FEWEST_STEPS = {"best of n": 1, "paths": 4, "resample": 3}
+_PATHS_AT = (0.25, 0.35, 0.45, 0.55, 0.65)
+_BACK = 0.1
+_LAST_PRUNING = 0.8
+_SURVIVORS, _LAST_SURVIVORS, _WITH_FORKS = 1 / 8, 1 / 16, 0.6
+"""Shares of the first candidates: how many survive a level, and how many there are then with their forks."""
+_RESAMPLE_AT = (0.2, 0.35, 0.5, 0.65)
+_STRENGTH = 4.0
 _ENOUGH = 0.5
 
 
 @dataclass(frozen=True)
 class Level:
-    """After `step` sampling steps (from 1) the best `survivors` go on, and each gets `forks` that start after `start`."""
+    """After `step` sampling steps (from 1) the best `survivors` go on, with `forks` of them that start after `start`."""
 
     step: int
     survivors: int
@@ -43,18 +47,20 @@ class Level:
 def path_levels(steps: int, count: int, keep: int) -> tuple[Level, ...]:
     """The levels of "paths" for `count` first candidates of `steps` steps each; at least `keep` survive every one.
 
-    All of it takes about as many model calls as `count` finished pictures. Raises DataError for too few steps.
+    All of it takes at most as many model calls as `count` finished pictures. Raises DataError for too few steps.
     """
     check_steps("paths", steps)
-    levels, alive = [], count
-    for at, share, forks, back in _PATHS:
-        step = round(at * steps)
-        survivors = min(alive, max(keep, 1, math.ceil(round(share * count, 6))))
-        # What the model predicted after `step` steps it saw one step earlier, so forks start before that.
-        start = max(1, min(round(back * steps), step - 2)) if forks else step
-        levels.append(Level(step, survivors, forks, start))
-        alive = survivors * (1 + forks)
-    return tuple(levels)
+    levels: dict[int, Level] = {}  # with few steps a later level takes the place of one at the same step
+    for at in _PATHS_AT:
+        step = max(1, round(at * steps))
+        survivors = max(keep, 1, int(_SURVIVORS * count))
+        forks = max(0, round(_WITH_FORKS * count) - survivors)
+        # Before what was looked at: the model predicted that from the latent of one step earlier.
+        start = max(1, min(round((at - _BACK) * steps), step - 1))
+        levels[step] = Level(step, survivors, forks, start)
+    last = round(_LAST_PRUNING * steps)
+    levels[last] = Level(last, max(keep, 1, int(_LAST_SURVIVORS * count)), 0, last)
+    return tuple(levels.values())
 
 
 def resample_steps(steps: int) -> tuple[int, ...]:
@@ -78,28 +84,9 @@ def path_steps(levels: Sequence[Level], steps: int, count: int) -> int:
     # Each fork repeats the steps from its start to the level it came from.
     done, alive, total = 0, count, 0
     for level in levels:
-        total += (level.step - done) * alive + (level.step - level.start) * level.survivors * level.forks
-        done, alive = level.step, level.survivors * (1 + level.forks)
+        total += (level.step - done) * alive + (level.step - level.start) * level.forks
+        done, alive = level.step, level.survivors + level.forks
     return total + (steps - done) * alive
-
-
-def largest_count(search: Search, steps: int, budget: int, keep: int = 1) -> int:
-    """The most first candidates for which the search takes at most `budget` sampling steps.
-
-    "best of n" without pruning. Raises DataError where not even `keep` fit.
-    """
-
-    def cost(count: int) -> int:
-        if search == "paths":
-            return path_steps(path_levels(steps, count, keep), steps, count)
-        return steps * count
-
-    fitting = [count for count in range(max(1, keep), budget + 1) if cost(count) <= budget]
-    if not fitting:
-        raise DataError(
-            f"{budget} steps are too few to keep {keep} by the search {search!r}. Allow more of them."
-        )
-    return max(fitting)
 
 
 def old_noise_weight(signal: tuple[float, float], sigma: tuple[float, float]) -> float:
@@ -122,14 +109,21 @@ class Resampled:
     log_weights: tuple[float, ...]
 
 
+def spread(logits: Sequence[float]) -> float:
+    """How far logits lie apart: the standard deviation of the finite ones; 1 where they do not differ."""
+    finite = torch.tensor([logit for logit in logits if math.isfinite(logit)], dtype=torch.float64)
+    found = float(finite.std(correction=0)) if len(finite) else 0.0
+    return found or 1.0
+
+
 def resample(
     log_weights: Sequence[float], gains: Sequence[float], seed: int, strength: float = _STRENGTH
 ) -> Resampled:
     """Resample particles by exp(log_weights + strength · gains), once the weights have become uneven.
 
-    `gains`: how much each particle's logit rose since it was last weighed (its logit, the first time); −∞ for one
-    that cannot be scored. As a logit is the log of how much likelier a picture is among the liked ones, strength 1 draws
-    pictures as frequent as liked ones are, more prefers the best of them. While the effective sample size is at least
+    `gains`: how much each particle's logit rose since it was last weighed (its logit, the first time), in units of
+    `spread`, as rewards differ in scale; −∞ for one that cannot be scored. The larger `strength`, the fewer of the best
+    go on. While the effective sample size is at least
     half the particles, every one goes on and the weights are carried; after resampling they are equal again.
     Systematic resampling (Kitagawa 1996): a particle of weight w goes on ⌊n·w⌋ or ⌈n·w⌉ times, by `seed`.
     """

@@ -191,6 +191,7 @@ def _result(setup: Setup, run: HalvingRun, rules: HalvingSettings) -> io.NodeOut
         numbers,
         outcome.summary,
         as_image(outcome.sheet),
+        paths,
         ui=in_node(
             outcome.sheet,
             scores=scores,

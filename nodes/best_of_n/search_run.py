@@ -16,6 +16,7 @@ from ...ganrm_core.selection.steering import (
     path_steps,
     resample,
     resample_steps,
+    spread,
 )
 from ...ganrm_core.selection.successive_halving import HalvingRung
 from ...ganrm_core.utils.progress import ProgressCallback
@@ -87,9 +88,11 @@ class PathsRun(_ForkingRun):
     ) -> list[Candidate]:
         level = self._levels[rung.step]
         ranks = select_best(CandidateScores(self._look(rung, alive, progress))).ranks
-        best = [each for each, rank in zip(alive, ranks, strict=True) if rank <= level.survivors]
+        order = sorted(range(len(alive)), key=lambda place: ranks[place])
+        best = [alive[place] for place in order[: level.survivors]]
         self._drop(rung, alive, best)
-        return best + [self._fork(each, level.start) for each in best for _ in range(level.forks)]
+        # By turns, beginning with the best, where not all get as many forks.
+        return best + [self._fork(best[turn % len(best)], level.start) for turn in range(level.forks)]
 
 
 class ResampleRun(_ForkingRun):
@@ -97,6 +100,7 @@ class ResampleRun(_ForkingRun):
 
     _weights: dict[int, tuple[float, float]]
     """By number: the log-weight, and the logit when last weighed."""
+    _spread = 0.0
 
     def run(self, progress: ProgressCallback) -> Outcome:
         count, steps = self._settings.count, self._setup.steps
@@ -110,7 +114,9 @@ class ResampleRun(_ForkingRun):
     ) -> list[Candidate]:
         logits = self._look(rung, alive, progress)
         weights = [self._weights[each.number] for each in alive]
-        gains = [logit - before for logit, (_, before) in zip(logits, weights, strict=True)]
+        # That of the first look throughout: later ones are of copies, which lie close together.
+        self._spread = self._spread or spread(logits)
+        gains = [(logit - before) / self._spread for logit, (_, before) in zip(logits, weights, strict=True)]
         found = resample([log for log, _ in weights], gains, self._setup.seed + rung.step)
         chosen: list[Candidate] = []
         for each, copies, log, logit in zip(alive, found.copies, found.log_weights, logits, strict=True):

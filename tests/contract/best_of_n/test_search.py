@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from contract_support.rewards import Bright
 from contract_support.sampling import STEPS, Guider, Noise
 from torch import Tensor
 
 SEARCHES = ("paths", "resample")
-CALLS = {"paths": 16 * 4 + 4 * 2 + 8 * 4 + 4 * 2 + 8 * 4 + 2 * 2, "resample": 16 * STEPS}
+CALLS = {"paths": 0, "resample": 16 * STEPS}
 
 
 class Flow(Guider):
@@ -47,10 +48,17 @@ class Euler:
         return True
 
 
+class Keen(Bright):
+    """Tells pictures further apart."""
+
+    def _scores(self, logits: list[float]) -> Any:
+        return super()._scores([50 * logit for logit in logits])
+
+
 @pytest.fixture
-def search(run_sampler: Any) -> Any:
+def search(run_sampler: Any, pack: Any) -> Any:
     def run(**inputs: Any) -> Any:
-        return run_sampler(**{"guider": Flow(), "sampler": Euler(), **inputs})
+        return run_sampler(**{"guider": Flow(), "sampler": Euler(), "reward": Keen(pack), **inputs})
 
     return run
 

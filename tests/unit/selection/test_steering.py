@@ -12,49 +12,47 @@ from ganrm_core.selection.steering import (
     FRESH,
     Level,
     check_steps,
-    largest_count,
     old_noise_weight,
     path_levels,
     path_steps,
     resample,
     resample_steps,
+    spread,
 )
 from ganrm_core.utils.errors import DataError
 
 
 def test_levels_of_paths() -> None:
-    assert path_levels(20, 16, 1) == (Level(8, 4, 2, 4), Level(12, 4, 2, 8), Level(16, 2, 0, 16))
-    assert [level.survivors for level in path_levels(20, 4, 4)] == [4, 4, 4]
-    assert [level.survivors for level in path_levels(20, 1, 1)] == [1, 1, 1]
-    for steps in range(7, 60):
-        for level in path_levels(steps, 8, 1):
-            assert 1 <= level.step < steps
-            assert not level.forks or 1 <= level.start <= level.step - 2
+    assert path_levels(20, 16, 1) == (
+        *(Level(step, 2, 8, step - 2) for step in (5, 7, 9, 11, 13)),
+        Level(16, 1, 0, 16),
+    )
+    assert {(level.survivors, level.forks) for level in path_levels(20, 4, 4)} == {(4, 0)}
+    assert {(level.survivors, level.forks) for level in path_levels(20, 1, 1)} == {(1, 0)}
 
 
-def test_paths_take_about_the_calls_of_as_many_pictures() -> None:
-    levels = path_levels(20, 16, 1)
-    # 16 to step 8; 8 forks from 4 and 4 survivors to 12; as many from 8 to 16; two to the end.
-    assert path_steps(levels, 20, 16) == 16 * 8 + (4 * 4 + 8 * 8) * 2 + 2 * 4
-    for count in (4, 8, 16, 32):
-        assert path_steps(path_levels(20, count, 1), 20, count) <= 20 * count
+def test_the_steps_of_paths() -> None:
+    # 16 to step 5; 8 forks from 3 and 2 survivors to 7, and so on; one to the end.
+    assert path_steps(path_levels(20, 16, 1), 20, 16) == 16 * 5 + 4 * (8 * 4 + 2 * 2) + (8 * 5 + 2 * 3) + 4
+    assert path_steps(path_levels(20, 5, 5), 20, 5) == 5 * 20
 
 
-def test_budget_in_model_calls() -> None:
-    assert largest_count("best of n", 20, 165) == 8
-    assert largest_count("resample", 20, 160) == 8
-    most = largest_count("paths", 20, 320)
-    assert path_steps(path_levels(20, most, 1), 20, most) <= 320
-    assert path_steps(path_levels(20, most + 1, 1), 20, most + 1) > 320
-    with pytest.raises(DataError, match="too few"):
-        largest_count("resample", 20, 79, keep=4)
+@pytest.mark.parametrize("steps", [4, 5, 6, 8, 10, 20, 28, 50])
+def test_paths_take_no_more_than_as_many_pictures(steps: int) -> None:
+    for count in range(1, 40):
+        for keep in {1, (count + 1) // 2, count}:
+            levels = path_levels(steps, count, keep)
+            assert path_steps(levels, steps, count) <= steps * count
+            assert min(level.survivors for level in levels) >= keep
+            assert all(1 <= level.start <= level.step < steps for level in levels)
+            assert len({level.step for level in levels}) == len(levels)
 
 
 def test_few_steps() -> None:
-    assert resample_steps(20) == (4, 8, 12)
+    assert resample_steps(20) == (4, 7, 10, 13)
     assert resample_steps(3) == (1, 2)
     check_steps("best of n", 1)
-    for search, steps in (("paths", 6), ("resample", 2)):
+    for search, steps in (("paths", 3), ("resample", 2)):
         with pytest.raises(DataError, match="at least"):
             check_steps(search, steps)  # type: ignore[arg-type]
 
@@ -91,6 +89,12 @@ def test_uneven_weights_are_resampled_in_proportion() -> None:
 def test_what_cannot_be_scored_is_replaced_unless_nothing_can() -> None:
     assert resample([0.0] * 3, [0.0, -math.inf, 0.0], seed=0).copies[1] == 0
     assert resample([0.0] * 2, [-math.inf] * 2, seed=0).copies == (1, 1)
+
+
+def test_the_spread_of_logits() -> None:
+    assert spread([1.0, 3.0, -math.inf]) == 1
+    assert spread([2.0, 2.0]) == spread([]) == spread([-math.inf]) == 1
+    assert spread([0.0, 0.2]) == pytest.approx(0.1)
 
 
 STEPS = 20
