@@ -231,7 +231,7 @@ def test_samplers_with_steps_of_their_own_report_their_own_work(
 def test_a_search_makes_its_winners_again_from_their_paths(
     client: Client, taste: str, search: str, sampler: str
 ) -> None:
-    ran(client, taste, sampler, steps=10, n=6, keep=6, search=search)
+    ran(client, taste, sampler, steps=10, n=8, keep=3, search=search)
     best = kept(client)
     place, path = max(enumerate(best["paths"]), key=lambda each: each[1].count(">"))
     assert " > " in path
@@ -258,4 +258,4 @@ def test_a_search_leaves_what_is_masked_and_is_made_again(client: Client, taste:
 
 
 def test_too_few_steps_to_search_are_refused(client: Client, taste: str) -> None:
-    assert "at least 7 steps" in client.run(graph(taste, search="paths")).error_message
+    assert "at least 4 steps" in client.run(graph(taste, search="paths", steps=3)).error_message

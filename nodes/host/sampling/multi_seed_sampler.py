@@ -13,7 +13,7 @@ from torch import Tensor
 from ....ganrm_core.selection.successive_halving import HalvingRung
 from ....ganrm_core.utils.errors import DataError
 from .candidate import Candidate
-from .forking import fork_noise
+from .forking import start_noise
 from .pausable_call import Finished, PausableCall
 from .seed_conditioning import Conditioning, conditioning_per_candidate
 from .vram import fitting_batch, reload_models
@@ -101,10 +101,8 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
                     disable_pbar=True,
                 )
 
-            own_noise = candidate.noise.to(noise)
-            if candidate.origin:
-                own_noise = fork_noise(candidate, model_wrap, sigmas, latent_image, denoise_mask)
-                candidate.origin = None  # its parent's tensors are no longer needed
+            own_noise = start_noise(candidate, model_wrap, sigmas, latent_image, denoise_mask).to(noise)
+            candidate.origin = None  # its parent's tensors are no longer needed
             return PausableCall(work, candidate.random)
 
         def advance(until: int | None) -> None:

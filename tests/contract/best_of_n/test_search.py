@@ -13,7 +13,7 @@ from contract_support.sampling import STEPS, Guider, Noise
 from torch import Tensor
 
 SEARCHES = ("paths", "resample")
-CALLS = {"paths": 0, "resample": 16 * STEPS}
+CALLS = {"paths": 16 * 2 + 3 * (8 * 3 + 2 * 2) + 2, "resample": 16 * STEPS}
 
 
 class Flow(Guider):
@@ -104,7 +104,7 @@ def test_best_of_n_notes_the_seed_alone(search: Any) -> None:
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"search": "paths", "sigmas": torch.linspace(1, 0, 7)}, "at least 7 steps"),
+        ({"search": "paths", "sigmas": torch.linspace(1, 0, 4)}, "at least 4 steps"),
         ({"search": "resample", "stop_below": 0.1}, "cannot stop between rounds"),
         ({"search": "resample", "custom_pruning": "50%: 1/2"}, "pruning of its own"),
         ({"path": "5 > 2"}, "cannot be read"),

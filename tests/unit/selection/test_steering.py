@@ -64,7 +64,8 @@ def test_a_fork_that_goes_back_gets_just_the_noise_that_is_missing() -> None:
     # Noise prediction: the signal is always 1, and variances add.
     assert (old_noise_weight((1, 1), (3, 5)) * 5) ** 2 + 4**2 == pytest.approx(5**2)
     assert old_noise_weight((0.5, 0.0), (0.5, 1.0)) == 0
-    assert old_noise_weight((0.5, 0.6), (0.5, 0.4)) == pytest.approx(math.sqrt(1 - FRESH))
+    for there in (0.4, 0.5, 0.500001):
+        assert old_noise_weight((0.5, 1 - there), (0.5, there)) == pytest.approx(math.sqrt(1 - FRESH))
 
 
 def test_even_weights_are_carried() -> None:
