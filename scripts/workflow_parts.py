@@ -241,6 +241,8 @@ def best_of_n_settings(
         "together": 1,
         "stop_below": 0.0,
         "round_size": 4,
+        "search": "best of n",
+        "path": "",
     }
 
 
@@ -369,7 +371,7 @@ def save_best(graph: Graph, place: Place, best: Node, reward: Node) -> Node:
     if graph.prompt[best.number]["class_type"] == "GANRMBestOfN":
         images, indices, scores = best[0], best[5], best[6]
     else:
-        images, scores, indices, more = best[1], best[2], best[4], {"seed": best[3]}
+        images, scores, indices, more = best[1], best[2], best[4], {"seed": best[3], "paths": best[7]}
     return graph.add(
         "GANRMSaveImages",
         place,

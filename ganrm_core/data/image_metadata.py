@@ -1,4 +1,4 @@
-"""Reading and writing of our metadata (score, model, index, seed) in PNG and WebP, beside ComfyUI's.
+"""Reading and writing of our metadata (score, model, index, seed, path) in PNG and WebP, beside ComfyUI's.
 
 The key and its fields are documented in docs/picture-metadata.md.
 """
@@ -29,10 +29,15 @@ _WEBP_SIDE = 16383
 
 
 def metadata_json(
-    *, score: float | None = None, model: str | None = None, index: int | None = None, seed: int | None = None
+    *,
+    score: float | None = None,
+    model: str | None = None,
+    index: int | None = None,
+    seed: int | None = None,
+    path: str | None = None,
 ) -> str:
     """JSON text stored under `KEY`. Values of None and a score that is not finite are left out."""
-    known = {"score": score, "model": model, "index": index, "seed": seed}
+    known = {"score": score, "model": model, "index": index, "seed": seed, "path": path}
     if score is not None and not math.isfinite(score):
         del known["score"]
     return json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)

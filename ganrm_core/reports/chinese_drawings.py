@@ -31,6 +31,8 @@ _COUNTS = {
     "{n} to {m}": "{n} 至 {m}",
     "{n} (seed {s}, score {v})": "{n}（种子 {s}，分数 {v}）",
     "{n} (seed {s}, score {v}), {others}": "{n}（种子 {s}，分数 {v}）、{others}",
+    "{n} (score {v})": "{n}（分数 {v}）",
+    "{n} (score {v}), {others}": "{n}（分数 {v}）、{others}",
     "not known": "未知",
 }
 
@@ -85,6 +87,8 @@ _LIVE_SHEET = {
     "Faded: given up half-made, after the step named, as it looked then.": "变淡：未完成即放弃，图为所标步数时的样子。",
     "A half-made picture's score does not compare, so none is shown.": "半成品的分数无法与成品比较，故不显示。",
     "Scores are of half-made pictures, after so many steps.": "分数是半成品图像在所标步数时的分数。",
+    "path of number {n}: {path}": "第 {n} 号的路径：{path}",
+    "made again": "再次生成",
     "{n} given up half-made, after {steps} steps": "{n} 个在第 {steps} 步后未完成即放弃",
     "{n} of the work of {m} finished pictures": "计算量为完成 {m} 张图像的 {n}",
     "models/vae_approx holds no preview decoder for this model, so the VAE decoded the looks": (

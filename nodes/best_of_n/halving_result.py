@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.selection.ranking import CandidateScores
+from ...ganrm_core.selection.search_path import SearchPath
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Finalist:
     """A candidate that was sampled to the end.
 
     `latent` [1, C, H, W] as in a LATENT, `picture` [H, W, 3] in 0–1; None where others are better, to save memory.
+    `path`: how it was made.
     """
 
     number: int
@@ -26,6 +28,7 @@ class Finalist:
     uncertainty: float
     latent: Tensor | None
     picture: Tensor | None
+    path: SearchPath
 
 
 @dataclass
@@ -64,6 +67,11 @@ def candidate_scores(finalists: Sequence[Finalist]) -> CandidateScores:
 
 
 def kept_text(kept: Sequence[Finalist]) -> str:
-    """Such as "3 (seed 44, score 0.812), …": the first four, counted from 1."""
-    first = [f"{each.number + 1} (seed {each.seed}, score {score_text(each.score)})" for each in kept[:4]]
+    """Such as "3 (seed 44, score 0.812), …": the first four, counted from 1; no seed where it alone does not make it."""
+    first = [_with_score(each) for each in kept[:4]]
     return ", ".join([*first, "…"] if len(kept) > 4 else first)
+
+
+def _with_score(kept: Finalist) -> str:
+    seed = "" if kept.path.forks else f"seed {kept.seed}, "
+    return f"{kept.number + 1} ({seed}score {score_text(kept.score)})"

@@ -23,6 +23,7 @@ from ...ganrm_core.selection.non_finite import (
     replace_invalid,
 )
 from ...ganrm_core.selection.ranking import CandidateScores, select_best
+from ...ganrm_core.selection.search_path import SearchPath
 from ...ganrm_core.selection.settings import SelectionSettings
 from ...ganrm_core.selection.successive_halving import HalvingRung, halving_rungs, total_steps
 from ...ganrm_core.utils.progress import Progress, ProgressCallback
@@ -56,7 +57,7 @@ class HalvingRun:
         self._decode_half_sampled = half_made_decoder(self._patcher.model, self._decode)
         self._decode_roughly = rough_decoder(self._patcher.model)
         self._notes: list[str] = []
-        if settings.decoder == "preview decoder" and settings.schedule:
+        if settings.decoder == "preview decoder" and (settings.schedule or settings.steers):
             self._use_preview_decoder()
         self._sheet = LiveSheet(settings.count, setup.steps)
         self._rungs: dict[int, RungScores] = {}
@@ -82,7 +83,8 @@ class HalvingRun:
         for numbers in rounds:
             if self._made and self._stops_early(len(numbers)):
                 break
-            self._run_round(numbers, progress)
+            candidates = [self._setup.candidate(number) for number in numbers]
+            self._run_round(candidates, self._rungs_for(len(candidates)), progress)
         return self._outcome()
 
     def _use_preview_decoder(self) -> None:
@@ -107,19 +109,18 @@ class HalvingRun:
         )
         return True
 
-    def _run_round(self, numbers: range, progress: ProgressCallback) -> None:
+    def _run_round(
+        self, candidates: list[Candidate], rungs: Sequence[HalvingRung], progress: ProgressCallback
+    ) -> None:
         setup, together = self._setup, self._settings.together
-        candidates = [setup.candidate(number) for number in numbers]
         self._made += len(candidates)
         watcher = Watcher(
             stepped=lambda candidate: self._stepped(candidate, progress),
             choose=lambda rung, alive: self._survivors(rung, alive, progress),
         )
-        sampler = MultiSeedSampler(
-            setup.sampler, candidates, self._rungs_for(len(numbers)), watcher, together
-        )
+        sampler = MultiSeedSampler(setup.sampler, candidates, rungs, watcher, together)
         samples = setup.sample(candidates, sampler)
-        self._calls += [each.calls for each in candidates]
+        self._calls += [each.calls for each in sampler.begun]
         self._finalist_calls += [each.calls for each in sampler.survivors]
         if sampler.shared < together:
             self._notes.append(f"memory let {sampler.shared} of {together} candidates share a call")
@@ -128,7 +129,7 @@ class HalvingRun:
             self._add_finalists(sampler.survivors[part], samples[part], progress)
 
     def _stepped(self, candidate: Candidate, progress: ProgressCallback) -> None:
-        self._steps[candidate.number] = candidate.steps
+        self._steps[candidate.number] = candidate.steps - candidate.start
         if (
             self._decode_roughly
             and candidate.clean is not None
@@ -145,6 +146,19 @@ class HalvingRun:
         self, rung: HalvingRung, alive: Sequence[Candidate], progress: ProgressCallback
     ) -> list[Candidate]:
         """Score half-sampled candidates and drop all but the best."""
+        # Invalid ones survive only where too few are valid: once finished, they may be fine.
+        ranks = select_best(CandidateScores(self._look(rung, alive, progress))).ranks
+        survivors = []
+        for each, rank in zip(alive, ranks, strict=True):
+            if rank <= rung.survivors:
+                survivors.append(each)
+            else:
+                self._sheet.drop(each.number, rung.step)
+        self._report(progress)
+        return survivors
+
+    def _look(self, rung: HalvingRung, alive: Sequence[Candidate], progress: ProgressCallback) -> list[float]:
+        """The logits of half-sampled candidates."""
         logits: list[float] = []
         for first in range(0, len(alive), _AT_ONCE):
             some = alive[first : first + _AT_ONCE]
@@ -157,16 +171,7 @@ class HalvingRun:
             }
         if not self._finalists:  # else there are those of earlier rounds to choose from
             self._check_some_valid([each.number for each in alive], f"pictures after {rung.step} steps")
-        # Invalid ones survive only where too few are valid: once finished, they may be fine.
-        ranks = select_best(CandidateScores(logits)).ranks
-        survivors = []
-        for each, rank in zip(alive, ranks, strict=True):
-            if rank <= rung.survivors:
-                survivors.append(each)
-            else:
-                self._sheet.drop(each.number, rung.step)
-        self._report(progress)
-        return survivors
+        return logits
 
     def _add_finalists(
         self, candidates: Sequence[Candidate], latents: Tensor, progress: ProgressCallback
@@ -182,6 +187,7 @@ class HalvingRun:
                 uncertainty=float(scores.uncertainty[i]),
                 latent=latents[i : i + 1].clone(),
                 picture=pictures[i].clone(),
+                path=each.path or SearchPath(each.seed),
             )
             self._finalists.append(finalist)
         self._finalists.sort(key=lambda each: -each.logit)
@@ -222,6 +228,7 @@ class HalvingRun:
         self._check_some_valid([each.number for each in finalists], "pictures")
         selection = select_best(candidate_scores(finalists), SelectionSettings(self._settings.keep))
         kept = [finalists[i] for i in selection.kept]
+        self._note_paths(kept)
         close = close_calls_text(selection.close, [str(each.number + 1) for each in finalists])
         invalid = sorted(number for number, logit in self._last_logits.items() if logit == INVALID_LOGIT)
         final_scores = {each.number: each.score for each in finalists}
@@ -238,6 +245,9 @@ class HalvingRun:
             " · ".join(filter(None, (title, hint))),
             self._sheet.final([each.number for each in kept], title, hint),
         )
+
+    def _note_paths(self, kept: Sequence[Finalist]) -> None:
+        """Nothing to note where the seeds alone make the pictures."""
 
     def _work(self) -> float:
         """Model calls as a share of those it takes to finish all candidates."""

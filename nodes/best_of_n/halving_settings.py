@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ...ganrm_core.selection.search_path import SearchPath
+from ...ganrm_core.selection.steering import SEARCHES, Search
 from ...ganrm_core.selection.successive_halving import Schedule
 from ...ganrm_core.utils.errors import DataError
 
@@ -18,7 +20,8 @@ class HalvingSettings:
 
     `decoder`: of half-sampled candidates. `together`: candidates per model call. `stop_below`: candidates are
     sampled in rounds of `round_size`, and no further round starts once the probability that one of it would be kept
-    is smaller; 0: all in one round. Raises DataError for values that contradict each other.
+    is smaller; 0: all in one round. `search`: anything but "best of n" has levels of its own and no `schedule`.
+    `path`: of the one picture to make again, in place of all. Raises DataError for values that contradict each other.
     """
 
     count: int
@@ -28,6 +31,8 @@ class HalvingSettings:
     together: int = 1
     stop_below: float = 0.0
     round_size: int = 4
+    search: Search = "best of n"
+    path: SearchPath | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.keep <= self.count:
@@ -38,6 +43,18 @@ class HalvingSettings:
             raise DataError(f"There is no decoder {self.decoder!r}. Use one of: {', '.join(DECODERS)}.")
         if self.together < 1 or self.round_size < 1:
             raise DataError("Candidates per call and candidates per round are 1 or more.")
+        if self.search not in SEARCHES:
+            raise DataError(f"There is no search {self.search!r}. Use one of: {', '.join(SEARCHES)}.")
+        if self.steers and self.stop_below > 0:
+            raise DataError(
+                f"The search {self.search!r} makes all candidates at once, so it cannot stop between rounds. Set 'stop if "
+                "a better one is unlikely' to 0, or search: best of n."
+            )
+
+    @property
+    def steers(self) -> bool:
+        """Whether candidates are forked on the way."""
+        return self.search != "best of n"
 
     def rounds(self) -> list[range]:
         """The candidate numbers of each round."""

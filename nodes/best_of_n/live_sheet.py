@@ -44,6 +44,10 @@ class LiveSheet:
         self._steps = steps
         self._size = thumbnail_size(count)
 
+    def add(self) -> None:
+        """A tile for one more candidate, a fork."""
+        self._tiles.append(_Tile())
+
     def show(self, number: int, picture: Tensor) -> None:
         """Show `picture` [H, W, 3] in 0–1 on the tile of candidate `number`, counted from 0."""
         tile = self._tiles[number]

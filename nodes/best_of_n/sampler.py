@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...ganrm_core.rewards.base import Reward
+from ...ganrm_core.selection.search_path import KEY
 from ...ganrm_core.utils.time_left import Phase
 from ..display.candidates import Latent
 from ..display.given_prompts import prompt_of_all
@@ -26,7 +27,9 @@ from ..host.sampling.sampling_setup import (
 from ..sockets import CATEGORY, Schema, aliases
 from .halving_result import RungScores
 from .halving_run import HalvingRun
+from .halving_settings import HalvingSettings
 from .sampler_settings import check_settings, latent_input, outputs, settings_of, shared_inputs
+from .search_run import run_of
 
 
 class BestOfNSampler(io.ComfyNode):
@@ -81,11 +84,13 @@ class BestOfNSampler(io.ComfyNode):
         pruning: str | None = None,
         custom_pruning: str | None = None,
         look_with: str | None = None,
+        search: str | None = None,
+        path: str | None = None,
     ) -> bool:
         check_names(sampler_name, scheduler)
         if denoise is not None:
             check_steps(math.ceil(denoise))
-        check_settings(n, keep, pruning, custom_pruning, look_with)
+        check_settings(n, keep, pruning, custom_pruning, look_with, search, path)
         return True
 
     @classmethod
@@ -110,7 +115,7 @@ class BestOfNSampler(io.ComfyNode):
         sampling = KSamplerSettings(steps, cfg, sampler_name, scheduler, denoise)
         setup = as_ksampler(model, positive, negative, latent_image, seed, sampling)
         rules, prompt = settings_of(**settings), prompt_of_all(reward, prompts)
-        return _result(setup, HalvingRun(setup, vae, reward, rules, prompt), rules.count)
+        return _result(setup, run_of(rules)(setup, vae, reward, rules, prompt), rules)
 
 
 class BestOfNSamplerCustom(io.ComfyNode):
@@ -146,8 +151,10 @@ class BestOfNSamplerCustom(io.ComfyNode):
         pruning: str | None = None,
         custom_pruning: str | None = None,
         look_with: str | None = None,
+        search: str | None = None,
+        path: str | None = None,
     ) -> bool:
-        check_settings(n, keep, pruning, custom_pruning, look_with)
+        check_settings(n, keep, pruning, custom_pruning, look_with, search, path)
         return True
 
     @classmethod
@@ -165,24 +172,26 @@ class BestOfNSamplerCustom(io.ComfyNode):
     ) -> io.NodeOutput:
         setup = as_sampler_custom(noise, guider, sampler, sigmas, latent_image)
         rules, prompt = settings_of(**settings), prompt_of_all(reward, prompts)
-        return _result(setup, HalvingRun(setup, vae, reward, rules, prompt), rules.count)
+        return _result(setup, run_of(rules)(setup, vae, reward, rules, prompt), rules)
 
 
-def _result(setup: Setup, run: HalvingRun, count: int) -> io.NodeOutput:
-    with live_progress(run.draw, [Phase("Sampling", count, "backbone")]) as show:
+def _result(setup: Setup, run: HalvingRun, rules: HalvingSettings) -> io.NodeOutput:
+    with live_progress(run.draw, [Phase("Sampling", rules.count, "backbone")]) as show:
         outcome = run.run(show)
     show_last(outcome.sheet)
     kept = outcome.kept
     scores, seeds = [each.score for each in kept], [each.seed for each in kept]
     numbers = [each.number for each in kept]
+    paths = [str(each.path) for each in kept]
     return io.NodeOutput(
-        [{**setup.latent, "samples": each.latent} for each in kept],
+        [{**setup.latent, "samples": each.latent, KEY: path} for each, path in zip(kept, paths, strict=True)],
         [each.picture.unsqueeze(0) for each in kept if each.picture is not None],
         scores,
         seeds,
         numbers,
         outcome.summary,
         as_image(outcome.sheet),
+        paths,
         ui=in_node(
             outcome.sheet,
             scores=scores,
@@ -193,6 +202,7 @@ def _result(setup: Setup, run: HalvingRun, count: int) -> io.NodeOutput:
             spoilt=outcome.invalid,
             work=[outcome.work],
             summary=[outcome.summary],
+            paths=paths,
         ),
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ...ganrm_core.selection.search_path import parse_path
+from ...ganrm_core.selection.steering import SEARCHES, Search
 from ...ganrm_core.selection.successive_halving import SCHEDULES, Schedule, parse_schedule
 from ...ganrm_core.utils.errors import DataError
 from ..display.given_prompts import prompts_input
@@ -96,6 +98,33 @@ def shared_inputs() -> list[io.Input]:
         prompts_input(
             "The text that also feeds CLIP Text Encode; of several lines all belong to the one prompt."
         ),
+        *_search_inputs(),
+    ]
+
+
+def _search_inputs() -> list[io.Input]:
+    return [
+        advanced(
+            io.Combo.Input(
+                "search",
+                options=list(SEARCHES),
+                default="best of n",
+                optional=True,
+                tooltip="best of n: every candidate is the picture of its seed. paths: of the best half-made ones, some "
+                "steps are made again with other noise, and the better goes on. resample: half-made ones go on as often as "
+                "their scores deserve, with partly new noise. Both take about the work of n finished pictures and do "
+                "without the pruning above.",
+            )
+        ),
+        advanced(
+            io.String.Input(
+                "path",
+                default="",
+                optional=True,
+                tooltip="Of a search's winner, from the summary or its saved file, such as '5 > 23 after 8 from 4': makes that "
+                "one picture again, bit for bit, with the same settings and without a search. Empty: nothing is made again.",
+            )
+        ),
     ]
 
 
@@ -109,7 +138,8 @@ def outputs() -> list[io.Output]:
         output(
             io.Int,
             "seeds",
-            "The seed of each picture kept: core's sampler with the same settings makes the same picture of it.",
+            "The seed of each picture kept: core's sampler with the same settings makes the same picture of it. After a "
+            "search that is the seed of its last noise; its path makes it again.",
             is_list=True,
         ),
         output(
@@ -124,6 +154,13 @@ def outputs() -> list[io.Output]:
             "preview",
             "All candidates, best first: those kept framed in gold, those given up as they were then, faded.",
         ),
+        output(
+            io.String,
+            "paths",
+            "How each picture kept was made: its seed, and after a search the noise that came in later. The input path "
+            "makes it again of this.",
+            is_list=True,
+        ),
     ]
 
 
@@ -136,21 +173,45 @@ def settings_of(
     together: int,
     stop_below: float,
     round_size: int,
+    search: Search = "best of n",
+    path: str = "",
 ) -> HalvingSettings:
     """The values of the settings' inputs, by their ids."""
     schedule = _schedule(pruning, custom_pruning)
-    return HalvingSettings(n, keep, schedule, look_with, together, stop_below, round_size)
+    if path.strip():
+        return HalvingSettings(1, 1, (), look_with, path=parse_path(path))
+    _check_own_pruning(search, custom_pruning)
+    if search != "best of n":
+        schedule = ()
+    return HalvingSettings(n, keep, schedule, look_with, together, stop_below, round_size, search)
 
 
 def check_settings(
-    n: int | None, keep: int | None, pruning: str | None, custom_pruning: str | None, look_with: str | None
+    n: int | None,
+    keep: int | None,
+    pruning: str | None,
+    custom_pruning: str | None,
+    look_with: str | None,
+    search: str | None = None,
+    path: str | None = None,
 ) -> None:
     """Raise DataError for settings that contradict each other; None is not known yet."""
     if n is not None and not 1 <= n <= MOST:
         raise DataError(f"n is {n}. Begin 1 to {MOST} candidates.")
     schedule = _schedule(known(pruning, "off"), known(custom_pruning, ""))
     check_choice(known(look_with, DECODERS[0]), DECODERS, "decoder")
+    check_choice(known(search, SEARCHES[0]), SEARCHES, "search")
+    _check_own_pruning(known(search, SEARCHES[0]), known(custom_pruning, ""))
+    if known(path, "").strip():
+        parse_path(known(path, ""))
     HalvingSettings(known(n, MOST), known(keep, 1), schedule)
+
+
+def _check_own_pruning(search: str, custom: str) -> None:
+    if search != "best of n" and custom.strip():
+        raise DataError(
+            f"The search {search!r} has a pruning of its own. Empty 'pruning of your own', or search: best of n."
+        )
 
 
 def _schedule(pruning: str, custom: str) -> Schedule:

@@ -33,6 +33,7 @@ _FORMATS = ("png", "webp")
 _DIGITS = 6  # of a score: float32 has no more
 
 _Number = TypeVar("_Number", int, float)
+_Value = TypeVar("_Value")
 
 
 class SaveImages(io.ComfyNode):
@@ -97,6 +98,13 @@ class SaveImages(io.ComfyNode):
                     control_after_generate=False,
                     tooltip="The seed of the pictures. Unconnected, that of the nearest sampler is noted down.",
                 ),
+                io.String.Input(
+                    "paths",
+                    optional=True,
+                    force_input=True,
+                    tooltip="How a search made each picture: the paths of the Best-of-N Sampler, which makes the picture "
+                    "again of it.",
+                ),
             ],
             outputs=[
                 io.String.Output(
@@ -127,6 +135,7 @@ class SaveImages(io.ComfyNode):
         indices: list[int] | None = None,
         reward: list[Reward] | None = None,
         seed: list[int] | None = None,
+        paths: list[str] | None = None,
     ) -> io.NodeOutput:
         check_choice(format[0], _FORMATS, "format")
         pictures = Candidates(images, "each image")
@@ -135,6 +144,7 @@ class SaveImages(io.ComfyNode):
         of_indices = _one_per_image(_numbers(indices, int, "indices"), "indices", count)
         seeds = _numbers(seed, int, "seeds") or _found_seed(cls.hidden)
         of_seeds = _one_per_image(seeds, "seeds", count, one_for_all=True)
+        of_paths = _one_per_image(paths or [], "paths", count)
         model = reward[0].name if reward else None
 
         texts = metadata.page_texts(cls.hidden.prompt, cls.hidden.extra_pnginfo) if metadata.wanted() else {}
@@ -150,6 +160,7 @@ class SaveImages(io.ComfyNode):
                     model=model,
                     index=of_indices[position],
                     seed=of_seeds[position],
+                    path=of_paths[position],
                 )
             try:
                 picture = as_saved(pictures.picture(position), position, count)
@@ -230,8 +241,8 @@ def _finite(values: Sequence[float | None]) -> list[float | None]:
 
 
 def _one_per_image(
-    values: list[_Number], name: str, count: int, *, one_for_all: bool = False
-) -> list[_Number | None]:
+    values: list[_Value], name: str, count: int, *, one_for_all: bool = False
+) -> list[_Value | None]:
     if not values:
         return [None] * count
     if len(values) == count:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 SAMPLERS = ["euler", "euler_ancestral", "euler_cfg_pp", "heun", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_sde"]
 SAMPLERS += ["uni_pc", "lcm", "ddim", "res_multistep", "er_sde", "dpm_adaptive"]
 STEPS = 6
-OUTPUTS = ("latents", "images", "scores", "seeds", "indices", "summary", "preview")
+OUTPUTS = ("latents", "images", "scores", "seeds", "indices", "summary", "preview", "paths")
 
 
 def graph(taste: str, sampler: str = "euler", **inputs: Any) -> Json:
@@ -215,3 +215,47 @@ def test_samplers_with_steps_of_their_own_report_their_own_work(
     assert 0.5 < run.outputs["best"]["work"][0] < 1
     done, most = run.progress_of("best")[-1]
     assert done <= most
+
+
+@pytest.mark.parametrize(
+    ("search", "sampler"),
+    [
+        ("paths", "euler"),
+        ("paths", "dpmpp_2m_sde"),
+        ("resample", "euler"),
+        ("resample", "uni_pc"),
+        ("resample", "heun"),
+        ("paths", "dpm_adaptive"),
+    ],
+)
+def test_a_search_makes_its_winners_again_from_their_paths(
+    client: Client, taste: str, search: str, sampler: str
+) -> None:
+    ran(client, taste, sampler, steps=10, n=8, keep=3, search=search)
+    best = kept(client)
+    place, path = max(enumerate(best["paths"]), key=lambda each: each[1].count(">"))
+    assert " > " in path
+    assert f": {best['paths'][0]}" in best["summary"][0]
+    ran(client, taste, sampler, steps=10, seed=99, path=path)
+    again = kept(client)
+    assert again["paths"] == [path]
+    assert digests(again["latents"]) == digests(best["latents"][place : place + 1])
+
+
+def test_a_search_leaves_what_is_masked_and_is_made_again(client: Client, taste: str) -> None:
+    extra = {
+        "sampler": text_to_image(seed=77, steps=STEPS)["sampler"],
+        "mask": node("SolidMask", value=0.7, width=64, height=64),
+        "start": node("SetLatentNoiseMask", samples=["sampler", 0], mask=["mask", 0]),
+    }
+    given = {"steps": 12, "latent_image": ["start", 0], "denoise": 0.8}
+    client.run({**graph(taste, n=6, keep=6, search="resample", **given), **extra}).expect_success()
+    best = kept(client)
+    place, path = max(enumerate(best["paths"]), key=lambda each: each[1].count(">"))
+    assert " > " in path
+    client.run({**graph(taste, path=path, **given), **extra}).expect_success()
+    assert digests(kept(client)["latents"]) == digests(best["latents"][place : place + 1])
+
+
+def test_too_few_steps_to_search_are_refused(client: Client, taste: str) -> None:
+    assert "at least 4 steps" in client.run(graph(taste, search="paths", steps=3)).error_message

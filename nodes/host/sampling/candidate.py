@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ....ganrm_core.selection.search_path import SearchPath
 from .rng_state import RngState
 
 
@@ -16,7 +17,9 @@ class Candidate:
     `noise`: the initial noise [1, C, H, W]. `random`: torch's global RNG state after that noise was drawn; some
     samplers and models draw from it. `steps`: completed steps of the schedule, however many calls the sampler makes
     for each; `calls`: calls of the model. `clean`: the current prediction of the denoised latent [1, C, H, W], as the
-    model sees it. `result`: the final latent, None until it is finished.
+    model sees it. `result`: the final latent, None until it is finished. `origin`: of a fork, the candidate it
+    comes from, until its sampling begins; `start`: after how many steps it does. `seen`: the latent and sigma of the
+    latest model call, `predicted`: the model's answer to it. `path`: how it is made.
     """
 
     number: int
@@ -27,3 +30,8 @@ class Candidate:
     calls: int = 0
     clean: Tensor | None = None
     result: Tensor | None = None
+    origin: Candidate | None = None
+    start: int = 0
+    seen: tuple[Tensor, float] | None = None
+    predicted: Tensor | None = None
+    path: SearchPath | None = None

@@ -13,6 +13,7 @@ from torch import Tensor
 from ....ganrm_core.selection.successive_halving import HalvingRung
 from ....ganrm_core.utils.errors import DataError
 from .candidate import Candidate
+from .forking import start_noise
 from .pausable_call import Finished, PausableCall
 from .seed_conditioning import Conditioning, conditioning_per_candidate
 from .vram import fitting_batch, reload_models
@@ -42,7 +43,7 @@ class Watcher:
     stepped: Callable[[Candidate], None]
     """Called after every step of a candidate. May raise to cancel."""
     choose: Callable[[HalvingRung, Sequence[Candidate]], Sequence[Candidate]]
-    """Called at each look of the pruning schedule: returns the candidates that continue."""
+    """Called at each look of the schedule: returns the candidates that continue, and new forks of candidates there."""
 
 
 class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
@@ -64,6 +65,8 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
     ) -> None:
         self._inner, self._candidates, self._looks = inner, candidates, looks
         self._watcher, self._together = watcher, together
+        self.begun: list[Candidate] = list(candidates)
+        """All candidates, forks included, in the order in which they began."""
         self.survivors: list[Candidate] = []
         """The finished candidates, after sampling."""
         self.shared = together
@@ -89,15 +92,17 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
             def work(ask: Callable[[_ModelCall | _StepDone], Any]) -> Tensor:
                 return self._inner.sample(  # type: ignore[no-any-return]
                     _GuiderProxy(model_wrap, ask),
-                    sigmas,
+                    sigmas[candidate.start :],
                     {**extra_args, "seed": candidate.seed},
                     lambda _step, clean, _x, _total: ask(_StepDone(clean)),
-                    candidate.noise.to(noise),
+                    own_noise,
                     latent_image,
                     denoise_mask,
                     disable_pbar=True,
                 )
 
+            own_noise = start_noise(candidate, model_wrap, sigmas, latent_image, denoise_mask).to(noise)
+            candidate.origin = None  # its parent's tensors are no longer needed
             return PausableCall(work, candidate.random)
 
         def advance(until: int | None) -> None:
@@ -118,12 +123,16 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
             for look in self._looks:
                 advance(look.step)
                 chosen = self._watcher.choose(look, alive)
+                for each in chosen:
+                    if each.origin:
+                        runs.add(each, each.origin, alone(each))
+                        self.begun.append(each)
                 runs.give_up([each for each in alive if each not in chosen])
-                alive = [each for each in alive if each in chosen]
+                alive = [each for each in self.begun if each in chosen]
                 reload_models(model_wrap, noise.shape, self._together, len(alive))
             advance(None)
         finally:
-            runs.give_up(self._candidates)
+            runs.give_up(self.begun)
         self.survivors = alive
         return torch.cat([each.result for each in alive if each.result is not None])
 
@@ -151,6 +160,12 @@ class _CandidateRuns:
         self._conditioning = conditioning
         self._schedule = sigmas[:-1]
 
+    def add(self, fork: Candidate, parent: Candidate, sampling: _Sampling) -> None:
+        """A fork sees the conditioning of its parent."""
+        self._samplings[fork.number] = sampling
+        if parent.number in self._conditioning:
+            self._conditioning[fork.number] = self._conditioning[parent.number]
+
     def advance(self, candidates: Sequence[Candidate], until: int | None, together: int) -> None:
         """Advance each candidate to step `until` of the schedule, or to its end."""
         for first in range(0, len(candidates), together):
@@ -161,7 +176,9 @@ class _CandidateRuns:
             self._samplings[each.number].give_up()
 
     def _advance_group(self, candidates: Sequence[Candidate], until: int | None) -> None:
-        moving = [each for each in candidates if each.result is None]
+        moving = [
+            each for each in candidates if each.result is None and (until is None or each.steps < until)
+        ]
         answers: dict[int, Any] = {}
         while moving:
             calls: dict[int, _ModelCall] = {}
@@ -171,6 +188,8 @@ class _CandidateRuns:
                     calls[each.number] = call
             moving = [each for each in moving if each.number in calls]
             answers = self._answered(calls)
+            for each in moving:
+                each.predicted = answers[each.number]
 
     def _to_next_call(self, candidate: Candidate, answer: Any, until: int | None) -> _ModelCall | None:
         """Its next model call; None once it has reached step `until` or finished."""
@@ -180,6 +199,7 @@ class _CandidateRuns:
             answer = None
             if isinstance(asked, _ModelCall):
                 candidate.calls += 1
+                candidate.seen = asked.x, float(asked.sigma.max())
                 candidate.steps = max(candidate.steps, self._steps_at(float(asked.sigma.max())))
                 return asked
             if isinstance(asked, Finished):

@@ -13,12 +13,13 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from ....ganrm_core.selection.search_path import SearchPath
 from ....ganrm_core.utils.errors import DataError
 from ..latents import Latent, single_latent
 from .candidate import Candidate
 from .multi_seed_sampler import MultiSeedSampler
 from .rng_state import RngState
-from .unsupported import check_no_step_state
+from .unsupported import check_no_step_state, check_same_mask
 
 _SEEDS = 2**64
 
@@ -57,9 +58,25 @@ class Setup:
 
     def candidate(self, number: int) -> Candidate:
         """The candidate with seed `seed + number`."""
-        seed = (self.seed + number) % _SEEDS
+        return self.candidate_of(number, (self.seed + number) % _SEEDS)
+
+    def candidate_of(self, number: int, seed: int) -> Candidate:
+        """A candidate with a seed of its own."""
         noise = self.noise(seed)
-        return Candidate(number, seed, noise, RngState(self.guider.model_patcher.load_device))
+        random = RngState(self.guider.model_patcher.load_device)
+        return Candidate(number, seed, noise, random, path=SearchPath(seed))
+
+    def fork(self, parent: Candidate, number: int, seed: int, start: int) -> Candidate:
+        """A candidate that goes on with `parent`'s picture, as predicted now, from step `start`, its noise partly new."""
+        fork = self.candidate_of(number, seed)
+        fork.origin, fork.start = parent, start
+        fork.path = (parent.path or SearchPath(parent.seed)).forked(seed, parent.steps, start)
+        return fork
+
+    def check_forks(self) -> None:
+        """Raise DataError for inputs with which candidates cannot be forked."""
+        if self.latent.get("noise_mask") is not None:
+            check_same_mask(self.guider)
 
     def check(self, count: int) -> None:
         """Raise DataError for inputs that yield nothing to choose from: no steps, noisy results, or identical noise."""

@@ -19,6 +19,15 @@ def check_no_step_state(guider: Any) -> None:
         raise _refusal("Hooks with keyframes only move forward from step to step")
 
 
+def check_same_mask(guider: Any) -> None:
+    """Raise DataError for a mask that changes from step to step, counted from where a candidate starts."""
+    if "denoise_mask_function" in getattr(guider, "model_options", {}):
+        raise DataError(
+            "Differential Diffusion frees more of the mask from step to step, and a search that goes on from half-made "
+            "pictures would begin that again. Take it out, or set search: best of n."
+        )
+
+
 def _refusal(why: str) -> DataError:
     return DataError(
         f"{why}. Here candidates take turns, so they would get each other's. Take that out for the Best-of-N Sampler, "

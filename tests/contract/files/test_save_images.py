@@ -88,6 +88,11 @@ class TestMetadata:
             assert texts["workflow"] == json.dumps(extra["workflow"])
         assert ours(result)[1] == {"score": 0.873123, "model": "my taste", "index": 0, "seed": 42}
 
+    def test_paths_of_a_search(self, save: Any, ours: Any) -> None:
+        paths = ["5 > 23 after 8 from 4", "6"]
+        result = save(noise(2), SAMPLED, {}, paths=Many(paths))
+        assert [each["path"] for each in ours(result)] == paths
+
     @pytest.mark.parametrize(("quality", "lossless"), [(100, True), (90, False)])
     def test_webp(self, save: Any, ours: Any, folders: Folders, quality: int, lossless: bool) -> None:
         images, extra = noise(1, (33, 21)), {"workflow": {"nodes": []}}
