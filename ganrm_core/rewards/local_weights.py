@@ -77,10 +77,13 @@ def not_fitting(path: Path, what: str, odd: list[str]) -> BackboneError:
     )
 
 
-def from_folder(class_name: str, folder: Path) -> Any:
-    """A network of `transformers` from its folder, float32, nothing downloaded and no code of the folder run."""
+def from_folder(class_name: str, folder: Path, options: dict[str, Any] | None = None) -> Any:
+    """A network of `transformers` from its folder, nothing downloaded and no code of the folder run.
+
+    `options` are further arguments of that library's `from_pretrained`. Raises BackboneError.
+    """
     _refuse_code_of_the_hub(folder)
-    network, info = _from_pretrained(class_name, folder, {})
+    network, info = _from_pretrained(class_name, folder, {"local_files_only": True, **(options or {})})
     missing = [name for name in info["missing_keys"] if "position_ids" not in name]
     if missing:
         raise not_fitting(folder, f"a whole {class_name}", missing)
@@ -154,7 +157,7 @@ def _from_pretrained(
             network, info = getattr(transformers, class_name).from_pretrained(
                 None if "state_dict" in options else name,
                 output_loading_info=True,
-                **(options or {"local_files_only": True}),
+                **options,
             )
     except Exception as error:
         raise BackboneError(
