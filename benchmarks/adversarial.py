@@ -182,7 +182,6 @@ class Adversarial:
             "seed": run.seed,
         }
         if self._arm == "grpo":
-            common["kl"] *= post["grpo_trainer"].KL_SHARE
             settings = post["grpo_trainer"].GrpoSettings(cfg=run.cfg, **common)
             learner = post["grpo_trainer"].GrpoTrainer(denoiser, levels, settings, clean.shape[1:], anchor)
         else:

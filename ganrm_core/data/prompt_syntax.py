@@ -1,4 +1,4 @@
-"""Prompt syntax of generators, taken off: what is left is the text as a person reads it."""
+"""Strips the syntax of generators (weights, LoRA tags, embeddings) from prompts, which leaves plain text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watch over a training on groups: what the model makes of the same prompts and seeds, before training and on the way."""
+"""Evaluation during training on groups: the same prompts and seeds are sampled and scored before it and at intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from torch import Tensor
 
 from .groups import Groups
 from .round_signs import Comparison, Look
-from .studio import Judged
 from .watch import HeldOut
 from .watched_pictures import WatchedPictures
 
@@ -20,7 +19,6 @@ LOOKS = 5
 PROMPTS, SEEDS = 4, 8
 """Watched at most, and of each."""
 _WATCHED_FROM = 2**40
-_JUDGED = ("logits", "features", "judge")
 
 
 class Watcher(Protocol):
@@ -63,16 +61,9 @@ class PictureWatch:
 
     def state(self) -> dict[str, Tensor]:
         """What later looks are compared with, for `load_state`."""
-        found = {"gain": torch.tensor(self._first_gain, dtype=torch.float64)}
-        for number, judged in enumerate(self._comparison.before if self._comparison else []):
-            known = {name: getattr(judged, name) for name in _JUDGED}
-            found |= {f"{number}/{name}": value for name, value in known.items() if value is not None}
-        return found
+        gain = torch.tensor(self._first_gain, dtype=torch.float64)
+        return {"gain": gain, **(self._comparison.state() if self._comparison else {})}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Raises LookupError for what `state` did not give."""
-        before = [
-            Judged(state[f"{number}/logits"], state[f"{number}/features"], state.get(f"{number}/judge"))
-            for number in range(len(self._pictures.groups))
-        ]
-        self._comparison, self._first_gain = Comparison(before), float(state["gain"])
+        self._comparison, self._first_gain = Comparison.of_state(state), float(state["gain"])

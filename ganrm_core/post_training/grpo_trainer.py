@@ -21,7 +21,7 @@ from .scalings import scalings
 from .sigmas import NoiseLevels
 from .stochastic_steps import guarded_log_ratio, step_distribution
 
-KL_SHARE = 0.2
+_KL_SHARE = 0.2
 """Of DiffusionNFT's weight of the distance, what holds this method as strongly: its gradients are smaller."""
 
 
@@ -29,7 +29,7 @@ KL_SHARE = 0.2
 class GrpoSettings:
     """`cfg`: guidance of the samples; the policy is the guided model. `noise`: share of fresh noise in a stochastic step,
     0–1. `window`: how many steps of a sample are stochastic. `clip`: by how much a ratio may differ from 1 and still
-    count. `kl`, `updates`, `micro_batch`: as in `NftSettings`.
+    count. `kl`, `updates`, `micro_batch`: as in `NftSettings`, and as strong.
     """
 
     cfg: float = 1.0
@@ -225,5 +225,5 @@ class GrpoTrainer:
         if self._settings.kl:
             reference = self._denoiser.reference(x, of_each, step.prompt)
             denoised = self._denoiser.denoise(x, of_each, step.prompt)
-            losses = losses + self._settings.kl * denoising_errors(denoised, reference, scale)
+            losses = losses + _KL_SHARE * self._settings.kl * denoising_errors(denoised, reference, scale)
         return losses, denoising_errors(guided.detach(), before, scale)

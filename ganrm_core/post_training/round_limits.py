@@ -38,7 +38,9 @@ LIMITS: Mapping[Sign, Limit] = {
     "lead": Limit(0.5, 1.0),
     "jump": Limit(1e-3, 1e-2),
 }
-"""Set by what one training without any safeguard showed (`benchmarks/adversarial.py --seeds 100 --arms bare --log FILE`)."""
+"""Set on one training without any safeguard (`benchmarks/adversarial.py --seeds 100 --arms bare --log FILE`), and seen to act
+in time on seeds 0–2 (docs/reward-hacking.md). "lead" and "prompts" lie beyond all that healthy trainings showed.
+"""
 
 
 def values(look: Look) -> dict[Sign, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +43,25 @@ class Comparison:
     def __init__(self, before: Sequence[Judged]) -> None:
         """`before`: of each watched prompt."""
         self.before = list(before)
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Tensor]) -> Comparison:
+        """As `state` gave it. Raises LookupError for anything else."""
+        count = sum(name.endswith("/logits") for name in state)
+        return cls(
+            [
+                Judged(state[f"{number}/logits"], state[f"{number}/features"], state.get(f"{number}/judge"))
+                for number in range(count)
+            ]
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """All that later looks are compared with, for `of_state`; patches are not."""
+        found: dict[str, Tensor] = {}
+        for number, judged in enumerate(self.before):
+            known = {"logits": judged.logits, "features": judged.features, "judge": judged.judge}
+            found |= {f"{number}/{name}": value for name, value in known.items() if value is not None}
+        return found
 
     def look(
         self,

@@ -13,29 +13,21 @@ from torch import Tensor
 from .learner import RoundLosses
 from .round_signs import Comparison, Look
 from .rounds import RoundsTrace, RoundTraining
-from .studio import Judged
 from .watch import HeldOut
 
 _RECORD = "record"
-_JUDGED = ("logits", "features", "judge")
-"""What later looks are compared with."""
 
 
 def packed(training: RoundTraining) -> dict[str, Tensor]:
     """All that decides how the training goes on."""
-    parts, before = training.parts, training.comparison.before if training.comparison else []
-    record = {"trace": trace_to_json(training.trace), "gain": training.first_gain, "watched": len(before)}
+    parts = training.parts
+    record = {"trace": trace_to_json(training.trace), "gain": training.first_gain}
     found = {_RECORD: _text(json.dumps(record))}
     found |= _under("learner", parts.learner.state())
     found |= _under("reward", parts.refreshed.state() if parts.refreshed else {})
     found |= _under("held out", parts.held_out.state() if parts.held_out else {})
     found |= {f"best/{number}": value for number, value in enumerate(training.best)}
-    for number, judged in enumerate(before):
-        known = {name: getattr(judged, name) for name in _JUDGED}
-        found |= _under(
-            f"before {number}", {name: value for name, value in known.items() if value is not None}
-        )
-    return found
+    return found | _under("before", training.comparison.state() if training.comparison else {})
 
 
 def unpack(training: RoundTraining, tensors: Mapping[str, Tensor]) -> None:
@@ -51,11 +43,8 @@ def unpack(training: RoundTraining, tensors: Mapping[str, Tensor]) -> None:
     if parts.held_out:
         parts.held_out.load_state(_below("held out", tensors))
     training.best = [tensors[f"best/{number}"].to(value.device) for number, value in enumerate(training.best)]
-    before = [
-        Judged(**_below(f"before {number}", tensors))  # type: ignore[arg-type]
-        for number in range(record["watched"])
-    ]
-    training.comparison = Comparison(before) if before else None
+    before = _below("before", tensors)
+    training.comparison = Comparison.of_state(before) if before else None
     training.first_gain = float(record["gain"])
     training.trace = trace_from_json(record["trace"])
 

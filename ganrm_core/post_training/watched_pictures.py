@@ -1,4 +1,4 @@
-"""The same prompts and seeds again and again while a generator is trained, as the rewards see what it makes of them."""
+"""Evaluation samples of a training: pictures of fixed prompts and seeds, sampled anew and scored at intervals."""
 
 from __future__ import annotations
 

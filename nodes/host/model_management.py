@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,24 +76,27 @@ class ManagedBackbone(ManagedModule):
         self.load_with(self.backbone.bytes_per_picture * batch)
 
 
-class ManagedReward:
-    """`Reward` that travels on a socket: a reward model whose backbone is loaded onto the device before scoring."""
+class _Managed(ABC):
+    """`Reward` that travels on a socket: it is loaded onto the device before it scores."""
 
-    def __init__(self, model: RewardModel, backbone: ManagedBackbone | None = None) -> None:
-        self.model = model
-        self.managed_backbone = backbone or ManagedBackbone(model.backbone)
+    def __init__(self, reward: Reward) -> None:
+        self._reward = reward
+
+    @abstractmethod
+    def _load(self, pictures: int) -> None:
+        """With memory for so many pictures, as far as they go through the network together."""
 
     @property
     def name(self) -> str:
-        return self.model.name
+        return self._reward.name
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        return self.model.thresholds
+        return self._reward.thresholds
 
     @property
     def needs_prompt(self) -> bool:
-        return self.model.needs_prompt
+        return self._reward.needs_prompt
 
     def score(
         self,
@@ -100,50 +104,39 @@ class ManagedReward:
         prompts: Sequence[str] | None = None,
         progress: ProgressCallback = no_progress,
     ) -> Scores:
-        self.managed_backbone.load(how_many(images))
-        return self.model.score(images, prompts, progress)
+        self._load(how_many(images))
+        return self._reward.score(images, prompts, progress)
 
     def score_files(
         self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
     ) -> Iterator[tuple[Path, Scores]]:
-        self.managed_backbone.load(len(paths))
-        return self.model.score_files(paths, skipped, prompts)
+        self._load(len(paths))
+        return self._reward.score_files(paths, skipped, prompts)
 
 
-class ManagedNetworkReward:
-    """`Reward` that travels on a socket: a published network, loaded onto the device before it scores."""
+class ManagedReward(_Managed):
+    """A reward model, whose backbone is what is loaded."""
+
+    def __init__(self, model: RewardModel, backbone: ManagedBackbone | None = None) -> None:
+        super().__init__(model)
+        self.model = model
+        self.managed_backbone = backbone or ManagedBackbone(model.backbone)
+
+    def _load(self, pictures: int) -> None:
+        self.managed_backbone.load(pictures)
+
+
+class ManagedNetworkReward(_Managed):
+    """A published network, through which pictures go one at a time."""
 
     def __init__(self, reward: NetworkReward) -> None:
+        super().__init__(reward)
         self.reward = reward
         self.calibration = reward.calibration
         self.managed = ManagedModule(reward.network)
 
-    @property
-    def name(self) -> str:
-        return self.reward.name
-
-    @property
-    def thresholds(self) -> Mapping[str, float]:
-        return self.reward.thresholds
-
-    @property
-    def needs_prompt(self) -> bool:
-        return self.reward.needs_prompt
-
-    def score(
-        self,
-        images: Images,
-        prompts: Sequence[str] | None = None,
-        progress: ProgressCallback = no_progress,
-    ) -> Scores:
+    def _load(self, pictures: int) -> None:  # noqa: ARG002
         self.managed.load_with(self.reward.bytes_per_picture)
-        return self.reward.score(images, prompts, progress)
-
-    def score_files(
-        self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None
-    ) -> Iterator[tuple[Path, Scores]]:
-        self.managed.load_with(self.reward.bytes_per_picture)
-        return self.reward.score_files(paths, skipped, prompts)
 
 
 def model_of(reward: Reward) -> RewardModel | None:

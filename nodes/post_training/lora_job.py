@@ -1,4 +1,4 @@
-"""What Train LoRA on Groups is asked to do."""
+"""Inputs of one run of Train LoRA on Groups."""
 
 from __future__ import annotations
 

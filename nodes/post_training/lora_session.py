@@ -1,4 +1,4 @@
-"""A training on groups in a model that is open for it, with the watch where there is a reward."""
+"""One training on groups inside an open `trainable` context, watched where there is a reward."""
 
 from __future__ import annotations
 

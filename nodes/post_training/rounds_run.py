@@ -12,7 +12,7 @@ from ...ganrm_core.data.content_hash import content_hash
 from ...ganrm_core.data.skipped_files import Skipped, describe_skipped
 from ...ganrm_core.post_training.anchor import Anchor
 from ...ganrm_core.post_training.config import RoundsTraining
-from ...ganrm_core.post_training.grpo_trainer import KL_SHARE, GrpoSettings, GrpoTrainer
+from ...ganrm_core.post_training.grpo_trainer import GrpoSettings, GrpoTrainer
 from ...ganrm_core.post_training.learner import Learner
 from ...ganrm_core.post_training.nft_trainer import NftSettings, NftTrainer
 from ...ganrm_core.post_training.round_limits import LIMITS
@@ -236,7 +236,6 @@ class RoundsRun:
             "seed": training.seed,
         }
         if training.method == "grpo":
-            common["kl"] *= KL_SHARE
             settings = GrpoSettings(cfg=self.job.sampling.cfg, **common)
             return GrpoTrainer(denoiser, levels, settings, self._shape[1:], anchor)
         return NftTrainer(denoiser, levels, NftSettings(**common), studio.sample, anchor)

@@ -118,7 +118,14 @@ def test_a_generator_is_seen_to_learn_and_is_compared(page: ComfyPage, dropped: 
     nodes = dropped("10 Teach your generator your taste")
     small = {
         "GANRMMakeGroups": {"steps": 2, "pictures": 3, "count": 9},
-        "GANRMTrainOnGroups": {"steps": 12, "batch": 2, "micro_batch": 2, "rank": 4},
+        # At a small rate, since the watch may end the training of a generator with random weights.
+        "GANRMTrainOnGroups": {
+            "steps": 12,
+            "batch": 2,
+            "micro_batch": 2,
+            "rank": 4,
+            "learning_rate": 0.00001,
+        },
         "GANRMCompareModels": {"steps": 2, "pictures": 2},
     }
     for kind, widgets in small.items():
@@ -131,7 +138,7 @@ def test_a_generator_is_seen_to_learn_and_is_compared(page: ComfyPage, dropped: 
     assert len(seen) >= 2
     assert any(_gold(picture) > 0.001 for picture in seen)  # the bar and the held-out error
     report = shown_picture(page, nodes["GANRMTrainOnGroups"])
-    assert near(report, (255, 255, 255), 24).mean() > 0.0003  # letters and the loss
+    assert near(report, (255, 255, 255), 80).mean() > 0.0003  # letters and the loss, small in a tall card
     assert _gold(report) > 0.0002  # the held-out error
     assert _gold(shown_picture(page, nodes["GANRMCompareModels"])) > 0.002  # the frames of winners
     assert _gold(shown_picture(page, nodes["GANRMMakeGroups"])) > 0.002

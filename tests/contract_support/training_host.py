@@ -1,4 +1,4 @@
-"""Train LoRA on Groups with a toy generator in the model's place."""
+"""Stand-ins for ComfyUI's side of a training, with a toy generator in the model's place."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ from contract_support.pack import Folders, Pack, Result
 
 NODE = "GANRMTrainOnGroups"
 TRAINING = "nodes.post_training.lora_training"
+
+
+def host_denoiser(toy: ToyDenoiser) -> SimpleNamespace:
+    """A toy generator as the `HostDenoiser` that `trainable` gives."""
+    return SimpleNamespace(
+        sampling=toy.sampling,
+        parameters=toy.parameters,
+        denoise=toy.denoise,
+        unconditional=toy.unconditional,
+        reference=toy.reference,
+        to_model_scale=lambda latents: latents.clone(),
+        from_model_scale=lambda latents: latents.clone(),
+        lora_dict=lambda: {"layer.lora_up.weight": toy.weight.detach().clone()},
+        notes=["A note."],
+        sampling_model=None,
+    )
 
 
 class GroupTrainingHost:
@@ -49,20 +65,8 @@ class GroupTrainingHost:
     @contextmanager
     def trainable(self, *_: Any, **__: Any) -> Iterator[Any]:
         self.trained += 1
-        toy = self.denoiser
         with torch.inference_mode(False):
-            yield SimpleNamespace(
-                sampling=toy.sampling,
-                parameters=toy.parameters,
-                denoise=toy.denoise,
-                unconditional=toy.unconditional,
-                reference=toy.reference,
-                to_model_scale=lambda latents: latents.clone(),
-                from_model_scale=lambda latents: latents.clone(),
-                lora_dict=lambda: {"layer.lora_up.weight": toy.weight.detach().clone()},
-                notes=["A note."],
-                sampling_model=None,
-            )
+            yield host_denoiser(self.denoiser)
 
     def sample(self, _model: Any, stage: str, progress: Any) -> torch.Tensor:
         self.on_preview(stage)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from contract_support.pack import Folders, Pack, Result
 from contract_support.rewards import Bright
+from contract_support.training_host import host_denoiser
 from torch import Tensor
 from unit_support.toy_generator import CHANNELS, LEVELS, ToyDenoiser
 
@@ -43,20 +44,8 @@ class Host:
     @contextmanager
     def trainable(self, *_: Any, **__: Any) -> Iterator[Any]:
         self.trained += 1
-        toy = self.denoiser
         with torch.inference_mode(False):
-            yield SimpleNamespace(
-                sampling=toy.sampling,
-                parameters=toy.parameters,
-                denoise=toy.denoise,
-                unconditional=toy.unconditional,
-                reference=toy.reference,
-                to_model_scale=lambda latents: latents.clone(),
-                from_model_scale=lambda latents: latents.clone(),
-                lora_dict=lambda: {"layer.lora_up.weight": toy.weight.detach().clone()},
-                notes=["A note."],
-                sampling_model=None,
-            )
+            yield host_denoiser(self.denoiser)
 
     def rollouts(self, *_: Any) -> Any:
         def sample(prompt: int, seeds: Sequence[int], progress: Any) -> Tensor:

@@ -151,7 +151,7 @@ def test_signs_beyond_their_limits() -> None:
     fine = Look(4, reward=1.0, spread=0.9, diversity=0.95)
     assert values(fine) == {"spread": 0.9, "diversity": 0.95}
     assert warnings(fine) == stops(fine) == []
-    ill = replace(fine, diversity=0.7, judge=-5.0, held_out=HeldOut(1.0, math.nan), prompts=0.5)
+    ill = replace(fine, diversity=0.7, judge=-5.0, held_out=HeldOut(1.0, math.nan), prompts=0.4)
     assert warnings(ill) == ["details", "diversity", "judge", "prompts"]
     assert stops(ill) == ["details", "judge", "prompts"]
 

@@ -47,5 +47,5 @@ def test_metrics_scores_and_skipped_files() -> None:
 def test_a_set_without_a_readable_picture() -> None:
     reward: Any = ByName()
     for liked, ordinary, name in (("x", "1", "liked"), ("1", "x", "ordinary")):
-        with pytest.raises(DataError, match=f"No {name} picture could be read"):
+        with pytest.raises(DataError, match=f"None of the {name} pictures could be read"):
             evaluate(reward, [Path(liked)], [Path(ordinary)])
