@@ -35,11 +35,13 @@ class Scores:
 
     `logit` is unbounded, for ranking. `score` is the calibrated probability in 0–1 that the picture is a liked one.
     `uncertainty` is the standard deviation of the logit over the model's heads (0 for a single head).
+    `remarks`: what the reward says about each picture in words, or none at all for a reward that says nothing.
     """
 
     logit: Tensor
     score: Tensor
     uncertainty: Tensor
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.logit)
@@ -47,7 +49,7 @@ class Scores:
     def of(self, position: int) -> Scores:
         """The scores of one picture, [1] each."""
         place = slice(position, position + 1)
-        return Scores(self.logit[place], self.score[place], self.uncertainty[place])
+        return Scores(self.logit[place], self.score[place], self.uncertainty[place], self.remarks[place])
 
 
 @runtime_checkable
@@ -191,4 +193,11 @@ def joined(parts: Sequence[Scores]) -> Scores:
         torch.cat([part.logit for part in parts]),
         torch.cat([part.score for part in parts]),
         torch.cat([part.uncertainty for part in parts]),
+        _joined_remarks(parts),
     )
+
+
+def _joined_remarks(parts: Sequence[Scores]) -> tuple[str, ...]:
+    if not any(part.remarks for part in parts):
+        return ()
+    return tuple(remark for part in parts for remark in part.remarks or ("",) * len(part))

@@ -13,7 +13,7 @@ from ...utils.errors import BackboneError
 from ...utils.files import shown
 from ...utils.optional_imports import name_the_user
 from ...utils.safetensors_io import readable_path
-from ..local_weights import from_folder, weights_files
+from ..local_weights import from_folder, lacks_a_package, read_json, weights_files
 from .chat_model import ChatModel
 
 _CLASS = "AutoModelForImageTextToText"
@@ -29,11 +29,21 @@ def load_chat_model(folder: Path) -> ChatModel:
         raise BackboneError(
             f"There is no model in {shown(folder)}. Choose a folder with its config.json, weights and processor."
         )
+    _refuse_code(folder)
     processor = _processor(folder)
     # Tensors made in inference mode cannot be moved by a host later.
     with torch.inference_mode(False), torch.no_grad():
         net = from_folder(_CLASS, folder, {"trust_remote_code": False, _dtype_word(): "auto"})
     return ChatModel(net, processor, weights_files(folder))
+
+
+def _refuse_code(folder: Path) -> None:
+    config = read_json(folder / "config.json")
+    if "auto_map" in config and config.get("model_type") not in import_transformers().CONFIG_MAPPING:
+        raise BackboneError(
+            f"{shown(folder)} needs program code of its own, which is never run. Choose the version made for transformers; "
+            "of InternVL the name ends in -hf."
+        )
 
 
 def _dtype_word() -> str:
@@ -48,6 +58,8 @@ def _processor(folder: Path) -> Any:
             processor = transformers.AutoProcessor.from_pretrained(
                 name, local_files_only=True, trust_remote_code=False
             )
+    except ImportError as error:
+        raise lacks_a_package(folder, error) from error
     except Exception as error:
         raise BackboneError(
             f"The processor in {shown(folder)} cannot be loaded ({reason(error)}). The folder needs the model's "
@@ -56,6 +68,6 @@ def _processor(folder: Path) -> Any:
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise BackboneError(
             f"{shown(folder)} holds no model that reads pictures and text. Choose a vision-language model, such as one of "
-            "Qwen-VL, Idefics3 or LLaVA-OneVision."
+            "Qwen-VL, InternVL, SmolVLM, Idefics3 or LLaVA-OneVision."
         )
     return processor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ...utils.errors import DataError
@@ -65,6 +65,10 @@ class Wording:
         question = "Image 1 is the first picture, image 2 the second. Is image 2 better than image 1 by that?"
         return self._question(question, prompt)
 
+    def without_reasons(self) -> Wording:
+        """The same question, answered at once."""
+        return replace(self, reasoning="none")
+
     def _question(self, question: str, prompt: str) -> str:
         instruction = self.instruction.strip().replace(PROMPT, prompt)
         return f"{instruction}\n{question} {self._how_to_answer()}"
@@ -76,3 +80,12 @@ class Wording:
         if self.reasoning == "reason first":
             return f"Give the reason in one or two sentences first, then answer with {answer}."
         return f"Answer with {answer}, and with nothing else."
+
+
+def check_references_fit(wording: Wording, references: int) -> None:
+    """Raise DataError where pictures cannot be compared with references in this wording."""
+    if references and wording.answering != "yes or no":
+        raise DataError(
+            "The five levels rate a picture alone. Answer with yes or no to compare it with references, or leave the "
+            "references out."
+        )

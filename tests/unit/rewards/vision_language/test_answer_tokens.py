@@ -10,8 +10,8 @@ import torch
 
 from ganrm_core.rewards.vision_language.answer_tokens import (
     LEVELS,
+    AnswerTokens,
     level_log_odds,
-    token_ids,
     yes_log_odds,
 )
 from ganrm_core.rewards.vision_language.wording import PROMPT, Wording
@@ -22,27 +22,31 @@ TOKENIZER = SimpleNamespace(get_vocab=lambda: {token: place for place, token in 
 
 
 def test_every_spelling_of_a_whole_word_counts() -> None:
-    assert [ids.tolist() for ids in token_ids(TOKENIZER, ("yes", "no"))] == [[0, 2, 3, 7], [1, 4, 9]]
+    tokens = AnswerTokens(TOKENIZER, ("yes", "no"))
+    assert tokens.ids.tolist() == [0, 2, 3, 7, 1, 4, 9]
+    logits = torch.tensor([1.0, 2, 3, 4, 5, 9, 7])
+    expected = torch.tensor([logits[:4].exp().sum().log(), logits[4:].exp().sum().log()])
+    assert torch.allclose(tokens.masses(logits).float(), expected)
+    assert tokens.likeliest(logits) == 4
 
 
 def test_a_word_without_a_token_of_its_own_is_named() -> None:
     with pytest.raises(BackboneError, match="for: fair, poor"):
-        token_ids(TOKENIZER, ("yes", "fair", "poor"))
+        AnswerTokens(TOKENIZER, ("yes", "fair", "poor"))
 
 
 def test_log_odds_stay_exact_where_probabilities_are_0_or_1() -> None:
-    ids = token_ids(TOKENIZER, ("yes", "no"))
-    logits = torch.full((len(SPELLINGS),), -300.0)
+    tokens = AnswerTokens(TOKENIZER, ("yes", "no"))
+    logits = torch.full((7,), -300.0)
     logits[0] = 200
-    assert yes_log_odds(logits, ids) == pytest.approx(500 - math.log(3))
+    assert yes_log_odds(tokens.masses(logits)) == pytest.approx(500 - math.log(3))
     logits[:] = math.nan
-    assert math.isnan(yes_log_odds(logits, ids))
+    assert math.isnan(yes_log_odds(tokens.masses(logits)))
 
 
 def test_equal_levels_give_even_odds_and_the_best_one_high_odds() -> None:
-    ids = [torch.tensor([place]) for place in range(len(LEVELS))]
-    assert level_log_odds(torch.zeros(5), ids) == pytest.approx(0, abs=1e-12)
-    assert level_log_odds(torch.tensor([40.0, 0, 0, 0, 0]), ids) == pytest.approx(
+    assert level_log_odds(torch.zeros(len(LEVELS)).double()) == pytest.approx(0, abs=1e-12)
+    assert level_log_odds(torch.tensor([40.0, 0, 0, 0, 0]).double()) == pytest.approx(
         40 - math.log(2.5), abs=1e-6
     )
 

@@ -1,9 +1,11 @@
-"""Vision-language reward: formulas written out on the logits of `transformers`, for three families of models."""
+"""Vision-language reward: formulas written out on the logits of `transformers`, for every family of models."""
 
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,8 +35,11 @@ FIT = Wording(INSTRUCTIONS["prompt fit"])
 @pytest.fixture(scope="module", params=WRITERS)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
     folder = tmp_path_factory.mktemp("models") / str(request.param)
-    WRITERS[request.param](folder)
-    return load_chat_model(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        # The package that SmolVLM's processor asks for is used for clips only.
+        patch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", str)
+        WRITERS[request.param](folder)
+        return load_chat_model(folder)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +96,25 @@ class TestFormulas:
         alone = torch.cat([reward.score([picture]).logit for picture in PICTURES])
         assert torch.equal(reward.score(PICTURES).logit, alone)
 
+    @pytest.mark.parametrize("references", [[], [FIRST, FIRST[:, :16, :16]]], ids=["alone", "compared"])
+    def test_several_at_once_are_judged_as_each_alone(
+        self, family: ChatModel, references: list[Tensor], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked, sizes = family.logits, list[int]()
+        same_size = pictures(*[(20, 31)] * 3)
+        several, prompts = [*same_size, *PICTURES], ["a fox", "2 cats", "a box", "a dog", "a fox", "a hat"]
+        alone = VisionLanguageReward(family, FIT, references).score(several, prompts)
+
+        def counted(together: Any, tokens: Tensor) -> Tensor:
+            sizes.append(len(together))
+            return asked(together, tokens)
+
+        monkeypatch.setattr(family, "logits", counted)
+        found = VisionLanguageReward(family, FIT, references, at_once=4).score(several, prompts)
+        assert torch.allclose(found.logit, alone.logit, atol=1e-5, rtol=0)
+        assert torch.allclose(found.uncertainty, alone.uncertainty, atol=1e-5, rtol=0)
+        assert max(sizes) > 1
+
     def test_several_references_are_averaged(self, model: ChatModel) -> None:
         references = [picture.permute(2, 0, 1) for picture in PICTURES[:2]]
         both = VisionLanguageReward(model, None, references).score(PICTURES[2:])
@@ -119,10 +143,12 @@ class TestFormulas:
 class TestReasons:
     def test_answer_first_scores_before_the_reason(self, model: ChatModel) -> None:
         wording = Wording(reasoning="answer first")
-        (judgement,) = VisionLanguageReward(model, wording, most_reason_tokens=6).judge(PICTURES[:1])
+        reward = VisionLanguageReward(model, wording, most_reason_tokens=6)
+        (judgement,) = reward.judge(PICTURES[:1])
         expected = share_of_yes(model, upstream(model, FILES[:1], wording.absolute(""))).logit()
         assert judgement.logit == pytest.approx(float(expected), abs=1e-4)
         assert len(judgement.reasons) == 1
+        assert reward.score(PICTURES[:1]).remarks == (judgement.reasons[0],)
 
     def test_reason_first_scores_behind_the_reason(
         self, model: ChatModel, monkeypatch: pytest.MonkeyPatch
@@ -134,47 +160,116 @@ class TestReasons:
         assert judgement.logit == pytest.approx(float(share_of_yes(model, found).logit()), abs=1e-4)
         assert judgement.reasons == ("It is sharp.",)
 
+    def test_remarks_say_where_the_picture_was_and_how_much_that_counts(
+        self, model: ChatModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(model, "go_on", lambda *_: "Sharp.")
+        reward = VisionLanguageReward(model, Wording(reasoning="reason first"), [FIRST])
+        (remark,) = reward.score(PICTURES[1:2]).remarks
+        (judgement,) = reward.judge(PICTURES[1:2])
+        assert remark.splitlines() == [
+            f"position bias {judgement.position_bias:+.2f}",
+            "(as image 2) Sharp.",
+            "(as image 1) Sharp.",
+        ]
+
     def test_a_reason_is_of_limited_length_and_repeatable(self, model: ChatModel) -> None:
-        turn = model.turn(FILES[:1], "Why?")
+        asked = model.inputs(FILES[:1], model.turn(1, "Why?"))
         steps: list[int] = []
-        written = [model.go_on(FILES[:1], turn, 5, lambda: steps.append(1)) for _ in range(2)]
+        written = [model.go_on(asked, 5, lambda: steps.append(1)) for _ in range(2)]
         assert written[0] == written[1]
         assert 2 <= len(steps) <= 10
 
 
-class TestBadAnswers:
-    def test_one_failure_is_not_a_number_and_the_others_stay(
-        self, model: ChatModel, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        reward = VisionLanguageReward(model)
-        good = reward.score(PICTURES)
-        asked = model.next_token
+def test_logits_of_16_bits_are_not_rounded(model: ChatModel) -> None:
+    half = deepcopy(model).to(torch.bfloat16)
+    asked = half.inputs(FILES[:1], half.turn(1, "Why?"))
+    tokens = torch.arange(300)
+    found = half.logits([asked], tokens)[0]
+    with torch.no_grad():
+        whole = half.net(**half._placed(asked), output_hidden_states=True)
+    rounded = whole.logits[0, -1, tokens].float()
+    exact = whole.hidden_states[-1][0, -1].float() @ half.net.lm_head.weight[tokens].float().T
+    assert torch.allclose(found, exact, atol=1e-5)
+    assert not torch.allclose(rounded, exact, atol=1e-5)
+    assert torch.allclose(rounded, exact, rtol=2**-6, atol=2**-6)
 
-        def failing(files: list[Image.Image], text: str) -> Tensor:
+
+def test_a_first_token_that_the_template_writes_is_not_added_again(
+    model: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    class Processor:
+        tokenizer = SimpleNamespace(bos_token="<s>")
+
+        def __call__(self, **given: Any) -> dict[str, Any]:
+            seen.append(given)
+            return {}
+
+    monkeypatch.setattr(model, "_processor", Processor())
+    for text in ("<s>Hello", "Hello"):
+        model.inputs([], text)
+    assert [given.get("add_special_tokens", True) for given in seen] == [False, True]
+
+
+class TestBadAnswers:
+    @pytest.mark.parametrize("at_once", [1, 3])
+    def test_one_failure_is_not_a_number_and_the_others_stay(
+        self, model: ChatModel, monkeypatch: pytest.MonkeyPatch, at_once: int
+    ) -> None:
+        reward = VisionLanguageReward(model, at_once=at_once)
+        good = reward.score(PICTURES)
+        asked, prepared = model.logits, model.inputs
+
+        def failing_inputs(files: Any, text: str) -> Any:
             if files[0].size == FILES[1].size:
                 raise ValueError("too narrow")
-            logits = asked(files, text)
-            return logits * math.nan if files[0].size == FILES[2].size else logits
+            made = dict(prepared(files, text))
+            return {**made, "pixel_values": made["pixel_values"] * math.nan} if files[0] == FILES[2] else made
 
-        monkeypatch.setattr(model, "next_token", failing)
+        def failing(together: list[Any], tokens: Tensor) -> Tensor:
+            if any(each["pixel_values"].isnan().any() for each in together):
+                raise AttributeError("no such thing")
+            return asked(together, tokens)
+
+        monkeypatch.setattr(model, "inputs", failing_inputs)
+        monkeypatch.setattr(model, "logits", failing)
         judged = reward.judge(PICTURES)
-        assert [each.problem for each in judged] == [
-            "",
-            "too narrow",
-            "the model's probabilities are not numbers",
-        ]
+        assert [each.problem for each in judged] == ["", "too narrow", "no such thing"]
+        monkeypatch.setattr(model, "logits", asked)
         scores = reward.score(PICTURES)
-        assert scores.logit[0] == good.logit[0]
+        assert scores.logit[0] == pytest.approx(float(good.logit[0]), abs=1e-5)
         for values in (scores.logit, scores.score, scores.uncertainty):
             assert values.isnan().tolist() == [False, True, True]
+        assert scores.remarks == (
+            "",
+            "no answer: too narrow",
+            "no answer: the model's probabilities are not numbers",
+        )
+
+    def test_files_without_an_answer_are_skipped_by_name(
+        self, model: ChatModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(model, "logits", lambda _, tokens: torch.full((1, len(tokens)), math.nan))
+        FILES[0].save(tmp_path / "a.png")
+        skipped = list[Skipped]()
+        assert not list(VisionLanguageReward(model).score_files([tmp_path / "a.png"], skipped))
+        assert "vision-language gives no answer: the model's" in skipped[0].reason
 
     def test_memory_running_out_is_no_answer(self, model: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: Any) -> Tensor:
             raise RuntimeError("CUDA out of memory")
 
-        monkeypatch.setattr(model, "next_token", full)
+        asked = model.logits
+        monkeypatch.setattr(model, "logits", full)
         with pytest.raises(RuntimeError, match="out of memory"):
             VisionLanguageReward(model).score(PICTURES)
+        monkeypatch.setattr(
+            model, "logits", lambda them, tokens: asked(them, tokens) if len(them) == 1 else full()
+        )
+        same_size = PICTURES[:1] * 3
+        assert VisionLanguageReward(model, at_once=3).score(same_size).logit.isfinite().all()
 
     @pytest.mark.parametrize("calls", [2, 5])
     def test_progress_cancels_between_pictures_and_within_a_reason(
