@@ -46,6 +46,15 @@ class Scores:
     def __len__(self) -> int:
         return len(self.logit)
 
+    def with_remarks_of(self, parts: Mapping[str, Scores]) -> Scores:
+        """The same with what the `parts` of a combined reward say, each after its name."""
+        said: list[list[str]] = [[] for _ in range(len(self))]
+        for name, part in parts.items():
+            for lines, remark in zip(said, part.remarks, strict=False):
+                lines += [f"{name}: {remark}"] if remark else []
+        remarks = tuple(map("\n".join, said))
+        return Scores(self.logit, self.score, self.uncertainty, remarks if any(remarks) else ())
+
     def of(self, position: int) -> Scores:
         """The scores of one picture, [1] each."""
         place = slice(position, position + 1)

@@ -99,13 +99,13 @@ class _Asking:
         return self._model.turn(len(asked.pictures), question(prompt))
 
     def _written(self, asked: Asked, text: str, answer: Answer) -> str:
-        """What the model writes after `text`; also kept, tidied, as the reason of `answer`."""
+        """What the model writes after `text`; also kept, on one line, as the reason of `answer`."""
         self._step()
         written = self._tried(
             lambda: self._model.go_on(self._model.inputs(asked.pictures, text), self._most, self._step),
             answer,
         )
-        answer.reason = (written or "").lstrip(" .,:;\n").rstrip()
+        answer.reason = " ".join((written or "").split()).lstrip(" .,:;")
         return written or ""
 
     def _all_logits(

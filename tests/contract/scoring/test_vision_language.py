@@ -94,11 +94,14 @@ def test_the_best_two_references_are_chosen_by_wins(pack: Pack, model: str, pict
 def test_score_puts_out_what_the_judge_says(pack: Pack, model: str, pictures: Tensor) -> None:
     judge = made(pack, model, references=pictures[:1], reason="answer first", reason_length=8)["reward"]
     result = pack.run("GANRMScore", images=pictures, reward=judge)
-    first, second, third = result["reasons"].split("\n\n")
+    _, second, _ = result["reasons"].split("\n\n")
     assert second.startswith(f"2: {result['scores'][1]:.2f}\nposition bias ")
     assert second.endswith(result.ui["reasons"][1])
     others = pack.run("GANRMScore", images=pictures, reward=Bright(pack))
     assert (others["reasons"], others.ui["reasons"]) == ("", [""] * 3)
+    both = pack.run("GANRMEnsemble", reward_1=judge, reward_2=_BrightAnyPrompt(pack))["reward"]
+    together = pack.run("GANRMScore", images=pictures, reward=both).ui["reasons"]
+    assert together == [f"Tiny-VL: {reason}" for reason in result.ui["reasons"]]
 
 
 def test_score_names_a_picture_without_an_answer_and_says_why_all_have_none(
