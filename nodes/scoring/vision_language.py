@@ -186,7 +186,7 @@ def _inputs() -> list[io.Input]:
                 display_name="pictures per call",
                 default=1,
                 min=1,
-                max=64,
+                max=32,
                 tooltip="How many pictures go through the model together, fewer where the memory is full. More is faster for "
                 "small models on a graphics card, but in 16 bits the last digits then depend on the company.",
             )

@@ -208,7 +208,7 @@ def _text(tokenizer: Any) -> dict[str, Any]:
 
 
 def _tokenizer(*special: str, **named: str) -> Any:
-    """Byte-level BPE of single bytes and `_WORDS`, with special tokens; `named` ones by the names that processors know."""
+    """Byte-level BPE of single bytes and `_WORDS`, with `special` tokens, or those `named` as their processor knows them."""
     import transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -227,6 +227,5 @@ def _tokenizer(*special: str, **named: str) -> Any:
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
         pad_token="<|pad|>",
-        additional_special_tokens=["<|im_start|>", *special],
-        extra_special_tokens=named,
+        extra_special_tokens={"turn_token": "<|im_start|>", **named} if named else ["<|im_start|>", *special],
     )

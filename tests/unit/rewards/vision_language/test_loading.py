@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from unit_support.tiny_chat_models import write_idefics3
+from unit_support.tiny_chat_models import write_idefics3, write_smolvlm
 
 from ganrm_core.rewards.vision_language.chat_model import MOST_PIXELS, as_picture
 from ganrm_core.rewards.vision_language.loading import load_chat_model
@@ -51,8 +51,30 @@ def test_code_in_the_folder_is_never_run(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "evil", "auto_map": {"AutoModelForImageTextToText": "evil.Evil"}}
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(BackboneError, match="cannot be loaded"):
+    with pytest.raises(BackboneError, match="of InternVL the name ends in -hf"):
         load_chat_model(folder)
+
+
+def test_a_package_that_the_processor_needs_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", str)
+    write_smolvlm(folder)
+    monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)
+    with pytest.raises(BackboneError, match="pip install num2words"):
+        load_chat_model(folder)
+
+
+def test_a_quantised_model_needs_its_package_and_no_code_of_the_hub(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.quantizers.quantizer_bnb_4bit.is_bitsandbytes_available", lambda: False)
+    config = json.loads((folder / "config.json").read_text())
+    for quantised, message in (
+        ({"quant_method": "fp8"}, "stored as fp8"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "needs a package that is not installed"),
+    ):
+        (folder / "config.json").write_text(json.dumps({**config, "quantization_config": quantised}))
+        with pytest.raises(BackboneError, match=message):
+            load_chat_model(folder)
 
 
 def test_large_pictures_are_reduced_and_others_kept() -> None:

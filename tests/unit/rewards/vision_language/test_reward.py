@@ -184,7 +184,7 @@ class TestReasons:
 def test_logits_of_16_bits_are_not_rounded(model: ChatModel) -> None:
     half = deepcopy(model).to(torch.bfloat16)
     asked = half.inputs(FILES[:1], half.turn(1, "Why?"))
-    tokens = torch.arange(300)
+    tokens = torch.arange(290)
     found = half.logits([asked], tokens)[0]
     with torch.no_grad():
         whole = half.net(**half._placed(asked), output_hidden_states=True)
