@@ -103,7 +103,7 @@ def _train(model: ChatModel, seed: int, steps: int) -> None:
     rng = np.random.default_rng(seed)
     shapes = [any_shape(rng) for _ in range(_PICTURES)]
     qualities = torch.tensor([quality(shape) for shape in shapes])
-    pixels = torch.stack([_pixels(model, shape.picture()) for shape in shapes])
+    pixels = _pixels(model, np.stack([shape.picture() for shape in shapes]))
     answers = torch.tensor([model.tokenizer.convert_tokens_to_ids(word) for word in ("no", "yes")])
     alone, compared = _question(model, 1), _question(model, 2)
     network = model.net.train().requires_grad_(True)
@@ -147,10 +147,12 @@ def _question(model: ChatModel, pictures: int) -> Inputs:
     return model.inputs([grey] * pictures, model.turn(pictures, words))
 
 
-def _pixels(model: ChatModel, picture: NDArray[np.float32]) -> Tensor:
-    """[3, SIDE, SIDE] as the processor makes it; it resizes nothing here."""
-    prepared = model.inputs([as_file(picture)], "<image>")
-    return prepared["pixel_values"][0, 0]
+def _pixels(model: ChatModel, pictures: NDArray[np.float32]) -> Tensor:
+    """[N, 3, SIDE, SIDE] as the processor makes them of [N, SIDE, SIDE, 3], which it only rounds and normalises."""
+    prepared = torch.from_numpy(pictures).mul(255).round().div(127.5).sub(1).movedim(-1, 1)
+    expected = model.inputs([as_file(pictures[0])], "<image>")["pixel_values"][0, 0]
+    torch.testing.assert_close(prepared[0], expected)
+    return prepared
 
 
 def _tokenizer() -> Any:
