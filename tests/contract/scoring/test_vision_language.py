@@ -85,8 +85,9 @@ def test_the_best_two_references_are_chosen_by_wins(pack: Pack, model: str, pict
         prompts="a fox",
     )
     reward = result["reward"].reward
+    judge = pack.module("ganrm_core.rewards.vision_language.reward").VisionLanguageReward
     choose = pack.module("ganrm_core.rewards.vision_language.group_references").strongest_of_group
-    kept = choose(reward, pictures, "a fox")
+    kept = choose(judge(reward.network, reward.wording.without_reasons()), pictures, "a fox")
     assert f"References: the best 2 of 3, numbers {kept[0] + 1} and {kept[1] + 1}." in result["info"]
     assert reward.wording.reasoning == "answer first"
 
