@@ -28,6 +28,7 @@ from .scoring.known_reward import KnownReward
 from .scoring.prompt_fit import PromptFitNode
 from .scoring.score_folder import ScoreFolder
 from .scoring.score_images import Score
+from .scoring.vision_language import VisionLanguageJudge
 from .training.evaluate import Evaluate
 from .training.self_training import Bootstrap
 from .training.train import Train
@@ -58,6 +59,7 @@ NODES: list[type[io.ComfyNode]] = [
     AdversarialTraining,
     PromptFitNode,
     KnownReward,
+    VisionLanguageJudge,
 ]
 
 

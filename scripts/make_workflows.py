@@ -31,8 +31,10 @@ from host_support.server import Server, link  # noqa: E402
 from host_support.tiny_generator import CHECKPOINT, write_tiny_generator  # noqa: E402
 from PIL import Image  # noqa: E402
 from template_cards import below_heading, grid, rows_of_pictures, template_card  # noqa: E402
+from unit_support.tiny_chat_models import write_qwen2_vl  # noqa: E402
 from workflow_graphs import WORKFLOWS, Graph  # noqa: E402
 from workflow_parts import CHECKPOINT as SHIPPED_CHECKPOINT  # noqa: E402
+from workflow_parts import JUDGE  # noqa: E402
 from workflow_pictures import fill_folders, stand_in_pack  # noqa: E402
 
 FOLDER = ROOT / "workflows"
@@ -99,12 +101,13 @@ def _server(prepare: Callable[[Server], None]) -> Iterator[Server]:
 
 
 def _real_pictures(server: Server) -> None:
-    """Folders of real pictures, and a tiny generator whose pictures are replaced by them."""
+    """Folders of real pictures, a tiny generator whose pictures are replaced by them, and a tiny judge."""
     stand_in = stand_in_pack(server.base.parent, server.base / "candidates")
     link(stand_in, server.folder("custom_nodes", stand_in.name))
     write_tiny_generator(server.folder("models"))
     checkpoints = server.folder("models", "checkpoints")
     link(checkpoints / CHECKPOINT, checkpoints / SHIPPED_CHECKPOINT)
+    write_qwen2_vl(server.folder("models", *JUDGE.split("/")))
     fill_folders(server.base)
 
 

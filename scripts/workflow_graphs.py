@@ -471,6 +471,47 @@ def style() -> Graph:
     return graph
 
 
+def vision_language_judge() -> Graph:
+    graph = Graph("14 A vision-language judge", "A vision-language judge", ("GANRMScore",))
+    first, second = graph.columns(360, 360)
+    graph.note(
+        first.place(310),
+        "A vision-language judge",
+        "## 1. Put a vision-language model (a whole folder, such as Qwen3-VL-4B-Instruct) into ComfyUI's *models/ganrm_judges*, "
+        "and press **R**.",
+        "## 2. Choose your checkpoint and that model, write your prompt, and press **Run**: 8 pictures are judged by how well "
+        "they show it, and the best 2 are saved.",
+        "### **reason** makes the model say why; **instruction** is for your own words. Connect pictures you like to "
+        "**references**, and it compares with them.",
+    )
+    prompt_place, judge_place = first.place(130), second.place(560)
+    model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
+    text = graph.add("PrimitiveStringMultiline", prompt_place, "What you want", value=parts.PROMPT)
+    judge = parts.vision_language_judge(graph, judge_place)
+    size = graph.add("EmptyLatentImage", first.place(118), "How many", width=1024, height=1024, batch_size=8)
+    third, fourth, fifth = graph.columns(320, 520, 440)
+    positive = graph.add("CLIPTextEncode", third.place(54), clip=model[1], text=text[0])
+    negative = graph.add(
+        "CLIPTextEncode", third.place(102), "What you do not want", clip=model[1], text="blurry, watermark"
+    )
+    source = parts.Source(model, positive, negative, size)
+    latents = graph.add("KSampler", third.place(parts.KSAMPLER), **parts.sampling(source))
+    images = graph.add("VAEDecode", third.place(54), samples=latents[0], vae=model[2])
+    scored = graph.add(
+        "GANRMScore",
+        fourth.place(900),
+        images=images[0],
+        reward=judge[0],
+        group_size=0,
+        candidate="each image",
+        prompts=text[0],
+    )
+    graph.add("PreviewAny", fifth.place(360), "What it says about each", source=scored[3])
+    best = parts.best_of_n(graph, second.place(330), images, None, keep=2, given_scores=scored[0])
+    parts.save_best(graph, fifth.place(parts.SAVED), best, judge)
+    return graph
+
+
 WORKFLOWS = (
     train,
     best_of_16,
@@ -484,4 +525,5 @@ WORKFLOWS = (
     teach_generator,
     adversarial_training,
     style,
+    vision_language_judge,
 )

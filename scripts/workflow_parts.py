@@ -10,12 +10,14 @@ Link = list[Any]
 CHECKPOINT = "sd_xl_base_1.0.safetensors"
 TASTE = "newest of my_taste"
 """What *Load GAN-RM* is set to: the model that workflow 1 saved last."""
+JUDGE = "ganrm_judges/Qwen3-VL-4B-Instruct"
 
 # Heights: pages make room for a preview of 220 below the settings of any node that gets a picture.
 KSAMPLER = 490
 SAVED = 450
 TASTE_SAVED = 350
 
+PROMPT = "portrait of a lighthouse keeper, oil painting, warm evening light"
 TRAINING_PROMPTS = """portrait of {a lighthouse keeper|an old fisherman|a girl with a red scarf}, oil painting
 {a harbour|a mountain village} at {dawn|night}, watercolour
 a fox in {deep snow|tall grass}, evening light
@@ -180,7 +182,7 @@ def loaded(graph: Graph, first: Column, second: Column, *, batch: int) -> Source
         second.place(130),
         "What you want",
         clip=model[1],
-        text="portrait of a lighthouse keeper, oil painting, warm evening light",
+        text=PROMPT,
     )
     negative = graph.add(
         "CLIPTextEncode",
@@ -348,7 +350,26 @@ def load_model(graph: Graph, place: Place, title: str = "Your taste") -> Node:
     return graph.add("GANRMLoadModel", place, title, model=TASTE)
 
 
-def best_of_n(graph: Graph, place: Place, images: Node, reward: Node, *, keep: int, **more: Link) -> Node:
+def vision_language_judge(graph: Graph, place: Place) -> Node:
+    return graph.add(
+        "GANRMVisionLanguageReward",
+        place,
+        model=JUDGE,
+        criterion="prompt fit",
+        instruction="",
+        answer="yes or no",
+        reason="answer first",
+        reference_choice="all",
+        pictures_per_call=1,
+        reason_length=120,
+    )
+
+
+def best_of_n(
+    graph: Graph, place: Place, images: Node, reward: Node | None, *, keep: int, **more: Link
+) -> Node:
+    """Without a reward, `more` has given_scores."""
+    judged: dict[str, Link] = {"reward": reward[0]} if reward else {}
     return graph.add(
         "GANRMBestOfN",
         place,
@@ -359,7 +380,7 @@ def best_of_n(graph: Graph, place: Place, images: Node, reward: Node, *, keep: i
         min_keep=0,
         order="ranked",
         candidate="each image",
-        reward=reward[0],
+        **judged,
         ties="by score",
         **more,
     )

@@ -109,7 +109,17 @@ def _scored(
         within = span_of(progress, "mapping", done + start, end, STEPS)
         logits.append(reward.score(group, prompts, within).logit)
         progress(Progress("mapping", end, STEPS))
-    return torch.cat(logits).float()
+    return _without_gaps(torch.cat(logits).float())
+
+
+def _without_gaps(logits: Tensor) -> Tensor:
+    """Windows that the reward gives no number for count as their mean. Raises DataError where it gives none at all."""
+    known = torch.isfinite(logits)
+    if not known.any():
+        raise DataError(
+            "The reward gives no part of the picture a score. Score it whole, or use another reward."
+        )
+    return torch.where(known, logits, logits[known].mean())
 
 
 def _lowest(logit_map: Tensor, count: int) -> Tensor:

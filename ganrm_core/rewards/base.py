@@ -35,19 +35,30 @@ class Scores:
 
     `logit` is unbounded, for ranking. `score` is the calibrated probability in 0–1 that the picture is a liked one.
     `uncertainty` is the standard deviation of the logit over the model's heads (0 for a single head).
+    `remarks`: what the reward says about each picture in words, or none at all for a reward that says nothing.
     """
 
     logit: Tensor
     score: Tensor
     uncertainty: Tensor
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.logit)
 
+    def with_remarks_of(self, parts: Mapping[str, Scores]) -> Scores:
+        """The same with what the `parts` of a combined reward say, each after its name."""
+        said: list[list[str]] = [[] for _ in range(len(self))]
+        for name, part in parts.items():
+            for lines, remark in zip(said, part.remarks, strict=False):
+                lines += [f"{name}: {remark}"] if remark else []
+        remarks = tuple(map("\n".join, said))
+        return Scores(self.logit, self.score, self.uncertainty, remarks if any(remarks) else ())
+
     def of(self, position: int) -> Scores:
         """The scores of one picture, [1] each."""
         place = slice(position, position + 1)
-        return Scores(self.logit[place], self.score[place], self.uncertainty[place])
+        return Scores(self.logit[place], self.score[place], self.uncertainty[place], self.remarks[place])
 
 
 @runtime_checkable
@@ -191,4 +202,11 @@ def joined(parts: Sequence[Scores]) -> Scores:
         torch.cat([part.logit for part in parts]),
         torch.cat([part.score for part in parts]),
         torch.cat([part.uncertainty for part in parts]),
+        _joined_remarks(parts),
     )
+
+
+def _joined_remarks(parts: Sequence[Scores]) -> tuple[str, ...]:
+    if not any(part.remarks for part in parts):
+        return ()
+    return tuple(remark for part in parts for remark in part.remarks or ("",) * len(part))

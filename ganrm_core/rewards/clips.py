@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ def score_clips(
     progress: ProgressCallback = no_progress,
     prompts: Sequence[str] | None = None,
 ) -> Scores:
-    """One entry per clip, given as its frames [H, W, C]: the mean of logit, score and uncertainty over them.
+    """One entry per clip, given as its frames [H, W, C]: the mean of logit, score and uncertainty over them, all remarks.
 
     `prompts`: one per clip. All frames go to `reward` in one call. Raises ImageError as `Reward.score` does.
     """
@@ -38,4 +39,6 @@ def score_clips(
     def means(values: Tensor) -> Tensor:
         return torch.stack([frames.mean() for frames in values.split(lengths)])
 
-    return Scores(means(scores.logit), means(scores.score), means(scores.uncertainty))
+    remarks = iter(scores.remarks)
+    said = ["\n".join(filter(None, islice(remarks, length))) for length in lengths] if scores.remarks else []
+    return Scores(means(scores.logit), means(scores.score), means(scores.uncertainty), tuple(said))

@@ -120,7 +120,8 @@ class CombinedReward:
         found: dict[int, Scores] = {}
         for number, group in enumerate(self._groups):
             found |= group.score(images, prompts, part_of(progress, number, len(self._groups)))
-        return self._pooled(found)
+        said = {self.rewards[position].name: scores for position, scores in found.items()}
+        return self._pooled(found).with_remarks_of(said)
 
     def score_files(
         self, paths: Sequence[Path], skipped: list[Skipped], prompts: Sequence[str] | None = None

@@ -22,6 +22,8 @@ _CONFIG = "config.json"
 _ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 _NAMED = 4
 _DRAWS = (Tensor.normal_, Tensor.uniform_)
+_KERNELS_OF_THE_HUB = ("fp8", "fbgemm_fp8", "mxfp4", "nvfp4", "eetq", "metal")
+"""Quantised formats for which `transformers` fetches code and runs it."""
 
 
 def tensors_of(path: Path) -> dict[str, Tensor]:
@@ -77,10 +79,13 @@ def not_fitting(path: Path, what: str, odd: list[str]) -> BackboneError:
     )
 
 
-def from_folder(class_name: str, folder: Path) -> Any:
-    """A network of `transformers` from its folder, float32, nothing downloaded and no code of the folder run."""
+def from_folder(class_name: str, folder: Path, options: dict[str, Any] | None = None) -> Any:
+    """A network of `transformers` from its folder, nothing downloaded and no code of the folder run.
+
+    `options` are further arguments of that library's `from_pretrained`. Raises BackboneError.
+    """
     _refuse_code_of_the_hub(folder)
-    network, info = _from_pretrained(class_name, folder, {})
+    network, info = _from_pretrained(class_name, folder, {"local_files_only": True, **(options or {})})
     missing = [name for name in info["missing_keys"] if "position_ids" not in name]
     if missing:
         raise not_fitting(folder, f"a whole {class_name}", missing)
@@ -138,6 +143,13 @@ def _refuse_code_of_the_hub(folder: Path) -> None:
             f"{shown(folder / _CONFIG)} asks for code from the hub ({asked[0]}), which is never run. Remove that line "
             "from it, or choose another model."
         )
+    quantised = config.get("quantization_config")
+    method = quantised.get("quant_method") if isinstance(quantised, dict) else None
+    if method in _KERNELS_OF_THE_HUB:
+        raise BackboneError(
+            f"{shown(folder)} is stored as {method}, which transformers runs by code that it fetches from the hub. That is "
+            "not done here: choose a version in float16 or bfloat16, or one quantised by bitsandbytes."
+        )
 
 
 def _from_pretrained(
@@ -154,11 +166,21 @@ def _from_pretrained(
             network, info = getattr(transformers, class_name).from_pretrained(
                 None if "state_dict" in options else name,
                 output_loading_info=True,
-                **(options or {"local_files_only": True}),
+                **options,
             )
+    except ImportError as error:
+        raise lacks_a_package(source, error) from error
     except Exception as error:
         raise BackboneError(
             f"{shown(source)} cannot be loaded as {class_name} ({reason(error)}). It may be incomplete or of another "
             "model: download it again, or choose another."
         ) from error
     return network, info
+
+
+def lacks_a_package(source: Path, error: ImportError) -> BackboneError:
+    """Error for a model that needs a package which is not installed; `transformers` says which."""
+    return BackboneError(
+        f"{shown(source)} needs a package that is not installed ({reason(error)}). Install it with the Python that runs "
+        "this, and start anew."
+    )

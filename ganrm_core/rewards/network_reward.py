@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from ..data.skipped_files import Skipped
 from ..data.streaming import decoders_beside, stream_files
 from ..metrics.calibration import Calibration
 from ..utils.progress import Progress, ProgressCallback, no_progress
-from .base import Images, Scores, all_unreadable_named, checked_prompts, each_of, how_many, opened
+from .base import Images, Reward, Scores, all_unreadable_named, checked_prompts, each_of, how_many, opened
 
 _PROMPTS_KEPT = 256
 
@@ -53,6 +54,29 @@ class Identity:
     def sha256(self) -> str:
         """Of kind and content (hex). Slow for large files at first, cached then."""
         return hashlib.sha256(f"{self.kind} {sha256_of_files(self.files)}".encode()).hexdigest()
+
+
+class HasSha256(Protocol):
+    def sha256(self) -> str:
+        """Of everything that scores depend on (hex)."""
+
+
+class OneNetwork(Reward, Protocol):
+    """A reward of one network, which a host may move between devices before it scores."""
+
+    calibration: Calibration
+
+    @property
+    def network(self) -> nn.Module:
+        """It holds all weights."""
+
+    @property
+    def identity(self) -> HasSha256:
+        """Of weights and settings."""
+
+    @property
+    def bytes_per_picture(self) -> int:
+        """Estimated activation memory of a forward pass."""
 
 
 class NetworkReward(ABC):

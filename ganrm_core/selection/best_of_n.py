@@ -77,7 +77,7 @@ def best_of_n(
     files = [] if prompts is not None else _files(images)
     found, reasons = _score_files(reward, files) if files else _score(reward, images, prompts)
     scores = mark_invalid(found, reasons)
-    check_some_scored(scores.logit.tolist())
+    check_some_scored(scores.logit.tolist(), scores.remarks)
     selection = select_best(CandidateScores.of(scores), settings, groups)
     invalid = {i: reasons.get(i, "it has no finite score") for i in selection.invalid}
     return BestOfN(scores, selection, invalid)

@@ -55,6 +55,7 @@ def mark_invalid(scores: Scores, invalid: Collection[int]) -> Scores:
         scores.logit.masked_fill(lost, INVALID_LOGIT),
         scores.score.masked_fill(lost, 0.0),
         scores.uncertainty.masked_fill(lost, 0.0),
+        scores.remarks,
     )
 
 
@@ -68,11 +69,15 @@ def check_some_finite(invalid: Collection[int], count: int, what: str = "picture
         )
 
 
-def check_some_scored(logits: Sequence[float]) -> None:
-    """Raise DataError where every logit is `INVALID_LOGIT`. Call it where some pixels are finite: the model is broken."""
+def check_some_scored(logits: Sequence[float], remarks: Sequence[str] = ()) -> None:
+    """Raise DataError where every logit is `INVALID_LOGIT`. Call it where some pixels are finite: the model is broken.
+
+    `remarks` are those of the scorer, which may say why.
+    """
     if logits and all(logit == INVALID_LOGIT for logit in logits):
+        said = next((f" It says: {remark.rstrip('.')}." for remark in remarks if remark), "")
         raise DataError(
-            f"None of the {len(logits)} candidates was given a finite score. The model or scorer is damaged: score "
+            f"None of the {len(logits)} candidates was given a finite score.{said} The model or scorer is damaged: score "
             "with another one, or make it anew."
         )
 

@@ -82,7 +82,7 @@ class Candidates:
                 _name_clip(frames)
             raise
         result = mark_invalid(scores, invalid)
-        check_some_scored(result.logit.tolist())
+        check_some_scored(result.logit.tolist(), result.remarks)
         return result
 
     def picture(self, position: int) -> Tensor:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 
@@ -19,6 +20,10 @@ AUTOMATIC = "automatic"
 _VISION, _TEXT = "clip_vision", "text_encoders"
 _CONFIG = "config.json"
 _PAIRS = ("clip", "siglip")
+_CHAT_MODELS = (
+    JUDGES,
+    "LLM",
+)  # the second is no kind of ComfyUI's own, but other packs keep such models there
 _UNFINISHED = (".aria2", ".part", ".crdownload", ".download", ".tmp")  # appended to the whole file name
 
 
@@ -40,6 +45,11 @@ def pair_choices() -> list[str]:
 def text_choices() -> list[str]:
     """Text encoders of models/text_encoders."""
     return [AUTOMATIC, *_texts()]
+
+
+def chat_choices() -> list[str]:
+    """Vision-language models: `transformers` folders."""
+    return list(_chat_models())
 
 
 def judge_path(judge: Judge, choice: str) -> Path:
@@ -79,6 +89,11 @@ def encoder_path(judge: Judge, choice: str) -> Path | None:
 def pair_path(choice: str) -> Path:
     """The model of Prompt Fit. Raises BackboneError for a name that `pair_choices` does not list."""
     return _chosen(_pairs(), choice, "model")
+
+
+def chat_path(choice: str) -> Path:
+    """The folder of a vision-language model. Raises BackboneError for a name that `chat_choices` does not list."""
+    return _chosen(_chat_models(), choice, "vision-language model")
 
 
 def text_path(choice: str, vision: Path) -> Path | None:
@@ -133,6 +148,13 @@ def _pairs() -> dict[str, Path]:
     return {name: path for name, path in found.items() if path.is_file() or _model_type(path) in _PAIRS}
 
 
+def _chat_models() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for kind in _CHAT_MODELS:
+        found |= _named(kind, endings=(), folders=True)
+    return {name: path for name, path in found.items() if _sees_and_writes(path)}
+
+
 def _texts() -> dict[str, Path]:
     return _named(_TEXT, endings=(".safetensors",), folders=False)
 
@@ -169,7 +191,8 @@ def _roots(kind: str) -> list[str]:
     try:
         return list(folder_paths.get_folder_paths(kind))
     except KeyError:  # a host without that kind
-        return []
+        place = Path(folder_paths.models_dir) / kind
+        return [str(place)] if place.is_dir() else []
 
 
 def _file_names(kind: str) -> list[str]:
@@ -192,7 +215,18 @@ def _is_whole(path: Path) -> bool:
 
 
 def _model_type(folder: Path) -> str:
+    return str(_config(folder).get("model_type", ""))
+
+
+def _sees_and_writes(folder: Path) -> bool:
+    """Whether a folder's configuration has a vision part and is not one that compares pictures with text."""
+    return isinstance(_config(folder).get("vision_config"), dict) and _model_type(folder) not in _PAIRS
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The configuration of a folder; empty where it cannot be read."""
     try:
-        return str(json.loads((folder / _CONFIG).read_text(encoding="utf-8"))["model_type"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return ""
+        found = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

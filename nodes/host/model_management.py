@@ -16,7 +16,7 @@ from ...ganrm_core.backbones.base import Backbone
 from ...ganrm_core.data.skipped_files import Skipped
 from ...ganrm_core.rewards.base import Images, Reward, Scores, how_many
 from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ...ganrm_core.rewards.network_reward import NetworkReward
+from ...ganrm_core.rewards.network_reward import OneNetwork
 from ...ganrm_core.utils.progress import ProgressCallback, no_progress
 
 
@@ -127,16 +127,21 @@ class ManagedReward(_Managed):
 
 
 class ManagedNetworkReward(_Managed):
-    """A published network, through which pictures go one at a time."""
+    """A reward of one network, which is what is loaded."""
 
-    def __init__(self, reward: NetworkReward) -> None:
+    def __init__(self, reward: OneNetwork, managed: ManagedModule | None = None) -> None:
+        """`managed`: that of the reward's network, where there is one already."""
         super().__init__(reward)
         self.reward = reward
         self.calibration = reward.calibration
-        self.managed = ManagedModule(reward.network)
+        self.managed = managed or ManagedModule(reward.network)
+
+    def load(self) -> None:
+        """Put the network onto its device, with memory for a forward pass."""
+        self.managed.load_with(self.reward.bytes_per_picture)
 
     def _load(self, pictures: int) -> None:  # noqa: ARG002
-        self.managed.load_with(self.reward.bytes_per_picture)
+        self.load()
 
 
 def model_of(reward: Reward) -> RewardModel | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
 from ...ganrm_core.data.given_prompts import use_of_prompts
+from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.non_finite import invalid_text
 from ...ganrm_core.selection.ranking import CandidateScores, select_best
@@ -50,6 +52,12 @@ class Score(io.ComfyNode):
                 ),
                 output(io.Image, "preview", "The pictures ranked, each with its number, score and rank."),
                 output(io.String, "summary", "Lowest, middle and highest score."),
+                output(
+                    io.String,
+                    "reasons",
+                    "What a vision-language judge says about each picture, as text: its reason, and how far its answer "
+                    "depends on the order. Empty for other rewards.",
+                ),
             ],
         )
 
@@ -85,18 +93,31 @@ class Score(io.ComfyNode):
             note=judged_by,
         )
         score_range = score_range_text(valid_scores(scores, selection), scorer.thresholds, scorer.name)
-        summary = " · ".join(
-            filter(None, (count_text(selection), invalid_text(selection.invalid), score_range, judged_by))
-        )
+        reasons = list(result.remarks or [""] * len(candidates))
+        lost = [f"{i + 1}: {reasons[i].splitlines()[0]}" for i in selection.invalid if reasons[i]]
+        parts = (count_text(selection), invalid_text(selection.invalid), *lost, score_range, judged_by)
+        summary = " · ".join(filter(None, parts))
         return io.NodeOutput(
             scores,
             as_image(sheet),
             summary,
+            _as_text(reasons, scores),
             ui=in_node(
                 sheet,
                 scores=scores,
                 ranks=list(selection.ranks),
                 spoilt=list(selection.invalid),
+                reasons=reasons,
                 summary=[summary],
             ),
         )
+
+
+def _as_text(reasons: Sequence[str], scores: Sequence[float]) -> str:
+    """One paragraph per picture, in the order the pictures came; "" where nothing is said of any."""
+    if not any(reasons):
+        return ""
+    each = enumerate(zip(reasons, scores, strict=True), start=1)
+    return "\n\n".join(
+        f"{number}: {score_text(score)}\n{reason}".rstrip() for number, (reason, score) in each
+    )

@@ -18,12 +18,14 @@ from host_support.pack_prompts import (
 from host_support.prompts import Json, digests, echo, echoed, node
 from host_support.run import Run
 from host_support.server import Server
+from unit_support.tiny_chat_models import write_qwen2_vl
 
 TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset"
 FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
 REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
 AGAIN, TEACH = "9 Make the winner again, larger", "10 Teach your generator your taste"
 ADVERSARIAL, STYLE = "11 Adversarial training", "12 Take over a style"
+JUDGE = "14 A vision-language judge"
 
 pytestmark = pytest.mark.usefixtures("taste")
 
@@ -40,12 +42,13 @@ def result(run: Run, name: str, class_type: str) -> Json:
     return run.outputs[only(shipped_prompt(name), class_type)]
 
 
-def test_twelve_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
+def test_all_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
     assert [
         TRAIN,
         TEACH,
         ADVERSARIAL,
         STYLE,
+        JUDGE,
         BEST,
         FOLDER,
         ALL,
@@ -298,3 +301,15 @@ def _save(link: list[Any]) -> Json:
 def _series(about: Json) -> str:
     """The model's name without the number of its version: the workflows load the newest."""
     return str(about["model"]).partition(" (")[0]
+
+
+def test_a_vision_language_judge_keeps_the_best_two_and_says_why(client: Client, server: Server) -> None:
+    (model,) = {
+        each["inputs"]["model"] for each in shipped_prompt(JUDGE).values() if "criterion" in each["inputs"]
+    }
+    write_qwen2_vl(server.folder("models", *model.split("/")))
+    run = queued(client, JUDGE)
+    scored, saved = result(run, JUDGE, "GANRMScore"), result(run, JUDGE, "GANRMSaveImages")
+    assert len(scored["scores"]) == 8
+    assert saved["scores"] == sorted(scored["scores"], reverse=True)[:2]
+    assert "\n\n8: " in str(result(run, JUDGE, "PreviewAny")["text"][0])

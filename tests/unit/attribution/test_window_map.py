@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from unit_support.rewards import Brightness
 
 from ganrm_core.attribution import window_map as module
 from ganrm_core.attribution.window_map import STEPS, reward_map, weakest_mask
+from ganrm_core.rewards.base import Scores
 from ganrm_core.utils.errors import DataError, ImageError
 from ganrm_core.utils.progress import Progress
 
@@ -48,6 +51,22 @@ class TestRewardMap:
         steps.clear()
         torch.testing.assert_close(reward_map(Brightness(), image, steps.append), whole, rtol=0, atol=1e-6)
         assert [step.done for step in steps] == [4, 8, 9, 17, 25, 33, 34]
+
+    def test_windows_without_a_score_count_as_the_mean_of_the_others(self) -> None:
+        class Silent(Brightness):
+            def score(self, images: Any, *rest: Any) -> Scores:
+                scores = super().score(images, *rest)
+                return replace(scores, logit=scores.logit.masked_fill(scores.logit > most, math.nan))
+
+        image = noise(60, 80)
+        image[:, :20, :20] = 1
+        most = 0.6
+        logits = reward_map(Silent(), image)
+        assert logits.isfinite().all()
+        assert logits[0, 0] < reward_map(Brightness(), image)[0, 0]
+        most = 0.0
+        with pytest.raises(DataError, match="no part of the picture a score"):
+            reward_map(Silent(), image)
 
     def test_a_picture_too_small_says_so(self) -> None:
         with pytest.raises(ImageError, match="40 × 15 is too small"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ganrm_core.rewards.base import Scores
+from ganrm_core.rewards.base import Scores, joined
 from ganrm_core.rewards.clips import sample_frames, score_clips
 
 
@@ -40,3 +40,19 @@ def test_logit_score_and_uncertainty_are_means_over_the_frames_of_each_clip() ->
     torch.testing.assert_close(scores.logit, torch.tensor([0.4, 0.5]))
     torch.testing.assert_close(scores.score, torch.tensor([0.2, 0.25]))
     torch.testing.assert_close(scores.uncertainty, torch.tensor([0.6, 0.5]))
+
+
+def test_a_clip_has_the_remarks_of_all_its_frames_and_scores_joined_keep_theirs() -> None:
+    class Talker:
+        def score(self, images: Any, *_: Any) -> Scores:
+            zeros = torch.zeros(len(images))
+            return Scores(zeros, zeros, zeros, tuple(str(number) for number in range(len(images))))
+
+    reward: Any = Talker()
+    frame = torch.zeros(2, 2, 3)
+    said = score_clips(reward, [[frame, frame], [frame]])
+    assert said.remarks == ("0\n1", "2")
+    assert said.of(1).remarks == ("2",)
+    silent = Scores(*(torch.zeros(1) for _ in range(3)))
+    assert joined([silent, said]).remarks == ("", "0\n1", "2")
+    assert joined([silent, silent]).remarks == ()
