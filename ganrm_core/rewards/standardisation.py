@@ -26,7 +26,7 @@ from ..utils.errors import DataError
 from ..utils.progress import Progress, ProgressCallback, no_progress, part_of
 from .base import Images, Reward
 from .log_odds import in_log_odds
-from .prompted_files import score_prompted_files
+from .prompted_files import nothing_scored, score_prompted_files
 
 LEAST, ENOUGH, MOST = 4, 16, 64
 """Pictures: fewer are refused, fewer are said to be a rough measure, and of more only so many are read. The standard
@@ -93,9 +93,11 @@ def standards_on_files(
         for _, scores in scored:
             odds.append(in_log_odds(scores, calibration_of(reward))[0])
             progress(Progress(step.stage, step.done + len(odds), step.total))
+        if paths and not odds:
+            raise DataError(nothing_scored(reward, "so its scale is not known"))
         known = {entry.path for entry in skipped}
         skipped += [entry for entry in missed if entry.path not in known]
-        found.append(standard_of(reward.name, torch.cat(odds) if odds else torch.empty(0)))
+        found.append(standard_of(reward.name, torch.cat([torch.empty(0), *odds])))
     return found, skipped
 
 
