@@ -17,7 +17,7 @@ and their differences to the taste alone, in the same groups. *as they are*: wei
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,11 +114,27 @@ def _arms(reward: Any, fit: PromptFit, test: Samples, scale: Samples) -> dict[st
     standards = standards_on_images(
         both, _images(scale.pictures), scale.prompts, calibration_of=calibration_by(model_itself)
     )
-    judges: dict[str, Any] = {TASTE: reward, FIT: fit, PLAIN: CombinedReward(both)}
+    stored = [_Stored(each, _images(test.pictures), test.prompts) for each in both]
+    judges: dict[str, Any] = {TASTE: stored[0], FIT: stored[1], PLAIN: CombinedReward(stored)}
     for weight in WEIGHTS:
-        judges[f"1 : {weight:g}"] = CombinedReward(both, [1.0, weight], standards=standards)
-    images = _images(test.pictures)
-    return {name: judge.score(images, test.prompts).logit.double().numpy() for name, judge in judges.items()}
+        judges[f"1 : {weight:g}"] = CombinedReward(stored, [1.0, weight], standards=standards)
+    return {
+        name: judge.score(test.pictures, test.prompts).logit.double().numpy()
+        for name, judge in judges.items()
+    }
+
+
+class _Stored:
+    """A reward whose scores of the test images are read from memory: each combination would score them anew."""
+
+    thresholds: Mapping[str, float] = {}
+
+    def __init__(self, reward: Any, images: torch.Tensor, prompts: Sequence[str]) -> None:
+        self.name, self.calibration, self.needs_prompt = reward.name, reward.calibration, False
+        self._scores = reward.score(images, prompts)
+
+    def score(self, *_images: Any, **_named: Any) -> Any:
+        return self._scores
 
 
 def _images(pictures: Pictures) -> torch.Tensor:

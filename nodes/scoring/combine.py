@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.rewards.combined import CombinedReward, check_some_count
-from ..display.given_prompts import PICTURES, prompts_input
+from ..display.given_prompts import prompts_input
 from ..display.messages import threshold_sentence
 from ..display.queue_checks import NOT_CONNECTED, single
 from ..display.shared_inputs import output
@@ -19,6 +19,10 @@ from .measured_scale import measured_scale, scale_lines
 
 _COUNTED = {1: "first", 2: "second", 3: "third", 4: "fourth"}
 _REQUIRED = 2
+_PROMPTS = (
+    "Here those of 'pictures', on which the rewards are measured: one text for all, or with as many lines as there are "
+    "pictures. Unconnected: the files of a folder hold their own."
+)
 
 
 class Ensemble(io.ComfyNode):
@@ -49,7 +53,7 @@ class Ensemble(io.ComfyNode):
                 _reward_input(4),
                 _weight_input(4),
                 _pictures_input(),
-                prompts_input(PICTURES),
+                prompts_input(_PROMPTS),
             ],
             outputs=[
                 output(GanRMReward, "reward", "The combined taste: connect it wherever a reward goes."),
