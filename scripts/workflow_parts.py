@@ -11,6 +11,8 @@ CHECKPOINT = "sd_xl_base_1.0.safetensors"
 TASTE = "newest of my_taste"
 """What *Load GAN-RM* is set to: the model that workflow 1 saved last."""
 
+PROMPT = "portrait of a lighthouse keeper, oil painting, warm evening light"
+
 # Heights: pages make room for a preview of 220 below the settings of any node that gets a picture.
 KSAMPLER = 490
 SAVED = 450
@@ -172,15 +174,15 @@ class Sampled(Source):
     images: Node
 
 
-def loaded(graph: Graph, first: Column, second: Column, *, batch: int) -> Source:
-    """Checkpoint and size in the first column, prompts in the second."""
+def loaded(graph: Graph, first: Column, second: Column, *, batch: int, text: Link | str = PROMPT) -> Source:
+    """Checkpoint and size in the first column, prompts in the second; `text` is the positive one, or a link to it."""
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=CHECKPOINT)
     positive = graph.add(
         "CLIPTextEncode",
         second.place(130),
-        "What you want",
+        "What you want" if isinstance(text, str) else "For the generator",
         clip=model[1],
-        text="portrait of a lighthouse keeper, oil painting, warm evening light",
+        text=text,
     )
     negative = graph.add(
         "CLIPTextEncode",
@@ -194,8 +196,10 @@ def loaded(graph: Graph, first: Column, second: Column, *, batch: int) -> Source
     return Source(model, positive, negative, empty)
 
 
-def ksampler(graph: Graph, first: Column, second: Column, *, batch: int) -> Sampled:
-    source = loaded(graph, first, second, batch=batch)
+def ksampler(
+    graph: Graph, first: Column, second: Column, *, batch: int, text: Link | str = PROMPT
+) -> Sampled:
+    source = loaded(graph, first, second, batch=batch, text=text)
     latents = graph.add("KSampler", second.place(KSAMPLER), **sampling(source))
     images = graph.add("VAEDecode", first.place(54), samples=latents[0], vae=source.model[2])
     return Sampled(**vars(source), latents=latents, images=images)
