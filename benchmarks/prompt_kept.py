@@ -43,11 +43,11 @@ _DRAWS = 4000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What prompt fit is worth beside a taste.")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3], help="(default 0 1 2 3)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default 0 1 2)")
     parser.add_argument(
         "--cfg", type=float, nargs="+", default=[1.0, 1.5, 2.0, 4.0], help="(default 1 1.5 2 4)"
     )
-    parser.add_argument("--groups", type=int, default=24, help="groups of 16 for each prompt (default 24)")
+    parser.add_argument("--groups", type=int, default=12, help="groups of 16 for each prompt (default 12)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -24,7 +24,7 @@ from ..data.skipped_files import Skipped
 from ..metrics.calibration import Calibration
 from ..utils.errors import DataError
 from ..utils.progress import Progress, ProgressCallback, no_progress, part_of
-from .base import Images, Reward
+from .base import Images, Reward, needs_prompt
 from .log_odds import in_log_odds
 from .prompted_files import nothing_scored, score_prompted_files
 
@@ -66,7 +66,8 @@ def standards_on_images(
     """
     found = []
     for number, reward in enumerate(rewards):
-        scores = reward.score(images, prompts, part_of(progress, number, len(rewards)))
+        asked = prompts if needs_prompt(reward) else None
+        scores = reward.score(images, asked, part_of(progress, number, len(rewards)))
         found.append(standard_of(reward.name, in_log_odds(scores, calibration_of(reward))[0]))
     return found
 

@@ -107,8 +107,8 @@ class TestMeasured:
     """On connected pictures."""
 
     @pytest.fixture
-    def given(self, pack: Any, bright: Bright) -> dict[str, Any]:
-        return {"reward_1": bright, "reward_2": AsAsked(pack), "weight_2": 0.5}
+    def given(self, pack: Any, folders: Any) -> dict[str, Any]:
+        return {"reward_1": _BrightAnyPrompt(pack), "reward_2": AsAsked(pack), "weight_2": 0.5}
 
     def test_on_a_batch_or_a_list(self, pack: Any, given: dict[str, Any]) -> None:
         levels = (0.1, 0.3, 0.4, 0.9, 0.2)
@@ -173,3 +173,11 @@ class TestMeasured:
     ) -> None:
         assert "Connect a few 'pictures'" in pack.run(NODE, **given)["summary"]
         assert "Connect" not in pack.run(NODE, reward_1=pair[0], reward_2=pair[1])["summary"]
+
+
+class _BrightAnyPrompt(Bright):
+    needs_prompt = False
+
+    def score(self, images: Any, prompts: Any = None, progress: Any = lambda _: None) -> Any:
+        del prompts
+        return super().score(images, None, progress)
