@@ -123,7 +123,7 @@ def trained_pair(seed: int = 0) -> ShapePair:
             print(
                 f"pair: step {step + 1}, loss {float(loss.detach()):.3f}, {time.monotonic() - began:.0f} s", flush=True
             )
-    pair.scale, pair.bias = float(pair.log_scale.exp()), float(pair.shift)
+    pair.scale, pair.bias = float(pair.log_scale.detach().exp()), float(pair.shift.detach())
     return pair.eval()
 
 
