@@ -471,6 +471,53 @@ def style() -> Graph:
     return graph
 
 
+def together() -> Graph:
+    graph = Graph("13 Taste and prompt together", "Taste and prompt together", ("GANRMBestOfN",))
+    first, second = graph.columns(380, 340, group="1  Set checkpoint, taste and prompt, then Run")
+    graph.note(
+        first.place(330),
+        "Taste and prompt together",
+        "## 1. Choose your checkpoint and your taste, and write your prompt once: it goes to the generator and to the judge.",
+        "## 2. Choose a CLIP in *Prompt Fit*: *clip-vit-large-patch14* in *models/clip_vision*, *clip_l* in "
+        "*models/text_encoders*.",
+        "## 3. Press **Run**: of 16 pictures the best 4 by both are saved.",
+        "### **second weight**: how much the prompt counts beside your taste, measured on these very pictures.",
+    )
+    text = graph.add("PrimitiveStringMultiline", second.place(160), "What you want", value=parts.PROMPT)
+    taste_place = first.place(130)
+    sampled = parts.ksampler(graph, first, second, batch=16, text=text[0])
+    taste = parts.load_model(graph, taste_place)
+    (third,) = graph.columns(420, group="2  Taste and prompt")
+    fit = graph.add(
+        "GANRMPromptFit",
+        third.place(200),
+        "Does it show what I asked for?",
+        model="clip_vision/clip-vit-large-patch14.safetensors",
+        text_encoder="automatic",
+        formula="similarity",
+        architecture="",
+    )
+    both = graph.add(
+        "GANRMEnsemble",
+        third.place(430),
+        reward_1=taste[0],
+        reward_2=fit[0],
+        weight_1=1.0,
+        weight_2=0.5,
+        name="",
+        pictures=sampled.images[0],
+        prompts=text[0],
+    )
+    graph.add("PreviewAny", third.place(220), "How much each counts", source=both[1])
+    fourth, fifth = graph.columns(500, 400, group="3  The best by both")
+    best = parts.best_of_n(
+        graph, fourth.place(1000), sampled.images, both, keep=4, latents=sampled.latents[0], prompts=text[0]
+    )
+    parts.save_best(graph, fifth.place(parts.SAVED), best, both)
+    graph.add("PreviewImage", fifth.place(406), "Rejected, best to worst", images=best[3])
+    return graph
+
+
 def vision_language_judge() -> Graph:
     graph = Graph("14 A vision-language judge", "A vision-language judge", ("GANRMScore",))
     first, second = graph.columns(360, 360)
@@ -525,5 +572,6 @@ WORKFLOWS = (
     teach_generator,
     adversarial_training,
     style,
+    together,
     vision_language_judge,
 )

@@ -174,15 +174,15 @@ class Sampled(Source):
     images: Node
 
 
-def loaded(graph: Graph, first: Column, second: Column, *, batch: int) -> Source:
-    """Checkpoint and size in the first column, prompts in the second."""
+def loaded(graph: Graph, first: Column, second: Column, *, batch: int, text: Link | str = PROMPT) -> Source:
+    """Checkpoint and size in the first column, prompts in the second; `text` is the positive one, or a link to it."""
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=CHECKPOINT)
     positive = graph.add(
         "CLIPTextEncode",
         second.place(130),
-        "What you want",
+        "What you want" if isinstance(text, str) else "For the generator",
         clip=model[1],
-        text=PROMPT,
+        text=text,
     )
     negative = graph.add(
         "CLIPTextEncode",
@@ -196,8 +196,10 @@ def loaded(graph: Graph, first: Column, second: Column, *, batch: int) -> Source
     return Source(model, positive, negative, empty)
 
 
-def ksampler(graph: Graph, first: Column, second: Column, *, batch: int) -> Sampled:
-    source = loaded(graph, first, second, batch=batch)
+def ksampler(
+    graph: Graph, first: Column, second: Column, *, batch: int, text: Link | str = PROMPT
+) -> Sampled:
+    source = loaded(graph, first, second, batch=batch, text=text)
     latents = graph.add("KSampler", second.place(KSAMPLER), **sampling(source))
     images = graph.add("VAEDecode", first.place(54), samples=latents[0], vae=source.model[2])
     return Sampled(**vars(source), latents=latents, images=images)

@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from ..utils.errors import GanRMError
 from ..utils.logs import logger_of
+from .given_paths import given_path
 
 if TYPE_CHECKING:
     from ..rewards.base import Reward
+    from ..rewards.combination_file import Source
 
 _log = logger_of(__name__)
 
 Subparsers = Any
 """Return type of `ArgumentParser.add_subparsers`, which argparse does not make public."""
 
-MODEL_HELP = "a checkpoint made by `ganrm train`, or several by `ganrm combine`"
+MODEL_HELP = (
+    "a checkpoint made by `ganrm train`, several by `ganrm combine`, or a published judge with its local files: "
+    "prompt-fit:CLIP_FOLDER, pickscore:FOLDER, hps:FILE, image-reward:FILE, laion:HEAD,ENCODER or "
+    "aesthetic-v2.5:HEAD,ENCODER"
+)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +50,23 @@ def add_backbones(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """MODEL, and the options for loading it."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument("model", type=given_model, metavar="MODEL", help=MODEL_HELP)
+    add_loading(parser)
+
+
+def given_model(text: str) -> Source:
+    """The published network or the path that `text` means; an existing file of exactly that name takes precedence."""
+    from ..rewards.network_spec import network_spec
+
+    path = given_path(text)
+    try:
+        return path if path.exists() else network_spec(text, given_path) or path
+    except GanRMError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_loading(parser: argparse.ArgumentParser) -> None:
+    """The options for loading models."""
     parser.add_argument(
         "--backbone", metavar="NAME", help="where the model's backbone is, if it is not found by itself"
     )
@@ -120,9 +142,14 @@ def device(options: argparse.Namespace) -> str:
 
 
 def load_model(options: argparse.Namespace) -> Reward:
-    """The reward model, or the combination of several, that MODEL names."""
+    """The reward model, the published network, or the combination of several, that MODEL names."""
+    return load_source(options.model, options)
+
+
+def load_source(source: Source, options: argparse.Namespace) -> Reward:
+    """As `load_model`, of any model."""
     from ..rewards.combination_file import load_reward
 
     return load_reward(
-        options.model, backbone=options.backbone, search_folders=options.backbones, device=device(options)
+        source, backbone=options.backbone, search_folders=options.backbones, device=device(options)
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .arguments import MODEL_HELP, Subparsers, add_json
+from .arguments import MODEL_HELP, Subparsers, add_json, given_model
 from .output import print_facts, print_json
+
+if TYPE_CHECKING:
+    from ..rewards.combination_file import Part, Source
+    from ..rewards.network_spec import NetworkSpec
 
 _MOST_CHARACTERS = 900
 
@@ -18,7 +22,7 @@ def add_parser(commands: Subparsers) -> None:
         help="show what a model file says of itself",
         description="Show a model's card. Needs no backbone.",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument("model", type=given_model, metavar="MODEL", help=MODEL_HELP)
     add_json(parser, "print the whole card as one line of JSON")
     parser.set_defaults(run=run)
 
@@ -26,7 +30,12 @@ def add_parser(commands: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..rewards.combination_file import is_combination
     from ..rewards.discriminator.checkpoint import load_checkpoint
+    from ..rewards.network_spec import NetworkSpec
 
+    if isinstance(options.model, NetworkSpec):
+        facts = network_facts(options.model)
+        print_json(dict(facts)) if options.json else print_facts(*facts)
+        return 0
     if is_combination(options.model):
         return _combination(options.model, as_json=options.json)
     card = load_checkpoint(options.model).card
@@ -39,21 +48,59 @@ def run(options: argparse.Namespace) -> int:
 
 def _combination(path: Path, *, as_json: bool) -> int:
     """Print the combination and the card of each of its models."""
-    from ..rewards.combination_file import is_combination, part_path, read_combination
-    from ..rewards.discriminator.checkpoint import read_card
+    from ..rewards.combination_file import part_source, read_combination
 
     recipe = read_combination(path)
-    files = [part_path(path, part) for part in recipe.parts]
-    cards = [None if is_combination(file) else read_card(file) for file in files]
+    files = [part_source(path, part) for part in recipe.parts]
+    cards = [_card(file) for file in files]
     if as_json:
         print_json({**recipe.to_json(), "cards": cards})
         return 0
     print_facts(("combination", _one_line(recipe.name)), ("of", f"{len(files)} models, each shown below"))
-    for part, card in zip(recipe.parts, cards, strict=True):
+    for part, source, card in zip(recipe.parts, files, cards, strict=True):
         print()
-        facts = _lines(card) if card else [("kind", "a combination itself")]
-        print_facts(("model", _one_line(part.file)), ("weight", f"{part.weight:g}"), *facts)
+        if isinstance(source, Path):
+            facts = _lines(card) if card else [("kind", "a combination itself")]
+        else:
+            facts = network_facts(source)[:2]
+        print_facts(("model", _one_line(part.file)), ("weight", f"{part.weight:g}"), *_scale(part), *facts)
     return 0
+
+
+def _card(source: Source) -> dict[str, Any] | None:
+    """None for a combination, and for a published network."""
+    from ..rewards.combination_file import is_combination
+    from ..rewards.discriminator.checkpoint import read_card
+
+    return None if not isinstance(source, Path) or is_combination(source) else read_card(source)
+
+
+def _scale(part: Part) -> list[tuple[str, str]]:
+    from ..rewards.standardisation import AS_IT_IS
+
+    standard = part.standard
+    return (
+        []
+        if standard == AS_IT_IS
+        else [("scale", f"{standard.centre:.3g} ± {standard.spread:.3g} in log-odds")]
+    )
+
+
+def network_facts(spec: NetworkSpec) -> list[tuple[str, str]]:
+    """What is known of a published network without loading it."""
+    from ..rewards.known.judges import judge_named
+    from ..rewards.network_spec import JUDGE_KINDS, PROMPT_FIT_KINDS
+
+    if spec.kind in PROMPT_FIT_KINDS:
+        about = [
+            ("kind", f"prompt fit, {PROMPT_FIT_KINDS[spec.kind]}"),
+            ("reads", "the picture and its prompt"),
+        ]
+    else:
+        judge = judge_named(JUDGE_KINDS[spec.kind])
+        reads = "the picture and its prompt" if judge.reads_prompt else "the picture alone"
+        about = [("kind", judge.name), ("reads", reads), ("licence", judge.licence)]
+    return [*about, ("files", _one_line(", ".join(map(str, spec.files))))]
 
 
 def _lines(card: dict[str, Any]) -> list[tuple[str, str]]:

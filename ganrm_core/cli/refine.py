@@ -91,7 +91,8 @@ def _run(options: argparse.Namespace) -> int:
     model = load_model(options)
     if not isinstance(model, RewardModel):
         raise DataError(
-            f"{shown(options.model)} combines several models. Refine one of these by itself, then combine them anew."
+            f"{shown(str(options.model))} is no single model made by `ganrm train`, which alone can be refined. Refine one of "
+            "those by itself, then combine it anew."
         )
     with bars() as progress:
         result = refine(

@@ -1,8 +1,14 @@
-"""JSON file of a weighted combination of reward models: format, reading, writing and loading.
+"""JSON file of a weighted combination of rewards: format, reading, writing and loading.
 
 {"ganrm_combination": 1, "name": "both", "parts": [{"file": "style.safetensors", "sha256": "…", "weight": 1.0}, …]}
 
-`file` is relative to the folder of the JSON file; `sha256` is that of the model file's content.
+`file` is relative to the folder of the JSON file; `sha256` is that of the model file's content. Format 2 adds to a part
+
+    "reward": "laion", "further": ["clip.safetensors"]       a published network (`network_spec`) and its other files;
+    "architecture": "ViT-H-14"                               `sha256` is that of all their weights
+    "standard": {"centre": 1.5, "spread": 0.4}               the scale it is put on (`standardisation`)
+
+and is written only where a part has one of these, so that earlier versions read what they can.
 """
 
 from __future__ import annotations
@@ -11,7 +17,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -25,21 +31,51 @@ from .base import Reward
 from .combined import CombinedReward
 from .discriminator.checkpoint import read_card
 from .discriminator.reward_model import RewardModel
+from .network_spec import KINDS, NetworkSpec
+from .standardisation import AS_IT_IS, Standard
 
 SUFFIX = ".json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEY = "ganrm_combination"
 _MOST_BYTES = 1_000_000
 _LONGEST_PATH = 1000
 
 
+Source = Path | NetworkSpec
+"""What a part is made of: a checkpoint, another combination, or a published network."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """A model file: path relative to the combination's folder (forward slashes), sha256 of its content, weight."""
+    """A model file: path relative to the combination's folder (forward slashes), sha256 of its content, weight, scale.
+
+    `reward`: the kind of a published network, with its `further` files and `architecture`; "" for a model of ours.
+    """
 
     file: str
     sha256: str
     weight: float
+    standard: Standard = AS_IT_IS
+    reward: str = ""
+    further: tuple[str, ...] = ()
+    architecture: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether format 1 can say it."""
+        return not self.reward and self.standard == AS_IT_IS
+
+    def to_json(self) -> dict[str, Any]:
+        entry: dict[str, Any] = {"file": self.file, "sha256": self.sha256, "weight": self.weight}
+        if self.reward:
+            entry["reward"] = self.reward
+        if self.further:
+            entry["further"] = list(self.further)
+        if self.architecture:
+            entry["architecture"] = self.architecture
+        if self.standard != AS_IT_IS:
+            entry["standard"] = {"centre": self.standard.centre, "spread": self.standard.spread}
+        return entry
 
 
 @dataclass(frozen=True)
@@ -50,19 +86,24 @@ class Combination:
     parts: tuple[Part, ...]
 
     def to_json(self) -> dict[str, Any]:
-        parts = [{"file": part.file, "sha256": part.sha256, "weight": part.weight} for part in self.parts]
-        return {_KEY: FORMAT_VERSION, "name": self.name, "parts": parts}
+        version = 1 if all(part.is_plain for part in self.parts) else FORMAT_VERSION
+        return {_KEY: version, "name": self.name, "parts": [part.to_json() for part in self.parts]}
 
 
 def is_combination(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
-def write_combination(path: Path, models: Sequence[tuple[Path, float]], name: str = "") -> Combination:
-    """Write a new combination of checkpoints or other combinations. Refers to the files, copies none.
+def write_combination(
+    path: Path,
+    models: Sequence[tuple[Source, float]],
+    name: str = "",
+    standards: Sequence[Standard] | None = None,
+) -> Combination:
+    """Write a new combination of checkpoints, other combinations or published networks. Refers to the files, copies none.
 
-    Raises CheckpointError for a file that is no model, DataError for unusable weights, OutputError where `path`
-    exists, cannot be written or does not end in .json.
+    `standards`: the scale of each. Raises CheckpointError for a file that is no model, DataError for unusable weights,
+    OutputError where `path` exists, cannot be written or does not end in .json.
     """
     if not is_combination(path):
         raise OutputError(
@@ -71,9 +112,11 @@ def write_combination(path: Path, models: Sequence[tuple[Path, float]], name: st
     check_new_file(path, what="the combination")
     if not any(weight for _, weight in models):
         raise DataError("No model has a weight other than 0. Give at least one a weight.")
-    combination = Combination(
-        name.strip() or path.stem, tuple(_part(model, weight, path) for model, weight in models)
-    )
+    parts = [
+        replace(_part(model, weight, path), standard=standard)
+        for (model, weight), standard in zip(models, standards or [AS_IT_IS] * len(models), strict=True)
+    ]
+    combination = Combination(name.strip() or path.stem, tuple(parts))
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(combination.to_json(), indent=1) + "\n", encoding="utf-8")
     return combination
@@ -113,42 +156,50 @@ def read_combination(path: Path) -> Combination:
         raise CheckpointError(_invalid_file(path, damage(error))) from error
 
 
-def part_path(combination: Path, part: Part) -> Path:
-    """Path of the model file. Raises CheckpointError where it is absent or its content changed."""
-    path = combination.parent / part.file
-    if not is_file(path):
+def part_source(combination: Path, part: Part) -> Source:
+    """The model file, or the published network. Raises CheckpointError where it is absent or its content changed."""
+    paths = [combination.parent / file for file in (part.file, *part.further)]
+    for path, file in zip(paths, (part.file, *part.further), strict=True):
+        if not is_file(path) and not (part.reward and path.is_dir()):
+            raise CheckpointError(
+                f"{shown(combination)} combines {shown(file)}, which is not there. Put it at {shown(path)}, or combine anew."
+            )
+    spec = NetworkSpec(part.reward, tuple(paths), part.architecture) if part.reward else None
+    if (spec.sha256() if spec else sha256_of_files(paths)) != part.sha256:
         raise CheckpointError(
-            f"{shown(combination)} combines {shown(part.file)}, which is not there. Put it at {shown(path)}, or combine anew."
-        )
-    if sha256_of_files([path]) != part.sha256:
-        raise CheckpointError(
-            f"{shown(path)} is no longer the model that {shown(combination)} combines: its content differs. Put the "
+            f"{shown(paths[0])} is no longer the model that {shown(combination)} combines: its content differs. Put the "
             "original back, or combine anew."
         )
-    return path
+    return spec or paths[0]
 
 
 def load_reward(
-    path: str | os.PathLike[str],
+    source: str | os.PathLike[str] | NetworkSpec,
     *,
     backbone: str | None = None,
     search_folders: Sequence[Path] = (),
     device: torch.device | str = "cpu",
     offline: bool = False,
 ) -> Reward:
-    """Load a checkpoint, or a combination as `CombinedReward`; arguments as those of `RewardModel.load`.
+    """Load a checkpoint, a published network, or a combination as `CombinedReward`; arguments as those of `RewardModel.load`.
 
     Models trained on the same backbone share one instance. `backbone` overrides it for all. Raises
     CheckpointError for a file that cannot be used, BackboneError as `RewardModel.load` does.
     """
     loaded: list[RewardModel] = []
 
-    def load(file: Path) -> Reward:
+    def load(file: Source) -> Reward:
+        if isinstance(file, NetworkSpec):
+            return file.load(search_folders, device)
         if is_combination(file):
             combination = read_combination(file)
             used = [part for part in combination.parts if part.weight]
-            rewards = [load(part_path(file, part)) for part in used]
-            return CombinedReward(rewards, [part.weight for part in used], name=combination.name)
+            return CombinedReward(
+                [load(part_source(file, part)) for part in used],
+                [part.weight for part in used],
+                name=combination.name,
+                standards=[part.standard for part in used],
+            )
         shared = _loaded_backbone(file, loaded)
         if shared:
             model = RewardModel.load_with(file, lambda _: shared, device=device)
@@ -159,36 +210,67 @@ def load_reward(
         loaded.append(model)
         return model
 
-    return load(Path(path))
+    return load(source if isinstance(source, NetworkSpec) else Path(source))
 
 
-def _part(model: Path, weight: float, combination: Path) -> Part:
+def _part(model: Source, weight: float, combination: Path) -> Part:
     if not math.isfinite(weight):
-        raise DataError(f"The weight of {shown(model)} is {weight}. Give a number such as 1 or -0.5.")
+        raise DataError(f"The weight of {shown(str(model))} is {weight}. Give a number such as 1 or -0.5.")
+    if isinstance(model, NetworkSpec):
+        first, *further = (_relative(file, combination) for file in model.files)
+        return Part(
+            first,
+            model.sha256(),
+            float(weight),
+            reward=model.kind,
+            further=tuple(further),
+            architecture=model.architecture,
+        )
     if is_combination(model):
         read_combination(model)
     else:
         read_card(model)
+    return Part(_relative(model, combination), sha256_of_files([model]), float(weight))
+
+
+def _relative(model: Path, combination: Path) -> str:
+    """The path from the combination's folder. Raises OutputError where none leads there."""
     try:
         relative = Path(os.path.relpath(model.resolve(), combination.parent.resolve())).as_posix()
         relative.encode("utf-8")
+        return relative
     except ValueError as error:  # on another drive, or not valid Unicode
         raise OutputError(
             f"No path leads from the combination to {shown(model)} that could be written down. Put both on one "
             "disk, under plain names."
         ) from error
-    return Part(relative, sha256_of_files([model]), float(weight))
 
 
 def _read_part(entry: Mapping[str, Any]) -> Part:
-    part = Part(entry["file"], entry["sha256"], float(entry["weight"]))
-    if not (isinstance(part.file, str) and isinstance(part.sha256, str) and math.isfinite(part.weight)):
+    scale = entry.get("standard") or {}
+    part = Part(
+        entry["file"],
+        entry["sha256"],
+        float(entry["weight"]),
+        Standard(float(scale.get("centre", 0.0)), float(scale.get("spread", 1.0))),
+        entry.get("reward", ""),
+        tuple(entry.get("further", ())),
+        entry.get("architecture", ""),
+    )
+    numbers = (part.weight, part.standard.centre, part.standard.spread)
+    words = (part.file, part.sha256, part.reward, part.architecture, *part.further)
+    if not (all(isinstance(word, str) for word in words) and all(map(math.isfinite, numbers))):
         raise ValueError("a part that is damaged")
-    # An untrusted file may refer to its surroundings, never to a drive or another machine.
-    if PurePosixPath(part.file).is_absolute() or PureWindowsPath(part.file).anchor or "\0" in part.file:
-        raise ValueError(f"{shown(part.file)} does not lead from its own folder")
-    if len(part.file) > _LONGEST_PATH:
-        raise ValueError("a path that is far too long")
+    if part.standard.spread <= 0:
+        raise ValueError("a part without a scale")
+    if part.reward not in ("", *KINDS):
+        raise ValueError(f"{shown(part.reward)} is no kind of reward")
+    for file in (part.file, *part.further):
+        # An untrusted file may refer to its surroundings, never to a drive or another machine.
+        if PurePosixPath(file).is_absolute() or PureWindowsPath(file).anchor or "\0" in file:
+            raise ValueError(f"{shown(file)} does not lead from its own folder")
+        if len(file) > _LONGEST_PATH:
+            raise ValueError("a path that is far too long")
     return part
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..data.skipped_files import Skipped
 from ..metrics.calibration import Calibration
@@ -16,19 +16,24 @@ from ..utils.errors import DataError
 from ..utils.progress import ProgressCallback, no_progress, part_of
 from .base import Images, Reward, Scores, how_many, needs_prompt, scored_files
 from .discriminator.reward_model import RewardModel
+from .log_odds import in_log_odds, log_odds
 from .shared_backbone import SharedScoring, share_a_backbone
+from .standardisation import AS_IT_IS, CalibrationOf, Standard
 
 ModelOf = Callable[[Reward], RewardModel | None]
 """The reward model that a host's wrapper holds."""
 ToDevice = Callable[[Reward, int], None]
 """Puts the backbone of a reward on its device before it runs for a number of pictures."""
 
-_HIGHEST = 1 - 2.0**-24  # the largest float32 below 1: a saturated score must not give infinite log-odds
-
 
 def model_itself(reward: Reward) -> RewardModel | None:
     """`reward` where it is a reward model, else None."""
     return reward if isinstance(reward, RewardModel) else None
+
+
+def calibration_by(model_of: ModelOf) -> CalibrationOf:
+    """The calibration of any reward: that of its reward model, or its own; None where it has none."""
+    return lambda reward: getattr(model_of(reward) or reward, "calibration", None)
 
 
 def stay_in_place(reward: Reward, pictures: int) -> None:
@@ -48,6 +53,9 @@ class CombinedReward:
     weights. A negative weight penalises what that reward likes. Uncertainties add up as independent ones, so that
     of one model given twice comes out too small.
 
+    With `standards` l and u are first put on the scale of given pictures, (l − centre) / spread and u / spread: rewards on
+    different scales then count as their weights say, and a score of 0.5 is as good as the middle of those pictures.
+
     Reward models on the same backbone run it once per picture. For a reward without a `calibration` l is the log-odds of
     its score, and u its uncertainty as it is.
     """
@@ -58,33 +66,43 @@ class CombinedReward:
         weights: Sequence[float] | None = None,
         *,
         name: str = "",
+        standards: Sequence[Standard] | None = None,
         model_of: ModelOf = model_itself,
         to_device: ToDevice = stay_in_place,
     ) -> None:
-        """`weights`: one per reward, finite and not all 0; equal by default.
+        """`weights`: one per reward, finite and not all 0; equal by default. `standards`: one per reward.
 
         Rewards of weight 0 are left out, combined ones are flattened. The default `name` is the weighted sum in
         words. A host that wraps its models gives `model_of`, and `to_device`, called before a shared backbone runs.
         Raises DataError for unusable weights.
         """
         given = [1.0] * len(rewards) if weights is None else [float(weight) for weight in weights]
-        parts = _parts(rewards, given)
-        total = sum(abs(weight) for _, weight in parts)
-        self.rewards = tuple(reward for reward, _ in parts)
+        parts, offset = _flattened(rewards, given, standards or [AS_IT_IS] * len(rewards))
+        total = sum(abs(part.weight) for part in parts)
+        self.rewards = tuple(part.reward for part in parts)
         """The rewards that are scored; none is a combined one."""
-        self.shares = tuple(weight / total for _, weight in parts)
+        self.shares = tuple(part.weight / total for part in parts)
         """Signed weights; their absolute values sum to 1."""
+        self.standards = tuple(part.standard for part in parts)
+        """The scale of each."""
+        self.offset = offset / total
+        """Added to the logit: not 0 only where a combination inside was standardised."""
         self._name = name.strip() or _sum_name(rewards, given)
         models = [model_of(reward) for reward in self.rewards]
-        self._calibrations: list[Calibration | None] = [
-            getattr(model or reward, "calibration", None)
-            for reward, model in zip(self.rewards, models, strict=True)
-        ]
+        self._calibrations = list(map(calibration_by(model_of), self.rewards))
         self._groups = _grouped(self.rewards, models, to_device)
+
+    calibration = Calibration()
+    """The logit is the log-odds of the score."""
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def is_standardised(self) -> bool:
+        """Whether any part is on the scale of given pictures."""
+        return any(standard != AS_IT_IS for standard in self.standards)
 
     @property
     def thresholds(self) -> Mapping[str, float]:
@@ -96,7 +114,10 @@ class CombinedReward:
         known = torch.tensor([value for value in each if value is not None], dtype=torch.float64)
         if len(known) < len(each):
             return {}
-        odds = (torch.tensor(self.shares, dtype=torch.float64) * _log_odds(known)).sum()
+        parts = zip(self.shares, self.standards, log_odds(known), strict=True)
+        odds = sum(
+            (share * standard.of(value) for share, standard, value in parts), torch.tensor(self.offset)
+        )
         return {"balanced": float(torch.sigmoid(odds))}
 
     @property
@@ -141,12 +162,13 @@ class CombinedReward:
                     skipped.append(missing.why_skipped(path))
 
     def _pooled(self, found: Mapping[int, Scores]) -> Scores:
-        logit = torch.zeros(len(found[0]), dtype=torch.float64)
+        logit = torch.full((len(found[0]),), self.offset, dtype=torch.float64)
         variance = torch.zeros_like(logit)
-        for position, (share, calibration) in enumerate(zip(self.shares, self._calibrations, strict=True)):
-            odds, uncertainty = _in_log_odds(found[position], calibration)
-            logit += share * odds
-            variance += (share * uncertainty).square()
+        parts = zip(self.shares, self.standards, self._calibrations, strict=True)
+        for position, (share, standard, calibration) in enumerate(parts):
+            odds, uncertainty = in_log_odds(found[position], calibration)
+            logit += share * standard.of(odds)
+            variance += (share * uncertainty / standard.spread).square()
         return Scores(logit.float(), torch.sigmoid(logit).float(), variance.sqrt().float())
 
 
@@ -207,21 +229,41 @@ class _Stream:
         close()
 
 
-def _parts(rewards: Sequence[Reward], weights: Sequence[float]) -> list[tuple[Reward, float]]:
-    """Rewards with their weights: combined ones flattened, those of weight 0 left out."""
-    if len(weights) != len(rewards):
+@dataclass(frozen=True)
+class _Part:
+    """A reward that is scored, with its weight and scale."""
+
+    reward: Reward
+    weight: float
+    standard: Standard
+
+
+def _flattened(
+    rewards: Sequence[Reward], weights: Sequence[float], standards: Sequence[Standard]
+) -> tuple[list[_Part], float]:
+    """Rewards with their weights, combined ones flattened and those of weight 0 left out; and what is added to the sum.
+
+    A combination's logit o + Σ s·z is standardised as (o − centre) / spread + Σ s·z / spread: the scale of each part is
+    widened, the rest is added.
+    """
+    if not len(weights) == len(rewards) == len(standards):
         raise DataError(f"There are {len(rewards)} rewards but {len(weights)} weights. Give one for each.")
-    parts: list[tuple[Reward, float]] = []
-    for reward, weight in zip(rewards, weights, strict=True):
+    parts: list[_Part] = []
+    offset = 0.0
+    for reward, weight, standard in zip(rewards, weights, standards, strict=True):
         if not math.isfinite(weight):
             raise DataError(f"The weight of {reward.name} is {weight}. Give a number such as 1 or -0.5.")
         if isinstance(reward, CombinedReward):
-            parts += [(one, weight * share) for one, share in zip(reward.rewards, reward.shares, strict=True)]
+            offset += weight * (reward.offset - standard.centre) / standard.spread
+            parts += [
+                _Part(one, weight * share, Standard(own.centre, own.spread * standard.spread))
+                for one, share, own in zip(reward.rewards, reward.shares, reward.standards, strict=True)
+            ]
         else:
-            parts.append((reward, weight))
-    parts = [(reward, weight) for reward, weight in parts if weight]
-    check_some_count([weight for _, weight in parts])
-    return parts
+            parts.append(_Part(reward, weight, standard))
+    parts = [part for part in parts if part.weight]
+    check_some_count([part.weight for part in parts])
+    return parts, offset
 
 
 def check_some_count(weights: Sequence[float]) -> None:
@@ -245,19 +287,6 @@ def _grouped(
             home[0].append(position)
             home[1].append(model)
     return [_Group(positions, rewards[positions[0]], members, to_device) for positions, members in groups]
-
-
-def _in_log_odds(scores: Scores, calibration: Calibration | None) -> tuple[Tensor, Tensor]:
-    """Log-odds [B] of a reward's scores and their uncertainty, in float64."""
-    if calibration is None:
-        return _log_odds(scores.score.double()), scores.uncertainty.double()
-    # Not from the score, which saturates at 1.0 in float32.
-    odds = scores.logit.double() / calibration.temperature + calibration.bias
-    return odds, scores.uncertainty.double() / calibration.temperature
-
-
-def _log_odds(score: Tensor) -> Tensor:
-    return torch.logit(score.clamp(1 - _HIGHEST, _HIGHEST))
 
 
 def _sum_name(rewards: Sequence[Reward], weights: Sequence[float]) -> str:

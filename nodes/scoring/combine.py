@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from comfy_api.latest import io
 
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.rewards.combined import CombinedReward, check_some_count
+from ..display.given_prompts import prompts_input
 from ..display.messages import threshold_sentence
-from ..display.queue_checks import NOT_CONNECTED, known
+from ..display.queue_checks import NOT_CONNECTED, single
 from ..display.shared_inputs import output
 from ..host.model_management import ManagedReward, model_of
-from ..sockets import CATEGORY, GanRMReward, Schema, aliases
+from ..sockets import CATEGORY, GanRMDataset, GanRMReward, Schema, aliases
+from .measured_scale import measured_scale, scale_lines
 
 _COUNTED = {1: "first", 2: "second", 3: "third", 4: "fourth"}
 _REQUIRED = 2
+_PROMPTS = (
+    "Here those of 'pictures', on which the rewards are measured: one text for all, or with as many lines as there are "
+    "pictures. Unconnected: the files of a folder hold their own."
+)
 
 
 class Ensemble(io.ComfyNode):
@@ -24,8 +33,9 @@ class Ensemble(io.ComfyNode):
             display_name="Combine GAN-RMs",
             search_aliases=aliases("combine merge mix ensemble taste reward"),
             category=CATEGORY,
-            description="Lets several tastes judge together, such as a style and a quality. The workflow keeps the "
-            "combination; the models stay as they are.",
+            description="Lets several tastes and judges decide together, such as your taste and how well a picture fits its "
+            "prompt. The workflow keeps the combination; the models stay as they are.",
+            is_input_list=True,
             inputs=[
                 _reward_input(1),
                 _reward_input(2),
@@ -42,6 +52,8 @@ class Ensemble(io.ComfyNode):
                 _weight_input(3),
                 _reward_input(4),
                 _weight_input(4),
+                _pictures_input(),
+                prompts_input(_PROMPTS),
             ],
             outputs=[
                 output(GanRMReward, "reward", "The combined taste: connect it wherever a reward goes."),
@@ -52,41 +64,48 @@ class Ensemble(io.ComfyNode):
     @classmethod
     def validate_inputs(
         cls,
-        weight_1: float | None = None,
-        weight_2: float | None = None,
+        weight_1: Sequence[float | None] | None = None,
+        weight_2: Sequence[float | None] | None = None,
         reward_3: object = NOT_CONNECTED,
-        weight_3: float | None = None,
+        weight_3: Sequence[float | None] | None = None,
         reward_4: object = NOT_CONNECTED,
-        weight_4: float | None = None,
+        weight_4: Sequence[float | None] | None = None,
     ) -> bool:
         third = () if reward_3 is NOT_CONNECTED else (weight_3,)
         fourth = () if reward_4 is NOT_CONNECTED else (weight_4,)
-        check_some_count([known(weight, 1.0) for weight in (weight_1, weight_2, *third, *fourth)])
+        check_some_count([single(weight, 1.0) for weight in (weight_1, weight_2, *third, *fourth)])
         return True
 
     @classmethod
     def execute(  # type: ignore[override]
         cls,
-        reward_1: Reward,
-        reward_2: Reward,
-        weight_1: float = 1.0,
-        weight_2: float = 1.0,
-        name: str = "",
-        reward_3: Reward | None = None,
-        weight_3: float = 1.0,
-        reward_4: Reward | None = None,
-        weight_4: float = 1.0,
+        reward_1: list[Reward],
+        reward_2: list[Reward],
+        weight_1: Sequence[float] = (1.0,),
+        weight_2: Sequence[float] = (1.0,),
+        name: Sequence[str] = ("",),
+        pictures: list[Any] | None = None,
+        prompts: list[Any] | None = None,
+        **further: list[Any],
     ) -> io.NodeOutput:
-        given = ((reward_1, weight_1), (reward_2, weight_2), (reward_3, weight_3), (reward_4, weight_4))
-        rewards = [(reward, weight) for reward, weight in given if reward is not None]
+        given = [(reward_1[0], weight_1[0]), (reward_2[0], weight_2[0])]
+        for number in range(_REQUIRED + 1, len(_COUNTED) + 1):
+            reward = single(further.get(f"reward_{number}"), None)
+            if reward is not None:
+                given.append((reward, single(further.get(f"weight_{number}"), 1.0)))
+        check_some_count([weight for _, weight in given])
+        rewards, weights = zip(*((reward, weight) for reward, weight in given if weight), strict=True)
+        measured = measured_scale(rewards, pictures, prompts) if pictures else None
         combined = CombinedReward(
-            [reward for reward, _ in rewards],
-            [weight for _, weight in rewards],
-            name=name,
+            rewards,
+            weights,
+            name=name[0],
+            standards=measured and measured.standards,
             model_of=model_of,
             to_device=_to_device,
         )
-        summary = _summary(combined)
+        names = [reward.name for reward in rewards]
+        summary = "\n".join([*_summary(combined), *scale_lines(combined, names, measured)])
         return io.NodeOutput(combined, summary, ui={"text": [summary]})
 
 
@@ -95,7 +114,8 @@ def _reward_input(number: int) -> io.Input:
         f"reward_{number}",
         display_name=f"{_COUNTED[number]} reward",
         optional=number > _REQUIRED,
-        tooltip=f"The {_COUNTED[number]} taste: from Load GAN-RM, Train GAN-RM or another Combine GAN-RMs.",
+        tooltip=f"The {_COUNTED[number]} taste or judge: from Load GAN-RM, Train GAN-RM, Prompt Fit, Known Judge or another "
+        "Combine GAN-RMs.",
     )
 
 
@@ -115,12 +135,22 @@ def _weight_input(number: int) -> io.Input:
     )
 
 
+def _pictures_input() -> io.Input:
+    return io.MultiType.Input(
+        "pictures",
+        types=[io.Image, GanRMDataset],
+        optional=True,
+        tooltip="A few pictures like those to be judged, 16 or more, or a folder of them: each reward is measured on them and "
+        "counts in its own spread, so that the weights mean what they say. For tastes beside judges. Unconnected: as they are.",
+    )
+
+
 def _to_device(reward: Reward, pictures: int) -> None:
     if isinstance(reward, ManagedReward):
         reward.managed_backbone.load(pictures)
 
 
-def _summary(combined: CombinedReward) -> str:
+def _summary(combined: CombinedReward) -> list[str]:
     lines = [combined.name]
     for reward, share in zip(combined.rewards, combined.shares, strict=True):
         what = reward.name if share > 0 else f"less of {reward.name}"
@@ -131,4 +161,4 @@ def _summary(combined: CombinedReward) -> str:
         f"{len(group)} of them share a backbone, which looks at each picture once."
         for group in combined.shared
     ]
-    return "\n".join(lines)
+    return lines

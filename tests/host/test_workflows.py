@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
+from contract_support.tiny_networks import put_clip_halves
 from host_support.client import Client
 from host_support.pack_prompts import (
     WORKFLOWS,
@@ -25,6 +27,7 @@ FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine 
 REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
 AGAIN, TEACH = "9 Make the winner again, larger", "10 Teach your generator your taste"
 ADVERSARIAL, STYLE = "11 Adversarial training", "12 Take over a style"
+TOGETHER = "13 Taste and prompt together"
 JUDGE = "14 A vision-language judge"
 
 pytestmark = pytest.mark.usefixtures("taste")
@@ -48,6 +51,7 @@ def test_all_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
         TEACH,
         ADVERSARIAL,
         STYLE,
+        TOGETHER,
         JUDGE,
         BEST,
         FOLDER,
@@ -251,6 +255,18 @@ def test_a_style_is_taken_over(client: Client, server: Server) -> None:
     run = queued(client, STYLE, **small)
     assert result(run, STYLE, "GANRMAdversarialTraining")["rounds"] == [2]
     _is_handed_on_if_it_is_better(run, STYLE, server)
+
+
+def test_taste_and_prompt_choose_together(client: Client, server: Server) -> None:
+    put_clip_halves(server.folder("models"))
+    vision = server.folder("models", "clip_vision", "vision.safetensors")
+    shutil.copy(vision, vision.with_name("clip-vit-large-patch14.safetensors"))
+    run = queued(client, TOGETHER)
+    best, saved = result(run, TOGETHER, "GANRMBestOfN"), result(run, TOGETHER, "GANRMSaveImages")
+    assert (len(best["scores"]), len(saved["images"])) == (16, 4)
+    assert saved["scores"] == sorted(best["scores"], reverse=True)[:4]
+    told = str(result(run, TOGETHER, "PreviewAny"))
+    assert all(words in told for words in ("67% my_taste", "33% prompt fit", "Measured on 16 pictures"))
 
 
 def test_a_dataset_grows_by_picks_and_is_then_trained_on(client: Client, server: Server) -> None:

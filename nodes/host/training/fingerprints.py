@@ -81,6 +81,9 @@ def reward_fingerprint(reward: Reward) -> str:
         return ""
     parts = [reward_fingerprint(part) for part in reward.rewards]
     lines = [f"{part} {share!r}" for part, share in zip(parts, reward.shares, strict=True)]
+    if reward.is_standardised:
+        scales = [(standard.centre, standard.spread) for standard in reward.standards]
+        lines.append(f"{scales!r} {reward.offset!r}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest() if all(parts) else ""
 
 

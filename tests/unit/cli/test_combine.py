@@ -135,8 +135,8 @@ class TestLoad:
                 load_reward(recipe)
 
     def test_a_newer_or_damaged_recipe(self, recipe: Path) -> None:
-        edit(recipe, ganrm_combination=2)
-        with pytest.raises(CheckpointError, match="format 2; this version of GAN-RM reads up to 1"):
+        edit(recipe, ganrm_combination=3)
+        with pytest.raises(CheckpointError, match="format 3; this version of GAN-RM reads up to 2"):
             read_combination(recipe)
         damaged = b'{"ganrm_combination": 1, "parts": [{"file": "a", "sha256": "b", "weight": NaN}]}'
         for content in (

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections import OrderedDict
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
-from unit_support.tiny_encoders import random_model
+from unit_support.tiny_aesthetic import TINY_PREDICTORS, write_predictor
 from unit_support.tiny_judges import pictures
 
 from ganrm_core.rewards.known.aesthetic import LAION_V2, V2_5, Predictor, load_predictor
 from ganrm_core.utils.errors import BackboneError
 
 PICTURES = pictures((40, 57), (64, 33))
-CASES = {
-    "laion": (replace(LAION_V2, width=24, size=32), "clip-vision"),
-    "v2.5": (replace(V2_5, width=128, size=32), "siglip-vision"),
-}
+CASES = TINY_PREDICTORS
 Case = tuple[Predictor, Path, Path, Any, list[tuple[Tensor, Tensor]]]
 
 
@@ -31,21 +24,7 @@ Case = tuple[Predictor, Path, Path, Any, list[tuple[Tensor, Tensor]]]
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     pytest.importorskip("transformers")
     predictor, family = CASES[request.param]
-    model = random_model(family)
-    encoder, head = tmp_path / "encoder.safetensors", tmp_path / "head.pth"
-    header = json.dumps({"num_attention_heads": 2, "hidden_act": model.config.hidden_act})
-    save_file(
-        {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
-        encoder,
-        {"ganrm_vision_config": header},
-    )
-    torch.manual_seed(8)
-    widths = (predictor.width, 1024, 128, 64, 16, 1)
-    layers = [(torch.randn(out, into) / into**0.5, torch.randn(out)) for into, out in pairwise(widths)]
-    state: OrderedDict[str, Tensor] = OrderedDict()
-    for place, (weight, bias) in zip(predictor.places, layers, strict=True):
-        state[f"{predictor.prefix}{place}.weight"], state[f"{predictor.prefix}{place}.bias"] = weight, bias
-    torch.save(state, head)
+    head, encoder, model, layers = write_predictor(tmp_path, predictor, family)
     return predictor, head, encoder, model, layers
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, gelu, layer_norm, linear, softmax
+from unit_support.tiny_image_reward import PATCH, WORDS, image_reward_tensors, write_image_reward
 from unit_support.tiny_judges import pictures
 
 from ganrm_core.rewards.known.image_reward import MEAN, STD, load_image_reward
@@ -16,58 +17,19 @@ from ganrm_core.utils.errors import BackboneError
 
 PROMPTS = ("A red Fox", "two cats in the snow " * 20)
 PICTURES = pictures((40, 57), (64, 33))
-WIDTH, HEADS, TEXT, TEXT_HEADS, PATCH, SIDE = 128, 2, 64, 1, 8, 32
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "fox", "two", "cats", "in", "the", "snow"]
+HEADS, TEXT_HEADS = 2, 1
 State = dict[str, Tensor]
 
 
 @pytest.fixture(scope="module")
 def state() -> State:
-    """Random tensors under the names of ImageReward.pt, smaller."""
-    torch.manual_seed(9)
-    shapes: dict[str, tuple[int, ...]] = {
-        "visual_encoder.cls_token": (1, 1, WIDTH),
-        "visual_encoder.pos_embed": (1, (SIDE // PATCH) ** 2 + 1, WIDTH),
-        "visual_encoder.patch_embed.proj.weight": (WIDTH, 3, PATCH, PATCH),
-        "visual_encoder.patch_embed.proj.bias": (WIDTH,),
-        "text_encoder.embeddings.word_embeddings.weight": (len(WORDS) + 2, TEXT),
-        "text_encoder.embeddings.position_embeddings.weight": (40, TEXT),
-        **_norm("visual_encoder.norm", WIDTH),
-        **_norm("text_encoder.embeddings.LayerNorm", TEXT),
-        **_linear("vision_proj", 16, WIDTH),
-        **_linear("text_proj", 16, TEXT),
-    }
-    for number in range(2):
-        block, layer = f"visual_encoder.blocks.{number}", f"text_encoder.encoder.layer.{number}"
-        shapes |= _norm(f"{block}.norm1", WIDTH) | _norm(f"{block}.norm2", WIDTH)
-        shapes |= _linear(f"{block}.attn.qkv", 3 * WIDTH, WIDTH) | _linear(f"{block}.attn.proj", WIDTH, WIDTH)
-        shapes |= _linear(f"{block}.mlp.fc1", 96, WIDTH) | _linear(f"{block}.mlp.fc2", WIDTH, 96)
-        for kind, source in (("attention", TEXT), ("crossattention", WIDTH)):
-            shapes |= _linear(f"{layer}.{kind}.self.query", TEXT, TEXT)
-            shapes |= _linear(f"{layer}.{kind}.self.key", TEXT, source)
-            shapes |= _linear(f"{layer}.{kind}.self.value", TEXT, source)
-            shapes |= _linear(f"{layer}.{kind}.output.dense", TEXT, TEXT)
-            shapes |= _norm(f"{layer}.{kind}.output.LayerNorm", TEXT)
-        shapes |= _linear(f"{layer}.intermediate.dense", 96, TEXT) | _linear(
-            f"{layer}.output.dense", TEXT, 96
-        )
-        shapes |= _norm(f"{layer}.output.LayerNorm", TEXT)
-    found = {f"blip.{name}": torch.randn(shape) * 0.2 for name, shape in shapes.items()}
-    found["blip.text_encoder.embeddings.position_ids"] = torch.arange(40).unsqueeze(0)
-    for place, (out, into) in zip((0, 2, 4, 6, 7), HEAD, strict=True):
-        found[f"mlp.layers.{place}.weight"] = torch.randn(out, into) / into**0.5
-        found[f"mlp.layers.{place}.bias"] = torch.randn(out)
-    return found
-
-
-HEAD = ((1024, TEXT), (128, 1024), (64, 128), (16, 64), (1, 16))
+    return image_reward_tensors()
 
 
 @pytest.fixture
 def folder(state: State, tmp_path: Path) -> Path:
     pytest.importorskip("transformers")
-    torch.save(state, tmp_path / "ImageReward.pt")
-    (tmp_path / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    write_image_reward(tmp_path, state)
     return tmp_path
 
 
@@ -156,11 +118,3 @@ def text(state: State, ids: list[int], seen: Tensor) -> Tensor:
         output = apply(state, f"{layer}.output.dense", inner)
         hidden = norm(state, f"{layer}.output.LayerNorm", hidden + output, 1e-12)
     return hidden
-
-
-def _linear(name: str, out: int, into: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (out, into), f"{name}.bias": (out,)}
-
-
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
