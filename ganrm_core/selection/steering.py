@@ -97,7 +97,9 @@ def old_noise_weight(signal: tuple[float, float], sigma: tuple[float, float]) ->
     Where the fork starts noisier, just the missing noise is added, as the forward process does. Otherwise `FRESH` of
     the variance is new, as in a stochastic DDIM step.
     """
-    if sigma[1] <= sigma[0] * (1 + _ROUNDING):  # samplers reach the schedule's sigmas but for their last digits
+    if sigma[1] <= sigma[0] * (
+        1 + _ROUNDING
+    ):  # samplers reach the schedule's sigmas but for their last digits
         return math.sqrt(1 - FRESH)
     return min(1.0, signal[1] / signal[0] * sigma[0] / sigma[1]) if signal[0] > 0 else 0.0
 
