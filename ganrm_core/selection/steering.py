@@ -2,9 +2,9 @@
 
 Both ways fork half-sampled candidates: the fork starts from what the model predicts of its parent, with noise that is
 partly the parent's and partly new. "paths" (Search over Paths: Ma et al. 2025, arXiv 2501.09732; with a reward as in
-RewardDance, arXiv 2509.08826) goes back some steps for it, so more is decided anew, at the cost of those steps, and only the best go on. In
-"resample" (Feynman-Kac steering: Singhal et al. 2025, arXiv 2501.06848) forks go on at the same step, which costs
-nothing, and take the places of candidates with low weights.
+RewardDance, arXiv 2509.08826) goes back some steps for it, so more is decided anew, at the cost of those steps, and only
+the best go on. In "resample" (Feynman-Kac steering: Singhal et al. 2025, arXiv 2501.06848) forks go on at the same step,
+which costs nothing, and take the places of candidates with low weights.
 """
 
 from __future__ import annotations
