@@ -2,9 +2,9 @@
 
 Both ways fork half-sampled candidates: the fork starts from what the model predicts of its parent, with noise that is
 partly the parent's and partly new. "paths" (Search over Paths: Ma et al. 2025, arXiv 2501.09732; with a reward as in
-RewardDance, arXiv 2509.08826) goes back some steps for it, so more is decided anew, at the cost of those steps, and only the best go on. In
-"resample" (Feynman-Kac steering: Singhal et al. 2025, arXiv 2501.06848) forks go on at the same step, which costs
-nothing, and take the places of candidates with low weights.
+RewardDance, arXiv 2509.08826) goes back some steps for it, so more is decided anew, at the cost of those steps, and only
+the best go on. In "resample" (Feynman-Kac steering: Singhal et al. 2025, arXiv 2501.06848) forks go on at the same step,
+which costs nothing, and take the places of candidates with low weights.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ def old_noise_weight(signal: tuple[float, float], sigma: tuple[float, float]) ->
     Where the fork starts noisier, just the missing noise is added, as the forward process does. Otherwise `FRESH` of
     the variance is new, as in a stochastic DDIM step.
     """
-    if sigma[1] <= sigma[0] * (1 + _ROUNDING):  # samplers reach the schedule's sigmas but for their last digits
+    if sigma[1] <= sigma[0] * (
+        1 + _ROUNDING
+    ):  # samplers reach the schedule's sigmas but for their last digits
         return math.sqrt(1 - FRESH)
     return min(1.0, signal[1] / signal[0] * sigma[0] / sigma[1]) if signal[0] > 0 else 0.0
 

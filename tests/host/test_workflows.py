@@ -163,6 +163,7 @@ def test_the_best_of_those_begun_are_saved_each_with_its_own_seed(client: Client
         assert about["score"] == pytest.approx(score, abs=1e-6)
         assert (about["seed"], about["index"], _series(about)) == (seed, index, "my_taste")
         assert seed == 42 + index
+        assert about["path"] == str(seed)
 
 
 def test_the_winner_is_made_again_and_then_enlarged(client: Client) -> None:

@@ -13,7 +13,11 @@ from .candidate import Candidate
 
 
 def start_noise(
-    candidate: Candidate, guider: Any, sigmas: Tensor, latent_image: Tensor | None, denoise_mask: Tensor | None
+    candidate: Candidate,
+    guider: Any,
+    sigmas: Tensor,
+    latent_image: Tensor | None,
+    denoise_mask: Tensor | None,
 ) -> Tensor:
     """The noise [1, C, H, W] from which a sampler samples `candidate`: its own, or with it what a fork has of its parent.
 

@@ -69,7 +69,7 @@ def test_a_fork_that_goes_back_gets_just_the_noise_that_is_missing() -> None:
 
 
 def test_even_weights_are_carried() -> None:
-    found = resample([0.0, 0.0, 0.0], [0.1, 0.0, 0.1], seed=1)
+    found = resample([0.0, 0.0, 0.0], [0.1, 0.0, 0.1], seed=1, strength=2)
     assert found.copies == (1, 1, 1)
     assert found.log_weights == pytest.approx((0.0, -0.2, 0.0))
 
