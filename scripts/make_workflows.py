@@ -25,6 +25,7 @@ import shape_pictures  # noqa: E402
 from browser_support.make_workflow import write_workflow  # noqa: E402
 from browser_support.page import ComfyPage, launch_chromium, open_page  # noqa: E402
 from browser_support.pictures import node_images, node_screenshot, save_picture, screenshot  # noqa: E402
+from contract_support.tiny_networks import put_clip_halves  # noqa: E402
 from help_graphs import HELP_GRAPHS  # noqa: E402
 from host_support.install import find_comfyui  # noqa: E402
 from host_support.server import Server, link  # noqa: E402
@@ -109,6 +110,14 @@ def _real_pictures(server: Server) -> None:
     link(checkpoints / CHECKPOINT, checkpoints / SHIPPED_CHECKPOINT)
     write_qwen2_vl(server.folder("models", *JUDGE.split("/")))
     fill_folders(server.base)
+    _small_clip(server)
+
+
+def _small_clip(server: Server) -> None:
+    """A CLIP of random weights under the name that workflow 13 asks for."""
+    put_clip_halves(server.folder("models"))
+    vision = server.folder("models", "clip_vision", "vision.safetensors")
+    vision.rename(vision.with_name("clip-vit-large-patch14.safetensors"))
 
 
 def _shapes(server: Server) -> None:
