@@ -30,10 +30,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from backbone_options import add_backbone_options, readable_backbone, readout_of
 from families import FAMILIES, BenchTask, pool_of, tasks_of
 from first_default import fit_first_default
 from intervals import mean_interval
-from looks import add_backbone_options, readable_backbone, readout_of
 from numpy.typing import NDArray
 from packages import RESULTS
 from sklearn.linear_model import LogisticRegressionCV

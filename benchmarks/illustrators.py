@@ -1,6 +1,6 @@
 """Third and fourth family of tasks: two illustrators drew the same subjects, and one of the two is liked.
 
-A third family was made to choose the recipe by; the fourth shares no illustrator with it and is for reporting alone.
+The third family was made to choose the recipe by; the fourth shares no illustrator with it and is for reporting alone.
 Unlike in the first two families the difference is not one of degree that we set, and pictures are flat.
 
 Both drawings of a subject are treated alike: rendered at one size, cut to what is drawn, laid on white with one margin.
@@ -173,13 +173,15 @@ def drawn(pair: Pair) -> Drawings:
     liked, ordinary = pair.liked.drawings(), pair.ordinary.drawings()
     shared = sorted(liked.keys() & ordinary.keys())
     order = torch.randperm(len(shared), generator=torch.Generator().manual_seed(0)).tolist()
-    subjects, hands = [], ([], [])  # type: tuple[list[str], tuple[list[Image.Image], list[Image.Image]]]
+    subjects: list[str] = []
+    hands: tuple[list[Image.Image], list[Image.Image]] = ([], [])
     for subject in (shared[place] for place in order[:MOST_DRAWN]):
-        both = [framed(hand[subject](), pair.middle) for hand in (liked, ordinary)]
-        if None not in both:
-            subjects.append(subject)
-            for pictures, picture in zip(hands, both, strict=True):
-                pictures.append(recompressed(picture) if pair.compressed else picture)  # type: ignore[arg-type]
+        first, second = (framed(hand[subject](), pair.middle) for hand in (liked, ordinary))
+        if first is None or second is None:
+            continue
+        subjects.append(subject)
+        for pictures, picture in zip(hands, (first, second), strict=True):
+            pictures.append(recompressed(picture) if pair.compressed else picture)
     firsts = [_first_of_their_kind(pictures) for pictures in hands]
     kept = sorted(firsts[0] & firsts[1])[:MOST_SUBJECTS]
     return Drawings([subjects[i] for i in kept], *([_png(pictures[i]) for i in kept] for pictures in hands))
@@ -207,9 +209,9 @@ def framed(drawing: Image.Image, middle: float | None) -> Image.Image | None:
 
 
 def _on_white(drawing: Image.Image, corner: tuple[int, int]) -> Image.Image:
-    sheet_of_paper = Image.new("RGBA", (SIDE, SIDE), "white")
-    sheet_of_paper.alpha_composite(drawing, corner)
-    return sheet_of_paper.convert("RGB")
+    paper = Image.new("RGBA", (SIDE, SIDE), "white")
+    paper.alpha_composite(drawing, corner)
+    return paper.convert("RGB")
 
 
 def recompressed(picture: Image.Image) -> Image.Image:

@@ -29,9 +29,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from backbone_options import add_backbone_options
 from families import FAMILIES, BenchTask, pool_of, tasks_of
 from fewshot import RESULTS, VIEWS, Array, Bench, bench_of, centroid, file_name, linear_probe
-from looks import add_backbone_options
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 from tasks import CANDIDATES

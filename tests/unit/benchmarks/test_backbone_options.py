@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from looks import SizedLook, readout_of
+from backbone_options import SizedLook, readout_of
 from vit_small import CONFIG, named_weights
 
 from ganrm_core.backbones.base import BackboneSpec, Tap
