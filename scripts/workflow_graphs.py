@@ -537,7 +537,7 @@ def vision_language_judge() -> Graph:
     judge = parts.vision_language_judge(graph, judge_place)
     size = graph.add("EmptyLatentImage", first.place(118), "How many", width=1024, height=1024, batch_size=8)
     third, fourth, fifth = graph.columns(320, 520, 440)
-    positive = graph.add("CLIPTextEncode", third.place(54), clip=model[1], text=text[0])
+    positive = graph.add("CLIPTextEncode", third.place(92), clip=model[1], text=text[0])
     negative = graph.add(
         "CLIPTextEncode", third.place(102), "What you do not want", clip=model[1], text="blurry, watermark"
     )
@@ -554,7 +554,7 @@ def vision_language_judge() -> Graph:
         prompts=text[0],
     )
     graph.add("PreviewAny", fifth.place(360), "What it says about each", source=scored[3])
-    best = parts.best_of_n(graph, second.place(330), images, None, keep=2, given_scores=scored[0])
+    best = parts.best_of_n(graph, second.place(600), images, None, keep=2, given_scores=scored[0])
     parts.save_best(graph, fifth.place(parts.SAVED), best, judge)
     return graph
 
