@@ -121,7 +121,8 @@ def trained_pair(seed: int = 0) -> ShapePair:
         schedule.step()
         if (step + 1) % 500 == 0:
             print(
-                f"pair: step {step + 1}, loss {float(loss.detach()):.3f}, {time.monotonic() - began:.0f} s", flush=True
+                f"pair: step {step + 1}, loss {float(loss.detach()):.3f}, {time.monotonic() - began:.0f} s",
+                flush=True,
             )
     pair.scale, pair.bias = float(pair.log_scale.detach().exp()), float(pair.shift.detach())
     return pair.eval()

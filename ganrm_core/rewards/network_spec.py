@@ -88,11 +88,11 @@ class NetworkSpec:
 
     def _prompt_fit(self) -> NetworkReward:
         from .prompt_fit.loading import load_pair
-        from .prompt_fit.reward import PromptFit
+        from .prompt_fit.reward import Formula, PromptFit
 
         first, *text = map(str, self.files)
         name = f"{_OPEN_CLIP}{self.architecture}/{first}" if self.architecture else first
-        formula = "pickscore" if self.kind == "prompt-fit-pickscore" else "similarity"
+        formula: Formula = "pickscore" if self.kind == "prompt-fit-pickscore" else "similarity"
         return PromptFit(load_pair(name, text[0] if text else ""), formula)
 
 

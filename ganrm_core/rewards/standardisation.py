@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -90,7 +91,7 @@ def standards_on_files(
         step = Progress("measuring", number * len(paths), len(rewards) * len(paths))
         missed: list[Skipped] = []
         odds = []
-        scored = score_prompted_files(reward, paths, missed, prompt_of, lambda step=step: progress(step))
+        scored = score_prompted_files(reward, paths, missed, prompt_of, partial(progress, step))
         for _, scores in scored:
             odds.append(in_log_odds(scores, calibration_of(reward))[0])
             progress(Progress(step.stage, step.done + len(odds), step.total))

@@ -100,7 +100,7 @@ class Ensemble(io.ComfyNode):
             rewards,
             weights,
             name=name[0],
-            standards=measured and measured.standards,
+            standards=measured.standards if measured else None,
             model_of=model_of,
             to_device=_to_device,
         )

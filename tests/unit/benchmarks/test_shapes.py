@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.shapes.drawing import KINDS, MARGIN, RADII, SIDE, Kind, Shape, any_shape
 from benchmarks.shapes.reading import quality, read
+from benchmarks.shapes.text_fit import ShapePair, any_caption
+from ganrm_core.rewards.prompt_fit.reward import PromptFit
 
 ORANGE = 0.06
 
@@ -60,3 +63,16 @@ def test_the_taste_is_warm_large_and_central() -> None:
     assert quality(ideal) == pytest.approx(1.0)
     for worse in ({"hue": ORANGE + 0.5}, {"radius": RADII[0]}, {"x": SIDE / 2 - 10}):
         assert quality(replace(ideal, **worse)) < 0.85
+
+
+def test_captions_are_true_of_their_shape_and_the_pair_reads_them() -> None:
+    rng = np.random.default_rng(1)
+    captions = [(any_caption(shape, rng), shape) for shape in drawn(60)]
+    assert all(caption.is_true_of(shape) for caption, shape in captions)
+    assert not any(replace(c, kind="circle").is_true_of(s) for c, s in captions if s.kind != "circle")
+    assert len({caption.text for caption, _ in captions}) > 20
+    fit = PromptFit(ShapePair())
+    scores = fit.score(
+        [torch.from_numpy(shape.picture()) for _, shape in captions], [c.text for c, _ in captions]
+    )
+    assert len(set(scores.logit.tolist())) > 50
