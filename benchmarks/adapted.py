@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from families import FAMILIES, BenchTask, pool_of, tasks_of
 from intervals import mean_interval
+from packages import timed
 from torch import Tensor
 
 from ganrm_core.data.image_io import to_pil
@@ -97,6 +98,4 @@ def saved(
 
 
 if __name__ == "__main__":
-    started = time.perf_counter()
-    main()
-    print(f"{time.perf_counter() - started:.0f} s")
+    timed(main)

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import time
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -35,7 +34,7 @@ from families import FAMILIES, BenchTask, pool_of, tasks_of
 from first_default import fit_first_default
 from intervals import mean_interval
 from numpy.typing import NDArray
-from packages import RESULTS
+from packages import RESULTS, timed
 from sklearn.linear_model import LogisticRegressionCV
 from tasks import Split
 from torch import Tensor
@@ -262,6 +261,4 @@ def print_summary(results: dict[int, list[list[float]]]) -> None:
 
 
 if __name__ == "__main__":
-    started = time.perf_counter()
-    main()
-    print(f"{time.perf_counter() - started:.0f} s")
+    timed(main)

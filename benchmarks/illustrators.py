@@ -56,8 +56,8 @@ class Pair:
 
 
 THIRD = (
-    Pair("emojione/openmoji", sets.EMOJIONE_2, sets.OPENMOJI),
     Pair("emojione/fluent", sets.EMOJIONE_2, sets.FLUENT_FLAT),
+    Pair("emojione 1/fluent", sets.EMOJIONE_1, sets.FLUENT_FLAT),
     Pair("emojione 1/2", sets.EMOJIONE_1, sets.EMOJIONE_2),
     Pair("shaded/flat", sets.FLUENT_SHADED, sets.FLUENT_FLAT, aligned=True),
     Pair("3d/shaded", sets.FLUENT_3D, sets.FLUENT_SHADED, compressed=True),
@@ -66,6 +66,7 @@ THIRD = (
     Pair("pixel/pixelarticons", sets.PIXEL, sets.PIXELARTICONS),
 )
 FOURTH = (
+    Pair("openmoji/streamline", sets.OPENMOJI, sets.STREAMLINE),
     Pair("fxemoji/streamline", sets.FXEMOJI, sets.STREAMLINE),
     Pair("circle/flag-icons", sets.CIRCLE_FLAGS, sets.FLAG_ICONS, middle=0.68),
     Pair("vscode/material", sets.VSCODE, sets.MATERIAL_FILES),

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -18,6 +20,16 @@ CACHE = Path(os.environ.get("GANRM_BENCHMARK_PACKAGES") or RESULTS / "packages")
 
 class PackageError(RuntimeError):
     """A package that is neither here nor can be had; the message says what to do."""
+
+
+def timed(main: Callable[[], None]) -> None:
+    """Run a benchmark and print its seconds; where a package is missing, only what to do about it."""
+    started = time.perf_counter()
+    try:
+        main()
+    except PackageError as error:
+        sys.exit(str(error))
+    print(f"{time.perf_counter() - started:.0f} s")
 
 
 def npm_package(name: str, version: str, folder: Path | None = None) -> Path:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from packages import CACHE, PackageError, cached
+from packages import CACHE, cached, timed
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -58,10 +58,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=CACHE / "vit_small", help="(default %(default)s)")
     parser.add_argument("--packages", type=Path, default=CACHE, help="downloads (default %(default)s)")
     options = parser.parse_args()
-    try:
-        graph_file = model_file(options.packages)
-    except PackageError as error:
-        sys.exit(str(error))
+    graph_file = model_file(options.packages)
     write_folder(graph_file, options.out)
     print(f"transformers:{options.out}")
     try:
@@ -155,4 +152,4 @@ def largest_difference(graph_file: Path, folder: Path) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    timed(main)

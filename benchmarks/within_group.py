@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,6 +32,7 @@ from backbone_options import add_backbone_options
 from families import FAMILIES, BenchTask, pool_of, tasks_of
 from fewshot import RESULTS, VIEWS, Array, Bench, bench_of, centroid, file_name, linear_probe
 from numpy.typing import NDArray
+from packages import timed
 from scipy.stats import kendalltau
 from tasks import CANDIDATES
 from torch import Tensor
@@ -185,6 +185,4 @@ def _gain(kinds: list[list[list[Ranking]]], other: int) -> str:
 
 
 if __name__ == "__main__":
-    started = time.perf_counter()
-    main()
-    print(f"{time.perf_counter() - started:.0f} s")
+    timed(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from packages import PackageError, cached, npm_package
+from packages import PackageError, cached, npm_package, timed
 
 
 def test_a_package_is_fetched_once(tmp_path: Path) -> None:
@@ -31,3 +31,13 @@ def test_a_package_that_cannot_be_had(tmp_path: Path) -> None:
 def _with(folder: Path, name: str) -> Path:
     (folder / name).write_bytes(b"")
     return folder
+
+
+def test_a_benchmark_without_its_package_says_only_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise PackageError("fetch the drawings")
+
+    with pytest.raises(SystemExit, match="^fetch the drawings$"):
+        timed(main)
+    timed(lambda: None)
+    assert capsys.readouterr().out == "0 s\n"
