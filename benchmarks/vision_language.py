@@ -59,7 +59,7 @@ class Ranking:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What references and both orders are worth.")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="(default 0 1)")
     parser.add_argument("--groups", type=int, default=100, help="of each kind and seed (default 100)")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of training (default {STEPS})")
     parser.add_argument("--threads", type=int, default=1, help="(default 1)")

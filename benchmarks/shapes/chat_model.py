@@ -12,6 +12,8 @@ in, so that there is something to remove.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganrm_core.backbones.hf_vision_model import quiet_transformers
 from ganrm_core.rewards.vision_language.chat_model import ChatModel, Inputs
 from ganrm_core.rewards.vision_language.loading import load_chat_model
 from ganrm_core.rewards.vision_language.wording import Wording
@@ -33,7 +36,7 @@ from .reading import quality
 
 WORDING = Wording("Judge how warm, large and central the shape is.")
 NOISE, LIKING = 0.1, 1.0
-STEPS = 4000
+STEPS = 1500
 _PICTURES, _BATCH, _RATE = 10_000, 32, 1e-3
 _WIDTH, _VISION_WIDTH, _PATCH, _MERGED = 96, 64, 4, 2
 _PICTURE_TOKENS = (SIDE // _PATCH // _MERGED) ** 2
@@ -48,11 +51,13 @@ _CHAT = (
 def trained(seed: int, steps: int = STEPS) -> ChatModel:
     """The model of a seed, from the generator's folder if it is there, else trained and saved there."""
     folder = generator_folder() / f"chat_model_{seed}_{steps}"
-    if not (folder / "model.safetensors").is_file():
-        new_model(folder, seed)
-        model = load_chat_model(folder)
-        _train(model, seed, steps)
-        model.net.save_pretrained(folder)
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(dir=generator_folder()) as new, quiet_transformers():
+            new_model(Path(new), seed)
+            model = load_chat_model(Path(new))
+            _train(model, seed, steps)
+            model.net.save_pretrained(new)
+            shutil.copytree(new, folder)
     return load_chat_model(folder)
 
 
@@ -125,7 +130,7 @@ def _train(model: ChatModel, seed: int, steps: int) -> None:
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
-        errors.append(float(loss) / 2)
+        errors.append(float(loss.detach()) / 2)
         if step % 200 == 0 or step == steps:
             took = time.monotonic() - started
             print(f"step {step}: cross-entropy {np.mean(errors[-200:]):.4f}, {took:.0f} s", flush=True)
@@ -135,7 +140,7 @@ def _train(model: ChatModel, seed: int, steps: int) -> None:
 def _logits(network: Any, question: Inputs, pixels: Tensor) -> Tensor:
     """Logits of the next token [B, vocabulary] for a question about pixels [B, n, 3, SIDE, SIDE]."""
     count = len(pixels)
-    inputs = {name: tensor.expand(count, *tensor.shape[1:]) for name, tensor in question.items()}
+    inputs = {name: tensor.repeat(count, *[1] * (tensor.ndim - 1)) for name, tensor in question.items()}
     output = network(**{**inputs, "pixel_values": pixels}, use_cache=False, logits_to_keep=1)
     logits: Tensor = output.logits[:, -1]
     return logits
