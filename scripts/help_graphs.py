@@ -14,22 +14,6 @@ def images_to_dataset() -> Graph:
     return graph
 
 
-def combination() -> Graph:
-    graph = Graph("combination", faces=("GANRMEnsemble",))
-    models, together = graph.columns(360, 400)
-    first, second = (parts.load_model(graph, models.place(130)) for _ in range(2))
-    graph.add(
-        "GANRMEnsemble",
-        together.place(240),
-        reward_1=first[0],
-        reward_2=second[0],
-        weight_1=1.0,
-        weight_2=0.5,
-        name="style and quality",
-    )
-    return graph
-
-
 def bootstrapping() -> Graph:
     """Refines the taste of the first workflow by what the generator made since."""
     graph = Graph("bootstrapping", faces=("GANRMBootstrap",))
@@ -87,20 +71,6 @@ def custom_sampling() -> Graph:
     return graph
 
 
-def prompt_fit() -> Graph:
-    graph = Graph("prompt_fit", faces=("GANRMPromptFit",))
-    (only,) = graph.columns(420)
-    graph.add(
-        "GANRMPromptFit",
-        only.place(160),
-        model="clip_vision/clip-vit-large-patch14.safetensors",
-        text_encoder="automatic",
-        formula="similarity",
-        architecture="",
-    )
-    return graph
-
-
 def known_judge() -> Graph:
     graph = Graph("known_judge", faces=("GANRMKnownReward",))
     (only,) = graph.columns(420)
@@ -110,4 +80,4 @@ def known_judge() -> Graph:
     return graph
 
 
-HELP_GRAPHS = (images_to_dataset, combination, bootstrapping, custom_sampling, prompt_fit, known_judge)
+HELP_GRAPHS = (images_to_dataset, bootstrapping, custom_sampling, known_judge)
