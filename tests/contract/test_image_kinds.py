@@ -14,6 +14,8 @@ from torch import Tensor
 
 HEATMAP = {"share": 0.3, "grow": 0, "blur": 0}
 JUDGES: dict[str, dict[str, Any]] = {"GANRMScore": {}, "GANRMBestOfN": {"keep": 2}, "GANRMHeatmap": HEATMAP}
+COMPARERS = {"GANRMVisionLanguageReward"}
+"""Their references are tried in tests/contract/scoring/test_vision_language.py."""
 KEEPERS = {"GANRMImagesToDataset": {}, "GANRMAddToDataset": {"pick": "all"}, "GANRMSaveImages": {}}
 
 
@@ -40,7 +42,7 @@ def images(request: pytest.FixtureRequest) -> Tensor:
 
 def test_no_node_that_takes_images_is_left_out(pack: Pack) -> None:
     taking = {name for name in pack.ids if any(s.io_type == "IMAGE" for s in pack.schema(name).inputs)}
-    assert taking == {*JUDGES, *KEEPERS}
+    assert taking == {*JUDGES, *COMPARERS, *KEEPERS}
 
 
 @pytest.mark.parametrize("node", JUDGES)

@@ -81,18 +81,23 @@ def test_fingerprints_of_rewards(module: Any, pack: Any) -> None:
     managed = module("nodes.host.model_management").ManagedReward
     combined = module("ganrm_core.rewards.combined").CombinedReward
 
+    standard = module("ganrm_core.rewards.standardisation").Standard
+
     def taste(content: bytes) -> Any:
         return managed(SimpleNamespace(to_bytes=lambda: content), SimpleNamespace())
 
-    def together(*parts: tuple[Any, float]) -> Any:
+    def together(*parts: tuple[Any, float], scale: tuple[float, float] = (0.0, 1.0)) -> Any:
         made = combined.__new__(combined)
         made.rewards, made.shares = zip(*parts, strict=True)
+        made.standards, made.offset = (standard(*scale),) * len(parts), 0.0
         return made
 
     one, other, unknown = taste(b"one"), taste(b"other"), Bright(pack)
     assert of(one) == of(taste(b"one")) != of(other)
     assert len({of(together((one, first), (other, 1 - first))) for first in (0.2, 0.7)}) == 2
     assert of(together((one, 0.5), (other, 0.5))) == of(together((taste(b"one"), 0.5), (other, 0.5)))
+    halves = ((one, 0.5), (other, 0.5))
+    assert of(together(*halves)) != of(together(*halves, scale=(0.0, 2.0)))
     assert of(unknown) == of(together((one, 0.5), (unknown, 0.5))) == ""
 
 

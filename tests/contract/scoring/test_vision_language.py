@@ -74,6 +74,18 @@ def test_references_of_any_sizes_are_compared_with(pack: Pack, model: str, pictu
     assert "Is image 2 better than image 1" in result["info"]
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.float64])
+def test_references_are_clamped_and_of_any_precision(
+    pack: Pack, model: str, pictures: Tensor, kind: torch.dtype
+) -> None:
+    """As core's Upscale Image gives them: a little below 0 and above 1."""
+    beyond = (pictures * 1.4 - 0.2).to(kind)
+    odd, plain = (
+        made(pack, model, references=given)["reward"] for given in (beyond, beyond.float().clamp(0, 1))
+    )
+    assert torch.equal(odd.score(pictures).logit, plain.score(pictures).logit)
+
+
 def test_the_best_two_references_are_chosen_by_wins(pack: Pack, model: str, pictures: Tensor) -> None:
     result = made(
         pack,
