@@ -89,17 +89,23 @@ def _scale(part: Part) -> list[tuple[str, str]]:
 def network_facts(spec: NetworkSpec) -> list[tuple[str, str]]:
     """What is known of a published network without loading it."""
     from ..rewards.known.judges import judge_named
-    from ..rewards.network_spec import JUDGE_KINDS, PROMPT_FIT_KINDS
+    from ..rewards.network_spec import CHAT_KINDS, JUDGE_KINDS, PROMPT_FIT_KINDS
+    from ..rewards.vision_language.wording import INSTRUCTIONS, Wording
 
+    licence = []
     if spec.kind in PROMPT_FIT_KINDS:
-        about = [
-            ("kind", f"prompt fit, {PROMPT_FIT_KINDS[spec.kind]}"),
-            ("reads", "the picture and its prompt"),
-        ]
+        kind, reads_prompt = f"prompt fit, {PROMPT_FIT_KINDS[spec.kind]}", True
+    elif spec.kind in CHAT_KINDS:
+        criterion = CHAT_KINDS[spec.kind]
+        kind, reads_prompt = (
+            f"vision-language judge, {criterion}",
+            Wording(INSTRUCTIONS[criterion]).needs_prompt,
+        )
     else:
         judge = judge_named(JUDGE_KINDS[spec.kind])
-        reads = "the picture and its prompt" if judge.reads_prompt else "the picture alone"
-        about = [("kind", judge.name), ("reads", reads), ("licence", judge.licence)]
+        kind, reads_prompt, licence = judge.name, judge.reads_prompt, [("licence", judge.licence)]
+    reads = "the picture and its prompt" if reads_prompt else "the picture alone"
+    about = [("kind", kind), ("reads", reads), *licence]
     return [*about, ("files", _one_line(", ".join(map(str, spec.files))))]
 
 

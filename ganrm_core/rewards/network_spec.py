@@ -5,6 +5,8 @@
     prompt-fit:MODEL                     a CLIP or SigLIP folder, or open_clip:ARCHITECTURE/FILE
     prompt-fit:VISION,TEXT               a CLIP in two files
     prompt-fit-pickscore:…               the same by PickScore's formula
+    vision-language:FOLDER               a chat model, asked about quality; also vision-language-fit (prompt fit) and
+                                         vision-language-aesthetics
 
 Nothing is downloaded.
 """
@@ -27,7 +29,8 @@ from ..utils.files import shown
 from .local_weights import weights_files
 
 if TYPE_CHECKING:
-    from .network_reward import NetworkReward
+    from .network_reward import NetworkReward, OneNetwork
+    from .vision_language.reward import VisionLanguageReward
 
 JUDGE_KINDS = {
     "laion": "LAION aesthetic v2",
@@ -39,7 +42,13 @@ JUDGE_KINDS = {
 """Names of `known.judges.JUDGES` by kind."""
 PROMPT_FIT_KINDS = {"prompt-fit": "similarity", "prompt-fit-pickscore": "pickscore"}
 """Formulas of `prompt_fit.reward.Formula` by kind."""
-KINDS = (*JUDGE_KINDS, *PROMPT_FIT_KINDS)
+CHAT_KINDS = {
+    "vision-language": "quality",
+    "vision-language-fit": "prompt fit",
+    "vision-language-aesthetics": "aesthetics",
+}
+"""Instructions of `vision_language.wording.INSTRUCTIONS` by kind."""
+KINDS = (*JUDGE_KINDS, *PROMPT_FIT_KINDS, *CHAT_KINDS)
 
 _IN_TWO_FILES = ("laion", "aesthetic-v2.5", *PROMPT_FIT_KINDS)
 _OPEN_CLIP = "open_clip:"
@@ -67,12 +76,17 @@ class NetworkSpec:
         """With the paths that the files have here, or in `folders`. Raises BackboneError for one that is absent."""
         return NetworkSpec(self.kind, tuple(_found(file, folders) for file in self.files), self.architecture)
 
-    def load(self, folders: Sequence[Path] = (), device: torch.device | str = "cpu") -> NetworkReward:
+    def load(self, folders: Sequence[Path] = (), device: torch.device | str = "cpu") -> OneNetwork:
         """The reward, on `device`; relative files are looked up in `folders` too. Raises BackboneError, DataError."""
         spec = self.found(folders)
-        reward = spec._judge() if self.kind in JUDGE_KINDS else spec._prompt_fit()
+        reward = spec._reward()
         reward.network.to(device)
         return reward
+
+    def _reward(self) -> OneNetwork:
+        if self.kind in JUDGE_KINDS:
+            return self._judge()
+        return self._chat_model() if self.kind in CHAT_KINDS else self._prompt_fit()
 
     def _judge(self) -> NetworkReward:
         from .known.judges import judge_named
@@ -94,6 +108,17 @@ class NetworkSpec:
         name = f"{_OPEN_CLIP}{self.architecture}/{first}" if self.architecture else first
         formula: Formula = "pickscore" if self.kind == "prompt-fit-pickscore" else "similarity"
         return PromptFit(load_pair(name, text[0] if text else ""), formula)
+
+    def _chat_model(self) -> VisionLanguageReward:
+        from .vision_language.loading import load_chat_model
+        from .vision_language.reward import VisionLanguageReward
+        from .vision_language.wording import INSTRUCTIONS, Wording
+
+        (folder,) = self.files
+        wording = Wording(INSTRUCTIONS[CHAT_KINDS[self.kind]])
+        return VisionLanguageReward(
+            load_chat_model(folder), wording, name=f"{folder.name} {CHAT_KINDS[self.kind]}"
+        )
 
 
 def network_spec(text: str, path_of: Callable[[str], Path] = Path) -> NetworkSpec | None:

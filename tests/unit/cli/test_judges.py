@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit_support.tiny_chat_models import write_qwen2_vl
 from unit_support.tiny_judges import write_clip
 
 from ganrm_core.rewards.combination_file import load_reward
@@ -48,6 +49,17 @@ def test_score_and_best_by_a_judge(folder: Path, trained: Any, tmp_path: Path, g
     assert best.json[0]["file"] == str(pictures[int(expected.logit.argmax())])
 
 
+def test_score_by_a_vision_language_model(trained: Any, tmp_path: Path, ganrm: Ganrm) -> None:
+    write_qwen2_vl(tmp_path / "chat")
+    pictures = sorted(trained.liked.iterdir())
+    for kind, prompts in (("vision-language", ()), ("vision-language-fit", ASKED)):
+        expected = (
+            NetworkSpec(kind, (tmp_path / "chat",)).load().score(pictures, ["a red fox"] * len(pictures))
+        )
+        ran = ganrm("score", f"{kind}:{tmp_path / 'chat'}", trained.liked, "--json", *prompts)
+        assert logits(ran) == pytest.approx(expected.logit.tolist(), abs=1e-5)
+
+
 def test_without_a_prompt_it_says_so(folder: Path, trained: Any, ganrm: Ganrm) -> None:
     ran = ganrm("score", f"prompt-fit:{folder / 'clip'}", trained.liked)
     assert ran.code == 2
@@ -76,6 +88,8 @@ def test_info(folder: Path, ganrm: Ganrm) -> None:
     assert (
         ganrm("info", f"prompt-fit:{folder / 'clip'}", "--json").json[0]["kind"] == "prompt fit, similarity"
     )
+    chat = ganrm("info", f"vision-language-aesthetics:{folder / 'clip'}", "--json").json[0]
+    assert (chat["kind"], chat["reads"]) == ("vision-language judge, aesthetics", "the picture alone")
 
 
 class TestTogether:

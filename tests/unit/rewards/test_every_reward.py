@@ -15,6 +15,7 @@ import torch
 from contract_support.tiny_networks import put_clip_halves
 from torch import Tensor
 from unit_support.tiny_aesthetic import TINY_PREDICTORS, write_predictor
+from unit_support.tiny_chat_models import write_qwen2_vl
 from unit_support.tiny_image_reward import write_image_reward
 from unit_support.tiny_judges import write_clip, write_open_clip, write_siglip
 
@@ -24,6 +25,7 @@ from ganrm_core.rewards.known.aesthetic import load_predictor
 from ganrm_core.rewards.known.image_reward import load_image_reward
 from ganrm_core.rewards.known.judges import JUDGES
 from ganrm_core.rewards.known.preference_clip import load_hps, load_pickscore
+from ganrm_core.rewards.network_spec import NetworkSpec
 from ganrm_core.rewards.prompt_fit.loading import load_pair
 from ganrm_core.rewards.prompt_fit.reward import PromptFit
 from ganrm_core.rewards.standardisation import standards_on_images
@@ -96,8 +98,14 @@ def image_reward(folder: Path, _tastes: Any) -> Reward:
     return load_image_reward(write_image_reward(folder))
 
 
+def vision_language(folder: Path, _tastes: Any) -> Reward:
+    write_qwen2_vl(folder / "chat")
+    return NetworkSpec("vision-language-fit", (folder / "chat",)).load()
+
+
 JUDGE_MAKERS = (laion, aesthetic, pickscore, hps, image_reward)
-MAKERS: tuple[Maker, ...] = (taste, combined, standardised, clip, siglip, two_files, open_clip, *JUDGE_MAKERS)
+OTHER_MAKERS = (taste, combined, standardised, clip, siglip, two_files, open_clip, vision_language)
+MAKERS: tuple[Maker, ...] = (*OTHER_MAKERS, *JUDGE_MAKERS)
 
 
 def pictures(count: int, seed: int = 3) -> list[Tensor]:
