@@ -37,7 +37,7 @@ def test_a_benchmark_without_its_package_says_only_what_to_do(capsys: pytest.Cap
     def main() -> None:
         raise PackageError("fetch the drawings")
 
-    with pytest.raises(SystemExit, match="^fetch the drawings$"):
+    with pytest.raises(SystemExit, match=r"^fetch the drawings$"):
         timed(main)
     timed(lambda: None)
     assert capsys.readouterr().out == "0 s\n"
