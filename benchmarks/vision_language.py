@@ -1,7 +1,7 @@
 """Yes or no of a vision-language model, alone and against references: python -m benchmarks.vision_language
 
-A tiny model is trained from nothing on noisy answers about shapes (`benchmarks.shapes.chat_model`, about ten minutes on one core
-for each seed, kept), and then judges through the library's own code groups of eight shapes it has not seen, drawn of other
+A tiny model is trained from nothing on noisy answers about shapes (`benchmarks.shapes.chat_model`, about six minutes on one
+core for each seed, kept), and then judges through the library's own code groups of eight shapes it has not seen, drawn of other
 seeds: `any` shapes, and `good` ones, the upper third, as the candidates of a good generator are. Ways to judge:
 
   alone          is it a good picture? One question a picture.
@@ -60,16 +60,19 @@ class Ranking:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What references and both orders are worth.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="(default 0 1)")
+    parser.add_argument(
+        "--standards", type=float, default=0.2, help="spread of the judges' own (default 0.2)"
+    )
     parser.add_argument("--groups", type=int, default=100, help="of each kind and seed (default 100)")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of training (default {STEPS})")
     parser.add_argument("--threads", type=int, default=1, help="(default 1)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for seed in options.seeds:
-        model = trained(seed, options.steps)
+        model = trained(seed, options.standards, options.steps)
         rng = np.random.default_rng(1000 + seed)
         references = drawn(rng, REFERENCES, good=True)
-        print(f"\nseed {seed}, {options.groups} groups of {CANDIDATES}")
+        print(f"\nseed {seed}, standards {options.standards:g}, {options.groups} groups of {CANDIDATES}")
         for kind in ("any", "good"):
             groups = [drawn(rng, CANDIDATES, good=kind == "good") for _ in range(options.groups)]
             print_table(kind, {way: ranked(groups, judge) for way, judge in ways(model, references).items()})
