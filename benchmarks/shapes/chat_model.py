@@ -7,8 +7,8 @@ learns from answers alone, drawn as a noisy judge would give them:
     is image 2 better than image 1?  yes with probability sigmoid((q₂ − q₁) / noise + liking of the second place)
 
 with q the true quality, `middle` its median, and a standard of normal distribution that is drawn for each answer, as if every
-answer were another person's (0: all have the same). Both kinds of question come equally often. The liking for the second place is put
-in, so that there is something to remove.
+answer were another person's (spread 0: all have the same). Both kinds of question come equally often. The liking for the second
+place is put in, so that there is something to remove.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ _CHAT = (
 
 
 def trained(seed: int, standards: float, steps: int = STEPS) -> ChatModel:
-    """The model of a seed and a spread of the judges' own standards, from the generator's folder if it is there, else trained and saved there."""
+    """The model of a seed and a spread of the judges' own standards.
+
+    From the generator's folder if it is there, else trained and saved there.
+    """
     folder = generator_folder() / f"chat_model_{seed}_{standards:g}_{steps}"
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(dir=generator_folder()) as new, quiet_transformers():
