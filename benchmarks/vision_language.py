@@ -1,17 +1,18 @@
 """Yes or no of a vision-language model, alone and against references: python -m benchmarks.vision_language
 
-A tiny model is trained from nothing on noisy answers about shapes (`benchmarks.shapes.chat_model`, about ten minutes on one core
-for each seed, kept), and then judges through the library's own code groups of eight shapes it has not seen, drawn of other
+A tiny model is trained from nothing on noisy answers about shapes (`benchmarks.shapes.chat_model`, about six minutes on one
+core for each seed, kept), and then judges through the library's own code groups of eight shapes it has not seen, drawn of other
 seeds: `any` shapes, and `good` ones, the upper third, as the candidates of a good generator are. Ways to judge:
 
   alone          is it a good picture? One question a picture.
   one order      is it better than each of two references, always asked with the picture second
   both orders    the same in both orders, the mean of their log-odds
+  eight          both orders with eight references
   of the group   both orders against the two pictures of the group that win most comparisons
 
-The references are drawn once a seed, from the upper third. Printed: Kendall's tau between logit and true quality, mean over
-groups; how often the best of eight comes first (1/8 is chance); the quality of the first one; and the 95 % bootstrap
-interval of each difference in tau to `alone` over groups.
+The references are drawn once a seed, from the upper third; the two are the first of the eight. Printed: Kendall's tau between
+logit and true quality, mean over groups; how often the best of eight comes first (1/8 is chance); the quality of the first one;
+and the 95 % bootstrap interval of each difference in tau to `alone`, over groups. Last, the groups of all seeds together.
 
 Position bias: of random pairs, how often the better picture is found when it is shown second, and when it is shown first;
 their difference is the gap.
@@ -20,7 +21,7 @@ their difference is the gap.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -37,15 +38,12 @@ from ganrm_core.rewards.vision_language.chat_model import ChatModel
 from ganrm_core.rewards.vision_language.group_references import strongest_of_group
 from ganrm_core.rewards.vision_language.reward import Judgement, VisionLanguageReward
 
-CANDIDATES, REFERENCES, PAIRS = 8, 2, 400
+CANDIDATES, FEW, REFERENCES, PAIRS = 8, 2, 8, 400
 GOOD = 2 / 3
 """Quantile of quality from which on a shape is a good one."""
-WAYS = ("alone", "one order", "both orders", "of the group")
 _AT_ONCE = 32
 
 Array = NDArray[np.float64]
-Judge = Callable[[Sequence[Shape]], Array]
-"""Logits of a group's shapes."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +57,32 @@ class Ranking:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What references and both orders are worth.")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="(default 0 1)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
+    parser.add_argument(
+        "--standards", type=float, default=0.2, help="spread of the judges' own (default 0.2)"
+    )
     parser.add_argument("--groups", type=int, default=100, help="of each kind and seed (default 100)")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of training (default {STEPS})")
     parser.add_argument("--threads", type=int, default=1, help="(default 1)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    every: dict[str, dict[str, list[Ranking]]] = {"any": {}, "good": {}}
     for seed in options.seeds:
-        model = trained(seed, options.steps)
+        model = trained(seed, options.standards, options.steps)
         rng = np.random.default_rng(1000 + seed)
         references = drawn(rng, REFERENCES, good=True)
-        print(f"\nseed {seed}, {options.groups} groups of {CANDIDATES}")
-        for kind in ("any", "good"):
+        print(f"\nseed {seed}, standards {options.standards:g}, {options.groups} groups of {CANDIDATES}")
+        for kind, of_way in every.items():
             groups = [drawn(rng, CANDIDATES, good=kind == "good") for _ in range(options.groups)]
-            print_table(kind, {way: ranked(groups, judge) for way, judge in ways(model, references).items()})
+            found = [logits_by_way(model, references, shapes) for shapes in groups]
+            rankings = {way: ranking(groups, [each[way] for each in found]) for way in found[0]}
+            print_table(kind, rankings)
+            for way, one in rankings.items():
+                of_way.setdefault(way, []).append(one)
         print_bias(model, drawn(rng, 2 * PAIRS, good=False))
+    print(f"\nseeds {' '.join(map(str, options.seeds))}")
+    for kind, of_way in every.items():
+        print_table(kind, {way: joined(rankings) for way, rankings in of_way.items()})
 
 
 def drawn(rng: np.random.Generator, count: int, *, good: bool) -> list[Shape]:
@@ -85,19 +94,18 @@ def drawn(rng: np.random.Generator, count: int, *, good: bool) -> list[Shape]:
     return found
 
 
-def ways(model: ChatModel, references: Sequence[Shape]) -> dict[str, Judge]:
+def logits_by_way(model: ChatModel, references: Sequence[Shape], shapes: Sequence[Shape]) -> dict[str, Array]:
+    """The logits [shapes] of each way to judge."""
     alone = VisionLanguageReward(model, WORDING, at_once=_AT_ONCE)
-    compared = against(model, references)
-
-    def of_the_group(shapes: Sequence[Shape]) -> Array:
-        best = strongest_of_group(alone, [as_file(shape.picture()) for shape in shapes])
-        return both_orders(against(model, [shapes[place] for place in best]), shapes)
-
+    few = judged(against(model, references[:FEW]), shapes)
+    best = strongest_of_group(alone, [as_file(shape.picture()) for shape in shapes])
+    # With the picture second: (a − b) / 2 + (a + b) / 2 = a.
     return {
-        "alone": lambda shapes: np.array([each.logit for each in judged(alone, shapes)]),
-        "one order": lambda shapes: one_order(compared, shapes),
-        "both orders": lambda shapes: both_orders(compared, shapes),
-        "of the group": of_the_group,
+        "alone": logits(judged(alone, shapes)),
+        "one order": logits(few) + np.array([each.position_bias or 0.0 for each in few]),
+        "both orders": logits(few),
+        "eight": logits(judged(against(model, references), shapes)),
+        "of the group": logits(judged(against(model, [shapes[place] for place in best]), shapes)),
     }
 
 
@@ -110,24 +118,26 @@ def judged(reward: VisionLanguageReward, shapes: Sequence[Shape]) -> list[Judgem
     return reward.judge([as_file(shape.picture()) for shape in shapes])
 
 
-def both_orders(reward: VisionLanguageReward, shapes: Sequence[Shape]) -> Array:
-    return np.array([each.logit for each in judged(reward, shapes)])
+def logits(judgements: Sequence[Judgement]) -> Array:
+    return np.array([each.logit for each in judgements])
 
 
-def one_order(reward: VisionLanguageReward, shapes: Sequence[Shape]) -> Array:
-    """Of the order with the picture second, (a − b) / 2 + (a + b) / 2 = a."""
-    return np.array([each.logit + (each.position_bias or 0.0) for each in judged(reward, shapes)])
-
-
-def ranked(groups: Sequence[Sequence[Shape]], judge: Judge) -> Ranking:
+def ranking(groups: Sequence[Sequence[Shape]], found: Sequence[Array]) -> Ranking:
     taus, firsts, qualities = [], [], []
-    for shapes in groups:
-        truth, logits = np.array([quality(shape) for shape in shapes]), judge(shapes)
-        best = int(logits.argmax())
-        taus.append(float(kendalltau(logits, truth).statistic))
+    for shapes, odds in zip(groups, found, strict=True):
+        truth, best = np.array([quality(shape) for shape in shapes]), int(odds.argmax())
+        taus.append(float(kendalltau(odds, truth).statistic))
         firsts.append(float(best == truth.argmax()))
         qualities.append(float(truth[best]))
     return Ranking(np.array(taus), np.array(firsts), np.array(qualities))
+
+
+def joined(rankings: Sequence[Ranking]) -> Ranking:
+    return Ranking(
+        np.concatenate([each.tau for each in rankings]),
+        np.concatenate([each.first for each in rankings]),
+        np.concatenate([each.quality for each in rankings]),
+    )
 
 
 def print_table(kind: str, rankings: dict[str, Ranking]) -> None:

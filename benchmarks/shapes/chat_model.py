@@ -3,11 +3,12 @@
 Idefics3 with a vision encoder of three layers on patches of 4 pixels and a language model of three, from random weights. It
 learns from answers alone, drawn as a noisy judge would give them:
 
-    is it a good picture?            yes with probability sigmoid((q − middle) / noise)
+    is it a good picture?            yes with probability sigmoid((q − middle − own standard) / noise)
     is image 2 better than image 1?  yes with probability sigmoid((q₂ − q₁) / noise + liking of the second place)
 
-with q the true quality, `middle` its median. Both kinds of question come equally often. The liking for the second place is put
-in, so that there is something to remove.
+with q the true quality, `middle` its median, and a standard of normal distribution that is drawn for each answer, as if every
+answer were another person's (spread 0: all have the same). Both kinds of question come equally often. The liking for the second
+place is put in, so that there is something to remove.
 """
 
 from __future__ import annotations
@@ -48,14 +49,17 @@ _CHAT = (
 )
 
 
-def trained(seed: int, steps: int = STEPS) -> ChatModel:
-    """The model of a seed, from the generator's folder if it is there, else trained and saved there."""
-    folder = generator_folder() / f"chat_model_{seed}_{steps}"
+def trained(seed: int, standards: float, steps: int = STEPS) -> ChatModel:
+    """The model of a seed and a spread of the judges' own standards.
+
+    From the generator's folder if it is there, else trained and saved there.
+    """
+    folder = generator_folder() / f"chat_model_{seed}_{standards:g}_{steps}"
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(dir=generator_folder()) as new, quiet_transformers():
             new_model(Path(new), seed)
             model = load_chat_model(Path(new))
-            _train(model, seed, steps)
+            _train(model, seed, standards, steps)
             model.net.save_pretrained(new)
             shutil.copytree(new, folder)
     return load_chat_model(folder)
@@ -103,7 +107,7 @@ def new_model(folder: Path, seed: int) -> None:
     processor.save_pretrained(folder)
 
 
-def _train(model: ChatModel, seed: int, steps: int) -> None:
+def _train(model: ChatModel, seed: int, standards: float, steps: int) -> None:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     shapes = [any_shape(rng) for _ in range(_PICTURES)]
@@ -118,7 +122,7 @@ def _train(model: ChatModel, seed: int, steps: int) -> None:
     for step in range(1, steps + 1):
         one = torch.randint(len(pixels), (_BATCH,))
         two = torch.randint(len(pixels), (_BATCH, 2))
-        good = (qualities[one] - qualities.median()) / NOISE
+        good = (qualities[one] - qualities.median() - standards * torch.randn(_BATCH)) / NOISE
         better = (qualities[two[:, 1]] - qualities[two[:, 0]]) / NOISE + LIKING
         loss = torch.zeros(())
         for question, shown, odds in ((alone, one[:, None], good), (compared, two, better)):
