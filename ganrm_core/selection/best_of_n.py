@@ -26,7 +26,8 @@ from .non_finite import (
 from .ranking import CandidateScores, Selection, select_best
 from .settings import SelectionSettings
 
-_NO_SCORE = Scores(*(torch.full((1,), math.nan) for _ in range(3)))
+_NAN = torch.full((1,), math.nan)
+_NO_SCORE = Scores(_NAN, _NAN, _NAN)
 
 
 @dataclass(frozen=True)

@@ -146,10 +146,10 @@ def _unrounded(head: nn.Module, states: Sequence[Tensor], tokens: Tensor, rounde
     In bfloat16 a logit near 20 is a multiple of 1/8, so that many pictures would tie. Where the model does more than a
     linear layer (a cap, a scale, quantised weights) the `rounded` ones stay.
     """
-    weight = getattr(head, "weight", None)
-    if not (
-        isinstance(head, nn.Linear) and states and weight.is_floating_point() and weight.element_size() == 2
-    ):
+    if not (isinstance(head, nn.Linear) and states):
+        return rounded
+    weight = head.weight
+    if not (weight.is_floating_point() and weight.element_size() == 2):
         return rounded
     rows = tokens.to(weight.device)
     bias = None if head.bias is None else head.bias[rows].float()

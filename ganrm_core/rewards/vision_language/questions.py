@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from PIL import Image
@@ -123,7 +124,7 @@ class _Asking:
             alike: dict[object, dict[int, Inputs]] = {}
             for place in places[start : start + at_once]:
                 pictures, text = asked[place].pictures, texts[place]
-                made = self._tried(lambda p=pictures, t=text: self._model.inputs(p, t), answers[place])
+                made = self._tried(partial(self._model.inputs, pictures, text), answers[place])
                 if made is not None:
                     alike.setdefault(shape_of(made), {})[place] = made
             for together in alike.values():
