@@ -26,6 +26,8 @@ _FIRST_OF = {
     "10": _LISTED,
     "11": (*_LISTED, "Pictures you like"),
     "12": ("Load Checkpoint", "Pictures of the style", "Ordinary pictures", "Prompts to learn with"),
+    "13": (*_FIRST, "Does it show what I asked for?"),
+    "14": ("Load Checkpoint", "Vision-Language Judge", "What you want"),
 }
 
 
