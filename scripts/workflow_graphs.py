@@ -499,7 +499,7 @@ def together() -> Graph:
     )
     both = graph.add(
         "GANRMEnsemble",
-        third.place(262),
+        third.place(400),
         reward_1=taste[0],
         reward_2=fit[0],
         weight_1=1.0,
