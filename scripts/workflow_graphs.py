@@ -531,7 +531,7 @@ def vision_language_judge() -> Graph:
         "### **reason** makes the model say why; **instruction** is for your own words. Connect pictures you like to "
         "**references**, and it compares with them.",
     )
-    prompt_place, judge_place = first.place(130), second.place(560)
+    prompt_place, judge_place = first.place(130), second.place(430)
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
     text = graph.add("PrimitiveStringMultiline", prompt_place, "What you want", value=parts.PROMPT)
     judge = parts.vision_language_judge(graph, judge_place)
