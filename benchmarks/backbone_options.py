@@ -1,4 +1,4 @@
-"""Which backbone a benchmark reads, after which of its blocks, and what else it reads of a picture: options for all.
+"""Command-line options that benchmarks share: the backbone, the transformer blocks it is read after, the second look.
 
 The library gives convolutional networks a second look and reads transformers at four depths. Here both can be varied:
 `--blocks 2 4 6 8 10 12` reads a transformer after those blocks, `--second-look smaller` also lets a transformer look twice,

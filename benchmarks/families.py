@@ -1,4 +1,4 @@
-"""Four families of benchmark tasks under one roof, for the benchmarks that take `--family`.
+"""Registry of the four families of benchmark tasks, for the benchmarks that take `--family`.
 
 The recipe was chosen on the first; the second was made afterwards; in the third and fourth two illustrators drew the same
 subjects, the fourth being for reporting alone.

@@ -17,7 +17,7 @@ and their differences to the taste alone, in the same groups. *as they are*: wei
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,15 +154,15 @@ def print_table(cfg: float, chosen: Sequence[Chosen]) -> None:
         print(row)
 
 
-def interval(differences: Sequence[Values], figure: Callable[[Values], Any] = np.mean) -> str:
-    """Mean over seeds, and its interval."""
+def interval(differences: Sequence[Values]) -> str:
+    """Mean over seeds of a difference [groups] each, and its bootstrap interval over seeds and groups."""
     rng = np.random.default_rng(0)
     drawn = [
-        np.mean([figure(rng.choice(differences[run], len(differences[run]))) for run in runs])
+        np.mean([rng.choice(differences[run], len(differences[run])).mean() for run in runs])
         for runs in rng.integers(0, len(differences), (_DRAWS, len(differences)))
     ]
     low, high = np.quantile(drawn, (0.025, 0.975))
-    return f"{np.mean([figure(each) for each in differences]):+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{np.mean([each.mean() for each in differences]):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 if __name__ == "__main__":

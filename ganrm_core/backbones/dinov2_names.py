@@ -1,4 +1,4 @@
-"""DINOv2's tensors under the names that every version of `transformers` reads.
+"""Renames tensors of DINOv2 checkpoints to the names that every version of `transformers` reads.
 
 Newer versions call the attention's layers `q_proj`, `k_proj`, `v_proj` and `o_proj` and hold a gated MLP's first layer in
 two parts. They still read the older names, which older versions alone know: so files are put under those.

@@ -61,13 +61,17 @@ class NoInitialisation(TorchFunctionMode):
 def load_exactly(network: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) -> None:
     """Load every tensor of `network`; extra position indices are ignored. Raises BackboneError for any other mismatch."""
     wanted = network.state_dict()
-    given = {name: tensor for name, tensor in tensors.items() if name in wanted or "position_ids" not in name}
+    given = {name: tensor for name, tensor in tensors.items() if name in wanted or _counts(name)}
     names = dict.fromkeys((*wanted, *given))
     odd = [n for n in names if n not in given or n not in wanted or given[n].shape != wanted[n].shape]
-    odd = [name for name in odd if "position_ids" not in name]
-    if odd:
+    if odd := list(filter(_counts, odd)):
         raise not_fitting(path, what, odd)
     network.load_state_dict(given, strict=False)
+
+
+def _counts(name: str) -> bool:
+    """False for position indices, which some versions of `transformers` store and others make."""
+    return "position_ids" not in name
 
 
 def not_fitting(path: Path, what: str, odd: list[str]) -> BackboneError:
@@ -86,8 +90,7 @@ def from_folder(class_name: str, folder: Path, options: dict[str, Any] | None = 
     """
     _refuse_code_of_the_hub(folder)
     network, info = _from_pretrained(class_name, folder, {"local_files_only": True, **(options or {})})
-    missing = [name for name in info["missing_keys"] if "position_ids" not in name]
-    if missing:
+    if missing := list(filter(_counts, info["missing_keys"])):
         raise not_fitting(folder, f"a whole {class_name}", missing)
     return network
 
@@ -98,8 +101,7 @@ def from_tensors(
     """A network of `transformers` from `config` and the tensors of the file `path`, in that library's naming."""
     network, info = _from_pretrained(class_name, path, {"config": config, "state_dict": tensors})
     odd = [*info["missing_keys"], *info["unexpected_keys"], *(str(m[0]) for m in info["mismatched_keys"])]
-    odd = [name for name in odd if "position_ids" not in name]
-    if odd:
+    if odd := list(filter(_counts, odd)):
         raise not_fitting(path, what, odd)
     return network
 

@@ -1,4 +1,4 @@
-"""How a search made a picture: the seeds whose noise went into it, and where each came in; as data and as a line of text.
+"""Record of how a steered search made a picture: the seeds of its noise and the steps they came in at, also as a line of text.
 
 The same settings and the same path make the same latent again, without the search.
 """

@@ -1,4 +1,4 @@
-"""Search that steers: the budget of a sampling run goes where the reward is high, and new noise is tried from there.
+"""Reward-guided search while sampling: Search over Paths and Feynman-Kac resampling of half-sampled candidates.
 
 Both ways fork half-sampled candidates: the fork starts from what the model predicts of its parent, with noise that is
 partly the parent's and partly new. "paths" (Search over Paths: Ma et al. 2025, arXiv 2501.09732; with a reward as in
