@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..utils.errors import DataError, ImageError
-from ..utils.files import shown
+from ..utils.files import is_file, shown
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from .embedded_rating import embedded_rating
 from .skipped_files import NAMED, Skipped, names_and_reasons, reason_of
@@ -44,7 +43,7 @@ def read_rating(path: Path) -> Rating | None:
 def sidecars(path: Path) -> list[Path]:
     """The XMP sidecars of a picture that exist: `name.ext.xmp` (darktable, digiKam) before `name.xmp` (Adobe)."""
     names = (f"{name}{suffix}" for name in (path.name, path.stem) for suffix in (".xmp", ".XMP"))
-    return [sidecar for name in names if (sidecar := path.with_name(name)).exists()]
+    return [sidecar for name in names if is_file(sidecar := path.with_name(name))]
 
 
 @dataclass(frozen=True)
@@ -137,9 +136,6 @@ def none_fits(place: str, choice: str, rated: RatedFiles) -> DataError:
 
 def _sidecar_rating(sidecar: Path) -> Rating | None:
     try:
-        status = sidecar.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
-            raise MetadataError("it is not an ordinary file")
         with sidecar.open("rb") as file:
             return xmp_rating(file.read(MOST_BYTES + 1))
     except MetadataError as error:

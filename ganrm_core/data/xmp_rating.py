@@ -10,8 +10,8 @@ import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from xml.parsers import expat
 
+from ..utils.error_text import reason
 from ..utils.errors import ImageError
 
 MOST_BYTES = 4 << 20
@@ -148,6 +148,10 @@ def _values(packet: bytes) -> Mapping[str, str]:
     text = text.partition(b"\0")[0]  # cameras and TIFF pad with NUL bytes, and what follows is none of it
     if not text:
         return {}
+    try:
+        import xml.parsers.expat as expat
+    except ImportError as error:  # such as a libexpat of another version than Python was built for
+        raise MetadataError(f"Python's XML parser does not load: {reason(error)}") from error
     reader = _PropertyReader()
     # Named here, the encoding is not taken from the packet.
     parser = expat.ParserCreate("UTF-8", " ")

@@ -79,7 +79,9 @@ class TestWritingSidecars:
         (folder / "other.xmp").write_text(attribute("xmp:Label", "Red"))
         png(folder / "other.png", None)
         png(folder / "bad.png", HOSTILE["bomb"])
+        long = png(folder / ("x" * 249 + ".png"), None)
         before = sorted(folder.iterdir())
+        assert not write_sidecar(long, 4), "the sidecar's name would be too long"
         for name in ("n", "0", "5", "r", "other", "bad", "missing"):
             assert not write_sidecar(folder / f"{name}.png", 2)
         assert sorted(folder.iterdir()) == before

@@ -141,9 +141,12 @@ class TestSidecars:
             'Left out, since the rating cannot be read: "a.b.png" (in its sidecar "a.b.png.xmp": its XMP '
         )
 
-    def test_that_are_no_files(self, rated: Path) -> None:
+    def test_that_are_no_files_or_have_impossible_names_do_not_count(self, rated: Path) -> None:
         rated.with_name("a.b.xmp").mkdir()
-        assert "not an ordinary file" in read_ratings([rated]).refusals()
+        os.mkfifo(rated.with_name("a.b.png.xmp"))
+        assert read_rating(rated) == Rating(2)
+        long = rated.rename(rated.with_name("a" * 251 + ".png"))
+        assert read_rating(long) == Rating(2)
 
 
 @pytest.fixture

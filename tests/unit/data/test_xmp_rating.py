@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 
 import pytest
@@ -99,3 +100,10 @@ def test_a_written_packet_tells_that_a_model_rated_until_someone_changes_it(give
     assert xmp_rating(packet.encode()) == Rating(given, by_model=True)
     changed = packet.replace(f'xmp:Rating="{given}"', 'xmp:Rating="3"')
     assert xmp_rating(changed.encode()) == Rating(3)
+
+
+def test_without_an_xml_parser_no_rating_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xml.parsers.expat", None)
+    with pytest.raises(MetadataError, match="XML parser does not load"):
+        xmp_rating(attribute().encode())
+    assert xmp_rating(b"") is None
