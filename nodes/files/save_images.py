@@ -218,7 +218,9 @@ def _save(
 
 def _shown(saved: Mapping[int, Place], failed: Mapping[int, GanRMError], remark: str) -> list[dict[str, Any]]:
     """The saved images for the page, and a card naming those that failed, and with a remark, if any."""
-    shown = [{"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved.values()]
+    shown: list[dict[str, Any]] = [
+        {"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved.values()
+    ]
     for line in filter(None, [not_done(failed, "saved") if failed else "", remark]):
         shown += notice(line)["images"]
     return shown
