@@ -14,7 +14,7 @@ JUDGE = "ganrm_judges/Qwen3-VL-4B-Instruct"
 
 # Heights: pages make room for a preview of 220 below the settings of any node that gets a picture.
 KSAMPLER = 490
-SAVED = 450
+SAVED = 480
 TASTE_SAVED = 350
 
 PROMPT = "portrait of a lighthouse keeper, oil painting, warm evening light"
@@ -325,7 +325,9 @@ def adversarial_training(graph: Graph, place: Place, model: Node, prompts: Node,
 
 
 def image_folder(graph: Graph, column: Column, folder: str, title: str) -> Node:
-    return graph.add("GANRMImageFolder", column.place(140), title, folder=folder, recursive=False)
+    return graph.add(
+        "GANRMImageFolder", column.place(170), title, folder=folder, recursive=False, rating="any"
+    )
 
 
 def train(graph: Graph, place: Place, liked: Link, ordinary: Link) -> Node:
@@ -405,5 +407,6 @@ def save_best(graph: Graph, place: Place, best: Node, reward: Node) -> Node:
         scores=scores,
         indices=indices,
         reward=reward[0],
+        star_rating=False,
         **more,
     )

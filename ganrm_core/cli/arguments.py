@@ -75,11 +75,6 @@ def add_loading(parser: argparse.ArgumentParser) -> None:
     add_cache(parser)
 
 
-def add_liked_and_ordinary(parser: argparse.ArgumentParser, ordinary: str = "ordinary pictures") -> None:
-    parser.add_argument("--liked", type=Path, required=True, metavar="DIR", help="pictures you like")
-    parser.add_argument("--ordinary", type=Path, required=True, metavar="DIR", help=ordinary)
-
-
 def add_recursive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="read subfolders too")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .arguments import Subparsers, add_json, add_liked_and_ordinary, add_recursive
+from .arguments import Subparsers, add_json, add_recursive
 from .output import print_facts, print_json, skipped_as_json, warn
 from .progress_bars import bars
+from .rated import add_liked_and_ordinary, liked_and_ordinary
 
 if TYPE_CHECKING:
     from ..leakage.audit.audit import Audit
@@ -29,10 +30,11 @@ def add_parser(commands: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..leakage.audit.audit import audit_folders
 
+    liked, ordinary = liked_and_ordinary(options)
     with bars() as progress:
         audit = audit_folders(
-            options.liked,
-            options.ordinary,
+            liked,
+            ordinary,
             recursive=options.recursive,
             progress=progress,
         )

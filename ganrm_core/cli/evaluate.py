@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 
 from ..reports.score_format import score_text
-from .arguments import Subparsers, add_json, add_liked_and_ordinary, add_model, add_recursive, load_model
+from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
 from .output import ece_text, metrics_as_json, print_facts, print_json, skipped_as_json, warn, warn_skipped
 from .progress_bars import bars
+from .rated import add_liked_and_ordinary, liked_and_ordinary
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from ..data.labelled_files import find_training_files
     from ..rewards.evaluation import evaluate
 
-    files = find_training_files(options.liked, options.ordinary, recursive=options.recursive, least=1)
+    files = find_training_files(*liked_and_ordinary(options), recursive=options.recursive, least=1)
     model = load_model(options)
     with bars() as progress:
         result = evaluate(model, files.liked, files.ordinary, progress=progress)

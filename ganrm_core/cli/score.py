@@ -16,6 +16,7 @@ from .arguments import Subparsers, add_json, add_model, add_recursive, load_mode
 from .given_paths import expanded
 from .output import print_json, print_skipped, warn, warn_skipped
 from .prompts import add_prompts, prompt_source
+from .write_ratings import RatingWriter, add_write_ratings
 
 if TYPE_CHECKING:
     from ..data.skipped_files import Skipped
@@ -33,6 +34,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_recursive(parser)
     add_prompts(parser)
+    add_write_ratings(parser)
     form = parser.add_mutually_exclusive_group()
     add_json(form, "one JSON object a line: file, score, logit, uncertainty; or file, skipped (why)")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
@@ -45,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     files = list(files_of(options.paths, options.recursive))
     prompt_of = prompt_source(options, files)
     model = load_model(options)
+    ratings = RatingWriter.of(model) if options.write_ratings else None
     skipped: list[Skipped] = []
     table = csv.writer(sys.stdout)
     if options.csv:
@@ -62,10 +65,14 @@ def run(options: argparse.Namespace) -> int:
             table.writerow([path, f"{score:.6f}", f"{logit:.6f}", f"{uncertainty:.6f}", ""])
         else:
             print(f"{score:.4f}  {logit:+7.3f}  {_one_line(path)}")
+        if ratings is not None:
+            ratings.write(path, score)
     if options.json:
         print_skipped(skipped)
     elif options.csv:
         table.writerows([entry.path, "", "", "", entry.reason] for entry in skipped)
+    if ratings is not None:
+        ratings.report()
     warn_skipped(skipped, files, "" if options.json or options.csv else "what --json and --csv print")
     return 2 if len(skipped) == len(files) else 0
 

@@ -1,4 +1,4 @@
-"""`ganrm train`: train a reward model from two folders."""
+"""`ganrm train`: train a reward model from two folders, or from one with ratings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .arguments import (
     add_cache,
     add_device,
     add_json,
-    add_liked_and_ordinary,
     add_recursive,
     device,
 )
 from .output import ece_text, print_facts, print_json, skipped_as_json, warn
 from .output_paths import check_suffix, empty_folders_removed, warn_renamed
 from .progress_bars import bars
+from .rated import add_liked_and_ordinary, liked_and_ordinary
 
 if TYPE_CHECKING:
     from ..training.trainer import TrainingResult
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 def add_parser(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "train",
-        help="train a taste model from two folders",
-        description="Train a taste model from a folder of pictures you like and a folder of ordinary outputs.",
+        help="train a taste model from two folders, or from one with ratings",
+        description="Train a taste model from a folder of pictures you like and a folder of ordinary outputs, or from one "
+        "folder of pictures with star ratings.",
         epilog="50 or more pictures of each make a usable model, a few hundred a good one.",
     )
     add_liked_and_ordinary(parser, ordinary="what the generator makes anyway")
@@ -127,10 +128,11 @@ def _train(options: argparse.Namespace) -> TrainingResult:
         neutralise=options.neutralise,
         second_look=options.second_look,
     )
+    liked, ordinary = liked_and_ordinary(options)
     with bars() as progress:
         return train(
-            options.liked,
-            options.ordinary,
+            liked,
+            ordinary,
             settings,
             recursive=options.recursive,
             device=device(options),

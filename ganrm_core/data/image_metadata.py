@@ -22,6 +22,7 @@ from .image_files import PictureSource, identified, open_file, readable
 from .png_chunks import texts
 
 KEY = "ganrm"
+XMP_KEY = "XML:com.adobe.xmp"
 
 _PROMPT_TAG, _NEXT_TAG = 0x0110, 0x010F  # EXIF tags in which ComfyUI stores texts of a WebP
 _ASCII = 2
@@ -43,16 +44,23 @@ def metadata_json(
     return json.dumps({name: value for name, value in known.items() if value is not None}, allow_nan=False)
 
 
-def write_png(picture: Image.Image, file: Path | BinaryIO, texts: Mapping[str, str]) -> None:
-    """Write `picture` with `texts` as tEXt chunks, in that order, pixels and channels unchanged."""
+def write_png(picture: Image.Image, file: Path | BinaryIO, texts: Mapping[str, str], xmp: str = "") -> None:
+    """Write `picture` with `texts` as tEXt chunks, in that order, pixels and channels unchanged.
+
+    `xmp`: an XMP packet, which becomes an iTXt chunk behind them. One that `texts` hold already is kept in its place.
+    """
     info = PngInfo()
     for key, text in texts.items():
         info.add_text(key, text)
+    if xmp and XMP_KEY not in texts:
+        info.add_itxt(XMP_KEY, xmp)
     picture.save(file, format="PNG", pnginfo=info, compress_level=4)
 
 
-def write_webp(picture: Image.Image, path: Path, texts: Mapping[str, str], quality: int) -> None:
-    """Write `picture` with `texts` (printable ASCII) as EXIF entries "key:text".
+def write_webp(
+    picture: Image.Image, path: Path, texts: Mapping[str, str], quality: int, xmp: str = ""
+) -> None:
+    """Write `picture` with `texts` (printable ASCII) as EXIF entries "key:text", and an XMP packet, if any.
 
     `quality` is 1–100, and 100 is lossless. Grey becomes RGB, which is all WebP knows. Raises
     OutputError for more pixels than it holds.
@@ -71,6 +79,7 @@ def write_webp(picture: Image.Image, path: Path, texts: Mapping[str, str], quali
         lossless=quality >= 100,
         exact=quality >= 100,  # else colours under transparent pixels are thrown away
         exif=_exif(texts) if texts else b"",
+        xmp=xmp.encode(),
     )
     path.write_bytes(_exif_first(encoded.getvalue()))
 

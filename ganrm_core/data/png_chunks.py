@@ -97,6 +97,26 @@ def texts(file: BinaryIO, wanted: str) -> Iterator[str]:
             yield text[1].decode("utf-8" if chunk.name == b"iTXt" else "latin-1", "replace")
 
 
+def first_chunk(file: BinaryIO, name: bytes) -> bytes | None:
+    """The data of the first chunk called `name`, anywhere in the file; None where there is none."""
+    return next((_data(file, chunk) for chunk in chunks(file) if chunk.name == name), None)
+
+
+def xmp_text(file: BinaryIO) -> bytes | None:
+    """The XMP packet, anywhere in the file, as it is; None where there is none.
+
+    Raises zlib.error for one that is damaged, or longer than `MOST`.
+    """
+    start = _XMP.encode() + b"\0"
+    for chunk in chunks(file):
+        file.seek(chunk.start)
+        if chunk.name == b"iTXt" and file.read(len(start)) == start:
+            if (text := _text(file, chunk)) is None:
+                raise zlib.error("damaged or too long")
+            return text[1]
+    return None
+
+
 def _chunk_at(file: BinaryIO, place: int) -> Chunk | None:
     file.seek(place)
     head = file.read(8)

@@ -136,6 +136,20 @@ _SAVED = {
     "{n} of {m} liked pictures in {name}, {known} to go.": "{name} 中喜欢的图像 {n} / {m} 张，还差 {known} 张。",
     "{n} of {m} ordinary pictures in {name}, {known} to go.": "{name} 中普通的图像 {n} / {m} 张，还差 {known} 张。",
     "Nothing is trained until then.": "在此之前不训练。",
+    "Saved without star ratings: they need the scores and the reward connected.": (
+        "保存时没有写入星级：需要连接分数和奖励。"
+    ),
+    "Saved without star ratings: this reward has no thresholds between 0 and 1 to make stars of.": (
+        "保存时没有写入星级：这个奖励没有 0 和 1 之间的阈值可用来给出星级。"
+    ),
+    "Saved without star ratings: ComfyUI was started with --disable-metadata.": (
+        "保存时没有写入星级：ComfyUI 以 --disable-metadata 启动。"
+    ),
+    "Rated by a model, and not changed since: {n} of {m}.": "由模型评级、此后无人改动的：{m} 张中有 {n} 张。",
+    "A taste that learns from such ratings learns what that model knows already.": (
+        "从这样的评级中学习的品味，只会学到那个模型已经知道的。"
+    ),
+    "Left out, since the rating cannot be read: {names}.": "因无法读取评级而略去：{names}。",
     "one": "1",
     "two": "2",
     "three": "3",

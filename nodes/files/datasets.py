@@ -7,11 +7,13 @@ from pathlib import Path
 from comfy_api.latest import io
 from torch import Tensor
 
+from ...ganrm_core.data.ratings import ANY, CHOICES, none_fits, read_ratings
 from ...ganrm_core.selection.non_finite import invalid_text
+from ...ganrm_core.utils.files import shown
 from ...ganrm_core.utils.progress import Progress
 from ..display.candidates import Candidates
 from ..display.previews import notice
-from ..display.queue_checks import known
+from ..display.queue_checks import check_choice, known
 from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
@@ -28,7 +30,7 @@ class ImageFolder(io.ComfyNode):
         return Schema(
             node_id="GANRMImageFolder",
             display_name="Image Folder (GAN-RM)",
-            search_aliases=["favorites", "favourites", "folder", "pictures"],
+            search_aliases=["favorites", "favourites", "folder", "pictures", "stars", "rating"],
             category=CATEGORY,
             description="A folder of pictures to train on, compare or score. Nothing is loaded yet, so it may be "
             "large and hold pictures of any size.",
@@ -47,6 +49,15 @@ class ImageFolder(io.ComfyNode):
                         tooltip="Also take the pictures in folders inside this one.",
                     )
                 ),
+                io.Combo.Input(
+                    "rating",
+                    options=list(CHOICES),
+                    default=ANY,
+                    optional=True,
+                    tooltip="Which pictures, by the stars you gave them in Lightroom, digiKam, darktable, Bridge, Windows or "
+                    "an asset manager. One folder can be liked (at least 4) and ordinary (at most 2, with the rejected): use "
+                    "two of these nodes.",
+                ),
             ],
             outputs=[
                 GanRMDataset.Output("dataset", display_name="dataset", tooltip="The pictures of the folder."),
@@ -55,19 +66,35 @@ class ImageFolder(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, folder: str | None = None, recursive: bool | None = None) -> bool:
+    def validate_inputs(
+        cls, folder: str | None = None, recursive: bool | None = None, rating: str | None = None
+    ) -> bool:
+        check_choice(known(rating, ANY), CHOICES, "rating")
         if folder is not None:  # else it comes over a link
             pictures_in(folder, known(recursive, True))
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, folder: str | None = None, recursive: bool | None = False) -> str:
-        return folder_fingerprint(folder, bool(recursive))
+    def fingerprint_inputs(
+        cls, folder: str | None = None, recursive: bool | None = False, rating: str | None = ANY
+    ) -> str:
+        return folder_fingerprint(folder, bool(recursive), rated=rating != ANY)
 
     @classmethod
-    def execute(cls, folder: str, recursive: bool = False) -> io.NodeOutput:  # type: ignore[override]
+    def execute(  # type: ignore[override]
+        cls, folder: str, recursive: bool = False, rating: str = ANY
+    ) -> io.NodeOutput:
+        check_choice(rating, CHOICES, "rating")
         found = pictures_in(folder, recursive)
-        return io.NodeOutput(Dataset(tuple(found), folder), len(found))
+        if rating == ANY:
+            return io.NodeOutput(Dataset(tuple(found), folder), len(found))
+        rated = read_ratings(found, progress_bar())
+        fitting = rated.fitting(rating)
+        if not fitting:
+            raise none_fits(shown(folder), rating, rated)
+        remarks = [line for line in (rated.given_by_model(fitting), rated.refusals()) if line]
+        ui = notice(" ".join(remarks)) if remarks else None
+        return io.NodeOutput(Dataset(fitting, f"{folder}, {rating}"), len(fitting), ui=ui)
 
 
 class ImagesToDataset(io.ComfyNode):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 from comfy_api.latest import io
 from PIL import Image
 from torch import Tensor
 
 from ...ganrm_core.data.image_metadata import KEY, metadata_json, write_png, write_webp
 from ...ganrm_core.rewards.base import Reward
-from ...ganrm_core.utils.errors import DataError, GanRMError, NameTakenError
+from ...ganrm_core.utils.errors import GanRMError, NameTakenError
 from ...ganrm_core.utils.progress import Progress
 from ..display.candidates import Candidates
 from ..display.messages import not_done
@@ -26,14 +24,13 @@ from ..host import metadata
 from ..host.progress import progress_bar
 from ..host.save_paths import Place, SavePaths
 from ..sockets import CATEGORY, GanRMReward, Schema, advanced
+from .image_values import finite, numbers, one_per_image
 from .pixel_files import as_saved, write_picture
+from .star_ratings import StarRatings, star_ratings
 from .upstream_seed import upstream_seed
 
 _FORMATS = ("png", "webp")
 _DIGITS = 6  # of a score: float32 has no more
-
-_Number = TypeVar("_Number", int, float)
-_Value = TypeVar("_Value")
 
 
 class SaveImages(io.ComfyNode):
@@ -89,7 +86,9 @@ class SaveImages(io.ComfyNode):
                     "numbers on the sheets count from 1.",
                 ),
                 GanRMReward.Input(
-                    "reward", optional=True, tooltip="The model that gave the scores: its name is noted down."
+                    "reward",
+                    optional=True,
+                    tooltip="The model that gave the scores: its name is noted down, and stars are given by its thresholds.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -104,6 +103,14 @@ class SaveImages(io.ComfyNode):
                     force_input=True,
                     tooltip="How a search made each picture: the paths of the Best-of-N Sampler, which makes the picture "
                     "again of it.",
+                ),
+                io.Boolean.Input(
+                    "star_rating",
+                    display_name="star rating",
+                    default=False,
+                    optional=True,
+                    tooltip="Also write the score as 1 to 5 stars into the file, by the thresholds of the reward, for "
+                    "programs that show and sort pictures by stars. Needs scores and reward.",
                 ),
             ],
             outputs=[
@@ -136,16 +143,20 @@ class SaveImages(io.ComfyNode):
         reward: list[Reward] | None = None,
         seed: list[int] | None = None,
         paths: list[str] | None = None,
+        star_rating: list[bool] | None = None,
     ) -> io.NodeOutput:
         check_choice(format[0], _FORMATS, "format")
         pictures = Candidates(images, "each image")
         count = len(pictures)
-        of_scores = _one_per_image(_numbers(scores, float, "scores"), "scores", count)
-        of_indices = _one_per_image(_numbers(indices, int, "indices"), "indices", count)
-        seeds = _numbers(seed, int, "seeds") or _found_seed(cls.hidden)
-        of_seeds = _one_per_image(seeds, "seeds", count, one_for_all=True)
-        of_paths = _one_per_image(paths or [], "paths", count)
-        model = reward[0].name if reward else None
+        of_scores = one_per_image(numbers(scores, float, "scores"), "scores", count)
+        of_indices = one_per_image(numbers(indices, int, "indices"), "indices", count)
+        seeds = numbers(seed, int, "seeds") or _found_seed(cls.hidden)
+        of_seeds = one_per_image(seeds, "seeds", count, one_for_all=True)
+        of_paths = one_per_image(paths or [], "paths", count)
+        rewarding = reward[0] if reward else None
+        ratings = StarRatings([None] * count)
+        if star_rating and star_rating[0]:
+            ratings = star_ratings(of_scores, rewarding, metadata=metadata.wanted())
 
         texts = metadata.page_texts(cls.hidden.prompt, cls.hidden.extra_pnginfo) if metadata.wanted() else {}
         places = SavePaths(filename_prefix[0], f".{format[0]}")
@@ -157,7 +168,7 @@ class SaveImages(io.ComfyNode):
             if metadata.wanted():
                 texts[KEY] = metadata_json(
                     score=None if score is None else round(float(score), _DIGITS),
-                    model=model,
+                    model=rewarding.name if rewarding else None,
                     index=of_indices[position],
                     seed=of_seeds[position],
                     path=of_paths[position],
@@ -165,7 +176,11 @@ class SaveImages(io.ComfyNode):
             try:
                 picture = as_saved(pictures.picture(position), position, count)
                 place = partial(places.next, picture.width, picture.height, score)
-                saved[position] = _save(picture, place, texts, quality[0])
+                saved[position] = _save(
+                    picture,
+                    place,
+                    partial(_write, texts=texts, quality=quality[0], xmp=ratings.packet(position)),
+                )
             except GanRMError as error:  # the other images are still saved
                 failed[position] = error
             progress(Progress("Saving pictures", position + 1, count))
@@ -173,31 +188,42 @@ class SaveImages(io.ComfyNode):
             raise failed[0]
         names = [place.name for place in saved.values()]
         known: dict[str, list[Any]] = {"scores": of_scores, "indices": of_indices, "seeds": of_seeds}
+        known["stars"] = list(ratings.stars)
         lists = {
-            name: _finite([values[position] for position in saved])
+            name: finite([values[position] for position in saved])
             for name, values in known.items()
             if set(values) != {None}
         }
         return io.NodeOutput(
-            names, ui={"images": _shown(saved, failed), "files": names, **lists, **_failures(failed)}
+            names,
+            ui={
+                "images": _shown(saved, failed, ratings.why_none),
+                "files": names,
+                **lists,
+                **_failures(failed),
+            },
         )
 
 
 def _save(
-    picture: Image.Image, next_place: Callable[[], Place], texts: dict[str, str], quality: int
+    picture: Image.Image, next_place: Callable[[], Place], write: Callable[[Image.Image, Path], None]
 ) -> Place:
     """Write the image to the next free place, again if another program takes the name meanwhile."""
     while True:
         place = next_place()
         with suppress(NameTakenError):
-            write_picture(place.path, lambda temporary: _write(picture, temporary, texts, quality))
+            write_picture(place.path, lambda temporary: write(picture, temporary))
             return place
 
 
-def _shown(saved: Mapping[int, Place], failed: Mapping[int, GanRMError]) -> list[dict[str, Any]]:
-    """The saved images for the page, and a card naming those that failed, if any."""
-    shown = [{"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved.values()]
-    return [*shown, *notice(not_done(failed, "saved"))["images"]] if failed else shown
+def _shown(saved: Mapping[int, Place], failed: Mapping[int, GanRMError], remark: str) -> list[dict[str, Any]]:
+    """The saved images for the page, and a card naming those that failed, and with a remark, if any."""
+    shown: list[dict[str, Any]] = [
+        {"filename": p.path.name, "subfolder": p.subfolder, "type": "output"} for p in saved.values()
+    ]
+    for line in filter(None, [not_done(failed, "saved") if failed else "", remark]):
+        shown += notice(line)["images"]
+    return shown
 
 
 def _failures(failed: Mapping[int, GanRMError]) -> dict[str, list[dict[str, Any]]]:
@@ -209,47 +235,13 @@ def _failures(failed: Mapping[int, GanRMError]) -> dict[str, list[dict[str, Any]
     )
 
 
-def _write(picture: Image.Image, path: Path, texts: dict[str, str], quality: int) -> None:
+def _write(picture: Image.Image, path: Path, texts: dict[str, str], quality: int, xmp: str) -> None:
     if path.suffix == ".webp":
-        write_webp(picture, path, texts, min(100, max(1, quality)))
+        write_webp(picture, path, texts, min(100, max(1, quality)), xmp)
     else:
-        write_png(picture, path, texts)
-
-
-def _numbers(values: list[Any] | None, kind: type[_Number], name: str) -> list[_Number]:
-    """A flat list of numbers: other packs also send tensors and nested lists. Raises DataError for anything else."""
-    flat: list[Any] = []
-    for value in values or []:
-        plain = value.tolist() if isinstance(value, (Tensor, np.ndarray)) else value
-        flat += plain if isinstance(plain, (list, tuple)) else [plain]
-    try:
-        return [kind(value) for value in flat]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            f"The {name} hold what is no number ({error}). Connect the {name} of these images."
-        ) from error
+        write_png(picture, path, texts, xmp)
 
 
 def _found_seed(hidden: Any) -> list[int]:
     found = upstream_seed(hidden.prompt or {}, str(hidden.unique_id))
     return [] if found is None else [found]
-
-
-def _finite(values: Sequence[float | None]) -> list[float | None]:
-    """For API clients: NaN and infinity, which JSON lacks, become None."""
-    return [None if value is None or not math.isfinite(value) else value for value in values]
-
-
-def _one_per_image(
-    values: list[_Value], name: str, count: int, *, one_for_all: bool = False
-) -> list[_Value | None]:
-    if not values:
-        return [None] * count
-    if len(values) == count:
-        return list(values)
-    if one_for_all and len(values) == 1:
-        return [values[0]] * count
-    raise DataError(
-        f"There are {count} images but {len(values)} {name}. Connect the {name} that belong to these images, one "
-        f"for each, or leave {name} unconnected."
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,3 +148,14 @@ def test_prompts_and_groups(pack: Any, make_groups: Any) -> None:
     make_groups.drawing = True
     make_groups(texts="猫 狗", count=22, steps=1)
     make_groups(texts="猫 狗", count=2, steps=1, pictures=8)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_ratings(pack: Any, folders: Any) -> None:
+    fill_folder(folders.input / "rated", "liked", 1)
+    packet = pack.module("ganrm_core.data.xmp_rating").rating_packet(5)
+    (folders.input / "rated" / "liked000.xmp").write_text(packet, encoding="utf-8")
+    pack.run("GANRMImageFolder", folder="input/rated", rating="at least 4")
+    pack.run("GANRMSaveImages", images=noise(), star_rating=True)
+    unknown = SimpleNamespace(name="judge", thresholds={})
+    pack.run("GANRMSaveImages", images=noise(), scores=0.5, reward=unknown, star_rating=True)

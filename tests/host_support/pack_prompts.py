@@ -15,8 +15,8 @@ _SMALL = {"width": 64, "height": 64, "steps": 2}
 _SWAPPED = {"sd_xl_base_1.0.safetensors": CHECKPOINT}
 
 
-def image_folder(folder: str) -> Json:
-    return node("GANRMImageFolder", folder=folder, recursive=False)
+def image_folder(folder: str, rating: str = "any") -> Json:
+    return node("GANRMImageFolder", folder=folder, recursive=False, rating=rating)
 
 
 def training(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from contract_support.pack import Folders, Many, Pack
 from contract_support.pictures import as_core_saves, fail_to_save, noise, pixels
 from PIL import Image
+from unit_support.rated_files import HOSTILE, attribute
 
 
 def put(folder: Path, *names: str) -> None:
@@ -46,6 +48,90 @@ class TestImageFolder:
                 pack.run("GANRMImageFolder", folder=value)
             assert re.search(words, pack.refusal("GANRMImageFolder", folder=value, recursive=False))
         assert pack.refusal("GANRMImageFolder", folder="input/deep") == "", "recursive may come over a link"
+
+
+def rated(folder: Path, **stars: object) -> None:
+    """Pictures called as the keywords, with these ratings in sidecars; None for none."""
+    put(folder, *(f"{name}.png" for name in stars))
+    for name, value in stars.items():
+        if value is not None:
+            (folder / f"{name}.xmp").write_text(attribute(value=value))
+
+
+class TestRating:
+    def test_one_folder_is_liked_and_ordinary(self, pack: Pack, folders: Folders) -> None:
+        rated(folders.input / "mine", a=5, b=4, c=3, d=2, e=1, f=-1, g=0, h=None)
+
+        def names(rating: str) -> str:
+            result = pack.run("GANRMImageFolder", folder="input/mine", rating=rating)
+            assert result["count"] == len(result["dataset"])
+            assert result.ui == {}
+            return "".join(path.stem for path in result["dataset"].paths)
+
+        assert [names(each) for each in ("at least 4", "at most 2", "unrated", "rejected", "any")] == (
+            ["ab", "def", "gh", "f", "abcdefgh"]
+        )
+        liked = pack.run("GANRMImageFolder", folder="input/mine", rating="at least 4")["dataset"]
+        assert liked.name == "input/mine, at least 4"
+
+    def test_nothing_that_fits_and_other_choices(self, pack: Pack, folders: Folders, errors: Any) -> None:
+        rated(folders.input / "mine", a=3, b=3, c=None)
+        with pytest.raises(errors.DataError) as found:
+            pack.run("GANRMImageFolder", folder="input/mine", rating="at least 4")
+        assert str(found.value) == (
+            'No picture in "input/mine" is rated at least 4: of 3 pictures 2 have 3 stars and 1 has no rating. Rate '
+            "pictures there (in Lightroom, digiKam, darktable, Bridge or Windows), or choose another rating."
+        )
+        for value in ("4", "at least 6", ""):
+            assert "Use one of: any, at least 1" in pack.refusal(
+                "GANRMImageFolder", folder="input/mine", rating=value
+            )
+        assert pack.refusal("GANRMImageFolder", folder="input/mine", rating=None) == "", "over a link"
+
+    def test_refused_files_and_a_models_own_stars_are_told_on_a_card(
+        self, pack: Pack, folders: Folders
+    ) -> None:
+        rated(folders.input / "mine", a=5, b=5)
+        (folders.input / "mine" / "b.xmp").write_bytes(HOSTILE["bomb"])
+        result = pack.run("GANRMImageFolder", folder="input/mine", rating="at least 4")
+        assert [path.stem for path in result["dataset"].paths] == ["a"]
+        (card,) = result.ui["images"]
+        assert (folders.temp / card["subfolder"] / card["filename"]).is_file()
+        packet = pack.module("ganrm_core.data.xmp_rating").rating_packet(5)
+        (folders.input / "mine" / "b.xmp").write_text(packet, encoding="utf-8")
+        result = pack.run("GANRMImageFolder", folder="input/mine", rating="at least 4")
+        assert result["count"] == 2
+        assert len(result.ui["images"]) == 1
+        assert pack.run("GANRMImageFolder", folder="input/mine").ui == {}, "without a rating none is read"
+
+    def test_fingerprint_notices_changed_ratings(self, pack: Pack, folders: Folders) -> None:
+        def now(rating: Any = "at least 4", folder: Any = "input/mine") -> Any:
+            return pack.node("GANRMImageFolder").fingerprint_inputs(
+                folder=folder, recursive=False, rating=rating
+            )
+
+        mine = folders.input / "mine"
+        rated(mine, a=5, b=None)
+        plain, first = now("any"), now()
+        assert (now("any"), now()) == (plain, first)
+        (mine / "a.xmp").write_text(attribute(value=1))
+        second = now()
+        assert second != first
+        (mine / "b.png.xmp").write_text(attribute(value=5))
+        third = now()
+        assert third not in (first, second)
+        (mine / "b.png.xmp").unlink()
+        assert now("any") == plain
+        # As programs do that keep the time of a file whose rating they change: size and time are the same.
+        status = (mine / "b.png").stat()
+        data = (mine / "b.png").read_bytes()
+        before = now()
+        (mine / "new").write_bytes(data)
+        (mine / "new").replace(mine / "b.png")
+        os.utime(mine / "b.png", ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert now() != before
+        assert now(None, None) == "linked"
+        assert isinstance(now(folder="../.."), str)
 
 
 def temporary_files(folders: Folders) -> list[Path]:

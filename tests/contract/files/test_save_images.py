@@ -130,6 +130,70 @@ class TestMetadata:
         assert not re.search(b"tEXt|iTXt|zTXt|EXIF|ganrm|KSampler|taste", data)
 
 
+RATING = SimpleNamespace(name="my taste", thresholds={"balanced": 0.4, "fpr_5": 0.8})
+
+
+class TestStarRating:
+    @pytest.mark.parametrize("form", ["png", "webp"])
+    def test_stars_by_the_rewards_thresholds_beside_the_workflow(
+        self, pack: Pack, save: Any, ours: Any, folders: Folders, form: str
+    ) -> None:
+        scores = Many([0.1, 0.2, 0.4, 0.8, 0.9, float("nan")])
+        extra = {"workflow": {"nodes": []}}
+        result = save(noise(6), SAMPLED, extra, format=form, scores=scores, reward=RATING, star_rating=True)
+        assert result.ui["stars"] == [1, 2, 3, 4, 5, None]
+        assert [entry["type"] for entry in result.ui["images"]] == ["output"] * 6
+        read = pack.module("ganrm_core.data.ratings").read_rating
+        found = [read(folders.output / name) for name in result["files"]]
+        assert [each and (each.stars, each.by_model) for each in found] == (
+            [*((stars, True) for stars in range(1, 6)), None]
+        )
+        assert ours(result)[0] == {"score": 0.1, "model": "my taste", "seed": 42}
+        with Image.open(folders.output / result["files"][3]) as picture:
+            assert b'xmp:Rating="4"' in picture.info["xmp"]
+            texts = picture.text if form == "png" else dict(picture.getexif())  # type: ignore[attr-defined]
+        assert json.dumps(SAMPLED) in "".join(map(str, texts.values()))
+        assert (pixels(folders.output / result["files"][0]) == as_core_saves(noise(6)[0])).all() == (
+            form == "png"
+        )
+
+    def test_off_by_default_and_never_over_metadata_that_is_there(
+        self, save: Any, ours: Any, folders: Folders
+    ) -> None:
+        given = {"scores": 0.9, "reward": RATING}
+        result = save(noise(), SAMPLED, **given)
+        assert b"Rating" not in (folders.output / result["files"][0]).read_bytes()
+        assert "stars" not in result.ui
+        theirs = {"XML:com.adobe.xmp": "theirs"}
+        result = save(noise(), SAMPLED, theirs, star_rating=True, **given)
+        data = (folders.output / result["files"][0]).read_bytes()
+        assert b"xmp:Rating" not in data
+        assert b"theirs" in data
+
+    def test_why_there_are_none(self, pack: Pack, save: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        module = pack.module("nodes.files.save_images")
+        told: list[str] = []
+        shown = module.notice
+        monkeypatch.setattr(module, "notice", lambda words: told.append(words) or shown(words))
+        unknown = {"scores": 0.5, "reward": REWARD}
+        for inputs, words in (
+            ({"scores": 0.5}, "need the scores and the reward"),
+            ({"reward": RATING}, "need the scores and the reward"),
+            (unknown, "no thresholds"),
+            (
+                {"scores": 0.5, "reward": SimpleNamespace(name="x", thresholds={"balanced": 7.0})},
+                "no thresholds",
+            ),
+        ):
+            result = save(noise(), star_rating=True, **inputs)
+            assert len(result["files"]) == 1, "the picture is saved"
+            assert [entry["type"] for entry in result.ui["images"]] == ["output", "temp"]
+            assert re.search(words, told.pop())
+        monkeypatch.setattr(pack.module("nodes.host.metadata").args, "disable_metadata", True)
+        save(noise(), star_rating=True, scores=0.5, reward=RATING)
+        assert "--disable-metadata" in told.pop()
+
+
 class TestNames:
     def test_counters_go_on_and_nothing_is_overwritten(self, save: Any, folders: Folders) -> None:
         mine = folders.output / "a" / "b_00007_.png"

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganrm_core.data.embedded_rating import embedded_rating
 from ganrm_core.data.image_metadata import KEY, metadata_json, read_metadata, write_png, write_webp
+from ganrm_core.data.xmp_rating import Rating, rating_packet
 from ganrm_core.utils.errors import ImageError, OutputError
 
 TEXTS = {
@@ -70,6 +72,23 @@ def test_png_and_webp_of_quality_100_keep_every_pixel(tmp_path: Path, mode: str)
         write_webp(original, path, TEXTS, quality)
         with Image.open(path) as found:
             assert (found.convert(expected.mode).tobytes() == expected.tobytes()) == lossless
+
+
+@pytest.mark.parametrize("texts", [TEXTS, {}])
+def test_an_xmp_packet_beside_the_texts(tmp_path: Path, texts: dict[str, str]) -> None:
+    original, packet = picture(), rating_packet(4)
+    write_png(original, tmp_path / "a.png", texts, packet)
+    write_webp(original, tmp_path / "a.webp", texts, 100, packet)
+    for path in (tmp_path / "a.png", tmp_path / "a.webp"):
+        with Image.open(path) as found:
+            assert found.info["xmp"] == packet.encode()
+            assert found.tobytes() == original.tobytes()
+        assert read_metadata(path) == ({"score": 0.75, "seed": 7} if texts else None)
+        assert embedded_rating(path) == Rating(4, by_model=True)
+    if texts:
+        for counts_padding in (True, False):
+            data = (tmp_path / "a.webp").read_bytes()
+            assert page_reads_webp(data, counts_padding=counts_padding) == texts
 
 
 @pytest.mark.parametrize("quality", [1, 80, 100])
