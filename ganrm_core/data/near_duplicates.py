@@ -26,6 +26,9 @@ THRESHOLD = 0.91
 # on one side; 97 % of those cropped on two sides and 95 % on four; 97 % of the watermarked ones (the others
 # are nearly black, so that the mark is most of the picture). Other pictures will give other shares.
 
+BURST = 0.8
+"""Cosine similarity from which on two pictures count as shots of one burst: see `benchmarks/bursts.py`."""
+
 Floats = NDArray[np.float32]
 
 _GRID = 12
