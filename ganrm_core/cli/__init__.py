@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.errors import GanRMError
-from . import audit, best, combine, cull, demo, evaluate, heatmap, info, refine, score, train
+from . import audit, best, card, combine, cull, demo, evaluate, heatmap, info, refine, score, train
 from .arguments import add_verbose, cache_of
 from .decoder_messages import silence_decoders
 from .given_paths import given_path
@@ -20,7 +20,7 @@ from .log_lines import log_lines
 from .output import warn
 from .streams import usable_streams
 
-_COMMANDS = (demo, audit, train, refine, score, best, cull, heatmap, evaluate, combine, info)
+_COMMANDS = (demo, audit, train, refine, score, best, cull, heatmap, evaluate, combine, card, info)
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 
