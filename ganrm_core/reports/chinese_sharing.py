@@ -25,6 +25,7 @@ _TASTE_CARD = {
 _CULL = {
     "None of the {n} pictures is like another: all are kept.": "{n} 张图像互不相似：全部保留。",
     "{n} of {m} pictures are kept.": "{m} 张图像中保留 {n} 张。",
+    "The other is like one of them, and scores lower.": "另一张与其中一张相似，且分数更低。",
     "The other {n} are like one of them, and score lower.": "其余 {n} 张各与其中一张相似，且分数更低。",
 }
 

@@ -49,10 +49,12 @@ def lead(selection: FolderSelection) -> str:
     rest, groups = the_rest(selection), groups_of_several(selection).groups
     if not groups:
         return f"None of the {len(selection.rows)} pictures is like another: all are kept."
-    return (
-        f"{len(selection.kept)} of {len(selection.rows)} pictures are kept. The other {len(rest)} are like one of them, and "
-        "score lower."
+    others = (
+        "The other is like one of them, and scores lower."
+        if len(rest) == 1
+        else f"The other {len(rest)} are like one of them, and score lower."
     )
+    return f"{len(selection.kept)} of {len(selection.rows)} pictures are kept. {others}"
 
 
 def _facts(selection: FolderSelection) -> list[tuple[str, str]]:
