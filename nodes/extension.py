@@ -14,6 +14,7 @@ from .files.add_to_dataset import AddToDataset
 from .files.datasets import ImageFolder, ImagesToDataset
 from .files.reward_models import LoadModel, SaveModel
 from .files.save_images import SaveImages
+from .files.taste_card import TasteCardNode
 from .host import folders, help_pages, language
 from .post_training.adversarial_training import AdversarialTraining
 from .post_training.compare_models import CompareModels
@@ -23,6 +24,7 @@ from .post_training.prompts import Prompts
 from .post_training.save_lora import SaveLora
 from .post_training.train_on_groups import TrainOnGroups
 from .scoring.combine import Ensemble
+from .scoring.cull_folder import CullFolder
 from .scoring.heatmap import Heatmap
 from .scoring.known_reward import KnownReward
 from .scoring.prompt_fit import PromptFitNode
@@ -60,6 +62,8 @@ NODES: list[type[io.ComfyNode]] = [
     PromptFitNode,
     KnownReward,
     VisionLanguageJudge,
+    CullFolder,
+    TasteCardNode,
 ]
 
 

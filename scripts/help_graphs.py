@@ -80,4 +80,22 @@ def known_judge() -> Graph:
     return graph
 
 
-HELP_GRAPHS = (images_to_dataset, bootstrapping, custom_sampling, known_judge)
+def taste_card() -> Graph:
+    """A card of the taste of the first workflow."""
+    graph = Graph("taste_card", faces=("GANRMTasteCard",))
+    first, second = graph.columns(360, 520)
+    model = parts.load_model(graph, first.place(130))
+    graph.add(
+        "GANRMTasteCard",
+        second.place(860),
+        reward=model[0],
+        folder="output",
+        name="My taste",
+        author="",
+        licence="CC BY 4.0",
+        recursive=False,
+    )
+    return graph
+
+
+HELP_GRAPHS = (images_to_dataset, bootstrapping, custom_sampling, known_judge, taste_card)

@@ -46,6 +46,7 @@ _SHEETS = (
     "GANRMAddToDataset",
     "GANRMBestOfN",
     "GANRMBestOfNSampler",
+    "GANRMCullFolder",
     "GANRMScoreFolder",
 )
 _TRAININGS = ("GANRMTrainOnGroups", "GANRMAdversarialTraining")
@@ -194,11 +195,11 @@ def _face(page: ComfyPage, server: Server, graph: Graph, face: str) -> Image.Ima
 
 
 def _show_for_help(page: ComfyPage, graph: Graph) -> None:
-    """Screenshots of nodes that no workflow uses; bootstrapping is run for its own."""
+    """Screenshots of nodes that no workflow uses; those that show a result are run for it."""
     (face,) = graph.faces
     with tempfile.TemporaryDirectory() as folder:
         page.drop_file(write_workflow(page, graph.name, graph.prompt, graph.layout, Path(folder))[0])
-    if face == "GANRMBootstrap":
+    if face in ("GANRMBootstrap", "GANRMTasteCard"):
         page.run_and_wait(seconds=900)
     node_screenshot(page, next(_numbers(graph, face)), HELP / f"{face}.jpg")
 

@@ -559,6 +559,36 @@ def vision_language_judge() -> Graph:
     return graph
 
 
+def cull_folder() -> Graph:
+    graph = Graph("15 Cull a folder", "Cull a folder", ("GANRMCullFolder",))
+    first, second, third = graph.columns(380, 560, 440)
+    graph.note(
+        first.place(330),
+        "Cull a folder",
+        "## 1. Choose your taste and the folder, then press **Run**.",
+        "## 2. Pictures that are nearly the same form groups. The best of each, and every picture like no other, are *copied* to "
+        "a new folder in *output*.",
+        "### Your own files stay where they are. **place** *nothing* only shows the groups.",
+        "### **alike** *copies* is stricter; **keep** says how many of each group.",
+    )
+    model = parts.load_model(graph, first.place(130))
+    culled = graph.add(
+        "GANRMCullFolder",
+        second.place(800),
+        folder="input",
+        reward=model[0],
+        alike="bursts",
+        keep=1,
+        save_to="culled",
+        place="copy",
+        recursive=False,
+        within=0,
+    )
+    graph.add("PreviewAny", third.place(500), "Every picture, group by group", source=culled[0])
+    graph.add("PreviewAny", third.place(250), "In words", source=culled[3])
+    return graph
+
+
 WORKFLOWS = (
     train,
     best_of_16,
@@ -574,4 +604,5 @@ WORKFLOWS = (
     style,
     together,
     vision_language_judge,
+    cull_folder,
 )

@@ -19,6 +19,7 @@ _SETS = {
     "models/ganrm_datasets/my_likes": 40,
 }
 _CANDIDATES = 16
+_SCENES = 5
 
 
 def fill_folders(base: Path) -> None:
@@ -35,6 +36,20 @@ def fill_folders(base: Path) -> None:
             if "ordinary" in name or (mixed and index % 8 not in (2, 5)):
                 picture = _spoilt(picture, index)
             picture.save(folder / f"{index + 1:03}.png")
+    _fill_with_bursts(base / "input", [next(pictures).path for _ in range(_SCENES)])
+
+
+def _fill_with_bursts(folder: Path, sources: list[Path]) -> None:
+    """Three shots of each source but the last: a little moved, and one of them spoilt."""
+    for number, source in enumerate(sources, start=1):
+        whole = to_pil(load_picture(source, 400))
+        shots = 1 if number == len(sources) else 3
+        for shot in range(shots):
+            left, top = 8 * shot, 5 * ((shot + number) % 3)
+            picture = whole.crop((left, top, left + 384, top + 384))
+            if shot == number % 3:
+                picture = _spoilt(picture, number)
+            picture.save(folder / f"shoot_{number}{'abc'[shot]}.png")
 
 
 def _spoilt(picture: Image.Image, index: int) -> Image.Image:

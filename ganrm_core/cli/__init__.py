@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.errors import GanRMError
-from . import audit, best, combine, demo, evaluate, heatmap, info, refine, score, train
+from . import audit, best, card, combine, cull, demo, evaluate, heatmap, info, refine, score, train
 from .arguments import add_verbose, cache_of
 from .decoder_messages import silence_decoders
 from .given_paths import given_path
@@ -20,7 +20,7 @@ from .log_lines import log_lines
 from .output import warn
 from .streams import usable_streams
 
-_COMMANDS = (demo, audit, train, refine, score, best, heatmap, evaluate, combine, info)
+_COMMANDS = (demo, audit, train, refine, score, best, cull, heatmap, evaluate, combine, card, info)
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 
@@ -31,6 +31,7 @@ Train a taste model from two folders of pictures, and let it pick the best of N.
   ganrm train --liked LIKED --ordinary ORDINARY --output taste.safetensors
   ganrm score taste.safetensors outputs/                     a score for every picture
   ganrm best taste.safetensors outputs/ --keep 4 --output best/
+  ganrm cull taste.safetensors shoot/                        the best of every burst; moves nothing unless told to
 """
 
 

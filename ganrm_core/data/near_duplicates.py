@@ -26,6 +26,10 @@ THRESHOLD = 0.91
 # on one side; 97 % of those cropped on two sides and 95 % on four; 97 % of the watermarked ones (the others
 # are nearly black, so that the mark is most of the picture). Other pictures will give other shares.
 
+BURST = 0.86
+"""Cosine similarity of two signatures from which on they count as shots of one burst: `benchmarks/bursts.py`."""
+# Lower ones find few more shots, but soon join different pictures: pictures may be moved away because of it.
+
 Floats = NDArray[np.float32]
 
 _GRID = 12

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .chinese_lora_training import LORA_TRAINING
 from .chinese_reports import REPORTS
+from .chinese_sharing import SHARING
 
 _COUNTS = {
     "1 picture": "1 张图像",
@@ -296,5 +297,5 @@ _GROUPS = {
 
 CHINESE: dict[str, str] = {
     **_COUNTS, **_SHEETS, **_LIVE_SHEET, **_PROGRESS, **_SAVED, **_DATASETS, **_COMPARISON, **_EXPORT,
-    **_GROUPS, **REPORTS, **LORA_TRAINING,
+    **_GROUPS, **REPORTS, **LORA_TRAINING, **SHARING,
 }  # fmt: skip

@@ -41,13 +41,15 @@ class FolderSettings(SelectionSettings):
 
 
 def find_candidates(
-    folder: Path, output: Path, *, recursive: bool = False, say: Callable[[str], None] | None = None
+    folder: Path, *outputs: Path, recursive: bool = False, say: Callable[[str], None] | None = None
 ) -> list[Path]:
-    """The pictures of `folder` as `find_images` finds them, without those in `output` below it."""
-    inside = output.resolve()
+    """The pictures of `folder` as `find_images` finds them, without those in any of `outputs` below it."""
+    inside = {output.resolve() for output in outputs}
     found = find_images(folder, recursive=recursive, say=say)
     parents = {parent: parent.resolve() for parent in {path.parent for path in found}}
-    return [path for path in found if inside not in (parents[path.parent], *parents[path.parent].parents)]
+    return [
+        path for path in found if inside.isdisjoint((parents[path.parent], *parents[path.parent].parents))
+    ]
 
 
 def rank_files(
@@ -64,25 +66,42 @@ def rank_files(
     DataError where no file can be scored.
     """
     group_of = dict(zip(files, _group_numbers(files, settings or FolderSettings()), strict=True))
+    scored = score_candidates(model, files, prompt_of=prompt_of, progress=progress)
+    rows = [replace(row, group=group_of[row.path]) for row in scored.rows]
+    return rank_groups(rows, scored.skipped, settings)
+
+
+def score_candidates(
+    model: Reward,
+    files: Sequence[Path],
+    *,
+    prompt_of: PromptOf = picture_prompt,
+    progress: ProgressCallback = no_progress,
+) -> FolderSelection:
+    """Score `files`; all are in one group and not yet ranked. Raises DataError where no file can be scored."""
     # Taken before a file is read: what changes while it is being scored counts as changed.
     stamps = {path: file_stamp(path) for path in files}
-    scored, skipped = _score(model, files, prompt_of, progress)
-    if not scored:
+    rows, skipped = _score(model, files, prompt_of, progress)
+    if not rows:
         raise DataError(
             f"{nothing_scored(model, 'so nothing was selected')} {describe_skipped(skipped, among=files)}"
         )
-    groups = [group_of[row.path] for row in scored]
+    return FolderSelection([replace(row, stamp=stamps[row.path]) for row in rows], skipped)
+
+
+def rank_groups(
+    scored: Sequence[Row], skipped: list[Skipped], settings: SelectionSettings | None
+) -> FolderSelection:
+    """Rank candidates inside the groups they name; without `settings` none is kept."""
+    groups = [row.group for row in scored]
     candidates = CandidateScores(
         [row.logit for row in scored],
         [row.score for row in scored],
         [row.uncertainty for row in scored],
     )
-    selection = select_best(candidates, replace(settings or FolderSettings(), group_size=None), groups)
+    selection = select_best(candidates, replace(settings or SelectionSettings(), group_size=None), groups)
     kept = set(selection.kept) if settings else set()
-    rows = [
-        replace(row, group=groups[i], rank=selection.ranks[i], kept=i in kept, stamp=stamps[row.path])
-        for i, row in enumerate(scored)
-    ]
+    rows = [replace(row, rank=selection.ranks[i], kept=i in kept) for i, row in enumerate(scored)]
     return FolderSelection(rows, skipped, selection.close if settings else ())
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ...ganrm_core.data.image_metadata import write_png
 from ...ganrm_core.reports.live_preview import Stage, live_preview
 from ...ganrm_core.utils.errors import OutputError
 from ...ganrm_core.utils.time_left import time_left_words
@@ -45,17 +48,22 @@ def notice(words: str) -> dict[str, Any]:
     return in_node(notice_card(words))
 
 
-def in_node(picture: Image.Image, **values: list[Any]) -> dict[str, Any]:
+def in_node(
+    picture: Image.Image, metadata: Mapping[str, str] | None = None, /, **values: list[Any]
+) -> dict[str, Any]:
     """The `ui` of a node: its picture for the page, and `values`, all of them lists, for API clients.
 
-    If the temporary folder cannot be written to, the node has no picture, but it does not fail.
+    `metadata`: texts that the PNG file holds. If the temporary folder cannot be written to, the node has no picture, but
+    it does not fail.
     """
     rgb = picture.convert("RGB")
     try:
         home = folders.temporary_folder()
         # Named by content: the page shows a changed picture at once and an unchanged one from its cache.
-        path = home / f"{hashlib.sha256(rgb.tobytes()).hexdigest()[:20]}.png"
-        write_picture(path, lambda place: rgb.save(place, compress_level=4), overwrite=True)
+        texts = metadata or {}
+        content = rgb.tobytes() + json.dumps(texts).encode() if texts else rgb.tobytes()
+        path = home / f"{hashlib.sha256(content).hexdigest()[:20]}.png"
+        write_picture(path, lambda place: write_png(rgb, place, texts), overwrite=True)
     except (OutputError, OSError) as error:
         logging.warning("GAN-RM: the picture cannot be shown on its node. %s", error)
         return {"images": [], **values}

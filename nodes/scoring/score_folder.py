@@ -12,19 +12,17 @@ from typing import Any, Literal
 from comfy_api.latest import io
 from PIL import Image
 
-from ...ganrm_core.data.given_prompts import PromptOf, prompts_for, prompts_of_files
-from ...ganrm_core.data.picture_prompt import picture_prompt
 from ...ganrm_core.data.skipped_files import describe_skipped
 from ...ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
-from ...ganrm_core.rewards.base import Reward, checked_prompts, needs_prompt
+from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.folder import FolderSettings, rank_files
 from ...ganrm_core.selection.folder_results import FolderSelection
-from ...ganrm_core.selection.output_folder import check_folder, free_folder, whole_folder
+from ...ganrm_core.selection.output_folder import whole_folder
 from ...ganrm_core.selection.placement import place_selection
 from ...ganrm_core.selection.selection_sheet import picture_of
 from ...ganrm_core.utils.progress import Progress, ProgressCallback
 from ..display.empty_outputs import blocked
-from ..display.given_prompts import prompts_input, texts_of
+from ..display.given_prompts import prompts_input
 from ..display.previews import as_image, in_node
 from ..display.queue_checks import check_choice, known
 from ..display.ranked_sheets import MOST, below_minimum_text, score_range_text, thumbnail_size
@@ -34,6 +32,7 @@ from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
 from ..sockets import CATEGORY, Schema, advanced, aliases
+from .folder_files import PROMPTS_RULE, free_output, name_below, prompt_source
 
 _MODES = ("copy", "link")
 _WHAT = "way to place files"
@@ -101,10 +100,7 @@ class ScoreFolder(io.ComfyNode):
                         "where they are.",
                     )
                 ),
-                prompts_input(
-                    "One text for all, or one a line where there are as many lines as pictures, in the order of their names. "
-                    "Unconnected, each picture's own prompt counts, which ComfyUI stored in its file."
-                ),
+                prompts_input(PROMPTS_RULE),
             ],
             outputs=[
                 output(io.String, "table", "Every picture with its rank and score as CSV text, best first."),
@@ -137,7 +133,7 @@ class ScoreFolder(io.ComfyNode):
         if keep:
             check_choice(known(place, _MODES[0]), _MODES, _WHAT)
             if save_to is not None:
-                _free_output(save_to)
+                free_output(save_to)
         return True
 
     @classmethod
@@ -169,12 +165,12 @@ class ScoreFolder(io.ComfyNode):
         home = folders.resolve_folder(folder)
         left_out: list[str] = []
         files = pictures_in(folder, recursive, left_out.append)
-        prompt_of = _prompts(reward, prompts, files)
+        prompt_of = prompt_source(reward, prompts, files)
         settings, new_folder = None, None
         if keep:
             settings = FolderSettings(keep, min_score=min_score or None)
             check_choice(place, _MODES, _WHAT)
-            new_folder = _free_output(save_to)
+            new_folder = free_output(save_to)
         progress = progress_bar()
         selection = rank_files(reward, files, settings, prompt_of=prompt_of, progress=progress)
         with whole_folder(new_folder) if new_folder and selection.kept else nullcontext() as new:
@@ -185,7 +181,7 @@ class ScoreFolder(io.ComfyNode):
             sheet = _sheet(selection, reward, warning, chosen=bool(keep), progress=progress)
         saved_to = new.target if new else None
         summary = _summary(selection, reward, keep, warning, saved_to, left_out)
-        best = [_name(row.path, home) for row in selection.kept]
+        best = [name_below(home, row.path) for row in selection.kept]
         return io.NodeOutput(
             _table(selection, home),
             folders.shown_name(saved_to) if saved_to else blocked(),
@@ -199,22 +195,6 @@ class ScoreFolder(io.ComfyNode):
                 summary=[summary],
             ),
         )
-
-
-def _prompts(reward: Reward, given: Any, files: Sequence[Path]) -> PromptOf:
-    """Where the prompt of a file comes from. Raises DataError where what is connected does not fit."""
-    texts = texts_of(given)
-    if texts is None or not needs_prompt(reward):
-        return picture_prompt
-    checked_prompts(reward.name, prompts_for(texts, len(files)), len(files))
-    return prompts_of_files(texts, files)
-
-
-def _free_output(save_to: str) -> Path:
-    """The folder for the best. Raises OutputError where it may not or cannot be written."""
-    output = free_folder(folders.new_folder(save_to, "the folder for the best", default="output"))
-    check_folder(output)
-    return output
 
 
 def _sheet(
@@ -244,16 +224,11 @@ def _table(selection: FolderSelection, home: Path) -> str:
     table.writerow(["file", "rank", "score", "kept", "number", "skipped"])
     reasons = {entry.path: entry.reason for entry in selection.skipped}
     for row, number in sorted(numbered, key=lambda entry: entry[0].rank):
-        name, reason = _name(row.path, home), reasons.pop(row.path, "")
+        name, reason = name_below(home, row.path), reasons.pop(row.path, "")
         table.writerow([name, row.rank, f"{row.score:.6f}", int(row.kept), number, reason])
     for path, reason in reasons.items():
-        table.writerow([_name(path, home), "", "", 0, "", reason])
+        table.writerow([name_below(home, path), "", "", 0, "", reason])
     return text.getvalue()
-
-
-def _name(path: Path, home: Path) -> str:
-    # A name that is no valid Unicode could not be shown, saved or sent.
-    return path.relative_to(home).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _nothing_kept(selection: FolderSelection, keep: int, min_score: float) -> str:

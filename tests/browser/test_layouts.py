@@ -28,6 +28,7 @@ _FIRST_OF = {
     "12": ("Load Checkpoint", "Pictures of the style", "Ordinary pictures", "Prompts to learn with"),
     "13": (*_FIRST, "Does it show what I asked for?"),
     "14": ("Load Checkpoint", "Vision-Language Judge", "What you want"),
+    "15": ("Your taste",),
 }
 
 

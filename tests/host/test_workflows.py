@@ -20,6 +20,7 @@ from host_support.pack_prompts import (
 from host_support.prompts import Json, digests, echo, echoed, node
 from host_support.run import Run
 from host_support.server import Server
+from PIL import Image, ImageEnhance
 from unit_support.tiny_chat_models import write_qwen2_vl
 
 TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset"
@@ -29,6 +30,7 @@ AGAIN, TEACH = "9 Make the winner again, larger", "10 Teach your generator your 
 ADVERSARIAL, STYLE = "11 Adversarial training", "12 Take over a style"
 TOGETHER = "13 Taste and prompt together"
 JUDGE = "14 A vision-language judge"
+CULL = "15 Cull a folder"
 
 pytestmark = pytest.mark.usefixtures("taste")
 
@@ -53,6 +55,7 @@ def test_all_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
         STYLE,
         TOGETHER,
         JUDGE,
+        CULL,
         BEST,
         FOLDER,
         ALL,
@@ -106,6 +109,35 @@ def test_a_folder_is_scored_and_its_best_copied(client: Client, server: Server) 
     copies = [path for path in server.folder(*best.split("/")).iterdir() if path.suffix == ".png"]
     assert {path.read_bytes() for path in copies} == {(folder / name).read_bytes() for name in scored["best"]}
     assert len(list(folder.iterdir())) == len(sources)
+
+
+def test_a_folder_is_culled_and_the_kept_pictures_are_shown_on_a_card(client: Client, server: Server) -> None:
+    folder = server.folder("input", "shoot")
+    folder.mkdir(exist_ok=True)
+    sources = sorted(server.folder("input", "liked_test").iterdir())[:3]
+    for source in sources:
+        with Image.open(source) as opened:
+            picture = opened.convert("RGB")
+        picture.save(folder / source.name)
+        ImageEnhance.Brightness(picture).enhance(0.9).save(folder / f"{source.stem}_darker.png")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    run = queued(client, CULL, GANRMCullFolder={"folder": "input/shoot", "alike": "copies"})
+    culled = result(run, CULL, "GANRMCullFolder")
+    assert len(culled["kept"]) == 3
+    assert len({name.split("_darker")[0].split(".")[0] for name in culled["kept"]}) == 3
+    (kept,) = culled["kept_folder"]
+    copies = {
+        path.read_bytes() for path in server.folder(*kept.split("/")).iterdir() if path.suffix == ".png"
+    }
+    assert copies == {before[name] for name in culled["kept"]}
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    load = small_prompt(CULL)[only(small_prompt(CULL), "GANRMLoadModel")]
+    given = {"folder": kept, "name": "", "author": "", "licence": "", "recursive": False}
+    prompt = {"load": load, "card": node("GANRMTasteCard", reward=["load", 0], **given)}
+    card = client.run(prompt).expect_success().outputs["card"]
+    picture = client.image(**card["images"][0])
+    assert picture.width == 1200
+    assert json.loads(picture.info["ganrm_card"])["sha256"] == card["sha256"][0]
 
 
 def test_a_taste_is_trained_evaluated_and_used_in_one_graph(client: Client, pictures: int) -> None:
