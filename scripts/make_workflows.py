@@ -24,13 +24,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts")]
 import shape_pictures  # noqa: E402
 from browser_support.make_workflow import write_workflow  # noqa: E402
 from browser_support.page import ComfyPage, launch_chromium, open_page  # noqa: E402
-from browser_support.pictures import node_images, node_screenshot, save_picture, screenshot  # noqa: E402
+from browser_support.pictures import node_images, node_screenshot, screenshot  # noqa: E402
 from contract_support.tiny_networks import put_clip_halves  # noqa: E402
 from help_graphs import HELP_GRAPHS  # noqa: E402
 from host_support.install import find_comfyui  # noqa: E402
 from host_support.server import Server, link  # noqa: E402
 from host_support.tiny_generator import CHECKPOINT, write_tiny_generator  # noqa: E402
 from PIL import Image  # noqa: E402
+from published_pictures import save_card, save_help_picture  # noqa: E402
 from template_cards import below_heading, grid, rows_of_pictures, template_card  # noqa: E402
 from unit_support.tiny_chat_models import write_qwen2_vl  # noqa: E402
 from workflow_graphs import WORKFLOWS, Graph  # noqa: E402
@@ -39,7 +40,6 @@ from workflow_parts import JUDGE  # noqa: E402
 from workflow_pictures import fill_folders, stand_in_pack  # noqa: E402
 
 FOLDER = ROOT / "workflows"
-HELP = ROOT / "nodes" / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
 README_PICTURES = {"2 Best 4 of 16": "best_4_of_16.jpg"}
 _SHEETS = (
@@ -173,13 +173,12 @@ def _show_training(page: ComfyPage, server: Server, graph: Graph) -> None:
 def _take_pictures(page: ComfyPage, server: Server, graph: Graph) -> None:
     faces = [_face(page, server, graph, face) for face in graph.faces]
     inset = _face(page, server, graph, graph.inset) if graph.inset else None
-    save_picture(template_card(graph.words, faces, inset), FOLDER / f"{graph.name}.jpg")
+    save_card(template_card(graph.words, faces, inset), graph.name)
     if graph.name in README_PICTURES:
         screenshot(page, README / README_PICTURES[graph.name], width=2000)
     for number, node in graph.prompt.items():
-        picture = HELP / f"{node['class_type']}.jpg"
         if node["class_type"].startswith("GANRM"):
-            node_screenshot(page, int(number), picture)
+            save_help_picture(node_screenshot(page, int(number)), node["class_type"])
     print(f"{graph.name}: run and pictured", flush=True)
 
 
@@ -201,7 +200,7 @@ def _show_for_help(page: ComfyPage, graph: Graph) -> None:
         page.drop_file(write_workflow(page, graph.name, graph.prompt, graph.layout, Path(folder))[0])
     if face in ("GANRMBootstrap", "GANRMTasteCard"):
         page.run_and_wait(seconds=900)
-    node_screenshot(page, next(_numbers(graph, face)), HELP / f"{face}.jpg")
+    save_help_picture(node_screenshot(page, next(_numbers(graph, face))), face)
 
 
 def _numbers(graph: Graph, kind: str) -> Iterator[int]:

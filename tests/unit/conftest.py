@@ -33,6 +33,17 @@ from ganrm_core.utils.progress import ProgressCallback, no_progress
 
 SIDE = 48
 
+ROOT = Path(__file__).parents[2]
+IN_REPOSITORY = (ROOT / "pyproject.toml").exists()
+# Copied elsewhere, to test an installed package, the tests find no benchmarks, README or node pack beside them.
+_OF_THE_REPOSITORY = (
+    "benchmarks",
+    "post_training/test_watch_tables.py",
+    "test_documentation.py",
+    "test_layers.py",
+)
+collect_ignore = [] if IN_REPOSITORY else [*_OF_THE_REPOSITORY, "test_packaging.py"]
+
 Draw = Callable[[str, int], Image.Image]
 MakeFolder = Callable[..., Path]
 MakeModel = Callable[[str], RewardModel]
@@ -50,6 +61,14 @@ def _no_cache() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANRM_CACHE", "off")
         yield
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The repository's root, for tests that read its source."""
+    if not IN_REPOSITORY:
+        pytest.skip("the tests run outside the repository")
+    return ROOT
 
 
 @pytest.fixture(scope="session")

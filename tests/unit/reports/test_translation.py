@@ -12,7 +12,6 @@ from ganrm_core.reports.chinese_drawings import CHINESE
 from ganrm_core.reports.fonts import fitting_text, localized, wrapped_text
 from ganrm_core.reports.translation import letters_needed, translated, use_language
 
-ROOT = Path(__file__).parents[3]
 _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _WORD = re.compile(r"[A-Za-z]{3,}")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
@@ -30,15 +29,15 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     use_language(lambda: "zh")
 
 
-def _words_of(folder: str) -> set[str]:
+def _words_of(folder: Path) -> set[str]:
     """The words of all strings below it, docstrings and translations left out."""
-    sources = [p for p in (ROOT / folder).rglob("*.py") if not p.name.startswith("chinese")]
+    sources = [p for p in folder.rglob("*.py") if not p.name.startswith("chinese")]
     code = (re.sub(r'"""[\s\S]*?"""', "", path.read_text(encoding="utf-8")) for path in sources)
     return {word for text in code for string in _STRING.findall(text) for word in _WORD.findall(string)}
 
 
-def test_no_translation_is_left_over() -> None:
-    said = [_words_of("ganrm_core"), _words_of("nodes")]
+def test_no_translation_is_left_over(repository: Path) -> None:
+    said = [_words_of(repository / "ganrm_core"), _words_of(repository / "nodes")]
     left = [
         (template, clause)
         for template in CHINESE
