@@ -30,7 +30,7 @@ from ..display.ranked_sheets import (
 )
 from ..display.shared_inputs import candidate_input, group_size_input, images_input, output
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, GanRMReward, Schema, advanced, aliases
+from ..sockets import CATEGORY, ESSENTIAL, GanRMReward, Schema, advanced, aliases
 
 _MOST = 10_000
 
@@ -42,13 +42,21 @@ class BestOfN(io.ComfyNode):
             node_id="GANRMBestOfN",
             display_name="Best of N (GAN-RM)",
             search_aliases=aliases(
-                "best pick select choose filter curate cull rank keep favorite favourite 挑选 筛选 最佳"
+                "best pick select choose filter curate cull rank keep favorite favourite 挑选 筛选 最佳",
+                "best of n",
+                "filter images",
+                "select best images",
+                "pick the best",
+                "top k",
+                "rank images",
+                "keep the best",
             ),
             category=CATEGORY,
             description="Keeps the best pictures and passes the others on as rejected. Latents and masks follow "
             "their pictures.",
             is_input_list=True,
             is_output_node=True,
+            **ESSENTIAL,
             inputs=[
                 images_input(),
                 io.Int.Input(

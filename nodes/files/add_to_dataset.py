@@ -25,7 +25,7 @@ from ..display.ranked_sheets import invalid_card
 from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, Dataset, GanRMDataset, Schema
+from ..sockets import CATEGORY, Dataset, GanRMDataset, Schema, aliases
 from .pixel_files import as_saved, content_name, keep_once
 
 _THUMBNAIL = 640
@@ -37,18 +37,13 @@ class AddToDataset(io.ComfyNode):
         return Schema(
             node_id="GANRMAddToDataset",
             display_name="Add to Dataset (GAN-RM)",
-            search_aliases=[
-                "favorite",
-                "favourite",
-                "pick",
-                "select",
-                "choose",
-                "collect",
-                "curate",
-                "like",
-                "收藏",
-                "挑选",
-            ],
+            search_aliases=aliases(
+                "favorite favourite pick select choose collect curate like 收藏 挑选",
+                "pick images",
+                "save favorites",
+                "thumbs up",
+                "like button",
+            ),
             category=CATEGORY,
             description="Grows a folder of pictures you like: run, look at the numbers, type those you like into "
             "pick, run again. Nothing is ever added twice.",

@@ -21,7 +21,7 @@ from ..display.queue_checks import single
 from ..display.ranked_sheets import candidate_sheet, count_text, score_range_text, valid_scores
 from ..display.shared_inputs import candidate_input, group_size_input, images_input, output, reward_input
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, Schema, aliases
+from ..sockets import CATEGORY, ESSENTIAL, Schema, aliases
 
 
 class Score(io.ComfyNode):
@@ -30,12 +30,21 @@ class Score(io.ComfyNode):
         return Schema(
             node_id="GANRMScore",
             display_name="Score Images (GAN-RM)",
-            search_aliases=aliases("score rate rating judge quality aesthetic rank reward 打分 审美 质量"),
+            search_aliases=aliases(
+                "score rate rating judge quality aesthetic rank reward 打分 审美 质量",
+                "aesthetic score",
+                "rank images",
+                "rate images",
+                "image quality",
+                "score images",
+                "reward score",
+            ),
             category=CATEGORY,
             description="Scores every picture with a reward model and shows them ranked. Takes a batch, or a list "
             "of pictures of different sizes.",
             is_input_list=True,
             is_output_node=True,
+            **ESSENTIAL,
             inputs=[
                 images_input(),
                 reward_input(),
