@@ -101,7 +101,7 @@ class Ensemble(io.ComfyNode):
         check_some_count([weight for _, weight in given])
         rewards, weights = zip(*((reward, weight) for reward, weight in given if weight), strict=True)
         measured = measured_scale(rewards, pictures, prompts) if pictures else None
-        combined = CombinedReward(
+        combined = ManagedCombination(
             rewards,
             weights,
             name=name[0],
@@ -112,6 +112,16 @@ class Ensemble(io.ComfyNode):
         names = [reward.name for reward in rewards]
         summary = "\n".join([*_summary(combined), *scale_lines(combined, names, measured)])
         return io.NodeOutput(combined, summary, ui={"text": [summary]})
+
+
+class ManagedCombination(CombinedReward):
+    """A combination that newer hosts recognise as a holder of models (see `ManagedModule.patcher`)."""
+
+    @property
+    def patcher(self) -> Any:
+        """The patcher of the first reward that has one; None where none has."""
+        found = (getattr(reward, "patcher", None) for reward in self.rewards)
+        return next((patcher for patcher in found if patcher is not None), None)
 
 
 def _reward_input(number: int) -> io.Input:

@@ -20,6 +20,7 @@ from ..display.previews import as_image, in_node
 from ..display.queue_checks import single
 from ..display.ranked_sheets import candidate_sheet, count_text, score_range_text, valid_scores
 from ..display.shared_inputs import candidate_input, group_size_input, images_input, output, reward_input
+from ..display.shown_pictures import ShownPictures
 from ..host.progress import progress_bar
 from ..sockets import CATEGORY, ESSENTIAL, Schema, aliases
 
@@ -44,9 +45,10 @@ class Score(io.ComfyNode):
             "of pictures of different sizes.",
             is_input_list=True,
             is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
             **ESSENTIAL,
             inputs=[
-                images_input(),
+                images_input(lazy=True),
                 reward_input(),
                 group_size_input(),
                 candidate_input(),
@@ -76,16 +78,20 @@ class Score(io.ComfyNode):
         return True
 
     @classmethod
+    def check_lazy_status(cls, images: list[Tensor | None] | None = None, **_: Any) -> list[str]:
+        return ShownPictures(cls.hidden).missing(images)
+
+    @classmethod
     def execute(  # type: ignore[override]
         cls,
-        images: list[Tensor],
+        images: list[Tensor | None],
         reward: list[Reward],
         group_size: list[int],
         candidate: list[Unit],
         prompts: list[Any] | None = None,
     ) -> io.NodeOutput:
         scorer = reward[0]
-        candidates = Candidates(images, candidate[0])
+        candidates = Candidates(ShownPictures(cls.hidden).take(images), candidate[0])
         settings = SelectionSettings(group_size=group_size[0] or None)
         asked = prompts_of_pictures(scorer, prompts, len(candidates), group_size[0])
         result = candidates.score(scorer, progress_bar(), asked)
