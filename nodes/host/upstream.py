@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from comfy_api.internal import _ComfyNodeInternal, first_real_override
 Prompt = Mapping[str, Any]
 
 _SEEDS = ("seed", "noise_seed")
+_READS_FOLDERS = re.compile("folder|directory|dataset", re.IGNORECASE)
+"""Names of classes, such as core's LoadImageDataSetFromFolder, that read folders without watching them."""
 
 
 def upstream_hash(prompt: Prompt | None, node: str, through: str, *, seeds: bool = True) -> str | None:
@@ -46,8 +49,8 @@ def _link_hash(prompt: Prompt, link: list[Any], seeds: bool, known: dict[str, st
 def _node_hash(prompt: Prompt, node: str, seeds: bool, known: dict[str, str]) -> str:
     entry = prompt[node]
     kind = entry["class_type"]
-    if "is_changed" not in entry and _watches_something(kind):
-        raise ValueError(f"{kind} watches something, but the host does not say what it saw")
+    if "is_changed" not in entry and (_READS_FOLDERS.search(kind) or _watches_something(kind)):
+        raise ValueError(f"{kind} reads what may change, and the host does not say what it saw")
     inputs = {
         name: {"from": _link_hash(prompt, value, seeds, known)} if _is_link(value) else value
         for name, value in entry["inputs"].items()

@@ -26,6 +26,7 @@ class Watching:
 def hidden(pack: Pack, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> Any:
     """(seed=0, text="a cat", **of the loader) → the hidden inputs of node "9" below a sampler and a loader."""
     classes = {"KSampler": Plain, "LoadImage": Watching, "VAEDecode": Plain, "GANRMAddToDataset": Plain}
+    classes |= {"LoadImageDataSetFromFolder": Plain}
     monkeypatch.setitem(sys.modules, "nodes", SimpleNamespace(NODE_CLASS_MAPPINGS=classes))
     monkeypatch.setattr(pack.module("nodes.display.shown_pictures"), "_last", type(module_last(pack))())
 
@@ -79,10 +80,11 @@ def test_whatever_changes_upstream_makes_new_pictures(shown: Any, hidden: Any, c
 
 
 def test_a_host_that_does_not_say_what_a_node_saw_is_not_trusted(shown: Any, hidden: Any) -> None:
-    silent = hidden()
-    del silent.prompt["1"]["is_changed"]
-    shown(silent).take([noise()])
-    assert shown(silent).missing([None]) == ["images"]
+    for kind in ("LoadImage", "LoadImageDataSetFromFolder"):
+        silent = hidden(class_type=kind)
+        del silent.prompt["1"]["is_changed"]
+        shown(silent).take([noise()])
+        assert shown(silent).missing([None]) == ["images"]
 
 
 def test_numbers_typed_under_pictures_are_theirs_whatever_the_seed(shown: Any, hidden: Any) -> None:
