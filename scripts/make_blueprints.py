@@ -23,7 +23,7 @@ _IDS = uuid.UUID("0b1f6a5e-94a6-4b57-8f0c-3a0f9e6d2c41")
 _INPUT, _OUTPUT = -10, -20
 """Ids of a subgraph's two ends, as the page has them."""
 _PREVIEW = "$$canvas-image-preview"
-"""What the page calls the picture on a node, so that the subgraph's node can show it."""
+"""What the page calls the picture on *Preview Image*, the one kind whose picture a subgraph's node shows from the start."""
 
 Json = dict[str, Any]
 Slot = tuple[int, int]
@@ -49,7 +49,8 @@ class Blueprint:
         """A node as `workflow` has it, unconnected; `values` replace its first widgets' values. Returns its number."""
         node = copy.deepcopy(_shipped(kind, workflow))
         node.update(id=len(self.nodes) + 1, pos=[left, top], order=len(self.nodes))
-        node["widgets_values"][: len(values)] = values
+        if values:
+            node["widgets_values"][: len(values)] = values
         node.pop("title", None)
         if title:
             node["title"] = title
@@ -150,7 +151,9 @@ def best_of_n() -> Blueprint:
     )
     taste = made.add("GANRMLoadModel", "2 Best 4 of 16", title="Your taste")
     best = made.add("GANRMBestOfN", "2 Best 4 of 16", left=400)
+    shown = made.add("PreviewImage", "2 Best 4 of 16", title="Ranked", left=940)
     made.connect((taste, 0), (best, 1))
+    made.connect((best, 8), (shown, 0))
     made.open_input((best, 0))
     made.open_input((best, 2))
     made.open_output((best, 0), (best, 1), (best, 3), (best, 6), (best, 7))
@@ -159,7 +162,7 @@ def best_of_n() -> Blueprint:
         (best, "keep"),
         (best, "group_size"),
         (best, "min_score"),
-        (best, _PREVIEW),
+        (shown, _PREVIEW),
     ]
     return made
 
@@ -173,12 +176,14 @@ def score_and_save() -> Blueprint:
     taste = made.add("GANRMLoadModel", "2 Best 4 of 16", title="Your taste")
     score = made.add("GANRMScore", "6 Grow your dataset", left=400)
     save = made.add("GANRMSaveImages", "2 Best 4 of 16", "GAN-RM/scored_%score%", left=880)
+    shown = made.add("PreviewImage", "2 Best 4 of 16", title="Ranked", left=1320)
+    made.connect((score, 1), (shown, 0))
     made.connect((taste, 0), (score, 1))
     made.connect((score, 0), (save, 1))
     made.connect((taste, 0), (save, 3))
     made.open_input((score, 0), (save, 0))
     made.open_output((score, 0), (score, 1), (score, 2), (save, 0))
-    made.widgets = [(taste, "model"), (save, "filename_prefix"), (save, "format"), (score, _PREVIEW)]
+    made.widgets = [(taste, "model"), (save, "filename_prefix"), (save, "format"), (shown, _PREVIEW)]
     return made
 
 
@@ -194,6 +199,8 @@ def train_my_taste() -> Blueprint:
     )
     train = made.add("GANRMTrain", "1 Train your taste", left=420)
     save = made.add("GANRMSaveModel", "1 Train your taste", left=980)
+    shown = made.add("PreviewImage", "1 Train your taste", title="Report card", left=1460)
+    made.connect((train, 2), (shown, 0))
     made.connect((liked, 0), (train, 0))
     made.connect((ordinary, 0), (train, 1))
     made.connect((train, 0), (save, 0))
@@ -203,7 +210,7 @@ def train_my_taste() -> Blueprint:
         (ordinary, "folder"),
         (train, "preset"),
         (save, "name"),
-        (train, _PREVIEW),
+        (shown, _PREVIEW),
     ]
     return made
 

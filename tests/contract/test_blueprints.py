@@ -50,15 +50,18 @@ class TestBlueprint:
     def test_the_nodes_are_those_of_the_pack_as_it_is(self, name: str, pack: Pack, folders: Folders) -> None:
         file = read(name)
         (definition,) = file["definitions"]["subgraphs"]
-        schemas = {node["id"]: pack.schema(node["type"]) for node in definition["nodes"]}
-        for node in definition["nodes"]:
+        (preview,) = (node["id"] for node in definition["nodes"] if node["type"] == "PreviewImage")
+        ours = [node for node in definition["nodes"] if node["id"] != preview]
+        schemas = {node["id"]: pack.schema(node["type"]) for node in ours}
+        for node in ours:
             sockets = [each for each in schemas[node["id"]].inputs if not _has_widget(each)]
             assert [each["name"] for each in node["inputs"]] == [each.id for each in sockets]
             assert len(node["outputs"]) == len(schemas[node["id"]].outputs)
             assert len(node["widgets_values"]) == len(schemas[node["id"]].inputs) - len(sockets)
-        for number, widget in file["nodes"][0]["properties"]["proxyWidgets"]:
-            names = [each.id for each in schemas[int(number)].inputs if _has_widget(each)]
-            assert widget in [*names, "$$canvas-image-preview"]
+        *widgets, shown = file["nodes"][0]["properties"]["proxyWidgets"]
+        assert shown == [str(preview), "$$canvas-image-preview"]
+        for number, widget in widgets:
+            assert widget in [each.id for each in schemas[int(number)].inputs if _has_widget(each)]
 
 
 def _has_widget(socket: Any) -> bool:
