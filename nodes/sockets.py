@@ -34,14 +34,20 @@ def advanced(socket: _Input) -> _Input:
     return socket
 
 
-def aliases(words: str) -> list[str]:
-    """The search aliases of a schema, written as words separated by spaces."""
-    return words.split()
+def aliases(words: str, *phrases: str) -> list[str]:
+    """The search aliases of a schema: single words, separated by spaces, and phrases of several."""
+    return [*words.split(), *phrases]
+
+
+def if_known(**words: Any) -> dict[str, Any]:
+    """Keyword arguments of `io.Schema`, without those that this host is too old to know."""
+    known = {each.name for each in fields(io.Schema)}
+    return {name: value for name, value in words.items() if name in known}
 
 
 def _schema() -> Any:
     """`io.Schema`; on hosts without `search_aliases`, a subclass that adds them and sends them to the page."""
-    if "search_aliases" in {known.name for known in fields(io.Schema)}:
+    if if_known(search_aliases=[]):
         return io.Schema
 
     @dataclass
@@ -63,7 +69,11 @@ def _schema() -> Any:
 Schema = _schema()
 """A node's schema. `search_aliases`: further words by which the page's search finds the node."""
 
-EXPERIMENTAL: dict[str, Any] = (
-    {"is_experimental": True} if "is_experimental" in {known.name for known in fields(io.Schema)} else {}
-)
-"""Keyword arguments of a schema that mark its node as experimental, where the host has a word for it."""
+EXPERIMENTAL = if_known(is_experimental=True)
+"""Marks a schema's node as experimental."""
+
+ESSENTIAL = if_known(essentials_category="Image Tools")
+"""Offers a schema's node in the short list of essential nodes that newer pages have."""
+
+RESULT_ON_NODE = if_known(has_intermediate_output=True)
+"""Newer hosts show the result of a node that is no output node again when it comes from their cache."""

@@ -8,6 +8,14 @@ from typing import Any
 Link = list[Any]
 
 CHECKPOINT = "sd_xl_base_1.0.safetensors"
+MODEL_FILES = {
+    CHECKPOINT: {
+        "name": CHECKPOINT,
+        "url": f"https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/{CHECKPOINT}",
+        "directory": "checkpoints",
+    }
+}
+"""Public files that workflows name, as pages expect them in a node: whoever lacks one is offered it."""
 TASTE = "newest of my_taste"
 """What *Load GAN-RM* is set to: the model that workflow 1 saved last."""
 JUDGE = "ganrm_judges/Qwen3-VL-4B-Instruct"
@@ -97,6 +105,10 @@ class Graph:
         number = str(len(self.prompt) + 1)
         self.prompt[number] = {"class_type": kind, "inputs": inputs}
         self.nodes[number] = {"pos": list(place.pos), "size": list(place.size)}
+        if models := [
+            MODEL_FILES[value] for value in inputs.values() if isinstance(value, str) and value in MODEL_FILES
+        ]:
+            self.nodes[number]["models"] = models
         if title:
             self.nodes[number]["title"] = title
         if kind.startswith("GANRM"):

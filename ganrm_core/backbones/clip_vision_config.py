@@ -1,4 +1,4 @@
-"""Infers a `transformers` configuration (CLIP, SigLIP, DINOv2) from the shapes of a file's tensors."""
+"""Infers a `transformers` configuration (CLIP, SigLIP, DINOv2, DINOv3) from the shapes of a file's tensors."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ _HEAD_WIDTH = 64
 # Published models whose heads are not 64 wide, by width.
 _CLIP_HEADS = {1280: 16, 1664: 16}  # ViT-H and g, ViT-bigG
 _SIGLIP_HEADS = {1152: 16, 1536: 16}  # so400m, giant
+_DINOV3_HEADS = {4096: 32}  # 7B
 # OpenAI's B and L use QuickGELU; wider models come from OpenCLIP and use GELU.
 _WIDEST_QUICK_GELU = 1024
 # so400m at 384: a grid of 27 patches of 14 pixels covers only 378.
 _SIZES_WITH_REST = {(14, 27): 384}
 _DINOV2_MLP_RATIO = 4
+_DINOV3_SIZE = 224  # its positions are computed for any size; this is what the authors' preprocessing gives
 
 
 def read_architecture(tensors: dict[str, Tensor], settings: dict[str, Any], label: str) -> Any:
@@ -33,7 +35,9 @@ def read_architecture(tensors: dict[str, Tensor], settings: dict[str, Any], labe
     `settings` from the file's header override inferred values. Raises BackboneError where no known family fits.
     """
     try:
-        if "embeddings.cls_token" in tensors:
+        if "embeddings.patch_embeddings.weight" in tensors:
+            class_name, found = "DINOv3ViTConfig", _dinov3(tensors)
+        elif "embeddings.cls_token" in tensors:
             class_name, found = _dinov2(tensors)
         elif "vision_model.embeddings.class_embedding" in tensors:
             class_name, found = "CLIPVisionConfig", _clip(tensors)
@@ -42,7 +46,7 @@ def read_architecture(tensors: dict[str, Tensor], settings: dict[str, Any], labe
     except (KeyError, IndexError, ValueError) as error:
         why = f"it has no {error.args[0]}" if isinstance(error, KeyError) else reason(error)
         raise BackboneError(
-            f"{label} fits no CLIP, SigLIP or DINOv2 vision model ({why}). It may be incomplete, or a "
+            f"{label} fits no CLIP, SigLIP or DINO vision model ({why}). It may be incomplete, or a "
             "variant that is not known here: choose another file."
         ) from error
     found |= {key: settings[key] for key in _FOR_CONFIG if key in settings}
@@ -50,7 +54,7 @@ def read_architecture(tensors: dict[str, Tensor], settings: dict[str, Any], labe
     if not isinstance(heads, int) or heads < 1 or found["hidden_size"] % heads:
         raise BackboneError(
             f"{label} has blocks of width {found['hidden_size']}, for which no number of attention heads "
-            "is known. Use a published CLIP, SigLIP or DINOv2 model."
+            "is known. Use a published CLIP, SigLIP or DINO model."
         )
     return _config(class_name, found, label)
 
@@ -75,7 +79,7 @@ def _siglip(tensors: dict[str, Tensor]) -> dict[str, Any]:
 def _common(tensors: dict[str, Tensor], class_tokens: int, known_heads: dict[int, int]) -> dict[str, Any]:
     patches = tensors["vision_model.embeddings.patch_embedding.weight"]
     if patches.ndim != 4:
-        raise ValueError(f"its patch embedding has shape {tuple(patches.shape)}, as NaFlex models have")
+        raise ValueError(f"its patch embedding has shape {tuple(patches.shape)}")
     positions = tensors["vision_model.embeddings.position_embedding.weight"].shape[0] - class_tokens
     width, patch = patches.shape[0], patches.shape[-1]
     return {
@@ -108,6 +112,26 @@ def _dinov2(tensors: dict[str, Tensor]) -> tuple[str, dict[str, Any]]:
     return "Dinov2WithRegistersConfig", {
         **found,
         "num_register_tokens": tensors["embeddings.register_tokens"].shape[1],
+    }
+
+
+def _dinov3(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    patches = tensors["embeddings.patch_embeddings.weight"]
+    width, block = patches.shape[0], "layer.0"
+    gated = f"{block}.mlp.gate_proj.weight" in tensors
+    biases = {"query_bias": "q_proj", "key_bias": "k_proj", "value_bias": "v_proj", "proj_bias": "o_proj"}
+    return {
+        "hidden_size": width,
+        "patch_size": patches.shape[-1],
+        "image_size": _DINOV3_SIZE,
+        "intermediate_size": tensors[f"{block}.mlp.up_proj.weight"].shape[0],
+        "num_hidden_layers": _depth(tensors, r"layer\.(\d+)\."),
+        "num_attention_heads": _DINOV3_HEADS.get(width, width // _HEAD_WIDTH),
+        "num_register_tokens": tensors["embeddings.register_tokens"].shape[1],
+        "use_gated_mlp": gated,
+        "hidden_act": "silu" if gated else "gelu",
+        "mlp_bias": f"{block}.mlp.up_proj.bias" in tensors,
+        **{name: f"{block}.attention.{layer}.bias" in tensors for name, layer in biases.items()},
     }
 
 

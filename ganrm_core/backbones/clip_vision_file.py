@@ -23,6 +23,7 @@ from .hf_vision_model import (
     import_transformers,
     three_numbers,
 )
+from .naflex_patches import fixed_size, is_naflex
 from .open_clip_keys import to_transformers
 from .weights_lookup import close_names, find_file, in_folders, walk_files
 
@@ -31,6 +32,7 @@ HEADER_KEY = "ganrm_vision_config"
 
 _VISION_PREFIXES = ("vision_model.", "visual_projection.")
 _DINOV2_PREFIXES = ("embeddings.", "encoder.", "layernorm.")
+_DINOV3_PREFIXES = ("embeddings.", "layer.", "norm.")
 _CLIP_WITHOUT_PREFIX = ("embeddings.", "encoder.", "pre_layrnorm.", "post_layernorm.", "head.")
 
 
@@ -95,6 +97,8 @@ def _read(path: Path, label: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors = to_transformers(tensors, label)
     if "encoder.layer.0.layer_scale1.lambda1" in tensors:
         tensors = with_older_names(tensors)
+    if is_naflex(tensors):
+        tensors = fixed_size(tensors, label)
     return tensors, _settings(header, label)
 
 
@@ -115,6 +119,10 @@ def _wanted(names: set[str], label: str) -> dict[str, str]:
     for prefix in ("", "dinov2.", "dinov2_with_registers."):
         if f"{prefix}encoder.layer.0.layer_scale1.lambda1" in names:
             return {old: new for old, new in below(prefix).items() if new.startswith(_DINOV2_PREFIXES)}
+    for prefix in ("", "model."):  # newer versions of `transformers` may write a prefix before the blocks
+        if f"{prefix}layer.0.attention.o_proj.weight" in names:
+            blocks = below(f"{prefix}layer.", "layer.")
+            return blocks | {name: name for name in names if name.startswith(_DINOV3_PREFIXES)}
     if any(name.startswith("visual.trunk.") for name in names):
         raise BackboneError(
             f"{label} is an OpenCLIP model with a timm vision tower, which cannot be read from a file alone. "
@@ -123,7 +131,7 @@ def _wanted(names: set[str], label: str) -> dict[str, str]:
     found = ", ".join(sorted(names)[:4]) or "nothing"
     raise BackboneError(
         f"{label} is no vision model that is known here: its {len(names)} tensors begin with {found}. "
-        "Choose a CLIP, SigLIP or DINOv2 vision model, as ComfyUI keeps them in models/clip_vision."
+        "Choose a CLIP, SigLIP, DINOv2 or DINOv3 vision model, as ComfyUI keeps them in models/clip_vision."
     )
 
 

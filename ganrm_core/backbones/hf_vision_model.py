@@ -30,6 +30,7 @@ _CLASSES = {
     _SIGLIP: "SiglipVisionModel",
     "dinov2": "Dinov2Model",
     "dinov2_with_registers": "Dinov2WithRegistersModel",
+    "dinov3_vit": "DINOv3ViTModel",
 }
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
 _PROJECTED, _MEAN_OF_TOKENS = "image_embeds", "mean"
@@ -48,7 +49,7 @@ class TransformersVision(VitBackbone):
     """Any vision encoder of `transformers` with a single list of blocks.
 
     The embedding is the authors': CLIP's projected image embedding (the pooled class token without a projection),
-    SigLIP's attention-pooled output, DINOv2's normalised class token; for others the pooled output, else the mean of
+    SigLIP's attention-pooled output, DINOv2's and DINOv3's normalised class token; for others the pooled output, else the mean of
     the last tokens.
     """
 
@@ -107,7 +108,7 @@ class TransformersVision(VitBackbone):
         except Exception as error:
             raise BackboneError(
                 f"{label} cannot be run on a picture of {input_size} × {input_size} ({reason(error)}). "
-                "Use a CLIP, SigLIP, DINOv2 or plain ViT vision encoder."
+                "Use a CLIP, SigLIP, DINO or plain ViT vision encoder."
             ) from error
         prefix = _prefix(found.lengths, getattr(config, "patch_size", None), input_size)
         class_token = prefix > 0 and any(
@@ -245,7 +246,7 @@ def _find_blocks(net: nn.Module, config: Any, label: str) -> tuple[str, int]:
             return name, depth
     raise BackboneError(
         f"{label} is a {config.model_type}, whose blocks cannot be read one by one. "
-        "Use a CLIP, SigLIP, DINOv2 or plain ViT vision encoder."
+        "Use a CLIP, SigLIP, DINO or plain ViT vision encoder."
     )
 
 

@@ -82,6 +82,10 @@ class TensorStore:
             return tensors
         return None
 
+    def has(self, key: str) -> bool:
+        """Whether something is stored under `key`; it may still turn out to be damaged."""
+        return bool(self._entries(f"{key}-*{_SUFFIX}"))
+
     def replace(self, key: str, tensors: Tensors) -> None:
         """As `store`; what was under `key` before is removed, but only once the new tensors are there."""
         before = self._entries(f"{key}-*{_SUFFIX}")

@@ -176,6 +176,7 @@ _DATASETS = {
     "{name} has nothing in it yet: type the numbers you like into pick, such as 1 4 7-9, and run again.": (
         "{name} 还是空的：请在“挑选”中输入您喜欢的编号，例如 1 4 7-9，然后再次运行。"
     ),
+    "These are the pictures you saw; the seed has changed since.": "这些就是您看到的图像；此后种子已改变。",
     "{name} has {count}; none added.": "{name} 有 {count}，未加入新的。",
     "To add some of these {n}, type the numbers you like into pick, such as 1 4 7-9, and run again.": (
         "要从这 {n} 张中加入一些，请在“挑选”中输入您喜欢的编号，例如 1 4 7-9，然后再次运行。"

@@ -38,7 +38,14 @@ class BestOfNSampler(io.ComfyNode):
         return Schema(
             node_id="GANRMBestOfNSampler",
             display_name="Best-of-N Sampler (GAN-RM)",
-            search_aliases=aliases("best pick select choose quality seeds generate 最佳"),
+            search_aliases=aliases(
+                "best pick select choose quality seeds generate 最佳",
+                "best of n",
+                "seed search",
+                "many seeds",
+                "best seed",
+                "pick the best seed",
+            ),
             category=CATEGORY,
             description="Samples N pictures, looks at them half-made, gives the weakest up and finishes the others: "
             "the best of N at about half the work. Each is the very picture KSampler makes of its seed.",
@@ -124,7 +131,12 @@ class BestOfNSamplerCustom(io.ComfyNode):
         return Schema(
             node_id="GANRMBestOfNSamplerCustom",
             display_name="Best-of-N Sampler, Custom (GAN-RM)",
-            search_aliases=aliases("best pick quality seeds"),
+            search_aliases=aliases(
+                "best pick quality seeds",
+                "best of n",
+                "seed search",
+                "best seed",
+            ),
             category=CATEGORY,
             description="The Best-of-N Sampler for noise, guider, sampler and sigmas of their own, as "
             "SamplerCustomAdvanced takes them.",

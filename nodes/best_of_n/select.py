@@ -29,8 +29,9 @@ from ..display.ranked_sheets import (
     valid_scores,
 )
 from ..display.shared_inputs import candidate_input, group_size_input, images_input, output
+from ..display.shown_pictures import ShownPictures
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, GanRMReward, Schema, advanced, aliases
+from ..sockets import CATEGORY, ESSENTIAL, GanRMReward, Schema, advanced, aliases
 
 _MOST = 10_000
 
@@ -42,15 +43,24 @@ class BestOfN(io.ComfyNode):
             node_id="GANRMBestOfN",
             display_name="Best of N (GAN-RM)",
             search_aliases=aliases(
-                "best pick select choose filter curate cull rank keep favorite favourite 挑选 筛选 最佳"
+                "best pick select choose filter curate cull rank keep favorite favourite 挑选 筛选 最佳",
+                "best of n",
+                "filter images",
+                "select best images",
+                "pick the best",
+                "top k",
+                "rank images",
+                "keep the best",
             ),
             category=CATEGORY,
             description="Keeps the best pictures and passes the others on as rejected. Latents and masks follow "
             "their pictures.",
             is_input_list=True,
             is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
+            **ESSENTIAL,
             inputs=[
-                images_input(),
+                images_input(lazy=True),
                 io.Int.Input(
                     "keep",
                     default=1,
@@ -180,9 +190,13 @@ class BestOfN(io.ComfyNode):
         return True
 
     @classmethod
+    def check_lazy_status(cls, images: list[Tensor | None] | None = None, **_: Any) -> list[str]:
+        return ShownPictures(cls.hidden).missing(images)
+
+    @classmethod
     def execute(  # type: ignore[override]
         cls,
-        images: list[Tensor],
+        images: list[Tensor | None],
         keep: list[int],
         group_size: list[int],
         min_score: list[float],
@@ -204,7 +218,7 @@ class BestOfN(io.ComfyNode):
             order[0],
             ties[0] if ties else "by score",
         )
-        candidates = Candidates(images, candidate[0])
+        candidates = Candidates(ShownPictures(cls.hidden).take(images), candidate[0])
         given_latents, given_masks = _present(latents), _present(masks)
         # What does not fit is refused before the long work.
         for follow, given in ((candidates.latents, given_latents), (candidates.masks, given_masks)):

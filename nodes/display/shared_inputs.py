@@ -10,8 +10,9 @@ from ..sockets import GanRMReward, advanced
 from .candidates import UNITS
 
 
-def images_input() -> io.Input:
-    return io.Image.Input("images", tooltip="A batch, or a list of pictures of any sizes.")
+def images_input(*, lazy: bool = False) -> io.Input:
+    """`lazy`: the node implements `check_lazy_status` by `ShownPictures`."""
+    return io.Image.Input("images", lazy=lazy or None, tooltip="A batch, or a list of pictures of any sizes.")
 
 
 def reward_input() -> io.Input:

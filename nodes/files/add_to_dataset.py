@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from comfy_api.latest import io
 from PIL import Image
@@ -22,13 +23,15 @@ from ..display.messages import not_done
 from ..display.previews import in_node
 from ..display.queue_checks import single
 from ..display.ranked_sheets import invalid_card
+from ..display.shown_pictures import ShownPictures
 from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, Dataset, GanRMDataset, Schema
+from ..sockets import CATEGORY, Dataset, GanRMDataset, Schema, aliases
 from .pixel_files import as_saved, content_name, keep_once
 
 _THUMBNAIL = 640
+_SEEN_BEFORE = "These are the pictures you saw; the seed has changed since."
 
 
 class AddToDataset(io.ComfyNode):
@@ -37,26 +40,22 @@ class AddToDataset(io.ComfyNode):
         return Schema(
             node_id="GANRMAddToDataset",
             display_name="Add to Dataset (GAN-RM)",
-            search_aliases=[
-                "favorite",
-                "favourite",
-                "pick",
-                "select",
-                "choose",
-                "collect",
-                "curate",
-                "like",
-                "收藏",
-                "挑选",
-            ],
+            search_aliases=aliases(
+                "favorite favourite pick select choose collect curate like 收藏 挑选",
+                "pick images",
+                "save favorites",
+                "thumbs up",
+                "like button",
+            ),
             category=CATEGORY,
             description="Grows a folder of pictures you like: run, look at the numbers, type those you like into "
             "pick, run again. Nothing is ever added twice.",
             is_input_list=True,
             is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
             inputs=[
                 io.Image.Input(
-                    "images", tooltip="A batch, or a list of pictures of any sizes, to pick from."
+                    "images", lazy=True, tooltip="A batch, or a list of pictures of any sizes, to pick from."
                 ),
                 io.String.Input(
                     "dataset_name",
@@ -68,8 +67,8 @@ class AddToDataset(io.ComfyNode):
                 io.String.Input(
                     "pick",
                     default="",
-                    tooltip="The numbers drawn under the pictures: 1 4 7-9, or all. Empty adds nothing. Keep the "
-                    "sampler's seed fixed while you pick, or the next run brings other pictures.",
+                    tooltip="The numbers drawn under the pictures: 1 4 7-9, or all. Empty adds nothing. Numbers "
+                    "count for the pictures you saw when you typed them, even if the seed has changed since.",
                 ),
             ],
             outputs=[
@@ -110,10 +109,17 @@ class AddToDataset(io.ComfyNode):
             return str(error)
 
     @classmethod
+    def check_lazy_status(
+        cls, images: list[Tensor | None] | None = None, pick: list[str] | None = None, **_: Any
+    ) -> list[str]:
+        return ShownPictures(cls.hidden, single(pick, "")).missing(images)
+
+    @classmethod
     def execute(  # type: ignore[override]
-        cls, images: list[Tensor], dataset_name: list[str], pick: list[str]
+        cls, images: list[Tensor | None], dataset_name: list[str], pick: list[str]
     ) -> io.NodeOutput:
-        candidates = Candidates(images, "each image")
+        shown = ShownPictures(cls.hidden, pick[0])
+        candidates = Candidates(shown.take(images), "each image")
         folder = _dataset_folder(dataset_name[0])
         picked = picked_numbers(pick[0], len(candidates))
         spoilt = candidates.invalid()
@@ -123,7 +129,8 @@ class AddToDataset(io.ComfyNode):
         paths = _pictures_in(folder)
         name = folders.shown_name(folder)
         summary, hint = _summary(name, picked, outcome, len(paths), len(candidates))
-        summary = " ".join([summary, *_left_out(spoilt, outcome.failed)])
+        seen = [_SEEN_BEFORE] if shown.earlier else []
+        summary = " ".join([summary, *seen, *_left_out(spoilt, outcome.failed)])
         ui = in_node(
             numbered_sheet(tiles, title=summary, hint=hint),
             added=[outcome.new],

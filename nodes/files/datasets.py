@@ -17,7 +17,7 @@ from ..display.queue_checks import check_choice, known
 from ..host import folders
 from ..host.fingerprints import folder_fingerprint
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, Dataset, GanRMDataset, Schema, advanced
+from ..sockets import CATEGORY, RESULT_ON_NODE, Dataset, GanRMDataset, Schema, advanced, aliases
 from .chosen_folders import pictures_in
 from .pixel_files import as_saved, keep_once
 
@@ -30,7 +30,11 @@ class ImageFolder(io.ComfyNode):
         return Schema(
             node_id="GANRMImageFolder",
             display_name="Image Folder (GAN-RM)",
-            search_aliases=["favorites", "favourites", "folder", "pictures", "stars", "rating"],
+            search_aliases=aliases(
+                "favorites favourites folder pictures stars rating 文件夹",
+                "load images from folder",
+                "image folder",
+            ),
             category=CATEGORY,
             description="A folder of pictures to train on, compare or score. Nothing is loaded yet, so it may be "
             "large and hold pictures of any size.",
@@ -103,11 +107,16 @@ class ImagesToDataset(io.ComfyNode):
         return Schema(
             node_id="GANRMImagesToDataset",
             display_name="Images to Dataset (GAN-RM)",
-            search_aliases=["dataset", "pictures", "ordinary"],
+            search_aliases=aliases(
+                "dataset pictures ordinary 数据集",
+                "images to dataset",
+                "ordinary pictures",
+            ),
             category=CATEGORY,
             description="Turns generated images into a dataset, such as the ordinary pictures of your model that "
             "Train GAN-RM tells apart from those you like.",
             is_input_list=True,
+            **RESULT_ON_NODE,
             inputs=[io.Image.Input("images", tooltip="A batch, or a list of pictures of any sizes.")],
             outputs=[
                 GanRMDataset.Output(

@@ -25,7 +25,7 @@ from ..host import model_files
 from ..host.folders import BACKBONES
 from ..host.model_management import ManagedReward
 from ..host.safe_paths import unquoted
-from ..sockets import CATEGORY, GanRMReward, Schema
+from ..sockets import CATEGORY, GanRMReward, Schema, aliases
 from .saved_card import auc_of, auc_of_file, auc_text, saved_card
 
 IfExists = Literal["add a number", "replace, keep the old one aside"]
@@ -45,16 +45,12 @@ class LoadModel(io.ComfyNode):
         return Schema(
             node_id="GANRMLoadModel",
             display_name="Load GAN-RM",
-            search_aliases=[
-                "taste",
-                "aesthetic",
-                "favorite",
-                "favourite",
-                "preference",
-                "reward",
-                "品味",
-                "审美",
-            ],
+            search_aliases=aliases(
+                "taste aesthetic favorite favourite preference reward 品味 审美",
+                "load reward model",
+                "reward model",
+                "aesthetic model",
+            ),
             category=CATEGORY,
             description="A reward model: a taste that was trained before, ready to score and select pictures.",
             inputs=[
@@ -117,7 +113,10 @@ class SaveModel(io.ComfyNode):
         return Schema(
             node_id="GANRMSaveModel",
             display_name="Save GAN-RM",
-            search_aliases=["save", "taste", "preference", "reward"],
+            search_aliases=aliases(
+                "save taste preference reward 保存",
+                "save reward model",
+            ),
             category=CATEGORY,
             description="Keeps a trained reward model in models/ganrm, where Load GAN-RM finds it, and shows under which "
             "name. Nothing is ever lost: a model of that name stays beside it, or is put aside.",

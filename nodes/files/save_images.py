@@ -23,7 +23,7 @@ from ..display.queue_checks import check_choice, single
 from ..host import metadata
 from ..host.progress import progress_bar
 from ..host.save_paths import Place, SavePaths
-from ..sockets import CATEGORY, GanRMReward, Schema, advanced
+from ..sockets import CATEGORY, GanRMReward, Schema, advanced, aliases
 from .image_values import finite, numbers, one_per_image
 from .pixel_files import as_saved, write_picture
 from .star_ratings import StarRatings, star_ratings
@@ -39,7 +39,11 @@ class SaveImages(io.ComfyNode):
         return Schema(
             node_id="GANRMSaveImages",
             display_name="Save Images with Score (GAN-RM)",
-            search_aliases=["rating", "score", "metadata", "export"],
+            search_aliases=aliases(
+                "rating score metadata export 保存",
+                "save image with metadata",
+                "save score",
+            ),
             category=CATEGORY,
             description="Saves pictures with score, model, index and seed inside the file, beside the workflow: "
             "drag the file onto the page and the graph opens.",

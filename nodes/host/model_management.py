@@ -50,6 +50,11 @@ class ManagedModule:
             module, load_device=self.device, offload_device=management.unet_offload_device()
         )
 
+    @property
+    def patcher(self) -> comfy.model_patcher.ModelPatcher:
+        """By this name newer hosts find models in outputs, and evict those first when memory runs short."""
+        return self._patcher
+
     def load_with(self, memory: int) -> None:
         """Load the whole module onto its device, with `memory` bytes to run in; keep all on the CPU if that fails."""
         comfy.model_management.load_models_gpu([self._patcher], memory_required=memory, force_full_load=True)
@@ -87,6 +92,11 @@ class _Managed(ABC):
         """With memory for so many pictures, as far as they go through the network together."""
 
     @property
+    @abstractmethod
+    def patcher(self) -> comfy.model_patcher.ModelPatcher:
+        """That of the network (see `ManagedModule.patcher`)."""
+
+    @property
     def name(self) -> str:
         return self._reward.name
 
@@ -122,6 +132,10 @@ class ManagedReward(_Managed):
         self.model = model
         self.managed_backbone = backbone or ManagedBackbone(model.backbone)
 
+    @property
+    def patcher(self) -> comfy.model_patcher.ModelPatcher:
+        return self.managed_backbone.patcher
+
     def _load(self, pictures: int) -> None:
         self.managed_backbone.load(pictures)
 
@@ -135,6 +149,10 @@ class ManagedNetworkReward(_Managed):
         self.reward = reward
         self.calibration = reward.calibration
         self.managed = managed or ManagedModule(reward.network)
+
+    @property
+    def patcher(self) -> comfy.model_patcher.ModelPatcher:
+        return self.managed.patcher
 
     def load(self) -> None:
         """Put the network onto its device, with memory for a forward pass."""

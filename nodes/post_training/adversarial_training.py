@@ -44,7 +44,10 @@ class AdversarialTraining(io.ComfyNode):
             node_id="GANRMAdversarialTraining",
             display_name="Adversarial LoRA Training (GAN-RM)",
             search_aliases=aliases(
-                "lora train finetune reinforcement rl nft grpo adversarial gan reward taste teach 训练 微调 强化学习 对抗"
+                "lora train finetune reinforcement rl nft grpo adversarial gan reward taste teach 训练 微调 强化学习 对抗",
+                "reinforcement learning",
+                "reward lora",
+                "rlhf lora",
             ),
             category=CATEGORY,
             description="The model makes pictures, your taste judges them, the model learns, and your taste learns to tell the "

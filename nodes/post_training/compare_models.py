@@ -31,7 +31,12 @@ class CompareModels(io.ComfyNode):
         return Schema(
             node_id="GANRMCompareModels",
             display_name="Compare Models (GAN-RM)",
-            search_aliases=aliases("compare before after lora judge evaluate win rate 比较 对比"),
+            search_aliases=aliases(
+                "compare before after lora judge evaluate 比较 对比",
+                "win rate",
+                "compare loras",
+                "lora test",
+            ),
             category=CATEGORY,
             description="Makes the same pictures with a model before and after training, and says whether to keep the "
             "LoRA: does it please the taste more, without pictures getting alike or ignoring their prompts?",

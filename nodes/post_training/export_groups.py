@@ -47,7 +47,9 @@ class ExportGroups(io.ComfyNode):
             node_id="GANRMExportGroups",
             display_name="Export Groups (GAN-RM)",
             search_aliases=aliases(
-                "export dataset captions kohya onetrainer diffusers dpo pairs preference 导出 数据集"
+                "export dataset captions kohya onetrainer diffusers dpo pairs preference 导出 数据集",
+                "preference dataset",
+                "export training data",
             ),
             category=CATEGORY,
             description="Writes what Train LoRA on Groups would learn from as a training set with captions, for those who "

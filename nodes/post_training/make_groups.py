@@ -35,7 +35,11 @@ class MakeGroups(io.ComfyNode):
         return Schema(
             node_id="GANRMMakeGroups",
             display_name="Make Groups (GAN-RM)",
-            search_aliases=aliases("groups rollouts dpo pairs preference train lora 组"),
+            search_aliases=aliases(
+                "groups rollouts dpo pairs preference train lora 组",
+                "preference pairs",
+                "rollouts for lora training",
+            ),
             category=CATEGORY,
             description="Makes a group of pictures of each prompt and scores them: what the model learns your taste from. "
             "Finished groups are kept on disk: a stopped run goes on where it was, and nothing is made twice.",

@@ -31,7 +31,7 @@ from ..host.prompt_files import (
     prompts_of_file,
 )
 from ..host.training.prompt_encoding import cut_off, encoded, in_pieces
-from ..sockets import CATEGORY, EXPERIMENTAL, GanRMPrompts, Schema, advanced, aliases
+from ..sockets import CATEGORY, EXPERIMENTAL, RESULT_ON_NODE, GanRMPrompts, Schema, advanced, aliases
 
 _FEW = 8
 
@@ -42,11 +42,17 @@ class Prompts(io.ComfyNode):
         return Schema(
             node_id="GANRMPrompts",
             display_name="Prompts (GAN-RM)",
-            search_aliases=aliases("prompts list lines captions wildcard dynamic csv 提示词"),
+            search_aliases=aliases(
+                "prompts list lines captions wildcard dynamic csv 提示词",
+                "prompt list",
+                "dynamic prompts",
+                "wildcards",
+            ),
             category=CATEGORY,
             description="A list of prompts, one a line, with {a|b} choices, from the node or a file. For Make Groups, "
             "which makes pictures of each.",
             **EXPERIMENTAL,
+            **RESULT_ON_NODE,
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder of the model that shall be taught."),
                 io.String.Input(

@@ -26,7 +26,10 @@ class SaveLora(io.ComfyNode):
         return Schema(
             node_id="GANRMSaveLora",
             display_name="Save LoRA (GAN-RM)",
-            search_aliases=aliases("save lora export weights 保存"),
+            search_aliases=aliases(
+                "save lora export weights 保存",
+                "export lora",
+            ),
             category=CATEGORY,
             description="Keeps a LoRA in models/loras, where Load LoRA finds it after pressing R. If Compare Models says that "
             "it is not worth keeping, nothing is saved. Nothing is ever overwritten.",

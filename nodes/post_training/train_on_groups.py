@@ -39,7 +39,13 @@ class TrainOnGroups(io.ComfyNode):
         return Schema(
             node_id="GANRMTrainOnGroups",
             display_name="Train LoRA on Groups (GAN-RM)",
-            search_aliases=aliases("lora train finetune dpo sft preference taste teach 训练 微调 偏好"),
+            search_aliases=aliases(
+                "lora train finetune dpo sft preference taste teach 训练 微调 偏好",
+                "preference optimization",
+                "dpo lora",
+                "reward lora",
+                "train a lora on my taste",
+            ),
             category=CATEGORY,
             description="Teaches your generator your taste: a LoRA with which it more often makes what the reward likes. "
             "What has not changed is never trained on twice, not even after a restart.",

@@ -14,7 +14,7 @@ from ..display.messages import threshold_sentence
 from ..display.queue_checks import NOT_CONNECTED, single
 from ..display.shared_inputs import output
 from ..host.model_management import ManagedReward, model_of
-from ..sockets import CATEGORY, GanRMDataset, GanRMReward, Schema, aliases
+from ..sockets import CATEGORY, RESULT_ON_NODE, GanRMDataset, GanRMReward, Schema, aliases
 from .measured_scale import measured_scale, scale_lines
 
 _COUNTED = {1: "first", 2: "second", 3: "third", 4: "fourth"}
@@ -31,11 +31,16 @@ class Ensemble(io.ComfyNode):
         return Schema(
             node_id="GANRMEnsemble",
             display_name="Combine GAN-RMs",
-            search_aliases=aliases("combine merge mix ensemble taste reward"),
+            search_aliases=aliases(
+                "combine merge mix ensemble taste reward 合并",
+                "merge tastes",
+                "combine scores",
+            ),
             category=CATEGORY,
             description="Lets several tastes and judges decide together, such as your taste and how well a picture fits its "
             "prompt. The workflow keeps the combination; the models stay as they are.",
             is_input_list=True,
+            **RESULT_ON_NODE,
             inputs=[
                 _reward_input(1),
                 _reward_input(2),
@@ -96,7 +101,7 @@ class Ensemble(io.ComfyNode):
         check_some_count([weight for _, weight in given])
         rewards, weights = zip(*((reward, weight) for reward, weight in given if weight), strict=True)
         measured = measured_scale(rewards, pictures, prompts) if pictures else None
-        combined = CombinedReward(
+        combined = ManagedCombination(
             rewards,
             weights,
             name=name[0],
@@ -107,6 +112,16 @@ class Ensemble(io.ComfyNode):
         names = [reward.name for reward in rewards]
         summary = "\n".join([*_summary(combined), *scale_lines(combined, names, measured)])
         return io.NodeOutput(combined, summary, ui={"text": [summary]})
+
+
+class ManagedCombination(CombinedReward):
+    """A combination that newer hosts recognise as a holder of models (see `ManagedModule.patcher`)."""
+
+    @property
+    def patcher(self) -> Any:
+        """The patcher of the first reward that has one; None where none has."""
+        found = (getattr(reward, "patcher", None) for reward in self.rewards)
+        return next((patcher for patcher in found if patcher is not None), None)
 
 
 def _reward_input(number: int) -> io.Input:

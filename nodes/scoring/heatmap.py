@@ -33,7 +33,12 @@ class Heatmap(io.ComfyNode):
         return Schema(
             node_id="GANRMHeatmap",
             display_name="Reward Heatmap (GAN-RM)",
-            search_aliases=aliases("attention weakest regions saliency why quality"),
+            search_aliases=aliases(
+                "attention weakest regions saliency why quality 热力图",
+                "weak spots",
+                "where is it bad",
+                "inpaint mask",
+            ),
             category=CATEGORY,
             description="Shows where each picture is weak and where it is strong, and masks its weakest regions, "
             "ready for inpainting. Looks at every picture in 34 windows, so it takes a while.",

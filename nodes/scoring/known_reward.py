@@ -24,7 +24,13 @@ class KnownReward(io.ComfyNode):
             node_id="GANRMKnownReward",
             display_name="Known Judge",
             search_aliases=aliases(
-                "aesthetic predictor LAION PickScore HPS ImageReward preference score judge reward 审美 评分 偏好"
+                "aesthetic predictor LAION PickScore HPS ImageReward preference score judge reward 审美 评分 偏好",
+                "aesthetic score",
+                "aesthetic predictor",
+                "human preference",
+                "hpsv2",
+                "image reward",
+                "pick score",
             ),
             category=CATEGORY,
             description="A published judge of pictures beside your own taste: an aesthetic score, or a score of how people "

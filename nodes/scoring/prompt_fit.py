@@ -29,7 +29,10 @@ class PromptFitNode(io.ComfyNode):
             node_id="GANRMPromptFit",
             display_name="Prompt Fit",
             search_aliases=aliases(
-                "CLIP SigLIP score similarity prompt adherence PickScore judge reward 提示词 符合度"
+                "CLIP SigLIP score similarity prompt adherence PickScore judge reward 提示词 符合度",
+                "clip score",
+                "prompt adherence",
+                "text image similarity",
             ),
             category=CATEGORY,
             description="A reward for pictures that show what their prompt says, by a CLIP or SigLIP on this machine. "

@@ -44,7 +44,15 @@ class ScoreFolder(io.ComfyNode):
         return Schema(
             node_id="GANRMScoreFolder",
             display_name="Score Folder (GAN-RM)",
-            search_aliases=aliases("rate rating judge rank sort filter cull curate compare pick 打分 筛选"),
+            search_aliases=aliases(
+                "rate rating judge rank sort filter cull curate compare pick 打分 筛选",
+                "score folder",
+                "sort images",
+                "rank images",
+                "filter images",
+                "cull images",
+                "aesthetic score",
+            ),
             category=CATEGORY,
             description="Scores every picture of a folder and copies the best ones into a new folder. However many "
             "there are, they are read one after another.",

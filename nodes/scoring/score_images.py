@@ -20,8 +20,9 @@ from ..display.previews import as_image, in_node
 from ..display.queue_checks import single
 from ..display.ranked_sheets import candidate_sheet, count_text, score_range_text, valid_scores
 from ..display.shared_inputs import candidate_input, group_size_input, images_input, output, reward_input
+from ..display.shown_pictures import ShownPictures
 from ..host.progress import progress_bar
-from ..sockets import CATEGORY, Schema, aliases
+from ..sockets import CATEGORY, ESSENTIAL, Schema, aliases
 
 
 class Score(io.ComfyNode):
@@ -30,14 +31,24 @@ class Score(io.ComfyNode):
         return Schema(
             node_id="GANRMScore",
             display_name="Score Images (GAN-RM)",
-            search_aliases=aliases("score rate rating judge quality aesthetic rank reward 打分 审美 质量"),
+            search_aliases=aliases(
+                "score rate rating judge quality aesthetic rank reward 打分 审美 质量",
+                "aesthetic score",
+                "rank images",
+                "rate images",
+                "image quality",
+                "score images",
+                "reward score",
+            ),
             category=CATEGORY,
             description="Scores every picture with a reward model and shows them ranked. Takes a batch, or a list "
             "of pictures of different sizes.",
             is_input_list=True,
             is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
+            **ESSENTIAL,
             inputs=[
-                images_input(),
+                images_input(lazy=True),
                 reward_input(),
                 group_size_input(),
                 candidate_input(),
@@ -67,16 +78,20 @@ class Score(io.ComfyNode):
         return True
 
     @classmethod
+    def check_lazy_status(cls, images: list[Tensor | None] | None = None, **_: Any) -> list[str]:
+        return ShownPictures(cls.hidden).missing(images)
+
+    @classmethod
     def execute(  # type: ignore[override]
         cls,
-        images: list[Tensor],
+        images: list[Tensor | None],
         reward: list[Reward],
         group_size: list[int],
         candidate: list[Unit],
         prompts: list[Any] | None = None,
     ) -> io.NodeOutput:
         scorer = reward[0]
-        candidates = Candidates(images, candidate[0])
+        candidates = Candidates(ShownPictures(cls.hidden).take(images), candidate[0])
         settings = SelectionSettings(group_size=group_size[0] or None)
         asked = prompts_of_pictures(scorer, prompts, len(candidates), group_size[0])
         result = candidates.score(scorer, progress_bar(), asked)

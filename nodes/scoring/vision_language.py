@@ -46,7 +46,10 @@ class VisionLanguageJudge(io.ComfyNode):
             node_id="GANRMVisionLanguageReward",
             display_name="Vision-Language Judge",
             search_aliases=aliases(
-                "VLM LLM Qwen InternVL SmolVLM LLaVA RewardDance Q-Align judge reward reason 视觉语言 大模型 评判"
+                "VLM LLM Qwen InternVL SmolVLM LLaVA RewardDance Q-Align judge reward reason 视觉语言 大模型 评判",
+                "vision language model",
+                "vlm judge",
+                "explain score",
             ),
             category=CATEGORY,
             description="A chat model on this machine looks at each picture and is asked whether it is good, or better than "

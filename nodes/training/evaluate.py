@@ -23,7 +23,7 @@ from ..display.messages import warning_lines
 from ..display.previews import as_image, in_node
 from ..host.model_management import ManagedReward
 from ..host.progress import check_cancel, progress_bar
-from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema
+from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, aliases
 
 
 class Evaluate(io.ComfyNode):
@@ -32,7 +32,10 @@ class Evaluate(io.ComfyNode):
         return Schema(
             node_id="GANRMEvaluate",
             display_name="Evaluate GAN-RM",
-            search_aliases=["compare", "test", "evaluate", "accuracy", "judge", "对比"],
+            search_aliases=aliases(
+                "compare test evaluate accuracy judge metrics auc 对比 评估",
+                "test a reward model",
+            ),
             category=CATEGORY,
             description="Measures how well a reward tells liked pictures from ordinary ones. Give pictures it was "
             "not trained on: only those show what it is worth.",

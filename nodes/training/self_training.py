@@ -24,7 +24,7 @@ from ..display.queue_checks import NOT_CONNECTED
 from ..host import model_files
 from ..host.model_management import ManagedReward
 from ..host.progress import check_cancel, live_progress, show_last
-from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced
+from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced, aliases
 
 
 class Bootstrap(io.ComfyNode):
@@ -33,7 +33,11 @@ class Bootstrap(io.ComfyNode):
         return Schema(
             node_id="GANRMBootstrap",
             display_name="Rank-Based Bootstrapping (GAN-RM)",
-            search_aliases=["refine", "improve", "self-training", "taste"],
+            search_aliases=aliases(
+                "refine improve self-training taste 自训练",
+                "refine a reward model",
+                "learn without rating",
+            ),
             category=CATEGORY,
             description="Lets a taste learn from its own ranking of many outputs that nobody has rated. A round that "
             "does not help on pictures held out of it is not kept, so often the taste stays as it was.",

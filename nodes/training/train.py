@@ -30,7 +30,7 @@ from ..host import folders
 from ..host.execution import run_ready_nodes_first
 from ..host.model_management import ManagedBackbone, ManagedReward
 from ..host.progress import check_cancel, live_progress, show_last
-from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced
+from ..sockets import CATEGORY, Dataset, GanRMDataset, GanRMReward, Schema, advanced, aliases
 from . import backbone_options
 from .result_cache import TrainingCache, training_key
 
@@ -41,19 +41,14 @@ class Train(io.ComfyNode):
         return Schema(
             node_id="GANRMTrain",
             display_name="Train GAN-RM",
-            search_aliases=[
-                "train",
-                "taste",
-                "preference",
-                "favorite",
-                "favourite",
-                "aesthetic",
-                "like",
-                "learn",
-                "品味",
-                "审美",
-                "偏好",
-            ],
+            search_aliases=aliases(
+                "train taste preference favorite favourite aesthetic like learn 品味 审美 偏好",
+                "train a reward model",
+                "reward model training",
+                "personal taste",
+                "my style",
+                "aesthetic score training",
+            ),
             category=CATEGORY,
             description="Learns your taste from pictures you like and ordinary ones. Pictures and settings that have "
             "not changed are never trained on twice, not even after a restart.",

@@ -20,7 +20,8 @@ function hasInName(node, query) {
 
 /** Index of the first alias that starts with the query; -1 if none does. */
 function aliasFor(node, query) {
-  return node.name.startsWith(OURS) ? (node.search_aliases ?? []).findIndex((word) => word.startsWith(query)) : -1;
+  if (!node.name.startsWith(OURS)) return -1;
+  return (node.search_aliases ?? []).findIndex((word) => word.toLowerCase().startsWith(query));
 }
 
 function addAliases(search) {

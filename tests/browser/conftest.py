@@ -14,7 +14,8 @@ from browser_support.page import ComfyPage, OpenPage, chromium_path, launch_chro
 from host_support.fixtures import comfyui, link_models, skip_without_comfyui, tiny_generator  # noqa: F401
 from host_support.install import ComfyUI, header
 from host_support.pack_fixtures import make_pictures
-from host_support.server import Server
+from host_support.server import Server, link
+from host_support.tiny_generator import CHECKPOINT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -57,6 +58,9 @@ def page_server(
     with tempfile.TemporaryDirectory(prefix="comfyui-page-") as base:
         server = Server(comfyui, Path(base), args=args)
         link_models(tiny_generator, server)
+        # The name that the shipped workflows ask for: the page would offer to fetch it.
+        checkpoints = server.folder("models", "checkpoints")
+        link(checkpoints / CHECKPOINT, checkpoints / "sd_xl_base_1.0.safetensors")
         make_pictures(server)
         with server:
             yield server

@@ -7,7 +7,16 @@ from browser_support.page import ComfyPage, OpenPage
 _WORDS = [
     *("aesthetic", "rating", "rate", "quality", "judge", "taste", "score", "rank", "compare", "reward"),
     *("filter", "pick", "select", "choose", "best", "curate", "cull", "train"),
-    *("preference", "favorite", "favourite"),
+    *(
+        "preference",
+        "favorite",
+        "favourite",
+        "vlm",
+        "best of n",
+        "aesthetic score",
+        "rank images",
+        "filter images",
+    ),
 ]
 _FIRST_FEW = 4
 _INPUT = ".comfy-vue-node-search-box input, .p-autocomplete input, [role=dialog] input[role=combobox]"

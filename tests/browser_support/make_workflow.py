@@ -3,7 +3,8 @@
 Writes `<name>.json` (UI format) and `api/<name>.json` (API format). The layout:
 
     {"nodes": {"1": {"title": …, "pos": [x, y], "size": [w, h], "color": "green" or "#232",
-                     "collapsed": false, "widgets": {"control_after_generate": "randomize"}}, …},
+                     "collapsed": false, "widgets": {"control_after_generate": "randomize"},
+                     "models": [{"name": file, "url": …, "directory": "checkpoints"}]}, …},
      "notes": [{"text": "Markdown", "pos": …, "size": …, "title": …, "color": …}, …],
      "groups": [{"title": …, "nodes": ["1", "2"] or "bounding": [x, y, w, h], "color": "#3f789e", "font_size": 24}, …],
      "view": {"scale": 0.8, "offset": [x, y]},
@@ -53,6 +54,9 @@ def write_workflow(
         raise LayoutError(f"{name}: " + "; ".join(problems))
     made = page.graph()
     graph = _tidy_graph(made["workflow"], name)
+    for node in graph["nodes"]:
+        if models := layout["nodes"].get(str(node["id"]), {}).get("models"):
+            node["properties"]["models"] = models
     view = layout.get("view")
     # The page's own word for it, and the one by which our extension asks for it where the page passes it over.
     graph["extra"] = {"ds": view, "ganrm_first_view": view} if view else {}

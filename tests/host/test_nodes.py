@@ -28,6 +28,19 @@ def test_the_server_has_our_nodes(server: Server, client: Client) -> None:
     assert {name for name in client.object_info() if name.startswith("GANRM")} == NODES
 
 
+def test_newer_words_of_a_schema_are_sent_where_the_host_knows_them(client: Client) -> None:
+    info = client.object_info()
+    known = {word for each in info.values() for word, value in each.items() if value}
+    for node_id, word, value in (
+        ("GANRMScore", "essentials_category", "Image Tools"),
+        ("GANRMImagesToDataset", "has_intermediate_output", True),
+        ("GANRMMakeGroups", "experimental", True),
+    ):
+        assert info[node_id].get(word) == (value if word in known else None), word
+    assert "aesthetic score" in info["GANRMScore"]["search_aliases"]
+    assert info["GANRMScore"]["input"]["required"]["candidate"][1]["advanced"] is True
+
+
 def test_a_batch_and_a_list_of_the_same_pictures_score_alike(client: Client, taste: str) -> None:
     prompt = {
         "batch": images(SIZES, seed=3),

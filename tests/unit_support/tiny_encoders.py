@@ -29,6 +29,12 @@ def _registers(t: Any) -> Any:
     return t.Dinov2WithRegistersModel(config)
 
 
+def _dinov3(t: Any, **options: Any) -> Any:
+    if not hasattr(t, "DINOv3ViTConfig"):
+        pytest.skip("transformers is too old for DINOv3")
+    return t.DINOv3ViTModel(t.DINOv3ViTConfig(**VISION, num_register_tokens=3, **options))
+
+
 FAMILIES: dict[str, Callable[[Any], Any]] = {
     "clip": lambda t: t.CLIPModel(t.CLIPConfig(vision_config=VISION, text_config=TEXT, projection_dim=24)),
     "clip-vision": lambda t: t.CLIPVisionModelWithProjection(t.CLIPVisionConfig(**VISION, projection_dim=24)),
@@ -37,6 +43,8 @@ FAMILIES: dict[str, Callable[[Any], Any]] = {
     "siglip-vision": lambda t: t.SiglipVisionModel(t.SiglipVisionConfig(**VISION)),
     "dinov2": lambda t: t.Dinov2Model(t.Dinov2Config(**DINOV2, mlp_ratio=2)),
     "dinov2-registers": _registers,
+    "dinov3": _dinov3,
+    "dinov3-gated": lambda t: _dinov3(t, use_gated_mlp=True, hidden_act="silu"),
     "vit": lambda t: t.ViTModel(t.ViTConfig(**VISION)),
     "vit-unpooled": lambda t: t.ViTForImageClassification(t.ViTConfig(**VISION)),
 }

@@ -91,6 +91,45 @@ def test_dinov2_is_fed_at_224(load: Any) -> None:
     assert [tap.shape[1] for tap in backbone.features(torch.zeros(1, 3, 224, 224))][:2] == [28 * 28, 1]
 
 
+@pytest.mark.parametrize("family", ["dinov3", "dinov3-gated"])
+def test_dinov3_as_comfyui_keeps_it(family: str, saved: Any, load: Any, pixels: Tensor) -> None:
+    tensors = load_file(saved(family) / "model.safetensors")
+    tensors = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
+    assert "layer.0.attention.o_proj.bias" in tensors
+    hidden_states, expected = reference(family, pixels)
+    # ComfyUI's files may hold an upsampler as well.
+    backbone = load({**tensors, "naf.layer.weight": torch.zeros(2)})
+    *_, last, class_token, pooled = backbone.features(pixels)
+    torch.testing.assert_close(pooled[:, 0], expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(last, hidden_states[-1][:, 4:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(class_token, hidden_states[-1][:, :1], atol=1e-5, rtol=0)
+    assert backbone.spec.input_size == 224
+
+
+@pytest.mark.parametrize("prefix", ["", "vision_model."])
+def test_naflex_on_squares_of_its_own_size(prefix: str, load: Any, pixels: Tensor) -> None:
+    if not hasattr(transformers, "Siglip2VisionConfig"):
+        pytest.skip("transformers is too old for NaFlex")
+    config = {name: value for name, value in VISION.items() if name != "image_size"}
+    torch.manual_seed(3)
+    model = enlivened(
+        transformers.Siglip2VisionModel(transformers.Siglip2VisionConfig(**config, num_patches=16))
+    )
+    side, patch = 4, 8
+    patches = pixels.unfold(2, patch, patch).unfold(3, patch, patch)  # [B, 3, 4, 4, 8, 8]
+    patches = patches.permute(0, 2, 3, 4, 5, 1).reshape(len(pixels), side * side, -1)
+    whole = torch.ones(len(pixels), side * side, dtype=torch.long)
+    shapes = torch.full((len(pixels), 2), side)
+    expected = model(pixel_values=patches, pixel_attention_mask=whole, spatial_shapes=shapes).pooler_output
+    state = {f"{prefix}{name.removeprefix('vision_model.')}": t for name, t in model.state_dict().items()}
+    backbone = load(state)
+    torch.testing.assert_close(embedding(backbone, pixels), expected, atol=1e-4, rtol=0)
+    assert (backbone.spec.input_size, backbone.spec.mean) == (32, (0.5, 0.5, 0.5))
+    name = f"{prefix}embeddings.patch_embedding.weight"
+    with pytest.raises(BackboneError, match="make no square of 3 colours"):
+        load({**state, name: state[name][:, :-1].clone()})
+
+
 def test_found_by_path_by_name_and_by_content(tensors: Tensors, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "model.safetensors"
     path.parent.mkdir(parents=True)
@@ -135,7 +174,7 @@ def test_files_of_other_models(load: Any) -> None:
             load({name: torch.zeros(6, 2) for name in names})
 
 
-@pytest.mark.parametrize("family", ["clip-vision", "siglip-vision", "dinov2"])
+@pytest.mark.parametrize("family", ["clip-vision", "siglip-vision", "dinov2", "dinov3"])
 def test_a_tensor_too_many_or_too_few(family: str, saved: Any, load: Any) -> None:
     tensors = load_file(saved(family) / "model.safetensors")
     block = next(name for name in tensors if ".0." in name).split(".0.")[0]
@@ -149,7 +188,7 @@ def test_a_tensor_too_many_or_too_few(family: str, saved: Any, load: Any) -> Non
 def test_tensors_that_fit_no_family(tensors: Tensors, load: Any) -> None:
     for name, shape, message in (
         ("embeddings.position_embedding.weight", (18, 128), "17 positions, which make no square"),
-        ("embeddings.patch_embedding.weight", (128, 192), "NaFlex"),
+        ("embeddings.patch_embedding.weight", (128, 192), r"patch embedding has shape \(128, 192\)"),
         ("embeddings.patch_embedding.weight", (32, 3, 8, 8), "width 32, for which no number of"),
         ("embeddings.patch_embedding.weight", None, r"it has no .*patch_embedding\.weight"),
         ("encoder.layers.0.self_attn.k_proj.weight", (7, 7), "cannot be loaded as clip_vision_model"),
@@ -179,6 +218,9 @@ PUBLISHED = [
     ("SigLIP B/16", "siglip", 768, 196, 16, 12, "gelu_pytorch_tanh", 224),
     ("SigLIP so400m 512", "siglip", 1152, 1024, 16, 16, "gelu_pytorch_tanh", 512),
     ("DINOv2 g", "dinov2", 1536, 1370, 14, 24, "gelu", 518),
+    ("DINOv3 L", "dinov3", 1024, 4, 16, 16, "gelu", 224),
+    ("DINOv3 H+", "dinov3 gated", 1280, 4, 16, 20, "silu", 224),
+    ("DINOv3 7B", "dinov3 gated", 4096, 4, 16, 32, "silu", 224),
 ]
 
 
@@ -192,6 +234,15 @@ def test_published_models_are_known(row: Any) -> None:
     }
     if family == "clip":
         shapes["vision_model.embeddings.class_embedding"] = (width,)
+    if family.startswith("dinov3"):
+        pytest.importorskip("transformers.models.dinov3_vit")
+        mlp = (4 * width, width)
+        shapes = {
+            "embeddings.register_tokens": (1, tokens, width),
+            "embeddings.patch_embeddings.weight": (width, 3, patch, patch),
+            "layer.0.mlp.up_proj.weight": mlp,
+            **({"layer.0.mlp.gate_proj.weight": mlp} if "gated" in family else {}),
+        }
     if family == "dinov2":
         shapes = {
             "embeddings.cls_token": (1, 1, width),

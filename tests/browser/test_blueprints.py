@@ -1,0 +1,47 @@
+"""Blueprints in the page: dropped into a graph, set from outside, and run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from browser_support.page import ComfyPage
+from host_support.server import Server
+
+# As the page itself does when a blueprint is chosen in its node library.
+_DROP = """(name) => {
+  const stores = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s;
+  const blueprint = stores.get("subgraph")?.getBlueprint(`SubgraphBlueprint.${name}`);
+  if (!blueprint) return null;
+  const items = { nodes: blueprint.nodes, subgraphs: blueprint.definitions.subgraphs };
+  const made = app.canvas._deserializeItems(items, { position: [400, 200] });
+  const node = made.nodes.values().next().value;
+  return { id: String(node.id), widgets: node.widgets.map((widget) => widget.name) };
+}"""
+_KNOWS_BLUEPRINTS = """() =>
+  typeof document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s.get("subgraph")?.getBlueprint
+    === "function" """
+
+
+def drop(page: ComfyPage, server: Server, name: str) -> Any:
+    with server.client() as client:
+        listed = client.object_info().get("GLSLShader")
+    if not listed or not page.raw.evaluate(_KNOWS_BLUEPRINTS):
+        pytest.skip("this ComfyUI, or this page, has no blueprints")
+    dropped = page.raw.evaluate(_DROP, name)
+    assert dropped is not None
+    return dropped
+
+
+def test_train_my_taste_runs_and_the_others_use_its_taste(page: ComfyPage, page_server: Server) -> None:
+    trained = drop(page, page_server, "Train my taste (GAN-RM)")
+    assert trained["widgets"][:2] == ["folder", "folder"]
+    page.run_and_wait(seconds=600)
+    assert list(page_server.folder("models", "ganrm").glob("my_taste*.safetensors"))
+
+    for name in ("Best of N (GAN-RM)", "Score and save (GAN-RM)"):
+        dropped = drop(page, page_server, name)
+        assert dropped["widgets"][0] == "model"
+        made = page.graph()["output"]
+        kinds = {node["class_type"] for node in made.values()}
+        assert {"GANRMTrain", "GANRMLoadModel"} <= kinds
