@@ -384,6 +384,7 @@ def best_of_n(
         candidate="each image",
         **judged,
         ties="by score",
+        pick="",
         **more,
     )
 
