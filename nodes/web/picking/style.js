@@ -4,7 +4,7 @@ export const ROW = 78; // height of a tile: its picture, number and score
 export const TILE = 60; // smallest width of a tile
 export const GAP = 4;
 export const STATUS = 20;
-export const TALLEST = 3 * ROW + 2 * GAP; // of the list; more pictures scroll
+export const TALLEST = 3 * (ROW + GAP) + ROW / 3; // of the list; more pictures scroll, and the cut row says so
 
 const STYLE = `
 .ganrm-picks { box-sizing: border-box; display: flex; flex-direction: column; min-height: ${STATUS}px; overflow: hidden;
