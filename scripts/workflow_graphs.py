@@ -169,6 +169,7 @@ def grow() -> Graph:
         reward=model[0],
         group_size=0,
         candidate="each image",
+        pick="",
     )
     (fourth,) = graph.columns(420, group="2  Pick what you like")
     picked = graph.add(
@@ -552,6 +553,7 @@ def vision_language_judge() -> Graph:
         group_size=0,
         candidate="each image",
         prompts=text[0],
+        pick="",
     )
     graph.add("PreviewAny", fifth.place(360), "What it says about each", source=scored[3])
     best = parts.best_of_n(graph, second.place(600), images, None, keep=2, given_scores=scored[0])

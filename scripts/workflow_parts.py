@@ -398,6 +398,7 @@ def best_of_n(
         candidate="each image",
         **judged,
         ties="by score",
+        pick="",
         **more,
     )
 

@@ -46,6 +46,7 @@ _SHEETS = {
     "{n} the score": "{n} 是分数",
     "{known} the rank": "{known} 是名次",
     "kept": "保留",
+    "picked by hand": "手动挑选",
     "spoilt": "已损坏",
     "{names} is spoilt (NaN or infinite values)": "{names} 已损坏（含 NaN 或无穷大）",
     "{names} are spoilt (NaN or infinite values)": "{names} 已损坏（含 NaN 或无穷大）",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -24,6 +25,7 @@ from .canvas import (
     write,
     write_paragraph,
 )
+from .drawn_sheet import DrawnSheet, TilePlace, paste_centred
 from .fonts import localized, wrapped_text
 from .tile_lengths import BORDER, GAP, RADIUS, TileLengths, grid_columns
 
@@ -44,9 +46,9 @@ class Numbered:
     score: str = ""
 
 
-def numbered_sheet(
+def drawn_numbered_sheet(
     pictures: Sequence[Numbered], *, title: str, hint: str = "", legend: str = "", most: int = 64
-) -> Image.Image:
+) -> DrawnSheet:
     """RGB sheet in the order given, each picture with its number beneath it; `legend` is written below them all.
 
     Three to four times as large as the 420 pixels it is shown at. Of more than `most` pictures the marked ones and
@@ -73,13 +75,18 @@ def numbered_sheet(
     write_paragraph(draw, (margin, margin), title, title_style, room)
     if hint:
         write_paragraph(draw, (margin, hint_top), hint, hint_style, room)
+    tiles = []
     for row in rows:
-        for column in range(len(row)):
-            _draw_card(sheet, row, column, top, lengths)
+        tiles += [_draw_card(sheet, row, column, top, lengths) for column in range(len(row))]
         top += lengths.card_height(row) + gap
     if legend:
         write_paragraph(draw, (margin, end), legend, hint_style, room)
-    return sheet
+    return DrawnSheet(sheet, tuple(tiles))
+
+
+def numbered_sheet(pictures: Sequence[Numbered], *, title: str, **settings: Any) -> Image.Image:
+    """The sheet alone; `settings` as `drawn_numbered_sheet` takes them."""
+    return drawn_numbered_sheet(pictures, title=title, **settings).image
 
 
 def _chosen(pictures: Sequence[Numbered], most: int) -> list[Numbered]:
@@ -151,15 +158,18 @@ class _Lengths(TileLengths):
         return max(self.pill_height, round(width))
 
 
-def _draw_card(sheet: Image.Image, row: Sequence[Numbered], column: int, top: int, lengths: _Lengths) -> None:
+def _draw_card(
+    sheet: Image.Image, row: Sequence[Numbered], column: int, top: int, lengths: _Lengths
+) -> TilePlace:
     entry, left, height = row[column], lengths.left(column), lengths.card_height(row)
     box = (left, top, left + lengths.tile, top + height)
     rounded(sheet, box, lengths.px(RADIUS), CARD, ACCENT if entry.marked else None, lengths.px(BORDER))
     picture = fitted(entry.image, lengths.picture, lengths.tallest)
     caption = lengths.caption(row)
-    space = height - caption - 2 * lengths.pad - picture.height
-    sheet.paste(picture, (left + (lengths.tile - picture.width) // 2, top + lengths.pad + space // 2))
+    space = height - caption - 2 * lengths.pad
+    covered = paste_centred(sheet, picture, (left, top + lengths.pad, lengths.tile, space))
     _draw_caption(sheet, entry, (left + lengths.pad, top + height - caption), lengths)
+    return TilePlace(entry.number, covered, entry.score)
 
 
 def _draw_caption(sheet: Image.Image, entry: Numbered, place: tuple[int, int], lengths: _Lengths) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image, ImageDraw
 
@@ -25,6 +25,7 @@ from .canvas import (
     text_width,
     write,
 )
+from .drawn_sheet import DrawnSheet, TilePlace, paste_centred
 from .ranked_header import Header, HeaderText, count_text, spread
 from .ranked_layout import Arrangement, Ranked, Row, arranged, best, picture_size
 from .score_format import score_text
@@ -41,7 +42,7 @@ _CAPTIONS: tuple[tuple[tuple[_Part, ...], ...], ...] = (
 """Lines of a caption, preferred ones first."""
 
 
-def ranked_sheet(
+def drawn_ranked_sheet(
     candidates: Sequence[Ranked],
     *,
     thresholds: Mapping[str, float] | None = None,
@@ -49,7 +50,7 @@ def ranked_sheet(
     most: int = 64,
     note: str = "",
     warning: str = "",
-) -> Image.Image:
+) -> DrawnSheet:
     """RGB sheet, best candidates first, each with its number, score and rank beneath it.
 
     Three to four times as large as the 420 pixels it is shown at. Groups are drawn in blocks of their own, kept
@@ -75,11 +76,17 @@ def ranked_sheet(
     sheet = Image.new("RGB", (lengths.width, legend_top + lengths.px(24)), PAGE)
     header.draw(ImageDraw.Draw(sheet))
     top = header.height
+    tiles: list[TilePlace] = []
     for row in arrangement.rows:
-        _draw_row(sheet, row, top, lengths)
+        tiles += _draw_row(sheet, row, top, lengths)
         top += lengths.row_height(row) + lengths.px(GAP)
     _draw_legend(sheet, legend_top, candidates, lengths)
-    return sheet
+    return DrawnSheet(sheet, tuple(tiles))
+
+
+def ranked_sheet(candidates: Sequence[Ranked], **settings: Any) -> Image.Image:
+    """The sheet alone; `settings` as `drawn_ranked_sheet` takes them."""
+    return drawn_ranked_sheet(candidates, **settings).image
 
 
 class _Lengths(TileLengths):
@@ -141,7 +148,7 @@ class _Lengths(TileLengths):
         }[part]
 
 
-def _draw_row(sheet: Image.Image, row: Row, top: int, lengths: _Lengths) -> None:
+def _draw_row(sheet: Image.Image, row: Row, top: int, lengths: _Lengths) -> list[TilePlace]:
     if row.labels:
         room = lengths.block * (lengths.tile + lengths.px(GAP)) - lengths.px(GAP)
         style = TextStyle(lengths.px(12), TEXT, bold=True)
@@ -149,14 +156,17 @@ def _draw_row(sheet: Image.Image, row: Row, top: int, lengths: _Lengths) -> None
             write(ImageDraw.Draw(sheet), (lengths.left(column), top + lengths.px(3)), label, style, room)
         top += lengths.label_height
     height = lengths.card_height(row)
+    space = height - lengths.caption - 2 * lengths.pad
+    places = []
     for column, entry in row.tiles:
         left = lengths.left(column)
         box = (left, top, left + lengths.tile, top + height)
         rounded(sheet, box, lengths.px(RADIUS), CARD, ACCENT if entry.kept else None, lengths.border)
         picture = fitted(entry.image, lengths.picture, lengths.tallest)
-        space = height - lengths.caption - 2 * lengths.pad - picture.height
-        sheet.paste(picture, (left + (lengths.tile - picture.width) // 2, top + lengths.pad + space // 2))
+        covered = paste_centred(sheet, picture, (left, top + lengths.pad, lengths.tile, space))
         _draw_caption(sheet, entry, left + lengths.pad, top + height - lengths.caption, lengths)
+        places.append(TilePlace(entry.number, covered, score_text(entry.score, lengths.form)))
+    return places
 
 
 def _draw_caption(sheet: Image.Image, entry: Ranked, left: int, top: int, lengths: _Lengths) -> None:
@@ -207,4 +217,4 @@ def _ordinal(rank: int) -> str:
     return f"{rank}{ending}"
 
 
-__all__ = ["Ranked", "ranked_sheet"]
+__all__ = ["Ranked", "drawn_ranked_sheet", "ranked_sheet"]

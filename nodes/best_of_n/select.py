@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, get_args
 
 from comfy_api.latest import io
@@ -12,14 +11,16 @@ from ...ganrm_core.data.given_prompts import use_of_prompts
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.close_calls import close_calls_text, join_names
-from ...ganrm_core.selection.non_finite import INVALID_LOGIT, check_some_scored, invalid_text
-from ...ganrm_core.selection.ranking import CandidateScores, Selection, select_best
+from ...ganrm_core.selection.non_finite import invalid_text
+from ...ganrm_core.selection.number_picks import check_numbers, picked_numbers
+from ...ganrm_core.selection.picked import keep_picked
+from ...ganrm_core.selection.ranking import Selection, select_best
 from ...ganrm_core.selection.settings import Order, SelectionSettings, Ties
-from ...ganrm_core.utils.errors import DataError
 from ..display.candidates import UNITS, Candidates, Latent, Unit, check_unit
 from ..display.empty_outputs import blocked, or_blocked
 from ..display.given_prompts import prompts_input, prompts_of_pictures
-from ..display.previews import as_image, in_node
+from ..display.picking import pick_input, pickable
+from ..display.previews import as_image
 from ..display.queue_checks import single
 from ..display.ranked_sheets import (
     below_minimum_text,
@@ -30,8 +31,8 @@ from ..display.ranked_sheets import (
 )
 from ..display.shared_inputs import candidate_input, group_size_input, images_input, output
 from ..display.shown_pictures import ShownPictures
-from ..host.progress import progress_bar
 from ..sockets import CATEGORY, ESSENTIAL, GanRMReward, Schema, advanced, aliases
+from .given_scores import check_one_scorer, scored
 
 _MOST = 10_000
 
@@ -129,6 +130,11 @@ class BestOfN(io.ComfyNode):
                     )
                 ),
                 prompts_input(),
+                pick_input(
+                    "These are kept instead of the best by score, however many; empty leaves the choice to the score. Keep "
+                    "the sampler's seed fixed meanwhile, or the next run brings other pictures.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 output(io.Image, "best", "The pictures kept, untouched.", is_list=True),
@@ -175,10 +181,12 @@ class BestOfN(io.ComfyNode):
         reward: object = None,
         given_scores: object = None,
         ties: list[Ties | None] | None = None,
+        pick: list[str | None] | None = None,
     ) -> bool:
         """`reward` and `given_scores` are None where not connected: a link is a list of None."""
-        _check_one_scorer(rewards=reward is not None, scores=given_scores is not None)
+        check_one_scorer(rewards=reward is not None, scores=given_scores is not None)
         check_unit(single(candidate, UNITS[0]))
+        check_numbers(single(pick, ""))
         SelectionSettings(
             single(keep, _MOST),
             single(group_size, 0) or None,
@@ -209,6 +217,7 @@ class BestOfN(io.ComfyNode):
         given_scores: list[Any] | None = None,
         ties: list[Ties] | None = None,
         prompts: list[Any] | None = None,
+        pick: list[str] | None = None,
     ) -> io.NodeOutput:
         settings = SelectionSettings(
             keep[0],
@@ -219,6 +228,7 @@ class BestOfN(io.ComfyNode):
             ties[0] if ties else "by score",
         )
         candidates = Candidates(ShownPictures(cls.hidden).take(images), candidate[0])
+        picked = picked_numbers(pick[0] if pick else "", len(candidates))
         given_latents, given_masks = _present(latents), _present(masks)
         # What does not fit is refused before the long work.
         for follow, given in ((candidates.latents, given_latents), (candidates.masks, given_masks)):
@@ -226,15 +236,18 @@ class BestOfN(io.ComfyNode):
                 follow(given, ())
         scorer = reward[0] if reward else None
         asked = prompts_of_pictures(scorer, prompts, len(candidates), group_size[0]) if scorer else None
-        scored = _score(candidates, scorer, _present(given_scores), asked)
-        selection = select_best(scored, settings)
-        scores, kept = list(scored.scores or ()), list(selection.kept)
+        ranked_by = scored(candidates, scorer, _present(given_scores), asked)
+        selection = select_best(ranked_by, settings)
+        if picked:
+            selection = keep_picked(selection, picked, settings.order)
+        scores, kept = list(ranked_by.scores or ()), list(selection.kept)
         thresholds, model = (scorer.thresholds, scorer.name) if scorer else ({}, "")
-        warning = _nothing_kept(selection, scores, min_score[0])
+        warning = "" if picked else _nothing_kept(selection, scores, min_score[0])
         close = close_calls_text(selection.close) if kept else ""
         score_range = score_range_text(valid_scores(scores, selection), thresholds, model)
         judged_by = use_of_prompts(asked)
-        summary = _summary(selection, warning, close, score_range, judged_by)
+        by_hand = "picked by hand" if picked else ""
+        summary = _summary(selection, by_hand or warning, close, score_range, judged_by)
         sheet = candidate_sheet(
             candidates,
             scores,
@@ -242,7 +255,7 @@ class BestOfN(io.ComfyNode):
             framed=set(kept),
             thresholds=thresholds,
             model=model,
-            note=" · ".join(filter(None, (close, judged_by))),
+            note=" · ".join(filter(None, (by_hand, close, judged_by))),
             warning=warning,
         )
         best_scores = [scores[position] for position in kept]
@@ -255,9 +268,10 @@ class BestOfN(io.ComfyNode):
             or_blocked(kept),
             or_blocked(best_scores),
             summary,
-            as_image(sheet),
-            ui=in_node(
+            as_image(sheet.image),
+            ui=pickable(
                 sheet,
+                len(candidates),
                 scores=scores,
                 indices=kept,
                 best_scores=best_scores,
@@ -267,48 +281,6 @@ class BestOfN(io.ComfyNode):
                 summary=[summary],
             ),
         )
-
-
-def _score(
-    candidates: Candidates, scorer: Reward | None, given: list[Any], prompts: list[str] | None
-) -> CandidateScores:
-    """Scores by the reward, or those of another scorer, which are not calibrated."""
-    _check_one_scorer(rewards=scorer is not None, scores=bool(given))
-    if scorer is not None:
-        return CandidateScores.of(candidates.score(scorer, progress_bar(), prompts))
-    scores = _flat(given)
-    if len(scores) != len(candidates):
-        raise DataError(
-            f"There are {len(candidates)} candidates but {len(scores)} scores from elsewhere. Connect a scorer that "
-            "gives one score for each, not their average."
-        )
-    invalid = candidates.invalid() | {i for i, score in enumerate(scores) if not math.isfinite(score)}
-    logits = [INVALID_LOGIT if i in invalid else score for i, score in enumerate(scores)]
-    check_some_scored(logits)
-    return CandidateScores(logits, [0.0 if i in invalid else score for i, score in enumerate(scores)])
-
-
-def _check_one_scorer(*, rewards: bool, scores: bool) -> None:
-    if rewards and scores:
-        raise DataError("Both a reward and scores from elsewhere are connected. Connect one of the two.")
-    if not rewards and not scores:
-        raise DataError(
-            "Nothing to judge by: connect a reward (Load GAN-RM or Train GAN-RM), or scores from another pack."
-        )
-
-
-def _flat(values: Any) -> list[float]:
-    """Scores as a flat list; packs give a list, nested lists, a tensor or an array."""
-    if hasattr(values, "tolist"):
-        values = values.tolist()
-    if isinstance(values, (list, tuple)):
-        return [score for entry in values for score in _flat(entry)]
-    try:
-        return [float(values)]
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"The scores from elsewhere hold {values!r:.100}, which is no number. Connect a scorer's FLOAT output."
-        ) from error
 
 
 def _present(values: list[Any] | None) -> list[Any]:
@@ -332,13 +304,12 @@ def _nothing_kept(selection: Selection, scores: list[float], min_score: float) -
     return f"{groups}: none there reached the minimum score of {score_text(min_score)}. Lower it, {advice}"
 
 
-def _summary(selection: Selection, warning: str, close: str, score_range: str, judged_by: str) -> str:
+def _summary(selection: Selection, reason: str, *notes: str) -> str:
+    """What was kept and for what `reason`, which candidates are spoilt, and `notes`, without the empty ones."""
     if selection.kept:
         numbers = ", ".join(str(position + 1) for position in selection.kept[:16])
         more = " …" if len(selection.kept) > 16 else ""
         found = f"{count_text(selection)}, {len(selection.kept)} kept: {numbers}{more}"
     else:
         found = f"{count_text(selection)}, none kept"
-    return " · ".join(
-        filter(None, (found, warning, invalid_text(selection.invalid), close, score_range, judged_by))
-    )
+    return " · ".join(filter(None, (found, reason, invalid_text(selection.invalid), *notes)))

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ...ganrm_core.data.image_tensors import over_mid_grey
 from ...ganrm_core.reports.canvas import CARD, SOFT_TEXT, TextStyle, paragraph_height, write_paragraph
-from ...ganrm_core.reports.ranked_sheet import Ranked, ranked_sheet
+from ...ganrm_core.reports.drawn_sheet import DrawnSheet
+from ...ganrm_core.reports.ranked_sheet import Ranked, drawn_ranked_sheet
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.selection.non_finite import invalid_text
 from ...ganrm_core.selection.ranking import Selection
@@ -32,7 +33,7 @@ def candidate_sheet(
     model: str,
     note: str = "",
     warning: str = "",
-) -> Image.Image:
+) -> DrawnSheet:
     """Draw all candidates best first, with number, score and rank; the `framed` ones have a gold frame.
 
     `framed` is None where nothing was to be chosen: the sheet then has no legend for it. Invalid candidates have a
@@ -54,7 +55,9 @@ def candidate_sheet(
             )
         )
     notes = " · ".join(filter(None, (invalid_text(selection.invalid), note)))
-    return ranked_sheet(entries, thresholds=thresholds, model=model, most=MOST, note=notes, warning=warning)
+    return drawn_ranked_sheet(
+        entries, thresholds=thresholds, model=model, most=MOST, note=notes, warning=warning
+    )
 
 
 def count_text(selection: Selection) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...ganrm_core.data.image_folder import find_images
-from ...ganrm_core.reports.numbered_sheet import Numbered, numbered_sheet
+from ...ganrm_core.reports.numbered_sheet import Numbered, drawn_numbered_sheet
 from ...ganrm_core.selection.non_finite import invalid_text
 from ...ganrm_core.selection.number_picks import check_numbers, picked_numbers
 from ...ganrm_core.utils.errors import DataError, GanRMError, OutputError
@@ -20,7 +20,7 @@ from ...ganrm_core.utils.progress import Progress
 from ..display.candidates import Candidates
 from ..display.empty_outputs import blocked
 from ..display.messages import not_done
-from ..display.previews import in_node
+from ..display.picking import pick_input, pickable
 from ..display.queue_checks import single
 from ..display.ranked_sheets import invalid_card
 from ..display.shown_pictures import ShownPictures
@@ -48,8 +48,8 @@ class AddToDataset(io.ComfyNode):
                 "like button",
             ),
             category=CATEGORY,
-            description="Grows a folder of pictures you like: run, look at the numbers, type those you like into "
-            "pick, run again. Nothing is ever added twice.",
+            description="Grows a folder of pictures you like: run, click those you like (or type their numbers into pick), "
+            "run again. Nothing is ever added twice.",
             is_input_list=True,
             is_output_node=True,
             hidden=[io.Hidden.prompt, io.Hidden.unique_id],
@@ -64,11 +64,9 @@ class AddToDataset(io.ComfyNode):
                     tooltip="Kept in models/ganrm_datasets/<name>; output/<name> keeps it in the output folder. "
                     "Image Folder then offers it as datasets/<name>.",
                 ),
-                io.String.Input(
-                    "pick",
-                    default="",
-                    tooltip="The numbers drawn under the pictures: 1 4 7-9, or all. Empty adds nothing. Numbers "
-                    "count for the pictures you saw when you typed them, even if the seed has changed since.",
+                pick_input(
+                    "Empty adds nothing. Numbers count for the pictures you saw when you picked, even if the seed has "
+                    "changed since."
                 ),
             ],
             outputs=[
@@ -131,8 +129,9 @@ class AddToDataset(io.ComfyNode):
         summary, hint = _summary(name, picked, outcome, len(paths), len(candidates))
         seen = [_SEEN_BEFORE] if shown.earlier else []
         summary = " ".join([summary, *seen, *_left_out(spoilt, outcome.failed)])
-        ui = in_node(
-            numbered_sheet(tiles, title=summary, hint=hint),
+        ui = pickable(
+            drawn_numbered_sheet(tiles, title=summary, hint=hint),
+            len(candidates),
             added=[outcome.new],
             skipped=[outcome.known],
             count=[len(paths)],

@@ -12,11 +12,14 @@ from ...ganrm_core.data.given_prompts import use_of_prompts
 from ...ganrm_core.reports.score_format import score_text
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.non_finite import invalid_text
+from ...ganrm_core.selection.number_picks import check_numbers, picked_numbers
 from ...ganrm_core.selection.ranking import CandidateScores, select_best
 from ...ganrm_core.selection.settings import SelectionSettings
 from ..display.candidates import UNITS, Candidates, Unit, check_unit
+from ..display.empty_outputs import or_blocked
 from ..display.given_prompts import prompts_input, prompts_of_pictures
-from ..display.previews import as_image, in_node
+from ..display.picking import pick_input, pickable
+from ..display.previews import as_image
 from ..display.queue_checks import single
 from ..display.ranked_sheets import candidate_sheet, count_text, score_range_text, valid_scores
 from ..display.shared_inputs import candidate_input, group_size_input, images_input, output, reward_input
@@ -53,6 +56,7 @@ class Score(io.ComfyNode):
                 group_size_input(),
                 candidate_input(),
                 prompts_input(),
+                pick_input("They leave as `picked`, in the order they came.", optional=True),
             ],
             outputs=[
                 output(
@@ -69,12 +73,21 @@ class Score(io.ComfyNode):
                     "What a vision-language judge says about each picture, as text: its reason, and how far its answer "
                     "depends on the order. Empty for other rewards.",
                 ),
+                output(
+                    io.Image,
+                    "picked",
+                    "The pictures you picked, untouched. What hangs on it waits while there are none.",
+                    is_list=True,
+                ),
             ],
         )
 
     @classmethod
-    def validate_inputs(cls, candidate: list[Unit | None] | None = None) -> bool:
+    def validate_inputs(
+        cls, candidate: list[Unit | None] | None = None, pick: list[str | None] | None = None
+    ) -> bool:
         check_unit(single(candidate, UNITS[0]))
+        check_numbers(single(pick, ""))
         return True
 
     @classmethod
@@ -89,9 +102,11 @@ class Score(io.ComfyNode):
         group_size: list[int],
         candidate: list[Unit],
         prompts: list[Any] | None = None,
+        pick: list[str] | None = None,
     ) -> io.NodeOutput:
         scorer = reward[0]
         candidates = Candidates(ShownPictures(cls.hidden).take(images), candidate[0])
+        picked = picked_numbers(pick[0] if pick else "", len(candidates))
         settings = SelectionSettings(group_size=group_size[0] or None)
         asked = prompts_of_pictures(scorer, prompts, len(candidates), group_size[0])
         result = candidates.score(scorer, progress_bar(), asked)
@@ -102,7 +117,7 @@ class Score(io.ComfyNode):
             candidates,
             scores,
             selection,
-            framed=None,
+            framed=set(picked) or None,
             thresholds=scorer.thresholds,
             model=scorer.name,
             note=judged_by,
@@ -114,11 +129,13 @@ class Score(io.ComfyNode):
         summary = " · ".join(filter(None, parts))
         return io.NodeOutput(
             scores,
-            as_image(sheet),
+            as_image(sheet.image),
             summary,
             _as_text(reasons, scores),
-            ui=in_node(
+            or_blocked(candidates.choose(picked)),
+            ui=pickable(
                 sheet,
+                len(candidates),
                 scores=scores,
                 ranks=list(selection.ranks),
                 spoilt=list(selection.invalid),

@@ -41,11 +41,12 @@ def warns(preview: Tensor) -> bool:
 
 def record_sheets(pack: Any, monkeypatch: Any, module: str = "nodes.display.ranked_sheets") -> list[Any]:
     """The (entries, options) of every ranked sheet that the module draws."""
-    drawn, draw = [], pack.module(module).ranked_sheet
+    name = "drawn_ranked_sheet" if hasattr(pack.module(module), "drawn_ranked_sheet") else "ranked_sheet"
+    drawn, draw = [], getattr(pack.module(module), name)
 
     def recorded(entries: Any, **options: Any) -> Any:
         drawn.append((entries, options))
         return draw(entries, **options)
 
-    monkeypatch.setattr(pack.module(module), "ranked_sheet", recorded)
+    monkeypatch.setattr(pack.module(module), name, recorded)
     return drawn

@@ -59,6 +59,25 @@ class TestWhatIsKept:
             assert result["indices"] == kept
             assert result["best_scores"] == pytest.approx([LEVELS[i] / 2 for i in kept])
 
+    def test_what_is_picked_by_hand_is_kept_instead(
+        self, pack: Any, bright: Bright, monkeypatch: Any, is_blocked: Any, errors: Any
+    ) -> None:
+        drawn = record_sheets(pack, monkeypatch)
+        given = {"images": grey(*LEVELS), "reward": bright, "keep": 1, "min_score": 0.9}
+        result = pack.run(NODE, **given, pick="5 1-2", latents={"samples": torch.rand(6, 4, 2, 2)})
+        assert result["indices"] == [1, 0, 4]
+        assert result["best_latents"][0]["batch_index"] == [1, 0, 4]
+        assert torch.equal(result["rejected"][0], given["images"][[3, 2, 5]])
+        assert result["summary"].startswith("6 candidates, 3 kept: 2, 1, 5 · picked by hand · min 0.05 · ")
+        entries, options = drawn[0]
+        assert options["note"] == "picked by hand"
+        assert [entry.number for entry in entries if entry.kept] == [1, 2, 5]
+        assert (result.ui["candidates"], len(result.ui["tiles"])) == ([6], 6)
+        assert pack.run(NODE, **given, pick="5 1-2", order="as they came")["indices"] == [0, 1, 4]
+        assert is_blocked(pack.run(NODE, **given, pick=" ")["best"]), "the score decides again"
+        with pytest.raises(errors.DataError, match='There is no image "7" to pick: there are 6 images'):
+            pack.run(NODE, **given, pick="7")
+
 
 class TestCloseCalls:
     @pytest.mark.parametrize(

@@ -199,6 +199,8 @@ class TestAddToDataset:
         assert not home.exists()
         (shown,) = nothing.ui["images"]
         assert (folders.temp / shown["subfolder"] / shown["filename"]).is_file()
+        assert nothing.ui["candidates"] == [5]
+        assert [tile["number"] for tile in nothing.ui["tiles"]] == [1, 2, 3, 4, 5]
 
         first = add(images, "1 4-5")
         assert counts(first) == (3, 0, 3)

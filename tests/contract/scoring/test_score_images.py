@@ -52,6 +52,39 @@ def test_an_invalid_frame_anywhere_ranks_the_clip_last(pack: Any, bright: Bright
     assert "2 is spoilt (NaN or infinite values) · min 0.10 · median 0.20 · " in result["summary"]
 
 
+def test_what_is_picked_leaves_in_the_order_it_came(
+    pack: Any, bright: Bright, is_blocked: Any, errors: Any
+) -> None:
+    images = grey(0.2, 0.8, 0.5)
+    looking, picking = (pack.run(NODE, images=images, reward=bright, pick=pick) for pick in ("", "3, 1"))
+    assert is_blocked(looking["picked"])
+    (picked,) = picking["picked"]
+    assert torch.equal(picked, images[[0, 2]])
+    assert picking["scores"] == looking["scores"]
+    sizes = Many([grey(0.2), grey(0.8, size=(30, 4))])
+    (odd,) = pack.run(NODE, images=sizes, reward=bright, pick="2")["picked"]
+    assert torch.equal(odd, sizes[1])
+    with pytest.raises(errors.DataError, match='There is no image "4" to pick: there are 3 images'):
+        pack.run(NODE, images=images, reward=bright, pick="4")
+
+
+def test_the_page_gets_the_place_of_every_picture_on_the_sheet(
+    pack: Any, bright: Bright, folders: Any
+) -> None:
+    result = pack.run(NODE, images=grey(0.2, 0.8, 0.5), reward=bright)
+    (shown,) = result.ui["images"]
+    sheet = pixels(folders.temp / shown["subfolder"] / shown["filename"])
+    assert result.ui["candidates"] == [3]
+    assert [(tile["number"], tile["score"]) for tile in result.ui["tiles"]] == [
+        (2, "0.40"),
+        (3, "0.25"),
+        (1, "0.10"),
+    ]
+    for tile, level in zip(result.ui["tiles"], (0.8, 0.5, 0.2), strict=True):
+        left, top, width, height = tile["box"]
+        assert abs(sheet[top : top + height, left : left + width].astype(float) - 255 * level).max() < 1
+
+
 def test_errors_name_the_picture_or_clip(pack: Any, bright: Bright, errors: Any) -> None:
     invalid, too_bright = Many([grey(NAN, NAN), grey(INF)]), Many([grey(NAN), grey(0.2), grey(200.0)])
     for images, unit, message in (
