@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-_WARM_UP = 2
+_WARM_UP = 3
 _TINY = 1e-12
 
 

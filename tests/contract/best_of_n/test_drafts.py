@@ -1,4 +1,4 @@
-"""Nodes "Best-of-N Sampler": drafts, on a model that returns its input, so a step cache skips all but two calls of ten."""
+"""Nodes "Best-of-N Sampler": drafts, on a model that returns its input, so a step cache skips all but three calls of ten."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 
 CACHE, FEWER = "step cache", "fewer steps"
 CALLS = {  # of the drafts, and of the two made in full
-    (CACHE, "off"): 16 * 2 + 2 * (STEPS - 2),
-    (CACHE, "standard"): 16 * 2 + 2 * (STEPS - 2),
+    (CACHE, "off"): 16 * 3 + 2 * (STEPS - 3),
+    (CACHE, "standard"): 16 * 3 + 2 * (STEPS - 3),
     (FEWER, "off"): 16 * 4 + 2 * STEPS,
     (FEWER, "standard"): 16 * 2 + 8 * 1 + 4 * 1 + 2 * STEPS,
 }
@@ -59,9 +59,9 @@ def test_what_is_kept_is_to_the_bit_what_its_seed_alone_gives(
 def test_calls_that_a_draft_made_exactly_are_not_made_again(run_sampler: Any) -> None:
     guider = Drifting()
     run_sampler(guider=guider, sampler=Stepping(grain=0.01), draft=CACHE, n=4, draft_finals=1)
-    drafts, last = guider.asked[: -(STEPS - 2)], guider.asked[-(STEPS - 2) :]
+    drafts, last = guider.asked[: -(STEPS - 3)], guider.asked[-(STEPS - 3) :]
     assert len(drafts) <= 4 * STEPS - 4, "something was skipped"
-    assert last == [1] * (STEPS - 2)
+    assert last == [1] * (STEPS - 3)
 
 
 def test_a_sampler_that_listens_in_on_its_calls_gets_them_all(run_sampler: Any) -> None:
@@ -77,7 +77,7 @@ def test_a_sampler_that_listens_in_on_its_calls_gets_them_all(run_sampler: Any) 
 
     guider = Guider()
     run_sampler(guider=guider, sampler=Listening(), draft=CACHE)
-    assert len(guider.asked) == 16 * 2 + 2 * STEPS
+    assert len(guider.asked) == 16 * 3 + 2 * STEPS
 
 
 class Heard:
@@ -93,7 +93,7 @@ class Heard:
 def test_shared_calls_are_for_drafts_only(run_sampler: Any) -> None:
     guider = Guider()
     run_sampler(guider=guider, draft=CACHE, together=8)
-    assert guider.asked == [8, 8] * 2 + [1] * 2 * STEPS
+    assert guider.asked == [8] * 6 + [1] * 2 * STEPS
 
 
 def test_stronger_drafts_take_fewer_calls(run_sampler: Any) -> None:

@@ -32,14 +32,14 @@ def test_larger_thresholds_skip_more_and_end_further_away() -> None:
     calls = [sum(called) for called, _ in results]
     assert calls == sorted(calls, reverse=True)
     assert len(set(calls)) == 4
-    assert all(called[:2] == [True, True] for called, _ in results), "the first two calls set the ratio"
+    assert all(called[:3] == [True] * 3 for called, _ in results), "the first calls set the ratio"
     ends = [float(end.mean()) for _, end in results]
     assert abs(ends[1] - ends[0]) < abs(ends[3] - ends[0]) < 0.2
 
 
 def test_what_a_sampler_writes_into_its_tensors_does_not_reach_the_cache() -> None:
     cache, x = StepCache(10.0), torch.ones(1)
-    for value in (1.0, 2.0):
+    for value in (1.0, 1.5, 2.0):
         x.fill_(value)
         assert cache.guess(x) is None
         answer = 5 * x
@@ -57,7 +57,7 @@ def test_what_a_sampler_writes_into_its_tensors_does_not_reach_the_cache() -> No
 
 def test_changes_add_up_until_a_call_is_due() -> None:
     cache = StepCache(0.25)
-    for value in (1.0, 2.0):  # the answer doubles too, so the ratio is one
+    for value in (0.5, 1.0, 2.0):  # the answer moves as far, so the ratio is one
         cache.guess(torch.tensor([value]))
         cache.learn(torch.tensor([value]), torch.tensor([value]))
     inputs = (2.2, 2.4, 2.6)  # each a tenth of the last answer, 2
@@ -66,7 +66,7 @@ def test_changes_add_up_until_a_call_is_due() -> None:
 
 def test_broken_numbers_are_never_reused() -> None:
     cache = StepCache(1.0)
-    for value in (1.0, float("nan")):
+    for value in (1.0, 2.0, float("nan")):
         assert cache.guess(torch.tensor([value])) is None
         cache.learn(torch.tensor([value]), torch.tensor([value]))
     assert cache.guess(torch.tensor([3.0])) is None
