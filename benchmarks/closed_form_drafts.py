@@ -3,7 +3,8 @@
 The generator is a rectified flow whose denoiser is the exact posterior mean of drawings of coloured shapes, each blurred by a
 Gaussian (a kernel density), at 16 × 16 pixels; 20 Euler steps. The taste is ridge regression on random Fourier features of
 300 other drawings; the truth is the quality of the drawing nearest to what was made. Drafts, pruning and pictures in full are
-put together as in the Best-of-N Sampler, with its step cache and its constants, which were set here on other noise (take `--first 200` to report).
+put together as in the Best-of-N Sampler, with its step cache and its constants, which were set here on other
+noise; figures are reported with `--first 200`.
 
   calls  of the denoiser, as a share of those that sixteen finished pictures take
   share  of plain Best of 16's gain over the mean picture, with its 95 % interval, bootstrap over groups
