@@ -34,9 +34,9 @@ from ..host.sampling.multi_seed_sampler import MultiSeedSampler, Watcher
 from ..host.sampling.sampling_setup import Setup
 from .halving_result import Finalist, Outcome, RungScores, candidate_scores, kept_text
 from .halving_settings import HalvingSettings
-from .live_sheet import LiveSheet
+from .live_sheet import LiveSheet, Stage
 
-_AT_ONCE = 8  # pictures decoded and scored together: more would only take memory
+AT_ONCE = 8  # pictures decoded and scored together: more would only take memory
 
 
 class HalvingRun:
@@ -51,6 +51,7 @@ class HalvingRun:
         """
         setup.check(settings.count)
         self._setup, self._reward, self._settings = setup, reward, settings
+        self._round_setup = setup
         self._prompt = prompt
         self._patcher = setup.guider.model_patcher
         self._decode = vae_decoder(vae)
@@ -76,16 +77,23 @@ class HalvingRun:
 
     def run(self, progress: ProgressCallback) -> Outcome:
         """`progress` may raise to cancel."""
-        rounds = self._settings.rounds()
-        self._total = sum(
-            total_steps(self._rungs_for(len(numbers)), self._setup.steps, len(numbers)) for numbers in rounds
+        self._run_rounds(progress)
+        return self._outcome()
+
+    def _run_rounds(self, progress: ProgressCallback, more_steps: int = 0) -> None:
+        """`more_steps`: that will be sampled after the rounds."""
+        rounds, steps = self._settings.rounds(), self._round_setup.steps
+        self._total = more_steps + sum(
+            total_steps(self._rungs_for(len(numbers)), steps, len(numbers)) for numbers in rounds
         )
         for numbers in rounds:
             if self._made and self._stops_early(len(numbers)):
                 break
-            candidates = [self._setup.candidate(number) for number in numbers]
+            candidates = [self._candidate(number) for number in numbers]
             self._run_round(candidates, self._rungs_for(len(candidates)), progress)
-        return self._outcome()
+
+    def _candidate(self, number: int) -> Candidate:
+        return self._setup.candidate(number)
 
     def _use_preview_decoder(self) -> None:
         decoder = preview_decoder(self._patcher.model, self._patcher.load_device)
@@ -112,8 +120,20 @@ class HalvingRun:
     def _run_round(
         self, candidates: list[Candidate], rungs: Sequence[HalvingRung], progress: ProgressCallback
     ) -> None:
-        setup, together = self._setup, self._settings.together
         self._made += len(candidates)
+        survivors, samples = self._sampled(self._round_setup, candidates, rungs, progress)
+        self._finish(survivors, samples, progress)
+
+    def _sampled(
+        self,
+        setup: Setup,
+        candidates: list[Candidate],
+        rungs: Sequence[HalvingRung],
+        progress: ProgressCallback,
+        together: int | None = None,
+    ) -> tuple[list[Candidate], Tensor]:
+        """The candidates that survived, and their latents. `together`: if not as the settings have it."""
+        together = together or self._settings.together
         watcher = Watcher(
             stepped=lambda candidate: self._stepped(candidate, progress),
             choose=lambda rung, alive: self._survivors(rung, alive, progress),
@@ -121,12 +141,15 @@ class HalvingRun:
         sampler = MultiSeedSampler(setup.sampler, candidates, rungs, watcher, together)
         samples = setup.sample(candidates, sampler)
         self._calls += [each.calls for each in sampler.begun]
-        self._finalist_calls += [each.calls for each in sampler.survivors]
         if sampler.shared < together:
             self._notes.append(f"memory let {sampler.shared} of {together} candidates share a call")
-        for first in range(0, len(samples), _AT_ONCE):
-            part = slice(first, first + _AT_ONCE)
-            self._add_finalists(sampler.survivors[part], samples[part], progress)
+        return sampler.survivors, samples
+
+    def _finish(self, candidates: Sequence[Candidate], samples: Tensor, progress: ProgressCallback) -> None:
+        self._finalist_calls += [each.asked for each in candidates]
+        for first in range(0, len(samples), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            self._add_finalists(candidates[part], samples[part], progress)
 
     def _stepped(self, candidate: Candidate, progress: ProgressCallback) -> None:
         self._steps[candidate.number] = candidate.steps - candidate.start
@@ -160,8 +183,8 @@ class HalvingRun:
     def _look(self, rung: HalvingRung, alive: Sequence[Candidate], progress: ProgressCallback) -> list[float]:
         """The logits of half-sampled candidates."""
         logits: list[float] = []
-        for first in range(0, len(alive), _AT_ONCE):
-            some = alive[first : first + _AT_ONCE]
+        for first in range(0, len(alive), AT_ONCE):
+            some = alive[first : first + AT_ONCE]
             clean = torch.cat([each.clean for each in some if each.clean is not None])
             scores = self._score(some, self._decode_half_sampled(clean), progress, rung.step)
             logits += scores.logit.tolist()
@@ -169,9 +192,14 @@ class HalvingRun:
             so_far.scores |= {
                 each.number: score for each, score in zip(some, scores.score.tolist(), strict=True)
             }
-        if not self._finalists:  # else there are those of earlier rounds to choose from
+        if not self._has_finished:  # else there are those of earlier rounds to choose from
             self._check_some_valid([each.number for each in alive], f"pictures after {rung.step} steps")
         return logits
+
+    @property
+    def _has_finished(self) -> bool:
+        """Whether a picture of an earlier round is there to choose from."""
+        return bool(self._finalists)
 
     def _add_finalists(
         self, candidates: Sequence[Candidate], latents: Tensor, progress: ProgressCallback
@@ -200,9 +228,9 @@ class HalvingRun:
         candidates: Sequence[Candidate],
         pictures: Tensor,
         progress: ProgressCallback,
-        step: int | None = None,
+        stage: Stage = None,
     ) -> Scores:
-        """`step`: after how many steps, None for finished pictures."""
+        """`stage`: after how many steps, None for finished pictures."""
         invalid = find_invalid(pictures)
         valid_pictures = replace_invalid(pictures, invalid)
         prompts = None if self._prompt is None else [self._prompt] * len(valid_pictures)
@@ -216,7 +244,7 @@ class HalvingRun:
             if logit != INVALID_LOGIT:
                 self._first_logits.setdefault(each.number, logit)
             self._sheet.show(each.number, pictures[i])
-            self._sheet.set_score(each.number, logit, float(scores.score[i]), step)
+            self._sheet.set_score(each.number, logit, float(scores.score[i]), stage)
         return scores
 
     def _check_some_valid(self, numbers: Sequence[int], what: str) -> None:

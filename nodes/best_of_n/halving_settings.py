@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from ...ganrm_core.selection.drafts import DraftSettings
 from ...ganrm_core.selection.search_path import SearchPath
 from ...ganrm_core.selection.steering import SEARCHES, Search
 from ...ganrm_core.selection.successive_halving import Schedule
@@ -21,7 +22,8 @@ class HalvingSettings:
     `decoder`: of half-sampled candidates. `together`: candidates per model call. `stop_below`: candidates are
     sampled in rounds of `round_size`, and no further round starts once the probability that one of it would be kept
     is smaller; 0: all in one round. `search`: anything but "best of n" has levels of its own and no `schedule`.
-    `path`: of the one picture to make again, in place of all. Raises DataError for values that contradict each other.
+    `path`: of the one picture to make again, in place of all. `draft`: how candidates are sampled before those chosen are
+    sampled in full. Raises DataError for values that contradict each other.
     """
 
     count: int
@@ -33,6 +35,7 @@ class HalvingSettings:
     round_size: int = 4
     search: Search = "best of n"
     path: SearchPath | None = None
+    draft: DraftSettings = field(default_factory=DraftSettings)
 
     def __post_init__(self) -> None:
         if not 1 <= self.keep <= self.count:
@@ -49,6 +52,12 @@ class HalvingSettings:
             raise DataError(
                 f"The search {self.search!r} makes all candidates at once, so it cannot stop between rounds. Set 'stop if "
                 "a better one is unlikely' to 0, or search: best of n."
+            )
+
+        if self.steers and self.draft.kind != "off":
+            raise DataError(
+                f"The search {self.search!r} goes on from half-made pictures, and from drafts it would lead elsewhere than in "
+                "full. Set draft: off, or search: best of n."
             )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from PIL import Image
 from torch import Tensor
@@ -23,6 +24,13 @@ _LEGEND_FADED = (
     "Faded: given up half-made, after the step named, as it looked then. A half-made picture's score does not compare, "
     "so none is shown."
 )
+_LEGEND_DRAFTS = (
+    "Drafts are faded where not made in full. A draft's score does not compare, so none is shown."
+)
+_LIVE_DRAFTS = "Scores are of drafts; the best are made in full."
+
+Stage = int | Literal["draft"] | None
+"""When a picture was scored: after so many steps, as a draft, or finished."""
 
 
 @dataclass
@@ -30,10 +38,8 @@ class _Tile:
     picture: Image.Image | None = None
     score: float | None = None
     logit: float = 0.0
-    scored_at: int | None = None
-    """After how many steps it had that score; None for a finished picture."""
-    dropped_at: int | None = None
-    """After how many steps."""
+    scored_at: Stage = None
+    dropped_at: Stage = None
 
 
 class LiveSheet:
@@ -56,13 +62,13 @@ class LiveSheet:
         else:
             tile.picture = to_pil(thumbnail(picture, self._size))
 
-    def set_score(self, number: int, logit: float, score: float, step: int | None) -> None:
-        """`step`: after how many steps, None for a finished picture. Scores of different steps do not compare."""
+    def set_score(self, number: int, logit: float, score: float, stage: Stage) -> None:
+        """Scores of different stages do not compare."""
         tile = self._tiles[number]
-        tile.logit, tile.score, tile.scored_at = logit, score, step
+        tile.logit, tile.score, tile.scored_at = logit, score, stage
 
-    def drop(self, number: int, step: int) -> None:
-        self._tiles[number].dropped_at = step
+    def drop(self, number: int, stage: Stage) -> None:
+        self._tiles[number].dropped_at = stage
 
     def is_scored(self, number: int) -> bool:
         """Whether its picture was decoded for scoring; a rough preview must not replace that."""
@@ -80,22 +86,27 @@ class LiveSheet:
         state = live.stopped or " · ".join(
             filter(None, (f"{going} going on", time_left_words(live.seconds_left)))
         )
-        half_made = any(tile.scored_at is not None and tile.dropped_at is None for tile in self._tiles)
-        legend = "Scores are of half-made pictures, after so many steps." if half_made else ""
+        stages = {tile.scored_at for tile in self._tiles if tile.dropped_at is None}
+        legend = _LIVE_DRAFTS if "draft" in stages else ""
+        if any(isinstance(stage, int) for stage in stages):
+            legend = "Scores are of half-made pictures, after so many steps."
         return numbered_sheet(entries, title=f"Best of {len(self._tiles)}: {state}", legend=legend)
 
     def final(self, kept: list[int], title: str, hint: str) -> Image.Image:
         """The kept framed in gold, best first; then the other finished ones; then those dropped, latest first."""
 
-        def place(number: int) -> tuple[int, int, float]:
+        def place(number: int) -> tuple[int, bool, int, float]:
             tile = self._tiles[number]
             order = kept.index(number) if number in kept else len(kept)
-            return (order, -(tile.dropped_at or self._steps), -tile.logit)
+            after = tile.dropped_at if isinstance(tile.dropped_at, int) else self._steps
+            return (order, tile.dropped_at is not None, -after, -tile.logit)
 
         shown = [number for number, tile in enumerate(self._tiles) if tile.score is not None]
         entries = [self._numbered(number, number in kept) for number in sorted(shown, key=place)]
-        dropped = any(tile.dropped_at is not None for tile in self._tiles)
-        legend = _LEGEND + (f" {_LEGEND_FADED}" if dropped else "")
+        dropped = {tile.dropped_at for tile in self._tiles}
+        legend = _LEGEND + (f" {_LEGEND_DRAFTS}" if "draft" in dropped else "")
+        if any(isinstance(stage, int) for stage in dropped):
+            legend += f" {_LEGEND_FADED}"
         return numbered_sheet(entries, title=title, hint=hint, legend=legend)
 
     def _numbered(self, number: int, marked: bool) -> Numbered:
@@ -110,7 +121,9 @@ class LiveSheet:
 
 
 def _note(tile: _Tile, count: int) -> str:
-    if tile.dropped_at is not None:
+    if "draft" in (tile.dropped_at, tile.scored_at) and tile.logit != INVALID_LOGIT:
+        return "draft"
+    if isinstance(tile.dropped_at, int):
         return f"given up\n{'after ' if count <= _WIDE_TILES else ''}step {tile.dropped_at}"
     if tile.score is not None and tile.logit == INVALID_LOGIT:
         return "spoilt"

@@ -28,7 +28,7 @@ from ..sockets import CATEGORY, Schema, aliases
 from .halving_result import RungScores
 from .halving_run import HalvingRun
 from .halving_settings import HalvingSettings
-from .sampler_settings import check_settings, latent_input, outputs, settings_of, shared_inputs
+from .sampler_settings import check_settings, known_draft, latent_input, outputs, settings_of, shared_inputs
 from .search_run import run_of
 
 
@@ -86,6 +86,7 @@ class BestOfNSampler(io.ComfyNode):
         sampler_name: str | None = None,
         scheduler: str | None = None,
         denoise: float | None = None,
+        steps: int | None = None,
         n: int | None = None,
         keep: int | None = None,
         pruning: str | None = None,
@@ -93,11 +94,15 @@ class BestOfNSampler(io.ComfyNode):
         look_with: str | None = None,
         search: str | None = None,
         path: str | None = None,
+        draft: str | None = "off",
+        draft_strength: str | None = None,
+        draft_finals: int | None = None,
     ) -> bool:
         check_names(sampler_name, scheduler)
         if denoise is not None:
             check_steps(math.ceil(denoise))
-        check_settings(n, keep, pruning, custom_pruning, look_with, search, path)
+        drafts = known_draft(draft, draft_strength, draft_finals)
+        check_settings(n, keep, pruning, custom_pruning, look_with, search, path, drafts, steps)
         return True
 
     @classmethod
@@ -165,8 +170,12 @@ class BestOfNSamplerCustom(io.ComfyNode):
         look_with: str | None = None,
         search: str | None = None,
         path: str | None = None,
+        draft: str | None = "off",
+        draft_strength: str | None = None,
+        draft_finals: int | None = None,
     ) -> bool:
-        check_settings(n, keep, pruning, custom_pruning, look_with, search, path)
+        drafts = known_draft(draft, draft_strength, draft_finals)
+        check_settings(n, keep, pruning, custom_pruning, look_with, search, path, drafts)
         return True
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ...ganrm_core.selection.drafts import DRAFTS, STRENGTHS, Draft, DraftSettings, Strength
 from ...ganrm_core.selection.search_path import parse_path
 from ...ganrm_core.selection.steering import SEARCHES, Search
 from ...ganrm_core.selection.successive_halving import SCHEDULES, Schedule, parse_schedule
@@ -15,6 +16,7 @@ from ..sockets import advanced
 from .halving_settings import DECODERS, Decoder, HalvingSettings
 
 MOST = 256
+_NO_DRAFT = DraftSettings()
 
 
 def latent_input(use: str = "") -> io.Input:
@@ -99,6 +101,7 @@ def shared_inputs() -> list[io.Input]:
             "The text that also feeds CLIP Text Encode; of several lines all belong to the one prompt."
         ),
         *_search_inputs(),
+        *_draft_inputs(),
     ]
 
 
@@ -123,6 +126,45 @@ def _search_inputs() -> list[io.Input]:
                 optional=True,
                 tooltip="Of a search's winner, from the summary or its saved file, such as '5 > 23 after 8 from 4': makes that "
                 "one picture again, bit for bit, with the same settings and without a search. Empty: nothing is made again.",
+            )
+        ),
+    ]
+
+
+def _draft_inputs() -> list[io.Input]:
+    return [
+        advanced(
+            io.Combo.Input(
+                "draft",
+                options=list(DRAFTS),
+                default="off",
+                optional=True,
+                tooltip="Makes all candidates roughly first, and only the best of these drafts again in full: each kept is still "
+                "the very picture KSampler makes of its seed. step cache: a draft takes all steps and skips calls of the model "
+                "that would change little. fewer steps: it takes fewer. off: no drafts. Goes together with pruning, not with "
+                "a search.",
+            )
+        ),
+        advanced(
+            io.Combo.Input(
+                "draft_strength",
+                display_name="draft strength",
+                options=list(STRENGTHS),
+                default="standard",
+                optional=True,
+                tooltip="How rough drafts are: strong saves the most, gentle judges best.",
+            )
+        ),
+        advanced(
+            io.Int.Input(
+                "draft_finals",
+                display_name="drafts made in full",
+                default=2,
+                min=1,
+                max=MOST,
+                optional=True,
+                tooltip="So many of the best drafts are made in full, and the best of those are kept. At least as many as are "
+                "kept.",
             )
         ),
     ]
@@ -175,6 +217,9 @@ def settings_of(
     round_size: int,
     search: Search = "best of n",
     path: str = "",
+    draft: Draft = "off",
+    draft_strength: Strength = "standard",
+    draft_finals: int = 2,
 ) -> HalvingSettings:
     """The values of the settings' inputs, by their ids."""
     schedule = _schedule(pruning, custom_pruning)
@@ -183,7 +228,10 @@ def settings_of(
     _check_own_pruning(search, custom_pruning)
     if search != "best of n":
         schedule = ()
-    return HalvingSettings(n, keep, schedule, look_with, together, stop_below, round_size, search)
+    drafts = DraftSettings(draft, draft_strength, draft_finals)
+    return HalvingSettings(
+        n, keep, schedule, look_with, together, stop_below, round_size, search, draft=drafts
+    )
 
 
 def check_settings(
@@ -194,6 +242,8 @@ def check_settings(
     look_with: str | None,
     search: str | None = None,
     path: str | None = None,
+    draft: DraftSettings = _NO_DRAFT,
+    steps: int | None = None,
 ) -> None:
     """Raise DataError for settings that contradict each other; None is not known yet."""
     if n is not None and not 1 <= n <= MOST:
@@ -204,7 +254,15 @@ def check_settings(
     _check_own_pruning(known(search, SEARCHES[0]), known(custom_pruning, ""))
     if known(path, "").strip():
         parse_path(known(path, ""))
-    HalvingSettings(known(n, MOST), known(keep, 1), schedule)
+        draft = _NO_DRAFT  # one picture is made, in full
+    if draft.kind != "off" and steps is not None:
+        draft.levels(steps)
+    HalvingSettings(known(n, MOST), known(keep, 1), schedule, search=known(search, SEARCHES[0]), draft=draft)
+
+
+def known_draft(kind: str | None, strength: str | None, finals: int | None) -> DraftSettings:
+    """The settings of drafts as far as they are known. Raises DataError for unknown choices."""
+    return DraftSettings(known(kind, "off"), known(strength, STRENGTHS[0]), known(finals, 1))  # type: ignore[arg-type]
 
 
 def _check_own_pruning(search: str, custom: str) -> None:

@@ -22,6 +22,7 @@ from ...ganrm_core.selection.successive_halving import HalvingRung
 from ...ganrm_core.utils.progress import ProgressCallback
 from ..host.sampling.candidate import Candidate
 from ..host.sampling.sampling_setup import Setup
+from .draft_run import DraftRun
 from .halving_result import Finalist, Outcome
 from .halving_run import HalvingRun
 from .halving_settings import HalvingSettings
@@ -163,6 +164,8 @@ def run_of(settings: HalvingSettings) -> type[HalvingRun]:
     """The kind of run that the settings ask for."""
     if settings.path:
         return PathRun
+    if settings.draft.kind != "off":
+        return DraftRun
     runs: dict[Search, type[HalvingRun]] = {
         "best of n": HalvingRun,
         "paths": PathsRun,

@@ -43,6 +43,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("GANRMBestOfNSampler", {**SAMPLER, "search": "wild"}, "no search 'wild'"),
     ("GANRMBestOfNSampler", {**SAMPLER, "search": "paths", "custom_pruning": "50%: 1/4"}, "of its own"),
     ("GANRMBestOfNSampler", {**SAMPLER, "path": "5 > 2"}, "cannot be read"),
+    ("GANRMBestOfNSampler", {**SAMPLER, "draft": "sketch"}, "no draft 'sketch'"),
+    ("GANRMBestOfNSampler", {**SAMPLER, "draft": "fewer steps", "steps": 4}, "at least 6 steps"),
+    (
+        "GANRMBestOfNSamplerCustom",
+        {**CUSTOM, "draft": "step cache", "search": "paths"},
+        "from drafts it would",
+    ),
     ("GANRMBestOfNSamplerCustom", {**CUSTOM, "custom_pruning": "50%: 1/4, 30%: 1/2"}, "comes later"),
     ("GANRMBootstrap", {"liked": None}, "connect the same ordinary pictures"),
     ("GANRMBootstrap", {"ordinary": None}, "connect the same liked pictures"),

@@ -105,6 +105,41 @@ def test_custom_sampling_is_exact_too(client: Client, taste: str) -> None:
     assert digests(best["latents"]) == digests(echoed(client, "alone"))
 
 
+@pytest.mark.parametrize("draft", ["step cache", "fewer steps"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_after_drafts_each_latent_kept_is_still_the_one_of_its_seed(
+    client: Client, taste: str, sampler: str, draft: str
+) -> None:
+    assert_exact(client, graph(taste, sampler, n=5, keep=2, steps=8, draft=draft, draft_strength="strong"))
+    assert "5 drafted with" in kept(client)["summary"]
+
+
+def test_drafts_of_img2img_with_a_mask_share_calls_and_are_exact(client: Client, taste: str) -> None:
+    extra = {
+        "sampler": text_to_image(seed=77, steps=STEPS)["sampler"],
+        "mask": node("SolidMask", value=0.7, width=64, height=64),
+        "start": node("SetLatentNoiseMask", samples=["sampler", 0], mask=["mask", 0]),
+    }
+    given = {"latent_image": ["start", 0], "denoise": 0.6, "draft": "step cache", "together": 3}
+    assert_exact(client, {**graph(taste, "dpmpp_2m_sde", n=6, keep=2, steps=10, **given), **extra})
+
+
+def test_drafts_save_calls_of_the_model(client: Client, taste: str) -> None:
+    work = {}
+    for draft in ("off", "step cache", "fewer steps"):
+        run = ran(client, taste, n=8, steps=20, pruning="standard", draft=draft, draft_finals=1)
+        work[draft] = run.outputs["best"]["work"][0]
+    assert work["step cache"] < work["off"]
+    assert work["fewer steps"] < work["off"]
+
+
+def test_drafts_are_cancelled_at_once(client: Client, taste: str) -> None:
+    run = client.start(graph(taste, steps=2000, seed=950, draft="step cache"))
+    run.wait_for("progress")
+    client.interrupt()
+    assert run.wait(timeout=60).interrupted
+
+
 def test_what_is_kept_is_what_best_of_n_would_keep_of_all(client: Client, taste: str) -> None:
     ran(client, taste, keep=4, pruning="off")
     every = kept(client)

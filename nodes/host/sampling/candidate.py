@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ....ganrm_core.selection.search_path import SearchPath
 from .rng_state import RngState
+from .shortcuts import Shortcut
 
 
 @dataclass(eq=False)
@@ -16,7 +17,8 @@ class Candidate:
 
     `noise`: the initial noise [1, C, H, W]. `random`: torch's global RNG state after that noise was drawn; some
     samplers and models draw from it. `steps`: completed steps of the schedule, however many calls the sampler makes
-    for each; `calls`: calls of the model. `clean`: the current prediction of the denoised latent [1, C, H, W], as the
+    for each; `asked`: answers of the model that the sampler has used, `calls`: those the model was called for; `shortcut`
+    gives the others. `clean`: the current prediction of the denoised latent [1, C, H, W], as the
     model sees it. `result`: the final latent, None until it is finished. `origin`: of a fork, the candidate it
     comes from, until its sampling begins; `start`: after how many steps it does. `seen`: the latent and sigma of the
     latest model call, `predicted`: the model's answer to it. `path`: how it is made.
@@ -28,6 +30,7 @@ class Candidate:
     random: RngState
     steps: int = 0
     calls: int = 0
+    asked: int = 0
     clean: Tensor | None = None
     result: Tensor | None = None
     origin: Candidate | None = None
@@ -35,3 +38,4 @@ class Candidate:
     seen: tuple[Tensor, float] | None = None
     predicted: Tensor | None = None
     path: SearchPath | None = None
+    shortcut: Shortcut | None = None

@@ -14,16 +14,10 @@ from ....ganrm_core.selection.successive_halving import HalvingRung
 from ....ganrm_core.utils.errors import DataError
 from .candidate import Candidate
 from .forking import start_noise
+from .model_calls import ModelCall, ModelCalls
 from .pausable_call import Finished, PausableCall
-from .seed_conditioning import Conditioning, conditioning_per_candidate
+from .seed_conditioning import conditioning_per_candidate
 from .vram import fitting_batch, reload_models
-
-
-@dataclass(frozen=True)
-class _ModelCall:
-    x: Tensor
-    sigma: Tensor
-    named: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,7 @@ class _StepDone:
 
 _ROUNDING = 1e-4  # relative tolerance when sigmas are compared
 
-_Sampling = PausableCall[_ModelCall | _StepDone, Tensor]
+_Sampling = PausableCall[ModelCall | _StepDone, Tensor]
 
 
 @dataclass
@@ -89,7 +83,7 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
         """The final latents of the surviving candidates, as one batch in their order."""
 
         def alone(candidate: Candidate) -> _Sampling:
-            def work(ask: Callable[[_ModelCall | _StepDone], Any]) -> Tensor:
+            def work(ask: Callable[[ModelCall | _StepDone], Any]) -> Tensor:
                 return self._inner.sample(  # type: ignore[no-any-return]
                     _GuiderProxy(model_wrap, ask),
                     sigmas[candidate.start :],
@@ -112,9 +106,12 @@ class MultiSeedSampler(comfy.samplers.Sampler):  # type: ignore[misc]
 
         self._check_noise(noise)
         runs = _CandidateRuns(
-            model_wrap,
+            ModelCalls(
+                model_wrap,
+                conditioning_per_candidate(self._candidates, model_wrap, noise, latent_image, denoise_mask),
+                extra_args.get("model_options"),
+            ),
             {each.number: alone(each) for each in self._candidates},
-            conditioning_per_candidate(self._candidates, model_wrap, noise, latent_image, denoise_mask),
             sigmas.tolist(),
             self._watcher,
         )
@@ -149,22 +146,14 @@ class _CandidateRuns:
     """The candidates' paused samplers, advanced step by step."""
 
     def __init__(
-        self,
-        guider: Any,
-        samplings: dict[int, _Sampling],
-        conditioning: dict[int, Conditioning],
-        sigmas: list[float],
-        watcher: Watcher,
+        self, model: ModelCalls, samplings: dict[int, _Sampling], sigmas: list[float], watcher: Watcher
     ) -> None:
-        self._guider, self._samplings, self._watcher = guider, samplings, watcher
-        self._conditioning = conditioning
+        self._model, self._samplings, self._watcher = model, samplings, watcher
         self._schedule = sigmas[:-1]
 
     def add(self, fork: Candidate, parent: Candidate, sampling: _Sampling) -> None:
-        """A fork sees the conditioning of its parent."""
         self._samplings[fork.number] = sampling
-        if parent.number in self._conditioning:
-            self._conditioning[fork.number] = self._conditioning[parent.number]
+        self._model.add(fork, parent)
 
     def advance(self, candidates: Sequence[Candidate], until: int | None, together: int) -> None:
         """Advance each candidate to step `until` of the schedule, or to its end."""
@@ -181,24 +170,23 @@ class _CandidateRuns:
         ]
         answers: dict[int, Any] = {}
         while moving:
-            calls: dict[int, _ModelCall] = {}
+            calls: dict[Candidate, ModelCall] = {}
             for each in moving:
                 call = self._to_next_call(each, answers.get(each.number), until)
                 if call is not None:
-                    calls[each.number] = call
-            moving = [each for each in moving if each.number in calls]
-            answers = self._answered(calls)
+                    calls[each] = call
+            moving = list(calls)
+            answers = self._model.answered(calls)
             for each in moving:
                 each.predicted = answers[each.number]
 
-    def _to_next_call(self, candidate: Candidate, answer: Any, until: int | None) -> _ModelCall | None:
+    def _to_next_call(self, candidate: Candidate, answer: Any, until: int | None) -> ModelCall | None:
         """Its next model call; None once it has reached step `until` or finished."""
         sampling = self._samplings[candidate.number]
         while True:
             asked = sampling.resume(answer)
             answer = None
-            if isinstance(asked, _ModelCall):
-                candidate.calls += 1
+            if isinstance(asked, ModelCall):
                 candidate.seen = asked.x, float(asked.sigma.max())
                 candidate.steps = max(candidate.steps, self._steps_at(float(asked.sigma.max())))
                 return asked
@@ -216,39 +204,15 @@ class _CandidateRuns:
         """Completed steps of the schedule at `sigma`, which also holds for samplers that take steps of their own."""
         return sum(sigma <= each * (1 + _ROUNDING) for each in self._schedule)
 
-    def _answered(self, calls: dict[int, _ModelCall]) -> dict[int, Tensor]:
-        """The model's answers by candidate number; calls with the same batching key share one model call."""
-        answers: dict[int, Tensor] = {}
-        groups: dict[Any, list[int]] = {}
-        for number, call in calls.items():
-            conditioning = self._conditioning.get(number)
-            groups.setdefault((*_batching_key(call), id(conditioning)), []).append(number)
-        for numbers in groups.values():
-            if numbers[0] in self._conditioning:
-                self._guider.conds = self._conditioning[numbers[0]]
-            x = torch.cat([calls[number].x for number in numbers])
-            sigma = torch.cat([calls[number].sigma for number in numbers])
-            # Some model patches draw random numbers.
-            with self._samplings[numbers[0]].random.running():
-                parts = self._guider(x, sigma, **calls[numbers[0]].named).split(1)
-            answers.update(zip(numbers, parts, strict=True))
-        return answers
-
 
 class _GuiderProxy:
     """Replaces ComfyUI's guider inside a sampler: model calls become questions, other attributes are delegated."""
 
-    def __init__(self, guider: Any, ask: Callable[[_ModelCall | _StepDone], Any]) -> None:
+    def __init__(self, guider: Any, ask: Callable[[ModelCall | _StepDone], Any]) -> None:
         self._guider, self._ask = guider, ask
 
     def __call__(self, x: Tensor, sigma: Tensor, **named: Any) -> Tensor:
-        return self._ask(_ModelCall(x, sigma, named))  # type: ignore[no-any-return]
+        return self._ask(ModelCall(x, sigma, named))  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._guider, name)
-
-
-def _batching_key(call: _ModelCall) -> tuple[Any, ...]:
-    """Equal for calls that may be batched. Options are compared by identity, so a sampler's own functions prevent it."""
-    others = tuple((name, id(value)) for name, value in call.named.items() if name != "seed")
-    return (tuple(call.x.shape[1:]), tuple(call.sigma.tolist()), others)

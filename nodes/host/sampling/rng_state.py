@@ -29,6 +29,16 @@ class RngState:
             self._states = RngState(self.device)._states
             outside._restore()
 
+    def copy(self) -> RngState:
+        """This state as it is now."""
+        other = RngState.__new__(RngState)
+        other.become(self)
+        return other
+
+    def become(self, other: RngState) -> None:
+        """Take over the state of `other`, of the same device."""
+        self.device, self._states = other.device, list(other._states)
+
     def _restore(self) -> None:
         for module, place, state in self._states:
             module.set_rng_state(state, *place)

@@ -12,7 +12,10 @@ def check_no_step_state(guider: Any) -> None:
     """Raise DataError for core's own patches of that kind (EasyCache, momentum guidance, keyframed hooks)."""
     options = getattr(guider, "model_options", {})
     if "easycache" in options.get("transformer_options", {}):
-        raise _refusal("EasyCache and LazyCache reuse what the model gave for the step before")
+        raise _refusal(
+            "EasyCache and LazyCache reuse what the model gave for the step before",
+            "set draft: step cache here, ",
+        )
     if any(map(_has_momentum, options.get("sampler_pre_cfg_function", []))):
         raise _refusal("Adaptive Projected Guidance with momentum averages over the steps before")
     if any(len(group.keyframes) > 1 for group in _keyframes(guider)):
@@ -28,10 +31,10 @@ def check_same_mask(guider: Any) -> None:
         )
 
 
-def _refusal(why: str) -> DataError:
+def _refusal(why: str, instead: str = "") -> DataError:
     return DataError(
         f"{why}. Here candidates take turns, so they would get each other's. Take that out for the Best-of-N Sampler, "
-        "or sample with KSampler and choose with Best of N."
+        f"{instead}or sample with KSampler and choose with Best of N."
     )
 
 
