@@ -1,4 +1,4 @@
-"""Effect of more ordinary images when liked ones are few: python benchmarks/more_ordinary.py [task …] [--seeds 3]
+"""Effect of more ordinary images when liked ones are few: python benchmarks/more_ordinary.py [task …] [--family third]
 
 Preset `default`, trained on different numbers of liked and ordinary images; every row is tested on the same unseen
 images of unseen contents, and on the groups of within_group.py. Means over tasks and splits:
@@ -8,7 +8,8 @@ images of unseen contents, and on the groups of within_group.py. Means over task
   tau         Kendall's tau within groups
   efficiency  selection efficiency within groups: 1 always the best of eight, 0 chance
 
-Features are shared with fewshot.py and within_group.py (benchmarks/results).
+Features are shared with fewshot.py and within_group.py (benchmarks/results). Of a family whose sets differ in size, those
+that leave fewer than 100 pictures of a class to judge on are left out.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ import time
 
 import numpy as np
 import torch
+from families import FAMILIES, BenchTask, pool_of, tasks_of
 from fewshot import Bench
 from intervals import mean_interval
-from tasks import Task, load_pool, tasks
 from what_works import Trial, Variant
 from within_group import GROUPS, candidates
 
 from ganrm_core.backbones.registry import load_backbone
 
-MOST_LIKED, MOST_ORDINARY = 100, 200
+MOST_LIKED, MOST_ORDINARY, LEAST_TEST = 100, 200, 100
 SETS = ((25, 25), (25, 50), (25, 100), (25, 200), (50, 50), (50, 100), (50, 200), (100, 100), (100, 200))
 
 
@@ -34,13 +35,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Do more ordinary pictures help?")
     parser.add_argument("names", nargs="*", help="tasks to run; all of them if none is named")
     parser.add_argument("--seeds", type=int, default=3, help="splits per task (default 3)")
+    parser.add_argument("--family", choices=FAMILIES, default="first", help="of tasks (default first)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    bench = Bench(load_backbone("efficientnet_lite0"), load_pool()[1])
+    bench = Bench(load_backbone("efficientnet_lite0"), pool_of(options.family))
     metrics: dict[tuple[int, int], list[list[float]]] = {sizes: [] for sizes in SETS}
-    for task in tasks():
+    for task in tasks_of(options.family):
         if options.names and task.name not in options.names:
+            continue
+        free = task.pool_size(bench.pool) - task.group_subjects(GROUPS)
+        if free < MOST_LIKED + MOST_ORDINARY + LEAST_TEST:
+            print(f"{task.name} left out: {free} pictures a class", flush=True)
             continue
         for seed in range(options.seeds):
             for sizes in SETS:
@@ -49,11 +55,12 @@ def main() -> None:
     print_table(metrics)
 
 
-def trial(bench: Bench, task: Task, n_liked: int, n_ordinary: int, seed: int) -> Trial:
+def trial(bench: Bench, task: BenchTask, n_liked: int, n_ordinary: int, seed: int) -> Trial:
     columns, blocks = bench.columns("default")
     groups, qualities = candidates(bench, task)
     # No picture of a group is learned from.
-    liked, ordinary = (part[GROUPS:][..., columns] for part in bench.features(task))
+    aside = task.group_subjects(GROUPS)
+    liked, ordinary = (part[aside:][..., columns] for part in bench.features(task))
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(liked)))
     for_liked, for_ordinary, for_test = order.tensor_split([MOST_LIKED, MOST_LIKED + MOST_ORDINARY])
     return Trial(
