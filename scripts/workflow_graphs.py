@@ -109,7 +109,7 @@ def train_and_choose() -> Graph:
     )
     fourth, fifth = graph.columns(320, 440, group="2  Set checkpoint and prompt: best of 8")
     sampled = parts.ksampler(graph, fourth, fourth, batch=8)
-    best = parts.best_of_n(graph, fifth.place(640), sampled.images, trained, keep=1)
+    best = parts.best_of_n(graph, fifth.place(940), sampled.images, trained, keep=1)
     parts.save_best(graph, fifth.place(320), best, trained)
     return graph
 
@@ -128,7 +128,7 @@ def winner_again() -> Graph:
     sampled = parts.ksampler(graph, first, second, batch=8)
     model = parts.load_model(graph, taste_place)
     third, fourth = graph.columns(460, 400)
-    best = parts.best_of_n(graph, third.place(660), sampled.images, model, keep=1, latents=sampled.latents[0])
+    best = parts.best_of_n(graph, third.place(960), sampled.images, model, keep=1, latents=sampled.latents[0])
     larger = graph.add(
         "LatentUpscaleBy",
         third.place(90),
@@ -201,7 +201,7 @@ def repair() -> Graph:
     taste_place = first.place(130)
     sampled = parts.ksampler(graph, first, second, batch=8)
     model = parts.load_model(graph, taste_place)
-    best = parts.best_of_n(graph, third.place(900), sampled.images, model, keep=1, latents=sampled.latents[0])
+    best = parts.best_of_n(graph, third.place(1100), sampled.images, model, keep=1, latents=sampled.latents[0])
     fourth, fifth = graph.columns(380, 440, group="2  Paint the weakest part again")
     weak = graph.add(
         "GANRMHeatmap",
@@ -223,7 +223,7 @@ def repair() -> Graph:
     )
     (sixth,) = graph.columns(400, group="3  Keep the better")
     both = graph.add("ImageBatch", fifth.place(78), "Before and after", image1=best[0], image2=again[1])
-    winner = parts.best_of_n(graph, sixth.place(600), both, model, keep=1)
+    winner = parts.best_of_n(graph, sixth.place(840), both, model, keep=1)
     parts.save_best(graph, sixth.place(parts.SAVED), winner, model)
     return graph
 
