@@ -201,7 +201,9 @@ def repair() -> Graph:
     taste_place = first.place(130)
     sampled = parts.ksampler(graph, first, second, batch=8)
     model = parts.load_model(graph, taste_place)
-    best = parts.best_of_n(graph, third.place(1100), sampled.images, model, keep=1, latents=sampled.latents[0])
+    best = parts.best_of_n(
+        graph, third.place(1100), sampled.images, model, keep=1, latents=sampled.latents[0]
+    )
     fourth, fifth = graph.columns(380, 440, group="2  Paint the weakest part again")
     weak = graph.add(
         "GANRMHeatmap",

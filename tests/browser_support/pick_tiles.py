@@ -60,8 +60,10 @@ def pick_nodes(page: ComfyPage) -> dict[str, PickNode]:
     return {kind: PickNode(page, kind, node_id) for kind, node_id in found}
 
 
-@dataclass(frozen=True)
+@dataclass
 class PickNode:
+    """A node with `pick` on the screen, and its strip of pictures."""
+
     page: ComfyPage
     kind: str
     id: Any
@@ -111,7 +113,9 @@ class PickNode:
         return self.strip.locator(f"[data-number='{number}']")
 
     def wait_tiles(self, count: int = COUNT) -> None:
-        self.strip.get_by_role("option").nth(count - 1).wait_for(state="attached")
+        # The classic page hides DOM widgets of nodes outside the window.
+        options = self.strip.get_by_role("option", include_hidden=True)
+        options.nth(count - 1).wait_for(state="attached")
 
     def wait_picked(self, *numbers: int) -> None:
         """Until exactly these are framed."""
