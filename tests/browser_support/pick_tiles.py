@@ -98,7 +98,7 @@ class PickNode:
 
     @property
     def status(self) -> str:
-        return self.strip.get_by_role("status").inner_text()
+        return self.strip.get_by_role("status", include_hidden=True).text_content() or ""
 
     def show(self) -> None:
         """Bring the node into the window at its own size."""
