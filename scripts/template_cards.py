@@ -45,6 +45,11 @@ def template_card(
     return card
 
 
+def pictures_of(card: Image.Image) -> Image.Image:
+    """The part of a card above its words."""
+    return card.crop((0, 0, card.width, round(card.width * _PICTURES / _SIDE)))
+
+
 def below_heading(sheet: Image.Image, share: float) -> Image.Image:
     """Top rows of a contact sheet below its heading, cropped to `share` of a card's width."""
     top = _first_picture_row(sheet)
