@@ -31,8 +31,8 @@ from host_support.install import find_comfyui  # noqa: E402
 from host_support.server import Server, link  # noqa: E402
 from host_support.tiny_generator import CHECKPOINT, write_tiny_generator  # noqa: E402
 from PIL import Image  # noqa: E402
-from published_pictures import save_card, save_help_picture  # noqa: E402
-from template_cards import below_heading, grid, pictures_of, rows_of_pictures, template_card  # noqa: E402
+from published_pictures import save_card, save_help_picture, save_variants_card  # noqa: E402
+from template_cards import below_heading, first_pictures, grid, rows_of_pictures, template_card  # noqa: E402
 from unit_support.tiny_chat_models import write_qwen2_vl  # noqa: E402
 from workflow_graphs import WORKFLOWS, Graph  # noqa: E402
 from workflow_parts import CHECKPOINT as SHIPPED_CHECKPOINT  # noqa: E402
@@ -87,7 +87,7 @@ def main() -> None:
                     _show_training(page, server, graph)
         for graph in alike:
             with Image.open(FOLDER / f"{graph.like}.jpg") as card:
-                save_card(template_card(graph.words, [pictures_of(card)]), graph.name)
+                save_variants_card(template_card(graph.words, [first_pictures(card)]), graph.name)
 
 
 def _is_chosen(graph: Graph, only: list[str]) -> bool:

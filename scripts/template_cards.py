@@ -45,9 +45,9 @@ def template_card(
     return card
 
 
-def pictures_of(card: Image.Image) -> Image.Image:
-    """The part of a card above its words."""
-    return card.crop((0, 0, card.width, round(card.width * _PICTURES / _SIDE)))
+def first_pictures(card: Image.Image) -> Image.Image:
+    """The upper left quarter of what a card shows above its words."""
+    return card.crop((0, 0, card.width // 2, round(card.width * _PICTURES / _SIDE / 2)))
 
 
 def below_heading(sheet: Image.Image, share: float) -> Image.Image:

@@ -75,8 +75,8 @@ class Graph:
     """A prompt in API format with its layout, built node by node in columns from left to right.
 
     `name` is the file's and the template card's. The card shows `words` and the pictures of `faces`: kinds of
-    nodes, or folders; in a corner the picture of `inset`. A graph `like` another shows the pictures of that one's
-    card instead.
+    nodes, or folders; in a corner the picture of `inset`. A graph `like` another shows the first pictures of that
+    one's card instead.
     """
 
     name: str
