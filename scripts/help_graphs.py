@@ -44,16 +44,16 @@ def custom_sampling() -> Graph:
     guider = graph.add(
         "CFGGuider",
         third.place(110),
-        model=source.model[0],
-        positive=source.positive[0],
-        negative=source.negative[0],
+        model=source.model,
+        positive=source.positive,
+        negative=source.negative,
         cfg=6.0,
     )
     method = graph.add("KSamplerSelect", third.place(60), sampler_name="dpmpp_2m")
     sigmas = graph.add(
         "BasicScheduler",
         third.place(120),
-        model=source.model[0],
+        model=source.model,
         scheduler="karras",
         steps=25,
         denoise=1.0,
@@ -65,7 +65,7 @@ def custom_sampling() -> Graph:
         guider=guider[0],
         sampler=method[0],
         sigmas=sigmas[0],
-        latent_image=source.empty[0],
+        latent_image=source.latent,
         **parts.best_of_n_settings(source, taste, n=16, keep=1),
     )
     return graph

@@ -31,8 +31,8 @@ from host_support.install import find_comfyui  # noqa: E402
 from host_support.server import Server, link  # noqa: E402
 from host_support.tiny_generator import CHECKPOINT, write_tiny_generator  # noqa: E402
 from PIL import Image  # noqa: E402
-from published_pictures import save_card, save_help_picture  # noqa: E402
-from template_cards import below_heading, grid, rows_of_pictures, template_card  # noqa: E402
+from published_pictures import save_card, save_help_picture, save_variants_card  # noqa: E402
+from template_cards import below_heading, first_pictures, grid, rows_of_pictures, template_card  # noqa: E402
 from unit_support.tiny_chat_models import write_qwen2_vl  # noqa: E402
 from workflow_graphs import WORKFLOWS, Graph  # noqa: E402
 from workflow_parts import CHECKPOINT as SHIPPED_CHECKPOINT  # noqa: E402
@@ -72,8 +72,9 @@ def main() -> None:
     if options.pictures:
         chosen = [graph for make in WORKFLOWS if _is_chosen(graph := make(), options.only)]
         helped = [graph for make in HELP_GRAPHS if _is_chosen(graph := make(), options.only)]
+        alike = [graph for graph in chosen if graph.like]
         trained = [graph for graph in chosen if any(any(_numbers(graph, kind)) for kind in _TRAININGS)]
-        others = [graph for graph in chosen if graph not in trained]
+        others = [graph for graph in chosen if graph not in (*trained, *alike)]
         if others or helped:
             with _server(_real_pictures) as server, _pages(server) as page:
                 for graph in others:
@@ -84,6 +85,9 @@ def main() -> None:
             with _server(_shapes) as server, _pages(server) as page:
                 for graph in trained:
                     _show_training(page, server, graph)
+        for graph in alike:
+            with Image.open(FOLDER / f"{graph.like}.jpg") as card:
+                save_variants_card(template_card(graph.words, [first_pictures(card)]), graph.name)
 
 
 def _is_chosen(graph: Graph, only: list[str]) -> bool:

@@ -13,10 +13,15 @@ HELP = PAGES / "images"
 _CARD_SIDE, _HELP_WIDTH = 400, 500  # pixels; about what the template browser and the side panel show
 
 
-def save_card(card: Image.Image, name: str) -> None:
+def save_card(card: Image.Image, name: str, side: int = _CARD_SIDE, quality: int = 75) -> None:
     """A workflow's card in the template browser, which looks for JPEG."""
-    small = card.convert("RGB").resize((_CARD_SIDE, _CARD_SIDE), Image.Resampling.LANCZOS)
-    small.save(WORKFLOWS / f"{name}.jpg", quality=75, optimize=True)
+    small = card.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
+    small.save(WORKFLOWS / f"{name}.jpg", quality=quality, optimize=True)
+
+
+def save_variants_card(card: Image.Image, name: str) -> None:
+    """The card of one more workflow of its kind: a third of the bytes."""
+    save_card(card, name, side=256, quality=60)
 
 
 def save_help_picture(picture: Image.Image, kind: str) -> None:

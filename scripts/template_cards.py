@@ -45,6 +45,11 @@ def template_card(
     return card
 
 
+def first_pictures(card: Image.Image) -> Image.Image:
+    """The upper left quarter of what a card shows above its words."""
+    return card.crop((0, 0, card.width // 2, round(card.width * _PICTURES / _SIDE / 2)))
+
+
 def below_heading(sheet: Image.Image, share: float) -> Image.Image:
     """Top rows of a contact sheet below its heading, cropped to `share` of a card's width."""
     top = _first_picture_row(sheet)

@@ -7,6 +7,7 @@ page shows it whole; the larger graphs have groups, whose titles do.
 
 from __future__ import annotations
 
+import generator_graphs
 import workflow_parts as parts
 from workflow_parts import Graph
 
@@ -47,12 +48,7 @@ def best_of_16() -> Graph:
     taste_place = first.place(130)
     sampled = parts.ksampler(graph, first, second, batch=16)
     model = parts.load_model(graph, taste_place)
-    third, fourth = graph.columns(500, 400)
-    best = parts.best_of_n(
-        graph, third.place(1000), sampled.images, model, keep=4, latents=sampled.latents[0]
-    )
-    parts.save_best(graph, fourth.place(parts.SAVED), best, model)
-    graph.add("PreviewImage", fourth.place(406), "Rejected, best to worst", images=best[3])
+    parts.best_and_rejected(graph, sampled, model)
     return graph
 
 
@@ -143,7 +139,7 @@ def winner_again() -> Graph:
         "Refine (img2img)",
         **parts.sampling(sampled, seed=7, steps=20, latent_image=larger[0], denoise=0.5),
     )
-    decoded = graph.add("VAEDecode", third.place(54), samples=refined[0], vae=sampled.model[2])
+    decoded = graph.add("VAEDecode", third.place(54), samples=refined[0], vae=sampled.vae)
     graph.add("SaveImage", fourth.place(364), images=decoded[0], filename_prefix="GAN-RM/refined")
     return graph
 
@@ -245,9 +241,7 @@ def best_of_n_sampler() -> Graph:
     taste_place = first.place(130)
     source = parts.loaded(graph, first, second, batch=1)
     model = parts.load_model(graph, taste_place)
-    (third,) = graph.columns(540)
-    best = parts.best_of_n_sampler(graph, third.place(1100), source, model, n=16, keep=4)
-    parts.save_best(graph, second.place(568), best, model)
+    parts.sampled_best(graph, second, source, model)
     return graph
 
 
@@ -278,7 +272,7 @@ def winner_made_again() -> Graph:
         "Make the winner again",
         **parts.sampling(source, seed=best[3]),
     )
-    decoded = graph.add("VAEDecode", fourth.place(54), samples=again[0], vae=source.model[2])
+    decoded = graph.add("VAEDecode", fourth.place(54), samples=again[0], vae=source.vae)
     larger = graph.add(
         "ImageScaleBy",
         fourth.place(90),
@@ -287,14 +281,14 @@ def winner_made_again() -> Graph:
         upscale_method="lanczos",
         scale_by=1.5,
     )
-    encoded = graph.add("VAEEncode", fourth.place(54), pixels=larger[0], vae=source.model[2])
+    encoded = graph.add("VAEEncode", fourth.place(54), pixels=larger[0], vae=source.vae)
     refined = graph.add(
         "KSampler",
         fifth.place(parts.KSAMPLER),
         "Refine (img2img)",
         **parts.sampling(source, seed=7, latent_image=encoded[0], denoise=0.35),
     )
-    finished = graph.add("VAEDecode", fifth.place(54), samples=refined[0], vae=source.model[2])
+    finished = graph.add("VAEDecode", fifth.place(54), samples=refined[0], vae=source.vae)
     graph.add(
         "SaveImage",
         fifth.place(330),
@@ -544,7 +538,7 @@ def vision_language_judge() -> Graph:
     negative = graph.add(
         "CLIPTextEncode", third.place(102), "What you do not want", clip=model[1], text="blurry, watermark"
     )
-    source = parts.Source(model, positive, negative, size)
+    source = parts.Source(model[0], model[2], positive[0], negative[0], size[0], parts.SAMPLING)
     latents = graph.add("KSampler", third.place(parts.KSAMPLER), **parts.sampling(source))
     images = graph.add("VAEDecode", third.place(54), samples=latents[0], vae=model[2])
     scored = graph.add(
@@ -609,4 +603,5 @@ WORKFLOWS = (
     together,
     vision_language_judge,
     cull_folder,
+    *generator_graphs.VARIANTS,
 )

@@ -75,13 +75,15 @@ class Graph:
     """A prompt in API format with its layout, built node by node in columns from left to right.
 
     `name` is the file's and the template card's. The card shows `words` and the pictures of `faces`: kinds of
-    nodes, or folders; in a corner the picture of `inset`.
+    nodes, or folders; in a corner the picture of `inset`. A graph `like` another shows the first pictures of that
+    one's card instead.
     """
 
     name: str
     words: str = ""
     faces: tuple[str, ...] = ()
     inset: str = ""
+    like: str = ""
     prompt: dict[str, dict[str, Any]] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
@@ -174,10 +176,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Source:
-    model: Node
-    positive: Node
-    negative: Node
-    empty: Node
+    """What a sampler takes; `settings` are the steps, cfg, sampler and scheduler that suit the model."""
+
+    model: Link
+    vae: Link
+    positive: Link
+    negative: Link
+    latent: Link
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -205,30 +211,31 @@ def loaded(graph: Graph, first: Column, second: Column, *, batch: int, text: Lin
     )
     title = "How many" if batch > 1 else "How large"
     empty = graph.add("EmptyLatentImage", first.place(118), title, width=1024, height=1024, batch_size=batch)
-    return Source(model, positive, negative, empty)
+    return Source(model[0], model[2], positive[0], negative[0], empty[0], SAMPLING)
 
 
 def ksampler(
     graph: Graph, first: Column, second: Column, *, batch: int, text: Link | str = PROMPT
 ) -> Sampled:
-    source = loaded(graph, first, second, batch=batch, text=text)
-    latents = graph.add("KSampler", second.place(KSAMPLER), **sampling(source))
-    images = graph.add("VAEDecode", first.place(54), samples=latents[0], vae=source.model[2])
+    return sampled(graph, loaded(graph, first, second, batch=batch, text=text), second, decoded=first)
+
+
+def sampled(graph: Graph, source: Source, column: Column, *, decoded: Column) -> Sampled:
+    """KSampler, and its pictures decoded in the column `decoded`."""
+    latents = graph.add("KSampler", column.place(KSAMPLER), **sampling(source))
+    images = graph.add("VAEDecode", decoded.place(54), samples=latents[0], vae=source.vae)
     return Sampled(**vars(source), latents=latents, images=images)
 
 
 def sampling(source: Source, **other: Any) -> dict[str, Any]:
     """The inputs of a KSampler, and of the Best-of-N Sampler as far as they are the same; `other` replaces some."""
     return {
-        "model": source.model[0],
+        "model": source.model,
         "seed": 42,
-        "steps": 25,
-        "cfg": 6.0,
-        "sampler_name": "dpmpp_2m",
-        "scheduler": "karras",
-        "positive": source.positive[0],
-        "negative": source.negative[0],
-        "latent_image": source.empty[0],
+        **source.settings,
+        "positive": source.positive,
+        "negative": source.negative,
+        "latent_image": source.latent,
         "denoise": 1.0,
         **other,
     }
@@ -247,7 +254,7 @@ def best_of_n_settings(
     source: Source, taste: Node, *, n: int, keep: int, pruning: str = "standard"
 ) -> dict[str, Any]:
     return {
-        "vae": source.model[2],
+        "vae": source.vae,
         "reward": taste[0],
         "n": n,
         "keep": keep,
@@ -401,6 +408,21 @@ def best_of_n(
         pick="",
         **more,
     )
+
+
+def best_and_rejected(graph: Graph, made: Sampled, taste: Node) -> None:
+    """Two columns more: the best four saved, the others shown."""
+    ranked, kept = graph.columns(500, 400)
+    best = best_of_n(graph, ranked.place(1000), made.images, taste, keep=4, latents=made.latents[0])
+    save_best(graph, kept.place(SAVED), best, taste)
+    graph.add("PreviewImage", kept.place(406), "Rejected, best to worst", images=best[3])
+
+
+def sampled_best(graph: Graph, saved: Column, source: Source, taste: Node) -> None:
+    """One column more: the sampler, which begins 16; its best four are saved in the column `saved`."""
+    (wide,) = graph.columns(540)
+    best = best_of_n_sampler(graph, wide.place(1100), source, taste, n=16, keep=4)
+    save_best(graph, saved.place(568), best, taste)
 
 
 def save_best(graph: Graph, place: Place, best: Node, reward: Node) -> Node:

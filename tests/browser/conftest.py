@@ -14,6 +14,7 @@ from browser_support.page import ComfyPage, OpenPage, chromium_path, launch_chro
 from host_support.fixtures import comfyui, link_models, skip_without_comfyui, tiny_generator  # noqa: F401
 from host_support.install import ComfyUI, header
 from host_support.pack_fixtures import make_pictures
+from host_support.pack_prompts import shipped_models
 from host_support.server import Server, link
 from host_support.tiny_generator import CHECKPOINT
 
@@ -58,9 +59,11 @@ def page_server(
     with tempfile.TemporaryDirectory(prefix="comfyui-page-") as base:
         server = Server(comfyui, Path(base), args=args)
         link_models(tiny_generator, server)
-        # The name that the shipped workflows ask for: the page would offer to fetch it.
-        checkpoints = server.folder("models", "checkpoints")
-        link(checkpoints / CHECKPOINT, checkpoints / "sd_xl_base_1.0.safetensors")
+        # The names that the shipped workflows ask for: the page would offer to fetch them.
+        for model in shipped_models():
+            folder = server.folder("models", model["directory"])
+            folder.mkdir(parents=True, exist_ok=True)
+            link(server.folder("models", "checkpoints", CHECKPOINT), folder / model["name"])
         make_pictures(server)
         with server:
             yield server

@@ -8,18 +8,32 @@ from pathlib import Path
 import pytest
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
-LOADER = "CheckpointLoaderSimple"
-NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json") if LOADER in path.read_text(encoding="utf-8"))
+DIRECTORIES = {
+    "CheckpointLoaderSimple": "checkpoints",
+    "UNETLoader": "diffusion_models",
+    "CLIPLoader": "text_encoders",
+    "DualCLIPLoader": "text_encoders",
+    "VAELoader": "vae",
+}
+NAMES = sorted(
+    path.stem
+    for path in WORKFLOWS.glob("*.json")
+    if any(f'"{loader}"' in path.read_text(encoding="utf-8") for loader in DIRECTORIES)
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_checkpoint_can_be_fetched(name: str) -> None:
+def test_every_file_of_a_generator_can_be_fetched(name: str) -> None:
     graph = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
-    loaders = [node for node in graph["nodes"] if node["type"] == LOADER]
+    loaders = [node for node in graph["nodes"] if node["type"] in DIRECTORIES]
     assert loaders
     for node in loaders:
-        (model,) = node["properties"]["models"]
-        assert set(model) == {"name", "url", "directory"}
-        assert model["name"] == node["widgets_values"][0] == model["url"].rpartition("/")[2]
-        assert model["url"].startswith("https://huggingface.co/")
-        assert model["directory"] == "checkpoints"
+        models = node["properties"]["models"]
+        files = [value for value in node["widgets_values"] if value.endswith(".safetensors")]
+        assert files
+        assert [model["name"] for model in models] == files
+        for model in models:
+            assert set(model) == {"name", "url", "directory"}
+            assert model["url"].startswith("https://huggingface.co/")
+            assert model["url"].rpartition("/")[2] == model["name"]
+            assert model["directory"] == DIRECTORIES[node["type"]]

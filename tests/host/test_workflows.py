@@ -31,6 +31,7 @@ ADVERSARIAL, STYLE = "11 Adversarial training", "12 Take over a style"
 TOGETHER = "13 Taste and prompt together"
 JUDGE = "14 A vision-language judge"
 CULL = "15 Cull a folder"
+GENERATORS = ("Flux", "Qwen-Image", "Z-Image")
 
 pytestmark = pytest.mark.usefixtures("taste")
 
@@ -57,12 +58,14 @@ def test_all_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
         JUDGE,
         CULL,
         BEST,
+        *(f"{BEST} ({generator})" for generator in GENERATORS),
         FOLDER,
         ALL,
         REFINE,
         GROW,
         REPAIR,
         SAMPLER,
+        *(f"{SAMPLER} ({generator})" for generator in GENERATORS),
         AGAIN,
     ] == WORKFLOWS
 

@@ -141,6 +141,15 @@ def shipped_graph(name: str) -> Json:
     return graph
 
 
+def shipped_models() -> list[dict[str, str]]:
+    """The public files that shipped workflows name: each a name, the address, and the folder in models."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted((PACK / "workflows").glob("*.json")):
+        for each in json.loads(path.read_text(encoding="utf-8"))["nodes"]:
+            found.update({model["name"]: model for model in each["properties"].get("models", [])})
+    return list(found.values())
+
+
 def shipped_prompt(name: str) -> Json:
     """A shipped workflow in API format with the tiny generator's file name."""
     prompt: Json = json.loads((PACK / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
