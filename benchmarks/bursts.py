@@ -1,173 +1,228 @@
-"""Which distance groups the shots of a burst: python -m benchmarks.bursts [--pictures 250] [--show FOLDER]
+"""Which distance groups the shots of a burst: python -m benchmarks.bursts [--pictures 150] [--vectors FILE]
 
-Every picture stands for a scene and gets variants in five grades, from another export to shots seconds apart: the camera
-moves (shift, turn, zoom), the light changes, parts of the scene move (smooth local warps up to so much of the side), and the
-file is saved again. Measures, of the same decoded pictures:
+Pictures stand for scenes. Every third of the demo's gets variants in five grades, from another export to shots seconds apart: the
+camera moves (shift, turn, zoom), the light changes, parts of the scene move (smooth local warps up to so much of the side), and
+the file is saved again. So do graphics of one kind and style, which differ in little but are different pictures. Measures:
 
   signature   `data.near_duplicates.signature`, which needs no network
-  embedding   last layer of EfficientNet-Lite0, centred on the mean of all pictures
-  both        mean of the two cosine similarities
+  scene       `rewards.discriminator.scene_embedding`: the deepest convolution of EfficientNet-Lite0, which scoring reads anyway
+  embedding   the network's own embedding layer, centred likewise
+  both        mean of the similarities by signature and by scene
 
-For thresholds at equal shares of wrong pairs: the share of variants found in each grade. Pairs of different pictures are
-wrong, except edits of one picture, which `signature` joins at its own strict threshold. `--show` writes the most alike wrong
-pairs as pictures, to judge whether they are.
+The pictures are split in two, near-copies together. The first half of a kind centres its embeddings, as the pictures a model was
+trained on do, and the first halves of all kinds give each measure its threshold: the lowest, in steps of .01, that joins at most
+one in 10,000 pairs of different pictures. Best is the measure that then finds the most shots of the last three grades. The tables
+are of the second halves, which had no say: `wrong` are joined pairs of different pictures, the other columns the share of shots
+found in each grade.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, interpolate, normalize
 
-from ganrm_core.backbones.registry import load_backbone
-from ganrm_core.data.image_io import read_image, to_pil
-from ganrm_core.data.near_duplicates import BURST, THRESHOLD, signature
+from benchmarks.burst_shots import GRADES, graphics, photographs, variant
+from ganrm_core.backbones.registry import DEFAULT_BACKBONE, load_backbone
+from ganrm_core.data.image_io import to_float
+from ganrm_core.data.near_duplicates import BURST, THRESHOLD, group_near_duplicates, signature
 from ganrm_core.data.transforms import resize
-from ganrm_core.leakage.perturbations import jpeg
-from ganrm_core.reports.contact_sheet import Tile, contact_sheet
-from ganrm_core.rewards.discriminator.tap_statistics import tap_features, tap_statistics
-from ganrm_core.synthetic.sample_images import demo_pictures
+from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
+from ganrm_core.rewards.discriminator.readout import Readout
+from ganrm_core.rewards.discriminator.scene_embedding import SceneEmbedding, scene_columns
+from ganrm_core.synthetic.drawings import KINDS
 
 Floats = NDArray[np.float32]
 
-GRADES = ("export", "instant", "moment", "second", "seconds")
-# Per grade: shift and local motion as shares of the side, turn in degrees, zoom, gain of light.
-_SHIFT = (0.0, 0.02, 0.05, 0.09, 0.14)
-_MOTION = (0.0, 0.015, 0.035, 0.06, 0.09)
-_TURN = (0.0, 0.7, 2.0, 4.0, 6.0)
-_ZOOM = (0.0, 0.02, 0.05, 0.09, 0.14)
-_LIGHT = (0.1, 0.05, 0.1, 0.15, 0.2)
-_WRONG = (0.0, 1e-6, 1e-5, 1e-4, 1e-3)
-_LARGEST = 512
-_SHOWN = 40
+DEMO = "demo"
+MEASURES = ("signature", "scene", "embedding", "both")
+_BURST_GRADES = GRADES[2:]
+_WRONG = 1e-4
+_STEP = 100  # thresholds in hundredths
+_SCENE_WIDTH = 320
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Signatures and features of pictures [N, …], and of the shots of those at `shown` by grade [M, …]."""
+
+    signatures: Floats
+    features: Tensor
+    shown: NDArray[np.int64]
+    shots: dict[str, tuple[Floats, Tensor]]
+
+    @property
+    def half(self) -> NDArray[np.int64]:
+        """0 or 1 for each picture; near-copies in one."""
+        groups: NDArray[np.int64] = group_near_duplicates(self.signatures) % 2
+        return groups
+
+
+@dataclass(frozen=True)
+class Similar:
+    """Cosine similarities of one measure in one half: of different pictures, and of shots with theirs by grade."""
+
+    different: Floats
+    found: dict[str, Floats]
+
+    def threshold(self) -> float:
+        """The lowest, in steps, that joins at most `_WRONG` of the different pairs."""
+        ordered = np.sort(self.different)[::-1]
+        return float(np.floor(ordered[int(_WRONG * len(ordered))] * _STEP) + 1) / _STEP
+
+    def share(self, threshold: float) -> float:
+        """Of the shots of the burst grades, those found."""
+        return float(np.mean([(self.found[grade] >= threshold).mean() for grade in _BURST_GRADES]))
+
+    def line(self, threshold: float) -> str:
+        shares = "".join(
+            f"{100 * float((self.found[grade] >= threshold).mean()):>8.0f}%"
+            if grade in self.found
+            else f"{'':>9}"
+            for grade in GRADES
+        )
+        wrong = int((self.different >= threshold).sum())
+        return f"{threshold:>9.2f}{wrong:>7,} of {len(self.different):>6,}{shares}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Which distance groups the shots of a burst?")
-    parser.add_argument("--pictures", type=int, default=250, help="(default 250)")
-    parser.add_argument("--show", type=Path, metavar="FOLDER", help="write variants and wrong pairs here")
+    parser.add_argument(
+        "--pictures", type=int, default=150, help="of the demo's, evenly chosen (default 150)"
+    )
+    parser.add_argument(
+        "--every", type=int, default=3, help="of so many demo pictures one gets shots (default 3)"
+    )
+    parser.add_argument("--graphics", type=int, default=16, help="of each kind; half get shots (default 16)")
+    parser.add_argument(
+        "--vectors", type=Path, metavar="FILE", help=".npz to keep vectors in, or take them from"
+    )
     options = parser.parse_args()
+    kinds = _stored(options.vectors) if options.vectors and options.vectors.exists() else _extracted(options)
+    if options.vectors and not options.vectors.exists():
+        _write(options.vectors, kinds)
+    first = {measure: _pooled(kinds, measure, 0) for measure in MEASURES}
+    thresholds = {measure: similar.threshold() for measure, similar in first.items()}
+    best = max(MEASURES, key=lambda measure: first[measure].share(thresholds[measure]))
+    shares = ", ".join(f"{name} {100 * first[name].share(thresholds[name]):.0f}%" for name in MEASURES)
+    print(f"Chosen on the first half: {best} at {thresholds[best]:.2f} (shots found: {shares}).\n")
+    for kind in kinds:
+        print(f"{kind + ', second half':<28}{'at':>9}{'wrong':>17}" + "".join(f"{g:>9}" for g in GRADES))
+        for measure in MEASURES:
+            second = _similar(kinds, kind, measure, 1)
+            used = (THRESHOLD, BURST) if measure == "signature" else ()
+            for threshold in sorted({thresholds[measure], *used}):
+                print(f"  {measure:<26}{second.line(threshold)}")
+
+
+def _pooled(kinds: dict[str, Kind], measure: str, half: int) -> Similar:
+    """Of all kinds; pairs are of one kind."""
+    parts = [_similar(kinds, name, measure, half) for name in kinds]
+    found = {
+        grade: np.concatenate([part.found[grade] for part in parts if grade in part.found])
+        for grade in GRADES
+    }
+    return Similar(np.concatenate([part.different for part in parts]), found)
+
+
+def _similar(kinds: dict[str, Kind], name: str, measure: str, half: int) -> Similar:
+    kind = kinds[name]
+    centre = kind.features[torch.from_numpy(kind.half == 0)].mean(dim=0)
+    originals = _vectors(measure, kind.signatures, kind.features, centre)
+    inside = kind.half == half
+    same = kind.signatures @ kind.signatures.T >= THRESHOLD  # edits of one picture are not counted
+    pairs = np.triu(~same & inside[:, None] & inside, 1)
+    shown = kind.shown[inside[kind.shown]]
+    found = {
+        grade: np.einsum("nd,nd->n", originals[shown], _vectors(measure, *shots, centre)[inside[kind.shown]])
+        for grade, shots in kind.shots.items()
+    }
+    return Similar((originals @ originals.T)[pairs], found)
+
+
+def _vectors(measure: str, signatures: Floats, features: Tensor, centre: Tensor) -> Floats:
+    """Unit vectors whose products are the similarities."""
+    if measure == "signature":
+        return signatures
+    if measure == "both":
+        scene = _vectors("scene", signatures, features, centre)
+        return np.concatenate([signatures, scene], axis=1) / np.float32(2**0.5)
+    start, stop = _columns(measure, features.shape[1])
+    vectors: Floats = SceneEmbedding(start, stop, centre[start:stop])(features).numpy()
+    return vectors
+
+
+def _columns(measure: str, width: int) -> tuple[int, int]:
+    return (0, _SCENE_WIDTH) if measure == "scene" else (2 * _SCENE_WIDTH, width)
+
+
+def _extracted(options: argparse.Namespace) -> dict[str, Kind]:
     torch.manual_seed(0)
-    every = demo_pictures()
-    chosen = every[:: max(1, len(every) // options.pictures)][: options.pictures]
-    pictures = [_small(read_image(picture.path)) for picture in chosen]
-    variants = [[variant(picture, grade) for picture in pictures] for grade in range(len(GRADES))]
-    measures = _measures(pictures, variants)
-    same = np.array(measures["signature"][0] @ measures["signature"][0].T) >= THRESHOLD
-    print(f"{len(pictures)} pictures, {int(np.triu(same, 1).sum())} pairs of them edits of one: not counted")
-    for name, (originals, graded) in measures.items():
-        wrong = np.where(np.triu(~same, 1), originals @ originals.T, -1.0)
-        found = [np.einsum("nd,nd->n", originals, each) for each in graded]
-        print(_table(name, wrong, found))
-        if options.show:
-            _show_wrong(options.show, name, pictures, wrong)
-    if options.show:
-        rows = [[Tile(to_pil(each), (grade,)) for each, grade in zip(scene, ("", *GRADES), strict=True)]
-                for scene in itertools.islice(zip(pictures, *variants, strict=True), 0, None, 40)]  # fmt: skip
-        contact_sheet(rows).save(options.show / "variants.png")
+    pictures = photographs(options.pictures)
+    reader = _reader()
+    kinds = {DEMO: _kind(reader, pictures, range(0, len(pictures), options.every), GRADES)}
+    for name in KINDS:
+        drawn = graphics(name, options.graphics)
+        kinds[name] = _kind(reader, drawn, range(options.graphics // 2), _BURST_GRADES)
+    return kinds
 
 
-def variant(picture: Tensor, grade: int) -> Tensor:
-    """Another shot of uint8 [3, H, W], of a random direction and strength up to that of its grade."""
-    shift, turn, zoom = (_signed(limit[grade]) for limit in (_SHIFT, _TURN, _ZOOM))
-    angle, scale = np.deg2rad(turn), 1 + zoom
-    cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
-    matrix = torch.tensor(
-        [[cosine, -sine, 2 * shift], [sine, cosine, 2 * _signed(_SHIFT[grade])]], dtype=torch.float32
+def _reader() -> FeatureExtractor:
+    backbone = load_backbone(DEFAULT_BACKBONE)
+    deepest, embedding = backbone.spec.taps[-2].name, backbone.spec.embedding
+    reader = FeatureExtractor(backbone, Readout((deepest, embedding)))
+    assert scene_columns(reader.readout, backbone.spec) == (0, _SCENE_WIDTH)
+    return reader
+
+
+def _kind(reader: FeatureExtractor, pictures: Sequence[Tensor], shown: range, grades: Sequence[str]) -> Kind:
+    signatures, features = _read_by(reader, pictures)
+    shots = {}
+    for grade in grades:
+        number = GRADES.index(grade)
+        shots[grade] = _read_by(reader, [variant(pictures[place], number) for place in shown])
+    return Kind(signatures, features, np.array(shown), shots)
+
+
+def _read_by(reader: FeatureExtractor, pictures: Sequence[Tensor]) -> tuple[Floats, Tensor]:
+    size = reader.backbone.spec.input_size
+    parts = reader.in_groups(
+        pictures, lambda some: reader(torch.stack([resize(to_float(each), size) for each in some])).cpu()
     )
-    grid = affine_grid(matrix.unsqueeze(0), [1, 3, *picture.shape[1:]], align_corners=False)
-    motion = torch.randn(1, 2, 5, 5)
-    motion *= 2 * _MOTION[grade] / max(float(motion.abs().max()), 1e-6)
-    grid = grid + interpolate(motion, grid.shape[1:3], mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
-    moved = grid_sample(
-        picture.float().unsqueeze(0), grid, mode="bilinear", padding_mode="reflection", align_corners=False
-    )[0]
-    gain = (
-        1
-        + torch.tensor([_signed(_LIGHT[grade]) for _ in range(3)]).view(3, 1, 1) / 3
-        + _signed(_LIGHT[grade])
-    )
-    return jpeg((moved * gain).round().clamp(0, 255).to(torch.uint8), 85)
+    return np.stack([signature(each) for each in pictures]), torch.cat(list(parts))
 
 
-def _signed(limit: float) -> float:
-    """Between half and the whole of `limit`, of either sign: no variant of a grade is a copy."""
-    strength = 0.5 + 0.5 * float(torch.rand(()))
-    return limit * strength * (1 if torch.rand(()) < 0.5 else -1)
+def _write(path: Path, kinds: Mapping[str, Kind]) -> None:
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, kind in kinds.items():
+        arrays[f"{name}/shown"] = kind.shown
+        for grade, (signatures, features) in {"": (kind.signatures, kind.features), **kind.shots}.items():
+            arrays |= {f"{name}/{grade}/signatures": signatures, f"{name}/{grade}/features": features.numpy()}
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
-def _small(picture: Tensor) -> Tensor:
-    scale = min(1.0, _LARGEST / max(picture.shape[1:]))
-    size = [max(16, round(scale * side)) for side in picture.shape[1:]]
-    shrunk = interpolate(picture.float().unsqueeze(0), size, mode="bilinear", antialias=True)[0]
-    return shrunk.round().clamp(0, 255).to(torch.uint8)
+def _stored(path: Path) -> dict[str, Kind]:
+    with np.load(path) as stored:
+        arrays = dict(stored)
 
+    def of(name: str, grade: str) -> tuple[Floats, Tensor]:
+        about = f"{name}/{grade}"
+        return arrays[f"{about}/signatures"], torch.from_numpy(arrays[f"{about}/features"])
 
-def _measures(
-    pictures: Sequence[Tensor], variants: Sequence[Sequence[Tensor]]
-) -> dict[str, tuple[Floats, list[Floats]]]:
-    """By name the unit vectors of the pictures, and of their variants in each grade."""
-    signatures = [np.stack([signature(each) for each in some]) for some in (pictures, *variants)]
-    embedded = [_embeddings(some) for some in (pictures, *variants)]
-    centre = embedded[0].mean(dim=0)
-    centred = [normalize(each - centre, dim=1).numpy() for each in embedded]
-    both = [
-        np.concatenate(pair, axis=1) / np.float32(2**0.5) for pair in zip(signatures, centred, strict=True)
-    ]
-    named = {"signature": signatures, "embedding": centred, "both": both}
-    return {name: (rows[0], rows[1:]) for name, rows in named.items()}
-
-
-@torch.inference_mode()
-def _embeddings(pictures: Sequence[Tensor]) -> Tensor:
-    backbone = load_backbone("efficientnet_lite0")
-    last = backbone.spec.embedding
-    rows = []
-    for start in range(0, len(pictures), 16):
-        batch = [
-            resize(each.float() / 255, backbone.spec.input_size) for each in pictures[start : start + 16]
-        ]
-        found = tap_statistics(tap_features(backbone, torch.stack(batch), [last]), [last], backbone.spec)
-        rows.append(next(iter(found.values())))
-    return torch.cat(rows)
-
-
-def _table(name: str, wrong: Floats, found: Sequence[Floats]) -> str:
-    pairs = np.sort(wrong[wrong > -1])[::-1]
-    lines = [f"\n{name:<12}{'threshold':>10}{'wrong pairs':>13}" + "".join(f"{grade:>9}" for grade in GRADES)]
-    thresholds = [float(pairs[min(len(pairs) - 1, int(share * len(pairs)))]) + 1e-6 for share in _WRONG]
-    for threshold in sorted(
-        {*thresholds, *((THRESHOLD, BURST) if name == "signature" else ())}, reverse=True
-    ):
-        shares = "".join(f"{100 * float((each >= threshold).mean()):>8.0f}%" for each in found)
-        lines.append(f"{'':<12}{threshold:>10.3f}{int((pairs >= threshold).sum()):>13,}{shares}")
-    return "\n".join(lines)
-
-
-def _show_wrong(folder: Path, name: str, pictures: Sequence[Tensor], wrong: Floats) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    order = np.argsort(-wrong, axis=None)[:_SHOWN]
-    pairs = [np.unravel_index(place, wrong.shape) for place in order]
-    tiles = [
-        [Tile(_picture(pictures[one]), (f"{wrong[one, other]:.3f}",)), Tile(_picture(pictures[other]), ("",))]
-        for one, other in pairs
-    ]
-    rows = [
-        [*one, *other, *third, *fourth] for one, other, third, fourth in zip(*[iter(tiles)] * 4, strict=False)
-    ]
-    contact_sheet(rows, tile=150).save(folder / f"wrong_{name}.png")
-
-
-def _picture(picture: Tensor) -> Image.Image:
-    return to_pil(picture)
+    return {
+        name: Kind(
+            *of(name, ""),
+            arrays[f"{name}/shown"],
+            {grade: of(name, grade) for grade in GRADES if f"{name}/{grade}/features" in arrays},
+        )
+        for name in (DEMO, *KINDS)
+    }
 
 
 if __name__ == "__main__":
