@@ -5,7 +5,7 @@ camera moves (shift, turn, zoom), the light changes, parts of the scene move (sm
 the file is saved again. So do graphics of one kind and style, which differ in little but are different pictures. Measures:
 
   signature   `data.near_duplicates.signature`, which needs no network
-  scene       `rewards.discriminator.scene_embedding`: the deepest convolution of EfficientNet-Lite0, which scoring reads anyway
+  scene       `scene_embedding.py`: the deepest convolution of EfficientNet-Lite0, which scoring reads anyway
   embedding   the network's own embedding layer, centred likewise
   both        mean of the similarities by signature and by scene
 
@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.burst_shots import GRADES, graphics, photographs, variant
+from benchmarks.scene_embedding import SceneEmbedding, scene_columns
 from ganrm_core.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from ganrm_core.data.image_io import to_float
 from ganrm_core.data.near_duplicates import BURST, THRESHOLD, group_near_duplicates, signature
 from ganrm_core.data.transforms import resize
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 from ganrm_core.rewards.discriminator.readout import Readout
-from ganrm_core.rewards.discriminator.scene_embedding import SceneEmbedding, scene_columns
 from ganrm_core.synthetic.drawings import KINDS
 
 Floats = NDArray[np.float32]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...backbones.base import BackboneSpec
-from .readout import Readout
+from ganrm_core.backbones.base import BackboneSpec
+from ganrm_core.rewards.discriminator.readout import Readout
 
 _STATISTIC = "mean"
 
