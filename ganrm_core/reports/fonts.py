@@ -140,7 +140,7 @@ def _fonts(size: int) -> tuple[Font, ...]:
         wide = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
         if wide.is_file() and isinstance(fonts[0], ImageFont.FreeTypeFont):
             # Its letters are larger at the same nominal size.
-            fonts.append(ImageFont.truetype(wide, round(size * 0.92)))
+            fonts.append(ImageFont.truetype(str(wide), round(size * 0.92)))
     return tuple(fonts)
 
 
@@ -150,7 +150,7 @@ def _system_fonts(size: int) -> tuple[Font, ...]:
     if found is None or not isinstance(_fonts(size)[0], ImageFont.FreeTypeFont):
         return ()
     path, face = found
-    return (ImageFont.truetype(path, round(size * _CJK_SIZE), index=face),)
+    return (ImageFont.truetype(str(path), round(size * _CJK_SIZE), index=face),)
 
 
 @lru_cache(maxsize=8192)

@@ -67,7 +67,7 @@ def _simplified_face(path: Path) -> int | None:
     first: int | None = None
     for face in range(_MOST_FACES):
         try:
-            family = ImageFont.truetype(path, 16, index=face).getname()[0] or ""
+            family = ImageFont.truetype(str(path), 16, index=face).getname()[0] or ""
         except (OSError, ValueError):
             break
         if f"{family} ".find(f"{_SIMPLIFIED} ") >= 0:

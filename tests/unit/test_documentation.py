@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganrm_core.cli import main
+from ganrm_core.rewards.known.judges import JUDGES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,6 +36,10 @@ def test_every_command_of_the_readme_exists(capsys: pytest.CaptureFixture[str]) 
     assert main(["--help"]) == 0
     known = set(re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE))
     assert set(re.findall(r"^ganrm\s+(\w+)", README, re.MULTILINE)) <= known
+
+
+def test_every_known_judge_is_documented() -> None:
+    assert [judge.name for judge in JUDGES if judge.name not in TEXTS["docs/rewards.md"]] == []
 
 
 def test_changelog_and_workflows_name_the_version() -> None:

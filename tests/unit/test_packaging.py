@@ -124,7 +124,7 @@ class TestArchive:
     def test_it_holds_what_runs_and_nothing_else(self, published: list[str]) -> None:
         top = {name.split("/")[0] for name in published}
         assert top == {
-            *("__init__.py", "ganrm_core", "nodes", "locales", "workflows"),
+            *("__init__.py", "ganrm_core", "nodes", "locales", "subgraphs", "workflows"),
             *("LICENSE", "README.md", "pyproject.toml", "requirements.txt", "requirements-comfyui.txt"),
         }
         assert "ganrm_core/reports/report.html.jinja" in published
