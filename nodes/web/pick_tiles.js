@@ -11,6 +11,7 @@ import { words } from "./picking/words.js";
 const NODES = new Set(["GANRMScore", "GANRMBestOfN", "GANRMAddToDataset"]);
 const MARGIN = 10; // in CSS pixels
 const WATCH_MS = 250;
+let widgetsMade = 0;
 
 class Picker {
   /** @param {any} node @param {any} pick  its widget with the text */
@@ -97,7 +98,8 @@ class Picker {
 
   #addWidget() {
     if (this.widget) return;
-    this.widget = this.node.addDOMWidget("pick_tiles", "ganrm_picks", this.strip.element, {
+    // A name of its own: after undo, Nodes 2.0 would go on showing the element of the node that is gone, by node and widget name.
+    this.widget = this.node.addDOMWidget(`pick_tiles_${++widgetsMade}`, "ganrm_picks", this.strip.element, {
       serialize: false, // not sent to the server
       hideOnZoom: false,
     });

@@ -134,8 +134,8 @@ class PickNode:
 # Also of a node within an open subgraph.
 _SHOWN_NODE = """(id) => {
   const node = app.canvas.graph._nodes.find((n) => String(n.id) === id);
-  const named = (name) => node.widgets.find((widget) => widget.name === name);
-  return { node, pick: named("pick"), strip: named("pick_tiles") };
+  const found = (name) => node.widgets.find((widget) => name.test(widget.name));
+  return { node, pick: found(/^pick$/), strip: found(/^pick_tiles/) };
 }"""
 
 _FOUND = """(kinds) => app.canvas.graph._nodes.filter((n) => kinds.includes(n.type)).map((n) => [n.type, String(n.id)])"""
