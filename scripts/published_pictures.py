@@ -28,7 +28,7 @@ def save_help_picture(picture: Image.Image, kind: str) -> None:
     """The picture of a node's help page."""
     small = picture.convert("RGB")
     small.thumbnail((_HELP_WIDTH, small.height), Image.Resampling.LANCZOS)
-    small.save(HELP / f"{kind}.webp", quality=60, method=6)
+    small.save(HELP / f"{kind}.webp", quality=42, method=6)
 
 
 def main() -> None:
