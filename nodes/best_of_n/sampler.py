@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.selection.search_path import KEY
+from ...ganrm_core.selection.steering import Search
 from ...ganrm_core.utils.time_left import Phase
 from ..display.candidates import Latent
 from ..display.given_prompts import prompt_of_all
@@ -92,7 +93,7 @@ class BestOfNSampler(io.ComfyNode):
         pruning: str | None = None,
         custom_pruning: str | None = None,
         look_with: str | None = None,
-        search: str | None = None,
+        search: Search | None = None,
         path: str | None = None,
         draft: str | None = "off",
         draft_strength: str | None = None,
@@ -168,7 +169,7 @@ class BestOfNSamplerCustom(io.ComfyNode):
         pruning: str | None = None,
         custom_pruning: str | None = None,
         look_with: str | None = None,
-        search: str | None = None,
+        search: Search | None = None,
         path: str | None = None,
         draft: str | None = "off",
         draft_strength: str | None = None,

@@ -240,7 +240,7 @@ def check_settings(
     pruning: str | None,
     custom_pruning: str | None,
     look_with: str | None,
-    search: str | None = None,
+    search: Search | None = None,
     path: str | None = None,
     draft: DraftSettings = _NO_DRAFT,
     steps: int | None = None,
