@@ -29,14 +29,8 @@ def upstream_hash(prompt: Prompt | None, node: str, through: str, *, seeds: bool
         return None
     try:
         return _link_hash(prompt, link, seeds, {})
-    except (
-        KeyError,
-        AttributeError,
-        TypeError,
-        ValueError,
-        RecursionError,
-    ):  # unknown class, no JSON, NaN, a circle
-        return None
+    except (KeyError, AttributeError, TypeError, ValueError, RecursionError):
+        return None  # an unknown class, no JSON, NaN, a circle
 
 
 def _link_hash(prompt: Prompt, link: list[Any], seeds: bool, known: dict[str, str]) -> str:
