@@ -9,12 +9,35 @@ from __future__ import annotations
 
 import generator_graphs
 import workflow_parts as parts
-from workflow_parts import Graph
+from workflow_parts import App, Column, Graph, Node
 
 
 def train() -> Graph:
     graph = Graph("1 Train your taste", "Train your taste", ("input/liked", "input/ordinary"))
     first, second, third = graph.columns(380, 520, 440)
+    _train(graph, first, second, third)
+    return graph
+
+
+def train_app() -> Graph:
+    """The first workflow, which pages that have apps show without its graph."""
+    graph = Graph("1 Train your taste (App)", "Train your taste, as an app", like="1 Train your taste")
+    first, second, third = graph.columns(380, 520, 440)
+    name = graph.add("PrimitiveString", second.place(58), "Name of your taste", value="my_taste")
+    liked, ordinary, trained, saved = _train(graph, first, second, third)
+    for node in (trained, saved):
+        graph.prompt[node.number]["inputs"]["name"] = name[0]
+    settings = (
+        (liked, "folder", "Pictures you like"),
+        (ordinary, "folder", "Ordinary pictures"),
+        (name, "value", "Name of your taste"),
+    )
+    graph.app = App(settings, (trained,))
+    return graph
+
+
+def _train(graph: Graph, first: Column, second: Column, third: Column) -> tuple[Node, Node, Node, Node]:
+    """The nodes of both folders, of the training and of the saving."""
     graph.note(
         first.place(300),
         "Train your taste",
@@ -29,10 +52,10 @@ def train() -> Graph:
     liked = parts.image_folder(graph, first, "input/liked", "Pictures you like")
     ordinary = parts.image_folder(graph, first, "input/ordinary", "Ordinary pictures")
     trained = parts.train(graph, second.place(900), liked[0], ordinary[0])
-    parts.save_model(graph, third.place(parts.TASTE_SAVED), trained[0])
+    saved = parts.save_model(graph, third.place(parts.TASTE_SAVED), trained[0])
     graph.add("PreviewAny", third.place(150), "In words", source=trained[3])
     graph.add("PreviewImage", third.place(340), "The whole report card", images=trained[2])
-    return graph
+    return liked, ordinary, trained, saved
 
 
 def best_of_16() -> Graph:
@@ -603,5 +626,6 @@ WORKFLOWS = (
     together,
     vision_language_judge,
     cull_folder,
+    train_app,
     *generator_graphs.VARIANTS,
 )

@@ -70,13 +70,34 @@ class Column:
         return Place((self.left, top), (self.width, height))
 
 
+@dataclass(frozen=True)
+class App:
+    """What the page's app view shows of a graph: settings as (node, widget, words), and the nodes whose results appear."""
+
+    settings: tuple[tuple[Node, str, str], ...]
+    results: tuple[Node, ...]
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        labels: dict[str, dict[str, str]] = {}
+        for node, widget, words in self.settings:
+            labels.setdefault(node.number, {})[widget] = words
+        return {
+            "app": {
+                "inputs": [[int(node.number), widget] for node, widget, _ in self.settings],
+                "outputs": [int(node.number) for node in self.results],
+            },
+            "labels": labels,
+        }
+
+
 @dataclass
 class Graph:
     """A prompt in API format with its layout, built node by node in columns from left to right.
 
     `name` is the file's and the template card's. The card shows `words` and the pictures of `faces`: kinds of
     nodes, or folders; in a corner the picture of `inset`. A graph `like` another shows the first pictures of that
-    one's card instead.
+    one's card instead. With `app`, pages that have apps open the graph as one.
     """
 
     name: str
@@ -84,6 +105,7 @@ class Graph:
     faces: tuple[str, ...] = ()
     inset: str = ""
     like: str = ""
+    app: App | None = None
     prompt: dict[str, dict[str, Any]] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
@@ -137,6 +159,7 @@ class Graph:
             "groups": self._frames(),
             "control_after_generate": "fixed",
             "view": self._view(),
+            **(self.app.layout if self.app else {}),
         }
 
     def _frames(self) -> list[dict[str, Any]]:

@@ -8,10 +8,13 @@ Writes `<name>.json` (UI format) and `api/<name>.json` (API format). The layout:
      "notes": [{"text": "Markdown", "pos": …, "size": …, "title": …, "color": …}, …],
      "groups": [{"title": …, "nodes": ["1", "2"] or "bounding": [x, y, w, h], "color": "#3f789e", "font_size": 24}, …],
      "view": {"scale": 0.8, "offset": [x, y]},
+     "app": {"inputs": [[1, "folder"], …], "outputs": [4, …]},
+     "labels": {"1": {"folder": what the page shows instead of the widget's name, …}, …},
      "control_after_generate": "fixed"}
 
 `pos` is the top left corner of a node's body, its title lies 30 above. Every node needs one. Without a `view` pages
-fit the whole graph into the artist's window. The same input gives the same bytes.
+fit the whole graph into the artist's window. With an `app`, pages from 1.41 on open the file as one: these widgets,
+and these nodes' results. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ _PACK = "gan-rm"
 _OUR_NODES = "GANRM"
 # A fixed namespace makes the graph's id, random in the page, the same for the same name.
 _IDS = uuid.UUID("5f0c3b0e-6a53-4c7e-9d0b-0d1f0a7e6c11")
+
+_WIDGET_KIND = "([id, name]) => app.graph.getNodeById(id).widgets.find((each) => each.name === name).type"
 
 
 class LayoutError(ValueError):
@@ -57,14 +62,25 @@ def write_workflow(
     for node in graph["nodes"]:
         if models := layout["nodes"].get(str(node["id"]), {}).get("models"):
             node["properties"]["models"] = models
+        for widget, label in layout.get("labels", {}).get(str(node["id"]), {}).items():
+            node["inputs"].append(_labelled_slot(page, node["id"], widget, label))
     view = layout.get("view")
     # The page's own word for it, and the one by which our extension asks for it where the page passes it over.
     graph["extra"] = {"ds": view, "ganrm_first_view": view} if view else {}
+    if app := layout.get("app"):
+        graph["extra"].update(linearMode=True, linearData=app)
     paths = folder / f"{name}.json", folder / "api" / f"{name}.json"
     for path, content in zip(paths, (graph, _tidy_prompt(made["output"])), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return paths
+
+
+def _labelled_slot(page: ComfyPage, node: int, widget: str, label: str) -> dict[str, Any]:
+    """The slot of a choice or a text, which the page writes only where something is connected, with a label."""
+    kind = page.raw.evaluate(_WIDGET_KIND, [node, widget])
+    slot = {"name": widget, "type": "COMBO" if kind == "combo" else "STRING", "link": None}
+    return {**slot, "label": label, "widget": {"name": widget}}
 
 
 def pack_version() -> str:

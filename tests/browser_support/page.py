@@ -30,6 +30,7 @@ _READY = "window.app?.vueAppReady && app.graph && app.extensionManager?.workflow
 _FIRST_VISIT_DONE: dict[str, Any] = {"Comfy.TutorialCompleted": True}
 _SETTINGS: dict[str, Any] = {
     **_FIRST_VISIT_DONE,
+    "Comfy.OnboardingCoachmarks.Seen": ["appMode", "firstRun"],
     "Comfy.Minimap.Visible": False,
     "Comfy.Graph.CanvasInfo": False,
     "Comfy.Notification.ShowVersionUpdates": False,
@@ -94,7 +95,8 @@ class ComfyPage:
             return answer.request.method == "POST" and answer.url.endswith("/api/prompt")
 
         # A split button holds the button in one page version and is the button in the other.
-        button = self.raw.get_by_test_id("queue-button")
+        app = self.raw.get_by_test_id("linear-run-button").get_by_role("button", name="Run", exact=True)
+        button = app if app.count() else self.raw.get_by_test_id("queue-button")
         inner = button.locator("button")
         with self.raw.expect_response(is_prompt) as caught:
             (inner.first if inner.count() else button).click()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+APP = "1 Train your taste (App)"
+"""Newer pages open it without its graph."""
 GOLD = (255, 196, 61)
 """The colour of what is chosen, in all that nodes draw."""
 _STEPS = {"KSampler": 2, "GANRMBestOfNSampler": 10}
