@@ -1,0 +1,109 @@
+"""`ganrm score` and `ganrm best` on a Ray cluster: results as Parquet shards, and a stopped run goes on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .engine import cluster_settings
+from .given_paths import expanded
+from .output import print_facts, print_json, warn
+from .rate_line import rate_line
+
+if TYPE_CHECKING:
+    from ..distributed.run_folder import RunSettings
+    from ..distributed.scoring import RunResult, ScoringJob
+    from ..selection.folder import FolderSettings
+
+SHARD_SIZE = 1000
+_GOES_ON = "What is finished is kept: the same command goes on from there."
+
+
+def score_on_ray(options: argparse.Namespace) -> int:
+    from ..distributed.cluster import connected
+    from ..utils.errors import DataError
+
+    if options.output is None:
+        raise DataError("With --engine ray give --output, a folder or URL for the scores.")
+    if options.csv:
+        raise DataError("With --engine ray the scores are written as Parquet, not CSV. Leave out --csv.")
+    options.on_interrupt = _GOES_ON
+    with connected(cluster_settings(options)) as ray, rate_line() as progress:
+        result = _begun(options, list(options.paths), None).run(ray, progress)
+    _report(options, result, [])
+    return 2 if result.errors == result.pictures else 0
+
+
+def best_on_ray(options: argparse.Namespace, settings: FolderSettings) -> int:
+    from ..distributed.best import check_selection, select_best_of_run
+    from ..distributed.cluster import connected
+    from ..utils.errors import DataError
+
+    check_selection(settings)
+    if options.mode is not None:
+        raise DataError(
+            f"With --engine ray the best are listed in a table, and no picture is placed: leave out --{options.mode}."
+        )
+    options.on_interrupt = _GOES_ON
+    with connected(cluster_settings(options)) as ray, rate_line() as progress:
+        job = _begun(options, [options.folder], settings.group_by)
+        result = job.run(ray, progress)
+        if result.errors == result.pictures:
+            raise DataError(f"No picture could be scored. Why is in {job.place}/scores, column error.")
+        kept = select_best_of_run(ray, job.place, settings)
+    _report(options, result, [("kept", f"{kept:,} rows in {options.output}/best")])
+    return 0
+
+
+def _begun(options: argparse.Namespace, paths: list[Path | str], group_by: str | None) -> ScoringJob:
+    """The job that the options describe, whose folder is begun, or goes on."""
+    from ..distributed.run_folder import RunFolder
+    from ..distributed.scoring import ScoringJob
+    from ..distributed.shipped_model import ShippedModel
+
+    model = ShippedModel.of(options.model, options.backbone, tuple(options.backbones))
+    settings = _settings(options, paths, group_by, model.sha256)
+    place = str(options.output)
+    if RunFolder(place).begin(settings):
+        warn(f"{place} holds a part of this run already; what is finished is not done again.")
+    return ScoringJob(place, settings, model, cluster_settings(options))
+
+
+def _settings(
+    options: argparse.Namespace, paths: list[Path | str], group_by: str | None, model: str
+) -> RunSettings:
+    from ..distributed.listing import sources_of
+    from ..distributed.run_folder import RunSettings
+    from ..utils.errors import DataError
+
+    if options.prompts is not None:
+        raise DataError(
+            "--prompts names files in an order, which a run over many machines does not have. Give --prompt, or leave it "
+            "out: the prompts stored in the files are then used."
+        )
+    places: list[Path | str] = []
+    for path in paths:
+        places += [path] if isinstance(path, str) else expanded(path)
+    sources = sources_of(places, options.recursive)
+    return RunSettings(model, sources, options.shard_size or SHARD_SIZE, group_by, options.prompt)
+
+
+def _report(options: argparse.Namespace, result: RunResult, more: list[tuple[str, str]]) -> None:
+    if options.json:
+        print_json(
+            {
+                "pictures": result.pictures,
+                "earlier": result.earlier,
+                "errors": result.errors,
+                "written": str(options.output),
+            }
+        )
+        return
+    now = f"{result.pictures - result.earlier:,} now, {result.earlier:,} earlier" if result.earlier else ""
+    print_facts(
+        ("pictures", f"{result.pictures:,}{f' ({now})' if now else ''}"),
+        *([("no score", f"{result.errors:,}; why is in the column error")] if result.errors else []),
+        *more,
+        ("written", f"{options.output}/scores (Parquet)"),
+    )
