@@ -29,8 +29,10 @@ def score_on_ray(options: argparse.Namespace) -> int:
     if options.csv:
         raise DataError("With --engine ray the scores are written as Parquet, not CSV. Leave out --csv.")
     options.on_interrupt = _GOES_ON
-    with connected(cluster_settings(options)) as ray, rate_line() as progress:
-        result = _begun(options, list(options.paths), None).run(ray, progress)
+    job = _job(options, list(options.paths), None)
+    with connected(job.cluster) as ray, rate_line() as progress:
+        _begin(job)
+        result = job.run(ray, progress)
     _report(options, result, [])
     return 2 if result.errors == result.pictures else 0
 
@@ -46,8 +48,9 @@ def best_on_ray(options: argparse.Namespace, settings: FolderSettings) -> int:
             f"With --engine ray the best are listed in a table, and no picture is placed: leave out --{options.mode}."
         )
     options.on_interrupt = _GOES_ON
-    with connected(cluster_settings(options)) as ray, rate_line() as progress:
-        job = _begun(options, [options.folder], settings.group_by)
+    job = _job(options, [options.folder], settings.group_by)
+    with connected(job.cluster) as ray, rate_line() as progress:
+        _begin(job)
         result = job.run(ray, progress)
         if result.errors == result.pictures:
             raise DataError(f"No picture could be scored. Why is in {job.place}/scores, column error.")
@@ -56,18 +59,21 @@ def best_on_ray(options: argparse.Namespace, settings: FolderSettings) -> int:
     return 0
 
 
-def _begun(options: argparse.Namespace, paths: list[Path | str], group_by: str | None) -> ScoringJob:
-    """The job that the options describe, whose folder is begun, or goes on."""
-    from ..distributed.run_folder import RunFolder
+def _job(options: argparse.Namespace, paths: list[Path | str], group_by: str | None) -> ScoringJob:
+    """The job that the options describe; nothing is written yet."""
     from ..distributed.scoring import ScoringJob
     from ..distributed.shipped_model import ShippedModel
 
     model = ShippedModel.of(options.model, options.backbone, tuple(options.backbones))
     settings = _settings(options, paths, group_by, model.sha256)
-    place = str(options.output)
-    if RunFolder(place).begin(settings):
-        warn(f"{place} holds a part of this run already; what is finished is not done again.")
-    return ScoringJob(place, settings, model, cluster_settings(options))
+    return ScoringJob(str(options.output), settings, model, cluster_settings(options))
+
+
+def _begin(job: ScoringJob) -> None:
+    from ..distributed.run_folder import RunFolder
+
+    if RunFolder(job.place).begin(job.settings):
+        warn(f"{job.place} holds a part of this run already; what is finished is not done again.")
 
 
 def _settings(
