@@ -96,7 +96,7 @@ class Folder:
 
     def exists(self, name: str = "") -> bool:
         fs = pyarrow_module("fs")
-        return self.files.get_file_info(self.path_of(name)).type != fs.FileType.NotFound
+        return bool(self.files.get_file_info(self.path_of(name)).type != fs.FileType.NotFound)
 
     def remove_file(self, name: str) -> None:
         """Raises OutputError."""

@@ -63,5 +63,5 @@ def test_an_unknown_filesystem_is_named() -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OutputError, match="file/a.bin"):
+    with pytest.raises(OutputError, match=r"file/a\.bin"):
         Folder(str(tmp_path / "file")).write("a.bin", b"1")
