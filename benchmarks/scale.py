@@ -62,7 +62,16 @@ class Bench:
 
     def command(self, folder: Path, output: str = "", address: str = "") -> list[str]:
         """The command that scores a folder, with Ray where an output is named."""
-        start = [sys.executable, "-m", "ganrm_core.cli", "score", str(self.model), str(folder), "--device", "cpu"]
+        start = [
+            sys.executable,
+            "-m",
+            "ganrm_core.cli",
+            "score",
+            str(self.model),
+            str(folder),
+            "--device",
+            "cpu",
+        ]
         if not output:
             return [*start, "--cache", "off", "--json"]
         where = ["--ray-address", address] if address else []
@@ -77,7 +86,9 @@ def overhead(bench: Bench) -> None:
         seconds["alone"].append(seconds_of(bench.command(folder)))
         seconds["ray"].append(seconds_of(bench.command(folder, f"overhead-{turn}")))
     alone, ray = min(seconds["alone"]), min(seconds["ray"])
-    print(f"overhead  {bench.files} files: alone {alone:.1f} s, ray {ray:.1f} s, ray / alone {ray / alone:.2f}")
+    print(
+        f"overhead  {bench.files} files: alone {alone:.1f} s, ray {ray:.1f} s, ray / alone {ray / alone:.2f}"
+    )
 
 
 def memory(bench: Bench) -> None:
@@ -88,7 +99,9 @@ def memory(bench: Bench) -> None:
         if status:
             raise RuntimeError(f"the run over {count} files failed")
         peaks.append(usage.ru_maxrss / 1024)
-    print(f"memory    driver's peak: {bench.few} files {peaks[0]:.0f} MB, {bench.many} files {peaks[1]:.0f} MB")
+    print(
+        f"memory    driver's peak: {bench.few} files {peaks[0]:.0f} MB, {bench.many} files {peaks[1]:.0f} MB"
+    )
 
 
 def killed(bench: Bench) -> None:
@@ -101,7 +114,9 @@ def killed(bench: Bench) -> None:
         os.kill(victim, signal.SIGKILL)
         finish(process)
     same = table(bench.room / "killed") == table(bench.room / "undisturbed")
-    print(f"killed    worker {victim} of a run over {bench.files} files: the table is {'' if same else 'NOT '}the same")
+    print(
+        f"killed    worker {victim} of a run over {bench.files} files: the table is {'' if same else 'NOT '}the same"
+    )
 
 
 def late(bench: Bench) -> None:
@@ -180,7 +195,9 @@ def table(output: Path) -> list[dict[str, Any]]:
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     while not condition():
         if process.poll() is not None:
-            raise RuntimeError("the run ended before it could be disturbed: take more files or smaller shards")
+            raise RuntimeError(
+                "the run ended before it could be disturbed: take more files or smaller shards"
+            )
         time.sleep(_POLL_S)
 
 
@@ -200,10 +217,14 @@ def seconds_of(command: Sequence[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--files", type=int, default=5000, help="(default 5000)")
-    parser.add_argument("--few", type=int, default=1000, help="files of the smaller memory run (default 1000)")
+    parser.add_argument(
+        "--few", type=int, default=1000, help="files of the smaller memory run (default 1000)"
+    )
     parser.add_argument("--many", type=int, default=50_000, help="of the larger one (default 50000)")
     parser.add_argument("--rounds", type=int, default=3, help="of the overhead (default 3)")
     parser.add_argument("--shard", type=int, default=250, help="files per shard (default 250)")

@@ -109,7 +109,8 @@ def _connect(ray: Any, settings: ClusterSettings) -> None:
             ray.init("local", include_dashboard=False, object_store_memory=_LOCAL_OBJECT_STORE, **quiet)
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        where = f"at {settings.address}" if settings.address else "on this machine"
+        address = settings.address or os.environ.get("RAY_ADDRESS")
+        where = f"at {address}" if address else "on this machine"
         raise GanRMError(
             f"No Ray cluster answers {where} ({lines[0].rstrip('.')}). Check --ray-address (such as auto on a node of the "
             "cluster, or ray://HEAD:10001), or leave it out to use this machine alone."

@@ -91,7 +91,17 @@ class TestOnRay:
         self, ray: Any, ganrm: Ganrm, trained: Any, pictures: Path, alone: Any, tmp_path: Path
     ) -> None:
         ran = ganrm(
-            *("best", trained.checkpoint, pictures, "--keep", 3, "--engine", "ray", "--output", tmp_path / "o")
+            *(
+                "best",
+                trained.checkpoint,
+                pictures,
+                "--keep",
+                3,
+                "--engine",
+                "ray",
+                "--output",
+                tmp_path / "o",
+            )
         )
         assert ran.code == 0, ran.err
         order = sorted((path for path in alone if "logit" in alone[path]), key=lambda p: -alone[p]["logit"])
@@ -105,7 +115,15 @@ class TestOnRay:
         found = []
         for engine in ("local", "ray"):
             ran = ganrm(
-                *("train", "--liked", liked, "--ordinary", ordinary, "--backbone", f"file:{trained.backbone}"),
+                *(
+                    "train",
+                    "--liked",
+                    liked,
+                    "--ordinary",
+                    ordinary,
+                    "--backbone",
+                    f"file:{trained.backbone}",
+                ),
                 *("--views", 2, "--output", tmp_path / f"{engine}.safetensors", "--engine", engine, "--json"),
             )
             assert ran.code == 0, ran.err
@@ -113,7 +131,8 @@ class TestOnRay:
         assert found[1]["auc"] == pytest.approx(found[0]["auc"], abs=1e-5)
         assert found[1]["n_liked"] == 12
         scored = [
-            ganrm("score", tmp_path / f"{engine}.safetensors", liked, "--json").json for engine in ("local", "ray")
+            ganrm("score", tmp_path / f"{engine}.safetensors", liked, "--json").json
+            for engine in ("local", "ray")
         ]
         for here, there in zip(*scored, strict=True):
             assert there["score"] == pytest.approx(here["score"], abs=1e-3)

@@ -13,7 +13,16 @@ from ganrm_core.utils.errors import DataError
 
 pytest.importorskip("pyarrow")
 
-FILES = ("b.png", "a.JPG", "notes.txt", ".hidden.png", "sub/c.webp", ".trash/d.png", "@eaDir/e.png", "sub/x/f.gif")
+FILES = (
+    "b.png",
+    "a.JPG",
+    "notes.txt",
+    ".hidden.png",
+    "sub/c.webp",
+    ".trash/d.png",
+    "@eaDir/e.png",
+    "sub/x/f.gif",
+)
 
 
 @pytest.fixture

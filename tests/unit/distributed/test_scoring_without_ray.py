@@ -147,7 +147,9 @@ class TestRuns:
         run.write_listing(0, ["a.png"], 3)
         assert RunFolder(str(tmp_path / "out")).counts() is None
 
-    def test_a_picture_that_kills_its_worker_becomes_a_row(self, run: RunFolder, settings: RunSettings) -> None:
+    def test_a_picture_that_kills_its_worker_becomes_a_row(
+        self, run: RunFolder, settings: RunSettings
+    ) -> None:
         killed, deadly = 0, run.names_of(Shard(0, 0))[1]
         for _ in range(10):
             try:
