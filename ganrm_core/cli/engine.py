@@ -27,7 +27,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--worker-cores",
         type=positive,
         metavar="N",
-        help="with ray: cores of each worker (default: up to 4, or 1 beside a GPU)",
+        help="with ray: cores of each worker that has no GPU (default: up to 4)",
     )
 
 
@@ -58,11 +58,16 @@ def refuse_without_ray(options: argparse.Namespace, *names: str) -> None:
 
 
 def cluster_settings(options: argparse.Namespace) -> ClusterSettings:
-    """The cluster and workers that the options name. Raises DataError for a device that Ray does not hand out."""
+    """The cluster and workers that the options name.
+
+    Raises DataError for a device that Ray does not hand out, and for a cache, which workers do not share.
+    """
     from ..distributed.cluster import ClusterSettings
     from ..utils.errors import DataError
 
     device: Any = options.device
     if device not in ("auto", "cpu", "cuda"):
         raise DataError(f"With --engine ray the device is auto, cpu or cuda, not {device!r}.")
+    if options.cache not in (None, "off"):
+        raise DataError("With --engine ray nothing is cached: leave out --cache.")
     return ClusterSettings(options.ray_address, device != "cpu", options.worker_cores or 0)

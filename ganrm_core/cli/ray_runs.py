@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .engine import cluster_settings
 from .given_paths import expanded
 from .output import print_facts, print_json, warn
+from .prompts import given_prompt
 from .rate_line import rate_line
 
 if TYPE_CHECKING:
@@ -28,12 +29,16 @@ def score_on_ray(options: argparse.Namespace) -> int:
         raise DataError("With --engine ray give --output, a folder or URL for the scores.")
     if options.csv:
         raise DataError("With --engine ray the scores are written as Parquet, not CSV. Leave out --csv.")
+    if options.write_ratings:
+        raise DataError(
+            "With --engine ray nothing is written beside the pictures. Leave out --write-ratings."
+        )
     options.on_interrupt = _GOES_ON
     job = _job(options, list(options.paths), None)
     with connected(job.cluster) as ray, rate_line() as progress:
         _begin(job)
         result = job.run(ray, progress)
-    _report(options, result, [])
+    _report(options, result)
     return 2 if result.errors == result.pictures else 0
 
 
@@ -52,10 +57,10 @@ def best_on_ray(options: argparse.Namespace, settings: FolderSettings) -> int:
     with connected(job.cluster) as ray, rate_line() as progress:
         _begin(job)
         result = job.run(ray, progress)
-        if result.errors == result.pictures:
-            raise DataError(f"No picture could be scored. Why is in {job.place}/scores, column error.")
         kept = select_best_of_run(ray, job.place, settings)
-    _report(options, result, [("kept", f"{kept:,} rows in {options.output}/best")])
+    if not kept and settings.min_score is None:
+        raise DataError(f"No picture could be scored. Why is in {options.output}/scores, column error.")
+    _report(options, result, kept)
     return 0
 
 
@@ -63,10 +68,11 @@ def _job(options: argparse.Namespace, paths: list[Path | str], group_by: str | N
     """The job that the options describe; nothing is written yet."""
     from ..distributed.scoring import ScoringJob
     from ..distributed.shipped_model import ShippedModel
+    from ..distributed.storage import Folder
 
     model = ShippedModel.of(options.model, options.backbone, tuple(options.backbones))
     settings = _settings(options, paths, group_by, model.sha256)
-    return ScoringJob(str(options.output), settings, model, cluster_settings(options))
+    return ScoringJob(Folder(str(options.output)).place, settings, model, cluster_settings(options))
 
 
 def _begin(job: ScoringJob) -> None:
@@ -92,16 +98,18 @@ def _settings(
     for path in paths:
         places += [path] if isinstance(path, str) else expanded(path)
     sources = sources_of(places, options.recursive)
-    return RunSettings(model, sources, options.shard_size or SHARD_SIZE, group_by, options.prompt)
+    return RunSettings(model, sources, options.shard_size or SHARD_SIZE, group_by, given_prompt(options))
 
 
-def _report(options: argparse.Namespace, result: RunResult, more: list[tuple[str, str]]) -> None:
+def _report(options: argparse.Namespace, result: RunResult, kept: int | None = None) -> None:
+    """`kept`: rows that `ganrm best` has kept."""
     if options.json:
         print_json(
             {
                 "pictures": result.pictures,
                 "earlier": result.earlier,
                 "errors": result.errors,
+                **({} if kept is None else {"kept": kept}),
                 "written": str(options.output),
             }
         )
@@ -110,6 +118,6 @@ def _report(options: argparse.Namespace, result: RunResult, more: list[tuple[str
     print_facts(
         ("pictures", f"{result.pictures:,}{f' ({now})' if now else ''}"),
         *([("no score", f"{result.errors:,}; why is in the column error")] if result.errors else []),
-        *more,
+        *([] if kept is None else [("kept", f"{kept:,} rows in {options.output}/best")]),
         ("written", f"{options.output}/scores (Parquet)"),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +125,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> TrainingResult:
     from ..training.config import TrainingSettings
+    from ..training.trainer import train
 
     settings = TrainingSettings(
         backbone=options.backbone,
@@ -133,23 +136,8 @@ def _train(options: argparse.Namespace) -> TrainingResult:
         neutralise=options.neutralise,
         second_look=options.second_look,
     )
-    if options.engine == "ray":
-        from ..distributed.cluster import connected
-        from ..distributed.training_passes import RayPasses
-
-        cluster = cluster_settings(options)
-        with connected(cluster) as ray:
-            return _trained(options, settings, RayPasses(ray, cluster, settings, options.backbones))
-    return _trained(options, settings, None)
-
-
-def _trained(
-    options: argparse.Namespace, settings: TrainingSettings, passes: PicturePasses | None
-) -> TrainingResult:
-    from ..training.trainer import train
-
     liked, ordinary = liked_and_ordinary(options)
-    with bars() as progress:
+    with _passes(options, settings) as passes, bars() as progress:
         return train(
             liked,
             ordinary,
@@ -161,6 +149,20 @@ def _trained(
             progress=progress,
             name=options.output.stem,
         )
+
+
+@contextmanager
+def _passes(options: argparse.Namespace, settings: TrainingSettings) -> Iterator[PicturePasses | None]:
+    """Inside, what reads the pictures on the cluster that the options name; None for this process."""
+    if options.engine == "local":
+        yield None
+        return
+    from ..distributed.cluster import connected
+    from ..distributed.training_passes import RayPasses
+
+    cluster = cluster_settings(options)
+    with connected(cluster) as ray:
+        yield RayPasses(ray, cluster, settings, options.backbones)
 
 
 def _write(options: argparse.Namespace, result: TrainingResult) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from ..data.picture_prompt import PicturePrompt, picture_prompt
 from ..data.skipped_files import Skipped
 from ..rewards.base import Reward, Scores
 from ..rewards.prompted_files import score_prompted_files
+from ..selection.folder import group_of_name
 from ..utils.parallel import in_order
 from .storage import Folder
 
@@ -44,8 +44,7 @@ class BlockScorer:
     """
 
     def __init__(self, reward: Reward, prompt: str | None = None, group_by: str | None = None) -> None:
-        self._reward, self._prompt = reward, prompt
-        self._group_by = re.compile(group_by) if group_by else None
+        self._reward, self._prompt, self._group_by = reward, prompt, group_by
 
     def rows(self, folder: Folder, names: Sequence[str]) -> list[Row]:
         """One row per file of the folder, in order. A file that cannot be read or scored is a row with an error."""
@@ -70,8 +69,7 @@ class BlockScorer:
     def _picture(self, name: str) -> _Picture:
         if self._group_by is None:
             return _Picture(name, None)
-        match = self._group_by.search(PurePosixPath(name).name)
-        group = match and (match.group(1) if match.re.groups else match.group(0))
+        group = group_of_name(PurePosixPath(name).name, self._group_by)
         if group is None:
             return _Picture(name, None, error="its name does not match --group-by")
         return _Picture(name, printable(group))

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from ..utils.disk_cache import keep_in
 from ..utils.errors import GanRMError
 from ..utils.optional_imports import cannot_import
 from .storage import INSTALL
@@ -31,7 +34,7 @@ class ClusterSettings:
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What one worker takes of the cluster."""
+    """What one worker takes of the cluster: one GPU, or else cores of one node."""
 
     cores: int
     gpus: int
@@ -39,6 +42,20 @@ class WorkerResources:
     @property
     def device(self) -> str:
         return "cuda" if self.gpus else "cpu"
+
+    def pool(self, ray: Any) -> dict[str, Any]:
+        """Options of `map_batches` for a pool of such workers."""
+        return {
+            # No largest size: the pool also takes nodes that join later.
+            "compute": ray.data.ActorPoolStrategy(min_size=1, max_tasks_in_flight_per_actor=2),
+            **({"num_gpus": self.gpus} if self.gpus else {"num_cpus": self.cores}),
+        }
+
+    def settle(self) -> None:
+        """Keep this process, a worker, to its cores, and without a cache on disk: one node's holds no share of millions."""
+        if not self.gpus:
+            torch.set_num_threads(self.cores)
+        keep_in(None)
 
 
 def ray_data() -> Any:
@@ -91,11 +108,11 @@ def own_error(error: BaseException | None) -> GanRMError | None:
 
 
 def worker_resources(ray: Any, settings: ClusterSettings) -> WorkerResources:
-    """A GPU for each worker where the cluster has any; else cores of one node."""
+    """A GPU for each worker where the cluster has any; else cores."""
     if settings.gpus and ray.cluster_resources().get("GPU", 0) >= 1:
-        return WorkerResources(max(1, settings.cores), 1)
+        return WorkerResources(cores=0, gpus=1)
     largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1)
-    return WorkerResources(max(1, min(settings.cores or _MOST_CORES, largest)), 0)
+    return WorkerResources(cores=max(1, min(settings.cores or _MOST_CORES, largest)), gpus=0)
 
 
 def _connect(ray: Any, settings: ClusterSettings) -> None:

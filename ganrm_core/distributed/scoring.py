@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from ..utils.disk_cache import keep_in
 from ..utils.progress import Progress, ProgressCallback
 from .cluster import ClusterSettings, WorkerResources, worker_resources
 from .listing import Source, listed
@@ -36,9 +34,7 @@ class ScoringActor:
     def __init__(
         self, place: str, settings: RunSettings, model: ShippedModel, resources: WorkerResources
     ) -> None:
-        if not resources.gpus:
-            torch.set_num_threads(resources.cores)
-        keep_in(None)  # a cache of this machine cannot hold a share of millions
+        resources.settle()
         self._scorer = ShardScorer(place, settings, lambda: model.load(resources.device))
 
     def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -104,10 +100,7 @@ class ScoringJob:
             ScoringActor,
             fn_constructor_args=(self.place, self.settings, self.model, resources),
             batch_size=1,
-            # No largest size: the pool also takes nodes that join later.
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_tasks_in_flight_per_actor=2),
-            num_cpus=None if resources.gpus else resources.cores,
-            num_gpus=resources.gpus or None,
+            **resources.pool(ray),
         )
         for batch in lines.iter_batches(batch_size=None, prefetch_batches=0):
             yield from zip(batch["pictures"].tolist(), batch["errors"].tolist(), strict=True)

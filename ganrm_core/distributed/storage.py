@@ -35,16 +35,17 @@ def pyarrow_module(name: str) -> Any:
 class Folder:
     """A folder of a filesystem, and the files below it by relative names with forward slashes.
 
-    Cheap to pickle as its `place`; each process opens its own connection. Raises DataError for a URL whose filesystem
+    `place`: its URL, or its absolute path, since workers run in other folders. Cheap to pickle as that; each process
+    opens its own connection. Raises DataError for a URL whose filesystem
     is not known here.
     """
 
     def __init__(self, place: str) -> None:
-        self.place = place
         self.is_local = not is_url(place)
+        self.place = Path(place).absolute().as_posix() if self.is_local else place
         fs = pyarrow_module("fs")
         if self.is_local:
-            self.files, self.path = fs.LocalFileSystem(), Path(place).absolute().as_posix()
+            self.files, self.path = fs.LocalFileSystem(), self.place
         else:
             self.files, self.path = _connected(place, fs)
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..backbones.registry import load_backbone
 from ..data.image_cache import ImageCache
 from ..data.skipped_files import Skipped
@@ -20,7 +18,6 @@ from ..training.dataset_scan import DatasetScan, ScanRecord, read_records
 from ..training.feature_extraction import Extraction, Features
 from ..training.picture_table import PictureTable
 from ..training.trainer import extraction_of
-from ..utils.disk_cache import keep_in
 from ..utils.errors import DataError
 from ..utils.files import shown
 from .cluster import ClusterSettings, WorkerResources, worker_resources
@@ -80,9 +77,7 @@ class RayPasses:
             PassActor,
             fn_constructor_args=(self._ray.put(work), resources),
             batch_size=_TOGETHER,
-            compute=self._ray.data.ActorPoolStrategy(min_size=1, max_tasks_in_flight_per_actor=2),
-            num_cpus=None if resources.gpus else resources.cores,
-            num_gpus=resources.gpus or None,
+            **resources.pool(self._ray),
         )
         early: dict[int, tuple[Any, str]] = {}
         upcoming = iter(positions)
@@ -104,18 +99,15 @@ class PassActor:
     """Ray Data's actor: takes positions of pictures, and returns an outcome for each, pickled."""
 
     def __init__(self, work: Any, resources: WorkerResources) -> None:
-        if not resources.gpus:
-            torch.set_num_threads(resources.cores)
-        keep_in(None)
+        resources.settle()
         import ray
 
         self._work = ray.get(work) if isinstance(work, ray.ObjectRef) else work
         self._device = resources.device
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        with torch.inference_mode(False):
-            outcomes = self._work.outcomes([int(each) for each in batch["position"]], self._device)
-            return {"outcome": [pickle.dumps(outcome) for outcome in outcomes]}
+        outcomes = self._work.outcomes([int(each) for each in batch["position"]], self._device)
+        return {"outcome": [pickle.dumps(outcome) for outcome in outcomes]}
 
 
 @dataclass

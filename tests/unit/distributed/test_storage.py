@@ -45,9 +45,13 @@ def test_files_are_written_read_listed_and_removed(folder: Folder) -> None:
     assert not folder.exists("deep")
 
 
-def test_a_folder_travels_by_its_place(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"1")
-    assert pickle.loads(pickle.dumps(Folder(str(tmp_path)))).read("a") == b"1"
+def test_a_folder_travels_to_a_process_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_bytes(b"1")
+    monkeypatch.chdir(tmp_path)
+    folder = pickle.dumps(Folder("in"))
+    monkeypatch.chdir("/")
+    assert pickle.loads(folder).read("a") == b"1"
 
 
 def test_users_see_paths_and_urls() -> None:
