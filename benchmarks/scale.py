@@ -3,23 +3,26 @@
   overhead   `ganrm score --engine ray` against `ganrm score --cache off`, both as commands, best of three in turn
   memory     peak memory of the process that drives the run, for few and for many small files
   killed     a worker is killed by its process id in the middle: the table is whole and the same
-  late       a node joins a running cluster of one: its worker takes part
+  late       a node joins a running cluster of one: its worker scores
   stopped    a run is interrupted and taken up: finished files of scores stay as they are
 
-All on one machine, with workers of one core, on the CPU. Small numbers first: --files 400 --few 100 --many 1000.
+All on one machine, with workers of one core, on the CPU, on Linux. To see it work: --files 300 --few 500 --many 3000
+--rounds 1 --shard 25.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,57 +98,62 @@ def memory(bench: Bench) -> None:
     peaks = []
     for count in (bench.few, bench.many):
         process = subprocess.Popen(bench.command(bench.pictures(count, side=16), f"memory-{count}"))
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise RuntimeError(f"the run over {count} files failed")
-        peaks.append(usage.ru_maxrss / 1024)
+        peak = 0.0
+        while process.poll() is None:
+            peak = peak_memory(process.pid) or peak
+            time.sleep(_POLL_S)
+        finish(process)
+        peaks.append(peak)
     print(
         f"memory    driver's peak: {bench.few} files {peaks[0]:.0f} MB, {bench.many} files {peaks[1]:.0f} MB"
     )
 
 
 def killed(bench: Bench) -> None:
-    folder = bench.pictures(bench.files)
+    folder, output = bench.pictures(bench.files), bench.room / "killed"
     with local_cluster(2) as cluster:
         run(bench.command(folder, "undisturbed", cluster.address))
         process = subprocess.Popen(bench.command(folder, "killed", cluster.address))
-        wait_for(lambda: parts(bench.room / "killed") >= 1, process)
-        victim = workers()[0]
+        wait_for(lambda: finished_parts(output) >= 1, process)
+        victim, before = workers()[0], stamps(output)
         os.kill(victim, signal.SIGKILL)
         finish(process)
-    same = table(bench.room / "killed") == table(bench.room / "undisturbed")
     print(
-        f"killed    worker {victim} of a run over {bench.files} files: the table is {'' if same else 'NOT '}the same"
+        f"killed    worker {victim} of a run over {bench.files} files, after {len(before)} of {finished_parts(output)} parts: "
+        f"{untouched(before, output)} of these untouched, {difference(bench.room / 'undisturbed', output)}"
     )
 
 
 def late(bench: Bench) -> None:
-    folder = bench.pictures(bench.files)
+    folder, output = bench.pictures(bench.files), bench.room / "late"
     with local_cluster(1) as cluster:
         process = subprocess.Popen(bench.command(folder, "late", cluster.address))
-        wait_for(lambda: parts(bench.room / "late") >= 1, process)
-        before = len(workers())
-        cluster.add_node(num_cpus=1)
-        wait_for(lambda: len(workers()) > before, process)
-        after = len(workers())
+        wait_for(lambda: finished_parts(output) >= 1, process)
+        first = workers()
+        with paused(first):  # what is finished now, a later worker has done
+            before, started = finished_parts(output), time.perf_counter()
+            cluster.add_node(**node_options(1))
+            wait_for(lambda: finished_parts(output) > before, process)
+            seconds = time.perf_counter() - started
+        count = len(workers())
         finish(process)
-    rows = len(table(bench.room / "late"))
-    print(f"late      {before} worker, {after} once a node has joined; {rows} of {bench.files} rows")
+    print(
+        f"late      {len(first)} worker, then {count}: the new node's first part is finished {seconds:.0f} s after it joins; "
+        f"{len(table(output))} of {bench.files} rows"
+    )
 
 
 def stopped(bench: Bench) -> None:
     folder, output = bench.pictures(bench.files), bench.room / "stopped"
     process = subprocess.Popen(bench.command(folder, "stopped"))
-    wait_for(lambda: parts(output) >= 2, process)
+    wait_for(lambda: finished_parts(output) >= 2, process)
     process.send_signal(signal.SIGINT)
     process.wait()
-    before = {path.name: path.stat().st_mtime_ns for path in (output / "scores").glob("part-*")}
+    before = stamps(output)
     run(bench.command(folder, "stopped"))
-    kept = sum((output / "scores" / name).stat().st_mtime_ns == stamp for name, stamp in before.items())
-    rows = len(table(output))
     print(
-        f"stopped   after {len(before)} of {parts(output)} parts (exit code {process.returncode}); taken up: {kept} of these "
-        f"untouched, {rows} of {bench.files} rows"
+        f"stopped   after {len(before)} of {finished_parts(output)} parts (exit code {process.returncode}); taken up: "
+        f"{untouched(before, output)} of these untouched, {len(table(output))} of {bench.files} rows"
     )
 
 
@@ -160,18 +168,35 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 
 @contextmanager
 def local_cluster(cpus: int) -> Iterator[Any]:
-    """Ray's own cluster of several nodes on one machine."""
+    """Ray's own cluster of several nodes on one machine; `add_node(**node_options(cpus))` adds one."""
+    # Newer versions of Ray start clusters with token authentication, and then need this where a run connects.
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": cpus, "include_dashboard": False})
+    options = {**node_options(cpus), "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=options)
     try:
         yield cluster
     finally:
         cluster.shutdown()
 
 
+def node_options(cpus: int) -> dict[str, int]:
+    """Options of a node: its cores, and free ports for its agents.
+
+    Ray ends a node whose agents take more than 15 s to choose ports themselves, as they do on a busy machine.
+    """
+    agents = ("metrics_agent", "metrics_export", "dashboard_agent_listen", "runtime_env_agent")
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in agents]
+        for each in sockets:
+            each.bind(("", 0))
+        ports = [int(each.getsockname()[1]) for each in sockets]
+    return {"num_cpus": cpus, **{f"{name}_port": port for name, port in zip(agents, ports, strict=True)}}
+
+
 def workers() -> list[int]:
-    """Process ids of the scoring actors on this machine."""
+    """Process ids of the scoring actors below this process."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -179,17 +204,68 @@ def workers() -> list[int]:
                 found.append(int(entry.name))
         except OSError:  # ended meanwhile
             continue
-    return sorted(found)
+    return sorted(process for process in found if os.getpid() in ancestors(process))
 
 
-def parts(output: Path) -> int:
-    return len(list((output / "scores").glob("part-*")))
+def ancestors(process: int) -> Iterator[int]:
+    while process:
+        try:
+            status = Path(f"/proc/{process}/stat").read_text(errors="replace")
+        except OSError:
+            return
+        process = int(status.rpartition(")")[2].split()[1])
+        yield process
+
+
+@contextmanager
+def paused(processes: Sequence[int]) -> Iterator[None]:
+    """Inside, the processes stand still."""
+    try:
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def peak_memory(process: int) -> float | None:
+    """Peak resident memory of a process in MB; None once it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else None
+
+
+def finished_parts(output: Path) -> int:
+    """How many shards of a run have their scores."""
+    return len(stamps(output))
+
+
+def stamps(output: Path) -> dict[str, int]:
+    """When each file of scores was written, in nanoseconds."""
+    return {path.name: path.stat().st_mtime_ns for path in (output / "scores").glob("part-*")}
+
+
+def untouched(before: dict[str, int], output: Path) -> int:
+    """How many files of scores are as they were."""
+    return len(before.items() & stamps(output).items())
 
 
 def table(output: Path) -> list[dict[str, Any]]:
-    rows = pq.read_table(output / "scores").to_pylist()
-    rounded = [{**row, **{name: round(row[name], 4) for name in ("score", "logit")}} for row in rows]
-    return sorted(rounded, key=lambda row: row["path"])
+    rows: list[dict[str, Any]] = pq.read_table(output / "scores").sort_by("path").to_pylist()
+    return rows
+
+
+def difference(expected: Path, output: Path) -> str:
+    """How far the scores of two runs differ."""
+    first, second = table(expected), table(output)
+    if [(row["path"], row["error"]) for row in first] != [(row["path"], row["error"]) for row in second]:
+        return "the rows DIFFER"
+    logits = [(a["logit"], b["logit"]) for a, b in zip(first, second, strict=True) if a["error"] is None]
+    return f"the same {len(first)} rows, logits within {max(abs(a - b) for a, b in logits):.0e}"
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
