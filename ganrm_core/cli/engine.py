@@ -20,8 +20,8 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray-address",
         metavar="ADDRESS",
-        help="with ray: the cluster, such as auto on one of its nodes, or ray://HEAD:10001 (default: the environment "
-        "variable RAY_ADDRESS, or else this machine alone)",
+        help="with ray: the cluster, such as auto on one of its nodes (default: the environment variable RAY_ADDRESS, or else "
+        "this machine alone)",
     )
     parser.add_argument(
         "--worker-cores",

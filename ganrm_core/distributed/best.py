@@ -38,9 +38,10 @@ def select_best_of_run(ray: Any, place: str, settings: FolderSettings) -> int:
     folder = run.folder
     wanted = json.dumps([settings.keep, settings.min_score, settings.min_keep, settings.ties]).encode()
     if not (folder.exists(_DONE) and folder.read(_DONE) == wanted):
+        if folder.exists(_DONE):
+            folder.remove_file(_DONE)  # first: it must never stand for rows that are only partly there
         folder.remove_folder(_BEST)
-        target = folder.path_of(_BEST)
-        _kept(ray, run, settings).write_parquet(target, filesystem=folder.files)
+        _kept(ray, run, settings).write_parquet(folder.path_of(_BEST), filesystem=folder.files)
         folder.write(_DONE, wanted)
     if not folder.names(_BEST):
         return 0

@@ -126,9 +126,13 @@ def _connect(ray: Any, settings: ClusterSettings) -> None:
             ray.init("local", include_dashboard=False, object_store_memory=_LOCAL_OBJECT_STORE, **quiet)
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        address = settings.address or os.environ.get("RAY_ADDRESS")
-        where = f"at {address}" if address else "on this machine"
+        reason = lines[0].rstrip(".")
+        if address := settings.address or os.environ.get("RAY_ADDRESS"):
+            raise GanRMError(
+                f"No Ray cluster answers at {address} ({reason}). Check --ray-address, such as auto on a node of the cluster, or "
+                "leave it and RAY_ADDRESS out to use this machine alone."
+            ) from error
         raise GanRMError(
-            f"No Ray cluster answers {where} ({lines[0].rstrip('.')}). Check --ray-address (such as auto on a node of the "
-            "cluster, or ray://HEAD:10001), or leave it out to use this machine alone."
+            f"Ray could not be started on this machine ({reason}). Try again when it is less busy, or see Ray's logs, on Linux "
+            "in /tmp/ray/session_latest/logs."
         ) from error
