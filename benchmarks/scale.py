@@ -16,13 +16,12 @@ import argparse
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,7 @@ def late(bench: Bench) -> None:
         first = workers()
         with paused(first):  # what is finished now, a later worker has done
             before, started = finished_parts(output), time.perf_counter()
-            cluster.add_node(**node_options(1))
+            cluster.add_node(num_cpus=1)
             wait_for(lambda: finished_parts(output) > before, process)
             seconds = time.perf_counter() - started
         count = len(workers())
@@ -168,31 +167,16 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 
 @contextmanager
 def local_cluster(cpus: int) -> Iterator[Any]:
-    """Ray's own cluster of several nodes on one machine; `add_node(**node_options(cpus))` adds one."""
+    """Ray's own cluster of several nodes on one machine."""
     # Newer versions of Ray start clusters with token authentication, and then need this where a run connects.
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     from ray.cluster_utils import Cluster
 
-    options = {**node_options(cpus), "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=options)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": cpus, "include_dashboard": False})
     try:
         yield cluster
     finally:
         cluster.shutdown()
-
-
-def node_options(cpus: int) -> dict[str, int]:
-    """Options of a node: its cores, and free ports for its agents.
-
-    Ray ends a node whose agents take more than 15 s to choose ports themselves, as they do on a busy machine.
-    """
-    agents = ("metrics_agent", "metrics_export", "dashboard_agent_listen", "runtime_env_agent")
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in agents]
-        for each in sockets:
-            each.bind(("", 0))
-        ports = [int(each.getsockname()[1]) for each in sockets]
-    return {"num_cpus": cpus, **{f"{name}_port": port for name, port in zip(agents, ports, strict=True)}}
 
 
 def workers() -> list[int]:

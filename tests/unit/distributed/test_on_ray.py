@@ -20,7 +20,7 @@ pytest.importorskip("ray")
 
 import pyarrow.parquet as pq
 
-from benchmarks.scale import finished_parts, local_cluster, node_options, paused, stamps, workers
+from benchmarks.scale import finished_parts, local_cluster, paused, stamps, workers
 
 Ganrm = Callable[..., Any]
 PATIENCE_S = 300
@@ -131,7 +131,7 @@ def test_a_node_that_joins_late_is_used(
         wait_for(lambda: finished_parts(tmp_path / "out") >= 1)
         with paused(workers()):  # what is finished now, a later worker has done
             before = finished_parts(tmp_path / "out")
-            node = cluster.add_node(**node_options(1))
+            node = cluster.add_node(num_cpus=1)
             wait_for(lambda: finished_parts(tmp_path / "out") > before)
         ran = run.result(PATIENCE_S)
     cluster.remove_node(node)
