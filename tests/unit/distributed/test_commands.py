@@ -49,7 +49,7 @@ def test_without_ray_it_says_what_to_install(
             ("score", "MODEL", "IN", "--engine", "ray", "--output", "OUT", "--write-ratings"),
             "--write-ratings",
         ),
-        (("score", "MODEL", "IN", "--engine", "ray", "--output", "OUT", "--cache", "here"), "--cache"),
+        (("score", "MODEL", "IN", "--engine", "ray", "--output", "OUT", "--cache", "KEPT"), "--cache"),
         (
             ("score", "MODEL", "IN", "--engine", "ray", "--output", "OUT", "--prompt", " "),
             "--prompt is empty",
@@ -64,7 +64,7 @@ def test_without_ray_it_says_what_to_install(
 def test_options_that_do_not_go_together(
     ganrm: Ganrm, trained: Any, pictures: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    known = {"MODEL": trained.checkpoint, "IN": pictures, "OUT": tmp_path / "out"}
+    known = {"MODEL": trained.checkpoint, "IN": pictures, "OUT": tmp_path / "out", "KEPT": tmp_path / "kept"}
     ran = ganrm(*(known.get(each, each) for each in arguments))
     assert ran.code == 2
     assert message in ran.err
