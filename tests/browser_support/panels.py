@@ -40,6 +40,7 @@ class Template:
 
 
 _CLICK_SHOWS_WITHIN_MS = 2000
+_CARDS_FOLLOW_WITHIN_MS = 1000
 
 
 def missing_nodes_dialog(page: ComfyPage) -> str:
@@ -109,6 +110,7 @@ def open_templates(page: ComfyPage, pack: str) -> list[Template]:
         "() => !document.querySelector('[data-testid=template-workflow-default]')"
         f" && document.querySelector('{_CARDS} img')"
     )
+    _scroll_to_last_card(dialog.locator(_CARDS))
     return [_template(card) for card in dialog.locator(_CARDS).all() if _test_id(card) not in _NOT_CARDS]
 
 
@@ -137,6 +139,15 @@ def _open_details(page: ComfyPage) -> None:
             if (now := _texts(_visible(page, _ISSUES))) == before:
                 break
             before = now
+
+
+def _scroll_to_last_card(cards: Locator) -> None:
+    """Page 1.27 shows twelve cards, and more as one scrolls down."""
+    shown = 0
+    while cards.count() > shown:
+        shown = cards.count()
+        cards.last.scroll_into_view_if_needed()
+        cards.page.wait_for_timeout(_CARDS_FOLLOW_WITHIN_MS)
 
 
 def _visible(page: ComfyPage, *selectors: str) -> Locator:
