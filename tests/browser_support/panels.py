@@ -128,6 +128,14 @@ def open_template(page: ComfyPage, name: str) -> None:
     page.wait_opened(before)
 
 
+def skip_tour(page: ComfyPage) -> None:
+    """Close the tour that pages from 1.48 on offer whoever opens an app for the first time."""
+    skip = page.raw.get_by_role("button", name="Skip", exact=True)
+    skip.wait_for()
+    page.expect_notices("[role=dialog]")
+    skip.click()
+
+
 def _open_details(page: ComfyPage) -> None:
     details = page.raw.get_by_test_id("error-overlay-see-errors")
     if details.count():

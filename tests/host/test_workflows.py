@@ -66,8 +66,8 @@ def test_all_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
         REFINE,
         GROW,
         REPAIR,
+        *(f"8 At half the work ({generator})" for generator in GENERATORS),
         SAMPLER,
-        *(f"{SAMPLER} ({generator})" for generator in GENERATORS),
         AGAIN,
     ] == WORKFLOWS
 
