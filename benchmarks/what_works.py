@@ -1,7 +1,7 @@
-"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3]
+"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3] [--family second|third|fourth]
 
 Every row is `default` with one thing changed, on the tasks and splits of fewshot.py and the groups of
-within_group.py, at --size pictures a class (default 50):
+within_group.py, at --size pictures a class (default 50). `default` was chosen on the first family:
 
   AUC         on unseen images, mean over tasks and splits
   change      paired difference to `default`, with its 95 % bootstrap interval
@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from families import FAMILIES, BenchTask, pool_of, tasks_of
 from fewshot import STAGE_ENDS, Array, Bench
 from intervals import mean_interval
-from tasks import Task, content_disjoint_split, load_pool, tasks
 from torch import Tensor
 from within_group import GROUPS, candidates, judge
 
@@ -101,6 +101,40 @@ def _all_views_alike(
     return fit_linear_path(rows, directions.views, WHITENING, penalties, on_fit)
 
 
+def _plain_quarters(quarters: int) -> FitLinear:
+    """So many quarters of the head from plain views, the rest from all views; `default` takes two."""
+
+    def fit(
+        rows: Rows, directions: Directions, penalties: Sequence[float], on_fit: Callable[[], None]
+    ) -> list[LinearHead]:
+        plain = fit_linear_path(rows.plain(), directions.plain, WHITENING, penalties, on_fit)
+        views = fit_linear_path(rows, directions.views, WHITENING, penalties, on_fit)
+        pairs = zip(plain, views, strict=True)
+        return [LinearHead.mean_of([one] * quarters + [other] * (4 - quarters)) for one, other in pairs]
+
+    return fit
+
+
+def _share_chosen(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed: int) -> Head:
+    """The share of plain views by cross-validation; half, unless another is better by a standard error."""
+    best, lead, usual = fitted, 1.0, _losses(fitted, rows)
+    for quarters in (0, 1, 3, 4):
+        options = FitOptions(linear=_plain_quarters(quarters))
+        pictures = np.arange(len(rows.labels))
+        other = fit_default(rows, pictures, blocks, seed=seed, progress=no_progress, options=options)
+        gain = usual - _losses(other, rows)
+        if (found := float(gain.mean() / (gain.std() / len(gain) ** 0.5))) > lead:
+            best, lead = other, found
+    return best.layer.head
+
+
+def _losses(fitted: FittedHead, rows: Rows) -> Array:
+    """Cross-entropy of each held-out picture."""
+    score = np.clip(fitted.held_out_scores, 1e-7, 1 - 1e-7)
+    losses: Array = -np.log(np.where(rows.labels.numpy() == 1, score, 1 - score))
+    return losses
+
+
 def _fitted_again(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed: int) -> Head:
     """One head for all pictures instead of the mean of the folds' heads."""
     recipe = HeadRecipe(fitted.config, blocks, seed)
@@ -129,6 +163,8 @@ VARIANTS = (
     Variant("evidence at full strength", weigh=_weighed(trust=1.0)),
     Variant("one view", views=1),
     Variant("no half of the head from plain views", linear=_all_views_alike),
+    Variant("all of the head from plain views", linear=_plain_quarters(4)),
+    Variant("share of plain views by cross-validation", handed=_share_chosen),
     Variant("no whitening", linear=_whitened(0.0)),
     Variant("less whitening, 0.5", linear=_whitened(0.5)),
     Variant("one head fitted to all folds", handed=_fitted_again),
@@ -138,6 +174,7 @@ VARIANTS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description="What makes the discriminator good.")
     parser.add_argument("names", nargs="*", help="tasks to run; all of them if none is named")
+    parser.add_argument("--family", choices=FAMILIES, default="first", help="of tasks (default first)")
     parser.add_argument("--seeds", type=int, default=3, help="splits per task (default 3)")
     parser.add_argument("--size", type=int, default=50, help="pictures per class (default 50)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
@@ -146,8 +183,8 @@ def main() -> None:
     backbone = load_backbone("efficientnet_lite0")
     blurred = default_readout(backbone.spec, "blurred")
     to_the_end = Readout(blurred.taps, SecondLook("smaller", blurred.taps))
-    bench = Bench(backbone, load_pool()[1], blurred, to_the_end)
-    chosen = [task for task in tasks() if not options.names or task.name in options.names]
+    bench = Bench(backbone, pool_of(options.family), blurred, to_the_end)
+    chosen = [task for task in tasks_of(options.family) if not options.names or task.name in options.names]
     metrics: dict[str, list[list[float]]] = {variant.name: [] for variant in VARIANTS}
     for task in chosen:
         for trial in trials(bench, task, options.size, options.seeds):
@@ -190,14 +227,15 @@ class Trial:
         return [area, float(ranking.tau.mean()), ranking.efficiency]
 
 
-def trials(bench: Bench, task: Task, n: int, seeds: int) -> Iterator[Trial]:
+def trials(bench: Bench, task: BenchTask, n: int, seeds: int) -> Iterator[Trial]:
     columns, blocks = bench.every_column()
     liked, ordinary = (part[..., columns] for part in bench.features(task))
     groups, qualities = candidates(bench, task)
     # No picture of a group is learned from.
-    liked, ordinary = liked[GROUPS:], ordinary[GROUPS:]
+    aside = task.group_subjects(GROUPS)
+    liked, ordinary = liked[aside:], ordinary[aside:]
     for seed in range(seeds):
-        split = content_disjoint_split(len(liked), n, seed)
+        split = task.split(len(liked), n, seed)
         yield Trial(
             blocks,
             torch.cat([liked[split.train_liked], ordinary[split.train_ordinary]]),

@@ -11,12 +11,16 @@ from host_support.server import Server
 # As the page itself does when a blueprint is chosen in its node library.
 _DROP = """(name) => {
   const stores = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s;
-  const blueprint = stores.get("subgraph")?.getBlueprint(`SubgraphBlueprint.${name}`);
-  if (!blueprint) return null;
+  const blueprint = stores.get("subgraph").getBlueprint(`SubgraphBlueprint.${name}`);
   const items = { nodes: blueprint.nodes, subgraphs: blueprint.definitions.subgraphs };
   const made = app.canvas._deserializeItems(items, { position: [400, 200] });
   const node = made.nodes.values().next().value;
   return { id: String(node.id), widgets: node.widgets.map((widget) => widget.name) };
+}"""
+# It has read them all a moment after it can be used.
+_HAS_READ = """(name) => {
+  const stores = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s;
+  try { return Boolean(stores.get("subgraph").getBlueprint(`SubgraphBlueprint.${name}`)); } catch { return false; }
 }"""
 _KNOWS_BLUEPRINTS = """() =>
   typeof document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s.get("subgraph")?.getBlueprint
@@ -28,9 +32,8 @@ def drop(page: ComfyPage, server: Server, name: str) -> Any:
         listed = client.object_info().get("GLSLShader")
     if not listed or not page.raw.evaluate(_KNOWS_BLUEPRINTS):
         pytest.skip("this ComfyUI, or this page, has no blueprints")
-    dropped = page.raw.evaluate(_DROP, name)
-    assert dropped is not None
-    return dropped
+    page.raw.wait_for_function(_HAS_READ, arg=name)
+    return page.raw.evaluate(_DROP, name)
 
 
 def test_train_my_taste_runs_and_the_others_use_its_taste(page: ComfyPage, page_server: Server) -> None:

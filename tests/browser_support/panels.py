@@ -40,6 +40,7 @@ class Template:
 
 
 _CLICK_SHOWS_WITHIN_MS = 2000
+_CARDS_FOLLOW_WITHIN_MS = 1000
 
 
 def missing_nodes_dialog(page: ComfyPage) -> str:
@@ -109,6 +110,7 @@ def open_templates(page: ComfyPage, pack: str) -> list[Template]:
         "() => !document.querySelector('[data-testid=template-workflow-default]')"
         f" && document.querySelector('{_CARDS} img')"
     )
+    _scroll_to_last_card(dialog.locator(_CARDS))
     return [_template(card) for card in dialog.locator(_CARDS).all() if _test_id(card) not in _NOT_CARDS]
 
 
@@ -126,6 +128,14 @@ def open_template(page: ComfyPage, name: str) -> None:
     page.wait_opened(before)
 
 
+def skip_tour(page: ComfyPage) -> None:
+    """Close the tour that pages from 1.48 on offer whoever opens an app for the first time."""
+    skip = page.raw.get_by_role("button", name="Skip", exact=True)
+    skip.wait_for()
+    page.expect_notices("[role=dialog]")
+    skip.click()
+
+
 def _open_details(page: ComfyPage) -> None:
     details = page.raw.get_by_test_id("error-overlay-see-errors")
     if details.count():
@@ -137,6 +147,15 @@ def _open_details(page: ComfyPage) -> None:
             if (now := _texts(_visible(page, _ISSUES))) == before:
                 break
             before = now
+
+
+def _scroll_to_last_card(cards: Locator) -> None:
+    """Page 1.27 shows twelve cards, and more as one scrolls down."""
+    shown = 0
+    while cards.count() > shown:
+        shown = cards.count()
+        cards.last.scroll_into_view_if_needed()
+        cards.page.wait_for_timeout(_CARDS_FOLLOW_WITHIN_MS)
 
 
 def _visible(page: ComfyPage, *selectors: str) -> Locator:

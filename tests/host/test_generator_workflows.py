@@ -33,7 +33,7 @@ def test_the_best_four_of_sixteen_are_saved_and_the_rest_shown(client: Client, g
 def test_the_best_of_those_begun_are_what_ksampler_makes_of_their_seeds(
     client: Client, generator: str
 ) -> None:
-    prompt = on_the_tiny_generator(f"8 Best 4 of 16 at half the work ({generator})")
+    prompt = on_the_tiny_generator(f"8 At half the work ({generator})")
     sampler = only(prompt, "GANRMBestOfNSampler")
     given: Json = prompt[sampler]["inputs"]
     again = {key: given[key] for key in _OF_KSAMPLER}

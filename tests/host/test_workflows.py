@@ -23,6 +23,7 @@ from host_support.server import Server
 from PIL import Image, ImageEnhance
 from unit_support.tiny_chat_models import write_qwen2_vl
 
+TRAIN_APP = "1 Train your taste (App)"
 TRAIN, BEST, GROW = "1 Train your taste", "2 Best 4 of 16", "6 Grow your dataset"
 FOLDER, ALL, REFINE = "3 Score a folder", "4 Train, test and choose", "5 Refine the winner"
 REPAIR, SAMPLER = "7 Repair the weakest part", "8 Best 4 of 16 at half the work"
@@ -51,6 +52,7 @@ def result(run: Run, name: str, class_type: str) -> Json:
 def test_all_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
     assert [
         TRAIN,
+        TRAIN_APP,
         TEACH,
         ADVERSARIAL,
         STYLE,
@@ -64,8 +66,8 @@ def test_all_workflows_are_shipped_each_with_a_twin_for_scripts() -> None:
         REFINE,
         GROW,
         REPAIR,
+        *(f"8 At half the work ({generator})" for generator in GENERATORS),
         SAMPLER,
-        *(f"{SAMPLER} ({generator})" for generator in GENERATORS),
         AGAIN,
     ] == WORKFLOWS
 
@@ -77,6 +79,13 @@ def test_a_taste_is_trained_from_two_folders(client: Client, server: Server, pic
     (path,) = result(run, TRAIN, "GANRMSaveModel")["path"]
     assert server.folder("models", "ganrm", path).is_file()
     assert "held-out AUC" in str(result(run, TRAIN, "PreviewAny"))
+
+
+def test_the_app_gives_the_taste_one_name(client: Client, server: Server) -> None:
+    run = queued(client, TRAIN_APP, PrimitiveString={"value": "evening_light"})
+    (path,) = result(run, TRAIN_APP, "GANRMSaveModel")["path"]
+    assert path == "evening_light.safetensors"
+    assert b"evening_light" in server.folder("models", "ganrm", path).read_bytes()  # the card's name
 
 
 def test_the_best_four_of_sixteen_are_saved_and_the_rest_shown(client: Client) -> None:
