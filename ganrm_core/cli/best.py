@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
+from .engine import add_engine, add_shard_size, refuse_without_ray
+from .given_paths import given_place, local_path
 from .output import print_facts, print_json, print_skipped, warn, warn_skipped
 from .output_paths import empty_folders_removed, warn_renamed
 from .progress_bars import bars
 from .prompts import add_prompts, prompt_source
+
+if TYPE_CHECKING:
+    from ..selection.folder import FolderSettings
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -20,9 +25,13 @@ def add_parser(commands: Subparsers) -> None:
         "with scores.csv and a contact sheet. Nothing is ever overwritten.",
     )
     add_model(parser)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the candidates")
+    parser.add_argument(
+        "folder", type=given_place, metavar="DIR", help="the candidates; with --engine ray also a URL"
+    )
     parser.add_argument("--keep", type=int, default=1, metavar="K", help="how many of each group (default 1)")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+    parser.add_argument(
+        "--output", type=given_place, required=True, metavar="DIR", help="a new or empty folder"
+    )
     groups = parser.add_mutually_exclusive_group()
     groups.add_argument(
         "--group-size", type=int, metavar="N", help="every N files, in name order, are one group"
@@ -47,19 +56,18 @@ def add_parser(commands: Subparsers) -> None:
     for name, text in (("copy", "copy the best (default)"), ("move", "move them"), ("link", "link to them")):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     add_json(parser, "print one line of JSON for every picture kept, and for every file skipped")
+    add_engine(parser)
+    add_shard_size(parser)
     parser.set_defaults(
-        run=run, mode="copy", on_interrupt="No picture was lost; see the output folder for what is done."
+        run=run, mode=None, on_interrupt="No picture was lost; see the output folder for what is done."
     )
 
 
-def run(options: argparse.Namespace) -> int:
-    from ..selection.close_calls import close_calls_text
-    from ..selection.folder import FolderSettings, find_candidates, rank_files
-    from ..selection.placement import place_selection, prepare_folder
-    from ..utils.files import shown
-    from ..utils.short_names import short_names
+def selection_settings(options: argparse.Namespace) -> FolderSettings:
+    """What the options say is kept. Raises DataError for values that contradict each other."""
+    from ..selection.folder import FolderSettings
 
-    settings = FolderSettings(
+    return FolderSettings(
         keep=options.keep,
         group_size=options.group_size,
         group_by=options.group_by,
@@ -67,16 +75,32 @@ def run(options: argparse.Namespace) -> int:
         min_keep=options.min_keep,
         ties="surer first" if options.surer_first else "by score",
     )
-    files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = selection_settings(options)
+    if options.engine == "ray":
+        from .ray_runs import best_on_ray
+
+        return best_on_ray(options, settings)
+    from ..selection.close_calls import close_calls_text
+    from ..selection.folder import find_candidates, rank_files
+    from ..selection.placement import place_selection, prepare_folder
+    from ..utils.files import shown
+    from ..utils.short_names import short_names
+
+    refuse_without_ray(options, "ray_address", "worker_cores", "shard_size")
+    folder, output = local_path(options.folder), local_path(options.output)
+    files = find_candidates(folder, output, recursive=options.recursive, say=warn)
     prompt_of = prompt_source(options, files)
-    with empty_folders_removed(options.output):
-        prepare_folder(options.output)
+    with empty_folders_removed(output):
+        prepare_folder(output)
         model = load_model(options)
         with bars() as progress:
             ranked = rank_files(model, files, settings, prompt_of=prompt_of, progress=progress)
-            result = place_selection(ranked, options.output, options.mode, progress)
-    written = result.folder or options.output
-    warn_renamed(options.output, written)
+            result = place_selection(ranked, output, options.mode or "copy", progress)
+    written = result.folder or output
+    warn_renamed(output, written)
     warn_skipped(result.skipped, files, "scores.csv")
     if options.json:
         close = {result.rows[place].path for call in result.close for place in call}

@@ -1,4 +1,4 @@
-"""Parsing of path arguments: pasted quotes, `file://` URLs and glob patterns."""
+"""Parsing of path arguments: pasted quotes, `file://` URLs, glob patterns, and URLs of buckets."""
 
 from __future__ import annotations
 
@@ -22,6 +22,26 @@ def given_path(text: str) -> Path:
     if len(text) > 2 and text[0] in _QUOTES and text[0] == text[-1]:
         text = text[1:-1]
     return _from_url(text) if text.startswith(_URL) else Path(text)
+
+
+def given_place(text: str) -> Path | str:
+    """As `given_path`; the URL itself where `text` names a bucket or another remote place, such as s3://bucket/folder."""
+    from ..distributed.storage import is_url
+
+    return (
+        text if is_url(text) and not text.startswith(_URL) and not os.path.lexists(text) else given_path(text)
+    )
+
+
+def local_path(place: Path | str) -> Path:
+    """The path. Raises DataError for a URL, which this machine alone does not read."""
+    from ..utils.errors import DataError
+
+    if isinstance(place, str):
+        raise DataError(
+            f"{place} is no path on this machine. Give --engine ray to read URLs, or copy the pictures here."
+        )
+    return place
 
 
 def expanded(path: Path) -> list[Path]:

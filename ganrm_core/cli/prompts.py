@@ -27,6 +27,16 @@ def add_prompts(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def given_prompt(options: argparse.Namespace) -> str | None:
+    """The prompt of all pictures, where `--prompt` gives one. Raises DataError for an empty one."""
+    from ..utils.errors import DataError
+
+    prompt: str | None = options.prompt
+    if prompt is not None and not prompt.strip():
+        raise DataError("--prompt is empty. Write what the pictures shall show.")
+    return prompt
+
+
 def prompt_source(options: argparse.Namespace, files: Sequence[Path]) -> PromptOf:
     """Where the prompt of each of `files` comes from: the options, else the file itself.
 
@@ -34,10 +44,7 @@ def prompt_source(options: argparse.Namespace, files: Sequence[Path]) -> PromptO
     """
     from ..data.given_prompts import prompts_of_table
     from ..data.picture_prompt import PicturePrompt, picture_prompt
-    from ..utils.errors import DataError
 
-    if options.prompt is not None:
-        if not options.prompt.strip():
-            raise DataError("--prompt is empty. Write what the pictures shall show.")
-        return lambda _: PicturePrompt(options.prompt)
+    if (prompt := given_prompt(options)) is not None:
+        return lambda _: PicturePrompt(prompt)
     return picture_prompt if options.prompts is None else prompts_of_table(options.prompts, files)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
-from .given_paths import expanded
+from .engine import add_engine, add_shard_size, refuse_without_ray
+from .given_paths import expanded, given_place, local_path
 from .output import print_json, print_skipped, warn, warn_skipped
 from .prompts import add_prompts, prompt_source
 from .write_ratings import RatingWriter, add_write_ratings
@@ -30,7 +31,11 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_model(parser)
     parser.add_argument(
-        "paths", type=Path, nargs="+", metavar="PATH", help="pictures and folders of pictures"
+        "paths",
+        type=given_place,
+        nargs="+",
+        metavar="PATH",
+        help="pictures and folders of pictures; with --engine ray also URLs such as s3://bucket/folder",
     )
     add_recursive(parser)
     add_prompts(parser)
@@ -38,13 +43,26 @@ def add_parser(commands: Subparsers) -> None:
     form = parser.add_mutually_exclusive_group()
     add_json(form, "one JSON object a line: file, score, logit, uncertainty; or file, skipped (why)")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
+    add_engine(parser)
+    parser.add_argument(
+        "--output",
+        type=given_place,
+        metavar="DIR",
+        help="with ray: the folder or URL for the scores, as Parquet",
+    )
+    add_shard_size(parser)
     parser.set_defaults(run=run, on_interrupt="Scores printed so far are complete.")
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.engine == "ray":
+        from .ray_runs import score_on_ray
+
+        return score_on_ray(options)
     from ..rewards.prompted_files import score_prompted_files
 
-    files = list(files_of(options.paths, options.recursive))
+    refuse_without_ray(options, "ray_address", "worker_cores", "output", "shard_size")
+    files = list(files_of([local_path(place) for place in options.paths], options.recursive))
     prompt_of = prompt_source(options, files)
     model = load_model(options)
     ratings = RatingWriter.of(model) if options.write_ratings else None

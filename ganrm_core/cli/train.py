@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +18,15 @@ from .arguments import (
     add_recursive,
     device,
 )
+from .engine import add_engine, cluster_settings, refuse_without_ray
 from .output import ece_text, print_facts, print_json, skipped_as_json, warn
 from .output_paths import check_suffix, empty_folders_removed, warn_renamed
 from .progress_bars import bars
 from .rated import add_liked_and_ordinary, liked_and_ordinary
 
 if TYPE_CHECKING:
+    from ..training.config import TrainingSettings
+    from ..training.picture_passes import PicturePasses
     from ..training.trainer import TrainingResult
 
 
@@ -78,11 +83,14 @@ def add_parser(commands: Subparsers) -> None:
     add_backbones(parser)
     add_device(parser)
     add_cache(parser)
+    add_engine(parser)
     add_json(parser, "print one last line of JSON with the figures")
     parser.set_defaults(run=run, on_interrupt="The training is lost; no file was written.")
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.engine == "local":
+        refuse_without_ray(options, "ray_address", "worker_cores")
     with empty_folders_removed(*(path.parent for path in (options.output, options.report) if path)):
         _check_outputs(options)
         result = _train(options)
@@ -129,7 +137,7 @@ def _train(options: argparse.Namespace) -> TrainingResult:
         second_look=options.second_look,
     )
     liked, ordinary = liked_and_ordinary(options)
-    with bars() as progress:
+    with _passes(options, settings) as passes, bars() as progress:
         return train(
             liked,
             ordinary,
@@ -137,9 +145,24 @@ def _train(options: argparse.Namespace) -> TrainingResult:
             recursive=options.recursive,
             device=device(options),
             search_folders=options.backbones,
+            passes=passes,
             progress=progress,
             name=options.output.stem,
         )
+
+
+@contextmanager
+def _passes(options: argparse.Namespace, settings: TrainingSettings) -> Iterator[PicturePasses | None]:
+    """Inside, what reads the pictures on the cluster that the options name; None for this process."""
+    if options.engine == "local":
+        yield None
+        return
+    from ..distributed.cluster import connected
+    from ..distributed.training_passes import RayPasses
+
+    cluster = cluster_settings(options)
+    with connected(cluster) as ray:
+        yield RayPasses(ray, cluster, settings, options.backbones)
 
 
 def _write(options: argparse.Namespace, result: TrainingResult) -> Path:

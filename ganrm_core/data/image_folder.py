@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,18 @@ def find_images(
     Raises `DataError` for a folder that is missing, is a file, cannot be listed, or holds no picture.
     """
     root = Path(folder)
+    # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
+    return sorted(
+        each_image(root, recursive=recursive, say=say),
+        key=lambda path: (_natural_key(path.relative_to(root)), str(path)),
+    )
+
+
+def each_image(
+    folder: str | os.PathLike[str], *, recursive: bool = False, say: Callable[[str], None] | None = None
+) -> Iterator[Path]:
+    """As `find_images`, but one by one in no order: only the names of one folder at a time are in memory."""
+    root = Path(folder)
     if not os.path.lexists(root):
         raise DataError(
             f"There is no folder {shown(root)}. Check the path, or create it and put pictures in."
@@ -51,31 +63,29 @@ def find_images(
     if not root.is_dir():
         raise DataError(f"{shown(root)} is not a folder. Give the folder that holds the pictures.")
     listing = _Listing(root, recursive)
-    listing.collect(root)
+    yield from listing.pictures(root)
     if not listing.found:
         raise DataError(_no_picture(listing))
     if say is not None and (results := listing.results):
         advice = f" To read those, {_TO_READ_A_SELECTION}." if listing.selections else ""
         say(f"Left out of {shown(root)} as earlier results: {' and '.join(results)}.{advice}")
-    _log.info("found %d pictures in %s", len(listing.found), shown(root))
-    # The path itself breaks ties such as A.png and a.png, so that the order is the same everywhere.
-    return sorted(listing.found, key=lambda path: (_natural_key(path.relative_to(root)), str(path)))
+    _log.info("found %d pictures in %s", listing.found, shown(root))
 
 
 @dataclass
 class _Listing:
-    """Accumulates what is below `root`: pictures, earlier results, and `others`, counted by suffix."""
+    """Walks what is below `root`, counting pictures, earlier results, and `others` by suffix."""
 
     root: Path
     recursive: bool
-    found: list[Path] = field(default_factory=list)
+    found: int = 0
     others: Counter[str] = field(default_factory=Counter)
     selections: list[Path] = field(default_factory=list)
     drawn: int = 0
     unread: int = 0  # subfolders
     seen: set[tuple[int, int]] = field(default_factory=set)
 
-    def collect(self, folder: Path) -> None:
+    def pictures(self, folder: Path) -> Iterator[Path]:
         subfolders = []
         for entry in self._entries(folder):
             path = Path(entry.path)
@@ -92,7 +102,8 @@ class _Listing:
                 self.drawn += 1
             else:
                 # A dangling link counts: reading it reports the error, leaving it out would not.
-                self.found.append(path)
+                self.found += 1
+                yield path
         if not self.recursive:
             self.unread += len(subfolders)
             return
@@ -100,7 +111,7 @@ class _Listing:
             if is_selection(subfolder):
                 self.selections.append(subfolder)
             else:
-                self.collect(subfolder)
+                yield from self.pictures(subfolder)
 
     @property
     def results(self) -> list[str]:

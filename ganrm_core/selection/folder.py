@@ -135,10 +135,16 @@ def _group_numbers(files: Sequence[Path], settings: FolderSettings) -> list[int]
 def _group_name(path: Path, files: Sequence[Path], pattern: str | None) -> Hashable:
     if pattern is None:
         return None
-    match = re.search(pattern, path.name)
-    if match is None or (match.re.groups and match.group(1) is None):
+    group = group_of_name(path.name, pattern)
+    if group is None:
         raise DataError(
             f"The name {shown(*short_names([path], files))} does not match --group-by {pattern!r}, so its group "
             "is unknown. Change the pattern or leave that file out."
         )
-    return match.group(1) if match.re.groups else match.group(0)
+    return group
+
+
+def group_of_name(name: str, pattern: str) -> str | None:
+    """The group of a file by `FolderSettings.group_by`; None where its name does not match."""
+    match = re.search(pattern, name)
+    return match and (match.group(1) if match.re.groups else match.group(0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,24 +54,26 @@ class DatasetScan:
         return audit_files(table.file_stats, table.labels, table.groups, seed=seed, progress=progress)
 
 
-def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> DatasetScan:
-    """Decode every file once. Unreadable files are skipped and named.
+ReadRecords = Callable[
+    [Sequence[Path], Sequence[str], ImageCache, list[Skipped]], Iterator[tuple[int, "ScanRecord"]]
+]
+"""Takes files, their hashes, a cache to fill and a list of skipped files to extend; yields (index, record) in order."""
+
+
+def scan_dataset(
+    files: TrainingFiles, *, progress: ProgressCallback, read: ReadRecords | None = None
+) -> DatasetScan:
+    """Decode every file once, by `read_records` or as `read` does. Unreadable files are skipped and named.
 
     Raises DataError where too few are left, and where a picture is in both sets.
     """
     paths, hashes = [*files.liked, *files.ordinary], [*files.liked_hashes, *files.ordinary_hashes]
     skipped: list[Skipped] = []
     readable: list[int] = []
-    records: list[_ScanRecord] = []
+    records: list[ScanRecord] = []
     decoded = ImageCache()
     progress(Progress("looking at the pictures", 0, len(paths)))
-    for index, record in stream_files(
-        paths,
-        lambda index, path: _ScanRecord.of(path, hashes[index], decoded),
-        workers=threads_to_share() or decoders_beside("cpu"),
-        share=True,
-        skipped=skipped,
-    ):
+    for index, record in (read or read_records)(paths, hashes, decoded, skipped):
         records.append(record)
         readable.append(index)
         progress(Progress("looking at the pictures", index + 1, len(paths)))
@@ -91,8 +93,21 @@ def scan_dataset(files: TrainingFiles, *, progress: ProgressCallback) -> Dataset
     return DatasetScan(table, decoded, skipped, files.names)
 
 
+def read_records(
+    paths: Sequence[Path], hashes: Sequence[str], decoded: ImageCache, skipped: list[Skipped]
+) -> Iterator[tuple[int, ScanRecord]]:
+    """Records of files in order, read in threads; pictures go to `decoded`, unreadable files to `skipped`."""
+    return stream_files(
+        paths,
+        lambda index, path: ScanRecord.of(path, hashes[index], decoded),
+        workers=threads_to_share() or decoders_beside("cpu"),
+        share=True,
+        skipped=skipped,
+    )
+
+
 @dataclass(frozen=True)
-class _ScanRecord:
+class ScanRecord:
     """Result for one file; `pixels` is the sha256 of its decoded pixels."""
 
     stats: FileStats
@@ -100,7 +115,7 @@ class _ScanRecord:
     pixels: str
 
     @classmethod
-    def of(cls, path: Path, content: str, decoded: ImageCache) -> _ScanRecord:
+    def of(cls, path: Path, content: str, decoded: ImageCache) -> ScanRecord:
         """From the cache on disk, or by decoding the file, which then goes to `decoded` by its hash.
 
         `content` is its hash where it is not hashed anew. Raises ImageError for a file that cannot be read.
@@ -118,7 +133,7 @@ class _ScanRecord:
         return [asdict(self.stats), self.signature.tolist(), self.pixels]
 
     @classmethod
-    def _cached(cls, content: str) -> _ScanRecord | None:
+    def _cached(cls, content: str) -> ScanRecord | None:
         record = get_record(_RECORD, content)
         if record is None:
             return None

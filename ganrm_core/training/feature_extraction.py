@@ -33,6 +33,10 @@ Features = dict[str, Tensor]
 """Of one picture: its views' features [V, D] under `_VIEWS`, and by nuisance how features move under it, [D]."""
 
 
+ReadFeatures = Callable[["Extraction", Sequence[int], list[Skipped]], Iterator[tuple[int, Features]]]
+"""Carries out an extraction for some positions of its table, as `Extraction.stream` does."""
+
+
 @dataclass(frozen=True)
 class Views:
     """Augmented versions of each picture, itself included: how many, and the seed."""
@@ -77,15 +81,21 @@ def extract_features(
     The scan's decoded pictures are used up. With `states` these are filled, the cache is not used, and nuisances are
     not measured. Files that became unreadable since the scan are skipped, too. Raises DataError where too few are left.
     """
-    work = _Extraction(scan, reader, neutraliser, views, states)
-    count, paths = len(scan.table), scan.table.paths
+    return collect_features(Extraction(scan, reader, neutraliser, views, states), progress=progress)
+
+
+def collect_features(
+    work: Extraction, *, progress: ProgressCallback, read: ReadFeatures | None = None
+) -> DatasetFeatures:
+    """As `extract_features`, of an extraction that `Extraction.stream`, or else `read`, carries out."""
+    scan, count = work.scan, len(work.scan.table)
     skipped: list[Skipped] = []
     read_at: list[int] = []
     features: list[Tensor] = []
     moved: dict[str, list[Tensor]] = {}
     progress(Progress("reading pictures", 0, count))
     # No name is given to the stream: it must end, and its threads with it, where the loop is left.
-    for index, found in work.stream(paths, skipped):
+    for index, found in (read or Extraction.stream)(work, range(count), skipped):
         read_at.append(index)
         for name, value in found.items():
             if name == _VIEWS:
@@ -100,13 +110,13 @@ def extract_features(
         scan.table,
         torch.stack(features),
         [torch.stack(moved[name]) for name in sorted(moved)],
-        states,
+        work.states,
         scan.skipped,
     )
 
 
-class _Extraction:
-    """One feature pass over a scanned dataset."""
+class Extraction:
+    """One feature pass over a scanned dataset; it may be carried out in parts, by several processes."""
 
     def __init__(
         self,
@@ -116,29 +126,37 @@ class _Extraction:
         views: Views,
         states: TrunkStates | None,
     ) -> None:
-        self.table, self.decoded = scan.table, scan.decoded
+        self.scan, self.table, self.decoded = scan, scan.table, scan.decoded
         self.reader, self.neutraliser, self.views, self.states = reader, neutraliser, views, states
         self.paired = neutraliser.perturbation_sample(scan.table.labels, views.seed)
         self.seeds = [views.seed_of(content) for content in scan.table.hashes]
         self.cache = FeatureCache(reader, neutraliser.border_trim)
         self.remedy = _remedy_hash(neutraliser, scan.table)
 
-    def stream(self, paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[int, Features]]:
-        """(index, features) in order, in threads where the backbone runs well side by side, else in batches."""
+    def stream(self, positions: Sequence[int], skipped: list[Skipped]) -> Iterator[tuple[int, Features]]:
+        """(position, features) of the pictures at some positions of the table, in order.
+
+        In threads where the backbone runs well side by side, else in batches.
+        """
+        paths = [self.table.paths[position] for position in positions]
+
+        def opened(place: int, path: Path) -> tuple[int, LoadedFile[Features]]:
+            return positions[place], self._opened(positions[place], path)
+
         if self.reader.threads and not self.states:
-            for index, (found,) in stream_files(
+            for place, (found,) in stream_files(
                 paths,
-                lambda index, path: self._read([(index, self._opened(index, path))]),
+                lambda place, path: self._read([opened(place, path)]),
                 workers=self.reader.threads,
                 share=True,
                 skipped=skipped,
             ):
-                yield index, found
+                yield positions[place], found
             return
         workers = decoders_beside(self.reader.device.type)
-        opened = stream_files(paths, self._opened, workers=workers, skipped=skipped)
+        files = stream_files(paths, opened, workers=workers, skipped=skipped)
         size = 1 if self.states else max(1, self.reader.group_size // self.views.count)
-        for batch in _batched(opened, size):
+        for batch in _batched((file for _, file in files), size):
             yield from zip([index for index, _ in batch], self._read(batch), strict=True)
 
     def _opened(self, index: int, path: Path) -> LoadedFile[Features]:

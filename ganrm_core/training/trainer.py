@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..backbones.base import Backbone
 from ..backbones.registry import load_backbone
+from ..backbones.vit_trunk import Trunk
 from ..data.content_hash import content_hash
 from ..data.labelled_files import Source, TrainingFiles, find_training_files
 from ..data.skipped_files import Skipped
@@ -30,14 +31,15 @@ from ..utils.logs import logger_of
 from ..utils.progress import History, Progress, ProgressCallback, no_progress
 from .config import TrainingSettings
 from .cross_validation import FitOptions, FittedHead, fit_default, fit_paper
-from .dataset_scan import scan_dataset
+from .dataset_scan import DatasetScan, scan_dataset
 from .dataset_warnings import dataset_warnings
 from .feature_archive import FeatureArchive
-from .feature_extraction import DatasetFeatures, Views, extract_features
+from .feature_extraction import DatasetFeatures, Extraction, Views, collect_features
 from .head_config import CARD_KEY
 from .held_out_scorer import held_out_scorer
 from .lora import fit_with_lora, trunk_of
 from .model_card import held_out_sections
+from .picture_passes import PicturePasses
 from .picture_table import PictureTable
 from .provenance import provenance
 from .run_context import Durations, training_context
@@ -89,6 +91,7 @@ def train(
     device: torch.device | str = "cpu",
     search_folders: Sequence[Path] = (),
     load: Callable[[str], Backbone] | None = None,
+    passes: PicturePasses | None = None,
     progress: ProgressCallback = no_progress,
     name: str = "untitled",
 ) -> TrainingResult:
@@ -97,7 +100,8 @@ def train(
     Both are folders or lists of files. The backbone reads a few augmented views of every picture, once; heads are
     fitted to the features, chosen and calibrated by cross-validation in which near-duplicates stay together. A host
     that manages device memory itself gives `load`, which takes the backbone's name and returns it on its device;
-    `device` and `search_folders` are then ignored. `progress` is called often and may raise to cancel.
+    `device` and `search_folders` are then ignored. `passes` has the files read elsewhere, such as on a cluster. `progress`
+    is called often and may raise to cancel.
 
     Raises DataError where the sets cannot be trained on (missing, fewer than 10 pictures, shared
     pictures) and BackboneError where the backbone cannot be loaded. Unreadable files are skipped and
@@ -108,6 +112,7 @@ def train(
         files,
         settings or TrainingSettings(),
         load=load or _loader(search_folders, device),
+        passes=passes,
         progress=progress,
         name=name,
     )
@@ -118,13 +123,14 @@ def train_on_files(
     settings: TrainingSettings,
     *,
     load: Callable[[str], Backbone],
+    passes: PicturePasses | None = None,
     progress: ProgressCallback = no_progress,
     name: str = "untitled",
 ) -> TrainingResult:
     """As `train`, on files that `find_training_files` has already checked."""
     durations = Durations()
     with training_context(settings.seed):
-        run = _run(files, settings, load, durations, progress)
+        run = _run(files, settings, load, durations, progress, passes)
         invariance = run.invariance(progress)
     fitted, judged = run.fitted, run.judged
     progress(Progress("measuring", 0, 1, history=fitted.history))
@@ -165,24 +171,37 @@ def _run(
     load: Callable[[str], Backbone],
     durations: Durations,
     progress: ProgressCallback,
+    passes: PicturePasses | None,
 ) -> _Run:
     """Scan, audit, neutralise, extract features, fit."""
     # The backbone first of all, since it may be absent or not adaptable.
     backbone = load(settings.backbone)
     trunk = trunk_of(backbone) if settings.adapt == "lora" else None
     durations.lap("features")
-    scan = scan_dataset(files, progress=progress)
+    scan = scan_dataset(files, progress=progress, read=passes.records if passes else None)
     audit = scan.audit(seed=settings.seed, progress=progress)
     remedy = make_neutraliser(settings.neutralise, audit, scan.table.file_stats, scan.table.labels)
     durations.lap("audit")
+    work = extraction_of(settings, backbone, scan, remedy, trunk)
+    dataset = collect_features(work, progress=progress, read=passes.features if passes else None)
+    durations.lap("features")
+    fitted = _fit(settings, work.reader, dataset, progress)
+    durations.lap("fit")
+    return _Run(settings, work.reader, audit, remedy, dataset, fitted)
+
+
+def extraction_of(
+    settings: TrainingSettings,
+    backbone: Backbone,
+    scan: DatasetScan,
+    neutraliser: Neutraliser,
+    trunk: Trunk | None = None,
+) -> Extraction:
+    """The feature pass of a training with these settings; `trunk`: the frozen part of a backbone to adapt."""
     reader = FeatureExtractor(backbone, _readout(settings, backbone))
     views = Views(1 if settings.preset == "paper" else settings.views, settings.seed)
     states = TrunkStates(reader, trunk) if trunk else None
-    dataset = extract_features(scan, reader, remedy, views, progress=progress, states=states)
-    durations.lap("features")
-    fitted = _fit(settings, reader, dataset, progress)
-    durations.lap("fit")
-    return _Run(settings, reader, audit, remedy, dataset, fitted)
+    return Extraction(scan, reader, neutraliser, views, states)
 
 
 def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:

@@ -38,6 +38,7 @@ IN_REPOSITORY = (ROOT / "pyproject.toml").exists()
 # Copied elsewhere, to test an installed package, the tests find no benchmarks, README or node pack beside them.
 _OF_THE_REPOSITORY = (
     "benchmarks",
+    "distributed/test_on_ray.py",
     "post_training/test_watch_tables.py",
     "test_documentation.py",
     "test_layers.py",

@@ -16,7 +16,7 @@ LEVELS = (
     ("ganrm_core.data", "ganrm_core.backbones"),
     ("ganrm_core.rewards", "ganrm_core.leakage", "ganrm_core.reports", "ganrm_core.synthetic"),
     ("ganrm_core.training", "ganrm_core.selection", "ganrm_core.attribution", "ganrm_core.post_training"),
-    ("ganrm_core.demo", "ganrm_core", "nodes", "benchmarks"),
+    ("ganrm_core.demo", "ganrm_core.distributed", "ganrm_core", "nodes", "benchmarks"),
     ("ganrm_core.cli", "scripts", "__init__"),
 )
 LEVEL_OF = {package: level for level, packages in enumerate(LEVELS, start=1) for package in packages}

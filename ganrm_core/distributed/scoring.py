@@ -1,0 +1,121 @@
+"""Scoring on a Ray cluster: pictures listed by tasks, shards scored by a pool of actors that grows with the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..utils.progress import Progress, ProgressCallback
+from .cluster import ClusterSettings, WorkerResources, worker_resources
+from .listing import Source, listed
+from .run_folder import RunFolder, RunSettings, Shard, shards_of
+from .shard_scorer import ShardScorer
+from .shipped_model import ShippedModel
+from .storage import pyarrow_module
+
+_MOST_BLOCKS = 4096  # Ray keeps about 10 kB per block in the process that drives it
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """`pictures` of the whole run, of which `earlier` were done before this call; `errors` of this call have no score."""
+
+    pictures: int
+    earlier: int
+    errors: int
+
+
+class ScoringActor:
+    """Ray Data's actor: takes rows (source, number) that name shards, scores these, and returns a line about each."""
+
+    def __init__(
+        self, place: str, settings: RunSettings, model: ShippedModel, resources: WorkerResources
+    ) -> None:
+        resources.settle()
+        self._scorer = ShardScorer(place, settings, lambda: model.load(resources.device))
+
+    def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for source, number in zip(batch["source"], batch["number"], strict=True):
+            done = self._scorer.score(Shard(int(source), int(number)))
+            yield {"pictures": np.array([done.pictures]), "errors": np.array([done.errors])}
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """A run's folder `place` and settings, its model, and what its workers take of the cluster."""
+
+    place: str
+    settings: RunSettings
+    model: ShippedModel
+    cluster: ClusterSettings
+
+    def run(self, ray: Any, progress: ProgressCallback) -> RunResult:
+        """Score what is not yet scored; the folder must have been begun with the same settings.
+
+        Nothing that grows with the number of pictures is held here, only the numbers of their shards.
+        """
+        folder = RunFolder(self.place)
+        counts = folder.counts()
+        if counts is None:
+            counts = self._list(ray, folder, progress)
+        finished = folder.finished()
+        total = done = errors = 0
+        pending: list[Shard] = []
+        for shard, size in shards_of(counts, self.settings.shard_size):
+            total += size
+            if shard in finished:
+                done += size
+            else:
+                pending.append(shard)
+        earlier = done
+        progress(Progress("scoring", done, total, {"errors": errors}))
+        for pictures, failed in self._scored(ray, pending):
+            done, errors = done + pictures, errors + failed
+            progress(Progress("scoring", done, total, {"errors": errors}))
+        return RunResult(total, earlier, errors)
+
+    def _list(self, ray: Any, folder: RunFolder, progress: ProgressCallback) -> list[int]:
+        """List every source in a task of its own; returns the pictures of each."""
+        sources, size = self.settings.sources, self.settings.shard_size
+        task = ray.remote(_list_source)
+        waiting = {task.remote(self.place, number, each, size): number for number, each in enumerate(sources)}
+        counts = [0] * len(sources)
+        progress(Progress("listing", 0, len(sources)))
+        while waiting:
+            ready, _ = ray.wait(list(waiting), num_returns=1)
+            counts[waiting.pop(ready[0])] = ray.get(ready[0])
+            progress(Progress("listing", len(sources) - len(waiting), len(sources)))
+        folder.complete_listing(counts)
+        return counts
+
+    def _scored(self, ray: Any, pending: Sequence[Shard]) -> Iterator[tuple[int, int]]:
+        """Pictures and errors of each shard, as they come."""
+        if not pending:
+            return
+        resources = worker_resources(ray, self.cluster)
+        lines = ray.data.from_arrow(_blocks(pending)).map_batches(
+            ScoringActor,
+            fn_constructor_args=(self.place, self.settings, self.model, resources),
+            batch_size=1,
+            **resources.pool(ray),
+        )
+        for batch in lines.iter_batches(batch_size=None, prefetch_batches=0):
+            yield from zip(batch["pictures"].tolist(), batch["errors"].tolist(), strict=True)
+
+
+def _list_source(place: str, number: int, source: Source, size: int) -> int:
+    return RunFolder(place).write_listing(number, listed(source), size)
+
+
+def _blocks(shards: Sequence[Shard]) -> list[Any]:
+    """Tables of shards, one per task of an actor."""
+    arrow = pyarrow_module("")
+    size = -(-len(shards) // _MOST_BLOCKS)
+    groups = [shards[start : start + size] for start in range(0, len(shards), size)]
+    return [
+        arrow.table({"source": [s.source for s in group], "number": [s.number for s in group]})
+        for group in groups
+    ]
