@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .arguments import Subparsers, add_json, add_model, add_recursive, load_model
 from .output import print_facts, print_json, print_skipped, warn, warn_skipped
-from .output_paths import empty_folders_removed, warn_renamed
+from .output_paths import empty_folders_removed, prepare_empty, warn_renamed
 from .progress_bars import bars
 from .prompts import add_prompts, prompt_source
 
@@ -55,7 +55,7 @@ def add_parser(commands: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..selection.close_calls import close_calls_text
     from ..selection.folder import FolderSettings, find_candidates, rank_files
-    from ..selection.placement import place_selection, prepare_folder
+    from ..selection.placement import place_selection
     from ..utils.files import shown
     from ..utils.short_names import short_names
 
@@ -67,10 +67,10 @@ def run(options: argparse.Namespace) -> int:
         min_keep=options.min_keep,
         ties="surer first" if options.surer_first else "by score",
     )
-    files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
-    prompt_of = prompt_source(options, files)
     with empty_folders_removed(options.output):
-        prepare_folder(options.output)
+        prepare_empty(options.output)  # first: it may bring candidates back
+        files = find_candidates(options.folder, options.output, recursive=options.recursive, say=warn)
+        prompt_of = prompt_source(options, files)
         model = load_model(options)
         with bars() as progress:
             ranked = rank_files(model, files, settings, prompt_of=prompt_of, progress=progress)
