@@ -92,9 +92,14 @@ class _Bench:
             if not midst and ended.code:
                 self._fault(f"a run after a kill ended with {ended.code}: {_last_line(ended.said)}")
             self._check("after a kill", self._scenario.faults)
-            if fresh := not midst or self._chance.random() > _AGAIN or tally.kills == count:
+            fresh = not midst or self._chance.random() > _AGAIN or tally.kills == count
+            if not midst:
+                self._check("after a run to its end", self._scenario.unfinished)
+            elif fresh:
                 self._finish()
         tally.seconds = time.monotonic() - started
+        midst = f"{tally.midst} in the midst, {tally.writing} while writing"
+        print(f"{tally.name}: {tally.kills} kills, {midst}, {len(tally.faults)} faults", flush=True)
         return tally
 
     def _measure(self) -> None:
@@ -154,7 +159,6 @@ class _Bench:
 
 def _scenarios(materials: Materials, journal: Journal) -> list[Scenario]:
     return [
-        Training(materials, journal),
         Saving(materials, journal),
         Datasets(materials, journal),
         Best(materials, journal, "move"),
@@ -163,6 +167,7 @@ def _scenarios(materials: Materials, journal: Journal) -> list[Scenario]:
         FeatureCache(materials, journal),
         Groups(materials, journal),
         LoraTraining(materials, journal),
+        Training(materials, journal),
     ]
 
 

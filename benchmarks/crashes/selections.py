@@ -6,6 +6,8 @@ import csv
 import shutil
 from pathlib import Path
 
+from ganrm_core.selection.unfinished import LIST
+
 from .processes import Journal
 from .scenario import Materials, Scenario, command, picture_faults, visible
 
@@ -24,6 +26,8 @@ class Best(Scenario):
         self.materials.copied_to(folder / _PICTURES)
 
     def run(self, folder: Path) -> None:
+        if (folder / _BEST / "contact_sheet.jpg").exists() and not (folder / _BEST / LIST).exists():
+            return  # the one before was killed after its work: a user looks at the result
         places = (self.materials.model, folder / _PICTURES, "--output", folder / _BEST)
         command("best", *places, "--group-size", "2", f"--{self._mode}")
 

@@ -116,7 +116,12 @@ def test_combinations(tmp_path: Path) -> None:
         "from pathlib import Path; from ganrm_core.rewards.combination_file import load_reward",
         "load_reward(Path(path), offline=True)",
     )
-    for path, said in ((deep, "more than 8 deep"), (huge, "larger than 1 MB"), (nested, "nested"), (many, "damaged")):
+    for path, said in (
+        (deep, "more than 8 deep"),
+        (huge, "larger than 1 MB"),
+        (nested, "nested"),
+        (many, "damaged"),
+    ):
         assert said in found[path.name], path.name
         assert path.name in found[path.name]
         assert "\n" not in found[path.name]

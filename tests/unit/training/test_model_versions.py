@@ -69,15 +69,18 @@ class TestWriteReplacing:
         replace = Path.replace
 
         def last_moment(self: Path, target: Path) -> Path:
-            aside = [each for each in tmp_path.glob("a (before*")]
-            assert (path.read_bytes(), sorted(each.read_bytes() for each in aside)) == (b"old", [b"features", b"old"])
+            aside = list(tmp_path.glob("a (before*"))
+            assert (path.read_bytes(), sorted(each.read_bytes() for each in aside)) == (
+                b"old",
+                [b"features", b"old"],
+            )
             assert not archive.exists()
             return replace(self, target)
 
         monkeypatch.setattr(Path, "replace", last_moment)
         if not links:
             monkeypatch.setattr(os, "link", Mock(side_effect=OSError(1, "Operation not permitted")))
-            monkeypatch.setattr(files, "_publish", lambda temporary, target: os.rename(temporary, target))
+            monkeypatch.setattr(files, "_publish", Path.rename)
         aside = write_replacing(path, b"new")
         assert aside is not None
         assert (path.read_bytes(), aside.read_bytes()) == (b"new", b"old")
