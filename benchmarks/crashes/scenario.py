@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import runpy
 import shutil
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
@@ -75,11 +77,13 @@ class Scenario(ABC):
 
 
 def command(*arguments: str | Path) -> None:
-    """Run `ganrm` with these arguments. Raises RuntimeError where it does not end with 0."""
-    from ganrm_core.cli import main
-
-    if code := main([str(argument) for argument in arguments]):
-        raise RuntimeError(f"ganrm ended with {code}")
+    """Run `python -m ganrm_core.cli` with these arguments. Raises RuntimeError where it does not end with 0."""
+    sys.argv = ["ganrm", *map(str, arguments)]
+    try:
+        runpy.run_module("ganrm_core.cli", run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise RuntimeError(f"ganrm ended with {end.code}") from end
 
 
 def visible(folder: Path) -> list[Path]:
@@ -113,7 +117,6 @@ def picture_faults(sources: list[Path], places: list[Path], most: int = 2) -> li
 
 def as_module(root: Path) -> None:
     """Make the node pack importable as `pack`, without ComfyUI: for its files that need none of it."""
-    import sys
     from types import ModuleType
 
     package = ModuleType("pack")
