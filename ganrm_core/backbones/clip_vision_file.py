@@ -140,7 +140,7 @@ def _settings(header: str | None, label: str) -> dict[str, Any]:
         return {}
     try:
         settings = json.loads(header)
-    except ValueError:
+    except (ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict):
         raise BackboneError(f"{label}: {HEADER_KEY} in its header is not a JSON object. Write it again.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..utils.bounded_json import read_json_file
 from ..utils.error_text import reason
 from ..utils.errors import BackboneError
 from ..utils.files import expand_home
@@ -240,5 +240,5 @@ def _side(size: Any) -> int | None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    data: dict[str, Any] = read_json_file(path)
     return data

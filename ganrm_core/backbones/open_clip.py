@@ -5,7 +5,6 @@ Also `open_clip:hf-hub:<owner>/<repository>` for models that bring their own con
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..utils.bounded_json import read_json_file
 from ..utils.error_text import reason
 from ..utils.errors import BackboneError
 from .base import BackboneSpec, freeze, sha256_of_files
@@ -161,7 +161,7 @@ def _from_file(
 def _from_hub(open_clip: Any, name: str, folders: Sequence[Path], offline: bool) -> _Source:
     about_file, weights = _files_of_repository(name.removeprefix(HUB_PREFIX), folders, offline)
     try:
-        about = json.loads(about_file.read_text(encoding="utf-8"))
+        about = read_json_file(about_file)
         config, preprocessing = about.get("model_cfg", about), about.get("preprocess_cfg", {})
         trunk = str(config["vision_cfg"].get("timm_model_name", ""))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -9,7 +9,7 @@ from .arguments import Subparsers, add_json, add_model, add_recursive, load_mode
 from .engine import add_engine, add_shard_size, refuse_without_ray
 from .given_paths import given_place, local_path
 from .output import print_facts, print_json, print_skipped, warn, warn_skipped
-from .output_paths import empty_folders_removed, warn_renamed
+from .output_paths import empty_folders_removed, prepare_empty, warn_renamed
 from .progress_bars import bars
 from .prompts import add_prompts, prompt_source
 
@@ -85,16 +85,16 @@ def run(options: argparse.Namespace) -> int:
         return best_on_ray(options, settings)
     from ..selection.close_calls import close_calls_text
     from ..selection.folder import find_candidates, rank_files
-    from ..selection.placement import place_selection, prepare_folder
+    from ..selection.placement import place_selection
     from ..utils.files import shown
     from ..utils.short_names import short_names
 
     refuse_without_ray(options, "ray_address", "worker_cores", "shard_size")
     folder, output = local_path(options.folder), local_path(options.output)
-    files = find_candidates(folder, output, recursive=options.recursive, say=warn)
-    prompt_of = prompt_source(options, files)
     with empty_folders_removed(output):
-        prepare_folder(output)
+        prepare_empty(output)  # first: it may bring candidates back
+        files = find_candidates(folder, output, recursive=options.recursive, say=warn)
+        prompt_of = prompt_source(options, files)
         model = load_model(options)
         with bars() as progress:
             ranked = rank_files(model, files, settings, prompt_of=prompt_of, progress=progress)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .arguments import MODEL_HELP, Subparsers, add_json, add_loading, add_recursive, given_model, load_model
 from .cull_table import print_culled
 from .output import print_facts, print_json, print_skipped, warn, warn_skipped
-from .output_paths import check_suffix, empty_folders_removed, warn_renamed
+from .output_paths import check_suffix, empty_folders_removed, prepare_empty, warn_renamed
 from .progress_bars import bars
 from .prompts import add_prompts, prompt_source
 
@@ -77,18 +77,16 @@ def run(options: argparse.Namespace) -> int:
     from ..selection.cull_report import cull_report
     from ..selection.culling import CullSettings, cull_files
     from ..selection.folder import find_candidates
-    from ..selection.placement import prepare_folder
 
     if options.undo:
         return _undo(options)
     _check(options)
     settings = CullSettings(options.alike, options.keep, options.within)
     targets = [folder for folder in (options.output, options.move_rest) if folder]
-    files = find_candidates(options.folder, *targets, recursive=options.recursive, say=warn)
-    prompt_of = prompt_source(options, files)
     with empty_folders_removed(*targets):
-        for folder in targets:
-            prepare_folder(folder)
+        prepare_empty(*targets)  # first: it may bring candidates back
+        files = find_candidates(options.folder, *targets, recursive=options.recursive, say=warn)
+        prompt_of = prompt_source(options, files)
         model = load_model(options)
         with bars() as progress:
             found = cull_files(model, files, settings, prompt_of=prompt_of, progress=progress)
@@ -130,20 +128,27 @@ def _placed(
 
     from ..data.selection_table import SHEET
     from ..selection.culling import groups_of_several, the_rest
-    from ..selection.moved_files import move_away
+    from ..selection.moved_files import Moved, move_away
     from ..selection.placement import place_selection
     from ..selection.selection_sheet import write_sheet
 
     rest = the_rest(found)  # before: a file that cannot be copied must not be moved
+    moves: list[Moved] = []
+
+    def finish(placed: FolderSelection) -> None:
+        if placed.folder and (several := groups_of_several(placed)).rows:
+            write_sheet(placed.folder / SHEET, several, progress)
+        if options.move_rest and rest:
+            moves.append(move_away(rest, options.move_rest, progress))
+
     if options.output:
-        found = place_selection(found, options.output, "copy", progress, sheet=False)
-        written = found.folder or options.output
-        warn_renamed(options.output, written)
-        if (several := groups_of_several(found)).rows:
-            write_sheet(written / SHEET, several, progress)
-    if not options.move_rest or not rest:
+        found = place_selection(found, options.output, "copy", progress, sheet=False, then=finish)
+        warn_renamed(options.output, found.folder or options.output)
+    else:
+        finish(found)
+    if not moves:
         return found, {}
-    moved = move_away(rest, options.move_rest, progress)
+    (moved,) = moves
     warn_renamed(options.move_rest, moved.folder)
     return replace(found, skipped=[*found.skipped, *moved.skipped]), moved.targets
 

@@ -41,3 +41,17 @@ def warn_renamed(wanted: Path, written: Path) -> None:
             f"{shown(wanted)} was taken by another program meanwhile, and nothing is ever overwritten. Written instead: "
             f"{shown(written)}."
         )
+
+
+def prepare_empty(*folders: Path) -> None:
+    """Make the output folders, and say where a run that was killed is taken back. Raises as `prepare_folder`."""
+    from ..selection.placement import prepare_folder
+    from ..utils.files import shown
+
+    for folder in folders:
+        if count := prepare_folder(folder):
+            pictures = "the picture" if count == 1 else f"the {count} pictures"
+            warn(
+                f"An earlier run was interrupted as it filled {shown(folder)}: {pictures} it had placed there were taken "
+                "back, and this run begins anew."
+            )

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from ..utils.cache_entries import content_name, last_used, remove_entry
 from ..utils.errors import OutputError
+from ..utils.file_times import set_newest
 from ..utils.files import atomic_file
 from ..utils.logs import logger_of
 
@@ -29,7 +29,6 @@ _log = logger_of(__name__)
 _FORMAT = 1
 _SUFFIX = ".safetensors"
 _KEY_LENGTH = 40  # of hex digits: some systems allow no long paths
-_STALE_S = 24 * 60 * 60
 _RESERVE = 500 * 10**6
 """Bytes that stay free on the disk: a cache must not fill it up."""
 
@@ -113,6 +112,8 @@ class TensorStore:
             self.problem = str(error)
             _log.warning("GAN-RM: nothing can be kept for the next run: %s", error)
         else:
+            # `load` takes the newest of several under one key, also where the clock was set back.
+            set_newest(path, self._entries(f"{key}-*{_SUFFIX}"))
             self._used.add(path.name)
 
     def _make_room(self, needed: int) -> None:
@@ -128,10 +129,6 @@ class TensorStore:
             path, size = evictable.pop()
             remove_entry(path)
             room += size
-        # Partial files of a crash; younger ones may belong to another process.
-        for path in self.folder.glob(f".*.part{_SUFFIX}"):
-            if time.time() - last_used(path) > _STALE_S:
-                remove_entry(path)
         if room < 0:
             raise OutputError(
                 f"What this run keeps takes more than the {self.most_bytes / 1e9:.0f} GB set aside for it."

@@ -13,6 +13,7 @@ and is written only where a part has one of these, so that earlier versions read
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -24,6 +25,7 @@ from typing import Any
 import torch
 
 from ..backbones.base import Backbone, BackboneSpec, sha256_of_files
+from ..utils.bounded_json import read_json_file
 from ..utils.error_text import damage
 from ..utils.errors import CheckpointError, DataError, OutputError
 from ..utils.files import atomic_file, check_new_file, is_file, shown
@@ -39,6 +41,8 @@ FORMAT_VERSION = 2
 _KEY = "ganrm_combination"
 _MOST_BYTES = 1_000_000
 _LONGEST_PATH = 1000
+_MOST_MODELS, _DEEPEST = 64, 8
+"""Of a combination of combinations: a few small files could name one model billions of times."""
 
 
 Source = Path | NetworkSpec
@@ -129,16 +133,9 @@ def read_combination(path: Path) -> Combination:
             f"There is no combination at {shown(path)}. Check the path, or make one with `ganrm combine`."
         )
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError("it is far too large")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_file(path, _MOST_BYTES)
         version = content[_KEY] if isinstance(content, Mapping) else None
-    except (
-        ValueError,
-        OSError,
-        LookupError,
-        RecursionError,
-    ) as error:  # JSON and UTF-8 errors are ValueErrors
+    except (ValueError, OSError, LookupError) as error:  # JSON and UTF-8 errors are ValueErrors
         raise CheckpointError(_invalid_file(path, damage(error))) from error
     if type(version) is not int or version < 1:
         raise CheckpointError(_invalid_file(path, f"its format version is {version!r:.40}"))
@@ -187,19 +184,24 @@ def load_reward(
     CheckpointError for a file that cannot be used, BackboneError as `RewardModel.load` does.
     """
     loaded: list[RewardModel] = []
+    counted = itertools.count(1)
 
-    def load(file: Source) -> Reward:
-        if isinstance(file, NetworkSpec):
-            return file.load(search_folders, device)
-        if is_combination(file):
+    def load(file: Source, depth: int = 0) -> Reward:
+        if not isinstance(file, NetworkSpec) and is_combination(file):
+            if depth == _DEEPEST:
+                raise CheckpointError(_too_much(source, f"combinations nested more than {_DEEPEST} deep"))
             combination = read_combination(file)
             used = [part for part in combination.parts if part.weight]
             return CombinedReward(
-                [load(part_source(file, part)) for part in used],
+                [load(part_source(file, part), depth + 1) for part in used],
                 [part.weight for part in used],
                 name=combination.name,
                 standards=[part.standard for part in used],
             )
+        if next(counted) > _MOST_MODELS:
+            raise CheckpointError(_too_much(source, f"more than {_MOST_MODELS} models in all"))
+        if isinstance(file, NetworkSpec):
+            return file.load(search_folders, device)
         shared = _loaded_backbone(file, loaded)
         if shared:
             model = RewardModel.load_with(file, lambda _: shared, device=device)
@@ -284,6 +286,10 @@ def _loaded_backbone(file: Path, loaded: Sequence[RewardModel]) -> Backbone | No
     if card.get("adapter"):
         return None
     return next((m.backbone for m in loaded if m.adapter is None and m.backbone.spec == spec), None)
+
+
+def _too_much(source: object, what: str) -> str:
+    return f"{shown(str(source))} holds {what}. Combine fewer with `ganrm combine`."
 
 
 def _invalid_file(path: Path, why: str) -> str:

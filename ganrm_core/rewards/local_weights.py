@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..backbones.hf_vision_model import import_transformers, quiet_transformers
+from ..utils.bounded_json import read_json_file
 from ..utils.error_text import damage, reason
 from ..utils.errors import BackboneError
 from ..utils.files import shown
@@ -123,14 +123,14 @@ def weights_files(folder: Path) -> tuple[Path, ...]:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file of a model's folder. Raises BackboneError where there is none."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json_file(path)
         if not isinstance(data, dict):
             raise ValueError("it holds no JSON object")
     except FileNotFoundError as error:
         raise BackboneError(
             f"The folder {shown(path.parent)} lacks {path.name}. Put it there; it is part of the published model."
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BackboneError(f"{shown(path)} is damaged ({damage(error)}). Download it again.") from error
     return data
 

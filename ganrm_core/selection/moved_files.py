@@ -6,22 +6,21 @@ undone like a complete one: each file is at one of its two places, or at both wi
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..data.selection_table import MOVED, MOVED_COLUMNS, has_header
 from ..data.skipped_files import Skipped, describe_skipped
-from ..utils.errors import DataError, NameTakenError, OutputError, SourceError
-from ..utils.file_hash import file_sha256
-from ..utils.file_names import unique_name
+from ..utils.errors import DataError, OutputError, SourceError
 from ..utils.file_placement import place
-from ..utils.files import atomic_file, shown
+from ..utils.files import shown
+from ..utils.partial_files import remove_abandoned
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from .folder_results import Row
-from .output_folder import free_folder
+from .moves import put_back, read_moves, target_names, write_moves
+from .unfinished import LIST, claimed
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,16 @@ def move_away(rows: Sequence[Row], output: Path, progress: ProgressCallback = no
     the list cannot be written, a move fails for all files alike (a full disk), or no file could be moved; what was moved
     until then stays moved, and is listed.
     """
-    targets = _targets(rows, output)
-    folder = _claim(output, rows, targets)
-    moves = {row: folder / targets[row.path] for row in rows}
+    targets = target_names(rows, output, {MOVED})
+    with claimed(output, targets, lambda folder: write_moves(folder / MOVED, targets)) as folder:
+        return _move(targets, folder, progress)
+
+
+def _move(targets: Mapping[Row, str], folder: Path, progress: ProgressCallback) -> Moved:
     skipped: list[Skipped] = []
     moved: dict[Path, Path] = {}
-    for done, (row, target) in enumerate(moves.items(), start=1):
+    for done, (row, name) in enumerate(targets.items(), start=1):
+        target = folder / name
         try:
             if changed := row.changed:
                 raise SourceError(f"Cannot move {shown(row.path)}: {changed}. Score it again.", changed)
@@ -70,7 +73,7 @@ def move_away(rows: Sequence[Row], output: Path, progress: ProgressCallback = no
             raise OutputError(f"{error} {_so_far(moved, folder)}") from error
         if target.exists():  # also one whose original could not be removed
             moved[row.path] = target
-        progress(Progress("moving the rest", done, len(moves)))
+        progress(Progress("moving the rest", done, len(targets)))
     if skipped and not moved:
         (folder / MOVED).unlink(missing_ok=True)
         raise OutputError(f"None of the pictures could be moved. {describe_skipped(skipped)}")
@@ -83,110 +86,25 @@ def move_back(table: Path, progress: ProgressCallback = no_progress) -> MovedBac
     The list may have been moved together with its files. Once all files are back it is removed, and its folder if
     that is empty. Raises DataError for a file that is no such list.
     """
-    moves = _read(table)
+    if not has_header(table, MOVED_COLUMNS):
+        there = "is no list of moved files" if table.exists() else "does not exist"
+        raise DataError(f"{shown(table)} {there}. Give the {MOVED} that `ganrm cull --move-rest` wrote.")
+    moves = read_moves(table)
     result = MovedBack()
     for done, (old, now) in enumerate(moves, start=1):
         try:
-            (result.back if _moved_back(old, now) else result.there).append(old)
+            (result.back if put_back(old, now) else result.there).append(old)
         except SourceError as error:
             result.skipped.append(Skipped(now, error.reason))
         progress(Progress("moving back", done, len(moves)))
     if not result.skipped:
         table.unlink(missing_ok=True)
+        # Of the run that was killed.
+        (table.parent / LIST).unlink(missing_ok=True)
+        remove_abandoned(table.parent)
         with suppress(OSError):  # something else is in it
             table.parent.rmdir()
     return result
-
-
-def _moved_back(old: Path, now: Path) -> bool:
-    """Move one file; False where it is at its old place already. Raises SourceError where it cannot be moved."""
-    try:
-        if not now.is_file():
-            if old.is_file():
-                return False
-            raise SourceError(f"{shown(now)} is gone.", "it is neither here nor where it was")
-        if old.exists() or old.is_symlink():
-            # Both: the run ended between the two steps of a move. Anything else is another picture.
-            if not _is_copy(old, now):
-                raise SourceError(f"{shown(old)} is taken.", f"another file is at its old place {shown(old)}")
-            now.unlink()
-            return True
-        old.parent.mkdir(parents=True, exist_ok=True)
-        place(now, old, "move")
-    except SourceError:
-        raise
-    except OutputError as error:
-        raise SourceError(str(error), str(error)) from error
-    except OSError as error:
-        raise SourceError(str(error), error.strerror or str(error)) from error
-    return True
-
-
-def _is_copy(old: Path, now: Path) -> bool:
-    """Whether `old` holds the content of `now`, and keeps it when `now` is removed."""
-    if not old.is_file():
-        return False
-    if old.samefile(now):
-        return not old.is_symlink()
-    return old.stat().st_size == now.stat().st_size and file_sha256(old) == file_sha256(now)
-
-
-def _targets(rows: Sequence[Row], output: Path) -> dict[Path, str]:
-    """A free name for each file in `output`; equal names are numbered."""
-    taken = {MOVED}
-    targets = {}
-    for row in rows:
-        name = unique_name(output, row.path.name, lambda candidate: candidate.casefold() in taken)
-        taken.add(name.casefold())
-        targets[row.path] = name
-    return targets
-
-
-def _claim(wanted: Path, rows: Sequence[Row], targets: dict[Path, str]) -> Path:
-    """Write the list into the first of `wanted`, `wanted (2)` … that has none yet, and return that folder."""
-    output = wanted
-    while True:
-        try:
-            with (
-                atomic_file(output / MOVED) as temporary,
-                # As scores.csv: Excel tells UTF-8 by its mark, and every file name comes out as it was.
-                temporary.open("w", newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
-            ):
-                table = csv.writer(file)
-                table.writerow(MOVED_COLUMNS)
-                # Absolute: undone from anywhere.
-                table.writerows(
-                    [row.path.absolute(), targets[row.path], row.group + 1, f"{row.score:.6f}"]
-                    for row in rows
-                )
-        except NameTakenError:
-            output = free_folder(wanted)
-            output.mkdir(exist_ok=True)
-        else:
-            return output
-
-
-def _read(table: Path) -> list[tuple[Path, Path]]:
-    """Old and present path of each file on the list."""
-    if not has_header(table, MOVED_COLUMNS):
-        there = "is no list of moved files" if table.exists() else "does not exist"
-        raise DataError(f"{shown(table)} {there}. Give the {MOVED} that `ganrm cull --move-rest` wrote.")
-    return list(_entries(table))
-
-
-def _entries(table: Path) -> Iterator[tuple[Path, Path]]:
-    with table.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        header = file.readline()
-        delimiter = next(mark for mark in ",;\t" if mark in header)  # Excel saves with either
-        for number, row in enumerate(csv.DictReader(file, MOVED_COLUMNS, delimiter=delimiter), start=2):
-            old, name = row["moved_from"] or "", row["moved_to"] or ""
-            # Only files beside the list: a list from elsewhere must not move anything else.
-            if not Path(old).is_absolute() or name in ("", ".", "..") or Path(name).name != name:
-                raise DataError(
-                    f"Row {number} of {shown(table)} names no file beside it, or no full path: it was changed. Nothing was "
-                    "moved; move the files by hand."
-                )
-            yield Path(old), table.parent / name
 
 
 def _so_far(moved: dict[Path, Path], folder: Path) -> str:

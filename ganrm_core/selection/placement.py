@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ..data.selection_table import COLUMNS, SHEET, TABLE
 from ..data.skipped_files import Skipped, describe_skipped
-from ..utils.errors import NameTakenError, OutputError, SourceError
-from ..utils.file_names import unique_name
+from ..utils.errors import OutputError, SourceError
 from ..utils.file_placement import PlaceMode, place
 from ..utils.files import atomic_file, check_new_file, shown
 from ..utils.logs import logger_of
+from ..utils.partial_files import is_partial
 from ..utils.progress import Progress, ProgressCallback, no_progress
 from .folder_results import FolderSelection, Row
-from .output_folder import free_folder
+from .moves import target_names
 from .selection_sheet import write_sheet
+from .unfinished import LIST, claimed, is_unfinished, take_back
 
 _log = logger_of(__name__)
 
+_ADVICE = " A run is filling it, or was interrupted: if none is running, `ganrm cull --undo {}` takes back what it had done."
 
-def prepare_folder(output: Path) -> None:
-    """Make the output folder. Raises OutputError where it is not empty or cannot be written to."""
+
+def prepare_folder(output: Path) -> int:
+    """Make the output folder. What a run that was killed had placed there is taken back first; returns how many files.
+
+    Raises OutputError where the folder is not empty or cannot be written to.
+    """
     try:
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        taken_back = take_back(output) if output.is_dir() else 0
+        if output.exists() and (not output.is_dir() or not all(map(is_partial, output.iterdir()))):
             raise OutputError(
                 f"{shown(output)} already exists and is not an empty folder. Choose another --output."
+                + (_ADVICE.format(shown(output / LIST)) if is_unfinished(output) else "")
             )
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -36,6 +44,7 @@ def prepare_folder(output: Path) -> None:
             f"The folder {shown(output)} cannot be made ({error.strerror}). Choose another."
         ) from error
     check_new_file(output / TABLE, what="the selection")
+    return taken_back
 
 
 def place_selection(
@@ -45,59 +54,69 @@ def place_selection(
     progress: ProgressCallback = no_progress,
     *,
     sheet: bool = True,
+    then: Callable[[FolderSelection], object] | None = None,
 ) -> FolderSelection:
     """Place the kept files into the empty folder `output`; if another run filled it meanwhile, into `output (2)` ….
 
     Also writes `scores.csv`, one row per candidate and per file skipped, and with `sheet` `contact_sheet.jpg`.
+    `then` is called with the result for what else belongs to the run: killed before its end, all of it is taken back by
+    the next `prepare_folder`.
     A file that is gone or changed since it was scored is not placed: in the result it is not kept but among the
     skipped. Raises OutputError where nothing could be placed or something cannot be written; then, as after any
     other exception, `output` is left empty except for moved files and the table that lists them.
     """
-    # Written before a file is touched: a folder that cannot be written to must not cost the scores.
-    output = _claim(output, selection)
-    selection = replace(selection, folder=output)
-    placement = _Placement(selection.kept, output, mode)
+    targets = target_names(selection.kept, output, (TABLE, SHEET))
+    # The table is written before a file is touched: a folder that cannot be written to must not cost the scores.
+    with claimed(output, targets, lambda folder: _write_table(folder / TABLE, selection)) as folder:
+        result = _placed(replace(selection, folder=folder), _Placement(targets, folder, mode), progress)
+        _log.info(
+            "placed %d of %d pictures into %s (%s)", len(result.kept), len(targets), shown(folder), mode
+        )
+        if sheet:
+            try:
+                write_sheet(folder / SHEET, result, progress)
+            except OutputError as error:
+                raise OutputError(f"{error} The pictures and {TABLE} are there, complete.") from error
+        if then:
+            then(result)
+    return result
+
+
+def _placed(selection: FolderSelection, placement: _Placement, progress: ProgressCallback) -> FolderSelection:
+    """Place the files and write the table of what became of them."""
+    table = placement.output / TABLE
     try:
         placement.run(progress)
         result = placement.applied_to(selection)
-        _write_table(output / TABLE, result, overwrite=True)
+        _write_table(table, result, overwrite=True)
     except BaseException as error:
         placement.undo()
         with suppress(OutputError, OSError):
             if placement.placed:
-                _write_table(output / TABLE, placement.applied_to(selection), overwrite=True)
+                _write_table(table, placement.applied_to(selection), overwrite=True)
             else:
-                (output / TABLE).unlink(missing_ok=True)
+                table.unlink(missing_ok=True)
         if placement.placed and isinstance(error, OutputError):
             raise OutputError(
-                f"{error} {len(placement.placed)} of {len(selection.kept)} pictures are in {shown(output)} already, "
-                f"and {TABLE} says which. Choose another output folder for the others."
+                f"{error} {len(placement.placed)} of {len(selection.kept)} pictures are in {shown(placement.output)} "
+                f"already, and {TABLE} says which. Choose another output folder for the others."
             ) from error
         raise
-    _log.info(
-        "placed %d of %d pictures into %s (%s)", len(result.kept), len(selection.kept), shown(output), mode
-    )
-    if sheet:
-        try:
-            write_sheet(output / SHEET, result, progress)
-        except OutputError as error:
-            raise OutputError(f"{error} The pictures and {TABLE} are there, complete.") from error
     return result
 
 
 class _Placement:
     """The files placed so far (source → target) and those that could not be."""
 
-    def __init__(self, rows: Sequence[Row], output: Path, mode: PlaceMode) -> None:
-        self._rows, self._output, self._mode = rows, output, mode
+    def __init__(self, targets: Mapping[Row, str], output: Path, mode: PlaceMode) -> None:
+        self._targets, self.output, self._mode = targets, output, mode
         self.placed: dict[Path, Path] = {}
         self.skipped: list[Skipped] = []
 
     def run(self, progress: ProgressCallback) -> None:
         """Place one file after another. Raises OutputError where none could be."""
-        targets = self._targets()
-        for done, row in enumerate(self._rows, start=1):
-            source, target = row.path, targets[row.path]
+        for done, (row, name) in enumerate(self._targets.items(), start=1):
+            source, target = row.path, self.output / name
             try:
                 if changed := row.changed:
                     raise SourceError(
@@ -108,7 +127,7 @@ class _Placement:
                 self.skipped.append(Skipped(source, error.reason))
             if target.exists():  # also one that was moved, but whose original could not be removed
                 self.placed[source] = target
-            progress(Progress(f"{self._mode} the best", done, len(self._rows)))
+            progress(Progress(f"{self._mode} the best", done, len(self._targets)))
         if self.skipped and not self.placed:
             raise OutputError(
                 f"None of the best pictures could be placed. {describe_skipped(self.skipped)} "
@@ -119,7 +138,7 @@ class _Placement:
         """Remove copies and links, except where the original is gone or changed; moved files stay."""
         if self._mode == "move":
             return
-        for row in self._rows:
+        for row in self._targets:
             if row.path in self.placed and not row.changed:
                 self.placed.pop(row.path).unlink(missing_ok=True)
 
@@ -130,29 +149,6 @@ class _Placement:
             for row in selection.rows
         ]
         return replace(selection, rows=rows, skipped=[*selection.skipped, *self.skipped])
-
-    def _targets(self) -> dict[Path, Path]:
-        """A free name in the output folder for each source, shortened where needed; equal names are numbered."""
-        taken = {TABLE, SHEET}
-        targets = {}
-        for row in self._rows:
-            name = unique_name(self._output, row.path.name, lambda candidate: candidate.casefold() in taken)
-            taken.add(name.casefold())
-            targets[row.path] = self._output / name
-        return targets
-
-
-def _claim(wanted: Path, selection: FolderSelection) -> Path:
-    """Write the table into the first of `wanted`, `wanted (2)` … that has none yet, and return that folder."""
-    output = wanted
-    while True:
-        try:
-            _write_table(output / TABLE, selection)
-        except NameTakenError:
-            output = free_folder(wanted)
-            output.mkdir(exist_ok=True)
-        else:
-            return output
 
 
 def _write_table(path: Path, selection: FolderSelection, *, overwrite: bool = False) -> None:

@@ -146,6 +146,7 @@ class DiskCache:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_SCHEMA)
+            _pull_back(connection)
         except BaseException:
             connection.close()
             raise
@@ -224,6 +225,16 @@ def user_folder() -> Path | None:
 def _without_quotes(text: str) -> str:
     """Without surrounding quotes, which Windows keeps in `set NAME="C:\\a folder"`."""
     return text.strip().strip("\"'").strip()
+
+
+def _pull_back(database: sqlite3.Connection) -> None:
+    """Shift stamps of the future to the present, in their order.
+
+    Where the clock was set back, what was used before would outlast everything that is used from now on.
+    """
+    newest = database.execute("SELECT MAX(used) FROM entries").fetchone()[0] or 0
+    if (ahead := newest - _now()) > 0:
+        database.execute("UPDATE entries SET used = used - ?", (ahead,))
 
 
 def _now() -> int:

@@ -43,12 +43,12 @@ def place(source: Path, target: Path, mode: PlaceMode) -> None:
     if os.path.lexists(target):
         raise name_taken_error(target)
     if mode == "copy":
-        _copy(real, target)
+        copy_file(real, target)
     elif mode == "link":
         _link(real, target)
     else:
         if source.is_symlink() or not hard_link(real, target):
-            _copy(real, target)
+            copy_file(real, target)
         _remove_moved(source, target)
 
 
@@ -66,7 +66,7 @@ def _link(source: Path, target: Path) -> None:
         ) from error
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     """Copy, verified by reading back before the target appears."""
     with atomic_file(target) as temporary:
         digest = hashlib.sha256()

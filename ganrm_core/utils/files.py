@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from .error_text import printable
 from .errors import NameTakenError, OutputError
 from .file_names import fits, fitting_name, numbers, split_name, unique_name
+from .partial_files import create, is_partial, partial_file, remove_abandoned
 
 # Raised by file systems without hard links: another disk, exFAT, network shares, phones.
 _NO_HARD_LINK = {
@@ -44,6 +44,8 @@ _CAUSE_AND_ADVICE = {
 }
 # Always mean "cannot write"; other errors only if they name the file that is written.
 _ALWAYS_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_tidied: set[str] = set()
+"""Folders that this process has freed of partial files."""
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -93,42 +95,44 @@ def check_new_file(path: Path, *, what: str, make_folders: bool = False) -> None
     if not fits(path):  # the probe has a shorter name
         raise _write_error(path, OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), what)
     # Only an attempt tells for root, network shares and every system.
-    probe = _temporary_name(path)
     try:
-        _create(probe)
+        with partial_file(path):
+            pass
     except OSError as error:
         raise _write_error(path, error, what) from error
-    probe.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Context manager: yields a temporary file to write, and publishes it as `path` on exit.
 
-    The temporary file has the same folder and suffix, and is synced to disk first. An existing file is replaced only
-    with `overwrite`, never one that appeared meanwhile. On any exception (Ctrl-C too) the temporary file is removed
-    and `path` unchanged. Raises OutputError for a full or read-only disk or missing permission, NameTakenError where
-    `path` exists; other exceptions of the body pass through.
+    The temporary file has the same folder and suffix, and is synced to disk first; what a killed process left of its
+    own there is removed. An existing file is replaced only with `overwrite`, never one that appeared meanwhile. On any
+    exception (Ctrl-C too) the temporary file is removed and `path` unchanged. Raises OutputError for a full or read-only
+    disk or missing permission, NameTakenError where `path` exists; other exceptions of the body pass through.
     """
     path = Path(path)
-    temporary = _temporary_name(path)
+    _tidy(path.parent)
     try:
-        # Inside the try, so that Ctrl-C right after it removes the file.
-        _create(temporary)
-        yield temporary
-        _sync(temporary)
-        if overwrite:
-            temporary.replace(path)
-        else:
-            _publish(temporary, path)
-        _sync_folder(path.parent)
+        with partial_file(path) as temporary:
+            yield temporary
+            _sync(temporary)
+            if overwrite:
+                temporary.replace(path)
+            else:
+                _publish(temporary, path)
+            _sync_folder(path.parent)
     except OSError as error:
-        if _is_write_error(error, temporary, path):
+        if _is_write_error(error, path):
             raise _write_error(path, error) from error
         raise
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+
+
+def _tidy(folder: Path) -> None:
+    """Once in each process: what a killed one left is of no use to anybody."""
+    if (name := os.path.abspath(folder)) not in _tidied:  # noqa: PTH100 - resolves no links
+        _tidied.add(name)
+        remove_abandoned(folder)
 
 
 def write_new(files: Callable[[str], Mapping[Path, bytes]]) -> list[Path]:
@@ -182,21 +186,12 @@ def _write_together(contents: Mapping[Path, bytes]) -> list[Path]:
     return written
 
 
-def _temporary_name(path: Path) -> Path:
-    # Hidden, so that folder readers skip it; with the suffix, by which writers choose the format.
-    return path.with_name(f".{secrets.token_hex(8)}.part{split_name(path.name)[1]}")
-
-
-def _create(path: Path) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-
-
 def _publish(temporary: Path, path: Path) -> None:
     if hard_link(temporary, path):
         return
     # Without hard links: create an empty file (fails if it exists), then replace it.
     try:
-        _create(path)
+        create(path)
     except FileExistsError as error:
         raise name_taken_error(path) from error
     try:
@@ -240,11 +235,11 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _is_write_error(error: OSError, temporary: Path, path: Path) -> bool:
+def _is_write_error(error: OSError, path: Path) -> bool:
     if error.errno in _ALWAYS_WRITING:
         return True
-    named = {os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | Path)}
-    return bool(named & {os.fspath(temporary), os.fspath(path)})
+    named = [Path(name) for name in (error.filename, error.filename2) if isinstance(name, str | Path)]
+    return any(name == path or (name.parent == path.parent and is_partial(name)) for name in named)
 
 
 def name_taken_error(path: Path) -> NameTakenError:

@@ -14,9 +14,10 @@ from ...ganrm_core.backbones.registry import DEFAULT_BACKBONE, PACKAGED
 from ...ganrm_core.rewards.base import Reward
 from ...ganrm_core.rewards.discriminator.checkpoint import COMPANION_SUFFIX, read_card
 from ...ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ...ganrm_core.training.model_versions import mark_as_newest, newest, series_of, write_replacing
+from ...ganrm_core.training.model_versions import newest, series_of, write_replacing
 from ...ganrm_core.utils.errors import BackboneError, CheckpointError, OutputError
 from ...ganrm_core.utils.file_names import fitting_name, numbers
+from ...ganrm_core.utils.file_times import set_newest
 from ...ganrm_core.utils.files import check_new_file, shown, write_new_file
 from ..display.messages import about_card
 from ..display.previews import in_node
@@ -191,18 +192,21 @@ class _Saved:
 
 def _save(path: Path, content: bytes, *, replace: bool) -> _Saved:
     """Save under `path`; if another model has that name, replace it or add a number. An identical one is kept once."""
-    last = newest(_versions(path))
+    versions = _versions(path)
+    last = newest(versions)
     if kept := _identical_file(path, content, numbered=not replace):
         if kept != last:
-            mark_as_newest(kept)
+            set_newest(kept, versions)
         return _Saved(kept, is_new=False)
     before = auc_of_file(last)
     if not os.path.lexists(path):
         check_new_file(path, what="the reward model", make_folders=True)
     if replace:
-        aside = write_replacing(path, content)
-        return _Saved(path, True, before, aside)
-    return _Saved(write_new_file(path, content), True, before)
+        aside, saved = write_replacing(path, content), path
+    else:
+        aside, saved = None, write_new_file(path, content)
+    set_newest(saved, versions)
+    return _Saved(saved, True, before, aside)
 
 
 def _identical_file(path: Path, content: bytes, *, numbered: bool) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import folder_paths
 
 from ...ganrm_core.rewards.known.judges import Judge
 from ...ganrm_core.rewards.prompt_fit.clip_files_pair import fitting_text_encoders
+from ...ganrm_core.utils.bounded_json import read_json_file
 from ...ganrm_core.utils.errors import BackboneError
 from ...ganrm_core.utils.files import shown
 from .folders import BACKBONES, JUDGES, WEIGHTS, subfolders
@@ -226,7 +226,7 @@ def _sees_and_writes(folder: Path) -> bool:
 def _config(folder: Path) -> dict[str, Any]:
     """The configuration of a folder; empty where it cannot be read."""
     try:
-        found = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        found = read_json_file(folder / _CONFIG)
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

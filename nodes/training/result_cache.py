@@ -11,8 +11,6 @@ import hashlib
 import json
 import logging
 import math
-import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from ...ganrm_core.training.config import TrainingSettings
 from ...ganrm_core.training.trainer import METHOD, TrainingResult
 from ...ganrm_core.utils.cache_entries import content_name, last_used, remove_entry
 from ...ganrm_core.utils.errors import BackboneError, CheckpointError, OutputError
+from ...ganrm_core.utils.file_times import set_newest
 from ...ganrm_core.utils.files import atomic_file, shown
 from ...ganrm_core.utils.progress import History
 
@@ -38,7 +37,6 @@ _FORMAT = 1
 _RECORD = "training_result"
 _SUFFIX = ".safetensors"
 _KEY_LENGTH = 40  # of hex digits: some systems allow no long paths
-_STALE_S = 24 * 60 * 60
 
 
 def training_key(files: TrainingFiles, settings: TrainingSettings, backbone_identity: str) -> str:
@@ -79,8 +77,7 @@ class TrainingCache:
             except (BackboneError, OSError) as error:  # such as other weights under the same name
                 logging.warning("GAN-RM: a kept training result cannot be used: %s", error)
             else:
-                with contextlib.suppress(OSError):
-                    os.utime(path)
+                set_newest(path, self._entries(f"*{_SUFFIX}"))
                 return result
         return None
 
@@ -95,19 +92,17 @@ class TrainingCache:
                 temporary.write_bytes(content)
         except (OutputError, OSError) as error:
             logging.warning("GAN-RM: this training result cannot be kept for the next run: %s", error)
-        self._trim()
+        self._trim(path)
 
-    def _trim(self) -> None:
+    def _trim(self, kept: Path) -> None:
+        # Also where the clock was set back, and what was just stored looks like the oldest.
+        set_newest(kept, self._entries(f"*{_SUFFIX}"))
         room = self.most_bytes
         for position, path in enumerate(self._entries(f"*{_SUFFIX}")):
             with contextlib.suppress(OSError):  # gone: another process trims too
                 room -= path.stat().st_size
                 if position >= self.most_entries or room < 0:
                     remove_entry(path)
-        # Partial files of a crash; younger ones may belong to another process.
-        for path in self.folder.glob(f".*.part{_SUFFIX}"):
-            if time.time() - last_used(path) > _STALE_S:
-                remove_entry(path)
 
     def _entries(self, pattern: str) -> list[Path]:
         """Matching entries, most recently used first."""

@@ -28,7 +28,9 @@ _SECTIONS = (
 )  # fmt: skip
 """Entries of a card that are objects, or null."""
 _NO_MODELS = (COMPANION_SUFFIX, ".part.safetensors")
-_HEADER_LIMIT = 100_000_000  # the limit safetensors itself sets
+_HEADER_LIMIT = 8_000_000  # parsed, JSON takes up to 25 times its length; cards have some hundred kilobytes
+_MOST_BYTES = 2**30
+"""Of a file whose tensors are read: heads and adapters have at most some hundred megabytes."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises CheckpointError where the file is absent, damaged, not ours or newer."""
     card = read_card(path)
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"with more than {_MOST_BYTES >> 30} GB it is far too large for a reward model")
         with open_safetensors(path) as file:
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
     except Exception as error:
@@ -121,8 +125,10 @@ def _read_header(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(_HEADER_LIMIT, path.stat().st_size - 8):
+            if not 2 <= length <= path.stat().st_size - 8:
                 raise ValueError("its header is cut off or is not one")
+            if length > _HEADER_LIMIT:
+                raise ValueError(f"its header is larger than {_HEADER_LIMIT / 1e6:g} MB")
             header = json.loads(file.read(length))
     except (ValueError, OSError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors
         raise CheckpointError(_damaged(path, damage(error))) from error

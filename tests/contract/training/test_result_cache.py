@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from contract_support.pack import Pack
 
+from ganrm_core.utils.partial_files import partial_file
+
 KEY = "a" * 40
 
 
@@ -169,10 +171,9 @@ class TestSize:
         self, kit: Kit, cache: Any
     ) -> None:
         cache.folder.mkdir()
-        old, young = (cache.folder / f".{name}.part.safetensors" for name in ("old", "young"))
-        old.touch()
-        young.touch()
-        os.utime(old, (1e9, 1e9))
-        kit.store(cache)
-        assert not old.exists()
-        assert young.exists()
+        left = cache.folder / ".0123456789abcdef.part.safetensors"
+        left.touch()
+        with partial_file(cache.folder / "theirs.safetensors") as theirs:
+            kit.store(cache)
+            assert theirs.exists()
+        assert not left.exists()

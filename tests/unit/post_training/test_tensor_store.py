@@ -17,6 +17,7 @@ from safetensors.torch import save
 from unit_support.failing_disk import refuse_creating
 
 from ganrm_core.post_training.tensor_store import TensorStore, entry_key, tensor_hash
+from ganrm_core.utils.partial_files import partial_file
 
 
 def entry(value: float = 0.0, size: int = 250) -> dict[str, torch.Tensor]:
@@ -80,14 +81,23 @@ def test_a_full_disk_is_told_once_and_nothing_raises(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_rests_of_a_crash_are_cleared_away(tmp_path: Path) -> None:
-    for name, hours in (("old", 30), ("young", 1)):
-        rest = tmp_path / f".{name}.part.safetensors"
-        rest.touch()
-        os.utime(rest, (time.time() - 3600 * hours,) * 2)
-    TensorStore(tmp_path).store("key", entry())
-    hidden = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
-    assert hidden == [".young.part.safetensors"]
+def test_rests_of_a_crash_are_cleared_away_and_work_in_progress_is_not(tmp_path: Path) -> None:
+    (tmp_path / ".0123456789abcdef.part.safetensors").touch()
+    with partial_file(tmp_path / "theirs.safetensors") as theirs:
+        TensorStore(tmp_path).store("key", entry())
+        assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == [theirs]
+
+
+def test_the_last_one_stored_counts_also_when_the_clock_was_set_back(tmp_path: Path) -> None:
+    store = TensorStore(tmp_path)
+    store.store("key", entry())
+    (kept,) = tmp_path.iterdir()
+    os.utime(kept, (4e9, 4e9))
+    store.store("key", {"a": torch.full((3,), 5.0)})  # as `replace`, ended before the first one was removed
+    assert len(list(tmp_path.iterdir())) == 2
+    found = TensorStore(tmp_path).load("key")
+    assert found is not None
+    assert found["a"].tolist() == [5, 5, 5]
 
 
 def test_what_earlier_versions_kept_is_found(tmp_path: Path) -> None:

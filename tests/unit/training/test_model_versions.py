@@ -9,7 +9,9 @@ from unittest.mock import Mock
 
 import pytest
 
+from ganrm_core.training.feature_archive import archive_path
 from ganrm_core.training.model_versions import newest, series_of, write_replacing
+from ganrm_core.utils import files
 from ganrm_core.utils.errors import OutputError
 
 
@@ -56,6 +58,33 @@ class TestWriteReplacing:
         with pytest.raises(OutputError, match=r"Cannot put .* aside"):
             write_replacing(path, b"new")
         assert [each.name for each in tmp_path.iterdir()] == ["a.safetensors"]
+
+    @pytest.mark.parametrize("links", [True, False])
+    def test_the_name_is_never_without_a_model(
+        self, links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, archive = tmp_path / "a.safetensors", tmp_path / "a.features.safetensors"
+        path.write_bytes(b"old")
+        archive.write_bytes(b"features")
+        replace = Path.replace
+
+        def last_moment(self: Path, target: Path) -> Path:
+            aside = list(tmp_path.glob("a (before*"))
+            assert (path.read_bytes(), sorted(each.read_bytes() for each in aside)) == (
+                b"old",
+                [b"features", b"old"],
+            )
+            assert not archive.exists()
+            return replace(self, target)
+
+        monkeypatch.setattr(Path, "replace", last_moment)
+        if not links:
+            monkeypatch.setattr(os, "link", Mock(side_effect=OSError(1, "Operation not permitted")))
+            monkeypatch.setattr(files, "_publish", Path.rename)
+        aside = write_replacing(path, b"new")
+        assert aside is not None
+        assert (path.read_bytes(), aside.read_bytes()) == (b"new", b"old")
+        assert archive_path(aside).read_bytes() == b"features"
 
     def test_many_at_once_lose_none(self, tmp_path: Path) -> None:
         path = tmp_path / "a.safetensors"

@@ -70,6 +70,25 @@ class TestSize:
         assert (left[0], 1 in left, left[-4:]) == (0, False, [9, 10, 11, 12])
         assert len(left) * 1000 <= 10_000
 
+    def test_a_clock_that_was_set_back_does_not_keep_the_old_for_ever(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = [4 * 10**12]
+        monkeypatch.setattr(disk_cache, "_now", lambda: now[0])
+        before = DiskCache(file, 10_000)
+        for place in range(5):
+            before.put(f"before {place}", bytes(1000))
+            now[0] += 1000
+        before.close()
+        now[0] = 10**12
+        cache = DiskCache(file, 10_000)
+        for place in range(8):
+            now[0] += 1000
+            cache.put(f"after {place}", bytes(1000))
+        assert all(cache.get(f"after {place}") is not None for place in range(8))
+        left = [place for place in range(5) if cache.get(f"before {place}") is not None]
+        assert left == list(range(5))[5 - len(left) :], "the oldest went first"
+
     def test_what_another_process_left_counts(self, file: Path) -> None:
         DiskCache(file, PLENTY).put("old", bytes(9000))
         cache = DiskCache(file, 5000)
