@@ -10,7 +10,7 @@ from host_support.run import Event, Run
 
 from .soak_kinds import CANCELLED, FAILED, SUCCESS, Kind
 
-_SECONDS = 300
+_SECONDS = 1800
 _LATEST_CANCEL = 2.0
 """Seconds after the start of a prompt."""
 
