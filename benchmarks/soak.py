@@ -31,7 +31,7 @@ from benchmarks.server_runs.trend import trend
 
 FLAT_MB = 5.0
 """Growth per 1,000 prompts below which memory counts as flat."""
-_FREE_SHARE = 0.1
+_FREE_SHARE = 0.05
 _LOGGED_FAULTS = re.compile(r"^(?:Exception in thread|Exception ignored|.*never retrieved).*$", re.MULTILINE)
 
 

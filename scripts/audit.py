@@ -30,7 +30,9 @@ _SECONDS = 300
 def main() -> int:
     parser = argparse.ArgumentParser(description="SBOM and known vulnerabilities of the tested set.")
     parser.add_argument("--python", default=sys.executable, help="whose environment the SBOM describes")
-    parser.add_argument("--sbom", type=Path, help="where the SBOM is written (default: only made and counted)")
+    parser.add_argument(
+        "--sbom", type=Path, help="where the SBOM is written (default: only made and counted)"
+    )
     parser.add_argument("--tools", type=Path, help="folder with cyclonedx-py and pip-audit")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="audit-") as name:

@@ -175,7 +175,7 @@ _GOOD = (
     Kind("sampler", 10, _sampled),
     Kind("generated, saved", 8, _generated_and_saved),
     Kind("heatmap", 6, _heatmap),
-    Kind("train", 6, _train),
+    Kind("train", 4, _train),
     Kind("train, heatmap", 2, _trained_and_used),
     Kind("score folder", 6, _folder),
     Kind("cull folder", 4, _culled),
@@ -183,8 +183,8 @@ _GOOD = (
     Kind("combine", 3, _combined),
     Kind("add to dataset", 4, _grown),
     Kind("groups", 3, lambda random: _grouped(random, count=2, pictures=2)),
-    Kind("train LoRA", 1, _lora),
-    Kind("learn in turn", 0.5, _adversarial),
+    Kind("train LoRA", 0.5, _lora),
+    Kind("learn in turn", 0.2, _adversarial),
 )
 _BAD = (
     Kind("too few pictures", 2, _few),  # the node asks for more; what follows it does not run
@@ -199,6 +199,6 @@ _STOPPED = (
     Kind("train, cancelled", 3, lambda random: _train(random, views=4), CANCELLED),
     Kind("sampler, cancelled", 4, lambda random: _sampled(random, n=8, steps=8), CANCELLED),
     Kind("groups, cancelled", 2, lambda random: _grouped(random, count=6, pictures=4), CANCELLED),
-    Kind("train LoRA, cancelled", 0.7, _lora, CANCELLED),
-    Kind("learn in turn, cancelled", 0.3, _adversarial, CANCELLED),
+    Kind("train LoRA, cancelled", 0.3, _lora, CANCELLED),
+    Kind("learn in turn, cancelled", 0.2, _adversarial, CANCELLED),
 )

@@ -15,7 +15,7 @@ from ...ganrm_core.utils.errors import DataError, OutputError
 from ...ganrm_core.utils.file_names import fitting_name
 from ...ganrm_core.utils.files import shown
 from . import folders
-from .safe_paths import SEPARATOR, relative_path, unquoted
+from .safe_paths import SEPARATOR, check_text, relative_path, unquoted
 
 _DATE = re.compile(r"%date:([^%]*)%")
 _DATE_PART = re.compile(r"yyyy|yy|dd?|MM?|hh?|mm?|ss?")
@@ -46,6 +46,7 @@ class SavePaths:
     def __init__(self, prefix: str, suffix: str) -> None:
         self._started = time.localtime()
         try:
+            check_text(prefix, "written to")
             # Dates first: the form of %date:..% stays as it is, and must not lead out.
             dated = "/".join(map(self._with_dates, SEPARATOR.split(unquoted(prefix))))
             relative = relative_path(dated, prefix, "written to")
