@@ -78,7 +78,8 @@ def _named(workflow: Workflow) -> str:
 
 
 def _short(answer: Told) -> str:
-    return f"{answer.end}: {answer.message[: 3 * _SHOWN]}"
+    message = answer.message[: 3 * _SHOWN].encode("utf-8", "replace").decode()
+    return f"{answer.end}: {message}"
 
 
 if __name__ == "__main__":

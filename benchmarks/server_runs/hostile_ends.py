@@ -55,6 +55,9 @@ def told(server: Server, workflow: Workflow) -> Told:
         except (json.JSONDecodeError, UnicodeEncodeError, HTTPException) as error:
             # The server, or JSON itself, fails on it before the pack sees anything.
             return Told("refused by ComfyUI", str(error), str(error))
+        except TimeoutError as error:
+            client.settle()
+            return Told("hung", str(error).partition("\n")[0], str(error), ("no end",))
         everything = json.dumps([run.history(), client.get("/probe/echo")])
         return _ran(run, everything)
 

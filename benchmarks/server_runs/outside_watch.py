@@ -46,7 +46,8 @@ class OutsideWatch:
             link(self.outside / "not_here", server.base / name)
 
     def begin(self) -> None:
-        """Everything as it is now is as it should be."""
+        """Everything as it is now is as it should be. AssertionError where the server does not watch itself."""
+        assert "watching" in self._log.read_text(encoding="utf-8"), "the server did not load the audit pack"
         for path in self.outside.rglob("*"):
             os.utime(path, ns=(_OLD, path.stat().st_mtime_ns))
         self._before = self._state()

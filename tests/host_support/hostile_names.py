@@ -111,7 +111,13 @@ def _anywhere() -> Iterator[Attack]:
         yield Attack("stream", stream)
     for device in ("CON", "NUL.safetensors", "input/aux", "/dev/zero", "/proc/self/environ", "/etc/passwd"):
         yield Attack("device", device)
-    for long in ("a" * 300, "a/" * 3000, "input/" + "../" * 3000, "\u4e2d" * 120):
+    for long in (
+        "a" * 300,
+        "input/" + "a" * 300,
+        "output/" + "a/" * 3000,
+        "input/" + "../" * 3000,
+        "\u4e2d" * 120,
+    ):
         yield Attack("over-long", long)
     for shell in (
         "$(touch hacked)",
