@@ -25,7 +25,7 @@ from benchmarks.server_runs.hostile_pictures import make_hostile_pictures
 from benchmarks.server_runs.hostile_prompts import Workflow, workflows
 from benchmarks.server_runs.outside_watch import AUDIT_PACK, OutsideWatch
 from benchmarks.server_runs.served import Server, served
-from benchmarks.server_runs.whole_prompts import MODEL
+from benchmarks.server_runs.whole_prompts import MODEL, Json
 
 _SHOWN = 160
 
@@ -44,17 +44,17 @@ def main() -> int:
         with served(place, packs=[AUDIT_PACK], networks=True) as server:
             make_hostile_pictures(server, watch.outside)
             watch.put_model(server, MODEL)
+            with server.client() as client:
+                info = client.object_info()  # of which some of ComfyUI's own nodes make folders
             watch.begin()
-            return _attack(server, watch, options)
+            return _attack(server, info, watch, options)
 
 
-def _attack(server: Server, watch: OutsideWatch, options: argparse.Namespace) -> int:
+def _attack(server: Server, info: Json, watch: OutsideWatch, options: argparse.Namespace) -> int:
     ends: Counter[str] = Counter()
     attacked: set[str] = set()
     escapes = faults = 0
     started = time.monotonic()
-    with server.client() as client:
-        info = client.object_info()
     found = (each for each in workflows(info, watch.outside, options.seed) if options.only in each.where)
     for number, workflow in enumerate(itertools.islice(found, options.workflows)):
         answer = told(server, workflow)

@@ -31,7 +31,7 @@ _COMFYUIS = (
     ),
 )
 """Refusals by checks of the server's own."""
-_LONGEST = 700
+_LONGEST = 1500  # some name every file that was left out
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def test_queueing_touches_nothing_outside(
     pack: Pack, folders: Folders, outside: Path, touched: list[str], errors: Any
 ) -> None:
     before = every_file(folders.input.parent)
+    touched.clear()  # of that look itself
     cases = list(widgets(pack))
     assert len(cases) > 50
     faults = set()
