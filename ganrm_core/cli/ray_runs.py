@@ -70,9 +70,10 @@ def _job(options: argparse.Namespace, paths: list[Path | str], group_by: str | N
     from ..distributed.shipped_model import ShippedModel
     from ..distributed.storage import Folder
 
+    cluster = cluster_settings(options)
     model = ShippedModel.of(options.model, options.backbone, tuple(options.backbones))
     settings = _settings(options, paths, group_by, model.sha256)
-    return ScoringJob(Folder(str(options.output)).place, settings, model, cluster_settings(options))
+    return ScoringJob(Folder(str(options.output)).place, settings, model, cluster)
 
 
 def _begin(job: ScoringJob) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..utils.errors import OutputError
 from ..utils.file_names import fitting_name, numbers
-from ..utils.files import check_new_file, shown
+from ..utils.files import check_new_file, is_there, shown
 
 
 def free_folder(wanted: Path) -> Path:
@@ -26,7 +26,7 @@ def free_folder(wanted: Path) -> Path:
 
 def check_folder(output: Path) -> None:
     """Raise OutputError if the folder `output` could not be made. Leaves nothing behind."""
-    existing = next(path for path in (output, *output.parents) if path.exists())
+    existing = next(path for path in (output, *output.parents) if is_there(path))
     check_new_file(existing / output.name, what="the best pictures")
 
 
@@ -45,7 +45,7 @@ def whole_folder(output: Path) -> Iterator[NewFolder]:
     If another program filled `output` meanwhile, it becomes the first free `output (2)` … instead. On an exception
     it is removed, with the folders above that were made for it.
     """
-    absent = [path for path in output.parents if not path.exists()]
+    absent = [path for path in output.parents if not is_there(path)]
     folder = NewFolder(output.with_name(f".{secrets.token_hex(8)}.part"), output)
     done = False
     try:

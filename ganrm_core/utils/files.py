@@ -61,6 +61,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """`Path.exists`, but False for a name the system rejects, such as one that is too long."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def expand_home(name: str) -> Path:
     """The path with ~ expanded, unchanged for a user without a home folder."""
     path = Path(name)

@@ -11,7 +11,7 @@ import folder_paths
 
 from ...ganrm_core.data.system_folders import is_system_folder
 from ...ganrm_core.utils.errors import DataError, OutputError
-from ...ganrm_core.utils.files import shown
+from ...ganrm_core.utils.files import is_there, shown
 from .safe_paths import SEPARATOR, allowed_absolute_path, allowed_folders, check_text, relative_path, unquoted
 
 MODELS, DATASETS, BACKBONES = "ganrm", "ganrm_datasets", "ganrm_backbones"
@@ -68,7 +68,7 @@ def resolve_folder(value: str) -> Path:
             "Make it and put pictures in, or choose another; press R on the page to refresh the list."
         )
     places = [home / relative for home in homes]
-    return next((place for place in places if place.is_dir()), places[0])
+    return next((place for place in places if is_there(place) and place.is_dir()), places[0])
 
 
 def new_folder(value: str, what: str, *, default: str) -> Path:

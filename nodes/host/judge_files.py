@@ -56,13 +56,13 @@ def judge_path(judge: Judge, choice: str) -> Path:
     """The file or folder of a judge. Raises BackboneError that says what to get and where to put it."""
     files = _named(JUDGES, folders=True)
     name = judge.find(files) if choice == AUTOMATIC else choice
-    if name in files:
+    if isinstance(name, str) and name in files:
         return files[name]
     where = Path(folder_paths.get_folder_paths(JUDGES)[0]) / judge.published[0]
     missing = (
         "is not on this machine"
         if name is None
-        else f"cannot be read from {shown(choice)}, which is not there"
+        else f"cannot be read from {shown(str(choice))}, which is not there"
     )
     raise BackboneError(
         f"{judge.name} {missing}. Get {judge.published[0]} from {judge.source}, put it at {shown(where)} and press R on "
@@ -161,10 +161,10 @@ def _texts() -> dict[str, Path]:
 
 def _chosen(files: Mapping[str, Path], choice: str, what: str) -> Path:
     # A workflow is untrusted: only what a list offers is opened.
-    if choice in files:
+    if isinstance(choice, str) and choice in files:
         return files[choice]
     raise BackboneError(
-        f"The {what} {shown(choice)} is not on this machine. Put it there and press R on the page, or choose another."
+        f"The {what} {shown(str(choice))} is not on this machine. Put it there and press R on the page, or choose another."
     )
 
 

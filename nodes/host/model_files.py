@@ -11,7 +11,7 @@ from ...ganrm_core.rewards.discriminator.checkpoint import check_model_path
 from ...ganrm_core.training.feature_archive import SUFFIX as FEATURES_SUFFIX
 from ...ganrm_core.training.model_versions import newest, series_of
 from ...ganrm_core.utils.errors import CheckpointError, DataError, OutputError
-from ...ganrm_core.utils.files import shown
+from ...ganrm_core.utils.files import is_file, shown
 from .folders import BACKBONES, MODELS
 from .safe_paths import SEPARATOR, check_text, relative_path, unquoted
 
@@ -48,14 +48,14 @@ def chosen_model(choice: str) -> str:
 
 def model_path(name: str) -> Path:
     """The file of a reward model. Raises CheckpointError that says what to get and where to put it."""
-    name = chosen_model(name)
     try:
         check_text(name, "read from")
+        name = chosen_model(name)
         relative = relative_path(unquoted(name), name, "read from")
     except DataError as error:
         raise CheckpointError(str(error)) from error
     for folder in folder_paths.get_folder_paths(MODELS):
-        if relative != Path() and (path := Path(folder) / relative).is_file():
+        if relative != Path() and is_file(path := Path(folder) / relative):
             return path
     home = folder_paths.get_folder_paths(MODELS)[0]
     raise CheckpointError(

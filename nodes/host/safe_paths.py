@@ -21,6 +21,8 @@ SEPARATOR = re.compile(r"[/\\]")  # both, on every system: workflows travel
 
 def unquoted(value: str) -> str:
     """The path without the quotes that file managers put around a path copied to the clipboard."""
+    if not isinstance(value, str):  # a workflow may hold anything; `check_text` says so
+        return value
     inner = value.strip()
     return inner[1:-1] if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in "\"'" else value
 

