@@ -1,8 +1,9 @@
 """SBOM and known vulnerabilities of the tested set: python scripts/audit.py [--python PYTHON] [--sbom FILE] [--tools DIR]
 
 Writes a CycloneDX SBOM of what is installed for PYTHON (default: the one that runs this), and asks pip-audit about every
-pin of constraints.txt. Exit code 1 for a vulnerability that ACCEPTED does not name with a reason, unless --report-only. Where the tools cannot
-be installed or the advisory service cannot be reached, one line says so and nothing fails: a build must not depend on it.
+pin of constraints.txt. Exit code 1 for a vulnerability that ACCEPTED does not name with a reason, unless --report-only.
+Where the tools cannot be installed or the advisory service cannot be reached, one line says so and nothing fails: a build
+must not depend on it.
 
 The tools get an environment of their own, so that they are not in the SBOM. DIR: one that has them already (its `bin`).
 """
