@@ -8,19 +8,23 @@ import pytest
 from browser_support.page import ComfyPage
 from host_support.server import Server
 
+# Newer pages know a blueprint of a pack by the server's id of it, older ones by its name. They have read them all a
+# moment after the page can be used.
+_FIND = """async (name) => {
+  const listed = Object.entries(await (await fetch("/api/global_subgraphs")).json());
+  const store = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s.get("subgraph");
+  for (const key of [name, ...listed.filter(([, each]) => each.name === name).map(([id]) => id)])
+    try { if (store.getBlueprint(`SubgraphBlueprint.${key}`)) return key; } catch { /* not read yet, or not its key */ }
+  return null;
+}"""
 # As the page itself does when a blueprint is chosen in its node library.
-_DROP = """(name) => {
+_DROP = """(key) => {
   const stores = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s;
-  const blueprint = stores.get("subgraph").getBlueprint(`SubgraphBlueprint.${name}`);
+  const blueprint = stores.get("subgraph").getBlueprint(`SubgraphBlueprint.${key}`);
   const items = { nodes: blueprint.nodes, subgraphs: blueprint.definitions.subgraphs };
   const made = app.canvas._deserializeItems(items, { position: [400, 200] });
   const node = made.nodes.values().next().value;
   return { id: String(node.id), widgets: node.widgets.map((widget) => widget.name) };
-}"""
-# It has read them all a moment after it can be used.
-_HAS_READ = """(name) => {
-  const stores = document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s;
-  try { return Boolean(stores.get("subgraph").getBlueprint(`SubgraphBlueprint.${name}`)); } catch { return false; }
 }"""
 _KNOWS_BLUEPRINTS = """() =>
   typeof document.querySelector("#vue-app").__vue_app__.config.globalProperties.$pinia._s.get("subgraph")?.getBlueprint
@@ -32,8 +36,8 @@ def drop(page: ComfyPage, server: Server, name: str) -> Any:
         listed = client.object_info().get("GLSLShader")
     if not listed or not page.raw.evaluate(_KNOWS_BLUEPRINTS):
         pytest.skip("this ComfyUI, or this page, has no blueprints")
-    page.raw.wait_for_function(_HAS_READ, arg=name)
-    return page.raw.evaluate(_DROP, name)
+    key = page.raw.wait_for_function(_FIND, arg=name).json_value()
+    return page.raw.evaluate(_DROP, key)
 
 
 def test_train_my_taste_runs_and_the_others_use_its_taste(page: ComfyPage, page_server: Server) -> None:
