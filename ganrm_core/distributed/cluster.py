@@ -133,6 +133,6 @@ def _connect(ray: Any, settings: ClusterSettings) -> None:
                 "leave it and RAY_ADDRESS out to use this machine alone."
             ) from error
         raise GanRMError(
-            f"Ray could not be started on this machine ({reason}). Try again when it is less busy, or see Ray's logs, on Linux "
-            "in /tmp/ray/session_latest/logs."
+            f"Ray could not be started on this machine ({reason}). Try again when it is less busy, or see Ray's logs, in the "
+            "folder ray/session_latest/logs of the temporary files."
         ) from error
