@@ -32,12 +32,12 @@ Slot = tuple[int, int]
 
 @dataclass
 class Blueprint:
-    """A subgraph in the making. `widgets`: (node, name) of what can be set from outside, in that order."""
+    """A subgraph in the making. `preview`: the number of the *Preview Image* whose picture its own node shows."""
 
     name: str
     description: str
     size: tuple[int, int]
-    widgets: list[tuple[int, str]] = field(default_factory=list)
+    preview: int = 0
     nodes: list[Json] = field(default_factory=list)
     links: list[Json] = field(default_factory=list)
     inputs: list[Json] = field(default_factory=list)
@@ -77,6 +77,18 @@ class Blueprint:
             self._node(target[0])["inputs"][target[1]]["link"] = links[-1]
         self.inputs.append(self._end(first, "in", links))
 
+    def open_widget(self, number: int, widget: str, kind: str, name: str = "") -> None:
+        """A widget of node `number` set from outside, there called `name` (its own name unless told).
+
+        Newer pages know such a widget by its name alone and drop the second of one name: names have to differ.
+        """
+        slots = self._node(number)["inputs"]
+        slots.append({"name": widget, "type": kind, "widget": {"name": widget}, "link": None})
+        link = self._link((_INPUT, len(self.inputs)), (number, len(slots) - 1), kind)
+        slots[-1]["link"] = link
+        end = {"name": name or widget, "type": kind}
+        self.inputs.append(self._end(end, "in", [link]))
+
     def open_output(self, *source_slots: Slot) -> None:
         for source in source_slots:
             out = self._node(source[0])["outputs"][source[1]]
@@ -89,10 +101,10 @@ class Blueprint:
         subgraph = self._id("subgraph")
         node = {
             "id": 1, "type": subgraph, "pos": [0, 0], "size": list(self.size), "flags": {}, "order": 0, "mode": 0,
-            "inputs": [_outside(each, link=None) for each in self.inputs],
+            "inputs": [self._input_outside(place) for place in range(len(self.inputs))],
             "outputs": [_outside(each, links=[]) for each in self.outputs],
             "title": self.name,
-            "properties": {"proxyWidgets": [[str(number), name] for number, name in self.widgets]},
+            "properties": {"proxyWidgets": [[str(self.preview), _PREVIEW]]},
             "widgets_values": [],
         }  # fmt: skip
         return {
@@ -131,6 +143,13 @@ class Blueprint:
         )
         return number
 
+    def _input_outside(self, place: int) -> Json:
+        """The slot of the subgraph's node for its input `place`, with a widget where what it feeds is one."""
+        end = self.inputs[place]
+        fed = next(link for link in self.links if link["id"] == end["linkIds"][0])
+        widget = "widget" in self._node(fed["target_id"])["inputs"][fed["target_slot"]]
+        return _outside(end, **({"widget": {"name": end["name"]}} if widget else {}), link=None)
+
     def _end(self, slot: Json, side: str, links: list[int]) -> Json:
         optional = {"shape": slot["shape"]} if "shape" in slot else {}
         identity = self._id(f"{side} {slot['name']}")
@@ -157,13 +176,11 @@ def best_of_n() -> Blueprint:
     made.open_input((best, 0))
     made.open_input((best, 2))
     made.open_output((best, 0), (best, 1), (best, 3), (best, 6), (best, 7))
-    made.widgets = [
-        (taste, "model"),
-        (best, "keep"),
-        (best, "group_size"),
-        (best, "min_score"),
-        (shown, _PREVIEW),
-    ]
+    made.open_widget(taste, "model", "COMBO")
+    made.open_widget(best, "keep", "INT")
+    made.open_widget(best, "group_size", "INT")
+    made.open_widget(best, "min_score", "FLOAT")
+    made.preview = shown
     return made
 
 
@@ -183,7 +200,10 @@ def score_and_save() -> Blueprint:
     made.connect((taste, 0), (save, 3))
     made.open_input((score, 0), (save, 0))
     made.open_output((score, 0), (score, 1), (score, 2), (save, 0))
-    made.widgets = [(taste, "model"), (save, "filename_prefix"), (save, "format"), (shown, _PREVIEW)]
+    made.open_widget(taste, "model", "COMBO")
+    made.open_widget(save, "filename_prefix", "STRING")
+    made.open_widget(save, "format", "COMBO")
+    made.preview = shown
     return made
 
 
@@ -205,13 +225,11 @@ def train_my_taste() -> Blueprint:
     made.connect((ordinary, 0), (train, 1))
     made.connect((train, 0), (save, 0))
     made.open_output((train, 0), (train, 2), (train, 3), (save, 0))
-    made.widgets = [
-        (liked, "folder"),
-        (ordinary, "folder"),
-        (train, "preset"),
-        (save, "name"),
-        (shown, _PREVIEW),
-    ]
+    made.open_widget(liked, "folder", "COMBO", "liked_folder")
+    made.open_widget(ordinary, "folder", "COMBO", "ordinary_folder")
+    made.open_widget(train, "preset", "COMBO")
+    made.open_widget(save, "name", "STRING")
+    made.preview = shown
     return made
 
 
@@ -236,9 +254,9 @@ def _shipped(kind: str, workflow: str) -> Json:
     return found
 
 
-def _outside(end: Json, **links: Any) -> Json:
+def _outside(end: Json, **more: Any) -> Json:
     """A slot of the subgraph's node for one of its inputs or outputs."""
-    return {key: end[key] for key in ("name", "type", "shape") if key in end} | links
+    return {key: end[key] for key in ("name", "type", "shape") if key in end} | more
 
 
 if __name__ == "__main__":

@@ -55,13 +55,35 @@ class TestBlueprint:
         schemas = {node["id"]: pack.schema(node["type"]) for node in ours}
         for node in ours:
             sockets = [each for each in schemas[node["id"]].inputs if not _has_widget(each)]
-            assert [each["name"] for each in node["inputs"]] == [each.id for each in sockets]
+            slots = [each["name"] for each in node["inputs"] if "widget" not in each]
+            assert slots == [each.id for each in sockets]
             assert len(node["outputs"]) == len(schemas[node["id"]].outputs)
             assert len(node["widgets_values"]) == len(schemas[node["id"]].inputs) - len(sockets)
-        *widgets, shown = file["nodes"][0]["properties"]["proxyWidgets"]
+        (shown,) = file["nodes"][0]["properties"]["proxyWidgets"]
         assert shown == [str(preview), "$$canvas-image-preview"]
-        for number, widget in widgets:
-            assert widget in [each.id for each in schemas[int(number)].inputs if _has_widget(each)]
+        for number, widget, kind in _opened(ours):
+            kinds = {each.id: each.get_io_type() for each in schemas[number].inputs if _has_widget(each)}
+            assert kinds[widget] == kind
+
+    def test_what_is_set_from_outside_has_a_name_of_its_own(self, name: str) -> None:
+        file = read(name)
+        (definition,) = file["definitions"]["subgraphs"]
+        outside = file["nodes"][0]["inputs"]
+        assert [each["name"] for each in outside] == [each["name"] for each in definition["inputs"]]
+        assert len({each["name"] for each in outside}) == len(outside)
+        shown = [each for each in outside if "widget" in each]
+        assert [each["widget"]["name"] for each in shown] == [each["name"] for each in shown]
+        assert len(shown) == len(_opened(definition["nodes"]))
+
+
+def _opened(nodes: list[Any]) -> list[tuple[int, str, str]]:
+    """(number, name, type) of every widget that is set from outside."""
+    return [
+        (node["id"], slot["name"], slot["type"])
+        for node in nodes
+        for slot in node["inputs"]
+        if "widget" in slot
+    ]
 
 
 def _has_widget(socket: Any) -> bool:
