@@ -1,4 +1,4 @@
-"""Thousands of prompts in one ComfyUI server: python -m benchmarks.soak [--prompts 2000] [--seed 0]
+"""Thousands of prompts in one ComfyUI server: python -m benchmarks.soak [--prompts 2000] [--minutes M]
 
 A real server with the pack, on the CPU, gets prompts of all kinds mixed at random: training on small sets, scoring, best
 of n, the sampler on a tiny generator, heatmaps, saving, groups, LoRA training; bad ones; ones that are cancelled at a
@@ -52,6 +52,7 @@ class Soak:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Thousands of prompts in one ComfyUI server.")
     parser.add_argument("--prompts", type=int, default=2000, help="how many (default 2000)")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no block after so long")
     parser.add_argument("--block", type=int, default=25, help="prompts between two counts (default 25)")
     parser.add_argument("--seed", type=int, default=0, help="which prompts, and when they are cancelled")
     parser.add_argument("--log", type=Path, help="where the server's log is kept")
@@ -60,13 +61,16 @@ def main() -> int:
         prepare(server)
         soak, random, started = Soak(), Random(options.seed), time.monotonic()
         for first in range(0, options.prompts, options.block):
+            if time.monotonic() - started > 60 * options.minutes:
+                break
             _block(server, soak, random, range(first, min(first + options.block, options.prompts)))
         for line in dict.fromkeys(_LOGGED_FAULTS.findall(server.log())):
             soak.fault(f"the server's log says: {line}")
         if options.log:
             options.log.write_text(server.log(), encoding="utf-8")
         minutes = (time.monotonic() - started) / 60
-    print(f"\n{options.prompts:,} prompts in {minutes:.1f} min: {options.prompts / minutes:.0f} a minute")
+    done = sum(soak.ends.values())
+    print(f"\n{done:,} prompts in {minutes:.1f} min: {done / minutes:.0f} a minute")
     _print_ends(soak)
     _check(soak)
     print(f"{len(soak.faults)} faults")
