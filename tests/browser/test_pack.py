@@ -80,7 +80,8 @@ def test_the_ranked_sheet_is_in_the_node(page: ComfyPage, dropped: Any, page_ser
     dropped("1 Train your taste")
     page.run_and_wait()
     saved = max(
-        page_server.folder("models", "ganrm").glob("my_taste*.safetensors"), key=lambda file: file.stat().st_mtime
+        page_server.folder("models", "ganrm").glob("my_taste*.safetensors"),
+        key=lambda file: file.stat().st_mtime,
     )
     nodes = dropped("2 Best 4 of 16")
     page.run_and_wait()
