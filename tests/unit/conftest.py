@@ -40,6 +40,7 @@ _OF_THE_REPOSITORY = (
     "benchmarks",
     "distributed/test_on_ray.py",
     "post_training/test_watch_tables.py",
+    "test_audit.py",
     "test_documentation.py",
     "test_layers.py",
 )
