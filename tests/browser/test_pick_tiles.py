@@ -218,6 +218,7 @@ def test_a_text_from_outside_is_not_written_over(picking: ComfyPage, nodes: dict
 def test_the_node_stays_small(nodes: dict[str, PickNode]) -> None:
     """Three rows and a third at most; more pictures scroll."""
     for node in nodes.values():
+        node.show()
         box = node.strip.get_by_role("listbox").evaluate("(list) => [list.clientHeight, list.scrollHeight]")
         assert 0 < box[0] <= 272
 
