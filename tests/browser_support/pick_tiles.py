@@ -50,6 +50,8 @@ def open_graph(page: ComfyPage, dataset: str) -> dict[str, PickNode]:
     before = page.raw.evaluate("__harness.opened()")
     page.raw.evaluate("graph => app.loadApiJson(graph, 'picks')", graph(dataset))
     page.wait_opened(before)
+    # As every saved workflow has one; page 1.49 takes another whenever it opens a graph without.
+    page.raw.evaluate("() => { app.graph.id = crypto.randomUUID(); }")
     page.raw.evaluate(_SIDE_BY_SIDE)
     return pick_nodes(page)
 
