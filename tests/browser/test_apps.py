@@ -16,9 +16,7 @@ def test_a_taste_is_trained_without_the_graph(page: ComfyPage, page_server: Serv
     page.drop_file(WORKFLOWS / f"{APP}.json")
     if _has_apps(page):
         assert page.raw.locator(_LABELS).all_inner_texts() == _SETTINGS
-        page.raw.get_by_test_id("linear-widgets").locator("[data-widget-name=value] input").fill(
-            "my_app_taste"
-        )
+        page.raw.get_by_test_id("linear-widgets").get_by_role("textbox").last.fill("my_app_taste")
     else:
         assert page.raw.locator(_LABELS).count() == 0
         page.set_widget(1, "value", "my_app_taste")
