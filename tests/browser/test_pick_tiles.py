@@ -242,7 +242,7 @@ def test_without_the_script_numbers_are_typed_as_before(
 ) -> None:
     with open_comfy() as page:
         page.raw.context.route(f"**/{missing}", lambda route: route.abort())
-        page.raw.reload()
+        page.raw.reload(wait_until="networkidle")  # it first opens what was open before
         page.raw.wait_for_function("window.app?.vueAppReady && app.graph")
         page.raw.evaluate("__harness.listen()")
         nodes = open_graph(page, _dataset(request))
