@@ -73,4 +73,4 @@ def _search(page: ComfyPage, word: str) -> list[str]:
     box = page.raw.locator(_INPUT).first
     box.fill(word)
     page.raw.wait_for_timeout(400)  # the box waits for the next letter
-    return [text.split("\n")[0] for text in page.raw.locator(_FOUND).all_inner_texts()]
+    return [text.split("\n")[0].strip() for text in page.raw.locator(_FOUND).all_inner_texts()]
