@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
+from PIL import __version__ as pillow_version
 
 WIDTH, HEIGHT = 37, 26
 
@@ -19,12 +20,15 @@ _MODES_REFUSED = ("RGB", "P", "1")
 _TIFF = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group3", "group4", "zstd", "lzma")
 _TIFF_MODES = {"group3": ("1",), "group4": ("1",), "jpeg": ("RGB", "L", "CMYK")}
 _READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "QOI", "MPO")
+_REFUSED = (
+    ("TIFF YCbCr",) if int(pillow_version.split(".")[0]) < 13 else ()
+)  # opened as RGB, with wrong colours
 _ENDINGS = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "MPO": ".jpg"}
 
 
 def is_read(name: str) -> bool:
-    """Whether `read_image` reads the seed called `name`; else it refuses it as a format that it does not know."""
-    return name.split()[0] in _READ
+    """Whether `read_image` reads the seed called `name`; else it refuses it as a kind that is not read."""
+    return name.split()[0] in _READ and not name.startswith(_REFUSED)
 
 
 @cache

@@ -29,7 +29,7 @@ def test_whole_files_are_read_or_refused_by_their_format(tmp_path: Path) -> None
         if is_read(name):
             assert sorted(read_image(path).shape) == [3, HEIGHT, WIDTH], name
         else:
-            with pytest.raises(ImageError, match="Save it as PNG"):
+            with pytest.raises(ImageError, match=r"Save it .*as PNG"):
                 read_image(path)
 
 

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from PIL import __version__ as pillow_version
 from unit_support.failing_disk import refuse
 from unit_support.image_files import encoded, png, solid
 
@@ -119,9 +120,11 @@ def test_the_size_limit_is_our_own_but_where_pillows_cannot_be_gone_round(
     path.write_bytes(HUGE)
     with pytest.raises(ImageError, match=r"16385 × 16384 pixels.*smaller"):
         read_image(path)
+    # TIFF checks Pillow's limit in its decoder; WebP does so since Pillow 13.
+    bound = ("TIFF",) if int(pillow_version.split(".")[0]) < 13 else ("TIFF", "WEBP")
     for kind in ("PNG", "JPEG", "WEBP", "TIFF"):
         path.write_bytes(encoded(solid("RGB", (9, 9, 9), (20, 20)), kind))
-        if limit is None or kind in ("PNG", "JPEG"):
+        if limit is None or kind not in bound:
             assert read_image(path).shape == (3, 20, 20)
         else:
             with pytest.raises(ImageError, match=r"more pixels than Pillow decodes in this format\. Save it"):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import __version__ as pillow_version
 from unit_support.tiff_files import (
     BLACK_IS_ZERO,
     CMYK,
@@ -32,6 +33,7 @@ Samples = NDArray[Any]
 HEIGHT, WIDTH = 19, 37
 FLOAT, SIGNED = 3, 2
 ASSOCIATED, SEPARATE = 1, 2
+PILLOW = int(pillow_version.split(".")[0])
 COLOURS = {RGB: 3, YCBCR: 3, LAB: 3, CMYK: 4}
 STORAGE: list[dict[str, Any]] = [
     {"compression": NONE},
@@ -120,7 +122,9 @@ def grey_cases() -> Iterator[Case]:
     for bits, kind in itertools.product((8, 16), (0, ASSOCIATED, SEPARATE)):
         samples = random(layout := Layout(BLACK_IS_ZERO, bits, extra=[kind]))
         expected = shown(samples[..., :1] / (2**bits - 1) * 255, samples, layout)
-        yield Case(layout, samples, expected, 2, is_read=bits == 8)
+        # Before 13 Pillow opened grey only with a second sample that is an opacity of its own.
+        right = bits == 8 and (PILLOW >= 13 or kind == SEPARATE)
+        yield Case(layout, samples, expected, 2, is_read=right)
 
 
 def colour_cases() -> Iterator[Case]:
