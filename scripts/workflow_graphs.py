@@ -381,9 +381,7 @@ def teach_generator() -> Graph:
 
 def adversarial_training() -> Graph:
     graph = Graph("11 Adversarial training", "Adversarial training", ("GANRMAdversarialTraining",))
-    first, second = graph.columns(
-        430, 400, group="1  Set checkpoint, taste, liked folder and prompts, then Run"
-    )
+    first, second = graph.columns(430, 400, group="1  Set folder, models and prompts, then Run")
     graph.note(
         first.place(310),
         "Generator and taste learn in turn",
@@ -396,8 +394,8 @@ def adversarial_training() -> Graph:
     model = graph.add("CheckpointLoaderSimple", first.place(130), ckpt_name=parts.CHECKPOINT)
     size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
     liked = parts.image_folder(graph, second, "input/liked", "Pictures you like")
-    prompts = parts.prompts(graph, second.place(500), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
-    (third,) = graph.columns(560, group="2  Rounds of making, judging and learning")
+    prompts = parts.prompts(graph, second.place(420), "Prompts to learn from", model, parts.TRAINING_PROMPTS)
+    (third,) = graph.columns(560, group="2  Make, judge and learn")
     trained = parts.adversarial_training(
         graph,
         third.place(1720),
@@ -437,9 +435,9 @@ def adversarial_training() -> Graph:
 
 def style() -> Graph:
     graph = Graph("12 Take over a style", "Take over a style", ("GANRMAdversarialTraining",))
-    first, second = graph.columns(430, 400, group="1  Set checkpoint, style folder and prompts, then Run")
+    first, second = graph.columns(430, 400, group="1  Set folders, model and prompts, then Run")
     graph.note(
-        first.place(310),
+        first.place(250),
         "Take over a style",
         "## 1. Put fifty pictures of one style or more into *input/style*, and what your model makes anyway into "
         "*input/ordinary*.",
@@ -451,7 +449,7 @@ def style() -> Graph:
     liked = parts.image_folder(graph, first, "input/style", "Pictures of the style")
     ordinary = parts.image_folder(graph, first, "input/ordinary", "Ordinary pictures")
     model = graph.add("CheckpointLoaderSimple", second.place(130), ckpt_name=parts.CHECKPOINT)
-    prompts = parts.prompts(graph, second.place(500), "Prompts to learn with", model, parts.TRAINING_PROMPTS)
+    prompts = parts.prompts(graph, second.place(420), "Prompts to learn with", model, parts.TRAINING_PROMPTS)
     size = graph.add("EmptyLatentImage", first.place(118), "How large", width=1024, height=1024, batch_size=1)
     third, fourth = graph.columns(400, 560, group="2  What the style is, and rounds of taking it over")
     taste = parts.train(graph, third.place(900), liked[0], ordinary[0])
@@ -469,7 +467,7 @@ def style() -> Graph:
         anchor=2.0,
         keep_close=0.0,
     )
-    (fifth,) = graph.columns(400, group="3  The LoRA, and pictures with it")
+    (fifth,) = graph.columns(400, group="3  The LoRA")
     tested = parts.prompts(graph, fifth.place(700), "Other subjects", model, parts.TEST_PROMPTS)
     graph.add(
         "GANRMSaveLora", fifth.place(350), lora=trained[0], name="my_style_lora", about=trained[4], keep=True
@@ -493,7 +491,7 @@ def style() -> Graph:
 
 def together() -> Graph:
     graph = Graph("13 Taste and prompt together", "Taste and prompt together", ("GANRMBestOfN",))
-    first, second = graph.columns(380, 340, group="1  Set checkpoint, taste and prompt, then Run")
+    first, second = graph.columns(380, 340, group="1  Set model, taste and prompt, then Run")
     graph.note(
         first.place(330),
         "Taste and prompt together",

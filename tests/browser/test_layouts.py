@@ -73,6 +73,7 @@ def _faults(page: ComfyPage, name: str, way: str) -> list[str]:
     _open(page, name, way)
     seen = measured_layout(page)
     faults = [f"{pair} overlap" for pair in seen.overlaps]
+    faults += [f"the group's title {title!r} is wider than the group" for title in seen.overflowing]
     if seen.scale < 0.7:
         faults.append(f"opens at {seen.scale:.2f}")
     firsts = _LOADED if name.endswith(")") else _FIRST_OF.get(name.split()[0], _FIRST)

@@ -38,6 +38,12 @@
     };
   }
 
+  function overflowing(group) {
+    const pen = new OffscreenCanvas(1, 1).getContext("2d");
+    pen.font = `${group.font_size}px ${LiteGraph.GROUP_FONT ?? "Arial"}`;
+    return pen.measureText(group.title).width > group.size[0];
+  }
+
   const boxes = app.graph._nodes.map((node) => ({ node, box: rectangle(node), title: node.title || node.type }));
   const overlaps = boxes.flatMap((a, i) =>
     boxes
@@ -49,6 +55,7 @@
   return {
     scale: ds.scale,
     overlaps,
+    overflowing: app.graph._groups.filter(overflowing).map((group) => group.title),
     note: note(),
     boxes: boxes.map(({ node, box, title }) => ({ type: node.type, title, covered: covered(node, box) })),
   };

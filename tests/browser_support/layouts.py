@@ -1,4 +1,4 @@
-"""Layout of the open graph in the window: zoom, covered and overlapping nodes, size of the note's letters."""
+"""Layout of the open graph in the window: zoom, covered and overlapping nodes, groups' titles, size of the note's letters."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ class Note:
 
 @dataclass(frozen=True)
 class Layout:
+    """`overflowing`: titles that are wider than their groups."""
+
     scale: float
     overlaps: list[str]
+    overflowing: list[str]
     boxes: list[Box]
     note: Note
 
@@ -44,6 +47,7 @@ def measured_layout(page: ComfyPage) -> Layout:
     return Layout(
         seen["scale"],
         [" and ".join(pair) for pair in seen["overlaps"]],
+        seen["overflowing"],
         [Box(**box) for box in seen["boxes"]],
         Note(**seen["note"]),
     )
