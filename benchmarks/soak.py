@@ -94,8 +94,6 @@ def _block(server: Server, soak: Soak, random: Random, numbers: range) -> None:
         client.free()
         client.settle()
         client.run(settling()).expect_success()
-        client.post("/probe/gc", [])
-        client.post("/probe/gc", [])
         client.post("/history", {"clear": True})
     time.sleep(0.5)
     soak.states.append(state(server, numbers.stop))
@@ -116,7 +114,8 @@ def _tidy(server: Server) -> None:
 def _line(now: State) -> str:
     stores = ", ".join(f"{name.split('/')[-1]} {size / 1e6:.0f} MB" for name, (size, _) in now.stores.items())
     return (
-        f"{now.prompts:>6,} prompts: {now.memory_mb:,.0f} MB ({now.resident_mb:,.0f} resident), "
+        f"{now.prompts:>6,} prompts: {now.memory_mb:,.0f} MB ({now.heap_mb:,.1f} on the heap), "
+        f"{now.objects.total():,} objects, "
         f"{now.threads.total()} threads, {now.handles.total()} files open, {len(now.stray)} left over; {stores}"
     )
 
@@ -133,6 +132,11 @@ def _print_ends(soak: Soak) -> None:
 def _check(soak: Soak) -> None:
     """Print the verdicts over the states, and add their faults."""
     states = soak.states
+    heap = trend([each.prompts for each in states], [each.heap_mb for each in states])
+    if heap:
+        print(
+            f"heap: {heap.slope:+.2f} MB per 1,000 prompts ({heap.low:+.2f} to {heap.high:+.2f}), last half"
+        )
     found = trend([each.prompts for each in states], [each.memory_mb for each in states])
     if found is None:
         print("memory: too few blocks for a slope")
@@ -142,6 +146,8 @@ def _check(soak: Soak) -> None:
         )
         if not found.is_flat(FLAT_MB):
             soak.fault("memory grows")
+    grown = states[-1].objects - states[len(states) // 2].objects
+    print(f"objects, last half: {', '.join(f'+{count} {name}' for name, count in grown.most_common(12))}")
     early, last = states[: max(1, len(states) // 2)], states[-1]
     for what in ("threads", "handles"):
         most: Counter[str] = max((getattr(each, what) for each in early), key=Counter.total)

@@ -28,11 +28,16 @@ _TORCHS = "torchinductor_"
 
 @dataclass(frozen=True)
 class State:
-    """prompts: done so far. memory_mb: anonymous resident memory, so without mapped files. stray: files left over."""
+    """What is held after `prompts` of them.
+
+    memory_mb: anonymous resident memory, so without mapped files. heap_mb: what the C heap holds of it. objects: Python's,
+    by class. stray: files left over.
+    """
 
     prompts: int
     memory_mb: float
-    resident_mb: float
+    heap_mb: float
+    objects: Counter[str]
     threads: Counter[str]
     handles: Counter[str]
     stray: tuple[str, ...]
@@ -40,13 +45,16 @@ class State:
 
 
 def state(server: Server, prompts: int) -> State:
-    """The state of a server that runs nothing."""
+    """The state of a server that runs nothing, once it has freed what it can."""
+    with server.client() as client:
+        held = client.post("/probe/memory", {})
     process = Path("/proc", str(server.pid))
     status = (process / "status").read_text()
     return State(
         prompts,
         _kilobytes(status, "RssAnon") / 1024,
-        _kilobytes(status, "VmRSS") / 1024,
+        held["heap"] / 2**20,
+        Counter(held["objects"]),
         Counter(_read(task / "comm").strip() for task in (process / "task").iterdir()),
         Counter(_handles(process / "fd")),
         tuple(_stray(server)),
