@@ -44,12 +44,20 @@ class WorkerResources:
         return "cuda" if self.gpus else "cpu"
 
     def pool(self, ray: Any) -> dict[str, Any]:
-        """Options of `map_batches` for a pool of such workers."""
+        """Options of `map_batches` for a pool of such workers, which begins with as many as the cluster has room for."""
         return {
             # No largest size: the pool also takes nodes that join later.
-            "compute": ray.data.ActorPoolStrategy(min_size=1, max_tasks_in_flight_per_actor=2),
+            "compute": ray.data.ActorPoolStrategy(
+                min_size=1, initial_size=self._room(ray), max_tasks_in_flight_per_actor=2
+            ),
             **({"num_gpus": self.gpus} if self.gpus else {"num_cpus": self.cores}),
         }
+
+    def _room(self, ray: Any) -> int:
+        """How many workers the nodes of now have room for, at least one."""
+        kind, each = ("GPU", self.gpus) if self.gpus else ("CPU", self.cores)
+        nodes = (node["Resources"].get(kind, 0) for node in ray.nodes() if node["Alive"])
+        return max(1, sum(int(has) // each for has in nodes))
 
     def settle(self) -> None:
         """Keep this process, a worker, to its cores, and without a cache on disk: one node's holds no share of millions."""
