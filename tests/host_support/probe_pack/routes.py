@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import server
@@ -53,9 +54,8 @@ async def _memory(_: web.Request) -> web.Response:
     """
     for _round in range(3):
         gc.collect()
-    libc = ctypes.CDLL("libc.so.6")
+    libc = _libc()
     libc.malloc_trim(0)
-    libc.mallinfo2.restype = _HeapInfo
     heap = libc.mallinfo2()
     counts = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.get_objects())
     return web.json_response({"heap": heap.uordblks + heap.hblkhd, "objects": counts})
@@ -68,6 +68,14 @@ async def _echo(_: web.Request) -> web.Response:
 async def _forget(_: web.Request) -> web.Response:
     ends.records.clear()
     return web.json_response({})
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    """Opened once, for each opening makes classes that stay."""
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallinfo2.restype = _HeapInfo
+    return libc
 
 
 class _HeapInfo(ctypes.Structure):
