@@ -203,8 +203,21 @@ def _stroke(size: int) -> int:
     return max(1, round(size / 36))
 
 
-@lru_cache(maxsize=256)
 def _rounded_mask(width: int, height: int, radius: int) -> Image.Image:
+    """A white box with round corners on black, in greys."""
+    reach = radius + 1
+    if min(width, height) < 2 * reach:
+        return _drawn_mask(width, height, radius)
+    # Only corners are kept from call to call: a mask of a whole sheet takes a megabyte.
+    corners, mask = _drawn_mask(2 * reach, 2 * reach, radius), Image.new("L", (width, height), 255)
+    for left, x in ((0, 0), (reach, width - reach)):
+        for top, y in ((0, 0), (reach, height - reach)):
+            mask.paste(corners.crop((left, top, left + reach, top + reach)), (x, y))
+    return mask
+
+
+@lru_cache(maxsize=64)
+def _drawn_mask(width: int, height: int, radius: int) -> Image.Image:
     large = Image.new("L", (width * _SCALE, height * _SCALE), 0)
     corner = (width * _SCALE - 1, height * _SCALE - 1)
     ImageDraw.Draw(large).rounded_rectangle((0, 0, *corner), radius * _SCALE, fill=255)

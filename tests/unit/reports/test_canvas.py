@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganrm_core.reports import system_fonts
+from ganrm_core.reports import canvas, system_fonts
 from ganrm_core.reports.canvas import enlarged, fitted, name_lines, text_width
 from ganrm_core.reports.fonts import fitting_text, wrapped_text
 
@@ -82,3 +82,10 @@ def test_only_small_pictures_are_enlarged() -> None:
     wide = Image.new("RGB", (40, 10))
     assert enlarged(wide, 80).size == (80, 20)
     assert enlarged(wide, 40) is wide
+
+
+@pytest.mark.parametrize("size", [(300, 41), (52, 52), (51, 90), (7, 3)])
+def test_a_mask_put_together_from_corners_is_the_drawn_one(size: tuple[int, int]) -> None:
+    for radius in (0, 1, 12, 25):
+        drawn = canvas._drawn_mask(*size, radius)
+        assert canvas._rounded_mask(*size, radius).tobytes() == drawn.tobytes()
