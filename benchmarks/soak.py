@@ -5,8 +5,9 @@ of n, the sampler on a tiny generator, heatmaps, saving, groups, LoRA training; 
 random moment; and requests to free memory in between. Each must end as it should: done, refused or failed with our
 message, or stopped.
 
-After every block the server frees its memory, and what it holds is counted. At the end: memory's growth over the last
-half (Theil–Sen, 95 % interval), threads and open files against those of the first half, files left over, and the
+After every block the server frees its memory, the allocator gives back what it does not use, and what is held is counted.
+At the end: the growth of memory and of the C heap over the last half (Theil–Sen, 95 % interval; memory's is judged), the
+classes whose objects grew most, threads and open files against those of the first half, files left over, and the
 pack's stores against their limits. Exit code 1 for any fault. ComfyUI is found as by the host tests (CONTRIBUTING.md).
 Linux only."""
 

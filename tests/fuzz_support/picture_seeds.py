@@ -20,9 +20,8 @@ _MODES_REFUSED = ("RGB", "P", "1")
 _TIFF = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group3", "group4", "zstd", "lzma")
 _TIFF_MODES = {"group3": ("1",), "group4": ("1",), "jpeg": ("RGB", "L", "CMYK")}
 _READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "QOI", "MPO")
-_REFUSED = (
-    ("TIFF YCbCr",) if int(pillow_version.split(".")[0]) < 13 else ()
-)  # opened as RGB, with wrong colours
+# Before 13 Pillow opens it as RGB, in wrong colours.
+_REFUSED = ("TIFF YCbCr",) if int(pillow_version.split(".")[0]) < 13 else ()
 _ENDINGS = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "MPO": ".jpg"}
 
 
