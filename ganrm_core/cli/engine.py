@@ -36,7 +36,8 @@ def add_shard_size(parser: argparse.ArgumentParser) -> None:
         "--shard-size",
         type=positive,
         metavar="N",
-        help="with ray: pictures per unit of work and per file of results (default 1000); what is lost with a worker",
+        help="with ray: most pictures per unit of work and per file of results, which begin with 64 (default 1000); what is "
+        "lost with a worker",
     )
 
 

@@ -66,11 +66,14 @@ def best_on_ray(options: argparse.Namespace, settings: FolderSettings) -> int:
 
 def _job(options: argparse.Namespace, paths: list[Path | str], group_by: str | None) -> ScoringJob:
     """The job that the options describe; nothing is written yet."""
+    from ..distributed.cluster import import_ray_meanwhile
+
+    cluster = cluster_settings(options)
+    import_ray_meanwhile()  # before the next lines, which import torch
     from ..distributed.scoring import ScoringJob
     from ..distributed.shipped_model import ShippedModel
     from ..distributed.storage import Folder
 
-    cluster = cluster_settings(options)
     model = ShippedModel.of(options.model, options.backbone, tuple(options.backbones))
     settings = _settings(options, paths, group_by, model.sha256)
     return ScoringJob(Folder(str(options.output)).place, settings, model, cluster)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
-
-import torch
 
 from ..utils.disk_cache import keep_in
 from ..utils.errors import GanRMError
@@ -62,6 +61,8 @@ class WorkerResources:
     def settle(self) -> None:
         """Keep this process, a worker, to its cores, and without a cache on disk: one node's holds no share of millions."""
         if not self.gpus:
+            import torch  # not above: the command imports Ray while another thread of it imports torch
+
             torch.set_num_threads(self.cores)
         keep_in(None)
 
@@ -75,6 +76,16 @@ def ray_data() -> Any:
     except Exception as error:
         raise GanRMError(cannot_import("--engine ray", "Ray Data", error, INSTALL)) from error
     return ray
+
+
+def import_ray_meanwhile() -> None:
+    """Begin to import Ray Data, which takes seconds, in a thread; `ray_data` waits for it and raises its errors."""
+
+    def import_it() -> None:
+        with suppress(GanRMError):
+            ray_data()
+
+    Thread(target=import_it, name="ganrm-import-ray").start()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Output folder of a distributed run: what is scored, its listing in shards, and one Parquet file of scores per shard.
 
     run/run.json                              the settings, which a run that goes on must share
-    run/listing/0000-00000012.parquet         names of the pictures of shard 12 of source 0
+    run/listing/0000-00000012.parquet         names of the pictures of shard 12 of source 0; `shard_sizes`
     run/listing.json                          pictures per source, written when the listing is complete
     scores/part-0000-00000012.parquet         path, score, logit, uncertainty, group, error; written when all are scored
     best/*.parquet                            the kept rows of a best-of-N run
@@ -17,17 +17,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 from ..utils.errors import OutputError
 from ..utils.files import shown
-from .listing import Source
+from .listing import Source, listed
 from .storage import Folder, pyarrow_module
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _RUN, _LISTING, _COUNTS, _SCORES = "run/run.json", "run/listing", "run/listing.json", "scores"
 _PART = re.compile(r"part-(\d{4,})-(\d{8,})\.parquet")
+_FIRST_SIZE, _SHARDS_PER_SIZE = 64, 16
 
 SCHEMA = {
     "path": "string",
@@ -54,7 +55,10 @@ class Shard:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What decides the rows of a run. `model`: sha256 of the model's files. `group_by`: as in `FolderSettings`."""
+    """What decides the rows of a run, and the size of the largest shards.
+
+    `model`: sha256 of the model's files. `group_by`: as in `FolderSettings`.
+    """
 
     model: str
     sources: tuple[Source, ...]
@@ -95,15 +99,17 @@ class RunFolder:
             )
         return True
 
-    def write_listing(self, source: int, names: Iterable[str], size: int) -> int:
-        """Write the shards of a source, `size` names each; returns the number of names."""
-        count, number, remaining = 0, 0, iter(names)
-        while part := list(islice(remaining, size)):
+    def write_listing(self, source: int, names: Iterable[str], largest: int) -> int:
+        """Write the shards of a source, of `shard_sizes(largest)` names; returns the number of names."""
+        count, remaining = 0, iter(names)
+        for number, size in enumerate(shard_sizes(largest)):
+            if not (part := list(islice(remaining, size))):
+                break
             rows = {"name": [os.fsencode(name) for name in part]}  # names on Linux need not be text
             self.folder.write(
                 f"{_LISTING}/{Shard(source, number).name}.parquet", _parquet(rows, {"name": "binary"})
             )
-            count, number = count + len(part), number + 1
+            count += len(part)
         return count
 
     def complete_listing(self, counts: Sequence[int]) -> None:
@@ -145,11 +151,34 @@ class RunFolder:
         return sum(row["error"] is not None for row in self.read_scores(shard))
 
 
-def shards_of(counts: Sequence[int], size: int) -> Iterator[tuple[Shard, int]]:
+def list_source(place: str, number: int, source: Source, largest: int) -> int:
+    """List a source of the run at `place`; returns the number of its pictures.
+
+    A task of a worker, kept where nothing imports torch: most of a short listing would be that.
+    """
+    return RunFolder(place).write_listing(number, listed(source), largest)
+
+
+def shard_sizes(largest: int) -> Iterator[int]:
+    """Sizes of a source's shards, without end: small ones first, doubled after every 16, up to `largest`.
+
+    So a few thousand pictures are shards enough for many workers, and millions not too many. The sizes must not depend on
+    the number of pictures, which is not known while they are listed.
+    """
+    size = _FIRST_SIZE
+    while True:
+        yield from repeat(min(size, largest), _SHARDS_PER_SIZE)
+        size = min(2 * size, largest)
+
+
+def shards_of(counts: Sequence[int], largest: int) -> Iterator[tuple[Shard, int]]:
     """All shards with the number of pictures in each, source after source."""
-    for source, count in enumerate(counts):
-        for number, start in enumerate(range(0, count, size)):
-            yield Shard(source, number), min(size, count - start)
+    for source, remaining in enumerate(counts):
+        for number, size in enumerate(shard_sizes(largest)):
+            if remaining <= 0:
+                break
+            yield Shard(source, number), min(size, remaining)
+            remaining -= size
 
 
 def _parquet(columns: Mapping[str, Sequence[Any]], types: Mapping[str, str]) -> bytes:

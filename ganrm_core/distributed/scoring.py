@@ -10,8 +10,7 @@ import numpy as np
 
 from ..utils.progress import Progress, ProgressCallback
 from .cluster import ClusterSettings, WorkerResources, worker_resources
-from .listing import Source, listed
-from .run_folder import RunFolder, RunSettings, Shard, shards_of
+from .run_folder import RunFolder, RunSettings, Shard, list_source, shards_of
 from .shard_scorer import ShardScorer
 from .shipped_model import ShippedModel
 from .storage import pyarrow_module
@@ -63,25 +62,28 @@ class ScoringJob:
             counts = self._list(ray, folder, progress)
         finished = folder.finished()
         total = done = errors = 0
-        pending: list[Shard] = []
+        pending: dict[Shard, int] = {}
         for shard, size in shards_of(counts, self.settings.shard_size):
             total += size
             if shard in finished:
                 done += size
             else:
-                pending.append(shard)
+                pending[shard] = size
         earlier = done
         progress(Progress("scoring", done, total, {"errors": errors}))
-        for pictures, failed in self._scored(ray, pending):
+        # The largest first: no worker is left alone with a large one in the end.
+        for pictures, failed in self._scored(ray, sorted(pending, key=pending.__getitem__, reverse=True)):
             done, errors = done + pictures, errors + failed
             progress(Progress("scoring", done, total, {"errors": errors}))
         return RunResult(total, earlier, errors)
 
     def _list(self, ray: Any, folder: RunFolder, progress: ProgressCallback) -> list[int]:
         """List every source in a task of its own; returns the pictures of each."""
-        sources, size = self.settings.sources, self.settings.shard_size
-        task = ray.remote(_list_source)
-        waiting = {task.remote(self.place, number, each, size): number for number, each in enumerate(sources)}
+        sources, largest = self.settings.sources, self.settings.shard_size
+        task = ray.remote(list_source)
+        waiting = {
+            task.remote(self.place, number, each, largest): number for number, each in enumerate(sources)
+        }
         counts = [0] * len(sources)
         progress(Progress("listing", 0, len(sources)))
         while waiting:
@@ -104,10 +106,6 @@ class ScoringJob:
         )
         for batch in lines.iter_batches(batch_size=None, prefetch_batches=0):
             yield from zip(batch["pictures"].tolist(), batch["errors"].tolist(), strict=True)
-
-
-def _list_source(place: str, number: int, source: Source, size: int) -> int:
-    return RunFolder(place).write_listing(number, listed(source), size)
 
 
 def _blocks(shards: Sequence[Shard]) -> list[Any]:

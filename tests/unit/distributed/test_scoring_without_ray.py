@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 
 from ganrm_core.distributed.block_scorer import BlockScorer
 from ganrm_core.distributed.listing import Source, listed
-from ganrm_core.distributed.run_folder import SCHEMA, RunFolder, RunSettings, Shard, shards_of
+from ganrm_core.distributed.run_folder import SCHEMA, RunFolder, RunSettings, Shard, list_source, shards_of
 from ganrm_core.distributed.shard_scorer import ShardScorer
 from ganrm_core.distributed.shipped_model import ShippedModel
 from ganrm_core.distributed.storage import Folder
@@ -20,6 +22,8 @@ from ganrm_core.rewards.base import Reward, Scores
 from ganrm_core.utils.errors import CheckpointError, OutputError
 
 pytest.importorskip("pyarrow")
+
+ROOT = Path(__file__).parents[3]
 
 
 class Brightness:
@@ -122,6 +126,30 @@ class TestRuns:
         assert sorted(row["logit"] for shard in shards for row in run.read_scores(shard)) == [*range(7)]
         assert scorer.score(shards[0]).pictures == 3
         assert len(reward.seen) == 7
+
+    def test_shards_begin_small_and_hold_every_picture_once(self, tmp_path: Path, folder: Path) -> None:
+        assert list_source(str(tmp_path / "listed"), 0, Source(str(folder)), 1000) == 7
+        run = RunFolder(str(tmp_path / "out"))
+        names = [f"{number:05}.png" for number in range(5000)]
+        counts = [run.write_listing(0, names, 1000), run.write_listing(1, names[:70], 1000), 0]
+        shards = dict(shards_of(counts, 1000))
+        assert [size for shard, size in shards.items() if shard.source == 0] == [
+            *([64] * 16),
+            *([128] * 16),
+            *([256] * 7),
+            136,
+        ]
+        assert [size for shard, size in shards.items() if shard.source == 1] == [64, 6]
+        listed_names = [run.names_of(shard) for shard in shards]
+        assert [len(each) for each in listed_names] == [*shards.values()]
+        assert [name for each in listed_names for name in each] == [*names, *names[:70]]
+        assert max(size for _, size in shards_of([10**6], 1000)) == 1000
+
+    def test_listing_needs_no_torch(self) -> None:
+        modules = "ganrm_core.distributed.run_folder, ganrm_core.distributed.cluster"
+        code = f"import {modules}, sys; print('torch' in sys.modules)"
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+        assert ran.stdout.strip() == "False", ran.stderr
 
     def test_a_stopped_run_goes_on(self, run: RunFolder, settings: RunSettings) -> None:
         ShardScorer(run.folder.place, settings, as_reward(Brightness())).score(Shard(0, 1))
