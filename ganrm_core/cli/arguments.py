@@ -56,11 +56,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def given_model(text: str) -> Source:
     """The published network or the path that `text` means; an existing file of exactly that name takes precedence."""
+    path = given_path(text)
+    if path.exists():
+        return path  # without the next import, which is that of torch
     from ..rewards.network_spec import network_spec
 
-    path = given_path(text)
     try:
-        return path if path.exists() else network_spec(text, given_path) or path
+        return network_spec(text, given_path) or path
     except GanRMError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

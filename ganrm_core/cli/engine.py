@@ -36,8 +36,7 @@ def add_shard_size(parser: argparse.ArgumentParser) -> None:
         "--shard-size",
         type=positive,
         metavar="N",
-        help="with ray: most pictures per unit of work and per file of results, which begin with 64 (default 1000); what is "
-        "lost with a worker",
+        help="with ray: the most pictures per unit of work and per file of results (default 1000); what is lost with a worker",
     )
 
 
@@ -71,4 +70,4 @@ def cluster_settings(options: argparse.Namespace) -> ClusterSettings:
         raise DataError(f"With --engine ray the device is auto, cpu or cuda, not {device!r}.")
     if options.cache not in (None, "off"):
         raise DataError("With --engine ray nothing is cached: leave out --cache.")
-    return ClusterSettings(options.ray_address, device != "cpu", options.worker_cores or 0)
+    return ClusterSettings(options.ray_address, device, options.worker_cores or 0)

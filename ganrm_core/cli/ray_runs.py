@@ -13,7 +13,7 @@ from .prompts import given_prompt
 from .rate_line import rate_line
 
 if TYPE_CHECKING:
-    from ..distributed.run_folder import RunSettings
+    from ..distributed.listing import Source
     from ..distributed.scoring import RunResult, ScoringJob
     from ..selection.folder import FolderSettings
 
@@ -67,15 +67,17 @@ def best_on_ray(options: argparse.Namespace, settings: FolderSettings) -> int:
 def _job(options: argparse.Namespace, paths: list[Path | str], group_by: str | None) -> ScoringJob:
     """The job that the options describe; nothing is written yet."""
     from ..distributed.cluster import import_ray_meanwhile
+    from ..distributed.run_folder import RunSettings
+    from ..distributed.storage import Folder
 
     cluster = cluster_settings(options)
+    sources, prompt = _sources(options, paths), given_prompt(options)
     import_ray_meanwhile()  # before the next lines, which import torch
     from ..distributed.scoring import ScoringJob
     from ..distributed.shipped_model import ShippedModel
-    from ..distributed.storage import Folder
 
     model = ShippedModel.of(options.model, options.backbone, tuple(options.backbones))
-    settings = _settings(options, paths, group_by, model.sha256)
+    settings = RunSettings(model.sha256, sources, options.shard_size or SHARD_SIZE, group_by, prompt)
     return ScoringJob(Folder(str(options.output)).place, settings, model, cluster)
 
 
@@ -86,11 +88,8 @@ def _begin(job: ScoringJob) -> None:
         warn(f"{job.place} holds a part of this run already; what is finished is not done again.")
 
 
-def _settings(
-    options: argparse.Namespace, paths: list[Path | str], group_by: str | None, model: str
-) -> RunSettings:
+def _sources(options: argparse.Namespace, paths: list[Path | str]) -> tuple[Source, ...]:
     from ..distributed.listing import sources_of
-    from ..distributed.run_folder import RunSettings
     from ..utils.errors import DataError
 
     if options.prompts is not None:
@@ -101,8 +100,7 @@ def _settings(
     places: list[Path | str] = []
     for path in paths:
         places += [path] if isinstance(path, str) else expanded(path)
-    sources = sources_of(places, options.recursive)
-    return RunSettings(model, sources, options.shard_size or SHARD_SIZE, group_by, given_prompt(options))
+    return sources_of(places, options.recursive)
 
 
 def _report(options: argparse.Namespace, result: RunResult, kept: int | None = None) -> None:
@@ -121,7 +119,11 @@ def _report(options: argparse.Namespace, result: RunResult, kept: int | None = N
     now = f"{result.pictures - result.earlier:,} now, {result.earlier:,} earlier" if result.earlier else ""
     print_facts(
         ("pictures", f"{result.pictures:,}{f' ({now})' if now else ''}"),
-        *([("no score", f"{result.errors:,}; why is in the column error")] if result.errors else []),
+        *(
+            [("no score", f"{result.errors:,}{' now' if now else ''}; why is in the column error")]
+            if result.errors
+            else []
+        ),
         *([] if kept is None else [("kept", f"{kept:,} rows in {options.output}/best")]),
         ("written", f"{options.output}/scores (Parquet)"),
     )

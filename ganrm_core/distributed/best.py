@@ -13,8 +13,8 @@ from .run_folder import RunFolder
 from .storage import pyarrow_module
 
 _BEST, _DONE = "best", "run/best.json"
-_MOST_PARTITIONS = 200
-"""Of the shuffle, Ray's own default; small runs take fewer, since each partition is a task."""
+_MOST_PARTITIONS, _ROWS_PER_PARTITION = 200, 10_000
+"""Of the shuffle. The most are Ray's own default; small runs take fewer, since each partition is a task."""
 
 
 def check_selection(settings: FolderSettings) -> None:
@@ -68,8 +68,8 @@ def _kept(ray: Any, run: RunFolder, settings: FolderSettings) -> Any:
     scores = ray.data.read_parquet(run.folder.path_of("scores"), filesystem=run.folder.files)
     scored = scores.map_batches(_scored_rows, batch_format="pyarrow", batch_size=None)
     if settings.group_by is not None:
-        shards = len(run.folder.names("scores"))
-        groups = scored.groupby("group", num_partitions=max(1, min(shards, _MOST_PARTITIONS)))
+        partitions = -(-sum(run.counts() or []) // _ROWS_PER_PARTITION)
+        groups = scored.groupby("group", num_partitions=max(1, min(partitions, _MOST_PARTITIONS)))
         return groups.map_groups(kept_rows, fn_args=[settings], batch_format="pyarrow")
     # The best K and one rival more, by which closeness at the limit is judged.
     best = scored.sort(["logit", "path"], descending=[True, False]).limit(settings.keep + 1)

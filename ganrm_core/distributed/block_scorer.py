@@ -15,8 +15,10 @@ from ..data.skipped_files import Skipped
 from ..rewards.base import Reward, Scores
 from ..rewards.prompted_files import score_prompted_files
 from ..selection.folder import group_of_name
+from ..utils.errors import DataError, OutputError
+from ..utils.files import shown
 from ..utils.parallel import in_order
-from .storage import Folder
+from .storage import Folder, check_visible
 
 _FETCHED_TOGETHER = 128  # pictures of a bucket on the local disk at a time, twice
 _CONNECTIONS = 16
@@ -28,12 +30,16 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Picture:
-    """A picture of the block; `file` is its local file, None where it cannot be scored, which `error` explains."""
+    """A picture of the block; `file` is its local file, None where it cannot be scored, which `error` explains.
+
+    `unreachable`: it is there, or may be, and was not handed over.
+    """
 
     name: str
     group: str | None
     file: Path | None = None
     error: str = ""
+    unreachable: bool = False
 
 
 class BlockScorer:
@@ -47,9 +53,13 @@ class BlockScorer:
         self._reward, self._prompt, self._group_by = reward, prompt, group_by
 
     def rows(self, folder: Folder, names: Sequence[str]) -> list[Row]:
-        """One row per file of the folder, in order. A file that cannot be read or scored is a row with an error."""
+        """One row per file of the folder, in order. A file that cannot be read or scored is a row with an error.
+
+        Raises DataError where the folder itself cannot be read, since rows are final.
+        """
         pictures = [self._picture(name) for name in names]
         if folder.is_local:
+            check_visible(folder.path)
             return self._scored(folder, [_at(each, folder.path_of(each.name)) for each in pictures])
         starts = range(0, len(pictures), _FETCHED_TOGETHER)
         rows: list[Row] = []
@@ -121,7 +131,10 @@ def _at(picture: _Picture, file: str | Path) -> _Picture:
 
 
 def _fetched(folder: Folder, pictures: Sequence[_Picture], room: Path) -> list[_Picture]:
-    """The pictures with copies of their files in the new local folder `room`, fetched over several connections."""
+    """The pictures with copies of their files in the new local folder `room`, fetched over several connections.
+
+    Raises DataError where none of several can be had: the store is at fault then, not the files.
+    """
     room.mkdir()
 
     def fetch(position: int, picture: _Picture) -> _Picture:
@@ -129,12 +142,21 @@ def _fetched(folder: Folder, pictures: Sequence[_Picture], room: Path) -> list[_
             return picture
         file = room / f"{position:04}{PurePosixPath(picture.name).suffix}"
         try:
-            file.write_bytes(folder.read(picture.name))
+            content = folder.read(picture.name)
         except FileNotFoundError:
             return replace(picture, error="it is no longer there")
+        except DataError as error:
+            return replace(picture, error=str(error), unreachable=True)
+        try:
+            file.write_bytes(content)
         except OSError as error:
-            return replace(picture, error=f"it could not be fetched: {str(error).partition(chr(10))[0]}")
+            raise OutputError(
+                f"A worker cannot keep pictures in {shown(room)} for scoring: {error.strerror}. Make room there, or set TMPDIR."
+            ) from error
         return _at(picture, file)
 
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="ganrm-fetch") as pool:
-        return list(pool.map(fetch, range(len(pictures)), pictures))
+        fetched = list(pool.map(fetch, range(len(pictures)), pictures))
+    if len(fetched) > 1 and all(each.unreachable for each in fetched):
+        raise DataError(fetched[0].error)
+    return fetched

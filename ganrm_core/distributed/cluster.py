@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
 from ..utils.disk_cache import keep_in
 from ..utils.errors import GanRMError
@@ -23,11 +23,12 @@ _MOST_CORES = 4
 class ClusterSettings:
     """`address` of the cluster, None for this machine alone; what workers take of it.
 
-    `gpus`: whether GPUs are used where there are any. `cores`: of a worker without one, 0: up to four.
+    `device`: "cuda" for GPUs, "cpu" for none, "auto" for GPUs where there are any. `cores`: of a worker without one, 0: up
+    to four.
     """
 
     address: str | None = None
-    gpus: bool = True
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     cores: int = 0
 
 
@@ -79,7 +80,7 @@ def ray_data() -> Any:
 
 
 def import_ray_meanwhile() -> None:
-    """Begin to import Ray Data, which takes seconds, in a thread; `ray_data` waits for it and raises its errors."""
+    """Begin to import Ray Data, which takes seconds, in a thread. `ray_data` waits for it, and meets any error again."""
 
     def import_it() -> None:
         with suppress(GanRMError):
@@ -127,9 +128,16 @@ def own_error(error: BaseException | None) -> GanRMError | None:
 
 
 def worker_resources(ray: Any, settings: ClusterSettings) -> WorkerResources:
-    """A GPU for each worker where the cluster has any; else cores."""
-    if settings.gpus and ray.cluster_resources().get("GPU", 0) >= 1:
+    """A GPU for each worker where the cluster has any; else cores.
+
+    Raises GanRMError where "cuda" is asked for and there is none.
+    """
+    if settings.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1:
         return WorkerResources(cores=0, gpus=1)
+    if settings.device == "cuda":
+        raise GanRMError(
+            "No node of the Ray cluster has a GPU now. Wait until one has joined, or leave out --device cuda to use cores."
+        )
     largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1)
     return WorkerResources(cores=max(1, min(settings.cores or _MOST_CORES, largest)), gpus=0)
 

@@ -1,4 +1,4 @@
-"""Streamed listing of pictures below folders of any filesystem, by the rules that `find_images` has for local ones."""
+"""Streamed listing of pictures below folders: local ones as `find_images` lists them, those of other filesystems by suffix."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
     run/run.json                              the settings, which a run that goes on must share
     run/listing/0000-00000012.parquet         names of the pictures of shard 12 of source 0; `shard_sizes`
     run/listing.json                          pictures per source, written when the listing is complete
+    run/attempts/0000-00000012.json           how often that shard was begun without an end, while it has none
     scores/part-0000-00000012.parquet         path, score, logit, uncertainty, group, error; written when all are scored
     best/*.parquet                            the kept rows of a best-of-N run
 
@@ -15,18 +16,20 @@ import io
 import json
 import os
 import re
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, repeat
 from typing import Any
 
-from ..utils.errors import OutputError
+from ..utils.errors import DataError, OutputError
 from ..utils.files import shown
 from .listing import Source, listed
 from .storage import Folder, pyarrow_module
 
 FORMAT_VERSION = 2
 _RUN, _LISTING, _COUNTS, _SCORES = "run/run.json", "run/listing", "run/listing.json", "scores"
+_ATTEMPTS = "run/attempts"
 _PART = re.compile(r"part-(\d{4,})-(\d{8,})\.parquet")
 _FIRST_SIZE, _SHARDS_PER_SIZE = 64, 16
 
@@ -66,6 +69,10 @@ class RunSettings:
     group_by: str | None = None
     prompt: str | None = None
 
+    def without_names(self) -> RunSettings:
+        """As workers need it, who find names of files in the listing."""
+        return replace(self, sources=tuple(Source(each.place) for each in self.sources))
+
     def to_json(self) -> dict[str, Any]:
         return {"ganrm_run": FORMAT_VERSION, **asdict(self), "sources": [s.to_json() for s in self.sources]}
 
@@ -91,7 +98,16 @@ class RunFolder:
             self.folder.write(_RUN, json.dumps(wanted, indent=1).encode())
             return False
         known = json.loads(self.folder.read(_RUN))
+        if known.get("ganrm_run") != FORMAT_VERSION:
+            raise OutputError(
+                f"{shown(self.folder.place)} holds a run that another version of this package began. Go on with that version, "
+                "or choose another --output."
+            )
         differing = [name for name, value in wanted.items() if known.get(name) != value]
+        if differing and self.counts() is None:  # nothing is scored yet: a folder was mistyped, say
+            self.folder.remove_folder(_LISTING)
+            self.folder.write(_RUN, json.dumps(wanted, indent=1).encode())
+            return False
         if differing:
             raise OutputError(
                 f"{shown(self.folder.place)} holds a run that differs in: {', '.join(differing)}. To go on with it give the "
@@ -99,10 +115,10 @@ class RunFolder:
             )
         return True
 
-    def write_listing(self, source: int, names: Iterable[str], largest: int) -> int:
-        """Write the shards of a source, of `shard_sizes(largest)` names; returns the number of names."""
+    def write_listing(self, source: int, names: Iterable[str], sizes: Iterable[int]) -> int:
+        """Write the shards of a source, of so many names each; returns the number of names."""
         count, remaining = 0, iter(names)
-        for number, size in enumerate(shard_sizes(largest)):
+        for number, size in enumerate(sizes):
             if not (part := list(islice(remaining, size))):
                 break
             rows = {"name": [os.fsencode(name) for name in part]}  # names on Linux need not be text
@@ -123,8 +139,14 @@ class RunFolder:
         return [int(count) for count in json.loads(self.folder.read(_COUNTS))]
 
     def names_of(self, shard: Shard) -> list[str]:
-        """Names of a shard's pictures, relative to their source."""
-        table = _table(self.folder.read(f"{_LISTING}/{shard.name}.parquet"))
+        """Names of a shard's pictures, relative to their source. Raises DataError for a listing that is not there."""
+        try:
+            table = _table(self.folder.read(f"{_LISTING}/{shard.name}.parquet"))
+        except FileNotFoundError as error:
+            raise DataError(
+                f"The worker on {socket.gethostname()} does not see the listing in {shown(self.folder.place)}. Give --output "
+                "where every node of the cluster finds it under the same path: on a shared disk or in a bucket."
+            ) from error
         return [os.fsdecode(name) for name in table["name"].to_pylist()]
 
     def finished(self) -> set[Shard]:
@@ -146,35 +168,43 @@ class RunFolder:
         ).to_pylist()
         return rows
 
+    def attempts_file(self, shard: Shard) -> str:
+        """The name of the file that counts attempts at a shard."""
+        return f"{_ATTEMPTS}/{shard.name}.json"
+
+    def forget_attempts(self) -> None:
+        """Begin to count anew at every shard."""
+        self.folder.remove_folder(_ATTEMPTS)
+
     def errors_in(self, shard: Shard) -> int:
         """How many pictures of a finished shard were not scored."""
         return sum(row["error"] is not None for row in self.read_scores(shard))
 
 
-def list_source(place: str, number: int, source: Source, largest: int) -> int:
-    """List a source of the run at `place`; returns the number of its pictures.
+def list_source(place: str, number: int, source: Source, sources: int, largest: int) -> int:
+    """List one of `sources` sources of the run at `place`; returns the number of its pictures.
 
     A task of a worker, kept where nothing imports torch: most of a short listing would be that.
     """
-    return RunFolder(place).write_listing(number, listed(source), largest)
+    return RunFolder(place).write_listing(number, listed(source), shard_sizes(sources, largest))
 
 
-def shard_sizes(largest: int) -> Iterator[int]:
-    """Sizes of a source's shards, without end: small ones first, doubled after every 16, up to `largest`.
+def shard_sizes(sources: int, largest: int) -> Iterator[int]:
+    """Sizes of the shards of each source, without end: small ones first, doubled again and again, up to `largest`.
 
-    So a few thousand pictures are shards enough for many workers, and millions not too many. The sizes must not depend on
-    the number of pictures, which is not known while they are listed.
+    There are 16 shards of a size in a run, or one for each source. So a few thousand pictures are shards enough for many
+    workers, and millions not too many. The number of pictures is not known while they are listed.
     """
     size = _FIRST_SIZE
     while True:
-        yield from repeat(min(size, largest), _SHARDS_PER_SIZE)
+        yield from repeat(min(size, largest), max(1, _SHARDS_PER_SIZE // sources))
         size = min(2 * size, largest)
 
 
 def shards_of(counts: Sequence[int], largest: int) -> Iterator[tuple[Shard, int]]:
     """All shards with the number of pictures in each, source after source."""
     for source, remaining in enumerate(counts):
-        for number, size in enumerate(shard_sizes(largest)):
+        for number, size in enumerate(shard_sizes(len(counts), largest)):
             if remaining <= 0:
                 break
             yield Shard(source, number), min(size, remaining)

@@ -54,7 +54,7 @@ class ScoringJob:
     def run(self, ray: Any, progress: ProgressCallback) -> RunResult:
         """Score what is not yet scored; the folder must have been begun with the same settings.
 
-        Nothing that grows with the number of pictures is held here, only the numbers of their shards.
+        Of the pictures in folders only the numbers of their shards are held here.
         """
         folder = RunFolder(self.place)
         counts = folder.counts()
@@ -72,9 +72,14 @@ class ScoringJob:
         earlier = done
         progress(Progress("scoring", done, total, {"errors": errors}))
         # The largest first: no worker is left alone with a large one in the end.
-        for pictures, failed in self._scored(ray, sorted(pending, key=pending.__getitem__, reverse=True)):
-            done, errors = done + pictures, errors + failed
-            progress(Progress("scoring", done, total, {"errors": errors}))
+        largest_first = sorted(pending, key=pending.__getitem__, reverse=True)
+        try:
+            for pictures, failed in self._scored(ray, largest_first):
+                done, errors = done + pictures, errors + failed
+                progress(Progress("scoring", done, total, {"errors": errors}))
+        except KeyboardInterrupt:
+            folder.forget_attempts()  # no picture is to blame for these
+            raise
         return RunResult(total, earlier, errors)
 
     def _list(self, ray: Any, folder: RunFolder, progress: ProgressCallback) -> list[int]:
@@ -82,7 +87,8 @@ class ScoringJob:
         sources, largest = self.settings.sources, self.settings.shard_size
         task = ray.remote(list_source)
         waiting = {
-            task.remote(self.place, number, each, largest): number for number, each in enumerate(sources)
+            task.remote(self.place, number, each, len(sources), largest): number
+            for number, each in enumerate(sources)
         }
         counts = [0] * len(sources)
         progress(Progress("listing", 0, len(sources)))
@@ -100,7 +106,7 @@ class ScoringJob:
         resources = worker_resources(ray, self.cluster)
         lines = ray.data.from_arrow(_blocks(pending)).map_batches(
             ScoringActor,
-            fn_constructor_args=(self.place, self.settings, self.model, resources),
+            fn_constructor_args=(self.place, self.settings.without_names(), self.model, resources),
             batch_size=1,
             **resources.pool(ray),
         )

@@ -11,7 +11,6 @@ from .block_scorer import BlockScorer, Row, failed_row
 from .run_folder import RunFolder, RunSettings, Shard
 from .storage import Folder
 
-_ATTEMPTS = "run/attempts"
 _TRUSTED_ATTEMPTS = 3
 """A shard begun so often without an end is scored picture by picture, so that a fatal one is found."""
 _FATAL_ATTEMPTS = 2
@@ -20,9 +19,8 @@ _FATAL_ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class Finished:
-    """A shard that is done: how many pictures, and how many of these were not scored."""
+    """How many pictures a shard has, and how many of these were not scored."""
 
-    shard: Shard
     pictures: int
     errors: int
 
@@ -39,18 +37,19 @@ class ShardScorer:
         """Score a shard and write its rows, unless another attempt has done so."""
         names = self._run.names_of(shard)
         if self._run.is_finished(shard):
-            return Finished(shard, len(names), self._run.errors_in(shard))
+            return Finished(len(names), self._run.errors_in(shard))
         if self._scorer is None:
             self._scorer = BlockScorer(self._load(), self._settings.prompt, self._settings.group_by)
         folder = self._folder(shard.source)
-        attempts = _Attempts(self._run.folder, shard)
+        attempts = _Attempts(self._run, shard)
         if attempts.begin() <= _TRUSTED_ATTEMPTS:
             rows = self._scorer.rows(folder, names)
         else:
             rows = self._one_by_one(folder, names, attempts)
-        self._run.write_scores(shard, rows)
+        if not self._run.is_finished(shard):  # by a worker that was taken for dead
+            self._run.write_scores(shard, rows)
         attempts.forget()
-        return Finished(shard, len(rows), sum(row["error"] is not None for row in rows))
+        return Finished(len(rows), sum(row["error"] is not None for row in rows))
 
     def _one_by_one(self, folder: Folder, names: Sequence[str], attempts: _Attempts) -> list[Row]:
         assert self._scorer is not None
@@ -73,12 +72,12 @@ class ShardScorer:
 class _Attempts:
     """How often a shard, and single pictures of it by position, were begun without an end. Survives the worker."""
 
-    def __init__(self, folder: Folder, shard: Shard) -> None:
-        self._folder, self._name = folder, f"{_ATTEMPTS}/{shard.name}.json"
+    def __init__(self, run: RunFolder, shard: Shard) -> None:
+        self._folder, self._name = run.folder, run.attempts_file(shard)
         self._shard = 0
         self._pictures: dict[str, int] = {}
-        if folder.exists(self._name):
-            known = json.loads(folder.read(self._name))
+        if self._folder.exists(self._name):
+            known = json.loads(self._folder.read(self._name))
             self._shard, self._pictures = known["shard"], known["pictures"]
 
     def begin(self) -> int:

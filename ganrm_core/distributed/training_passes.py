@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,9 +18,8 @@ from ..training.feature_extraction import Extraction, Features
 from ..training.picture_table import PictureTable
 from ..training.trainer import extraction_of
 from ..utils.errors import DataError
-from ..utils.files import shown
 from .cluster import ClusterSettings, WorkerResources, worker_resources
-from .storage import pyarrow_module
+from .storage import check_visible, pyarrow_module
 
 _TOGETHER = 32  # pictures per task: what is lost with a worker
 
@@ -142,6 +140,7 @@ class _FeatureReading:
     extraction: Extraction | None = None
 
     def outcomes(self, positions: list[int], device: str) -> list[Outcome]:
+        _check_visible([self.table.paths[position] for position in positions])
         if self.extraction is None:
             backbone = load_backbone(self.settings.backbone, search_folders=self.search_folders).to(device)
             scan = DatasetScan(self.table, ImageCache())
@@ -156,13 +155,8 @@ class _FeatureReading:
 
 
 def _check_visible(paths: Sequence[Path]) -> None:
-    """Raise DataError where a worker does not see the folders: every picture would be skipped, one by one."""
     for folder in {path.parent for path in paths}:
-        if not folder.is_dir():
-            raise DataError(
-                f"The worker on {socket.gethostname()} does not see the folder {shown(folder)}. Put the pictures where every "
-                "node of the cluster finds them under the same path, such as on a shared disk."
-            )
+        check_visible(folder)
 
 
 def _resolved(paths: Sequence[Path]) -> list[Path]:

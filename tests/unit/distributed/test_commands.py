@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ganrm_core.cli.rate_line import RateLine
-from ganrm_core.distributed.cluster import own_error
+from ganrm_core.distributed.cluster import ClusterSettings, own_error, worker_resources
 from ganrm_core.utils.errors import BackboneError, GanRMError
 from ganrm_core.utils.progress import Progress
 
 Ganrm = Callable[..., Any]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,35 @@ def test_options_that_do_not_go_together(
     assert ran.code == 2
     assert message in ran.err
     assert not (tmp_path / "out").exists()
+
+
+def test_ray_is_imported_while_torch_is_and_only_once_nothing_is_left_to_refuse(
+    trained: Any, pictures: Path, tmp_path: Path
+) -> None:
+    code = f"""
+import sys
+from ganrm_core.cli import main
+from ganrm_core.distributed import cluster
+
+def begun():
+    print("torch" in sys.modules)
+    raise SystemExit(7)
+
+cluster.import_ray_meanwhile = begun
+command = ["score", {str(trained.checkpoint)!r}, "PICTURES", "--engine", "ray", "--output", {str(tmp_path / "out")!r}]
+main([each.replace("PICTURES", {str(tmp_path / "none")!r}) for each in command])
+main([each.replace("PICTURES", {str(pictures)!r}) for each in command])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "There is no file or folder" in ran.stderr
+    assert (ran.stdout.strip(), ran.returncode) == ("False", 7), ran.stderr
+
+
+def test_gpus_that_are_asked_for_must_be_there() -> None:
+    ray = SimpleNamespace(cluster_resources=dict, nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2}}])
+    with pytest.raises(GanRMError, match="No node of the Ray cluster has a GPU now"):
+        worker_resources(ray, ClusterSettings(device="cuda"))
+    assert worker_resources(ray, ClusterSettings(device="auto")).device == "cpu"
 
 
 def test_the_error_behind_an_error_of_ray_is_found() -> None:

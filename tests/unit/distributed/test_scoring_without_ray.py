@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -14,12 +15,20 @@ import torch
 
 from ganrm_core.distributed.block_scorer import BlockScorer
 from ganrm_core.distributed.listing import Source, listed
-from ganrm_core.distributed.run_folder import SCHEMA, RunFolder, RunSettings, Shard, list_source, shards_of
+from ganrm_core.distributed.run_folder import (
+    SCHEMA,
+    RunFolder,
+    RunSettings,
+    Shard,
+    list_source,
+    shard_sizes,
+    shards_of,
+)
 from ganrm_core.distributed.shard_scorer import ShardScorer
 from ganrm_core.distributed.shipped_model import ShippedModel
 from ganrm_core.distributed.storage import Folder
 from ganrm_core.rewards.base import Reward, Scores
-from ganrm_core.utils.errors import CheckpointError, OutputError
+from ganrm_core.utils.errors import CheckpointError, DataError, OutputError
 
 pytest.importorskip("pyarrow")
 
@@ -64,7 +73,7 @@ def run(tmp_path: Path, settings: RunSettings) -> RunFolder:
     run = RunFolder(str(tmp_path / "out"))
     assert run.begin(settings) is False
     names = sorted(listed(settings.sources[0]))
-    run.complete_listing([run.write_listing(0, names, settings.shard_size)])
+    run.complete_listing([run.write_listing(0, names, shard_sizes(1, settings.shard_size))])
     return run
 
 
@@ -103,6 +112,32 @@ class TestBlocks:
         assert there[-1]["error"] == "it is no longer there"
         assert there[0]["path"] == f"memory://{tmp_path.name}/{names[0]}"
 
+    def test_one_picture_that_cannot_be_fetched_is_a_row_and_a_store_that_fails_an_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pytest.importorskip("fsspec")
+        bucket = Folder(f"memory://{tmp_path.name}-refusing")
+        for name in ("a.png", "b.png"):
+            bucket.write(name, b"x")
+        read = Folder.read
+
+        def refusing(folder: Folder, name: str) -> bytes:
+            if name in refused:
+                raise DataError(f"Cannot read {name}: access denied")
+            return read(folder, name)
+
+        monkeypatch.setattr(Folder, "read", refusing)
+        scorer, refused = BlockScorer(as_reward(Brightness())()), {"a.png"}
+        rows = scorer.rows(bucket, ["a.png", "b.png"])
+        assert [row["error"] for row in rows] == ["Cannot read a.png: access denied", None]
+        refused.add("b.png")
+        with pytest.raises(DataError, match="access denied"):
+            scorer.rows(bucket, ["a.png", "b.png"])
+
+    def test_a_local_folder_that_a_worker_does_not_see_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="does not see the folder"):
+            BlockScorer(as_reward(Brightness())()).rows(Folder(str(tmp_path / "unmounted")), ["a.png"])
+
     def test_groups_and_figures_that_are_none(self, folder: Path) -> None:
         (folder / "g9_nan.png").write_bytes(b"1")
         scorer = BlockScorer(as_reward(Brightness())(), group_by=r"(g\d)_")
@@ -128,22 +163,29 @@ class TestRuns:
         assert len(reward.seen) == 7
 
     def test_shards_begin_small_and_hold_every_picture_once(self, tmp_path: Path, folder: Path) -> None:
-        assert list_source(str(tmp_path / "listed"), 0, Source(str(folder)), 1000) == 7
-        run = RunFolder(str(tmp_path / "out"))
-        names = [f"{number:05}.png" for number in range(5000)]
-        counts = [run.write_listing(0, names, 1000), run.write_listing(1, names[:70], 1000), 0]
-        shards = dict(shards_of(counts, 1000))
-        assert [size for shard, size in shards.items() if shard.source == 0] == [
+        assert list_source(str(tmp_path / "listed"), 0, Source(str(folder)), 1, 1000) == 7
+        assert [size for _, size in shards_of([5000], 1000)] == [
             *([64] * 16),
             *([128] * 16),
             *([256] * 7),
             136,
         ]
-        assert [size for shard, size in shards.items() if shard.source == 1] == [64, 6]
+        run = RunFolder(str(tmp_path / "out"))
+        names = [f"{number:05}.png" for number in range(2000)]
+        counts = [
+            run.write_listing(source, names[:count], shard_sizes(3, 200))
+            for source, count in enumerate((2000, 70, 0))
+        ]
+        shards = dict(shards_of(counts, 200))
+        first, second = ([size for shard, size in shards.items() if shard.source == each] for each in (0, 1))
+        assert first == [*([64] * 5), *([128] * 5), *([200] * 5), 40]
+        assert second == [64, 6]
         listed_names = [run.names_of(shard) for shard in shards]
         assert [len(each) for each in listed_names] == [*shards.values()]
         assert [name for each in listed_names for name in each] == [*names, *names[:70]]
-        assert max(size for _, size in shards_of([10**6], 1000)) == 1000
+
+    def test_many_sources_do_not_multiply_the_small_shards(self) -> None:
+        assert len([*shards_of([5000] * 1000, 1000)]) == 9 * 1000
 
     def test_listing_needs_no_torch(self) -> None:
         modules = "ganrm_core.distributed.run_folder, ganrm_core.distributed.cluster"
@@ -163,6 +205,50 @@ class TestRuns:
         with pytest.raises(OutputError, match="differs in: model, shard_size"):
             RunFolder(run.folder.place).begin(other)
 
+    def test_a_run_of_another_version_is_refused(self, run: RunFolder, settings: RunSettings) -> None:
+        run.folder.write("run/run.json", json.dumps({**settings.to_json(), "ganrm_run": 1}).encode())
+        with pytest.raises(OutputError, match="another version"):
+            RunFolder(run.folder.place).begin(settings)
+
+    def test_until_the_listing_is_whole_other_paths_may_be_given(
+        self, tmp_path: Path, settings: RunSettings
+    ) -> None:
+        run = RunFolder(str(tmp_path / "out"))
+        run.begin(RunSettings("sha", (Source(str(tmp_path / "mistyped")),), shard_size=3))
+        run.write_listing(0, ["a.png"], [3])
+        assert run.begin(settings) is False
+        assert run.begin(settings) is True
+        assert run.folder.names("run/listing") == []
+
+    def test_a_worker_that_was_taken_for_dead_changes_no_finished_shard(
+        self, run: RunFolder, settings: RunSettings
+    ) -> None:
+        late, place = Brightness(), run.folder.place
+
+        class Overtaken(Brightness):
+            def score_files(self, paths: Any, skipped: Any, prompts: Any = None) -> Any:
+                ShardScorer(place, settings, as_reward(late)).score(Shard(0, 0))
+                written.append(Path(place, "scores", f"part-{Shard(0, 0).name}.parquet").stat().st_mtime_ns)
+                yield from super().score_files(paths, skipped, prompts)
+
+        written: list[int] = []
+        ShardScorer(place, settings, as_reward(Overtaken())).score(Shard(0, 0))
+        written.append(Path(place, "scores", f"part-{Shard(0, 0).name}.parquet").stat().st_mtime_ns)
+        assert len(late.seen) == 3
+        assert written[0] == written[1]
+
+    def test_stopped_by_hand_no_picture_is_blamed(self, run: RunFolder, settings: RunSettings) -> None:
+        reward = Brightness(run.names_of(Shard(0, 0))[1])
+        with pytest.raises(SystemExit):
+            ShardScorer(run.folder.place, settings, as_reward(reward)).score(Shard(0, 0))
+        assert run.folder.exists(run.attempts_file(Shard(0, 0)))
+        run.forget_attempts()
+        assert not run.folder.exists(run.attempts_file(Shard(0, 0)))
+
+    def test_an_output_that_a_worker_does_not_see_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="does not see the listing"):
+            RunFolder(str(tmp_path / "elsewhere")).names_of(Shard(0, 0))
+
     def test_a_folder_with_something_else_is_refused(self, folder: Path, settings: RunSettings) -> None:
         with pytest.raises(OutputError, match="is not empty"):
             RunFolder(str(folder)).begin(settings)
@@ -172,7 +258,7 @@ class TestRuns:
     ) -> None:
         run = RunFolder(str(tmp_path / "out"))
         run.begin(settings)
-        run.write_listing(0, ["a.png"], 3)
+        run.write_listing(0, ["a.png"], [3])
         assert RunFolder(str(tmp_path / "out")).counts() is None
 
     def test_a_picture_that_kills_its_worker_becomes_a_row(
@@ -192,7 +278,7 @@ class TestRuns:
 
     def test_names_need_not_be_text(self, tmp_path: Path, settings: RunSettings) -> None:
         run = RunFolder(str(tmp_path / "out"))
-        run.write_listing(0, ["\udcff.png"], 3)
+        run.write_listing(0, ["\udcff.png"], [3])
         assert run.names_of(Shard(0, 0)) == ["\udcff.png"]
 
 

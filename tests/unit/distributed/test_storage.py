@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,45 @@ def test_a_folder_travels_to_a_process_elsewhere(tmp_path: Path, monkeypatch: py
     folder = pickle.dumps(Folder("in"))
     monkeypatch.chdir("/")
     assert pickle.loads(folder).read("a") == b"1"
+
+
+def test_urls_may_have_spaces_and_accents(tmp_path: Path) -> None:
+    (tmp_path / "été 1").mkdir()
+    (tmp_path / "été 1" / "a").write_bytes(b"1")
+    assert Folder(f"file://{tmp_path.as_posix()}/été 1").read("a") == b"1"
+
+
+def test_a_file_that_is_gone_is_removed_without_complaint(folder: Folder) -> None:
+    folder.write("b.bin", b"")
+    folder.remove_file("a.bin")
+    assert folder.names() == ["b.bin"]
+
+
+def test_what_another_process_writes_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+    folder, looks = Folder(f"memory://{tmp_path.name}-two"), []
+    monkeypatch.setattr(memory, "invalidate_cache", lambda _, path=None: looks.append(path))
+    folder.names()
+    folder.exists("a")
+    assert len(looks) == 2
+
+
+@pytest.mark.parametrize("ask", [lambda f: f.read("a"), lambda f: f.exists("a"), lambda f: f.names("a")])
+def test_errors_of_a_store_are_ours(
+    ask: Callable[[Folder], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+
+    def refuse(*args: object, **options: object) -> None:
+        raise RuntimeError("403, message='Forbidden'\nand a page of HTML")
+
+    folder = Folder(f"memory://{tmp_path.name}-three")
+    for name in ("info", "find", "ls", "cat_file"):
+        monkeypatch.setattr(memory, name, refuse)
+    with pytest.raises(
+        DataError, match=r"Cannot read .*: 403, message='Forbidden'\. Check its name and your access"
+    ):
+        ask(folder)
 
 
 def test_users_see_paths_and_urls() -> None:
