@@ -1,4 +1,4 @@
-"""Thousands of prompts in one ComfyUI server: python -m benchmarks.soak [--prompts 2000] [--minutes M]
+"""Thousands of prompts in one ComfyUI server: python -m benchmarks.soak [--prompts 2000] [--minutes M] [--own-reader]
 
 A real server with the pack, on the CPU, gets prompts of all kinds mixed at random: training on small sets, scoring, best
 of n, the sampler on a tiny generator, heatmaps, saving, groups, LoRA training; bad ones; ones that are cancelled at a
@@ -9,7 +9,10 @@ After every block the server frees its memory, the allocator gives back what it 
 At the end: the growth of memory and of the C heap over the last half (Theil–Sen, 95 % interval; memory's is judged), the
 classes whose objects grew most, threads and open files against those of the first half, files left over, and the
 pack's stores against their limits. Exit code 1 for any fault. ComfyUI is found as by the host tests (CONTRIBUTING.md).
-Linux only."""
+Linux only.
+
+safetensors loses memory with each tensor it reads (`server_runs/whole_file_reader`), and ComfyUI reads many. The server
+therefore reads such files whole; with --own-reader it does not, and memory grows by what safetensors loses."""
 
 from __future__ import annotations
 
@@ -56,9 +59,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no block after so long")
     parser.add_argument("--block", type=int, default=25, help="prompts between two counts (default 25)")
     parser.add_argument("--seed", type=int, default=0, help="which prompts, and when they are cancelled")
+    parser.add_argument("--own-reader", action="store_true", help="leave safetensors as it is")
     parser.add_argument("--log", type=Path, help="where the server's log is kept")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="soak-") as place, served(Path(place)) as server:
+    packs = () if options.own_reader else (Path(__file__).parent / "server_runs" / "whole_file_reader",)
+    with tempfile.TemporaryDirectory(prefix="soak-") as place, served(Path(place), packs=packs) as server:
         prepare(server)
         soak, random, started = Soak(), Random(options.seed), time.monotonic()
         for first in range(0, options.prompts, options.block):
@@ -116,7 +121,7 @@ def _line(now: State) -> str:
     stores = ", ".join(f"{name.split('/')[-1]} {size / 1e6:.0f} MB" for name, (size, _) in now.stores.items())
     return (
         f"{now.prompts:>6,} prompts: {now.memory_mb:,.0f} MB ({now.heap_mb:,.1f} on the heap), "
-        f"{now.objects.total():,} objects, "
+        f"{now.blocks:,} blocks, {now.objects.total():,} objects, "
         f"{now.threads.total()} threads, {now.handles.total()} files open, {len(now.stray)} left over; {stores}"
     )
 
@@ -133,12 +138,16 @@ def _print_ends(soak: Soak) -> None:
 def _check(soak: Soak) -> None:
     """Print the verdicts over the states, and add their faults."""
     states = soak.states
-    heap = trend([each.prompts for each in states], [each.heap_mb for each in states])
-    if heap:
-        print(
-            f"heap: {heap.slope:+.2f} MB per 1,000 prompts ({heap.low:+.2f} to {heap.high:+.2f}), last half"
-        )
-    found = trend([each.prompts for each in states], [each.memory_mb for each in states])
+    prompts = [each.prompts for each in states]
+    for name, values in {
+        "heap, MB": [each.heap_mb for each in states],
+        "Python's blocks, thousands": [each.blocks / 1000 for each in states],
+    }.items():
+        if found := trend(prompts, values):
+            print(
+                f"{name}: {found.slope:+.2f} per 1,000 prompts ({found.low:+.2f} to {found.high:+.2f}), last half"
+            )
+    found = trend(prompts, [each.memory_mb for each in states])
     if found is None:
         print("memory: too few blocks for a slope")
     else:

@@ -30,13 +30,15 @@ _TORCHS = "torchinductor_"
 class State:
     """What is held after `prompts` of them.
 
-    memory_mb: anonymous resident memory, so without mapped files. heap_mb: what the C heap holds of it. objects: Python's,
-    by class. stray: files left over.
+    memory_mb: anonymous resident memory, so without mapped files. heap_mb: what the C heap holds of it. blocks: what
+    Python's own allocator holds, in pieces. objects: those that Python's garbage collector knows, by class. stray: files
+    left over.
     """
 
     prompts: int
     memory_mb: float
     heap_mb: float
+    blocks: int
     objects: Counter[str]
     threads: Counter[str]
     handles: Counter[str]
@@ -54,6 +56,7 @@ def state(server: Server, prompts: int) -> State:
         prompts,
         _kilobytes(status, "RssAnon") / 1024,
         held["heap"] / 2**20,
+        held["blocks"],
         Counter(held["objects"]),
         Counter(_read(task / "comm").strip() for task in (process / "task").iterdir()),
         Counter(_handles(process / "fd")),
