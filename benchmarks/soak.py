@@ -6,10 +6,10 @@ random moment; and requests to free memory in between. Each must end as it shoul
 message, or stopped.
 
 After every block the server frees its memory, the allocator gives back what it does not use, and what is held is counted.
-At the end: the growth of memory and of the C heap over the last half (Theil–Sen, 95 % interval; memory's is judged), the
-classes whose objects grew most, threads and open files against those of the first half, files left over, and the
-pack's stores against their limits. Exit code 1 for any fault. ComfyUI is found as by the host tests (CONTRIBUTING.md).
-Linux only.
+At the end: the growth of memory over the last half (Theil–Sen, 95 % interval), the classes whose objects grew most, threads
+and open files against those of the first half, files left over, and the pack's stores against their limits. Memory in
+use is judged. Resident memory is printed besides: it also has pages of glibc's that are partly free, and wanders. Exit code
+1 for any fault. ComfyUI is found as by the host tests (CONTRIBUTING.md). Linux only.
 
 safetensors loses memory with each tensor it reads (`server_runs/whole_file_reader`), and ComfyUI reads many. The server
 therefore reads such files whole; with --own-reader it does not, and memory grows by what safetensors loses."""
@@ -120,7 +120,7 @@ def _tidy(server: Server) -> None:
 def _line(now: State) -> str:
     stores = ", ".join(f"{name.split('/')[-1]} {size / 1e6:.0f} MB" for name, (size, _) in now.stores.items())
     return (
-        f"{now.prompts:>6,} prompts: {now.memory_mb:,.0f} MB ({now.heap_mb:,.1f} on the heap), "
+        f"{now.prompts:>6,} prompts: {now.resident_mb:,.0f} MB, {now.heap_mb:,.1f} MB on the heap in use, "
         f"{now.blocks:,} blocks, {now.objects.total():,} objects, "
         f"{now.threads.total()} threads, {now.handles.total()} files open, {len(now.stray)} left over; {stores}"
     )
@@ -140,21 +140,13 @@ def _check(soak: Soak) -> None:
     states = soak.states
     prompts = [each.prompts for each in states]
     for name, values in {
-        "heap, MB": [each.heap_mb for each in states],
-        "Python's blocks, thousands": [each.blocks / 1000 for each in states],
+        "memory in use, at most": [each.in_use_mb for each in states],
+        "  C heap": [each.heap_mb for each in states],
+        "resident": [each.resident_mb for each in states],
     }.items():
-        if found := trend(prompts, values):
-            print(
-                f"{name}: {found.slope:+.2f} per 1,000 prompts ({found.low:+.2f} to {found.high:+.2f}), last half"
-            )
-    found = trend(prompts, [each.memory_mb for each in states])
-    if found is None:
-        print("memory: too few blocks for a slope")
-    else:
-        print(
-            f"memory: {found.slope:+.1f} MB per 1,000 prompts ({found.low:+.1f} to {found.high:+.1f}), last half"
-        )
-        if not found.is_flat(FLAT_MB):
+        found = trend(prompts, values)
+        print(f"{name}: {found or 'too few blocks for a slope'}")
+        if name.startswith("memory") and found and not found.is_flat(FLAT_MB):
             soak.fault("memory grows")
     grown = states[-1].objects - states[len(states) // 2].objects
     print(f"objects, last half: {', '.join(f'+{count} {name}' for name, count in grown.most_common(12))}")

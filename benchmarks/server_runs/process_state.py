@@ -30,13 +30,13 @@ _TORCHS = "torchinductor_"
 class State:
     """What is held after `prompts` of them.
 
-    memory_mb: anonymous resident memory, so without mapped files. heap_mb: what the C heap holds of it. blocks: what
-    Python's own allocator holds, in pieces. objects: those that Python's garbage collector knows, by class. stray: files
+    resident_mb: anonymous resident memory, so without mapped files. heap_mb: what is in use of it on the C heap. blocks:
+    pieces in use of Python's own allocator. objects: those that Python's garbage collector knows, by class. stray: files
     left over.
     """
 
     prompts: int
-    memory_mb: float
+    resident_mb: float
     heap_mb: float
     blocks: int
     objects: Counter[str]
@@ -44,6 +44,11 @@ class State:
     handles: Counter[str]
     stray: tuple[str, ...]
     stores: dict[str, tuple[int, int]]
+
+    @property
+    def in_use_mb(self) -> float:
+        """The C heap's part, and at most what the blocks hold: the largest of Python's have 512 bytes."""
+        return self.heap_mb + self.blocks * 512 / 2**20
 
 
 def state(server: Server, prompts: int) -> State:

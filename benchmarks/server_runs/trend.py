@@ -10,11 +10,14 @@ _FEWEST = 6
 
 @dataclass(frozen=True)
 class Trend:
-    """A slope per thousand prompts and its 95 % interval."""
+    """A slope in MB per thousand prompts and its 95 % interval."""
 
     slope: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{self.slope:+.1f} MB per 1,000 prompts ({self.low:+.1f} to {self.high:+.1f}), last half"
 
     def is_flat(self, limit: float) -> bool:
         """Whether the interval reaches down to zero, or ends below `limit`."""
