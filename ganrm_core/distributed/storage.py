@@ -72,9 +72,8 @@ class Folder:
         """Raises FileNotFoundError where there is none, and DataError where it cannot be read."""
         path = self.path_of(name)
         with self._reading(name):
-            if (
-                self._fsspec is not None
-            ):  # pyarrow's handler would take any fault for a file that is not there
+            if self._fsspec is not None:
+                # pyarrow's handler would take any fault for a file that is not there.
                 return bytes(self._fsspec.cat_file(path))
             with self.files.open_input_stream(path) as stream:
                 return bytes(stream.read())
