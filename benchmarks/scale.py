@@ -1,7 +1,8 @@
 """Scoring on Ray: overhead, memory, a killed worker, a late node, a stopped run: python -m benchmarks.scale [PART …]
 
   overhead   `ganrm score --engine ray` against `ganrm score --cache off`, both as commands, best of three in turn
-  memory     peak memory of the process that drives the run, for few and for many small files
+  memory     peak memory of the process that drives the run, without what it shares with Ray's store, for few and for many
+             small files; with a tiny network, of which that process has nothing
   killed     a worker is killed by its process id in the middle: the table is whole and the same
   late       a node joins a running cluster of one: its worker scores
   stopped    a run is interrupted and taken up: finished files of scores stay as they are
@@ -22,13 +23,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
+from safetensors.torch import save_file
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.rewards.discriminator.readout import default_readout
@@ -94,12 +97,13 @@ def overhead(bench: Bench) -> None:
 
 
 def memory(bench: Bench) -> None:
+    bench = replace(bench, model=tiny_model(bench.room))
     peaks = []
     for count in (bench.few, bench.many):
         process = subprocess.Popen(bench.command(bench.pictures(count, side=16), f"memory-{count}"))
         peak = 0.0
         while process.poll() is None:
-            peak = peak_memory(process.pid) or peak
+            peak = max(peak, own_memory(process.pid))
             time.sleep(_POLL_S)
         finish(process)
         peaks.append(peak)
@@ -213,14 +217,34 @@ def paused(processes: Sequence[int]) -> Iterator[None]:
             os.kill(process, signal.SIGCONT)
 
 
-def peak_memory(process: int) -> float | None:
-    """Peak resident memory of a process in MB; None once it has ended."""
+def tiny_model(room: Path) -> Path:
+    """A checkpoint that hardly takes time, its backbone beside it."""
+    shape = {
+        "image_size": 32,
+        "patch_size": 16,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "intermediate_size": 64,
+    }
+    network = CLIPVisionModelWithProjection(
+        CLIPVisionConfig(num_attention_heads=1, projection_dim=16, **shape)
+    )
+    save_file(
+        {name: each.contiguous() for name, each in network.state_dict().items()}, room / "vision.safetensors"
+    )
+    backbone = load_backbone(f"file:{room / 'vision.safetensors'}")
+    untrained(backbone, default_readout(backbone.spec)).save(room / "tiny.safetensors")
+    return room / "tiny.safetensors"
+
+
+def own_memory(process: int) -> float:
+    """Resident memory of a process in MB that is neither of files nor shared; 0 once it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
-        return None
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) / 1024 if found else None
+        return 0.0
+    found = re.search(r"RssAnon:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def finished_parts(output: Path) -> int:

@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _about(path: Path) -> tuple[dict[str, Any], str]:
     """The card and the sha256 of a model file; a combination has no figures of its own."""
-    from ..rewards.combination_file import is_combination
+    from ..rewards.combination_suffix import is_combination
     from ..rewards.discriminator.checkpoint import read_card
     from ..utils.file_hash import file_sha256
 

@@ -28,7 +28,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..rewards.combination_file import is_combination
+    from ..rewards.combination_suffix import is_combination
     from ..rewards.discriminator.checkpoint import load_checkpoint
     from ..rewards.network_spec import NetworkSpec
 
@@ -69,7 +69,7 @@ def _combination(path: Path, *, as_json: bool) -> int:
 
 def _card(source: Source) -> dict[str, Any] | None:
     """None for a combination, and for a published network."""
-    from ..rewards.combination_file import is_combination
+    from ..rewards.combination_suffix import is_combination
     from ..rewards.discriminator.checkpoint import read_card
 
     return None if not isinstance(source, Path) or is_combination(source) else read_card(source)

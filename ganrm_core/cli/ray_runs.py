@@ -66,16 +66,13 @@ def best_on_ray(options: argparse.Namespace, settings: FolderSettings) -> int:
 
 def _job(options: argparse.Namespace, paths: list[Path | str], group_by: str | None) -> ScoringJob:
     """The job that the options describe; nothing is written yet."""
-    from ..distributed.cluster import import_ray_meanwhile
     from ..distributed.run_folder import RunSettings
+    from ..distributed.scoring import ScoringJob
+    from ..distributed.shipped_model import ShippedModel
     from ..distributed.storage import Folder
 
     cluster = cluster_settings(options)
     sources, prompt = _sources(options, paths), given_prompt(options)
-    import_ray_meanwhile()  # before the next lines, which import torch
-    from ..distributed.scoring import ScoringJob
-    from ..distributed.shipped_model import ShippedModel
-
     model = ShippedModel.of(options.model, options.backbone, tuple(options.backbones))
     settings = RunSettings(model.sha256, sources, options.shard_size or SHARD_SIZE, group_by, prompt)
     return ScoringJob(Folder(str(options.output)).place, settings, model, cluster)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
+from importlib import import_module
 from typing import Any, Literal
 
 from ..utils.disk_cache import keep_in
@@ -56,37 +56,15 @@ class WorkerResources:
     def _room(self, ray: Any) -> int:
         """How many workers the nodes of now have room for, at least one."""
         kind, each = ("GPU", self.gpus) if self.gpus else ("CPU", self.cores)
-        nodes = (node["Resources"].get(kind, 0) for node in ray.nodes() if node["Alive"])
-        return max(1, sum(int(has) // each for has in nodes))
+        return max(1, sum(int(has.get(kind, 0)) // each for has in _nodes(ray)))
 
     def settle(self) -> None:
         """Keep this process, a worker, to its cores, and without a cache on disk: one node's holds no share of millions."""
         if not self.gpus:
-            import torch  # not above: the command imports Ray while another thread of it imports torch
+            import torch  # not above: the command can do without
 
             torch.set_num_threads(self.cores)
         keep_in(None)
-
-
-def ray_data() -> Any:
-    """The module `ray`, with `ray.data` imported. Raises GanRMError that says what to install."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere unasked
-    try:
-        import ray
-        import ray.data
-    except Exception as error:
-        raise GanRMError(cannot_import("--engine ray", "Ray Data", error, INSTALL)) from error
-    return ray
-
-
-def import_ray_meanwhile() -> None:
-    """Begin to import Ray Data, which takes seconds, in a thread. `ray_data` waits for it, and meets any error again."""
-
-    def import_it() -> None:
-        with suppress(GanRMError):
-            ray_data()
-
-    Thread(target=import_it, name="ganrm-import-ray").start()
 
 
 @contextmanager
@@ -96,16 +74,14 @@ def connected(settings: ClusterSettings) -> Iterator[Any]:
     An existing connection is used and left open. Raises GanRMError where no cluster answers, and turns errors of workers
     into ours.
     """
-    ray = ray_data()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere unasked
+    ray = _imported("ray")
     ours = not ray.is_initialized()
     if ours:
+        _imported("pyarrow")  # what most often lacks of Ray Data
         _connect(ray, settings)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    context.execution_options.preserve_order = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
+        _quiet(_imported("ray.data"))  # takes a second, in which the first workers of a new cluster start
         yield ray
     except Exception as error:
         if (own := own_error(error)) is not None and own is not error:
@@ -138,8 +114,34 @@ def worker_resources(ray: Any, settings: ClusterSettings) -> WorkerResources:
         raise GanRMError(
             "No node of the Ray cluster has a GPU now. Wait until one has joined, or leave out --device cuda to use cores."
         )
-    largest = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1)
+    largest = max((int(has.get("CPU", 0)) for has in _nodes(ray)), default=1)
     return WorkerResources(cores=max(1, min(settings.cores or _MOST_CORES, largest)), gpus=0)
+
+
+def is_one_machine(ray: Any) -> bool:
+    """Whether the cluster has no node but the one this process is on."""
+    return len(_nodes(ray)) == 1
+
+
+def _nodes(ray: Any) -> list[dict[str, float]]:
+    """The resources of each node of now."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _imported(module: str) -> Any:
+    """A module that Ray Data is or needs. Raises GanRMError that says what to install."""
+    try:
+        return import_module(module)
+    except Exception as error:
+        raise GanRMError(cannot_import("--engine ray", "Ray Data", error, INSTALL)) from error
+
+
+def _quiet(data: Any) -> None:
+    context = data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_options.preserve_order = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
 
 
 def _connect(ray: Any, settings: ClusterSettings) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..utils.progress import Progress, ProgressCallback
-from .cluster import ClusterSettings, WorkerResources, worker_resources
+from .cluster import ClusterSettings, WorkerResources, is_one_machine, worker_resources
 from .run_folder import RunFolder, RunSettings, Shard, list_source, shards_of
-from .shard_scorer import ShardScorer
 from .shipped_model import ShippedModel
 from .storage import pyarrow_module
 
@@ -33,6 +32,8 @@ class ScoringActor:
     def __init__(
         self, place: str, settings: RunSettings, model: ShippedModel, resources: WorkerResources
     ) -> None:
+        from .shard_scorer import ShardScorer  # with torch, which the command can do without
+
         resources.settle()
         self._scorer = ShardScorer(place, settings, lambda: model.load(resources.device))
 
@@ -85,17 +86,20 @@ class ScoringJob:
     def _list(self, ray: Any, folder: RunFolder, progress: ProgressCallback) -> list[int]:
         """List every source in a task of its own; returns the pictures of each."""
         sources, largest = self.settings.sources, self.settings.shard_size
-        task = ray.remote(list_source)
-        waiting = {
-            task.remote(self.place, number, each, len(sources), largest): number
-            for number, each in enumerate(sources)
-        }
         counts = [0] * len(sources)
         progress(Progress("listing", 0, len(sources)))
-        while waiting:
-            ready, _ = ray.wait(list(waiting), num_returns=1)
-            counts[waiting.pop(ready[0])] = ray.get(ready[0])
-            progress(Progress("listing", len(sources) - len(waiting), len(sources)))
+        if len(sources) == 1 and is_one_machine(ray):  # done before a task could start
+            counts = [list_source(self.place, 0, sources[0], 1, largest)]
+        else:
+            task = ray.remote(list_source)
+            waiting = {
+                task.remote(self.place, number, each, len(sources), largest): number
+                for number, each in enumerate(sources)
+            }
+            while waiting:
+                ready, _ = ray.wait(list(waiting), num_returns=1)
+                counts[waiting.pop(ready[0])] = ray.get(ready[0])
+                progress(Progress("listing", len(sources) - len(waiting), len(sources)))
         folder.complete_listing(counts)
         return counts
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..backbones.base import sha256_of_files
-from ..rewards.base import Reward
-from ..rewards.combination_file import Source, is_combination, load_reward
+from ..rewards.combination_suffix import is_combination
 from ..rewards.discriminator.checkpoint import read_card
-from ..rewards.network_spec import NetworkSpec
 from ..utils.errors import CheckpointError
+from ..utils.file_hash import cached_file_sha256
 from ..utils.files import is_file, shown
+
+if TYPE_CHECKING:  # the command, which sends a checkpoint, needs no torch
+    from ..rewards.base import Reward
+    from ..rewards.combination_file import Source
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,13 @@ class ShippedModel:
     ) -> ShippedModel:
         """Raises CheckpointError for a file that is no model."""
         folders = tuple(folder.absolute() for folder in search_folders)
-        if isinstance(source, NetworkSpec):
+        if not isinstance(source, Path):
             found = source.found(folders)
             return cls(found, found.sha256(), None, backbone, folders)
         if not is_file(source):
             raise CheckpointError(f"There is no model at {shown(source)}. Check the path.")
         source = source.absolute()
-        sha256 = sha256_of_files([source])
+        sha256 = cached_file_sha256(source)
         if is_combination(source):
             return cls(source, sha256, None, backbone, folders)
         read_card(source)
@@ -48,6 +51,8 @@ class ShippedModel:
 
     def load(self, device: str) -> Reward:
         """The reward, on a worker's device. Raises as `load_reward` does."""
+        from ..rewards.combination_file import load_reward
+
         if self.content is None:
             return load_reward(
                 self.source, backbone=self.backbone, search_folders=self.search_folders, device=device

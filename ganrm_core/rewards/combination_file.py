@@ -30,13 +30,13 @@ from ..utils.error_text import damage
 from ..utils.errors import CheckpointError, DataError, OutputError
 from ..utils.files import atomic_file, check_new_file, is_file, shown
 from .base import Reward
+from .combination_suffix import is_combination
 from .combined import CombinedReward
 from .discriminator.checkpoint import read_card
 from .discriminator.reward_model import RewardModel
 from .network_spec import KINDS, NetworkSpec
 from .standardisation import AS_IT_IS, Standard
 
-SUFFIX = ".json"
 FORMAT_VERSION = 2
 _KEY = "ganrm_combination"
 _MOST_BYTES = 1_000_000
@@ -92,10 +92,6 @@ class Combination:
     def to_json(self) -> dict[str, Any]:
         version = 1 if all(part.is_plain for part in self.parts) else FORMAT_VERSION
         return {_KEY: version, "name": self.name, "parts": [part.to_json() for part in self.parts]}
-
-
-def is_combination(path: Path) -> bool:
-    return path.suffix.lower() == SUFFIX
 
 
 def write_combination(

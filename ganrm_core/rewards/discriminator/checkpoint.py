@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from ...utils.error_text import damage
 from ...utils.errors import CheckpointError, OutputError
@@ -16,6 +14,9 @@ from ...utils.file_names import fits
 from ...utils.files import atomic_file, is_file, shown
 from ...utils.safetensors_io import open_safetensors
 from ...utils.strict_json import strict_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT_VERSION = 4
 """Version 4 adds `head_config`, by which a model is refined: older readers would look for it in the sentence `chosen_head`.

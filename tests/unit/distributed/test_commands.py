@@ -74,7 +74,7 @@ def test_options_that_do_not_go_together(
     assert not (tmp_path / "out").exists()
 
 
-def test_ray_is_imported_while_torch_is_and_only_once_nothing_is_left_to_refuse(
+def test_ray_is_started_without_torch_and_only_once_nothing_is_left_to_refuse(
     trained: Any, pictures: Path, tmp_path: Path
 ) -> None:
     code = f"""
@@ -82,11 +82,11 @@ import sys
 from ganrm_core.cli import main
 from ganrm_core.distributed import cluster
 
-def begun():
+def begun(settings):
     print("torch" in sys.modules)
     raise SystemExit(7)
 
-cluster.import_ray_meanwhile = begun
+cluster.connected = begun
 command = ["score", {str(trained.checkpoint)!r}, "PICTURES", "--engine", "ray", "--output", {str(tmp_path / "out")!r}]
 main([each.replace("PICTURES", {str(tmp_path / "none")!r}) for each in command])
 main([each.replace("PICTURES", {str(pictures)!r}) for each in command])

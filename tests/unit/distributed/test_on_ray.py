@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -137,6 +138,28 @@ def test_a_node_that_joins_late_is_used(
     cluster.remove_node(node)
     assert ran.code == 0, ran.err
     check_scores(tmp_path / "out", alone)
+
+
+def test_several_folders_are_listed_by_workers(
+    cluster: Any, ganrm: Ganrm, trained: Any, many: Path, alone: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    moved = [shutil.copy(path, tmp_path / "in") for path in sorted(many.iterdir())[:2]]
+    ran = ganrm(
+        "score", trained.checkpoint, many, tmp_path / "in", "--engine", "ray", "--output", tmp_path / "out"
+    )
+    assert ran.code == 0, ran.err
+    found = rows(tmp_path / "out" / "scores")
+    assert found.keys() == {*alone, *moved}
+    for path in moved:
+        assert found[path]["logit"] == pytest.approx(alone[str(many / Path(path).name)]["logit"], abs=1e-5)
+
+
+def test_an_empty_folder_is_an_error(cluster: Any, ganrm: Ganrm, trained: Any, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    ran = ganrm("score", trained.checkpoint, tmp_path / "in", "--engine", "ray", "--output", tmp_path / "out")
+    assert (ran.code, "Traceback" in ran.err) == (2, False)
+    assert "is empty" in ran.err
 
 
 def test_the_best_of_each_group_are_those_of_one_machine(
