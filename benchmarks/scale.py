@@ -40,6 +40,7 @@ from .scoring_speed import untrained
 
 _WORKER = "ScoringActor"
 _POLL_S = 0.2
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,14 @@ def late(bench: Bench) -> None:
 
 def stopped(bench: Bench) -> None:
     folder, output = bench.pictures(bench.files), bench.room / "stopped"
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a background job would pass on that it is ignored
     process = subprocess.Popen(bench.command(folder, "stopped"))
     wait_for(lambda: finished_parts(output) >= 2, process)
     process.send_signal(signal.SIGINT)
-    process.wait()
+    if process.wait() != _INTERRUPTED:
+        raise RuntimeError(f"the run was not stopped: it ended with code {process.returncode}")
     before = stamps(output)
     run(bench.command(folder, "stopped"))
     print(
