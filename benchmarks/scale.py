@@ -1,8 +1,8 @@
 """Scoring on Ray: overhead, memory, a killed worker, a late node, a stopped run: python -m benchmarks.scale [PART …]
 
   overhead   `ganrm score --engine ray` against `ganrm score --cache off`, both as commands, best of three in turn
-  memory     peak memory of the process that drives the run, without what it shares with Ray's store, for few and for many
-             small files; with a tiny network, of which that process has nothing
+  memory     private memory of the process that drives the run (RssAnon: no code of libraries, nothing shared), at most of five
+             samples a second, for few and for many small files; a tiny network makes this quick, and that process runs none
   killed     a worker is killed by its process id in the middle: the table is whole and the same
   late       a node joins a running cluster of one: its worker scores
   stopped    a run is interrupted and taken up: finished files of scores stay as they are
@@ -149,9 +149,8 @@ def late(bench: Bench) -> None:
 
 def stopped(bench: Bench) -> None:
     folder, output = bench.pictures(bench.files), bench.room / "stopped"
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a background job would pass on that it is ignored
+    # In the background of a shell this process ignores Ctrl-C, and its child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(bench.command(folder, "stopped"))
     wait_for(lambda: finished_parts(output) >= 2, process)
     process.send_signal(signal.SIGINT)

@@ -31,6 +31,11 @@ class ClusterSettings:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cores: int = 0
 
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether no cluster is named, so that Ray is started on this machine alone."""
+        return not (self.address or os.environ.get("RAY_ADDRESS"))
+
 
 @dataclass(frozen=True)
 class WorkerResources:
@@ -78,7 +83,7 @@ def connected(settings: ClusterSettings) -> Iterator[Any]:
     ray = _imported("ray")
     ours = not ray.is_initialized()
     if ours:
-        _imported("pyarrow")  # what most often lacks of Ray Data
+        _imported("pyarrow")  # the part of Ray Data most often missing: refused before Ray starts
         _connect(ray, settings)
     try:
         _quiet(_imported("ray.data"))  # takes a second, in which the first workers of a new cluster start
@@ -106,8 +111,13 @@ def own_error(error: BaseException | None) -> GanRMError | None:
 def worker_resources(ray: Any, settings: ClusterSettings) -> WorkerResources:
     """A GPU for each worker where the cluster has any; else cores.
 
-    Raises GanRMError where "cuda" is asked for and there is none.
+    Waits for a first node with cores, as on a cluster whose head takes no work. Raises GanRMError where "cuda" is asked for
+    and there is no GPU.
     """
+    if not any(has.get("CPU") for has in _nodes(ray)):
+        ray.get(
+            ray.remote(_nothing).remote()
+        )  # a task needs a core, so the cluster brings a node that has one
     if settings.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1:
         return WorkerResources(cores=0, gpus=1)
     if settings.device == "cuda":
@@ -118,9 +128,8 @@ def worker_resources(ray: Any, settings: ClusterSettings) -> WorkerResources:
     return WorkerResources(cores=max(1, min(settings.cores or _MOST_CORES, largest)), gpus=0)
 
 
-def is_one_machine(ray: Any) -> bool:
-    """Whether the cluster has no node but the one this process is on."""
-    return len(_nodes(ray)) == 1
+def _nothing() -> None:
+    """A task that only waits for its turn."""
 
 
 def _nodes(ray: Any) -> list[dict[str, float]]:
@@ -147,12 +156,10 @@ def _quiet(data: Any) -> None:
 def _connect(ray: Any, settings: ClusterSettings) -> None:
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
-        if settings.address:
-            ray.init(settings.address, **quiet)
-        elif os.environ.get("RAY_ADDRESS"):
-            ray.init(**quiet)
-        else:
+        if settings.is_this_machine:
             ray.init("local", include_dashboard=False, object_store_memory=_LOCAL_OBJECT_STORE, **quiet)
+        else:
+            ray.init(settings.address, **quiet)  # without one, Ray reads RAY_ADDRESS
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[0].rstrip(".")

@@ -184,7 +184,7 @@ class RunFolder:
 def list_source(place: str, number: int, source: Source, sources: int, largest: int) -> int:
     """List one of `sources` sources of the run at `place`; returns the number of its pictures.
 
-    A task of a worker, kept where nothing imports torch: most of a short listing would be that.
+    Kept where nothing imports torch: for a worker, most of a short listing would be that.
     """
     return RunFolder(place).write_listing(number, listed(source), shard_sizes(sources, largest))
 

@@ -1,4 +1,4 @@
-"""Scoring on a Ray cluster: pictures listed by tasks, shards scored by a pool of actors that grows with the cluster."""
+"""Scoring on a Ray cluster: pictures listed, shards scored by a pool of actors that grows with the cluster."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..utils.progress import Progress, ProgressCallback
-from .cluster import ClusterSettings, WorkerResources, is_one_machine, worker_resources
+from .cluster import ClusterSettings, WorkerResources, worker_resources
 from .run_folder import RunFolder, RunSettings, Shard, list_source, shards_of
 from .shipped_model import ShippedModel
-from .storage import pyarrow_module
+from .storage import is_url, pyarrow_module
 
 _MOST_BLOCKS = 4096  # Ray keeps about 10 kB per block in the process that drives it
 
@@ -84,12 +84,14 @@ class ScoringJob:
         return RunResult(total, earlier, errors)
 
     def _list(self, ray: Any, folder: RunFolder, progress: ProgressCallback) -> list[int]:
-        """List every source in a task of its own; returns the pictures of each."""
+        """List every source; returns the pictures of each."""
         sources, largest = self.settings.sources, self.settings.shard_size
         counts = [0] * len(sources)
         progress(Progress("listing", 0, len(sources)))
-        if len(sources) == 1 and is_one_machine(ray):  # done before a task could start
+        if self.cluster.is_this_machine and len(sources) == 1 and not is_url(sources[0].place):
+            # A task would be no faster here, and its worker must start first.
             counts = [list_source(self.place, 0, sources[0], 1, largest)]
+            progress(Progress("listing", 1, 1))
         else:
             task = ray.remote(list_source)
             waiting = {

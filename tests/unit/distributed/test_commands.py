@@ -103,6 +103,20 @@ def test_gpus_that_are_asked_for_must_be_there() -> None:
     assert worker_resources(ray, ClusterSettings(device="auto")).device == "cpu"
 
 
+def test_a_cluster_whose_head_takes_no_work_is_asked_for_a_node() -> None:
+    nodes = [{"Alive": True, "Resources": {"memory": 1e9}}]
+
+    def remote(task: Any) -> Any:
+        return SimpleNamespace(remote=lambda: nodes.append({"Alive": True, "Resources": {"CPU": 8}}))
+
+    ray = SimpleNamespace(
+        cluster_resources=dict, nodes=lambda: nodes, remote=remote, get=lambda result: result
+    )
+    assert worker_resources(ray, ClusterSettings(cores=3)).cores == 3
+    assert worker_resources(ray, ClusterSettings()).cores == 4
+    assert len(nodes) == 2
+
+
 def test_the_error_behind_an_error_of_ray_is_found() -> None:
     inner = BackboneError("the weights are missing")
     outer = RuntimeError("the task failed")
