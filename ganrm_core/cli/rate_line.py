@@ -11,6 +11,7 @@ from ..utils.progress import Progress, ProgressCallback
 from ..utils.time_left import time_left_words
 
 _EVERY_S, _EVERY_S_IN_LOGS = 1.0, 60.0
+_LISTING = "listing"  # counts folders and prefixes, which say little about time
 
 
 @contextmanager
@@ -56,7 +57,7 @@ class RateLine:
         done, total = progress.done, progress.total
         parts = [f"{progress.stage}: {done:,} of {total:,} ({100 * done // max(total, 1)} %)"]
         seconds, new = now - self._start, done - self._done_at_start
-        if seconds > 0 and new > 0:
+        if seconds > 0 and new > 0 and progress.stage != _LISTING:
             parts.append(f"{new / seconds:.1f} files/s")
             parts.append(time_left_words((total - done) * seconds / new))
         if errors := int(progress.metrics.get("errors", 0)):

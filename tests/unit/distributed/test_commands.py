@@ -134,3 +134,5 @@ def test_the_progress_line_counts_only_what_this_run_did() -> None:
     text = line.text(Progress("scoring", 2000, 5000, {"errors": 3}), now=10.0)
     assert text == "scoring: 2,000 of 5,000 (40 %), 100.0 files/s, about 30 s left, 3 without a score"
     assert line.text(Progress("scoring", 1000, 5000), now=0.0) == "scoring: 1,000 of 5,000 (20 %)"
+    line.show(Progress("listing", 0, 2))
+    assert line.text(Progress("listing", 1, 2), now=10.0) == "listing: 1 of 2 (50 %)"
