@@ -115,9 +115,8 @@ def worker_resources(ray: Any, settings: ClusterSettings) -> WorkerResources:
     and there is no GPU.
     """
     if not any(has.get("CPU") for has in _nodes(ray)):
-        ray.get(
-            ray.remote(_nothing).remote()
-        )  # a task needs a core, so the cluster brings a node that has one
+        # A task needs a core, so the cluster brings a node that has one.
+        ray.get(ray.remote(_nothing).remote())
     if settings.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= 1:
         return WorkerResources(cores=0, gpus=1)
     if settings.device == "cuda":
@@ -138,7 +137,7 @@ def _nodes(ray: Any) -> list[dict[str, float]]:
 
 
 def _imported(module: str) -> Any:
-    """A module that Ray Data is or needs. Raises GanRMError that says what to install."""
+    """A module of Ray Data, or one it needs. Raises GanRMError that says what to install."""
     try:
         return import_module(module)
     except Exception as error:

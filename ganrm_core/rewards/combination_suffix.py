@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SUFFIX = ".json"
+_SUFFIX = ".json"
 
 
 def is_combination(path: Path) -> bool:
-    return path.suffix.lower() == SUFFIX
+    return path.suffix.lower() == _SUFFIX
