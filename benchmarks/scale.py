@@ -1,8 +1,8 @@
 """Scoring on Ray: overhead, memory, a killed worker, a late node, a stopped run: python -m benchmarks.scale [PART …]
 
   overhead   `ganrm score --engine ray` against `ganrm score --cache off`, both as commands, best of three in turn
-  memory     private memory of the process that drives the run (RssAnon: no code of libraries, nothing shared), at most of five
-             samples a second, for few and for many small files; a tiny network makes this quick, and that process runs none
+  memory     most private memory of the process that drives the run (RssAnon: no library code, nothing shared), sampled five
+             times a second, for few and for many small files; with a tiny network, as only workers run it
   killed     a worker is killed by its process id in the middle: the table is whole and the same
   late       a node joins a running cluster of one: its worker scores
   stopped    a run is interrupted and taken up: finished files of scores stay as they are
