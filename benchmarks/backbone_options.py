@@ -80,4 +80,4 @@ def readout_of(spec: BackboneSpec, second_look: str | None, side: int | None = N
         return usual
     followed = usual.second_look.taps if usual.second_look else usual.taps
     look = SizedLook("smaller", followed, side) if side else SecondLook(kind, followed)  # type: ignore[arg-type]
-    return Readout(usual.taps, look)
+    return replace(usual, second_look=look)

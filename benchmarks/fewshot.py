@@ -7,6 +7,7 @@ For each task and number of training images per class, the AUC on unseen images 
   multi-tap  a plain linear probe on mean and standard deviation at the end of every stage
   paper      preset `paper`: the MLP of GAN-RM on the pooled embedding
   first      what preset `default` was at first: its head, on what the plain probe sees
+  network    preset `default` without its histograms of pixels
   default    preset `default`
 
 The probes are scikit-learn's logistic regression on standardised columns, the penalty chosen by
@@ -26,6 +27,7 @@ import argparse
 import hashlib
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -57,7 +59,9 @@ from ganrm_core.training.feature_rows import Rows
 from ganrm_core.utils.progress import no_progress
 
 SIZES = (25, 50, 100, 200)
-METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "default")
+METHODS = ("centroid", "pooled", "multi-tap", "paper", "first", "network", "default")
+BASELINES = ("first", "network")
+"""Methods that `default` is compared with picture by picture."""
 STAGE_ENDS = tuple(f"stage{place}" for place in range(1, 8))
 VIEWS = 4
 LEAST_TEST_GROUPS = 100
@@ -152,6 +156,8 @@ class Bench:
         elif method in ("multi-tap", "first"):
             names = {tap.name for tap in spec.taps}
             seen = Readout(STAGE_ENDS if names >= {*STAGE_ENDS} else self.default.taps)
+        elif method == "network":
+            seen = replace(self.default, histograms=())
         else:
             seen = self.default
         return self._places(seen.blocks(spec))
@@ -209,6 +215,7 @@ class Bench:
             "multi-tap": lambda: linear_probe(train[:, 0], labels, test),
             "paper": lambda: self.preset("paper", train[:, :1], labels, test, seed),
             "first": lambda: self.preset("first", train, labels, test, seed),
+            "network": lambda: self.preset("network", train, labels, test, seed),
             "default": lambda: self.preset("default", train, labels, test, seed),
         }
         return auc(scorers[method](), truth)
@@ -247,17 +254,19 @@ def linear_probe(train: Tensor, labels: NDArray[np.int64], test: Tensor) -> Arra
 
 
 def print_summary(results: dict[int, list[list[float]]]) -> None:
-    print(f"\n{'n':>4}" + "".join(f"{m:>11}" for m in METHODS) + f"{'closing':>11}{'default − first':>32}")
+    gains = "".join(f"{f'default − {name}':>32}" for name in BASELINES)
+    print(f"\n{'n':>4}" + "".join(f"{m:>11}" for m in METHODS) + f"{'closing':>11}{gains}")
     rng = np.random.default_rng(0)
     for n, rows in results.items():
-        table = np.array(rows)
-        pooled, default, first = (table[:, METHODS.index(m)] for m in ("pooled", "default", "first"))
-        closing = 1 - (1 - default).sum() / (1 - pooled).sum()
-        gain = default - first
-        low, high = mean_interval(gain, rng)
-        means = "".join(f"{value:>11.3f}" for value in table.mean(axis=0))
-        print(f"{n:>4}{means}{closing:>11.3f}{f'{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]':>32}")
-    print("The interval is the 95 % bootstrap interval of the paired difference over tasks and splits.")
+        of = dict(zip(METHODS, np.array(rows).T, strict=True))
+        closing = 1 - (1 - of["default"]).sum() / (1 - of["pooled"]).sum()
+        line = f"{n:>4}" + "".join(f"{of[method].mean():>11.3f}" for method in METHODS) + f"{closing:>11.3f}"
+        for name in BASELINES:
+            gain = of["default"] - of[name]
+            low, high = mean_interval(gain, rng)
+            line += f"{f'{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]':>32}"
+        print(line)
+    print("Intervals are 95 % bootstrap intervals of the paired difference over tasks and splits.")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from ganrm_core.rewards.discriminator.readout import (
     SecondLook,
     base_statistic,
     default_readout,
+    is_histogram,
     is_response,
 )
 from ganrm_core.training.block_weights import block_weights
@@ -149,16 +150,26 @@ def _blurred_until(stage: int) -> Callable[[Block], bool]:
 
 VARIANTS = (
     Variant("default"),
+    Variant("no histograms", lambda block: _default(block) and not is_histogram(block)),
+    Variant("histograms alone", is_histogram),
+    Variant(
+        "histograms of brightness and colour, not of edges",
+        lambda block: _default(block) and "edges" not in block.tap,
+    ),
     Variant("no second look", lambda block: not is_response(block)),
     Variant("the second look alone", lambda block: _default(block) and is_response(block)),
     Variant("smaller, followed to the end", lambda block: not is_response(block) or _of_smaller(block)),
     Variant("blurred instead of smaller", _blurred_until(7)),
     Variant("blurred, followed to stage 3 of 7", _blurred_until(3)),
     Variant("the response counts in full", weigh=_weighed(response_share=1.0)),
+    Variant("histograms count in full", weigh=_weighed(histogram_share=1.0)),
     Variant(
-        "ends of stages instead of every block", lambda block: _default(block) and block.tap in STAGE_ENDS
+        "ends of stages instead of every block",
+        lambda block: is_histogram(block) or (_default(block) and block.tap in STAGE_ENDS),
     ),
-    Variant("means alone", lambda block: _default(block) and base_statistic(block) == "mean"),
+    Variant(
+        "means alone, without deviations", lambda block: _default(block) and base_statistic(block) != "std"
+    ),
     Variant("all depths and statistics count the same", weigh=_weighed(trust=0.0)),
     Variant("evidence at full strength", weigh=_weighed(trust=1.0)),
     Variant("one view", views=1),

@@ -41,7 +41,7 @@ from ganrm_core.data.transforms import resize
 from ganrm_core.metrics.binary import selection_efficiency
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
 
-METHODS = ("centroid", "pooled", "paper", "first", "default")
+METHODS = ("centroid", "pooled", "paper", "first", "network", "default")
 SIZES = (25, 50, 100)
 GROUPS = 40
 

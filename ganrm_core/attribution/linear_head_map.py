@@ -1,4 +1,4 @@
-"""Class activation map (Zhou et al. 2016) of a linear head over channel means and standard deviations."""
+"""Class activation map (Zhou et al. 2016) of a linear head over channel means, standard deviations and histograms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from ..backbones.base import BackboneSpec
 from ..data.filters import blurred
 from ..rewards.discriminator.heads import LinearHead
-from ..rewards.discriminator.readout import base_statistic, is_response
+from ..rewards.discriminator.pixel_histograms import position_terms, value_maps
+from ..rewards.discriminator.readout import base_statistic, is_histogram, is_response
 from ..rewards.discriminator.reward_model import RewardModel
 from ..rewards.discriminator.tap_statistics import tap_features
 
@@ -23,13 +24,15 @@ _BLUR = 0.1  # share of a side
 def head_map(model: RewardModel, image: Tensor) -> Tensor | None:
     """[3, H, W] in 0–1 → [H, W]: what each pixel adds to the logit, or None for a head that is not linear or sees no grid.
 
-    A linear head's logit is a sum over features, each the mean or standard deviation of a channel over the tokens. Both
-    are means over tokens: with x the channel, m its mean and s its standard deviation, s = mean((x − m)² / s). So up to
-    a constant the logit is the mean of a map. Features without a position, such as a class token, are spread evenly.
+    A linear head's logit is a sum over features, each the mean or standard deviation of a channel over the tokens, or the
+    root of a level's share of the pixels. All are means over positions: with x the channel, m its mean and s its standard
+    deviation, s = mean((x − m)² / s), and √h = mean(x / √h) where x says whether a pixel counts. So up to a constant the
+    logit is the mean of a map. Features without a position, such as a class token, are spread evenly.
     The map is blurred a little; a border that scoring trims gets its mean.
     """
     spec, readout, head = model.backbone.spec, model.reader.readout, model.layer.head
-    if not isinstance(head, LinearHead) or all(tap.pooled for tap in spec.taps if tap.name in readout.taps):
+    grid = readout.histograms or any(not tap.pooled for tap in spec.taps if tap.name in readout.taps)
+    if not isinstance(head, LinearHead) or not grid:
         return None
     (cells,) = model.reader.in_batches(
         model.prepare(image).unsqueeze(0), lambda pixels: _cells(model, head.weight, pixels)
@@ -53,9 +56,13 @@ def _cells(model: RewardModel, weight: Tensor, pixels: Tensor) -> Tensor:
     again = plain
     if second := readout.second_look:
         again = _by_name(spec, tap_features(model.backbone, second.changed(pixels), second.taps))
+    counted = value_maps(pixels, readout.histograms)
     total = torch.zeros(size, size)
     for block in readout.blocks(spec):
         own = weight[block.start : block.stop].to(pixels.device)
+        if is_histogram(block):
+            total += _on_grid(position_terms(counted[block.tap][0], own).flatten(), size).cpu()
+            continue
         terms = _on_grid(_token_terms(base_statistic(block), plain[block.tap], own), size)
         if is_response(block):
             terms = _on_grid(_token_terms(base_statistic(block), again[block.tap], own), size) - terms

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ..rewards.discriminator.readout import Block, is_response
+from ..rewards.discriminator.readout import Block, is_histogram, is_response
 from .feature_rows import Rows
 from .whitening import balanced_columns
 
-RESPONSE_SHARE = 1 / 3
-TRUST = 0.5
+RESPONSE_SHARE, HISTOGRAM_SHARE = 1 / 3, 1 / 3
+TRUST, HISTOGRAM_TRUST = 0.5, 1.0
 _ROWS = 256
 _STEPS, _LEARNING_RATE, _FIRST_NOISE = 40, 0.2, -0.7
 _DEPTH_SPREAD, _STATISTIC_SPREAD, _DEPTH_STEP = 4.0, 1.0, 1.5
@@ -26,7 +26,9 @@ def block_weights(
     nuisances: Sequence[Tensor] = (),
     *,
     response_share: float = RESPONSE_SHARE,
+    histogram_share: float = HISTOGRAM_SHARE,
     trust: float = TRUST,
+    histogram_trust: float = HISTOGRAM_TRUST,
 ) -> Tensor:
     """Weights [blocks] of the blocks' linear kernels, mean 1; a block's columns are scaled by the square root.
 
@@ -35,13 +37,17 @@ def block_weights(
     Gaussian process on the labels whose kernel is the weighted sum (MacKay 1992), under a log-normal prior around
     equal weights, on the plain views. Their logarithm is shrunk by `trust`, and a response block counts
     `response_share` of what it is the response of: the likelihood favours what separates the training pictures over
-    what ranks within a class.
+    what ranks within a class. A histogram counts `histogram_share` of a statistic of the network, as it is noise where a
+    taste lies in neither palette nor line work, and its evidence counts by `histogram_trust`, so that it soon comes to
+    the fore where a taste does.
     """
     features, labels = _subsample(rows)
     kernels = _kernels(features, blocks, nuisances)
     logarithms = _maximise_evidence(kernels, labels, blocks)
-    prior = torch.tensor([response_share if is_response(block) else 1.0 for block in blocks])
-    weights = prior * torch.exp(trust * logarithms.float())
+    histograms = torch.tensor([is_histogram(block) for block in blocks])
+    responses = torch.tensor([is_response(block) for block in blocks])
+    prior = 1.0 - (1 - response_share) * responses.float() - (1 - histogram_share) * histograms.float()
+    weights = prior * torch.exp(torch.where(histograms, histogram_trust, trust) * logarithms.float())
     return weights / weights.mean()
 
 

@@ -171,6 +171,7 @@ def features_identity(model: RewardModel) -> str:
         "weights": model.backbone.spec.weights_sha256,
         "taps": list(model.reader.readout.taps),
         "response": _response(model.reader.readout),
+        **({"histograms": list(histograms)} if (histograms := model.reader.readout.histograms) else {}),
         "adapter": model.adapter.sha256() if model.adapter else no_adapter,
         **{key: made.get(key) for key in ("liked_fingerprint", "ordinary_fingerprint", "settings")},
     }

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from ..backbones.vit_trunk import Trunk
 from ..rewards.discriminator.feature_extractor import FeatureExtractor
+from ..rewards.discriminator.pixel_histograms import BINS, STATISTIC, pixel_histograms
 from ..rewards.discriminator.preprocessing import normalise
+from ..rewards.discriminator.readout import is_histogram
 from ..rewards.discriminator.tap_statistics import tap_statistics
 from ..utils.spooled_tensors import SpooledTensors
 
@@ -23,7 +25,7 @@ class TrunkStates:
         spec = reader.backbone.spec
         blocks = reader.readout.blocks(spec)
         self._above_trunk = torch.tensor(
-            [block.tap not in trunk.frozen_taps for block in blocks]
+            [block.tap not in trunk.frozen_taps and not is_histogram(block) for block in blocks]
         ).repeat_interleave(torch.tensor([block.stop - block.start for block in blocks]))
         self._states = SpooledTensors()
         self._views = 0
@@ -43,7 +45,9 @@ class TrunkStates:
         `features` [N, V, D] are those of the frozen backbone. Gradients reach the blocks.
         """
         state = self._states.take((pictures * self._views + views).tolist()).to(self._reader.device)
-        columns = self._columns(self._trunk.go_on(state))
+        # Histograms need the picture, which is not kept: they are among the columns that `features` knows.
+        absent = dict.fromkeys(self._reader.readout.histograms, state.new_zeros(len(state), BINS))
+        columns = self._columns(self._trunk.go_on(state), absent)
         known = features[pictures, views].to(columns)
         return torch.where(self._above_trunk.to(columns.device), columns, known)
 
@@ -64,8 +68,10 @@ class TrunkStates:
 
     def _begin(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         taps, state = self._trunk.read(normalise(pixels, self._reader.backbone.spec))
-        return self._columns(taps), state
+        return self._columns(taps, pixel_histograms(pixels, self._reader.readout.histograms)), state
 
-    def _columns(self, taps: list[Tensor]) -> Tensor:
+    def _columns(self, taps: list[Tensor], histograms: dict[str, Tensor]) -> Tensor:
         readout, spec = self._reader.readout, self._reader.backbone.spec
-        return readout.columns({None: tap_statistics(taps, readout.taps, spec)}, spec)
+        found = tap_statistics(taps, readout.taps, spec)
+        counted = {(name, STATISTIC): values for name, values in histograms.items()}
+        return readout.columns({None: found | counted}, spec)

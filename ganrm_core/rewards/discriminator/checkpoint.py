@@ -18,8 +18,9 @@ from ...utils.strict_json import strict_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT_VERSION = 4
-"""Version 4 adds `head_config`, by which a model is refined: older readers would look for it in the sentence `chosen_head`.
+FORMAT_VERSION = 5
+"""Version 5 adds `histograms`, columns of the head that older readers do not know.
+Version 4 added `head_config`, by which a model is refined: older readers would look for it in the sentence `chosen_head`.
 Version 3 added `preprocessing.frame`; older readers would ignore it, and so score framed pictures differently."""
 HEADER_KEY = "ganrm"
 COMPANION_SUFFIX = ".features.safetensors"

@@ -13,6 +13,7 @@ from ...backbones.base import Backbone, ExecutionPlan
 from ...utils.device_memory import free_cached_memory, free_memory, is_out_of_memory
 from ...utils.logs import logger_of
 from ...utils.parallel import in_order, threads_to_share
+from .pixel_histograms import STATISTIC, pixel_histograms
 from .readout import Readout, SecondLook
 from .tap_statistics import TapStatistics, tap_features, tap_statistics
 
@@ -101,9 +102,11 @@ class FeatureExtractor:
             return {key: torch.cat([part[key] for part in done]) for key in done[0]}
 
     def _single_pass(self, pixels: Tensor, look: SecondLook | None) -> TapStatistics:
-        taps = look.taps if look else self.readout.taps
+        taps, names = (look.taps, ()) if look else (self.readout.taps, self.readout.histograms)
         features = tap_features(self.backbone, look.changed(pixels) if look else pixels, taps)
-        return tap_statistics(features, taps, self.backbone.spec)
+        found = tap_statistics(features, taps, self.backbone.spec)
+        counted = pixel_histograms(pixels, names) if names else {}
+        return found | {(name, STATISTIC): values for name, values in counted.items()}
 
     def in_batches(self, pixels: Tensor, run: Callable[[Tensor], Result], factor: int = 1) -> list[Result]:
         """Results of `run` for batches of `pixels` on the backbone's device, without gradients.

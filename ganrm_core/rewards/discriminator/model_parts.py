@@ -73,14 +73,14 @@ def merged_adapter(checkpoint: Checkpoint, backbone: Backbone, path: Path) -> Ad
 
 
 def _readout(card: Mapping[str, Any], spec: BackboneSpec) -> Readout:
-    taps, second_look = tuple(card["taps"]), card.get("second_look")
-    if second_look is not None:
+    taps, histograms = tuple(card["taps"]), tuple(card.get("histograms", ()))
+    if (second_look := card.get("second_look")) is not None:
         look = SecondLook.from_json(second_look)
         if look.kind == "smaller" and not supports_second_look(spec):
             raise ValueError(f"smaller pictures, which {spec.name} does not take")
-        return Readout(taps, look)
+        return Readout(taps, look, histograms)
     # Format 1 had one kind of second look, over all taps.
-    return Readout(taps, SecondLook("blurred", taps) if card.get("response") else None)
+    return Readout(taps, SecondLook("blurred", taps) if card.get("response") else None, histograms)
 
 
 def _check_finite_scores(head: CalibratedHead, spec: BackboneSpec, card: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...backbones.base import BackboneSpec
 from ...data.transforms import smaller, softened
+from .pixel_histograms import BINS, HISTOGRAMS, STATISTIC
 from .tap_statistics import TapStatistics, statistics_of, taps_by_name
 
 SecondLookKind = Literal["smaller", "blurred"]
@@ -27,7 +28,7 @@ _DEEPEST_TAP_OF_SMALLER = "stage5"
 
 @dataclass(frozen=True)
 class Block:
-    """Columns `start` to `stop` of the feature vector: one statistic of one tap."""
+    """Columns `start` to `stop` of the feature vector: one statistic of one tap, or a histogram, named as its own tap."""
 
     tap: str
     statistic: str
@@ -63,7 +64,7 @@ class SecondLook:
 
 
 StatisticsByPass = Mapping[SecondLook | None, TapStatistics]
-"""Statistics of each forward pass: over the picture itself (None) and over each changed copy."""
+"""Statistics of each forward pass: over the picture itself (None), with its histograms, and over each changed copy."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +74,20 @@ class Readout:
     First the statistics of `taps`: mean and standard deviation over positions, or the vector itself of a pooled tap.
     Then, for the taps of `second_look`, the response: the statistic of the changed copy minus that of the picture.
     Content cancels out, traces of how a picture was made remain (He, Chen & Ho 2024, arXiv 2405.20112; with a blur,
-    Tsai et al. 2024, arXiv 2411.19117). The taps of `second_look` must be among `taps`.
+    Tsai et al. 2024, arXiv 2411.19117). The taps of `second_look` must be among `taps`. Last the `histograms`, names of
+    `pixel_histograms.HISTOGRAMS`, which see the picture itself and no network.
     """
 
     taps: tuple[str, ...]
     second_look: SecondLook | None = None
+    histograms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         again = self.second_look.taps if self.second_look else ()
         if unread := sorted({*again} - {*self.taps}):
             raise ValueError(f"a second look at {', '.join(unread)}, where no first one is taken")
+        if unknown := sorted({*self.histograms} - {*HISTOGRAMS}):
+            raise ValueError(f"an unknown histogram, {', '.join(unknown)}")
 
     @property
     def second_looks(self) -> tuple[SecondLook, ...]:
@@ -94,7 +99,8 @@ class Readout:
         read = [(key, "") for key in _keys(self.taps, spec)]
         if again := self.second_look:
             read += [(key, _RESPONSES[again.kind]) for key in _keys(again.taps, spec)]
-        widths = {tap.name: tap.width for tap in spec.taps}
+        read += [((name, STATISTIC), "") for name in self.histograms]
+        widths = {tap.name: tap.width for tap in spec.taps} | dict.fromkeys(self.histograms, BINS)
         blocks: list[Block] = []
         for (tap, statistic), suffix in read:
             start = blocks[-1].stop if blocks else 0
@@ -110,6 +116,7 @@ class Readout:
         columns = [passes[None][key] for key in _keys(self.taps, spec)]
         if again := self.second_look:
             columns += [passes[again][key] - passes[None][key] for key in _keys(again.taps, spec)]
+        columns += [passes[None][name, STATISTIC] for name in self.histograms]
         return torch.cat(columns, dim=1)
 
 
@@ -122,6 +129,8 @@ class SeveralReadouts(Readout):
     def __init__(self, parts: Sequence[Readout]) -> None:
         object.__setattr__(self, "taps", tuple(dict.fromkeys(tap for part in parts for tap in part.taps)))
         object.__setattr__(self, "second_look", None)
+        names = (name for part in parts for name in part.histograms)
+        object.__setattr__(self, "histograms", tuple(dict.fromkeys(names)))
         object.__setattr__(self, "parts", tuple(parts))
 
     @property
@@ -150,6 +159,11 @@ def is_response(block: Block) -> bool:
     return block.statistic.endswith(tuple(_RESPONSES.values()))
 
 
+def is_histogram(block: Block) -> bool:
+    """Whether the columns are a histogram of pixels, of which the network saw nothing."""
+    return block.statistic == STATISTIC
+
+
 def base_statistic(block: Block) -> str:
     """The block's statistic ("mean", "std" or "value"); of a response, the one it is a difference of."""
     return block.statistic.partition(" ")[0]
@@ -162,14 +176,14 @@ def _keys(taps: Sequence[str], spec: BackboneSpec) -> list[tuple[str, str]]:
 def default_readout(spec: BackboneSpec, second_look: SecondLookSetting = "smaller") -> Readout:
     """Every tap but the embedding, which is trained to ignore style; the embedding alone where it is the only tap.
 
-    Convolutional networks take a second look, where it improves the AUC (docs/what-works.md). A smaller picture is
-    read up to stage 5: later stages add nothing.
+    Beside them all histograms. Convolutional networks take a second look, where it improves the AUC
+    (docs/what-works.md). A smaller picture is read up to stage 5: later stages add nothing.
     """
     taps = tuple(tap.name for tap in spec.taps if tap.name != spec.embedding) or (spec.embedding,)
     if second_look == "none" or not supports_second_look(spec):
-        return Readout(taps)
+        return Readout(taps, histograms=HISTOGRAMS)
     followed = taps[: taps.index(_DEEPEST_TAP_OF_SMALLER) + 1] if second_look == "smaller" else taps
-    return Readout(taps, SecondLook(second_look, followed))
+    return Readout(taps, SecondLook(second_look, followed), HISTOGRAMS)
 
 
 def supports_second_look(spec: BackboneSpec) -> bool:

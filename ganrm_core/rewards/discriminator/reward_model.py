@@ -133,6 +133,7 @@ class RewardModel:
             "adapter": self.adapter.settings() if self.adapter else None,
             "taps": list(self.reader.readout.taps),
             "second_look": second_look.to_json() if second_look else None,
+            "histograms": list(self.reader.readout.histograms),
             "head": self.layer.kind,
             "calibration": {"temperature": self.calibration.temperature, "bias": self.calibration.bias},
             "preprocessing": {

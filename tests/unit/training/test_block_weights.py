@@ -37,6 +37,19 @@ def test_a_response_counts_less_than_what_it_is_the_response_of() -> None:
     assert (response < plain / 2).all()
 
 
+def test_a_histogram_counts_less_than_a_statistic_of_the_network_and_more_where_it_tells_the_classes_apart() -> (
+    None
+):
+    half = WIDTH * DEPTHS
+    kinds = blocks("mean", "histogram")
+    told, alone = (
+        block_weights(rows(80, 2 * half, slice(start, 2 * half)), kinds).view(2, DEPTHS)
+        for start in (0, half)
+    )
+    assert (told[1] < told[0] / 2).all()
+    assert alone[1].mean() > 2 * told[1].mean()
+
+
 def test_what_a_nuisance_moves_earns_nothing() -> None:
     """One column tells the label, and it is what the nuisance moves."""
     told = rows(80, WIDTH * DEPTHS, slice(0, 1), strength=6.0)

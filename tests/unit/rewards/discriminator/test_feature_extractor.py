@@ -14,6 +14,7 @@ from unit_support.colours import Colours
 from ganrm_core.backbones.base import ExecutionPlan, Tap
 from ganrm_core.data.transforms import smaller, softened
 from ganrm_core.rewards.discriminator.feature_extractor import FeatureExtractor
+from ganrm_core.rewards.discriminator.pixel_histograms import BINS, HISTOGRAMS, pixel_histograms
 from ganrm_core.rewards.discriminator.readout import (
     Readout,
     SecondLook,
@@ -92,10 +93,43 @@ def test_the_default_takes_a_second_look_with_convolutional_networks_alone() -> 
     taps = tuple(Tap(f"stage{number}", 3) for number in range(1, 8))
     spec = replace(Colours().spec, family="efficientnet", taps=(*taps, Tap("colour", 3, pooled=True)))
     every = tuple(tap.name for tap in taps)
-    assert default_readout(spec) == Readout(every, SecondLook("smaller", every[:5]))
-    assert default_readout(spec, "blurred") == Readout(every, SecondLook("blurred", every))
-    assert default_readout(spec, "none") == Readout(every)
-    assert default_readout(replace(spec, family="transformers")).second_look is None
+    assert default_readout(spec) == Readout(every, SecondLook("smaller", every[:5]), HISTOGRAMS)
+    assert default_readout(spec, "blurred") == Readout(every, SecondLook("blurred", every), HISTOGRAMS)
+    assert default_readout(spec, "none") == Readout(every, None, HISTOGRAMS)
+    assert default_readout(replace(spec, family="transformers")) == Readout(every, None, HISTOGRAMS)
+
+
+def test_histograms_are_the_last_columns_and_see_the_picture_itself(pictures: Tensor) -> None:
+    names = HISTOGRAMS[:2]
+    plain = Readout(BOTH, SecondLook("blurred", ("pixels",)))
+    extractor = FeatureExtractor(Colours(), replace(plain, histograms=names))
+    spec, found = extractor.backbone.spec, extractor(pictures)
+    counted = torch.cat([*pixel_histograms(pictures, names).values()], dim=1)
+    expected = torch.cat([FeatureExtractor(Colours(), plain)(pictures), counted], dim=1)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(extractor.with_gradients(pictures), expected)
+    blocks = extractor.readout.blocks(spec)
+    assert [(block.tap, block.stop - block.start) for block in blocks[-2:]] == [
+        (name, BINS) for name in names
+    ]
+    assert not any(is_response(block) for block in blocks[-2:])
+    assert extractor.readout.width(spec) == expected.shape[1]
+
+
+def test_several_readouts_share_their_histograms(pictures: Tensor) -> None:
+    parts = [
+        Readout(("pixels",), histograms=HISTOGRAMS[:2]),
+        Readout(("colour",)),
+        Readout(BOTH, None, HISTOGRAMS[1:3]),
+    ]
+    together = FeatureExtractor(Colours(), SeveralReadouts(parts))(pictures)
+    alone = [FeatureExtractor(Colours(), part)(pictures) for part in parts]
+    torch.testing.assert_close(together, torch.cat(alone, dim=1))
+
+
+def test_an_unknown_histogram_is_refused() -> None:
+    with pytest.raises(ValueError, match="from the future"):
+        Readout(BOTH, histograms=("from the future",))
 
 
 class SideBySide(Colours):

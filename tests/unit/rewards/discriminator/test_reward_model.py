@@ -216,7 +216,8 @@ def test_format_1_scores_as_before(response: bool, small: RewardModel, checkpoin
     """It had `response` in place of `second_look`."""
     taps = small.reader.readout.taps
     model = with_readout(small, Readout(taps, SecondLook("blurred", taps) if response else None))
-    loaded = RewardModel.load(forge({"second_look": ..., "response": response}, model.checkpoint().tensors))
+    old = {"second_look": ..., "histograms": ..., "response": response}
+    loaded = RewardModel.load(forge(old, model.checkpoint().tensors))
     assert loaded.reader.readout == model.reader.readout
     given = pictures((20, 20))
     assert logits(loaded, given) == pytest.approx(logits(model, given), abs=1e-6)
@@ -238,6 +239,8 @@ def test_a_second_look_that_the_backbone_does_not_support(small: RewardModel, tm
         {"taps": ["block99"]},
         {"taps": ["block1" * 500]},
         {"second_look": {"kind": "from the future", "taps": []}},
+        {"histograms": ["from the future"]},
+        {"histograms": 3},
         {"second_look": {"kind": "smaller", "taps": ["embedding", "block99"]}},
         *({"calibration": {"temperature": t, "bias": 0.0}} for t in (0.0, -1.0, "x", None, 1e-300, 10**400)),
         {"calibration": {"temperature": 1.0, "bias": 1e39}},
