@@ -14,18 +14,14 @@ from torch import Tensor
 STATISTIC = "histogram"
 BINS = 16
 _COLOURS = ("luma", "orange-blue", "purple-green")
-HISTOGRAMS = (
-    *_COLOURS,
-    *("edges", "edges at 1/2", "colour edges at 1/2", "lines at 1/2"),
-    *("edges at 1/4", "colour edges at 1/4", "lines at 1/4"),
-)
-"""Names of all histograms: the axes of YIQ; strength of edges (first derivatives) in brightness and in colour and of thin
-lines and dots (second derivatives), at full size and reduced."""
+_EDGES = tuple((f"edges at 1/{part}", f"colour edges at 1/{part}") for part in (1, 2, 4))
+HISTOGRAMS = (*_COLOURS, *(name for pair in _EDGES for name in pair))
+"""Names of all histograms: the axes of YIQ, and how strong edges of brightness and of colour are, at full and reduced size."""
 
 _TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 _REACH, _MIDDLE = (1.0, 1.2, 1.05), (0.0, 0.5, 0.5)  # bring each of YIQ into 0–1
-_FAINTEST_EDGE, _FAINTEST = 9, 7
-"""Edges of brightness below 2⁻⁹, half an 8-bit step, count as none; edges of colour and lines below 2⁻⁷."""
+_FAINTEST, _FAINTEST_OF_COLOUR = 9, 7
+"""Edges of brightness below 2⁻⁹, half an 8-bit step, count as none, and edges of colour below 2⁻⁷."""
 _SMOOTHING = 1e-4  # bounds the gradient of the root where a level is empty
 
 
@@ -37,13 +33,14 @@ def pixel_histograms(pixels: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
 
 def value_maps(pixels: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
     """What each histogram counts: one value in 0–1 per position of the pictures [B, 3, S, S], as [B, H, W]."""
-    full = _planes(pixels)
-    half = [_halved(plane) for plane in full]
-    maps = {**dict(zip(_COLOURS, half, strict=True)), "edges": _edges(full[:1], _FAINTEST_EDGE)}
-    for part, planes in ((2, half), (4, [_halved(plane) for plane in half])):
-        maps[f"edges at 1/{part}"] = _edges(planes[:1], _FAINTEST_EDGE)
-        maps[f"colour edges at 1/{part}"] = _edges(planes[1:], _FAINTEST)
-        maps[f"lines at 1/{part}"] = _on_log_scale(_laplacian(planes[0]).abs(), _FAINTEST)
+    planes = _planes(pixels)
+    half = [_halved(plane) for plane in planes]
+    maps = dict(zip(_COLOURS, half, strict=True))
+    for (edges, colour_edges), reduced in zip(
+        _EDGES, (planes, half, [_halved(plane) for plane in half]), strict=True
+    ):
+        maps[edges] = _edges(reduced[:1], _FAINTEST)
+        maps[colour_edges] = _edges(reduced[1:], _FAINTEST_OF_COLOUR)
     return {name: maps[name] for name in names}
 
 
@@ -105,12 +102,6 @@ def _squared_gradient(plane: Tensor) -> Tensor:
     corner = plane[:, :-1, :-1]
     across, down = plane[:, :-1, 1:] - corner, plane[:, 1:, :-1] - corner
     return across.square() + down.square()
-
-
-def _laplacian(plane: Tensor) -> Tensor:
-    """A pixel minus the mean of its four neighbours: [B, H, W] → [B, H − 2, W − 2]."""
-    neighbours = plane[:, :-2, 1:-1] + plane[:, 2:, 1:-1] + plane[:, 1:-1, :-2] + plane[:, 1:-1, 2:]
-    return plane[:, 1:-1, 1:-1] - neighbours / 4
 
 
 def _on_log_scale(strength: Tensor, faintest: int) -> Tensor:
