@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..rewards.discriminator.readout import Block
+from ..rewards.discriminator.pixel_histograms import LEAST_SPREAD
+from ..rewards.discriminator.readout import Block, is_histogram
 from .feature_rows import Rows
 
 WHITENING = 0.75
@@ -83,16 +84,19 @@ def balanced_columns(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features [rows, D] → mean [D], scale [D], and the centred and scaled features [rows, D].
 
-    Columns are standardised, and each block (one statistic of one tap) gets the same total variance however wide it
-    is, times its entry of `weights` [blocks]. `nuisances`: for each, how the features of some pictures move under
-    it, [M, D]; their mean direction and the main residual ones are projected out (nuisance attribute projection,
-    Solomonoff, Campbell & Boardman 2005). Of more rows than `most` an even selection is returned.
+    Columns are standardised, those of histograms by `LEAST_SPREAD` at least, and each block (one statistic of one tap)
+    gets the same total variance however wide it is, times its entry of `weights` [blocks]. `nuisances`: for each, how the
+    features of some pictures move under it, [M, D]; their mean direction and the main residual ones are projected out
+    (nuisance attribute projection, Solomonoff, Campbell & Boardman 2005). Of more rows than `most` an even selection is
+    returned.
     """
     mean = features.mean(dim=0)
     spread = _spread(features, mean)
     scale = torch.zeros_like(spread)
     for place, block in enumerate(blocks):
         columns = slice(block.start, block.stop)
+        if is_histogram(block):
+            spread[columns].clamp_(min=LEAST_SPREAD)
         # The variation of an almost constant column is rounding.
         varies = spread[columns] > 1e-5 * mean[columns].abs() + 1e-12
         weight = (block.stop - block.start) ** -0.5 * (

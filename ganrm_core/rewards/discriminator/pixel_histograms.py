@@ -22,6 +22,9 @@ _TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 
 _REACH, _MIDDLE = (1.0, 1.2, 1.05), (0.0, 0.5, 0.5)  # bring each of YIQ into 0–1
 _FAINTEST, _FAINTEST_OF_COLOUR = 9, 7
 """Edges of brightness below 2⁻⁹, half an 8-bit step, count as none, and edges of colour below 2⁻⁷."""
+LEAST_SPREAD = 0.03
+"""Standard deviation below which a level's root varies by a few pixels only. Divided by less, a level that the training
+pictures hardly have would outweigh everything in a picture that has it."""
 _SMOOTHING = 1e-4  # bounds the gradient of the root where a level is empty
 
 

@@ -52,6 +52,21 @@ class TestProjection:
         spread, falling = components.std(dim=0, correction=0), projection.deviations ** (1 - power)
         torch.testing.assert_close(spread / spread[0], falling / falling[0], atol=1e-3, rtol=1e-3)
 
+    def test_a_level_that_training_pictures_hardly_have_does_not_outweigh_the_rest(self) -> None:
+        """Elsewhere a column counts by its own spread, however small."""
+        features = torch.randn(200, 8, generator=torch.Generator().manual_seed(2)) * 0.1
+        features[:, 7] *= 1e-4
+        new = torch.zeros(1, 8)
+        new[:, 7] = 0.5
+
+        def moved(statistic: str) -> float:
+            split = Block("a", "mean", 0, 4), Block("b", statistic, 4, 8)
+            projection = fit_projection(features, split)
+            return float((new @ projection.matrix).norm())
+
+        assert moved("mean") > 1e3
+        assert moved("histogram") < 10
+
     @pytest.mark.parametrize("weights", [(1.0, 1.0), (4.0, 1.0)])
     def test_a_block_counts_by_its_weight_however_wide_it_is(self, weights: tuple[float, float]) -> None:
         features = torch.randn(400, 24, generator=torch.Generator().manual_seed(1))
