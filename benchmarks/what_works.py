@@ -38,7 +38,7 @@ from ganrm_core.rewards.discriminator.readout import (
     is_histogram,
     is_response,
 )
-from ganrm_core.training.block_weights import block_weights
+from ganrm_core.training.block_weights import Shrinkage, block_weights
 from ganrm_core.training.cross_validation import FitLinear, FitOptions, FittedHead, Weigh, fit_default
 from ganrm_core.training.feature_rows import Rows
 from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path
@@ -80,9 +80,9 @@ class Variant:
     handed: Handed = _as_fitted
 
 
-def _weighed(**options: float) -> Weigh:
+def _weighed(shrinkage: Shrinkage) -> Weigh:
     def weigh(rows: Rows, blocks: Sequence[Block], nuisances: Sequence[Tensor]) -> Tensor:
-        return block_weights(rows, blocks, nuisances, **options)
+        return block_weights(rows, blocks, nuisances, shrinkage)
 
     return weigh
 
@@ -161,8 +161,8 @@ VARIANTS = (
     Variant("smaller, followed to the end", lambda block: not is_response(block) or _of_smaller(block)),
     Variant("blurred instead of smaller", _blurred_until(7)),
     Variant("blurred, followed to stage 3 of 7", _blurred_until(3)),
-    Variant("the response counts in full", weigh=_weighed(response_share=1.0)),
-    Variant("histograms count in full", weigh=_weighed(histogram_share=1.0)),
+    Variant("the response counts in full", weigh=_weighed(Shrinkage(response=1.0))),
+    Variant("histograms count in full", weigh=_weighed(Shrinkage(histogram=1.0))),
     Variant(
         "ends of stages instead of every block",
         lambda block: is_histogram(block) or (_default(block) and block.tap in STAGE_ENDS),
@@ -170,8 +170,10 @@ VARIANTS = (
     Variant(
         "means alone, without deviations", lambda block: _default(block) and base_statistic(block) != "std"
     ),
-    Variant("all depths and statistics count the same", weigh=_weighed(trust=0.0)),
-    Variant("evidence at full strength", weigh=_weighed(trust=1.0)),
+    Variant(
+        "all depths and statistics count the same", weigh=_weighed(Shrinkage(trust=0.0, histogram_trust=0.0))
+    ),
+    Variant("evidence at full strength", weigh=_weighed(Shrinkage(trust=1.0))),
     Variant("one view", views=1),
     Variant("no half of the head from plain views", linear=_all_views_alike),
     Variant("all of the head from plain views", linear=_plain_quarters(4)),

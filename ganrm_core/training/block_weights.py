@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -13,41 +14,51 @@ from ..rewards.discriminator.readout import Block, is_histogram, is_response
 from .feature_rows import Rows
 from .whitening import balanced_columns
 
-RESPONSE_SHARE, HISTOGRAM_SHARE = 1 / 3, 1 / 3
-TRUST, HISTOGRAM_TRUST = 0.5, 1.0
 _ROWS = 256
 _STEPS, _LEARNING_RATE, _FIRST_NOISE = 40, 0.2, -0.7
 _DEPTH_SPREAD, _STATISTIC_SPREAD, _DEPTH_STEP = 4.0, 1.0, 1.5
+
+
+@dataclass(frozen=True)
+class Shrinkage:
+    """How far the block weights go from equal ones.
+
+    A response counts `response` of what it is the response of, a histogram `histogram` of a statistic of the network, each
+    times its evidence to the power `trust` or, for histograms, `histogram_trust`. The likelihood favours what separates
+    the training pictures over what ranks within a class, hence a third and a half. Histograms are noise where a taste lies
+    in neither palette nor line work, and should soon come to the fore where it does.
+    """
+
+    response: float = 1 / 3
+    histogram: float = 1 / 3
+    trust: float = 0.5
+    histogram_trust: float = 1.0
+
+
+_USUAL = Shrinkage()
 
 
 def block_weights(
     rows: Rows,
     blocks: Sequence[Block],
     nuisances: Sequence[Tensor] = (),
-    *,
-    response_share: float = RESPONSE_SHARE,
-    histogram_share: float = HISTOGRAM_SHARE,
-    trust: float = TRUST,
-    histogram_trust: float = HISTOGRAM_TRUST,
+    shrinkage: Shrinkage = _USUAL,
 ) -> Tensor:
     """Weights [blocks] of the blocks' linear kernels, mean 1; a block's columns are scaled by the square root.
 
     A weight is the product of one number for the depth and one for the statistic, neighbouring depths alike: a free
     weight per block would need more pictures than there are. The numbers maximise the marginal likelihood of a
     Gaussian process on the labels whose kernel is the weighted sum (MacKay 1992), under a log-normal prior around
-    equal weights, on the plain views. Their logarithm is shrunk by `trust`, and a response block counts
-    `response_share` of what it is the response of: the likelihood favours what separates the training pictures over
-    what ranks within a class. A histogram counts `histogram_share` of a statistic of the network, as it is noise where a
-    taste lies in neither palette nor line work, and its evidence counts by `histogram_trust`, so that it soon comes to
-    the fore where a taste does.
+    equal weights, on the plain views. They are then shrunk.
     """
     features, labels = _subsample(rows)
     kernels = _kernels(features, blocks, nuisances)
     logarithms = _maximise_evidence(kernels, labels, blocks)
     histograms = torch.tensor([is_histogram(block) for block in blocks])
     responses = torch.tensor([is_response(block) for block in blocks])
-    prior = 1.0 - (1 - response_share) * responses.float() - (1 - histogram_share) * histograms.float()
-    weights = prior * torch.exp(torch.where(histograms, histogram_trust, trust) * logarithms.float())
+    prior = 1 - (1 - shrinkage.response) * responses.float() - (1 - shrinkage.histogram) * histograms.float()
+    trust = torch.where(histograms, shrinkage.histogram_trust, shrinkage.trust)
+    weights = prior * torch.exp(trust * logarithms.float())
     return weights / weights.mean()
 
 

@@ -24,6 +24,7 @@ from ..rewards.discriminator.readout import Readout
 from ..utils.errors import BackboneError, DataError
 from ..utils.optional_imports import cannot_import
 from ..utils.progress import History, Progress, ProgressCallback
+from .block_weights import block_weights
 from .cross_validation import FittedHead
 from .feature_extraction import DatasetFeatures
 from .feature_rows import Rows
@@ -153,7 +154,8 @@ def _import_peft() -> Any:
 
 def _starting_head(rows: Rows, backbone: Backbone, readout: Readout) -> LinearHead:
     """A head fitted on the frozen backbone: adapting starts from one that already works."""
-    projection = fit_projection(rows.flat()[0], readout.blocks(backbone.spec))
+    blocks = readout.blocks(backbone.spec)
+    projection = fit_projection(rows.flat()[0], blocks, weights=block_weights(rows, blocks))
     whitening, penalty = LORA_START
     return fit_linear_path(rows, projection, whitening, [1.0, penalty])[-1]
 

@@ -53,10 +53,23 @@ def histogram(values: Tensor) -> Tensor:
     A value between two levels counts for both, more for the nearer one, so that gradients reach the pixels. Roots
     weigh rare levels as much as frequent ones vary (Hellinger distance; Arandjelović & Zisserman 2012).
     """
-    level, upper_share = _levels(values.flatten(1))
+    # A graphics card adds up what is scattered in any order, so that its last bits would change from run to run.
+    shares = scattered_shares if values.device.type == "cpu" else summed_shares
+    return (shares(values.flatten(1)) + _SMOOTHING).sqrt()
+
+
+def scattered_shares(values: Tensor) -> Tensor:
+    """The share of positions at each level: [B, T] in 0–1 → [B, BINS]."""
+    level, upper_share = _levels(values)
     counts = upper_share.new_zeros(len(level), BINS)
     counts = counts.scatter_add(1, level, 1 - upper_share).scatter_add(1, level + 1, upper_share)
-    return (counts / level.shape[1] + _SMOOTHING).sqrt()
+    return counts / level.shape[1]
+
+
+def summed_shares(values: Tensor) -> Tensor:
+    """As `scattered_shares`, level by level: slower on a CPU, and the same in every run on any device."""
+    places = values.clamp(0, 1) * (BINS - 1)
+    return torch.stack([(1 - (places - level).abs()).relu().mean(dim=1) for level in range(BINS)], dim=1)
 
 
 def position_terms(values: Tensor, weight: Tensor) -> Tensor:

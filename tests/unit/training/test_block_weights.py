@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganrm_core.rewards.discriminator.readout import Block
-from ganrm_core.training.block_weights import block_weights
+from ganrm_core.training.block_weights import Shrinkage, block_weights
 from ganrm_core.training.feature_rows import Rows
 from ganrm_core.training.whitening import balanced_columns
 
@@ -94,5 +94,5 @@ def test_they_maximise_marginal_likelihood_times_prior() -> None:
         (prior / 2 - evidence).backward()
         optimiser.step()
     expected = logarithms().detach().exp()
-    found = block_weights(given, of, response_share=1.0, trust=1.0)
+    found = block_weights(given, of, shrinkage=Shrinkage(response=1.0, trust=1.0))
     torch.testing.assert_close(found, (expected / expected.mean()).float(), rtol=1e-3, atol=1e-4)

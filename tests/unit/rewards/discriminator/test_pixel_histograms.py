@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -15,6 +16,8 @@ from ganrm_core.rewards.discriminator.pixel_histograms import (
     histogram,
     pixel_histograms,
     position_terms,
+    scattered_shares,
+    summed_shares,
     value_maps,
 )
 
@@ -106,9 +109,13 @@ def test_gradients_reach_the_pixels_and_are_finite(pictures: Tensor, plain: bool
     assert float(pixels.grad.abs().max()) > 0
 
 
-def test_gradients_are_those_of_the_histogram() -> None:
-    values = torch.rand(1, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.9 + 0.05
-    assert torch.autograd.gradcheck(histogram, values.requires_grad_())
+@pytest.mark.parametrize("shares", [scattered_shares, summed_shares])
+def test_both_ways_to_count_agree_and_so_do_their_gradients(shares: Callable[[Tensor], Tensor]) -> None:
+    values = torch.rand(2, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.9 + 0.05
+    assert torch.autograd.gradcheck(shares, values.requires_grad_())
+    torch.testing.assert_close(shares(values), scattered_shares(values))
+    ends = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    assert shares(ends)[0].tolist() == [0.5, *[0.0] * (BINS - 2), 0.5]
 
 
 def test_the_mean_of_the_position_terms_is_the_weighted_histogram(pictures: Tensor) -> None:
