@@ -75,17 +75,19 @@ def main() -> None:
     parser.add_argument("--family", choices=FAMILIES, default="first", help="of tasks (default first)")
     parser.add_argument("--seeds", type=int, default=3, help="splits per task and size (default 3)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="pictures per class")
+    add_methods_option(parser, METHODS)
     add_backbone_options(parser)
     parser.add_argument("--views", type=int, default=VIEWS, help="of a picture to learn from (default 4)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    methods = methods_of(options, METHODS)
     chosen = [task for task in tasks_of(options.family) if not options.names or task.name in options.names]
     bench = bench_of(options, pool_of(options.family))
     print(f"no two pictures alike; {options.seeds} splits each")
     print(f"n is left out where fewer than {LEAST_TEST_GROUPS} pictures would remain to judge on")
     print(
-        f"\n{'task':<20}{'kind':<7}{'n':>4}{'test groups':>13}" + "".join(f"{m:>11}" for m in METHODS),
+        f"\n{'task':<20}{'kind':<7}{'n':>4}{'test groups':>13}" + "".join(f"{m:>11}" for m in methods),
         flush=True,
     )
     results: dict[int, list[list[float]]] = {n: [] for n in options.sizes}
@@ -100,16 +102,27 @@ def main() -> None:
             aucs = []
             for seed in range(options.seeds):
                 split = task.split(len(liked), n, seed)
-                aucs.append([bench.auc_of(m, liked, ordinary, split, seed) for m in METHODS])
+                aucs.append([bench.auc_of(m, liked, ordinary, split, seed) for m in methods])
             results[n] += aucs
             mean = np.mean(aucs, axis=0)
             row = f"{task.name:<20}{task.kind:<7}{n:>4}{_judged_on(split):>13}"
             print(row + "".join(f"{value:>11.3f}" for value in mean), flush=True)
-    print_summary({n: rows for n, rows in results.items() if rows})
+    print_summary({n: rows for n, rows in results.items() if rows}, methods)
 
 
 def _judged_on(split: Split) -> int:
     return len(split.test_liked) + len(split.test_ordinary)
+
+
+def add_methods_option(parser: argparse.ArgumentParser, methods: Sequence[str]) -> None:
+    parser.add_argument(
+        "--methods", nargs="*", choices=methods, default=methods, help="beside default (default: all)"
+    )
+
+
+def methods_of(options: argparse.Namespace, methods: Sequence[str]) -> list[str]:
+    """The chosen ones of `methods` in their order, and "default", with which they are compared."""
+    return [method for method in methods if method in options.methods or method == "default"]
 
 
 def bench_of(options: argparse.Namespace, pool: list[Tensor]) -> Bench:
@@ -253,15 +266,18 @@ def linear_probe(train: Tensor, labels: NDArray[np.int64], test: Tensor) -> Arra
     return np.asarray(probe.decision_function((t @ directions.T).numpy()))
 
 
-def print_summary(results: dict[int, list[list[float]]]) -> None:
-    gains = "".join(f"{f'default − {name}':>32}" for name in BASELINES)
-    print(f"\n{'n':>4}" + "".join(f"{m:>11}" for m in METHODS) + f"{'closing':>11}{gains}")
+def print_summary(results: dict[int, list[list[float]]], methods: Sequence[str]) -> None:
+    baselines = [name for name in BASELINES if name in methods]
+    closing = f"{'closing':>11}" if "pooled" in methods else ""
+    gains = "".join(f"{f'default − {name}':>32}" for name in baselines)
+    print(f"\n{'n':>4}" + "".join(f"{m:>11}" for m in methods) + closing + gains)
     rng = np.random.default_rng(0)
     for n, rows in results.items():
-        of = dict(zip(METHODS, np.array(rows).T, strict=True))
-        closing = 1 - (1 - of["default"]).sum() / (1 - of["pooled"]).sum()
-        line = f"{n:>4}" + "".join(f"{of[method].mean():>11.3f}" for method in METHODS) + f"{closing:>11.3f}"
-        for name in BASELINES:
+        of = dict(zip(methods, np.array(rows).T, strict=True))
+        line = f"{n:>4}" + "".join(f"{of[method].mean():>11.3f}" for method in methods)
+        if closing:
+            line += f"{1 - (1 - of['default']).sum() / (1 - of['pooled']).sum():>11.3f}"
+        for name in baselines:
             gain = of["default"] - of[name]
             low, high = mean_interval(gain, rng)
             line += f"{f'{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]':>32}"

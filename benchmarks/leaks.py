@@ -9,6 +9,9 @@ images (at least 130 per class):
   prefers    how often the clean one scores higher (noisy)
   AUC        on clean images, where nothing can be learned: .5 is right
 
+With --across, the shift of each model trained with `auto` under the leaks of other files than it was trained on, too: clean
+images against their copies under each of `ACROSS`, one column per leak.
+
 --backbone takes any backbone of the library, such as transformers:FOLDER (`vit_small.py` makes one); --adapt lora adapts it.
 
 With --taste: liked pictures have a style *and* a leak that ordinary ones lack (they are the JPEGs), or no
@@ -116,6 +119,8 @@ LEAKS = {
         Leak("half and back", "sharpness", _half_and_back),
     )
 }
+ACROSS = ("JPEG 75", "WebP 80", "half size", "half and back")
+"""Leaks of one file that any model may meet, whatever it was trained on."""
 
 
 def main() -> None:
@@ -125,6 +130,7 @@ def main() -> None:
     parser.add_argument(
         "--taste", action="store_true", help="leak and taste together, instead of leaks alone"
     )
+    parser.add_argument("--across", action="store_true", help="shifts under other leaks, too")
     parser.add_argument("--backbone", default=DEFAULT_BACKBONE, help="(default %(default)s)")
     parser.add_argument("--adapt", choices=("none", "lora"), default="none", help="(default none)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
@@ -135,6 +141,8 @@ def main() -> None:
     print(f"{len(pictures)} pictures, no two alike", flush=True)
     if options.taste:
         leak_and_taste(pictures, settings, options.seeds)
+    elif options.across:
+        across_leaks(pictures, settings, options.names or list(ACROSS), options.seeds)
     else:
         leaks_alone(pictures, settings, options.names or list(LEAKS), options.seeds)
 
@@ -173,15 +181,13 @@ def leaks_alone(
 def _one_leak(
     pictures: Sequence[Image.Image], settings: TrainingSettings, leak: Leak, seed: int
 ) -> tuple[list[float], list[str]]:
-    order = np.random.default_rng(seed).permutation(len(pictures))
-    tested, trained = order[: 2 * TEST_PER_CLASS], order[2 * TEST_PER_CLASS :]
-    half = len(trained) // 2
+    tested, liked, ordinary = _shares(len(pictures), seed)
     row: list[float] = []
     raised: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        save(pictures, trained[:half], home / "liked", _png)
-        save(pictures, trained[half : 2 * half], home / "ordinary", leak.save)
+        save(pictures, liked, home / "liked", _png)
+        save(pictures, ordinary, home / "ordinary", leak.save)
         clean = save(pictures, tested, home / "clean", _png)
         leaky = save(pictures, tested[:TEST_PER_CLASS], home / "leaky", leak.save)
         labels = np.repeat([1, 0], TEST_PER_CLASS)
@@ -204,6 +210,35 @@ def _one_leak(
     return row, raised
 
 
+def across_leaks(
+    pictures: Sequence[Image.Image], settings: TrainingSettings, names: Sequence[str], seeds: int
+) -> None:
+    print(f"{'trained on':<15}" + "".join(f"{name:>15}" for name in ACROSS), flush=True)
+    for name in names:
+        shifts = np.mean([_shifts(pictures, settings, LEAKS[name], seed) for seed in range(seeds)], axis=0)
+        print(f"{name:<15}" + "".join(f"{shift:>15.3f}" for shift in shifts), flush=True)
+
+
+def _shifts(
+    pictures: Sequence[Image.Image], settings: TrainingSettings, leak: Leak, seed: int
+) -> list[float]:
+    """|mean Δlogit| of a model trained on `leak` under each of `ACROSS`, in standard deviations of the logits."""
+    tested, liked, ordinary = _shares(len(pictures), seed)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        save(pictures, liked, home / "liked", _png)
+        save(pictures, ordinary, home / "ordinary", leak.save)
+        clean = save(pictures, tested, home / "clean", _png)
+        result = train(home / "liked", home / "ordinary", replace(settings, neutralise="auto", seed=seed))
+        before = logits(result.model, clean)
+        shifts = []
+        for other in ACROSS:
+            copies = save(pictures, tested[:TEST_PER_CLASS], home / other, LEAKS[other].save)
+            gap = before[:TEST_PER_CLASS] - logits(result.model, copies)
+            shifts.append(abs(float(gap.mean())) / float(before.std()))
+    return shifts
+
+
 def leak_and_taste(pictures: Sequence[Image.Image], settings: TrainingSettings, seeds: int) -> None:
     print(f"{'style':<15}{'no leak':>9}{'leak, off':>11}{'leak, auto':>12}{'kept by auto':>14}", flush=True)
     for style in TASTES:
@@ -216,18 +251,14 @@ def leak_and_taste(pictures: Sequence[Image.Image], settings: TrainingSettings, 
 def _one_taste(
     pictures: Sequence[Image.Image], settings: TrainingSettings, style: str, seed: int
 ) -> list[float]:
-    order = np.random.default_rng(seed).permutation(len(pictures))
-    tested, trained = order[: 2 * TEST_PER_CLASS], order[2 * TEST_PER_CLASS :]
-    half = len(trained) // 2
-    styled = {
-        int(i): _styled(pictures[i], style, int(i)) for i in (*tested[:TEST_PER_CLASS], *trained[:half])
-    }
+    tested, taken, others = _shares(len(pictures), seed)
+    styled = {int(i): _styled(pictures[i], style, int(i)) for i in (*tested[:TEST_PER_CLASS], *taken)}
     liked = [styled.get(i, picture) for i, picture in enumerate(pictures)]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        save(liked, trained[:half], home / "liked", _png)
-        save(liked, trained[:half], home / "liked_jpeg", _jpeg)
-        save(pictures, trained[half : 2 * half], home / "ordinary", _png)
+        save(liked, taken, home / "liked", _png)
+        save(liked, taken, home / "liked_jpeg", _jpeg)
+        save(pictures, others, home / "ordinary", _png)
         test = save(liked, tested, home / "test", _png)
         labels = np.repeat([1, 0], TEST_PER_CLASS)
         aucs = []
@@ -237,6 +268,14 @@ def _one_taste(
             )
             aucs.append(auc(logits(result.model, test), labels))
     return aucs
+
+
+def _shares(count: int, seed: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    """Positions of the pictures to test on, of the liked and of the ordinary ones, by a random split."""
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    tested, trained = order[: 2 * TEST_PER_CLASS], order[2 * TEST_PER_CLASS :]
+    half = len(trained) // 2
+    return tested, trained[:half], trained[half : 2 * half]
 
 
 def _styled(picture: Image.Image, style: str, seed: int) -> Image.Image:

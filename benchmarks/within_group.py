@@ -30,7 +30,18 @@ import numpy as np
 import torch
 from backbone_options import add_backbone_options
 from families import FAMILIES, BenchTask, pool_of, tasks_of
-from fewshot import RESULTS, VIEWS, Array, Bench, bench_of, centroid, file_name, linear_probe
+from fewshot import (
+    RESULTS,
+    VIEWS,
+    Array,
+    Bench,
+    add_methods_option,
+    bench_of,
+    centroid,
+    file_name,
+    linear_probe,
+    methods_of,
+)
 from numpy.typing import NDArray
 from packages import timed
 from scipy.stats import kendalltau
@@ -61,21 +72,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="splits per kind and size (default 3)")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="training pictures per class")
     parser.add_argument("--family", choices=FAMILIES, default="first", help="of kinds (default first)")
+    add_methods_option(parser, METHODS)
     add_backbone_options(parser)
     parser.add_argument("--views", type=int, default=VIEWS, help="of a picture to learn from (default 4)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    methods = methods_of(options, METHODS)
     chosen = [task for task in tasks_of(options.family) if not options.names or task.name in options.names]
     bench = bench_of(options, pool_of(options.family))
     print(f"{GROUPS} groups a kind, {options.seeds} splits each")
-    print(f"\n{'':<20}{'':>4}" + "".join(f"{name:^27}" for name in METHODS))
-    print(f"{'kind':<20}{'n':>4}" + f"{'tau':>9}{'top-1':>8}{'effic.':>8}  " * len(METHODS), flush=True)
+    print(f"\n{'':<20}{'':>4}" + "".join(f"{name:^27}" for name in methods))
+    print(f"{'kind':<20}{'n':>4}" + f"{'tau':>9}{'top-1':>8}{'effic.':>8}  " * len(methods), flush=True)
     results: dict[int, list[list[list[Ranking]]]] = {n: [] for n in options.sizes}
     for task in chosen:
-        groups, qualities = candidates(bench, task)
+        groups = candidates(bench, task)
         for n in _sizes(bench, task, options.sizes):
-            done = [rankings(bench, task, groups, qualities, n, seed) for seed in range(options.seeds)]
+            done = [rankings(bench, task, groups, n, seed, methods) for seed in range(options.seeds)]
             results[n].append(done)
             print(f"{task.name:<20}{n:>4}" + _row(done), flush=True)
     print("\nmean over kinds")
@@ -85,7 +98,8 @@ def main() -> None:
     print()
     for n, kinds in results.items():
         print(
-            f"{n:>4}  tau of default " + ", ".join(_gain(kinds, other) for other in range(len(METHODS) - 1))
+            f"{n:>4}  tau of default "
+            + ", ".join(_gain(kinds, place, name) for place, name in enumerate(methods[:-1]))
         )
 
 
@@ -118,9 +132,10 @@ def candidates(bench: Bench, task: BenchTask) -> tuple[Tensor, Array]:
 
 
 def rankings(
-    bench: Bench, task: BenchTask, groups: Tensor, qualities: Array, n: int, seed: int
+    bench: Bench, task: BenchTask, groups: tuple[Tensor, Array], n: int, seed: int, methods: Sequence[str]
 ) -> list[Ranking]:
-    """Train every method on n + n pictures that are in no group, and rank all groups."""
+    """Train each of `methods` on n + n pictures that are in no group, and rank all of `candidates`' groups."""
+    features, qualities = groups
     liked, ordinary = bench.features(task)
     aside = task.group_subjects(GROUPS)
     split = task.split(task.pool_size(bench.pool) - aside, n, seed)
@@ -128,10 +143,10 @@ def rankings(
     labels = np.repeat([1, 0], n)
     return [
         judge(
-            scores(bench, method, train, labels, groups.flatten(0, 1), seed).reshape(qualities.shape),
+            scores(bench, method, train, labels, features.flatten(0, 1), seed).reshape(qualities.shape),
             qualities,
         )
-        for method in METHODS
+        for method in methods
     ]
 
 
@@ -159,7 +174,7 @@ def scores(
 def _row(trained: list[list[Ranking]]) -> str:
     """Means over trainings for every method; `trained` [trainings][methods]."""
     cells = []
-    for method in range(len(METHODS)):
+    for method in range(len(trained[0])):
         done = [each[method] for each in trained]
         metrics = (
             np.mean([each.tau for each in done]),
@@ -170,9 +185,9 @@ def _row(trained: list[list[Ranking]]) -> str:
     return "".join(cells)
 
 
-def _gain(kinds: list[list[list[Ranking]]], other: int) -> str:
+def _gain(kinds: list[list[list[Ranking]]], other: int, name: str) -> str:
     """Paired difference of tau to `default`, the last method, with its bootstrap interval."""
-    default = len(METHODS) - 1
+    default = -1
     # Trainings on one kind rank the same groups: a group's mean over them is one observation.
     gains = [np.mean([each[default].tau - each[other].tau for each in kind], axis=0) for kind in kinds]
     rng = np.random.default_rng(0)
@@ -181,7 +196,7 @@ def _gain(kinds: list[list[list[Ranking]]], other: int) -> str:
         drawn = [gains[i] for i in rng.integers(len(gains), size=len(gains))]
         draws.append(np.mean([rng.choice(gain, len(gain)).mean() for gain in drawn]))
     low, high = np.quantile(draws, [0.025, 0.975])
-    return f"− {METHODS[other]} {np.mean(gains):+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"− {name} {np.mean(gains):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 if __name__ == "__main__":
