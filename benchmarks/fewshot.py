@@ -157,9 +157,13 @@ class Bench:
         self.read_as(default_readout(backbone.spec, second_look))
 
     def read_as(self, default: Readout) -> None:
-        """Let `default` see these columns."""
-        self.default = default
+        """Let `default` see these columns, and read them."""
+        self.see(default)
         self.readout = SeveralReadouts([default, embedding_readout(self.backbone.spec), *self._more])
+
+    def see(self, default: Readout) -> None:
+        """Let `default` see some of the columns that are read, and read no others."""
+        self.default = default
 
     def columns(self, method: str) -> tuple[Tensor, list[Block]]:
         """Column indices and blocks that a method uses."""
