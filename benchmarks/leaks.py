@@ -73,6 +73,12 @@ def _half(picture: Image.Image, path: Path) -> None:
     _png(picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BICUBIC), path)
 
 
+def _upright(picture: Image.Image, path: Path) -> None:
+    width = min(picture.width, round(0.75 * picture.height))
+    left = (picture.width - width) // 2
+    _png(picture.crop((left, 0, left + width, picture.height)), path)
+
+
 def _half_and_back(picture: Image.Image, path: Path) -> None:
     small = picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BICUBIC)
     _png(small.resize(picture.size, Image.Resampling.BICUBIC), path)
@@ -111,6 +117,7 @@ LEAKS = {
         Leak("JPEG 75", "compression", _jpeg),
         Leak("WebP 80", "compression", _webp),
         Leak("half size", "size and shape", _half),
+        Leak("upright", "size and shape", _upright),
         Leak("2-px border", "borders", _border),
         Leak("white frame", "borders", _white_frame),
         Leak("letterbox", "borders", _letterbox),

@@ -8,6 +8,7 @@ Campbell & Boardman 2005). Frames are cut off in scoring too.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +22,7 @@ from . import perturbations
 from .audit.audit import Audit
 from .audit.nuisances import BORDERS, COMPRESSION, OVERALL_COLOUR, SHARPNESS, SIZE, with_frames_of_few_widths
 from .forensics.file_stats import FileStats
-from .nuisance_transfer import Transform, transfers, widest_frame
+from .nuisance_transfer import Transform, transfers, usual_variants, widest_frame
 
 Mode = Literal["auto", "off", "full"]
 MODES: tuple[Mode, ...] = ("auto", "off", "full")
@@ -30,6 +31,8 @@ AMBIGUOUS = (SHARPNESS, OVERALL_COLOUR)
 """Families that may be the very taste that is meant."""
 
 _NEUTRALISED = (SIZE, BORDERS, COMPRESSION)  # in the order in which a file gets them
+_RELATED = (SIZE, COMPRESSION)
+"""Both take away fine detail. Projected off the one alone, a head leans on what the other does to a picture."""
 _PERTURBED_PER_CLASS = 48  # the mean feature shift of so many pictures is precise enough
 
 
@@ -70,13 +73,13 @@ class Neutraliser:
 
     def perturbed(self, image: Tensor, label: int, seed: int) -> dict[str, Tensor]:
         """The picture under one nuisance variant at a time, by its name; those that change no pixel are left out."""
-        rng = random.Random(seed)
-        changed = {
-            f"{nuisance.name} {number}, {('ordinary', 'liked')[label]}": variant(image, rng)
-            for nuisance in self.nuisances
-            if nuisance.label == label
-            for number, variant in enumerate(nuisance.variants, start=1)
-        }
+        rng, numbers = random.Random(seed), Counter[str]()
+        changed: dict[str, Tensor] = {}
+        for nuisance in self.nuisances:
+            for variant in nuisance.variants if nuisance.label == label else ():
+                numbers[nuisance.name] += 1
+                name = f"{nuisance.name} {numbers[nuisance.name]}, {('ordinary', 'liked')[label]}"
+                changed[name] = variant(image, rng)
         return {name: other for name, other in changed.items() if not perturbations.same_pixels(other, image)}
 
     def perturbation_sample(self, labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
@@ -95,9 +98,9 @@ def make_neutraliser(
 ) -> Neutraliser:
     """The neutraliser for the leaks that `audit` found in these files.
 
-    "auto" neutralises compression, size and borders where they separate the folders. Sharpness and overall
-    colour may be the very taste that is meant, so only "full" neutralises them, and everything else whether it
-    separates or not. "off" does nothing.
+    "auto" neutralises compression, size and borders where they separate the folders. Of compression and size the other
+    is projected out of the feature space, too. Sharpness and overall colour may be the very taste that is meant, so
+    only "full" neutralises them, and everything else whether it separates or not. "off" does nothing.
     """
     if mode == "off":
         return Neutraliser(mode, (), (), BorderTrim())
@@ -107,6 +110,8 @@ def make_neutraliser(
     families = [name for name in _NEUTRALISED if full or name in leaking]
     if full:
         families += AMBIGUOUS
+    alike = [name for name in _RELATED if name not in leaking]
+    only_projected = alike if full or len(alike) < len(_RELATED) else []
     nuisances: list[Nuisance] = []
     for label in (0, 1):
         own, others = (
@@ -118,5 +123,6 @@ def make_neutraliser(
                 Nuisance(name, label, each.apply, each.variants)
                 for each in transfers(name, own, others, all_codecs=full)
             ]
+        nuisances += [Nuisance(name, label, None, usual_variants(name)) for name in only_projected]
     trim = BorderTrim(frame=widest_frame(facts)) if BORDERS in families else BorderTrim()
     return Neutraliser(mode, tuple(families), tuple(nuisances), trim)

@@ -53,6 +53,13 @@ def transfers(
     return [Transfer(None, (_fixed(_brighter), _fixed(_more_contrast), _fixed(_more_colourful)))]
 
 
+def usual_variants(name: str) -> tuple[Transform, ...]:
+    """How a picture from anywhere may come by compression or a smaller size, where no folder tells."""
+    if name == COMPRESSION:
+        return (_fixed(_jpeg(75, 2)),)
+    return tuple(_halved(resampler) for resampler in (Resampling.LANCZOS, Resampling.BILINEAR))
+
+
 def widest_frame(facts: Sequence[FileStats]) -> float:
     """The share of a side in which to search for a frame: somewhat more than the widest of these."""
     return min(WIDEST, max(_THIN, *(1.1 * share for fact in facts for share in _frame_shares(fact))))
@@ -139,6 +146,10 @@ def _resolution(own: Sequence[FileStats], others: Sequence[FileStats]) -> Transf
         # The other filters lie between these two, in the features as well.
         tuple(by(resampler) for resampler in (Resampling.LANCZOS, Resampling.BILINEAR)),
     )
+
+
+def _halved(resampler: Resampling) -> Transform:
+    return _fixed(lambda image: perturbations.scaled(image, 0.5, resampler))
 
 
 def _quantile_map(own: Sequence[float], others: Sequence[float]) -> Callable[[float], float]:

@@ -231,7 +231,8 @@ def _remedy_hash(neutraliser: Neutraliser, table: PictureTable) -> str:
     """Hash of what decides how pictures are neutralised: the files of both folders. "" where nothing is."""
     if not neutraliser.nuisances:
         return ""
-    decides = (neutraliser.mode, neutraliser.families, table.labels.tolist(), table.file_stats)
+    measured = [(nuisance.name, len(nuisance.variants)) for nuisance in neutraliser.nuisances]
+    decides = (neutraliser.mode, neutraliser.families, measured, table.labels.tolist(), table.file_stats)
     return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 

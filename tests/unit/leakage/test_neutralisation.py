@@ -39,6 +39,10 @@ def made(mode: Mode, ordinary: FileStats | list[FileStats], *leaking: str) -> Ne
     return make_neutraliser(mode, audit(*leaking), [PNG] * 12 + theirs, LABELS)
 
 
+def of_family(name: str, perturbed: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {variant: image for variant, image in perturbed.items() if variant.startswith(name)}
+
+
 @pytest.mark.parametrize(
     ("mode", "leaking"),
     [
@@ -72,15 +76,36 @@ def test_the_liked_ones_are_saved_as_the_ordinary_ones_were(
     neutral = made("auto", ordinary, "compression")
     assert torch.equal(neutral.neutralise(picture(), 1, 5), saved(picture(), 0))
     assert torch.equal(neutral.neutralise(picture(), 0, 5), picture()), "PNGs bring nothing to the others"
-    perturbed = neutral.perturbed(picture(), 1, 5)
+    perturbed = of_family("compression", neutral.perturbed(picture(), 1, 5))
     assert list(perturbed) == [f"compression {number}, liked" for number in (1, 2, 3)]
     for version, change in zip(perturbed.values(), (0, -15, 10), strict=True):
         assert torch.equal(version, saved(picture(), change))
-    assert neutral.perturbed(picture(), 0, 5) == {}
+    assert of_family("compression", neutral.perturbed(picture(), 0, 5)) == {}
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_of_compression_and_size_the_other_is_projected_too_and_given_to_no_picture(label: int) -> None:
+    small, other = replace(PNG, width=60, height=60), 1 - label
+    of_one = made("auto", JPEG, "compression")
+    halved = of_family("size and shape", of_one.perturbed(picture(), label, 0))
+    assert [tuple(each.shape) for each in halved.values()] == [(3, 40, 60)] * 2, "crisp and soft"
+    assert of_one.neutralise(picture(), label, 0).shape == picture().shape
+    of_size = made("auto", small, "size and shape")
+    (saved,) = of_family("compression", of_size.perturbed(picture(), label, 0)).values()
+    assert torch.equal(saved, perturbations.jpeg(picture(), 75, 2))
+    both = made("auto", replace(JPEG, width=60, height=60), "compression", "size and shape")
+    assert {nuisance.apply is None for nuisance in both.nuisances} == {False}, (
+        "both are met as the folders have them"
+    )
+    framed = made("auto", replace(PNG, border=(2, 2, 2, 2)), "borders")
+    assert {nuisance.name for nuisance in framed.nuisances if nuisance.label == other} == {"borders"}
 
 
 def test_sizes_are_met_from_above_and_aspects_by_cropping() -> None:
     neutral = made("auto", replace(PNG, width=60, height=60), "size and shape")
+    moved = of_family("size and shape", neutral.perturbed(picture(), 1, 0))
+    shapes = [(each.shape[1] == each.shape[2], each.shape[1] < 80) for each in moved.values()]
+    assert shapes == [(True, False), (False, True), (False, True)], "the shape, and the size crisp and soft"
     assert neutral.neutralise(picture(), 1, 0).shape == (3, 60, 60)
     small = picture(height=60, width=60)
     assert neutral.neutralise(small, 0, 0).shape == (3, 40, 60), "cropped to the liked aspect, never enlarged"
@@ -89,7 +114,7 @@ def test_sizes_are_met_from_above_and_aspects_by_cropping() -> None:
     neutral = make_neutraliser("auto", audit("size and shape"), facts, LABELS)
     for side in (200, 300, 420):  # of its own rank
         assert neutral.neutralise(picture(side, side), 1, 0).shape == (3, side // 2, side // 2)
-    resampled = neutral.perturbed(picture(300, 300), 1, 0)
+    resampled = of_family("size and shape", neutral.perturbed(picture(300, 300), 1, 0))
     assert [tuple(each.shape) for each in resampled.values()] == [(3, 150, 150)] * 2, "crisp and soft"
 
 
