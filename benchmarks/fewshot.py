@@ -162,7 +162,7 @@ class Bench:
         self.readout = SeveralReadouts([default, embedding_readout(self.backbone.spec), *self._more])
 
     def see(self, default: Readout) -> None:
-        """Let `default` see some of the columns that are read, and read no others."""
+        """Let `default` see these columns, which must be among those that are read."""
         self.default = default
 
     def columns(self, method: str) -> tuple[Tensor, list[Block]]:

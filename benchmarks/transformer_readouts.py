@@ -1,4 +1,5 @@
-"""What to read of a transformer: python benchmarks/transformer_readouts.py --backbone transformers:FOLDER [task …]
+"""Which blocks of a transformer to read, and whether a second look helps: python benchmarks/transformer_readouts.py
+--backbone transformers:FOLDER [task …]
 
 Preset `default` on a transformer, trained with one view of n liked and n ordinary pictures, by what it sees:
 
@@ -7,7 +8,7 @@ Preset `default` on a transformer, trained with one view of n liked and n ordina
   … second look    and the response of the four to a picture of half the side (positions are interpolated)
   … of two blocks  the same, of the two lower ones of the four only
   first half       the blocks up to the middle, every one
-  six, all         every second block, and every one
+  six, all         every second block, and every one; the latter also with the response of all
   built-in         EfficientNet-lite0 as it is, on one view, for comparison
 
 Per kind and n: AUC on unseen subjects, and tau and selection efficiency of groups of candidates (`within_group.py`), means over

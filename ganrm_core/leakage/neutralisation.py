@@ -98,9 +98,9 @@ def make_neutraliser(
 ) -> Neutraliser:
     """The neutraliser for the leaks that `audit` found in these files.
 
-    "auto" neutralises compression, size and borders where they separate the folders. Of compression and size the other
-    is projected out of the feature space, too. Sharpness and overall colour may be the very taste that is meant, so
-    only "full" neutralises them, and everything else whether it separates or not. "off" does nothing.
+    "auto" neutralises compression, size and borders where they separate the folders; where only one of compression
+    and size does, the other is projected out of the feature space as well. Sharpness and overall colour may be the very
+    taste that is meant, so only "full" neutralises them, and everything else whether it separates or not. "off" does nothing.
     """
     if mode == "off":
         return Neutraliser(mode, (), (), BorderTrim())
