@@ -1,4 +1,4 @@
-"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3] [--family second|third|fourth]
+"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3] [--family second|third|fourth] [--variants ROW …]
 
 Every row is `default` with one thing changed, on the tasks and splits of fewshot.py and the groups of
 within_group.py, at --size pictures a class (default 50). `default` was chosen on the first family:
@@ -8,7 +8,8 @@ within_group.py, at --size pictures a class (default 50). `default` was chosen o
   tau         Kendall's tau within groups, mean over kinds and splits
   efficiency  selection efficiency within groups: 1 always the best of eight, 0 chance
 
-Features are kept in benchmarks/results.
+Rows *by cross-validation* take, training set by training set, the variant with the least held-out cross-entropy. Features are
+kept in benchmarks/results.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ from ganrm_core.training.head_fitting import fit_linear_heads, fit_linear_path
 from ganrm_core.training.self_training.head_recipe import HeadRecipe
 from ganrm_core.training.whitening import WHITENING, Directions
 from ganrm_core.utils.progress import no_progress
+
+HELD_OUT = 3
+"""Where `Trial.measured` puts the held-out cross-entropy."""
 
 Handed = Callable[[FittedHead, Rows, Sequence[Block], int], Head]
 
@@ -116,26 +120,6 @@ def _plain_quarters(quarters: int) -> FitLinear:
     return fit
 
 
-def _share_chosen(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed: int) -> Head:
-    """The share of plain views by cross-validation; half, unless another is better by a standard error."""
-    best, lead, usual = fitted, 1.0, _losses(fitted, rows)
-    for quarters in (0, 1, 3, 4):
-        options = FitOptions(linear=_plain_quarters(quarters))
-        pictures = np.arange(len(rows.labels))
-        other = fit_default(rows, pictures, blocks, seed=seed, progress=no_progress, options=options)
-        gain = usual - _losses(other, rows)
-        if (found := float(gain.mean() / (gain.std() / len(gain) ** 0.5))) > lead:
-            best, lead = other, found
-    return best.layer.head
-
-
-def _losses(fitted: FittedHead, rows: Rows) -> Array:
-    """Cross-entropy of each held-out picture."""
-    score = np.clip(fitted.held_out_scores, 1e-7, 1 - 1e-7)
-    losses: Array = -np.log(np.where(rows.labels.numpy() == 1, score, 1 - score))
-    return losses
-
-
 def _fitted_again(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed: int) -> Head:
     """One head for all pictures instead of the mean of the folds' heads."""
     recipe = HeadRecipe(fitted.config, blocks, seed)
@@ -161,6 +145,7 @@ VARIANTS = (
     Variant("smaller, followed to the end", lambda block: not is_response(block) or _of_smaller(block)),
     Variant("blurred instead of smaller", _blurred_until(7)),
     Variant("blurred, followed to stage 3 of 7", _blurred_until(3)),
+    Variant("both second looks", lambda block: _default(block) or _blurred_until(7)(block)),
     Variant("the response counts in full", weigh=_weighed(Shrinkage(response=1.0))),
     Variant("histograms count in full", weigh=_weighed(Shrinkage(histogram=1.0))),
     Variant(
@@ -177,10 +162,30 @@ VARIANTS = (
     Variant("one view", views=1),
     Variant("no half of the head from plain views", linear=_all_views_alike),
     Variant("all of the head from plain views", linear=_plain_quarters(4)),
-    Variant("share of plain views by cross-validation", handed=_share_chosen),
     Variant("no whitening", linear=_whitened(0.0)),
     Variant("less whitening, 0.5", linear=_whitened(0.5)),
     Variant("one head fitted to all folds", handed=_fitted_again),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The training set decides: of these variants the one with the least held-out cross-entropy, trial by trial."""
+
+    name: str
+    among: tuple[str, ...]
+
+
+CHOICES = (
+    Choice(
+        "second look by cross-validation",
+        ("default", "no second look", "blurred instead of smaller", "both second looks"),
+    ),
+    Choice(
+        "share of plain views by cross-validation",
+        ("default", "no half of the head from plain views", "all of the head from plain views"),
+    ),
+    Choice("whitening by cross-validation", ("default", "no whitening", "less whitening, 0.5")),
 )
 
 
@@ -191,6 +196,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="splits per task (default 3)")
     parser.add_argument("--size", type=int, default=50, help="pictures per class (default 50)")
     parser.add_argument("--threads", type=int, default=2, help="(default 2)")
+    parser.add_argument(
+        "--variants",
+        nargs="*",
+        metavar="ROW",
+        help="beside default, by their names in the table (default: all)",
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     backbone = load_backbone("efficientnet_lite0")
@@ -198,13 +209,30 @@ def main() -> None:
     to_the_end = Readout(blurred.taps, SecondLook("smaller", blurred.taps))
     bench = Bench(backbone, pool_of(options.family), blurred, to_the_end)
     chosen = [task for task in tasks_of(options.family) if not options.names or task.name in options.names]
-    metrics: dict[str, list[list[float]]] = {variant.name: [] for variant in VARIANTS}
+    variants = variants_of(options.variants)
+    measured: dict[str, list[list[float]]] = {variant.name: [] for variant in variants}
     for task in chosen:
         for trial in trials(bench, task, options.size, options.seeds):
-            for variant in VARIANTS:
-                metrics[variant.name].append(trial.metrics(variant))
+            for variant in variants:
+                measured[variant.name].append(trial.measured(variant))
         print(f"{task.name} done", flush=True)
-    print_table(metrics)
+    for choice in CHOICES:
+        if measured.keys() >= {*choice.among}:
+            measured[choice.name] = chosen_rows(measured, choice)
+    print_table(measured)
+
+
+def variants_of(names: Sequence[str] | None) -> list[Variant]:
+    """Those of these names, and `default`; all where no names are given."""
+    if unknown := {*(names or ())} - {variant.name for variant in VARIANTS}:
+        raise SystemExit(f"no row is called {', '.join(sorted(unknown))}")
+    return [variant for variant in VARIANTS if names is None or variant.name in ("default", *names)]
+
+
+def chosen_rows(measured: dict[str, list[list[float]]], choice: Choice) -> list[list[float]]:
+    """Trial by trial the row of the variant whose held-out cross-entropy is least."""
+    by_trial = zip(*(measured[name] for name in choice.among), strict=True)
+    return [min(rows, key=lambda row: row[HELD_OUT]) for rows in by_trial]
 
 
 @dataclass(frozen=True)
@@ -220,8 +248,8 @@ class Trial:
     qualities: Array
     seed: int
 
-    def metrics(self, variant: Variant) -> list[float]:
-        """AUC, tau and efficiency."""
+    def measured(self, variant: Variant) -> list[float]:
+        """AUC, tau, efficiency, and the cross-entropy of the training set's held-out pictures."""
         columns, blocks = _chosen(self.blocks, variant.sees)
         rows = Rows(self.train[:, : variant.views, columns], self.labels)
         fitted = fit_default(
@@ -237,7 +265,12 @@ class Trial:
             logits = head(self.groups[..., columns].flatten(0, 1)).double().numpy()
             area = auc(head(self.test[:, columns]).double().numpy(), self.truth)
         ranking = judge(logits.reshape(self.qualities.shape), self.qualities)
-        return [area, float(ranking.tau.mean()), ranking.efficiency]
+        return [area, float(ranking.tau.mean()), ranking.efficiency, held_out_loss(fitted, self.labels)]
+
+
+def held_out_loss(fitted: FittedHead, labels: Tensor) -> float:
+    scores = torch.from_numpy(fitted.held_out_scores).clamp(1e-7, 1 - 1e-7)
+    return float(torch.nn.functional.binary_cross_entropy(scores, labels.to(scores)))
 
 
 def trials(bench: Bench, task: BenchTask, n: int, seeds: int) -> Iterator[Trial]:
@@ -272,16 +305,16 @@ def _chosen(blocks: list[Block], sees: Callable[[Block], bool]) -> tuple[Tensor,
     return torch.cat([torch.arange(block.start, block.stop) for block in seen]), moved
 
 
-def print_table(metrics: dict[str, list[list[float]]]) -> None:
+def print_table(measured: dict[str, list[list[float]]]) -> None:
     print(f"\n{'':<42}{'AUC':>7}{'change':>28}{'tau':>8}{'effic.':>8}")
     rng = np.random.default_rng(0)
-    default = np.array(metrics["default"])
-    for name, rows in metrics.items():
+    default = np.array(measured["default"])
+    for name, rows in measured.items():
         table = np.array(rows)
         gain = table[:, 0] - default[:, 0]
         low, high = mean_interval(gain, rng)
         change = "" if name == "default" else f"{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
-        area, tau, efficiency = table.mean(axis=0)
+        area, tau, efficiency, _ = table.mean(axis=0)
         print(f"{name:<42}{area:>7.3f}{change:>28}{tau:>8.3f}{efficiency:>8.3f}")
 
 
