@@ -1,4 +1,4 @@
-"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3] [--family second|third|fourth] [--variants ROW …]
+"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3] [--family second|third|fourth] [--same-features] [--variants ROW …]
 
 Every row is `default` with one thing changed, on the tasks and splits of fewshot.py and the groups of
 within_group.py, at --size pictures a class (default 50). `default` was chosen on the first family:
@@ -73,7 +73,8 @@ def _stage(block: Block) -> int:
 class Variant:
     """`sees` picks blocks of the features, `views` how many views of a picture are learned from.
 
-    `handed` makes the head that scores of what was fitted and of the rows, blocks and seed it was fitted with.
+    `handed` makes the head that scores of what was fitted and of the rows, blocks and seed it was fitted with. `more`: it sees
+    what the preset does not read, which takes another pass over all pictures.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Variant:
     linear: FitLinear = fit_linear_heads
     views: int = 4
     handed: Handed = _as_fitted
+    more: bool = False
 
 
 def _weighed(shrinkage: Shrinkage) -> Weigh:
@@ -142,10 +144,14 @@ VARIANTS = (
     ),
     Variant("no second look", lambda block: not is_response(block)),
     Variant("the second look alone", lambda block: _default(block) and is_response(block)),
-    Variant("smaller, followed to the end", lambda block: not is_response(block) or _of_smaller(block)),
-    Variant("blurred instead of smaller", _blurred_until(7)),
-    Variant("blurred, followed to stage 3 of 7", _blurred_until(3)),
-    Variant("both second looks", lambda block: _default(block) or _blurred_until(7)(block)),
+    Variant(
+        "smaller, followed to the end",
+        lambda block: not is_response(block) or _of_smaller(block),
+        more=True,
+    ),
+    Variant("blurred instead of smaller", _blurred_until(7), more=True),
+    Variant("blurred, followed to stage 3 of 7", _blurred_until(3), more=True),
+    Variant("both second looks", lambda block: _default(block) or _blurred_until(7)(block), more=True),
     Variant("the response counts in full", weigh=_weighed(Shrinkage(response=1.0))),
     Variant("histograms count in full", weigh=_weighed(Shrinkage(histogram=1.0))),
     Variant(
@@ -170,7 +176,7 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Choice:
-    """The training set decides: of these variants the one with the least held-out cross-entropy, trial by trial."""
+    """The training set decides: of those of these variants that are measured, the one with the least held-out cross-entropy."""
 
     name: str
     among: tuple[str, ...]
@@ -186,6 +192,10 @@ CHOICES = (
         ("default", "no half of the head from plain views", "all of the head from plain views"),
     ),
     Choice("whitening by cross-validation", ("default", "no whitening", "less whitening, 0.5")),
+    Choice(
+        "all of it by cross-validation",
+        tuple(variant.name for variant in VARIANTS if variant.handed is _as_fitted),
+    ),
 )
 
 
@@ -202,14 +212,16 @@ def main() -> None:
         metavar="ROW",
         help="beside default, by their names in the table (default: all)",
     )
+    parser.add_argument(
+        "--same-features",
+        action="store_true",
+        help="only rows that see what the preset reads: no blurred picture, which takes another pass",
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    backbone = load_backbone("efficientnet_lite0")
-    blurred = default_readout(backbone.spec, "blurred")
-    to_the_end = Readout(blurred.taps, SecondLook("smaller", blurred.taps))
-    bench = Bench(backbone, pool_of(options.family), blurred, to_the_end)
+    variants = [one for one in variants_of(options.variants) if not (one.more and options.same_features)]
+    bench = bench_of(variants, options.family)
     chosen = [task for task in tasks_of(options.family) if not options.names or task.name in options.names]
-    variants = variants_of(options.variants)
     measured: dict[str, list[list[float]]] = {variant.name: [] for variant in variants}
     for task in chosen:
         for trial in trials(bench, task, options.size, options.seeds):
@@ -217,8 +229,8 @@ def main() -> None:
                 measured[variant.name].append(trial.measured(variant))
         print(f"{task.name} done", flush=True)
     for choice in CHOICES:
-        if measured.keys() >= {*choice.among}:
-            measured[choice.name] = chosen_rows(measured, choice)
+        if len(among := [name for name in choice.among if name in measured]) > 1:
+            measured[choice.name] = chosen_rows([measured[name] for name in among])
     print_table(measured)
 
 
@@ -229,10 +241,20 @@ def variants_of(names: Sequence[str] | None) -> list[Variant]:
     return [variant for variant in VARIANTS if names is None or variant.name in ("default", *names)]
 
 
-def chosen_rows(measured: dict[str, list[list[float]]], choice: Choice) -> list[list[float]]:
-    """Trial by trial the row of the variant whose held-out cross-entropy is least."""
-    by_trial = zip(*(measured[name] for name in choice.among), strict=True)
-    return [min(rows, key=lambda row: row[HELD_OUT]) for rows in by_trial]
+def bench_of(variants: Sequence[Variant], family: str) -> Bench:
+    """A bench that reads what these variants see."""
+    backbone = load_backbone("efficientnet_lite0")
+    if not any(variant.more for variant in variants):
+        return Bench(backbone, pool_of(family))
+    blurred = default_readout(backbone.spec, "blurred")
+    return Bench(
+        backbone, pool_of(family), blurred, Readout(blurred.taps, SecondLook("smaller", blurred.taps))
+    )
+
+
+def chosen_rows(variants: Sequence[list[list[float]]]) -> list[list[float]]:
+    """Of the rows [variants][trials], trial by trial that of the variant with the least held-out cross-entropy."""
+    return [min(rows, key=lambda row: row[HELD_OUT]) for rows in zip(*variants, strict=True)]
 
 
 @dataclass(frozen=True)
