@@ -1,4 +1,4 @@
-"""Ablations of preset `default`: python benchmarks/what_works.py [--seeds 3] [--family second|third|fourth] [--same-features] [--variants ROW …]
+"""Ablations of preset `default`: python benchmarks/what_works.py [task …] [--family third] [--same-features] [--variants ROW …]
 
 Every row is `default` with one thing changed, on the tasks and splits of fewshot.py and the groups of
 within_group.py, at --size pictures a class (default 50). `default` was chosen on the first family:
