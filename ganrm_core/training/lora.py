@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from .feature_extraction import DatasetFeatures
 from .feature_rows import Rows
 from .head_config import LORA_START, HeadConfig
 from .head_fitting import fit_linear_path, quality
-from .model_selection import nested_scores
+from .model_selection import clearly_better, nested_scores
 from .trunk_states import TrunkStates
 from .whitening import fit_projection
 
@@ -60,14 +60,21 @@ def trunk_of(backbone: Backbone) -> Trunk:
 
 
 def fit_with_lora(
-    backbone: Backbone, readout: Readout, dataset: DatasetFeatures, *, seed: int, progress: ProgressCallback
+    backbone: Backbone,
+    readout: Readout,
+    dataset: DatasetFeatures,
+    frozen: FittedHead,
+    *,
+    seed: int,
+    progress: ProgressCallback,
 ) -> FittedHead:
-    """Adapt `backbone` to the pictures, in place, and fit a linear head with it.
+    """Adapt `backbone` to the pictures, in place, and fit a linear head with it; `frozen` where that is not clearly better.
 
     One split instead of cross-validation, since every fold would cost a training of its own: three fifths train, one
-    stops the training early, one is held out for calibration and metrics. The adapter is merged into the backbone
-    before this returns. `dataset` must have trunk states: the blocks below the adapted ones do not run again. Raises
-    DataError where near-duplicates leave nothing to split.
+    stops the training early, one is held out for calibration, for metrics, and for the comparison with `frozen`, the
+    head that `fit_default` fits to the same features. The adapter is merged into the backbone before this returns.
+    `dataset` must have trunk states: the blocks below the adapted ones do not run again. Raises DataError where
+    near-duplicates leave nothing to split.
     """
     if dataset.states is None:
         raise ValueError("LoRA needs the states of the trunk: extract the features with them")
@@ -78,24 +85,26 @@ def fit_with_lora(
     with lora_layers(backbone) as layers:
         head, history = _LoraTraining(backbone, adaptable, start, split).run(progress)
         adapter = Adapter(RANK, _ALPHA, _tensors(layers))
-    # An untouched LoRA layer's B is zero: then no epoch was better than the frozen backbone.
-    helped = any(bool(tensor.any()) for name, tensor in adapter.tensors.items() if name.endswith(".B"))
-    if helped:
-        merge_adapter(backbone, adapter)
-    logits, judged = adaptable.logits(head, split.held_out), labels[split.held_out]
+        logits, judged = adaptable.logits(head, split.held_out), labels[split.held_out]
     parts = assign_folds(judged, groups[split.held_out], FIFTHS, seed)
+    scores = nested_scores({_START: logits}, judged, parts, lambda *_: _START)
+    # An untouched LoRA layer's B is zero: then no epoch was better than the start.
+    changed = any(bool(tensor.any()) for name, tensor in adapter.tensors.items() if name.endswith(".B"))
+    if not changed or not clearly_better(scores, frozen.held_out_scores[split.held_out], judged):
+        return replace(
+            frozen, candidate=f"{frozen.candidate}, since LoRA gained nothing over the frozen backbone"
+        )
+    merge_adapter(backbone, adapter)
     return FittedHead(
         layer=RewardProjectionLayer(head),
         calibration=fit_calibration(logits, judged),
         held_out=split.held_out,
-        held_out_scores=nested_scores({_START: logits}, judged, parts, lambda *_: _START),
+        held_out_scores=scores,
         protocol="one fifth of the pictures, near-duplicates kept together",
         config=_START,
-        candidate="linear with LoRA"
-        if helped
-        else "linear, since LoRA gained nothing over the frozen backbone",
+        candidate="linear with LoRA",
         history=history,
-        adapter=adapter if helped else None,
+        adapter=adapter,
     )
 
 

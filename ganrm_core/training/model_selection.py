@@ -18,13 +18,17 @@ HeldOut = Mapping[Name, FloatArray]
 """Logits [N] of the same held-out pictures by each candidate."""
 
 _STANDARD_ERRORS = 2
-"""An MLP must beat the best linear head by so many."""
+"""An MLP must beat the best linear head, and an adapted backbone the frozen one, by so many."""
 
 
 def calibrated_losses(logits: FloatArray, labels: IntArray) -> FloatArray:
     """Class-balanced cross-entropy [N] of each picture after calibration, so invariant to the logits' scale."""
-    score = np.clip(fit_calibration(logits, labels).scores(logits), 1e-7, 1 - 1e-7)
-    return np.asarray(-np.log(np.where(labels == 1, score, 1 - score)) * class_weights(labels))
+    return _losses(fit_calibration(logits, labels).scores(logits), labels)
+
+
+def clearly_better(scores: FloatArray, others: FloatArray, labels: IntArray) -> bool:
+    """Whether calibrated scores [N] have the lower class-balanced cross-entropy, by two standard errors of the difference."""
+    return _lead(_losses(scores, labels), _losses(others, labels)) >= _STANDARD_ERRORS
 
 
 def choose(held_out: HeldOut[HeadConfig], labels: IntArray) -> HeadConfig:
@@ -67,6 +71,12 @@ def nested_scores(
         calibration = fit_calibration(elsewhere[chosen], labels[outside])
         scores[inside] = calibration.scores(held_out[chosen][inside])
     return scores
+
+
+def _losses(scores: FloatArray, labels: IntArray) -> FloatArray:
+    """Class-balanced cross-entropy [N] of each picture."""
+    score = np.clip(scores, 1e-7, 1 - 1e-7)
+    return np.asarray(-np.log(np.where(labels == 1, score, 1 - score)) * class_weights(labels))
 
 
 def _linear(losses: HeldOut[HeadConfig]) -> HeldOut[HeadConfig]:

@@ -214,13 +214,14 @@ def _readout(settings: TrainingSettings, backbone: Backbone) -> Readout:
 def _fit(
     settings: TrainingSettings, reader: FeatureExtractor, dataset: DatasetFeatures, progress: ProgressCallback
 ) -> FittedHead:
-    if settings.adapt == "lora":
-        return fit_with_lora(reader.backbone, reader.readout, dataset, seed=settings.seed, progress=progress)
-    rows, groups = dataset.rows(), dataset.table.groups
+    rows, groups, backbone = dataset.rows(), dataset.table.groups, reader.backbone
     if settings.preset == "paper":
         return fit_paper(rows, groups, seed=settings.seed, progress=progress)
-    blocks, options = reader.readout.blocks(reader.backbone.spec), FitOptions(dataset.nuisances)
-    return fit_default(rows, groups, blocks, seed=settings.seed, progress=progress, options=options)
+    blocks, options = reader.readout.blocks(backbone.spec), FitOptions(dataset.nuisances)
+    frozen = fit_default(rows, groups, blocks, seed=settings.seed, progress=progress, options=options)
+    if settings.adapt == "none":
+        return frozen
+    return fit_with_lora(backbone, reader.readout, dataset, frozen, seed=settings.seed, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ import torch
 
 from ganrm_core.backbones.registry import load_backbone
 from ganrm_core.rewards.discriminator.reward_model import RewardModel
-from ganrm_core.training import lora
-from ganrm_core.training.head_config import CARD_KEY
+from ganrm_core.training import lora, trainer
 from ganrm_core.training.trainer import TrainingResult
 from ganrm_core.utils.errors import BackboneError
 from ganrm_core.utils.progress import Progress
@@ -26,10 +25,11 @@ Sets = Any  # as in conftest.py
 
 @contextlib.contextmanager
 def ever_better() -> Iterator[None]:
-    """Every epoch of LoRA counts as the best so far: pictures this few leave that to chance."""
+    """Every epoch counts as the best so far, and LoRA as better than a frozen backbone: few pictures leave both to chance."""
     rising = itertools.count()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lora, "quality", lambda *_: (next(rising) / 100, 0.0))
+        patch.setattr(lora, "clearly_better", lambda *_: True)
         yield
 
 
@@ -99,12 +99,35 @@ def test_it_stops_early_and_goes_back_to_the_best_epoch(sets: Sets, monkeypatch:
     pytest.importorskip("peft")
     falling = itertools.count()
     monkeypatch.setattr(lora, "quality", lambda *_: (1 - next(falling) / 100, 0.0))
+    monkeypatch.setattr(lora, "clearly_better", lambda *_: True)
     model = sets.train(adapt="lora").model
     assert next(falling) == 1 + lora._PATIENCE
     # The best was the start, so there is nothing to store, and the card does not claim it.
     assert model.adapter is None
-    assert model.card[CARD_KEY] == {"kind": "linear", "whitening": 0.5, "penalty": 0.1}
     assert "gained nothing" in model.card["chosen_head"]
+
+
+def test_what_is_no_better_on_pictures_that_neither_saw_leaves_the_model_of_the_frozen_backbone(
+    sets: Sets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peft")
+    fit, frozen = trainer.fit_default, []
+    monkeypatch.setattr(
+        trainer, "fit_default", lambda *given, **named: frozen.append(fit(*given, **named)) or frozen[0]
+    )
+    compared: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    with ever_better():
+        monkeypatch.setattr(lora, "clearly_better", lambda *given: compared.append(given) or False)
+        result = sets.train(adapt="lora")
+    [(scores, frozen_scores, labels)], model = compared, result.model
+    assert 4 <= len(scores) == len(frozen_scores) == len(labels) <= 6
+    assert set(frozen_scores) <= set(frozen[0].held_out_scores)
+    assert model.layer is frozen[0].layer
+    assert model.adapter is None
+    assert model.card["chosen_head"] == (
+        f"{frozen[0].candidate}, since LoRA gained nothing over the frozen backbone"
+    )
+    assert model.card["metrics"]["n"] == len(result.held_out_scores) == len(frozen[0].held_out) == 25
     plain = load_backbone(sets.settings.backbone).state_dict()
     assert all(torch.equal(t, plain[name]) for name, t in model.backbone.state_dict().items())
 

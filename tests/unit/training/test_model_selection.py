@@ -7,7 +7,13 @@ import pytest
 
 from ganrm_core.metrics.binary import auc
 from ganrm_core.training.head_config import HeadConfig
-from ganrm_core.training.model_selection import calibrated_losses, choose, hopeless, nested_scores
+from ganrm_core.training.model_selection import (
+    calibrated_losses,
+    choose,
+    clearly_better,
+    hopeless,
+    nested_scores,
+)
 
 A, B, MLP = HeadConfig("linear", 0.75, 1.0), HeadConfig("linear", 0.75, 0.1), HeadConfig("mlp")
 LABELS = np.repeat([1, 0], 100)
@@ -52,6 +58,19 @@ def test_hopeless_is_an_mlp_that_is_behind() -> None:
     assert hopeless({**linear, MLP: logits(1.5, seed=1)}, LABELS) == set()
     assert hopeless({config: values[:100] for config, values in behind.items()}, LABELS[:100]) == set()
     assert hopeless({MLP: logits(0.3)}, LABELS) == set()
+
+
+def test_clearly_better_is_more_than_luck() -> None:
+    def scores(strength: float, seed: int = 0) -> np.ndarray:
+        return 1 / (1 + np.exp(-logits(strength, seed)))
+
+    assert clearly_better(scores(1.5, seed=1), scores(0.5), LABELS)
+    assert not clearly_better(scores(0.5), scores(1.5, seed=1), LABELS)
+    assert not clearly_better(scores(1.0), scores(1.0), LABELS)
+    # A sure but wrong score costs much, and no infinity.
+    assert not clearly_better(1.0 - LABELS, scores(0.5), LABELS)
+    lucky = sum(clearly_better(scores(1.0, seed), scores(1.0, seed + 100), LABELS) for seed in range(40))
+    assert lucky <= 4
 
 
 def test_choice_and_calibration_of_a_fold_come_from_the_others() -> None:
