@@ -91,9 +91,8 @@ def fit_with_lora(
     # An untouched LoRA layer's B is zero: then no epoch was better than the start.
     changed = any(bool(tensor.any()) for name, tensor in adapter.tensors.items() if name.endswith(".B"))
     if not changed or not clearly_better(scores, frozen.held_out_scores[split.held_out], judged):
-        return replace(
-            frozen, candidate=f"{frozen.candidate}, since LoRA gained nothing over the frozen backbone"
-        )
+        chosen = f"{frozen.candidate}, since LoRA gained nothing over the frozen backbone"
+        return replace(frozen, candidate=chosen, history=history)
     merge_adapter(backbone, adapter)
     return FittedHead(
         layer=RewardProjectionLayer(head),

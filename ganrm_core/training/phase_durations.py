@@ -22,8 +22,8 @@ def training_phases(pictures: int, views: int, *, adapted: bool = False) -> tupl
         Phase("finding copies", _HASH_S * pictures, "files"),
         Phase("looking for leaks", _LEAKS_S * pictures, "files"),
         Phase("reading pictures", _PASS_S * views * pictures, "backbone"),
-        *([Phase("adapting", _PASS_S * _ADAPT_PASSES * pictures, "backbone")] if adapted else ()),
         Phase("fitting", _FIT_S * pictures, "fit"),
+        *([Phase("adapting", _PASS_S * _ADAPT_PASSES * pictures, "backbone")] if adapted else ()),
         Phase("comparing with itself", _COMPARE_S, "backbone"),
         Phase("measuring", _MEASURE_S, "fit"),
     )

@@ -123,6 +123,8 @@ def test_what_is_no_better_on_pictures_that_neither_saw_leaves_the_model_of_the_
     assert 4 <= len(scores) == len(frozen_scores) == len(labels) <= 6
     assert set(frozen_scores) <= set(frozen[0].held_out_scores)
     assert model.layer is frozen[0].layer
+    assert result.history.loss  # the epochs of LoRA, which show why
+    assert not result.history.choice
     assert model.adapter is None
     assert model.card["chosen_head"] == (
         f"{frozen[0].candidate}, since LoRA gained nothing over the frozen backbone"
