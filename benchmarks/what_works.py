@@ -332,7 +332,7 @@ def _chosen(blocks: list[Block], sees: Callable[[Block], bool]) -> tuple[Tensor,
 
 
 def print_table(measured: dict[str, list[list[float]]]) -> None:
-    print(f"\n{'':<46}{'AUC':>7}{'change':>28}{'tau':>8}{'effic.':>8}")
+    print(f"\n{'':<54}{'AUC':>7}{'change':>28}{'tau':>8}{'effic.':>8}")
     rng = np.random.default_rng(0)
     default = np.array(measured["default"])
     for name, rows in measured.items():
@@ -341,7 +341,7 @@ def print_table(measured: dict[str, list[list[float]]]) -> None:
         low, high = mean_interval(gain, rng)
         change = "" if name == "default" else f"{gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
         area, tau, efficiency, _ = table.mean(axis=0)
-        print(f"{name:<46}{area:>7.3f}{change:>28}{tau:>8.3f}{efficiency:>8.3f}")
+        print(f"{name:<54}{area:>7.3f}{change:>28}{tau:>8.3f}{efficiency:>8.3f}")
 
 
 if __name__ == "__main__":
