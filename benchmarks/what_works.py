@@ -108,18 +108,10 @@ def _all_views_alike(
     return fit_linear_path(rows, directions.views, WHITENING, penalties, on_fit)
 
 
-def _plain_quarters(quarters: int) -> FitLinear:
-    """So many quarters of the head from plain views, the rest from all views; `default` takes two."""
-
-    def fit(
-        rows: Rows, directions: Directions, penalties: Sequence[float], on_fit: Callable[[], None]
-    ) -> list[LinearHead]:
-        plain = fit_linear_path(rows.plain(), directions.plain, WHITENING, penalties, on_fit)
-        views = fit_linear_path(rows, directions.views, WHITENING, penalties, on_fit)
-        pairs = zip(plain, views, strict=True)
-        return [LinearHead.mean_of([one] * quarters + [other] * (4 - quarters)) for one, other in pairs]
-
-    return fit
+def _plain_views_alone(
+    rows: Rows, directions: Directions, penalties: Sequence[float], on_fit: Callable[[], None]
+) -> list[LinearHead]:
+    return fit_linear_path(rows.plain(), directions.plain, WHITENING, penalties, on_fit)
 
 
 def _fitted_again(fitted: FittedHead, rows: Rows, blocks: Sequence[Block], seed: int) -> Head:
@@ -167,7 +159,7 @@ VARIANTS = (
     Variant("evidence at full strength", weigh=_weighed(Shrinkage(trust=1.0))),
     Variant("one view", views=1),
     Variant("no half of the head from plain views", linear=_all_views_alike),
-    Variant("all of the head from plain views", linear=_plain_quarters(4)),
+    Variant("all of the head from plain views", linear=_plain_views_alone),
     Variant("no whitening", linear=_whitened(0.0)),
     Variant("less whitening, 0.5", linear=_whitened(0.5)),
     Variant("one head fitted to all folds", handed=_fitted_again),
