@@ -54,7 +54,10 @@ def add_parser(commands: Subparsers) -> None:
         "--preset", default="default", choices=["default", "paper"], help="how the head is trained"
     )
     parser.add_argument(
-        "--adapt", default="none", choices=["none", "lora"], help="adapt a transformer backbone with LoRA"
+        "--adapt",
+        default="none",
+        choices=["none", "lora"],
+        help="adapt a transformer backbone with LoRA; kept only if clearly better on held-out pictures",
     )
     parser.add_argument(
         "--views", type=int, default=4, metavar="N", help="versions of each picture learned from (default 4)"

@@ -85,8 +85,8 @@ class Train(io.ComfyNode):
                         "adapt",
                         options=["none", "lora"],
                         default="none",
-                        tooltip="lora also trains the backbone's last layers a little: slower, for transformers "
-                        "(file:…, open_clip:…) and a few hundred pictures.",
+                        tooltip="lora also trains the last layers of a transformer (file:…, open_clip:…) a little. Slow, "
+                        "for a few hundred pictures; kept only if clearly better on pictures it did not learn from.",
                     )
                 ),
                 advanced(
