@@ -13,6 +13,7 @@ from PIL.Image import Resampling
 from torch import Tensor
 
 from ..data.borders import WIDEST, Widths
+from ..metrics.binary import FloatArray
 from . import perturbations
 from .audit.nuisances import BORDERS, COMPRESSION, SHARPNESS, SIZE
 from .forensics.file_stats import FileStats
@@ -21,6 +22,7 @@ from .forensics.webp_header import webp_quality
 _THIN = 0.03  # of a side: thinner frames are drawn over a picture, wider ones are put around it
 _WAS_JPEG = 0.3  # `jpeg_traces` from which on a file counts as a former JPEG
 _FRAME_COLOURS = ((0, 0, 0), (255, 255, 255))
+_ROUNDING = 0.01  # of a side or an aspect ratio: what cropping to whole pixels may change
 _SLIM = (0.004, 0.004, 0.004, 0.004)  # two pixels of 512, where no picture has a frame to copy
 
 Transform = Callable[[Tensor, random.Random], Tensor]
@@ -106,14 +108,16 @@ def _webp(quality: int) -> perturbations.Perturbation:
 
 def _aspect_ratio(own: Sequence[FileStats], others: Sequence[FileStats]) -> Transfer:
     """Cropped to the aspect ratio of the same rank among the others."""
-    target = _quantile_map(
-        [fact.height / fact.width for fact in own], [fact.height / fact.width for fact in others]
-    )
+    target = _quantile_map(_aspects(own), _aspects(others))
 
-    def crop(image: Tensor, _: random.Random) -> Tensor:
-        return _cropped(image, target(image.shape[-2] / image.shape[-1]))
+    def crop(image: Tensor, rng: random.Random) -> Tensor:
+        return _cropped(image, target(image.shape[-2] / image.shape[-1], rng))
 
     return Transfer(crop, (crop,))
+
+
+def _aspects(facts: Sequence[FileStats]) -> FloatArray:
+    return np.array([fact.height / fact.width for fact in facts])
 
 
 def _cropped(image: Tensor, aspect: float) -> Tensor:
@@ -127,36 +131,57 @@ def _cropped(image: Tensor, aspect: float) -> Tensor:
 
 
 def _resolution(own: Sequence[FileStats], others: Sequence[FileStats]) -> Transfer:
-    """Downscaled to the size of the same rank among the others; never enlarged."""
-    target = _quantile_map(
-        [math.sqrt(fact.height * fact.width) for fact in own],
-        [math.sqrt(fact.height * fact.width) for fact in others],
-    )
+    """Downscaled, after cropping, to the size of the same rank among the others; never enlarged."""
+    target = _quantile_map(_sides(own) * np.sqrt(_left_by_cropping(own, others)), _sides(others))
 
-    def downscale(image: Tensor, resampler: Resampling) -> Tensor:
+    def downscale(image: Tensor, rng: random.Random, resampler: Resampling) -> Tensor:
         side = math.sqrt(image.shape[-2] * image.shape[-1])
-        factor = target(side) / side
+        factor = target(side, rng) / side
         return perturbations.scaled(image, factor, resampler) if factor < 0.98 else image
 
     def by(resampler: Resampling) -> Transform:
-        return lambda image, _: downscale(image, resampler)
+        return lambda image, rng: downscale(image, rng, resampler)
 
     return Transfer(
-        lambda image, rng: downscale(image, rng.choice(perturbations.RESAMPLERS)),
+        lambda image, rng: downscale(image, rng, rng.choice(perturbations.RESAMPLERS)),
         # The other filters lie between these two, in the features as well.
         tuple(by(resampler) for resampler in (Resampling.LANCZOS, Resampling.BILINEAR)),
     )
+
+
+def _sides(facts: Sequence[FileStats]) -> FloatArray:
+    """Side of the square of the same area, in pixels."""
+    return np.array([math.sqrt(fact.height * fact.width) for fact in facts])
+
+
+def _left_by_cropping(own: Sequence[FileStats], others: Sequence[FileStats]) -> FloatArray:
+    """Share of each picture's area that is left when it is cropped as `_aspect_ratio` does, 0–1; equals in any order."""
+    before, target = _aspects(own), _aspects(others)
+    shuffled = np.random.default_rng(0).permutation(len(own))
+    ranked = shuffled[np.argsort(before[shuffled], kind="stable")]
+    after = np.empty_like(before)
+    after[ranked] = np.quantile(target, (np.arange(len(own)) + 0.5) / len(own), method="inverted_cdf")
+    return np.minimum(before / after, after / before)
 
 
 def _halved(resampler: Resampling) -> Transform:
     return _fixed(lambda image: perturbations.scaled(image, 0.5, resampler))
 
 
-def _quantile_map(own: Sequence[float], others: Sequence[float]) -> Callable[[float], float]:
-    """Quantile mapping: a value of one distribution to that of the same rank in the other."""
-    ranked, target = np.sort(own), np.sort(others)
-    places = np.linspace(0, 1, len(ranked))
-    return lambda value: float(np.quantile(target, np.interp(value, ranked, places)))
+def _quantile_map(own: FloatArray, others: FloatArray) -> Callable[[float, random.Random], float]:
+    """Quantile mapping: a value of one distribution to that of the same rank in the other.
+
+    Values that are equal but for rounding take any of their ranks at random: a folder's pictures are often all of one
+    size, and then get the sizes of the others in the same proportions.
+    """
+    ranked = np.sort(own)
+
+    def mapped(value: float, rng: random.Random) -> float:
+        below = np.searchsorted(ranked, value * (1 - _ROUNDING), "left") / len(ranked)
+        up_to = np.searchsorted(ranked, value * (1 + _ROUNDING), "right") / len(ranked)
+        return float(np.quantile(others, rng.uniform(below, up_to), method="inverted_cdf"))
+
+    return mapped
 
 
 _Shares = tuple[float, float, float, float]

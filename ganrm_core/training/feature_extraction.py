@@ -27,6 +27,8 @@ from .picture_table import PictureTable
 from .trunk_states import TrunkStates
 
 _VIEWS = "views"
+_REMEDY_VERSION = 2
+"""Increased when neutralisation changes pictures in another way, so that cached features of the former are not used."""
 
 Item = TypeVar("Item")
 Features = dict[str, Tensor]
@@ -232,7 +234,14 @@ def _remedy_hash(neutraliser: Neutraliser, table: PictureTable) -> str:
     if not neutraliser.nuisances:
         return ""
     measured = [(nuisance.name, len(nuisance.variants)) for nuisance in neutraliser.nuisances]
-    decides = (neutraliser.mode, neutraliser.families, measured, table.labels.tolist(), table.file_stats)
+    decides = (
+        _REMEDY_VERSION,
+        neutraliser.mode,
+        neutraliser.families,
+        measured,
+        table.labels.tolist(),
+        table.file_stats,
+    )
     return hashlib.sha256(repr(decides).encode()).hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -116,6 +117,19 @@ def test_sizes_are_met_from_above_and_aspects_by_cropping() -> None:
         assert neutral.neutralise(picture(side, side), 1, 0).shape == (3, side // 2, side // 2)
     resampled = of_family("size and shape", neutral.perturbed(picture(300, 300), 1, 0))
     assert [tuple(each.shape) for each in resampled.values()] == [(3, 150, 150)] * 2, "crisp and soft"
+
+
+def test_pictures_of_one_size_get_those_of_the_others_in_their_proportions() -> None:
+    def given(*others: tuple[int, int]) -> list[tuple[int, ...]]:
+        facts = [replace(PNG, width=120, height=120)] * 12
+        facts += [replace(PNG, width=width, height=height) for width, height in others for _ in range(6)]
+        neutral = make_neutraliser("auto", audit("size and shape"), facts, LABELS)
+        return [tuple(neutral.neutralise(picture(120, 120), 1, seed).shape[1:]) for seed in range(200)]
+
+    for others in (((40, 40), (64, 64)), ((120, 120), (120, 60))):
+        counts = Counter(given(*others))
+        assert set(counts) == {(height, width) for width, height in others}
+        assert min(counts.values()) > 70, "half of them each"
 
 
 @pytest.mark.parametrize("border", [(2, 2, 2, 2), (12, 12, 36, 12)])
