@@ -51,6 +51,8 @@ FOLDS = 10
 OTHERS = ("limit", "at once", "peers")
 BATCHES = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (16, 64, 256)}
 VITS = {
+    "vit-s-14": {"patch_size": 14, "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6,
+                 "intermediate_size": 1536},
     "vit-b-16": {"patch_size": 16, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
                  "intermediate_size": 3072},
     "vit-l-14": {"patch_size": 14, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
